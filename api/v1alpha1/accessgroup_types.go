@@ -1,0 +1,317 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// GroupType says whether a group speaks for its own organization or across organizations.
+//
+// +kubebuilder:validation:Enum=Organization;System
+type GroupType string
+
+// Types of groups.
+const (
+	GroupTypeOrganization GroupType = "Organization"
+	GroupTypeSystem       GroupType = "System"
+)
+
+// GroupPrivileges says whether a group gives roles.
+//
+// +kubebuilder:validation:Enum=Enabled;Disabled
+type GroupPrivileges string
+
+// Values of privileges.
+const (
+	GroupPrivilegesEnabled  GroupPrivileges = "Enabled"
+	GroupPrivilegesDisabled GroupPrivileges = "Disabled"
+)
+
+// DataOperator compares an attribute of a row with values.
+//
+// +kubebuilder:validation:Enum=In;NotIn;GreaterThan;LessThan
+type DataOperator string
+
+// Operators of a row requirement.
+const (
+	DataOperatorIn          DataOperator = "In"
+	DataOperatorNotIn       DataOperator = "NotIn"
+	DataOperatorGreaterThan DataOperator = "GreaterThan"
+	DataOperatorLessThan    DataOperator = "LessThan"
+)
+
+// NotificationMode says when members of a group are told.
+//
+// +kubebuilder:validation:Enum=Disabled;OnChange
+type NotificationMode string
+
+// Modes of notification.
+const (
+	NotificationModeDisabled NotificationMode = "Disabled"
+	NotificationModeOnChange NotificationMode = "OnChange"
+)
+
+// AttributeName is the name of an attribute of a row.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:Pattern=`^[A-Za-z_][A-Za-z0-9_]{0,62}$`
+type AttributeName string
+
+// AttributeValue is a value that an attribute of a row is compared with.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=128
+// +kubebuilder:validation:Pattern=`^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$`
+type AttributeValue string
+
+// AccessGroupSpec is what a group consists of and what it gives.
+type AccessGroupSpec struct {
+	// type says whether the group speaks for its own organization (Organization) or across organizations (System).
+	// It cannot be changed. Absent: Organization.
+	// +optional
+	// +default="Organization"
+	Type GroupType `json:"type,omitempty"`
+
+	// displayName is a name for people. Absent: the object's name serves.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$`
+	DisplayName string `json:"displayName,omitempty"`
+
+	// description says what the group is for. Absent: nothing is said.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:Pattern=`^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$`
+	Description string `json:"description,omitempty"`
+
+	// members lists the users who belong to the group. Absent: none is named here.
+	// +optional
+	// +listType=map
+	// +listMapKey=user
+	// +kubebuilder:validation:MaxItems=5000
+	Members []Member `json:"members,omitempty"`
+
+	// memberGroups lists AccessGroups of the same namespace whose members are members here too, transitively.
+	// Absent: none.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=100
+	MemberGroups []GroupName `json:"memberGroups,omitempty"`
+
+	// memberSelector selects UserAccess objects of the same namespace whose users are members. Empty: all of them.
+	// Absent: none.
+	// +optional
+	MemberSelector *metav1.LabelSelector `json:"memberSelector,omitempty"`
+
+	// privileges says whether the group gives roles. Disabled: it gives none, while its members and data permissions
+	// still count. Absent: Enabled.
+	// +optional
+	// +default="Enabled"
+	Privileges GroupPrivileges `json:"privileges,omitempty"`
+
+	// organizationRole is a role on the organization ladder, or NoAccess. Absent: the group gives none.
+	// +optional
+	OrganizationRole RoleName `json:"organizationRole,omitempty"`
+
+	// applicationAccess lists roles in applications. Absent: the group gives none.
+	// +optional
+	// +listType=map
+	// +listMapKey=application
+	// +kubebuilder:validation:MaxItems=500
+	ApplicationAccess []ApplicationGrant `json:"applicationAccess,omitempty"`
+
+	// systemAccess lists roles across organizations. Only a System group may have it. Absent: the group gives none.
+	// +optional
+	// +listType=map
+	// +listMapKey=organization
+	// +kubebuilder:validation:MaxItems=100
+	SystemAccess []SystemGrant `json:"systemAccess,omitempty"`
+
+	// dataPermissions lists the rows that the group may see, by application. A System group may not have it.
+	// Absent: the group says nothing about rows.
+	// +optional
+	// +listType=map
+	// +listMapKey=application
+	// +kubebuilder:validation:MaxItems=100
+	DataPermissions []DataPermission `json:"dataPermissions,omitempty"`
+
+	// notification says how members are told what the group gives and takes. Absent: they are not told.
+	// +optional
+	Notification *GroupNotification `json:"notification,omitempty"`
+}
+
+// Member is one user of a group.
+//
+// It is atomic: one owner sets an entry as a whole, and a group of the largest size fits into one object.
+//
+// +structType=atomic
+// +kubebuilder:validation:XValidation:rule="!has(self.notBefore) || !has(self.notAfter) || self.notBefore < self.notAfter",message="notBefore must be before notAfter",fieldPath=".notAfter",reason="FieldValueInvalid"
+type Member struct {
+	// user is the identity of the member.
+	// +required
+	User UserName `json:"user,omitempty"`
+
+	// notBefore is the first instant of the membership. Absent: it has no beginning.
+	// +optional
+	NotBefore *metav1.Time `json:"notBefore,omitempty"`
+
+	// notAfter is the first instant after the membership. Absent: it does not end.
+	// +optional
+	NotAfter *metav1.Time `json:"notAfter,omitempty"`
+}
+
+// DataPermission says which rows of an application a group may see.
+type DataPermission struct {
+	// application is the name of an application, or "*" for every application that no other entry of the group names.
+	// +required
+	Application ApplicationSelector `json:"application,omitempty"`
+
+	// anyOf lists alternatives: a row is visible when at least one of them holds.
+	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=20
+	AnyOf []RowAlternative `json:"anyOf,omitempty"`
+}
+
+// RowAlternative holds for a row when all of its requirements hold.
+type RowAlternative struct {
+	// allOf lists requirements that must all hold.
+	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=10
+	AllOf []RowRequirement `json:"allOf,omitempty"`
+}
+
+// RowRequirement compares one attribute of a row with values. A row without the attribute matches no requirement.
+//
+// +kubebuilder:validation:XValidation:rule="!(self.operator in ['GreaterThan', 'LessThan']) || size(self.values) == 1",message="GreaterThan and LessThan take exactly one value",fieldPath=".values",reason="FieldValueInvalid"
+type RowRequirement struct {
+	// attribute is the attribute of the row.
+	// +required
+	Attribute AttributeName `json:"attribute,omitempty"`
+
+	// operator says how the attribute is compared with values. GreaterThan and LessThan compare decimal numbers or
+	// RFC 3339 instants, and take exactly one value.
+	// +required
+	Operator DataOperator `json:"operator,omitempty"`
+
+	// values lists what the attribute is compared with.
+	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=100
+	Values []AttributeValue `json:"values,omitempty"`
+}
+
+// GroupNotification says how members are told.
+type GroupNotification struct {
+	// mode says when members are told: never (Disabled), or when what the group gives them changes or is about to end
+	// (OnChange).
+	// +required
+	Mode NotificationMode `json:"mode,omitempty"`
+
+	// channels lists notification channels of the organization's AccessPolicy. Absent: none, which only Disabled allows.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=20
+	Channels []ChannelName `json:"channels,omitempty"`
+
+	// message is added to every notice. Absent: nothing is added.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:Pattern=`^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$`
+	Message string `json:"message,omitempty"`
+
+	// expiryNoticeDays is how many days before a membership or grant ends the member is told. 0: not at all. Absent: 7.
+	// +optional
+	// +default=7
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=365
+	ExpiryNoticeDays *int32 `json:"expiryNoticeDays,omitempty"`
+}
+
+// AccessGroupStatus is what Usher found and did about a group.
+type AccessGroupStatus struct {
+	// observedGeneration is the generation that this status is about; -1 where nothing has looked at the object yet.
+	// +optional
+	// +kubebuilder:validation:Minimum=-1
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions are the conditions of the group: Ready, ResolvedRefs, RoleConflict and, while something is wrong that
+	// waiting will not mend, Stalled.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// members is the number of active members: all paths together, suspended users included.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Members *int32 `json:"members,omitempty"`
+
+	// unpublished is the number of documents that this group changes and that could not be written for a reason of
+	// their own.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Unpublished *int32 `json:"unpublished,omitempty"`
+
+	// unresolvedReferences lists what the group names and what does not exist, the first twenty.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=20
+	UnresolvedReferences []UnresolvedReference `json:"unresolvedReferences,omitempty"`
+
+	// conflicts is the number of conflicts in which a grant of this group takes part.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Conflicts *int32 `json:"conflicts,omitempty"`
+
+	// conflictSamples lists conflicts in which a grant of this group takes part, the first twenty.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=20
+	ConflictSamples []Conflict `json:"conflictSamples,omitempty"`
+}
+
+// AccessGroup says who belongs together and what they may do.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Namespaced,shortName=ag,categories=usher
+// +kubebuilder:printcolumn:name="Type",type=string,JSONPath=`.spec.type`
+// +kubebuilder:printcolumn:name="Members",type=integer,JSONPath=`.status.members`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Conflicts",type=integer,JSONPath=`.status.conflicts`
+// +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Unpublished",type=integer,priority=1,JSONPath=`.status.unpublished`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type AccessGroup struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object's metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitzero"`
+
+	// spec says who belongs to the group and what it gives. Absent: nobody, and nothing.
+	// +optional
+	// +default={}
+	Spec AccessGroupSpec `json:"spec,omitzero"`
+
+	// status says what Usher found and did. Absent: nothing yet.
+	// +optional
+	// +default={"observedGeneration": -1}
+	Status AccessGroupStatus `json:"status,omitzero"`
+}
+
+// AccessGroupList is a list of AccessGroup.
+//
+// +kubebuilder:object:root=true
+type AccessGroupList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitzero"`
+	Items           []AccessGroup `json:"items"`
+}

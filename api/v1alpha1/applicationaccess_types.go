@@ -1,0 +1,156 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// UnmatchedRows says what a user sees for whom no data permission speaks.
+//
+// +kubebuilder:validation:Enum=All;None
+type UnmatchedRows string
+
+// Values of unmatchedRows.
+const (
+	UnmatchedRowsAll  UnmatchedRows = "All"
+	UnmatchedRowsNone UnmatchedRows = "None"
+)
+
+// PublishFormat is a format in which an application's document is published.
+//
+// +kubebuilder:validation:Enum=JSON;CSV;Casbin;OPA
+type PublishFormat string
+
+// Formats.
+const (
+	PublishFormatJSON   PublishFormat = "JSON"
+	PublishFormatCSV    PublishFormat = "CSV"
+	PublishFormatCasbin PublishFormat = "Casbin"
+	PublishFormatOPA    PublishFormat = "OPA"
+)
+
+// ConfigMapName is the name of a ConfigMap of the same namespace.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=253
+type ConfigMapName string
+
+// ApplicationAccessSpec says how access to an application is published.
+type ApplicationAccessSpec struct {
+	// displayName is a name for people. Absent: the object's name serves.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$`
+	DisplayName string `json:"displayName,omitempty"`
+
+	// unmatchedRows says which rows users see for whom no data permission speaks: All or None. Absent: All.
+	// +optional
+	// +default="All"
+	UnmatchedRows UnmatchedRows `json:"unmatchedRows,omitempty"`
+
+	// publish says in which formats, and in how many ConfigMaps at least, access is published. Absent: as JSON, in as
+	// few as hold it.
+	// +optional
+	Publish *PublishSpec `json:"publish,omitempty"`
+}
+
+// PublishSpec says how a document is published.
+type PublishSpec struct {
+	// formats lists formats beside JSON, which is always there. Absent: JSON alone.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=4
+	Formats []PublishFormat `json:"formats,omitempty"`
+
+	// minimumShards is in how many ConfigMaps the users are split at least: a power of two, so that room to grow can be
+	// had beforehand. Absent: 1.
+	// +optional
+	// +default=1
+	// +kubebuilder:validation:Enum=1;2;4;8;16;32;64;128;256
+	MinimumShards int32 `json:"minimumShards,omitempty"`
+}
+
+// RoleUsers is how many users hold a role.
+type RoleUsers struct {
+	// role is a role on the application ladder.
+	// +required
+	Role RoleName `json:"role,omitempty"`
+
+	// users is how many users hold it.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Users *int32 `json:"users,omitempty"`
+}
+
+// ApplicationAccessStatus is what Usher published for an application.
+type ApplicationAccessStatus struct {
+	// observedGeneration is the generation that this status is about; -1 where nothing has looked at the object yet.
+	// +optional
+	// +kubebuilder:validation:Minimum=-1
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions are the conditions of the application: Ready and, while something is wrong that waiting will not mend,
+	// Stalled.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// users is how many users have access.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Users *int32 `json:"users,omitempty"`
+
+	// usersByRole lists how many users hold each role, in the order of the ladder.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=20
+	UsersByRole []RoleUsers `json:"usersByRole,omitempty"`
+
+	// omitted is how many users the formats leave out that know neither rows nor expiry.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Omitted *int32 `json:"omitted,omitempty"`
+
+	// configMaps lists the ConfigMaps that hold the document, shard 0 first.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=1024
+	ConfigMaps []ConfigMapName `json:"configMaps,omitempty"`
+}
+
+// ApplicationAccess asks for the ConfigMap of the application that it is named after.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:path=applicationaccesses,scope=Namespaced,shortName=aa,categories=usher
+// +kubebuilder:printcolumn:name="Users",type=integer,JSONPath=`.status.users`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Omitted",type=integer,priority=1,JSONPath=`.status.omitted`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type ApplicationAccess struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object's metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitzero"`
+
+	// spec says how access to the application is published. Absent: as the defaults of its fields say.
+	// +optional
+	// +default={}
+	Spec ApplicationAccessSpec `json:"spec,omitzero"`
+
+	// status says what is published. Absent: nothing yet.
+	// +optional
+	// +default={"observedGeneration": -1}
+	Status ApplicationAccessStatus `json:"status,omitzero"`
+}
+
+// ApplicationAccessList is a list of ApplicationAccess.
+//
+// +kubebuilder:object:root=true
+type ApplicationAccessList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitzero"`
+	Items           []ApplicationAccess `json:"items"`
+}

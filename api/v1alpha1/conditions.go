@@ -1,0 +1,83 @@
+package v1alpha1
+
+// Condition types.
+const (
+	// ConditionReady is true when all that this generation of the object changes is published, and every reference in
+	// it resolves. Every kind has it.
+	ConditionReady = "Ready"
+
+	// ConditionResolvedRefs is false while the object names a role, group or channel that does not exist.
+	ConditionResolvedRefs = "ResolvedRefs"
+
+	// ConditionRoleConflict is true while grants of different sources give a user different roles in one scope, and
+	// this object is one of the sources.
+	ConditionRoleConflict = "RoleConflict"
+
+	// ConditionStalled is present, and true, only while something stands in the way that waiting will not mend.
+	ConditionStalled = "Stalled"
+
+	// ConditionSystemRoleUnmapped is present, and true, only while a system role that someone holds in the organization
+	// means a role that is not on the organization's ladder. It stands on the AccessPolicy.
+	ConditionSystemRoleUnmapped = "SystemRoleUnmapped"
+
+	// ConditionAdministratorExpires is present, and true, only while every holder of the top organization role has an
+	// end. It stands on the AccessPolicy.
+	ConditionAdministratorExpires = "AdministratorExpires"
+)
+
+// Reasons of ConditionReady.
+const (
+	// ReasonPublished says that workloads get what this generation says.
+	ReasonPublished = "Published"
+
+	// ReasonPublishing says that documents which this generation changes are not all there yet.
+	ReasonPublishing = "Publishing"
+
+	// ReasonUnresolvedReferences says that the object names something that does not exist. Also of ConditionResolvedRefs.
+	ReasonUnresolvedReferences = "UnresolvedReferences"
+
+	// ReasonPublishFailed says that a document of this object could not be written for a reason of its own, such as a
+	// quota or a namespace that is being deleted.
+	ReasonPublishFailed = "PublishFailed"
+
+	// ReasonDeleting says that the object is being deleted.
+	ReasonDeleting = "Deleting"
+)
+
+// Reasons of ConditionStalled, and of ConditionReady while stalled.
+const (
+	// ReasonWrongNamespace says that a System group stands outside the system namespace, or an Organization group
+	// inside it.
+	ReasonWrongNamespace = "WrongNamespace"
+
+	// ReasonNotAnOrganization says that the object's namespace is not selected as an organization.
+	ReasonNotAnOrganization = "NotAnOrganization"
+
+	// ReasonDuplicateUser says that another UserAccess of the namespace is the one that counts for the user.
+	ReasonDuplicateUser = "DuplicateUser"
+
+	// ReasonConfigMapConflict says that a ConfigMap that is not Usher's has the name of a document.
+	ReasonConfigMapConflict = "ConfigMapConflict"
+)
+
+// Reasons of the other conditions.
+const (
+	// ReasonResolved says that everything the object names exists. Of ConditionResolvedRefs.
+	ReasonResolved = "Resolved"
+
+	// ReasonConflicts says that there are conflicts. Of ConditionRoleConflict.
+	ReasonConflicts = "Conflicts"
+
+	// ReasonNoConflicts says that there are none. Of ConditionRoleConflict.
+	ReasonNoConflicts = "NoConflicts"
+
+	// ReasonExclusiveAccess says that a rule of exclusive access took roles away. Of ConditionRoleConflict.
+	ReasonExclusiveAccess = "ExclusiveAccess"
+
+	// ReasonRoleNotOnLadder says that a system role means what the organization's ladder does not have. Of
+	// ConditionSystemRoleUnmapped.
+	ReasonRoleNotOnLadder = "RoleNotOnLadder"
+
+	// ReasonEveryHolderExpires says that no holder of the top organization role stays. Of ConditionAdministratorExpires.
+	ReasonEveryHolderExpires = "EveryHolderExpires"
+)

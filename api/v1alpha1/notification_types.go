@@ -1,0 +1,99 @@
+package v1alpha1
+
+// ChannelType says how a notification channel delivers.
+//
+// +kubebuilder:validation:Enum=SMTP;Webhook;Slack
+type ChannelType string
+
+// Types of channels.
+const (
+	ChannelTypeSMTP    ChannelType = "SMTP"
+	ChannelTypeWebhook ChannelType = "Webhook"
+	ChannelTypeSlack   ChannelType = "Slack"
+)
+
+// SMTPTLS says how a connection to a mail server is protected.
+//
+// +kubebuilder:validation:Enum=StartTLS;TLS;None
+type SMTPTLS string
+
+// Values of tls.
+const (
+	SMTPTLSStartTLS SMTPTLS = "StartTLS"
+	SMTPTLSTLS      SMTPTLS = "TLS"
+	SMTPTLSNone     SMTPTLS = "None"
+)
+
+// NotificationChannel is one way in which members are told. Exactly the struct that fits its type may be given.
+type NotificationChannel struct {
+	// name is what groups call the channel.
+	// +required
+	Name ChannelName `json:"name,omitempty"`
+
+	// type says how the channel delivers.
+	// +required
+	Type ChannelType `json:"type,omitempty"`
+
+	// smtp says how mail is sent. Given exactly when type is SMTP.
+	// +optional
+	SMTP *SMTPChannel `json:"smtp,omitempty"`
+
+	// webhook says where notices are posted. Given exactly when type is Webhook.
+	// +optional
+	Webhook *WebhookChannel `json:"webhook,omitempty"`
+
+	// slack has no settings yet: the address is in the Secret. It may be given only when type is Slack.
+	// +optional
+	Slack *SlackChannel `json:"slack,omitempty"`
+
+	// secretRef names a Secret of the same namespace that holds what must stay secret: for SMTP the keys username and
+	// password, for Webhook the key token, for Slack the key url. It takes the label access.usher.dev/notify: "true".
+	// Absent: SMTP and Webhook do without; Slack needs it.
+	// +optional
+	SecretRef *SecretReference `json:"secretRef,omitempty"`
+}
+
+// SMTPChannel says how mail is sent.
+type SMTPChannel struct {
+	// server is the mail server, as host:port.
+	// +required
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=261
+	// +kubebuilder:validation:Pattern=`^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$`
+	Server string `json:"server,omitempty"`
+
+	// sender is the address that mail comes from.
+	// +required
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=254
+	// +kubebuilder:validation:Pattern=`^[^\p{Z}\p{Cc}\p{Cf}@,;:<>()\[\]"\\]+@[^\p{Z}\p{Cc}\p{Cf}@,;:<>()\[\]"\\]+$`
+	Sender string `json:"sender,omitempty"`
+
+	// tls says how the connection is protected: StartTLS, TLS or None. Absent: StartTLS.
+	// +optional
+	// +default="StartTLS"
+	TLS SMTPTLS `json:"tls,omitempty"`
+}
+
+// WebhookChannel says where notices are posted.
+type WebhookChannel struct {
+	// url is the address.
+	// +required
+	// +kubebuilder:validation:MinLength=8
+	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:Pattern=`^https?://[^\p{Z}\p{Cc}\p{Cf}"\\@]+$`
+	URL string `json:"url,omitempty"`
+}
+
+// SlackChannel has no settings yet.
+type SlackChannel struct{}
+
+// SecretReference names a Secret of the same namespace.
+type SecretReference struct {
+	// name is the name of the Secret.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`
+	Name string `json:"name,omitempty"`
+}

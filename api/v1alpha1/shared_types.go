@@ -1,0 +1,227 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+const (
+	// RoleNoAccess is the role below every ladder. It may be granted like any role and declared on none.
+	RoleNoAccess RoleName = "NoAccess"
+
+	// All stands for every application, or for every organization, where a name or "*" may be given.
+	All = "*"
+)
+
+// UserName is an opaque, case-sensitive identity, such as an e-mail address or an OIDC subject.
+//
+// Valid: "amelie@acme.example", "auth0|5f7c8ec7", "Zoë". Not valid: "two words", "a,b", `"quoted"`, `acme\amelie`.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=253
+// +kubebuilder:validation:Pattern=`^[^\p{Z}\p{Cc}\p{Cf},"\\]+$`
+type UserName string
+
+// RoleName is a name on a ladder, or NoAccess.
+//
+// Valid: "Viewer", "release-manager", "tier.2". Not valid: "-", "read only", "Prüfer".
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`
+type RoleName string
+
+// ApplicationName is the name of an application: a DNS-1123 label.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:Pattern=`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`
+type ApplicationName string
+
+// ApplicationSelector is the name of an application, or "*" for every application.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:Pattern=`^(\*|[a-z0-9]([a-z0-9-]*[a-z0-9])?)$`
+type ApplicationSelector string
+
+// OrganizationName is the name of an organization: the name of its namespace.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:Pattern=`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`
+type OrganizationName string
+
+// OrganizationSelector is the name of an organization, or "*" for every organization that no other entry names.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:Pattern=`^(\*|[a-z0-9]([a-z0-9-]*[a-z0-9])?)$`
+type OrganizationSelector string
+
+// GroupName is the name of an AccessGroup of the same namespace.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=253
+// +kubebuilder:validation:Pattern=`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`
+type GroupName string
+
+// ChannelName is the name of a notification channel of the organization's AccessPolicy.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:Pattern=`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`
+type ChannelName string
+
+// SourceName names the object that a role comes from, as Kind/namespace/name.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=335
+// +kubebuilder:validation:Pattern=`^[A-Za-z]+/[a-z0-9-]+/[a-z0-9.-]+$`
+type SourceName string
+
+// ApplicationGrant gives a role in one application, or in all.
+//
+// It is atomic: one owner sets an entry as a whole, and a role never mixes with another owner's window.
+//
+// +structType=atomic
+// +kubebuilder:validation:XValidation:rule="!has(self.notBefore) || !has(self.notAfter) || self.notBefore < self.notAfter",message="notBefore must be before notAfter",fieldPath=".notAfter",reason="FieldValueInvalid"
+type ApplicationGrant struct {
+	// application is the name of an application, or "*" for the role in every application that no other grant names.
+	// +required
+	Application ApplicationSelector `json:"application,omitempty"`
+
+	// role is the role on the application ladder, or NoAccess.
+	// +required
+	Role RoleName `json:"role,omitempty"`
+
+	// notBefore is the first instant at which the grant counts. Absent: it counts from the beginning.
+	// +optional
+	NotBefore *metav1.Time `json:"notBefore,omitempty"`
+
+	// notAfter is the first instant at which the grant no longer counts. Absent: it does not end.
+	// +optional
+	NotAfter *metav1.Time `json:"notAfter,omitempty"`
+}
+
+// SystemGrant gives roles in one organization, or in all that no other entry names.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.role) || has(self.organizationRole) || has(self.applicationAccess)",message="at least one of role, organizationRole and applicationAccess must be given",reason="FieldValueRequired"
+type SystemGrant struct {
+	// organization is the name of an organization, or "*" for every organization that no other entry names.
+	// +required
+	Organization OrganizationSelector `json:"organization,omitempty"`
+
+	// role is a role on the system ladder, or NoAccess. Absent: the entry gives no system role.
+	// +optional
+	Role RoleName `json:"role,omitempty"`
+
+	// organizationRole is a role on the organization's ladder, or NoAccess. Absent: the entry gives no organization role.
+	// +optional
+	OrganizationRole RoleName `json:"organizationRole,omitempty"`
+
+	// applicationAccess lists roles in applications of the organization. Absent: the entry gives none.
+	// +optional
+	// +listType=map
+	// +listMapKey=application
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=100
+	ApplicationAccess []ApplicationGrant `json:"applicationAccess,omitempty"`
+}
+
+// ReferenceKind says what an unresolved reference would refer to.
+//
+// +kubebuilder:validation:Enum=AccessGroup;ApplicationRole;OrganizationRole;SystemRole;NotificationChannel
+type ReferenceKind string
+
+// Kinds of references.
+const (
+	ReferenceAccessGroup         ReferenceKind = "AccessGroup"
+	ReferenceApplicationRole     ReferenceKind = "ApplicationRole"
+	ReferenceOrganizationRole    ReferenceKind = "OrganizationRole"
+	ReferenceSystemRole          ReferenceKind = "SystemRole"
+	ReferenceNotificationChannel ReferenceKind = "NotificationChannel"
+)
+
+// UnresolvedReference is a name in a spec that nothing has.
+type UnresolvedReference struct {
+	// field is the path of the reference in the object, such as spec.applicationAccess[finance].role.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Field string `json:"field,omitempty"`
+
+	// kind says what is missing.
+	// +required
+	Kind ReferenceKind `json:"kind,omitempty"`
+
+	// name is the name that nothing has.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// organization is the organization in which the name is missing. Absent: the object's own namespace.
+	// +optional
+	Organization OrganizationName `json:"organization,omitempty"`
+}
+
+// ConflictScope says in which scope of a user grants disagree.
+//
+// +kubebuilder:validation:Enum=Application;Broad;Organization;System
+type ConflictScope string
+
+// Scopes of a conflict.
+const (
+	// ConflictScopeApplication: roles in the one application that the conflict names.
+	ConflictScopeApplication ConflictScope = "Application"
+	// ConflictScopeBroad: roles in all applications, by "*" or by what organization roles mean.
+	ConflictScopeBroad ConflictScope = "Broad"
+	// ConflictScopeOrganization: roles on the organization ladder.
+	ConflictScopeOrganization ConflictScope = "Organization"
+	// ConflictScopeSystem: what system roles mean in the organization.
+	ConflictScopeSystem ConflictScope = "System"
+)
+
+// ConflictingGrant is one side of a conflict.
+type ConflictingGrant struct {
+	// source is the object that gives the role.
+	// +required
+	Source SourceName `json:"source,omitempty"`
+
+	// role is the role that it gives; in the broad and the system scope the role that it means.
+	// +required
+	Role RoleName `json:"role,omitempty"`
+}
+
+// Conflict says that grants of different sources give one user different roles in one scope.
+type Conflict struct {
+	// user is the user whose grants disagree. Absent in the status of a UserAccess: its own user.
+	// +optional
+	User UserName `json:"user,omitempty"`
+
+	// organization is the organization in which they disagree. Absent: the object's own namespace.
+	// +optional
+	Organization OrganizationName `json:"organization,omitempty"`
+
+	// scope is the scope in which they disagree.
+	// +required
+	Scope ConflictScope `json:"scope,omitempty"`
+
+	// application is the application of the scope Application. Absent in every other scope.
+	// +optional
+	Application ApplicationName `json:"application,omitempty"`
+
+	// grants lists the grants of the scope, the first ten.
+	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=10
+	Grants []ConflictingGrant `json:"grants,omitempty"`
+
+	// result is the role that won within the scope.
+	// +required
+	Result RoleName `json:"result,omitempty"`
+}
+
+// DecisionRule is the rule that a role rests on.
+//
+// +kubebuilder:validation:Enum=OnlyGrant;MostRestrictive;MostPermissive;SpecificApplication;ProtectedAdministrator;SystemBlock;SystemCap;SystemFloor;SystemGrant;Suspended;Expired;NotYetValid;ExclusiveAccess;NoGrant
+type DecisionRule string

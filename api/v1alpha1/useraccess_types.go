@@ -1,0 +1,200 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// UserState says whether a user may have access at all.
+//
+// +kubebuilder:validation:Enum=Active;Suspended
+type UserState string
+
+// States of a user.
+const (
+	UserStateActive    UserState = "Active"
+	UserStateSuspended UserState = "Suspended"
+)
+
+// UserAccessSpec is what is said about one user.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.notBefore) || !has(self.notAfter) || self.notBefore < self.notAfter",message="notBefore must be before notAfter",fieldPath=".notAfter",reason="FieldValueInvalid"
+type UserAccessSpec struct {
+	// user is the identity. It cannot be changed.
+	// +required
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="user cannot be changed: delete the object and create another"
+	User UserName `json:"user,omitempty"`
+
+	// displayName is a name for people. Absent: the user serves.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$`
+	DisplayName string `json:"displayName,omitempty"`
+
+	// email is where notices to the user go. Absent: to the user, where that is an e-mail address.
+	// +optional
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=254
+	// +kubebuilder:validation:Pattern=`^[^\p{Z}\p{Cc}\p{Cf}@,;:<>()\[\]"\\]+@[^\p{Z}\p{Cc}\p{Cf}@,;:<>()\[\]"\\]+$`
+	Email string `json:"email,omitempty"`
+
+	// state says whether the user may have access at all. Suspended: NoAccess everywhere in the organization; in the
+	// system namespace, in every organization. Absent: Active.
+	// +optional
+	// +default="Active"
+	State UserState `json:"state,omitempty"`
+
+	// notBefore is the first instant at which the user may have access. Absent: there is no beginning.
+	// +optional
+	NotBefore *metav1.Time `json:"notBefore,omitempty"`
+
+	// notAfter is the first instant at which the user may no longer have access. Absent: there is no end.
+	// +optional
+	NotAfter *metav1.Time `json:"notAfter,omitempty"`
+
+	// groups lists AccessGroups of the same namespace that the user belongs to. Absent: none is named here.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=100
+	Groups []GroupName `json:"groups,omitempty"`
+
+	// organizationRole is an individual role on the organization ladder, or NoAccess. It counts for nothing in the
+	// system namespace. Absent: none.
+	// +optional
+	OrganizationRole RoleName `json:"organizationRole,omitempty"`
+
+	// applicationAccess lists individual roles in applications. It counts for nothing in the system namespace.
+	// Absent: none.
+	// +optional
+	// +listType=map
+	// +listMapKey=application
+	// +kubebuilder:validation:MaxItems=500
+	ApplicationAccess []ApplicationGrant `json:"applicationAccess,omitempty"`
+
+	// systemAccess lists individual roles across organizations. It counts for nothing outside the system namespace.
+	// Absent: none.
+	// +optional
+	// +listType=map
+	// +listMapKey=organization
+	// +kubebuilder:validation:MaxItems=100
+	SystemAccess []SystemGrant `json:"systemAccess,omitempty"`
+}
+
+// EffectiveRole is a user's role in one application, and why.
+type EffectiveRole struct {
+	// name is the application.
+	// +required
+	Name ApplicationName `json:"name,omitempty"`
+
+	// role is the effective role.
+	// +required
+	Role RoleName `json:"role,omitempty"`
+
+	// source is the object that the role comes from. Absent: nothing gives a role.
+	// +optional
+	Source SourceName `json:"source,omitempty"`
+
+	// rule is the rule that the role rests on.
+	// +required
+	Rule DecisionRule `json:"rule,omitempty"`
+}
+
+// UserAccessStatus is what Usher resolved for a user. The user document is the full list.
+type UserAccessStatus struct {
+	// observedGeneration is the generation that this status is about; -1 where nothing has looked at the object yet.
+	// +optional
+	// +kubebuilder:validation:Minimum=-1
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions are the conditions of the user: Ready, ResolvedRefs, RoleConflict and, while something is wrong that
+	// waiting will not mend, Stalled.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// organizationRole is the effective role in the organization.
+	// +optional
+	OrganizationRole RoleName `json:"organizationRole,omitempty"`
+
+	// defaultRole is the effective role in any application that nothing names.
+	// +optional
+	DefaultRole RoleName `json:"defaultRole,omitempty"`
+
+	// applications lists the user document's entries by name, the first fifty.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=50
+	Applications []EffectiveRole `json:"applications,omitempty"`
+
+	// applicationCount is how many entries the user document has.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ApplicationCount *int32 `json:"applicationCount,omitempty"`
+
+	// groups lists the AccessGroups that the user is an active member of, the first fifty.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=50
+	Groups []SourceName `json:"groups,omitempty"`
+
+	// groupCount is how many AccessGroups the user is an active member of.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	GroupCount *int32 `json:"groupCount,omitempty"`
+
+	// conflicts lists scopes in which grants of different sources give the user different roles, the first twenty.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=20
+	Conflicts []Conflict `json:"conflicts,omitempty"`
+
+	// conflictCount is in how many scopes grants disagree.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ConflictCount *int32 `json:"conflictCount,omitempty"`
+
+	// nextTransitionTime is the next instant at which a window that bears on the user's decision opens or closes.
+	// Absent: there is none.
+	// +optional
+	NextTransitionTime *metav1.Time `json:"nextTransitionTime,omitempty"`
+}
+
+// UserAccess is what is said about one user, and what the user effectively may.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:path=useraccesses,scope=Namespaced,shortName=ua,categories=usher
+// +kubebuilder:printcolumn:name="User",type=string,JSONPath=`.spec.user`
+// +kubebuilder:printcolumn:name="Org role",type=string,JSONPath=`.status.organizationRole`
+// +kubebuilder:printcolumn:name="Default role",type=string,JSONPath=`.status.defaultRole`
+// +kubebuilder:printcolumn:name="Applications",type=integer,JSONPath=`.status.applicationCount`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="State",type=string,priority=1,JSONPath=`.spec.state`
+// +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Conflicts",type=integer,priority=1,JSONPath=`.status.conflictCount`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type UserAccess struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object's metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitzero"`
+
+	// spec says who the user is, and what the user has individually.
+	// +required
+	Spec UserAccessSpec `json:"spec,omitzero"`
+
+	// status says what the user effectively may. Absent: nothing yet.
+	// +optional
+	// +default={"observedGeneration": -1}
+	Status UserAccessStatus `json:"status,omitzero"`
+}
+
+// UserAccessList is a list of UserAccess.
+//
+// +kubebuilder:object:root=true
+type UserAccessList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitzero"`
+	Items           []UserAccess `json:"items"`
+}
