@@ -1,0 +1,116 @@
+package resolve
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// Requirement is one comparison of a row's attribute with values (docs/documents.md, filters).
+type Requirement struct {
+	Attribute string   `json:"attribute"`
+	Operator  string   `json:"operator"`
+	Values    []string `json:"values"`
+}
+
+// Alternative holds for a row when all of its requirements do.
+type Alternative struct {
+	AllOf []Requirement `json:"allOf"`
+
+	canonical string
+}
+
+// Filter lets a row pass when any of its alternatives holds; without alternatives no row passes.
+//
+// A Filter made by [NewFilter] is canonical: values, requirements and alternatives are sorted by the bytes of their
+// JSON and have no duplicates. Filters are shared between decisions and must not be changed.
+type Filter struct {
+	AnyOf []Alternative `json:"anyOf"`
+
+	canonical string
+}
+
+// nothing is the filter that no row passes.
+var nothing = NewFilter(nil)
+
+// NewFilter makes the canonical filter of the alternatives; the argument is not kept.
+func NewFilter(alternatives []Alternative) Filter {
+	anyOf := make([]Alternative, 0, len(alternatives))
+	for _, a := range alternatives {
+		anyOf = append(anyOf, newAlternative(a.AllOf))
+	}
+	return canonicalFilter(anyOf)
+}
+
+// Equal says whether the two canonical filters let the same alternatives pass.
+func (f Filter) Equal(g Filter) bool { return f.canonical == g.canonical }
+
+func newAlternative(requirements []Requirement) Alternative {
+	type keyed struct {
+		Requirement
+		key string
+	}
+	all := make([]keyed, 0, len(requirements))
+	for _, r := range requirements {
+		values := slices.Clone(r.Values)
+		slices.SortFunc(values, func(a, b string) int { return strings.Compare(canonicalJSON(a), canonicalJSON(b)) })
+		r.Values = slices.Compact(values)
+		all = append(all, keyed{r, canonicalJSON(r)})
+	}
+	slices.SortFunc(all, func(a, b keyed) int { return strings.Compare(a.key, b.key) })
+	all = slices.CompactFunc(all, func(a, b keyed) bool { return a.key == b.key })
+	alternative := Alternative{AllOf: make([]Requirement, len(all))}
+	for i := range all {
+		alternative.AllOf[i] = all[i].Requirement
+	}
+	alternative.canonical = canonicalJSON(alternative)
+	return alternative
+}
+
+// canonicalFilter sorts the canonical alternatives in place and drops duplicates.
+func canonicalFilter(anyOf []Alternative) Filter {
+	slices.SortFunc(anyOf, func(a, b Alternative) int { return strings.Compare(a.canonical, b.canonical) })
+	anyOf = slices.CompactFunc(anyOf, func(a, b Alternative) bool { return a.canonical == b.canonical })
+	keys := make([]string, len(anyOf))
+	for i := range anyOf {
+		keys[i] = anyOf[i].canonical
+	}
+	return Filter{AnyOf: anyOf, canonical: `{"anyOf":[` + strings.Join(keys, ",") + `]}`}
+}
+
+// unite gives the one filter that passes what any of the filters passes.
+func unite(filters []Filter) []Filter {
+	if len(filters) < 2 {
+		return filters
+	}
+	var anyOf []Alternative
+	for _, f := range filters {
+		anyOf = append(anyOf, f.AnyOf...)
+	}
+	return []Filter{canonicalFilter(anyOf)}
+}
+
+// intersect gives the filters that together pass what every one of them passes, in canonical order.
+func intersect(filters []Filter) []Filter {
+	if len(filters) < 2 {
+		return filters
+	}
+	slices.SortFunc(filters, func(a, b Filter) int { return strings.Compare(a.canonical, b.canonical) })
+	return slices.CompactFunc(filters, Filter.Equal)
+}
+
+func sameFilters(a, b []Filter) bool { return slices.EqualFunc(a, b, Filter.Equal) }
+
+// canonicalJSON gives the JSON that documents carry: no escapes but the necessary ones. The types of this package
+// have their fields in the order of their JSON names.
+func canonicalJSON(v any) string {
+	var buffer bytes.Buffer
+	encoder := json.NewEncoder(&buffer)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		// Strings and slices of them always encode; a failure here is a bug of this package.
+		panic("resolve: canonical JSON: " + err.Error())
+	}
+	return strings.TrimSuffix(buffer.String(), "\n")
+}

@@ -1,0 +1,125 @@
+package resolve
+
+import (
+	"cmp"
+	"slices"
+)
+
+// filters is docs/rules.md R7 for one application; an empty name stands for one that nothing names.
+func (o *Organization) filters(g *grants, application string) []Filter {
+	var contributed []Filter
+	for _, b := range g.groups {
+		i, found := slices.BinarySearchFunc(b.rows, application, func(r Rows, name string) int {
+			return compareStrings(r.Application, name)
+		})
+		switch {
+		case found:
+			contributed = append(contributed, b.rows[i].Filter)
+		case b.anyRows != nil:
+			contributed = append(contributed, *b.anyRows)
+		}
+	}
+	if len(contributed) == 0 {
+		if _, hidden := slices.BinarySearch(o.hideUnmatched, application); hidden {
+			return []Filter{nothing}
+		}
+		return nil
+	}
+	if o.rules.Strategy == MostPermissive {
+		return unite(contributed)
+	}
+	return intersect(contributed)
+}
+
+// exclude is docs/rules.md R9. Every rule looks at the roles as they are before any rule has taken one.
+func (o *Organization) exclude(at *instant, g *grants) {
+	denied := map[string]string{} // application to source
+	for i := range o.exclusive {
+		rule := &o.exclusive[i]
+		var held, taken []string
+		for _, name := range rule.Applications {
+			if g.protectedIn(name, rule.minimum) {
+				continue
+			}
+			taken = append(taken, name)
+			if at.application(name).rung <= rule.minimum {
+				held = append(held, name)
+			}
+		}
+		if len(held) < 2 {
+			continue
+		}
+		slices.Sort(held)
+		at.exclusions = append(at.exclusions, Exclusion{Name: rule.Name, Source: rule.Source, Applications: held})
+		for _, name := range taken {
+			if _, already := denied[name]; !already {
+				denied[name] = rule.Source
+			}
+		}
+	}
+	for name, source := range denied {
+		at.set(name, Access{Outcome: Outcome{Role: NoAccess, Rule: RuleExclusiveAccess, Source: source, rung: noAccess}})
+	}
+}
+
+func (i *instant) set(name string, access Access) {
+	at, found := slices.BinarySearchFunc(i.applications, name, compareApplication)
+	if found {
+		i.applications[at].Access = access
+		return
+	}
+	i.applications = slices.Insert(i.applications, at, ApplicationAccess{name, access})
+}
+
+// conflicts is the first half of docs/rules.md R8.
+func (o *Organization) conflicts(g *grants, broad, system choice) []Conflict {
+	var found []Conflict
+	report := func(scope Scope, application string, of []grant, c choice, s Strategy, name func(rung) string) bool {
+		if c.uniform || !differBetweenSources(of) {
+			return false
+		}
+		roles := make([]SourceRole, 0, len(of))
+		for _, each := range of {
+			roles = append(roles, SourceRole{each.source.name, name(each.rung)})
+		}
+		slices.SortFunc(roles, func(a, b SourceRole) int {
+			return cmp.Or(compareStrings(a.Source, b.Source), compareStrings(a.Role, b.Role))
+		})
+		found = append(found, Conflict{
+			Scope: scope, Application: application, Grants: slices.Compact(roles), Role: name(c.rung), Rule: ruleOf(c, s),
+		})
+		return true
+	}
+	for rest := g.specific; len(rest) > 0; {
+		name := rest[0].application
+		var of []grant
+		for len(rest) > 0 && rest[0].application == name {
+			of = append(of, rest[0].grant)
+			rest = rest[1:]
+		}
+		report(ScopeApplication, name, of, choose(of, o.rules.Strategy), o.rules.Strategy, o.applicationRole)
+	}
+	report(ScopeBroad, "", g.broad, broad, o.rules.Strategy, o.applicationRole)
+	own := choose(g.organization, o.rules.Strategy)
+	report(ScopeOrganization, "", g.organization, own, o.rules.Strategy, o.organizationRole)
+	// One report for the system scope: what the roles mean in applications, else what they mean for the organization.
+	if !report(ScopeSystem, "", g.systemApplication, system, o.rules.SystemStrategy, o.applicationRole) {
+		atTop := choose(g.systemOrganization, o.rules.SystemStrategy)
+		report(ScopeSystem, "", g.systemOrganization, atTop, o.rules.SystemStrategy, o.organizationRole)
+	}
+	return found
+}
+
+// differBetweenSources says whether two sources of the scope give different roles.
+func differBetweenSources(scope []grant) bool {
+	var others, ownDiffers bool
+	for _, g := range scope {
+		other, differs := g.source != scope[0].source, g.rung != scope[0].rung
+		if other && differs {
+			return true
+		}
+		others, ownDiffers = others || other, ownDiffers || differs
+	}
+	// All other sources agree with the first grant: they differ only from another grant of the first one's source.
+	return others && ownDiffers
+}

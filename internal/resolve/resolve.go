@@ -1,0 +1,247 @@
+package resolve
+
+import (
+	"slices"
+	"time"
+)
+
+// Bar is what one UserAccess says of the user's state and window (docs/rules.md R1).
+type Bar struct {
+	Source    string // Kind/namespace/name
+	AtSystem  bool   // in the system namespace
+	Suspended bool
+	Window    Window
+}
+
+// Holding is a source that the user holds: the group by membership, open in any of Windows (none: always), or the
+// UserAccess that is the user's.
+type Holding struct {
+	Source  *Bound
+	Windows []Window
+}
+
+// User is one user as an organization sees it.
+type User struct {
+	// Declared: the organization has a declared UserAccess for the user.
+	Declared bool
+	// Bars are those of every declared UserAccess of the user, in the organization and in the system namespace.
+	Bars []Bar
+	// Holdings are bound to the organization; a nil Source is passed over.
+	Holdings []Holding
+}
+
+// Resolve decides what the user may do at the instant now.
+//
+// The cost grows with the user's own grants and rows, times the number of windows that will still open or close; it
+// does not grow with the number of applications that the user's sources do not name.
+func (o *Organization) Resolve(u *User, now time.Time) Decision {
+	at := o.resolveAt(u, now, true)
+	d := Decision{
+		Exists:           at.exists,
+		OrganizationRole: at.organization,
+		Default:          at.fallback,
+		Applications:     at.applications,
+		Conflicts:        at.conflicts,
+		Exclusions:       at.exclusions,
+		Enters:           at.enters(),
+	}
+	instants := transitions(u, now)
+	if len(instants) == 0 {
+		return d
+	}
+	d.Next = instants[0]
+	for _, t := range instants {
+		if !d.mayFall() {
+			break
+		}
+		future := o.resolveAt(u, t, false)
+		d.fallAt(t, &future)
+	}
+	return d
+}
+
+// instant is the decision at one instant, without what comes after.
+type instant struct {
+	exists       bool
+	organization Outcome
+	fallback     Access
+	applications []ApplicationAccess
+	conflicts    []Conflict
+	exclusions   []Exclusion
+}
+
+func (i *instant) application(name string) *Access {
+	if at, found := slices.BinarySearchFunc(i.applications, name, compareApplication); found {
+		return &i.applications[at].Access
+	}
+	return &i.fallback
+}
+
+func (i *instant) enters() bool {
+	return i.organization.GivesAccess() || i.fallback.GivesAccess() ||
+		slices.ContainsFunc(i.applications, func(a ApplicationAccess) bool { return a.GivesAccess() })
+}
+
+func (o *Organization) resolveAt(u *User, t time.Time, reports bool) instant {
+	g := collect(o, u, t)
+	at := instant{exists: g.exists}
+	if barred, ok := bar(u.Bars, t); ok {
+		at.organization = barred
+		at.fallback = Access{Outcome: barred}
+		return at
+	}
+	at.organization = o.organizationOutcome(&g)
+	broad := choose(g.broad, o.rules.Strategy)
+	system := choose(g.systemApplication, o.rules.SystemStrategy)
+	at.fallback.Outcome = o.applicationOutcome(choice{}, broad, system)
+	if at.fallback.GivesAccess() {
+		at.fallback.Filters = o.filters(&g, "")
+	}
+	at.applications = o.namedApplications(&g, broad, system)
+	o.exclude(&at, &g)
+	if reports {
+		at.conflicts = o.conflicts(&g, broad, system)
+	}
+	return at
+}
+
+// namedApplications decides every application of which something is said for this user.
+func (o *Organization) namedApplications(g *grants, broad, system choice) []ApplicationAccess {
+	names := g.applications(o)
+	if len(names) == 0 {
+		return nil
+	}
+	decided := make([]ApplicationAccess, 0, len(names))
+	specific := g.specific
+	var ofApplication []grant
+	for _, name := range names {
+		ofApplication = ofApplication[:0]
+		for len(specific) > 0 && specific[0].application == name {
+			ofApplication = append(ofApplication, specific[0].grant)
+			specific = specific[1:]
+		}
+		a := ApplicationAccess{Application: name}
+		a.Outcome = o.applicationOutcome(choose(ofApplication, o.rules.Strategy), broad, system)
+		if a.GivesAccess() {
+			a.Filters = o.filters(g, name)
+		}
+		decided = append(decided, a)
+	}
+	return decided
+}
+
+// applicationOutcome is docs/rules.md R5 for one application; without a specific tier, the default role.
+func (o *Organization) applicationOutcome(specific, broad, system choice) Outcome {
+	l := local{choice: broad, rule: o.scopeRule(broad)}
+	if specific.has {
+		l = local{choice: specific, rule: o.scopeRule(specific)}
+		switch {
+		case broad.isProtected && broad.protected < specific.rung:
+			l.rung, l.source, l.rule = broad.protected, broad.protectedSource, RuleProtectedAdministrator
+		case broad.has && broad.rung != specific.rung && l.rule != RuleProtectedAdministrator:
+			l.rule = RuleSpecificApplication
+		}
+	}
+	r, rule, source := o.combine(l, system)
+	return Outcome{Role: o.applicationRole(r), Rule: rule, Source: source, rung: r}
+}
+
+// organizationOutcome is docs/rules.md R6.
+func (o *Organization) organizationOutcome(g *grants) Outcome {
+	own := choose(g.organization, o.rules.Strategy)
+	system := choose(g.systemOrganization, o.rules.SystemStrategy)
+	r, rule, source := o.combine(local{choice: own, rule: o.scopeRule(own)}, system)
+	return Outcome{Role: o.organizationRole(r), Rule: rule, Source: source, rung: r}
+}
+
+// local is what the organization gives, with its reason.
+type local struct {
+	choice
+	rule Rule
+}
+
+// combine is the combination of the organization's role with the system's (docs/rules.md R5).
+func (o *Organization) combine(l local, system choice) (rung, Rule, string) {
+	floor := o.rules.SystemStrategy == MostPermissive || (system.isProtected && system.protected <= system.rung)
+	switch {
+	case !system.has && !l.has:
+		return noAccess, RuleNoGrant, ""
+	case !system.has:
+		return l.rung, l.rule, l.source
+	case system.rung == noAccess:
+		return noAccess, RuleSystemBlock, system.source
+	case !l.has:
+		return system.rung, RuleSystemGrant, system.source
+	case floor && system.rung < l.rung:
+		return system.rung, RuleSystemFloor, system.source
+	case !floor && system.rung > l.rung:
+		return system.rung, RuleSystemCap, system.source
+	default:
+		return l.rung, l.rule, l.source
+	}
+}
+
+// scopeRule is the reason within one scope of the organization.
+func (o *Organization) scopeRule(c choice) Rule {
+	return ruleOf(c, o.rules.Strategy)
+}
+
+func ruleOf(c choice, strategy Strategy) Rule {
+	switch {
+	case !c.has:
+		return RuleNoGrant
+	case c.raised:
+		return RuleProtectedAdministrator
+	case c.uniform:
+		return RuleOnlyGrant
+	case strategy == MostPermissive:
+		return RuleMostPermissive
+	default:
+		return RuleMostRestrictive
+	}
+}
+
+// bar is docs/rules.md R1: Suspended before Expired before NotYetValid, the organization before the system
+// namespace, the smallest source first.
+func bar(bars []Bar, t time.Time) (Outcome, bool) {
+	var first *Bar
+	var why Rule
+	for i := range bars {
+		b := &bars[i]
+		rule := b.rule(t)
+		if rule == "" {
+			continue
+		}
+		if first == nil || comesBefore(b, rule, first, why) {
+			first, why = b, rule
+		}
+	}
+	if first == nil {
+		return Outcome{}, false
+	}
+	return Outcome{Role: NoAccess, Rule: why, Source: first.Source, rung: noAccess}, true
+}
+
+func (b *Bar) rule(t time.Time) Rule {
+	switch {
+	case b.Suspended:
+		return RuleSuspended
+	case !b.Window.NotAfter.IsZero() && !t.Before(b.Window.NotAfter):
+		return RuleExpired
+	case !b.Window.Contains(t):
+		return RuleNotYetValid
+	default:
+		return ""
+	}
+}
+
+func comesBefore(b *Bar, rule Rule, c *Bar, other Rule) bool {
+	if rule != other {
+		order := []Rule{RuleSuspended, RuleExpired, RuleNotYetValid}
+		return slices.Index(order, rule) < slices.Index(order, other)
+	}
+	if b.AtSystem != c.AtSystem {
+		return c.AtSystem
+	}
+	return b.Source < c.Source
+}

@@ -1,0 +1,172 @@
+package resolve
+
+import "slices"
+
+// Origin says what kind of object a source is, and where.
+type Origin uint8
+
+// The origins.
+const (
+	OrganizationGroup  Origin = iota // an Organization group of the organization
+	SystemGroup                      // a System group of the system namespace
+	Individual                       // the counting UserAccess of the organization
+	IndividualAtSystem               // the counting UserAccess of the system namespace
+)
+
+// ApplicationGrant gives a role in one application, or in all for [AnyApplication].
+type ApplicationGrant struct {
+	Application string
+	Role        string
+	Window      Window
+}
+
+// SystemGrant is what a source of the system namespace gives in one organization, or in all for [AnyApplication].
+type SystemGrant struct {
+	Organization     string
+	Role             string // on the system ladder; empty: none
+	OrganizationRole string // on the organization's ladder; empty: none
+	Applications     []ApplicationGrant
+}
+
+// Rows is what a group lets its members see of one application, or of all for [AnyApplication].
+type Rows struct {
+	Application string
+	Filter      Filter
+}
+
+// Source is an AccessGroup or a UserAccess as far as it gives something.
+type Source struct {
+	Name   string // Kind/namespace/name
+	Origin Origin
+	// WithoutPrivileges: the group gives no roles; its members and rows still count (R2, R3, R7).
+	WithoutPrivileges bool
+	// BeingDeleted: of what the source gives only NoAccess is left, and its rows (R1).
+	BeingDeleted bool
+
+	OrganizationRole string             // in an organization
+	Applications     []ApplicationGrant // in an organization
+	System           []SystemGrant      // in the system namespace
+	Rows             []Rows             // Organization groups
+}
+
+// Bound is a source with its roles looked up on the ladders of one organization. It is immutable and shared by all
+// users who hold it.
+type Bound struct {
+	name   string
+	origin Origin
+	// group: the source is a group of the organization with privileges, which takes the place of individual grants.
+	group bool
+
+	organization []boundGrant // at most one: scope organization
+	broad        []boundGrant // scope all applications
+	specific     []boundGrant // scope application, sorted by application
+	system       *boundSystem
+
+	rows    []Rows // specific ones, sorted by application
+	anyRows *Filter
+}
+
+type boundGrant struct {
+	application string
+	rung        rung
+	protected   bool
+	window      Window
+}
+
+type boundSystem struct {
+	application, organization meaning
+	protected                 bool
+}
+
+// Entry returns what the System group or individual grants of the system namespace give in the organization: the
+// entry that names it, or where there is none the one for all (docs/rules.md R2). Nil means nothing.
+func (s *Source) Entry(organization string) *SystemGrant {
+	var any *SystemGrant
+	for i := range s.System {
+		switch s.System[i].Organization {
+		case organization:
+			return &s.System[i]
+		case AnyApplication:
+			any = &s.System[i]
+		}
+	}
+	return any
+}
+
+// Bind looks the roles of the source up on the organization's ladders. A role that is on none gives nothing. Nil is
+// returned for a source of the system namespace that says nothing about the organization.
+func (o *Organization) Bind(s *Source) *Bound {
+	b := &Bound{name: s.Name, origin: s.Origin}
+	organizationRole, applications := s.OrganizationRole, s.Applications
+	protects := s.Origin == Individual && o.rules.Protected
+	if s.Origin == SystemGroup || s.Origin == IndividualAtSystem {
+		entry := s.Entry(o.rules.Organization)
+		if entry == nil {
+			return nil
+		}
+		organizationRole, applications = entry.OrganizationRole, entry.Applications
+		b.bindSystemRole(o, s, entry.Role)
+	}
+	b.group = s.Origin == OrganizationGroup && !s.WithoutPrivileges
+	if s.Origin == OrganizationGroup {
+		b.bindRows(s.Rows)
+	}
+	if s.WithoutPrivileges {
+		return b
+	}
+	if r := o.organizationRung(organizationRole); s.gives(r) {
+		b.organization = []boundGrant{{rung: r, protected: protects && r == 0}}
+	}
+	for _, g := range applications {
+		r := o.applicationRung(g.Role)
+		if !s.gives(r) {
+			continue
+		}
+		grant := boundGrant{application: g.Application, rung: r, protected: protects && r == 0, window: g.Window}
+		if g.Application == AnyApplication {
+			b.broad = append(b.broad, grant)
+		} else {
+			b.specific = append(b.specific, grant)
+		}
+	}
+	slices.SortStableFunc(b.specific, byApplication)
+	return b
+}
+
+// gives says whether a role found at r is a grant: what is being deleted gives only NoAccess.
+func (s *Source) gives(r rung) bool {
+	return r == noAccess || (r != noRung && !s.BeingDeleted)
+}
+
+func (b *Bound) bindSystemRole(o *Organization, s *Source, role string) {
+	r := o.systemRung(role)
+	if s.WithoutPrivileges || !s.gives(r) {
+		return
+	}
+	if r == noAccess {
+		b.system = &boundSystem{application: meaning{rung: noAccess}, organization: meaning{rung: noAccess}}
+		return
+	}
+	b.system = &boundSystem{
+		application:  o.systemApplication[r],
+		organization: o.systemOrganization[r],
+		protected:    s.Origin == IndividualAtSystem && o.rules.SystemProtected && r == 0,
+	}
+}
+
+func (b *Bound) bindRows(rows []Rows) {
+	for _, r := range rows {
+		if r.Application == AnyApplication {
+			b.anyRows = &r.Filter
+		} else {
+			b.rows = append(b.rows, r)
+		}
+	}
+	slices.SortStableFunc(b.rows, func(a, b Rows) int { return compareStrings(a.Application, b.Application) })
+}
+
+// Unmapped says whether the source grants, in the organization, a system role whose declared meaning the
+// organization's ladders do not have (docs/rules.md R5, condition SystemRoleUnmapped).
+func (b *Bound) Unmapped() bool {
+	return b != nil && b.system != nil && (b.system.application.unmapped || b.system.organization.unmapped)
+}
