@@ -63,11 +63,13 @@ type AttributeName string
 type AttributeValue string
 
 // AccessGroupSpec is what a group consists of and what it gives.
+//
+// +kubebuilder:validation:MinProperties=0
 type AccessGroupSpec struct {
 	// type says whether the group speaks for its own organization (Organization) or across organizations (System).
 	// It cannot be changed. Absent: Organization.
 	// +optional
-	// +default="Organization"
+	// +kubebuilder:default="Organization"
 	Type GroupType `json:"type,omitempty"`
 
 	// displayName is a name for people. Absent: the object's name serves.
@@ -88,6 +90,7 @@ type AccessGroupSpec struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=user
+	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=5000
 	Members []Member `json:"members,omitempty"`
 
@@ -95,6 +98,7 @@ type AccessGroupSpec struct {
 	// Absent: none.
 	// +optional
 	// +listType=set
+	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=100
 	MemberGroups []GroupName `json:"memberGroups,omitempty"`
 
@@ -106,7 +110,7 @@ type AccessGroupSpec struct {
 	// privileges says whether the group gives roles. Disabled: it gives none, while its members and data permissions
 	// still count. Absent: Enabled.
 	// +optional
-	// +default="Enabled"
+	// +kubebuilder:default="Enabled"
 	Privileges GroupPrivileges `json:"privileges,omitempty"`
 
 	// organizationRole is a role on the organization ladder, or NoAccess. Absent: the group gives none.
@@ -117,6 +121,7 @@ type AccessGroupSpec struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=application
+	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=500
 	ApplicationAccess []ApplicationGrant `json:"applicationAccess,omitempty"`
 
@@ -124,6 +129,7 @@ type AccessGroupSpec struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=organization
+	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=100
 	SystemAccess []SystemGrant `json:"systemAccess,omitempty"`
 
@@ -132,12 +138,13 @@ type AccessGroupSpec struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=application
+	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=100
 	DataPermissions []DataPermission `json:"dataPermissions,omitempty"`
 
 	// notification says how members are told what the group gives and takes. Absent: they are not told.
 	// +optional
-	Notification *GroupNotification `json:"notification,omitempty"`
+	Notification GroupNotification `json:"notification,omitzero"`
 }
 
 // Member is one user of a group.
@@ -215,6 +222,7 @@ type GroupNotification struct {
 	// channels lists notification channels of the organization's AccessPolicy. Absent: none, which only Disabled allows.
 	// +optional
 	// +listType=set
+	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=20
 	Channels []ChannelName `json:"channels,omitempty"`
 
@@ -227,19 +235,16 @@ type GroupNotification struct {
 
 	// expiryNoticeDays is how many days before a membership or grant ends the member is told. 0: not at all. Absent: 7.
 	// +optional
-	// +default=7
+	// +kubebuilder:default=7
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=365
 	ExpiryNoticeDays *int32 `json:"expiryNoticeDays,omitempty"`
 }
 
 // AccessGroupStatus is what Usher found and did about a group.
+//
+// +kubebuilder:validation:MinProperties=0
 type AccessGroupStatus struct {
-	// observedGeneration is the generation that this status is about; -1 where nothing has looked at the object yet.
-	// +optional
-	// +kubebuilder:validation:Minimum=-1
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-
 	// conditions are the conditions of the group: Ready, ResolvedRefs, RoleConflict and, while something is wrong that
 	// waiting will not mend, Stalled.
 	// +optional
@@ -248,31 +253,38 @@ type AccessGroupStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
+	// observedGeneration is the generation that this status is about; -1 where nothing has looked at the object yet.
+	// +optional
+	// +kubebuilder:validation:Minimum=-1
+	ObservedGeneration int64 `json:"observedGeneration"`
+
 	// members is the number of active members: all paths together, suspended users included.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	Members *int32 `json:"members,omitempty"`
+	Members int32 `json:"members"`
 
 	// unpublished is the number of documents that this group changes and that could not be written for a reason of
 	// their own.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	Unpublished *int32 `json:"unpublished,omitempty"`
+	Unpublished int32 `json:"unpublished"`
 
 	// unresolvedReferences lists what the group names and what does not exist, the first twenty.
 	// +optional
 	// +listType=atomic
+	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=20
 	UnresolvedReferences []UnresolvedReference `json:"unresolvedReferences,omitempty"`
 
 	// conflicts is the number of conflicts in which a grant of this group takes part.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	Conflicts *int32 `json:"conflicts,omitempty"`
+	Conflicts int32 `json:"conflicts"`
 
 	// conflictSamples lists conflicts in which a grant of this group takes part, the first twenty.
 	// +optional
 	// +listType=atomic
+	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=20
 	ConflictSamples []Conflict `json:"conflictSamples,omitempty"`
 }
@@ -298,12 +310,12 @@ type AccessGroup struct {
 
 	// spec says who belongs to the group and what it gives. Absent: nobody, and nothing.
 	// +optional
-	// +default={}
+	// +kubebuilder:default={}
 	Spec AccessGroupSpec `json:"spec,omitzero"`
 
 	// status says what Usher found and did. Absent: nothing yet.
 	// +optional
-	// +default={"observedGeneration": -1}
+	// +kubebuilder:default={observedGeneration:-1}
 	Status AccessGroupStatus `json:"status,omitzero"`
 }
 

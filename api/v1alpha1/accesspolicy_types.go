@@ -70,6 +70,8 @@ type Permission string
 
 // AccessPolicySpec says which roles an organization knows and how access is resolved. A policy is taken whole: what it
 // leaves out is as built in, never as in the system namespace's policy.
+//
+// +kubebuilder:validation:MinProperties=0
 type AccessPolicySpec struct {
 	// applicationRoles is the application ladder, the most permissive role first. Absent: Administrator, RulesAdmin,
 	// Editor, Viewer.
@@ -101,45 +103,47 @@ type AccessPolicySpec struct {
 	// conflictResolution says which of several roles counts: the lowest (MostRestrictive) or the highest
 	// (MostPermissive). Absent: MostRestrictive.
 	// +optional
-	// +default="MostRestrictive"
+	// +kubebuilder:default="MostRestrictive"
 	ConflictResolution ConflictResolution `json:"conflictResolution,omitempty"`
 
 	// individualAccess says when the grants of a UserAccess count: only while no group of the organization with
 	// privileges has the user as a member (Fallback), or beside the groups' (Combined). Absent: Fallback.
 	// +optional
-	// +default="Fallback"
+	// +kubebuilder:default="Fallback"
 	IndividualAccess IndividualAccess `json:"individualAccess,omitempty"`
 
 	// administrators says whether what a UserAccess gives of the top rung of a ladder always counts. Absent: Protected.
 	// +optional
-	// +default="Protected"
+	// +kubebuilder:default="Protected"
 	Administrators Administrators `json:"administrators,omitempty"`
 
 	// exclusiveAccess lists applications that no user may hold a role in together. Absent: none.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=20
 	ExclusiveAccess []ExclusiveAccess `json:"exclusiveAccess,omitempty"`
 
 	// revocationLimit is how many users may lose all access to an application within ten minutes. Absent: no limit.
 	// +optional
-	RevocationLimit *RevocationLimit `json:"revocationLimit,omitempty"`
+	RevocationLimit RevocationLimit `json:"revocationLimit,omitzero"`
 
 	// crossObjectChecks says what admission does about what takes two objects to be wrong. Absent: Warn.
 	// +optional
-	// +default="Warn"
+	// +kubebuilder:default="Warn"
 	CrossObjectChecks CrossObjectChecks `json:"crossObjectChecks,omitempty"`
 
 	// userConfigMaps says whether a ConfigMap is published for every user. Absent: Enabled.
 	// +optional
-	// +default="Enabled"
+	// +kubebuilder:default="Enabled"
 	UserConfigMaps UserConfigMaps `json:"userConfigMaps,omitempty"`
 
 	// notificationChannels lists ways in which groups may tell their members. Absent: none.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=20
 	NotificationChannels []NotificationChannel `json:"notificationChannels,omitempty"`
 }
@@ -153,6 +157,7 @@ type ApplicationRole struct {
 	// permissions lists what the role allows; every rung above allows it too. Absent: nothing of its own.
 	// +optional
 	// +listType=set
+	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=200
 	Permissions []Permission `json:"permissions,omitempty"`
 }
@@ -206,6 +211,7 @@ type ExclusiveAccess struct {
 
 // RevocationLimit limits how many users may lose all access to an application. Of two limits the lower counts.
 //
+// +kubebuilder:validation:MinProperties=1
 // +kubebuilder:validation:XValidation:rule="has(self.users) || has(self.percent)",message="at least one of users and percent must be given",reason="FieldValueRequired"
 type RevocationLimit struct {
 	// users is how many users may lose it. Absent: no limit by number.
@@ -222,12 +228,9 @@ type RevocationLimit struct {
 }
 
 // AccessPolicyStatus is what Usher found about a policy.
+//
+// +kubebuilder:validation:MinProperties=0
 type AccessPolicyStatus struct {
-	// observedGeneration is the generation that this status is about; -1 where nothing has looked at the object yet.
-	// +optional
-	// +kubebuilder:validation:Minimum=-1
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-
 	// conditions are the conditions of the policy: Ready, ResolvedRefs and, while they hold, SystemRoleUnmapped,
 	// AdministratorExpires and Stalled.
 	// +optional
@@ -236,14 +239,20 @@ type AccessPolicyStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
+	// observedGeneration is the generation that this status is about; -1 where nothing has looked at the object yet.
+	// +optional
+	// +kubebuilder:validation:Minimum=-1
+	ObservedGeneration int64 `json:"observedGeneration"`
+
 	// organizations is how many organizations use the policy.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	Organizations *int32 `json:"organizations,omitempty"`
+	Organizations int32 `json:"organizations"`
 
 	// unresolvedReferences lists what the policy names and what does not exist, the first twenty.
 	// +optional
 	// +listType=atomic
+	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=20
 	UnresolvedReferences []UnresolvedReference `json:"unresolvedReferences,omitempty"`
 }
@@ -269,12 +278,12 @@ type AccessPolicy struct {
 
 	// spec says which roles there are and how access is resolved. Absent: as built in.
 	// +optional
-	// +default={}
+	// +kubebuilder:default={}
 	Spec AccessPolicySpec `json:"spec,omitzero"`
 
 	// status says what Usher found. Absent: nothing yet.
 	// +optional
-	// +default={"observedGeneration": -1}
+	// +kubebuilder:default={observedGeneration:-1}
 	Status AccessPolicyStatus `json:"status,omitzero"`
 }
 

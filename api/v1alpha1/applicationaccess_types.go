@@ -33,6 +33,8 @@ const (
 type ConfigMapName string
 
 // ApplicationAccessSpec says how access to an application is published.
+//
+// +kubebuilder:validation:MinProperties=0
 type ApplicationAccessSpec struct {
 	// displayName is a name for people. Absent: the object's name serves.
 	// +optional
@@ -43,7 +45,7 @@ type ApplicationAccessSpec struct {
 
 	// unmatchedRows says which rows users see for whom no data permission speaks: All or None. Absent: All.
 	// +optional
-	// +default="All"
+	// +kubebuilder:default="All"
 	UnmatchedRows UnmatchedRows `json:"unmatchedRows,omitempty"`
 
 	// publish says in which formats, and in how many ConfigMaps at least, access is published. Absent: as JSON, in as
@@ -53,17 +55,22 @@ type ApplicationAccessSpec struct {
 }
 
 // PublishSpec says how a document is published.
+//
+// +kubebuilder:validation:MinProperties=0
 type PublishSpec struct {
 	// formats lists formats beside JSON, which is always there. Absent: JSON alone.
 	// +optional
 	// +listType=set
+	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=4
 	Formats []PublishFormat `json:"formats,omitempty"`
 
 	// minimumShards is in how many ConfigMaps the users are split at least: a power of two, so that room to grow can be
 	// had beforehand. Absent: 1.
 	// +optional
-	// +default=1
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=256
 	// +kubebuilder:validation:Enum=1;2;4;8;16;32;64;128;256
 	MinimumShards int32 `json:"minimumShards,omitempty"`
 }
@@ -74,19 +81,16 @@ type RoleUsers struct {
 	// +required
 	Role RoleName `json:"role,omitempty"`
 
-	// users is how many users hold it.
+	// users is how many users hold it. A role that nobody holds is not listed.
 	// +required
-	// +kubebuilder:validation:Minimum=0
-	Users *int32 `json:"users,omitempty"`
+	// +kubebuilder:validation:Minimum=1
+	Users int32 `json:"users,omitempty"`
 }
 
 // ApplicationAccessStatus is what Usher published for an application.
+//
+// +kubebuilder:validation:MinProperties=0
 type ApplicationAccessStatus struct {
-	// observedGeneration is the generation that this status is about; -1 where nothing has looked at the object yet.
-	// +optional
-	// +kubebuilder:validation:Minimum=-1
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-
 	// conditions are the conditions of the application: Ready and, while something is wrong that waiting will not mend,
 	// Stalled.
 	// +optional
@@ -95,25 +99,32 @@ type ApplicationAccessStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
+	// observedGeneration is the generation that this status is about; -1 where nothing has looked at the object yet.
+	// +optional
+	// +kubebuilder:validation:Minimum=-1
+	ObservedGeneration int64 `json:"observedGeneration"`
+
 	// users is how many users have access.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	Users *int32 `json:"users,omitempty"`
+	Users int32 `json:"users"`
 
 	// usersByRole lists how many users hold each role, in the order of the ladder.
 	// +optional
 	// +listType=atomic
+	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=20
 	UsersByRole []RoleUsers `json:"usersByRole,omitempty"`
 
 	// omitted is how many users the formats leave out that know neither rows nor expiry.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	Omitted *int32 `json:"omitted,omitempty"`
+	Omitted int32 `json:"omitted"`
 
 	// configMaps lists the ConfigMaps that hold the document, shard 0 first.
 	// +optional
 	// +listType=atomic
+	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=1024
 	ConfigMaps []ConfigMapName `json:"configMaps,omitempty"`
 }
@@ -137,12 +148,12 @@ type ApplicationAccess struct {
 
 	// spec says how access to the application is published. Absent: as the defaults of its fields say.
 	// +optional
-	// +default={}
+	// +kubebuilder:default={}
 	Spec ApplicationAccessSpec `json:"spec,omitzero"`
 
 	// status says what is published. Absent: nothing yet.
 	// +optional
-	// +default={"observedGeneration": -1}
+	// +kubebuilder:default={observedGeneration:-1}
 	Status ApplicationAccessStatus `json:"status,omitzero"`
 }
 

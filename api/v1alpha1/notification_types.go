@@ -24,7 +24,8 @@ const (
 	SMTPTLSNone     SMTPTLS = "None"
 )
 
-// NotificationChannel is one way in which members are told. Exactly the struct that fits its type may be given.
+// NotificationChannel is one way in which members are told. Exactly the struct that fits its type is given; Slack has
+// none, because all that it takes is secret.
 type NotificationChannel struct {
 	// name is what groups call the channel.
 	// +required
@@ -36,21 +37,17 @@ type NotificationChannel struct {
 
 	// smtp says how mail is sent. Given exactly when type is SMTP.
 	// +optional
-	SMTP *SMTPChannel `json:"smtp,omitempty"`
+	SMTP SMTPChannel `json:"smtp,omitzero"`
 
 	// webhook says where notices are posted. Given exactly when type is Webhook.
 	// +optional
-	Webhook *WebhookChannel `json:"webhook,omitempty"`
-
-	// slack has no settings yet: the address is in the Secret. It may be given only when type is Slack.
-	// +optional
-	Slack *SlackChannel `json:"slack,omitempty"`
+	Webhook WebhookChannel `json:"webhook,omitzero"`
 
 	// secretRef names a Secret of the same namespace that holds what must stay secret: for SMTP the keys username and
 	// password, for Webhook the key token, for Slack the key url. It takes the label access.usher.dev/notify: "true".
 	// Absent: SMTP and Webhook do without; Slack needs it.
 	// +optional
-	SecretRef *SecretReference `json:"secretRef,omitempty"`
+	SecretRef SecretReference `json:"secretRef,omitzero"`
 }
 
 // SMTPChannel says how mail is sent.
@@ -71,7 +68,7 @@ type SMTPChannel struct {
 
 	// tls says how the connection is protected: StartTLS, TLS or None. Absent: StartTLS.
 	// +optional
-	// +default="StartTLS"
+	// +kubebuilder:default="StartTLS"
 	TLS SMTPTLS `json:"tls,omitempty"`
 }
 
@@ -84,9 +81,6 @@ type WebhookChannel struct {
 	// +kubebuilder:validation:Pattern=`^https?://[^\p{Z}\p{Cc}\p{Cf}"\\@]+$`
 	URL string `json:"url,omitempty"`
 }
-
-// SlackChannel has no settings yet.
-type SlackChannel struct{}
 
 // SecretReference names a Secret of the same namespace.
 type SecretReference struct {

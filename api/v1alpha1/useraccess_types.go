@@ -39,7 +39,7 @@ type UserAccessSpec struct {
 	// state says whether the user may have access at all. Suspended: NoAccess everywhere in the organization; in the
 	// system namespace, in every organization. Absent: Active.
 	// +optional
-	// +default="Active"
+	// +kubebuilder:default="Active"
 	State UserState `json:"state,omitempty"`
 
 	// notBefore is the first instant at which the user may have access. Absent: there is no beginning.
@@ -53,6 +53,7 @@ type UserAccessSpec struct {
 	// groups lists AccessGroups of the same namespace that the user belongs to. Absent: none is named here.
 	// +optional
 	// +listType=set
+	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=100
 	Groups []GroupName `json:"groups,omitempty"`
 
@@ -66,6 +67,7 @@ type UserAccessSpec struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=application
+	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=500
 	ApplicationAccess []ApplicationGrant `json:"applicationAccess,omitempty"`
 
@@ -74,6 +76,7 @@ type UserAccessSpec struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=organization
+	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=100
 	SystemAccess []SystemGrant `json:"systemAccess,omitempty"`
 }
@@ -98,12 +101,9 @@ type EffectiveRole struct {
 }
 
 // UserAccessStatus is what Usher resolved for a user. The user document is the full list.
+//
+// +kubebuilder:validation:MinProperties=0
 type UserAccessStatus struct {
-	// observedGeneration is the generation that this status is about; -1 where nothing has looked at the object yet.
-	// +optional
-	// +kubebuilder:validation:Minimum=-1
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-
 	// conditions are the conditions of the user: Ready, ResolvedRefs, RoleConflict and, while something is wrong that
 	// waiting will not mend, Stalled.
 	// +optional
@@ -111,6 +111,11 @@ type UserAccessStatus struct {
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// observedGeneration is the generation that this status is about; -1 where nothing has looked at the object yet.
+	// +optional
+	// +kubebuilder:validation:Minimum=-1
+	ObservedGeneration int64 `json:"observedGeneration"`
 
 	// organizationRole is the effective role in the organization.
 	// +optional
@@ -123,35 +128,38 @@ type UserAccessStatus struct {
 	// applications lists the user document's entries by name, the first fifty.
 	// +optional
 	// +listType=atomic
+	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=50
 	Applications []EffectiveRole `json:"applications,omitempty"`
 
 	// applicationCount is how many entries the user document has.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	ApplicationCount *int32 `json:"applicationCount,omitempty"`
+	ApplicationCount int32 `json:"applicationCount"`
 
 	// groups lists the AccessGroups that the user is an active member of, the first fifty.
 	// +optional
 	// +listType=atomic
+	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=50
 	Groups []SourceName `json:"groups,omitempty"`
 
 	// groupCount is how many AccessGroups the user is an active member of.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	GroupCount *int32 `json:"groupCount,omitempty"`
+	GroupCount int32 `json:"groupCount"`
 
 	// conflicts lists scopes in which grants of different sources give the user different roles, the first twenty.
 	// +optional
 	// +listType=atomic
+	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=20
 	Conflicts []Conflict `json:"conflicts,omitempty"`
 
 	// conflictCount is in how many scopes grants disagree.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	ConflictCount *int32 `json:"conflictCount,omitempty"`
+	ConflictCount int32 `json:"conflictCount"`
 
 	// nextTransitionTime is the next instant at which a window that bears on the user's decision opens or closes.
 	// Absent: there is none.
@@ -186,7 +194,7 @@ type UserAccess struct {
 
 	// status says what the user effectively may. Absent: nothing yet.
 	// +optional
-	// +default={"observedGeneration": -1}
+	// +kubebuilder:default={observedGeneration:-1}
 	Status UserAccessStatus `json:"status,omitzero"`
 }
 
