@@ -1,0 +1,193 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+const (
+	// A machine that is also compiling needs several times the usual four seconds.
+	readyTimeout = 2 * time.Minute
+	pollInterval = 50 * time.Millisecond
+)
+
+// Options say how to start a Cluster. The zero value is what a test wants.
+type Options struct {
+	// Dir holds state, logs and kubeconfigs. Empty means a temporary directory, which
+	// Stop removes.
+	Dir string
+	// Progress takes lines that a person can follow. Nil means standard error, and
+	// there only what takes minutes: building the control plane.
+	Progress io.Writer
+	// Detached lets the control plane outlive this process.
+	Detached bool
+}
+
+// Cluster is a running control plane.
+type Cluster struct {
+	dir       string
+	temporary bool
+	assets    string
+	config    *rest.Config
+	process   *process
+	stdin     io.Closer
+}
+
+// Start starts a control plane and returns when it is ready. The context bounds the
+// start, not the life of the cluster: that ends with Stop, and with this process
+// unless it is detached.
+func Start(ctx context.Context, options Options) (_ *Cluster, err error) {
+	c := &Cluster{dir: options.Dir}
+	if c.dir == "" {
+		if c.dir, err = os.MkdirTemp("", "usher-cluster-"); err != nil {
+			return nil, fmt.Errorf("make a directory for the cluster: %w", err)
+		}
+		c.temporary = true
+	} else if err := os.MkdirAll(c.dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make a directory for the cluster: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.Stop())
+		}
+	}()
+	progress := options.Progress
+	if progress == nil {
+		progress = os.Stderr
+	}
+	source, err := controlPlaneSource()
+	if err != nil {
+		return nil, err
+	}
+	program := filepath.Join(c.dir, "controlplane")
+	if err := goBuild(ctx, source, program, "."); err != nil {
+		return nil, err
+	}
+	if c.assets, err = findAssets(ctx, program, source, progress); err != nil {
+		return nil, err
+	}
+	if err := c.run(program, source, options.Detached); err != nil {
+		return nil, err
+	}
+	if err := c.waitForKubeconfig(ctx); err != nil {
+		return nil, err
+	}
+	return c, c.loadConfig()
+}
+
+// Attach returns the detached cluster that an earlier Start left in dir. Stop does not
+// end it.
+func Attach(ctx context.Context, dir string) (*Cluster, error) {
+	source, err := controlPlaneSource()
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{dir: dir}
+	if c.assets, err = findAssets(ctx, filepath.Join(dir, "controlplane"), source, io.Discard); err != nil {
+		return nil, err
+	}
+	return c, c.loadConfig()
+}
+
+// Stop ends the control plane with everything in it.
+func (c *Cluster) Stop() error {
+	var errs []error
+	if c.process != nil {
+		if c.stdin != nil {
+			_ = c.stdin.Close()
+		}
+		if err := c.process.terminate(); err != nil {
+			errs = append(errs, fmt.Errorf("stop the control plane: %w", err))
+		}
+	}
+	if c.temporary {
+		if err := os.RemoveAll(c.dir); err != nil {
+			errs = append(errs, fmt.Errorf("remove the cluster's directory: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Config returns a copy of the cluster administrator's client configuration, without
+// a limit on the client's side.
+func (c *Cluster) Config() *rest.Config { return rest.CopyConfig(c.config) }
+
+// KubeconfigPath returns the cluster administrator's kubeconfig.
+func (c *Cluster) KubeconfigPath() string { return filepath.Join(c.dir, "kubeconfig") }
+
+// Dir returns the directory with the cluster's logs.
+func (c *Cluster) Dir() string { return c.dir }
+
+// PID returns the process to end for the cluster to end, or 0 for one that this
+// process did not start.
+func (c *Cluster) PID() int {
+	if c.process == nil {
+		return 0
+	}
+	return c.process.pid()
+}
+
+func (c *Cluster) run(program, source string, detached bool) error {
+	args := []string{"start", "--dir=" + c.dir, "--source=" + source}
+	if !detached {
+		args = append(args, "--until-stdin-closes")
+	}
+	cmd := exec.Command(program, args...)
+	if !detached {
+		stdin, err := cmd.StdinPipe()
+		if err != nil {
+			return fmt.Errorf("hold the control plane: %w", err)
+		}
+		c.stdin = stdin
+	}
+	var err error
+	c.process, err = startProcess(cmd, filepath.Join(c.dir, "controlplane.log"), detached)
+	return err
+}
+
+func (c *Cluster) waitForKubeconfig(ctx context.Context) error {
+	return c.process.waitUntil(ctx, "the control plane is ready", func(context.Context) bool {
+		_, err := os.Stat(c.KubeconfigPath())
+		return err == nil
+	})
+}
+
+func (c *Cluster) loadConfig() error {
+	config, err := clientcmd.BuildConfigFromFlags("", c.KubeconfigPath())
+	if err != nil {
+		return fmt.Errorf("read the cluster's kubeconfig: %w", err)
+	}
+	// The API server's own fairness is the limit that a test is to meet.
+	config.QPS = -1
+	c.config = config
+	return nil
+}
+
+func controlPlaneSource() (string, error) {
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(root, "hack", "controlplane"), nil
+}
+
+func findAssets(ctx context.Context, program, source string, progress io.Writer) (string, error) {
+	cmd := exec.CommandContext(ctx, program, "assets", "--source="+source)
+	var stdout, tail bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, io.MultiWriter(progress, &tail)
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("find the control plane's binaries: %w\n%s", err, strings.TrimSpace(tail.String()))
+	}
+	return strings.TrimSpace(stdout.String()), nil
+}

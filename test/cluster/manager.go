@@ -1,0 +1,165 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+)
+
+const (
+	managerNamespace = "usher-system"
+	managerAccount   = "usher-controller-manager"
+	// A local cluster may stay up for weeks, and nothing renews the token of a process.
+	managerTokenSeconds = int64(90 * 24 * time.Hour / time.Second)
+)
+
+// ManagerOptions say how to start a Manager.
+type ManagerOptions struct {
+	// Args go after the flags that StartManager sets, and win over them.
+	Args []string
+	// Env is added to this process's environment.
+	Env []string
+	// LogFile is appended to. Empty means manager.log in the cluster's directory.
+	LogFile string
+	// Detached lets the manager outlive this process.
+	Detached bool
+}
+
+// Manager is a running manager.
+type Manager struct {
+	process    *process
+	healthURL  string
+	metricsURL string
+}
+
+// ManagerKubeconfig writes a kubeconfig of the manager's service account and returns its
+// path: the manager must get by with the rights that are shipped.
+func (c *Cluster) ManagerKubeconfig(ctx context.Context) (string, error) {
+	clients, err := kubernetes.NewForConfig(c.config)
+	if err != nil {
+		return "", fmt.Errorf("reach the cluster: %w", err)
+	}
+	seconds := managerTokenSeconds
+	token, err := clients.CoreV1().ServiceAccounts(managerNamespace).CreateToken(ctx, managerAccount,
+		&authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: &seconds}},
+		metav1.CreateOptions{})
+	if err != nil {
+		return "", fmt.Errorf("get a token for service account %s/%s (Install makes it): %w", managerNamespace, managerAccount, err)
+	}
+	const name = "usher"
+	kubeconfig := clientcmdapi.NewConfig()
+	kubeconfig.Clusters[name] = &clientcmdapi.Cluster{
+		Server: c.config.Host, CertificateAuthorityData: c.config.CAData,
+	}
+	kubeconfig.AuthInfos[name] = &clientcmdapi.AuthInfo{Token: token.Status.Token}
+	kubeconfig.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name, Namespace: managerNamespace}
+	kubeconfig.CurrentContext = name
+	path := filepath.Join(c.dir, "manager.kubeconfig")
+	if err := clientcmd.WriteToFile(*kubeconfig, path); err != nil {
+		return "", fmt.Errorf("write the manager's kubeconfig: %w", err)
+	}
+	return path, nil
+}
+
+// StartManager builds the manager, starts it under its own service account, and returns
+// when it is ready. Several may run on one cluster. The context bounds the start only.
+func (c *Cluster) StartManager(ctx context.Context, options ManagerOptions) (*Manager, error) {
+	program, err := buildManager()
+	if err != nil {
+		return nil, err
+	}
+	kubeconfig, err := c.ManagerKubeconfig(ctx)
+	if err != nil {
+		return nil, err
+	}
+	health, metrics, err := freeAddresses(ctx)
+	if err != nil {
+		return nil, err
+	}
+	log := options.LogFile
+	if log == "" {
+		log = filepath.Join(c.dir, "manager.log")
+	}
+	cmd := exec.Command(program, append([]string{
+		"--kubeconfig=" + kubeconfig,
+		"--health-probe-bind-address=" + health,
+		"--metrics-bind-address=" + metrics,
+		"--metrics-secure=false",
+	}, options.Args...)...)
+	cmd.Env = append(os.Environ(), options.Env...)
+	m := &Manager{healthURL: "http://" + health, metricsURL: "http://" + metrics + "/metrics"}
+	if m.process, err = startProcess(cmd, log, options.Detached); err != nil {
+		return nil, err
+	}
+	if err := m.WaitReady(ctx); err != nil {
+		_ = m.Kill()
+		return nil, err
+	}
+	return m, nil
+}
+
+// WaitReady returns when the manager says that it is ready.
+func (m *Manager) WaitReady(ctx context.Context) error {
+	return m.process.waitUntil(ctx, "the manager is ready", func(ctx context.Context) bool {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, m.healthURL+"/readyz", nil)
+		if err != nil {
+			return false
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return false
+		}
+		_ = response.Body.Close()
+		return response.StatusCode == http.StatusOK
+	})
+}
+
+// Kill ends the manager as a crash would, and returns when it is gone.
+func (m *Manager) Kill() error { return m.process.kill() }
+
+// Stop ends the manager as a roll-out would, and returns when it is gone.
+func (m *Manager) Stop() error { return m.process.terminate() }
+
+// Signal hands the manager's process to a test that freezes it.
+func (m *Manager) Signal(signal os.Signal) error { return m.process.cmd.Process.Signal(signal) }
+
+// Done is closed when the manager has ended, for whatever reason.
+func (m *Manager) Done() <-chan struct{} { return m.process.done }
+
+// PID returns the manager's process.
+func (m *Manager) PID() int { return m.process.pid() }
+
+// LogFile returns where the manager's output goes.
+func (m *Manager) LogFile() string { return m.process.log }
+
+// HealthURL returns the base of /healthz and /readyz.
+func (m *Manager) HealthURL() string { return m.healthURL }
+
+// MetricsURL returns where the metrics are.
+func (m *Manager) MetricsURL() string { return m.metricsURL }
+
+func freeAddresses(ctx context.Context) (string, string, error) {
+	var addresses [2]string
+	var config net.ListenConfig
+	for i := range addresses {
+		listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return "", "", fmt.Errorf("find a free port: %w", err)
+		}
+		// Held until both are found, so that they differ.
+		defer func() { _ = listener.Close() }()
+		addresses[i] = listener.Addr().String()
+	}
+	return addresses[0], addresses[1], nil
+}
