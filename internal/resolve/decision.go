@@ -93,6 +93,8 @@ type Exclusion struct {
 type Decision struct {
 	// Exists says whether there is anything to decide: a grant, an active membership or a declared UserAccess.
 	Exists bool
+	// Held says whether the user has a grant or an active membership, a bar left aside.
+	Held bool
 
 	OrganizationRole Outcome
 	// Default is the access to any application that nothing names.
@@ -127,7 +129,7 @@ func (a *Access) Equal(b *Access) bool {
 
 // Equal says whether two decisions are the same, reasons and reports included.
 func (d *Decision) Equal(e *Decision) bool {
-	return d.Exists == e.Exists &&
+	return d.Exists == e.Exists && d.Held == e.Held &&
 		d.OrganizationRole.equal(&e.OrganizationRole) &&
 		d.Default.Equal(&e.Default) &&
 		d.Enters == e.Enters && d.EntersNotAfter.Equal(e.EntersNotAfter) && d.Next.Equal(e.Next) &&

@@ -19,7 +19,7 @@ type specificGrant struct {
 
 // grants is all that counts for one user at one instant, by scope (docs/rules.md R2, R3).
 type grants struct {
-	exists             bool
+	held               bool // there is a grant or an active membership
 	organization       []grant
 	broad              []grant // scope all applications, and what the organization-scope roles mean
 	specific           []specificGrant
@@ -29,12 +29,12 @@ type grants struct {
 }
 
 func collect(o *Organization, u *User, t time.Time) grants {
-	g := grants{exists: u.Declared}
+	var g grants
 	inGroup := false
 	for i := range u.Holdings {
 		b := u.Holdings[i].Source
 		if b != nil && b.origin == OrganizationGroup && contains(u.Holdings[i].Windows, t) {
-			g.exists = true
+			g.held = true
 			g.groups = append(g.groups, b)
 			inGroup = inGroup || b.group
 		}
@@ -63,22 +63,22 @@ func (g *grants) add(o *Organization, b *Bound, t time.Time, onlyProtected bool)
 			counted.rung = meaning
 			g.broad = append(g.broad, counted)
 		}
-		g.exists = true
+		g.held = true
 	}
 	for i := range b.broad {
 		if bg := &b.broad[i]; bg.counts(t, onlyProtected) {
 			g.broad = append(g.broad, grant{b, bg.rung, bg.protected})
-			g.exists = true
+			g.held = true
 		}
 	}
 	for i := range b.specific {
 		if bg := &b.specific[i]; bg.counts(t, onlyProtected) {
 			g.specific = append(g.specific, specificGrant{bg.application, grant{b, bg.rung, bg.protected}})
-			g.exists = true
+			g.held = true
 		}
 	}
 	if b.system != nil {
-		g.exists = true
+		g.held = true
 		if m := b.system.application.rung; m != noRung {
 			g.systemApplication = append(g.systemApplication, grant{b, m, b.system.protected})
 		}

@@ -37,7 +37,8 @@ type User struct {
 func (o *Organization) Resolve(u *User, now time.Time) Decision {
 	at := o.resolveAt(u, now, true)
 	d := Decision{
-		Exists:           at.exists,
+		Exists:           at.held || u.Declared,
+		Held:             at.held,
 		OrganizationRole: at.organization,
 		Default:          at.fallback,
 		Applications:     at.applications,
@@ -62,7 +63,7 @@ func (o *Organization) Resolve(u *User, now time.Time) Decision {
 
 // instant is the decision at one instant, without what comes after.
 type instant struct {
-	exists       bool
+	held         bool
 	organization Outcome
 	fallback     Access
 	applications []ApplicationAccess
@@ -84,7 +85,7 @@ func (i *instant) enters() bool {
 
 func (o *Organization) resolveAt(u *User, t time.Time, reports bool) instant {
 	g := collect(o, u, t)
-	at := instant{exists: g.exists}
+	at := instant{held: g.held}
 	if barred, ok := bar(u.Bars, t); ok {
 		at.organization = barred
 		at.fallback = Access{Outcome: barred}
