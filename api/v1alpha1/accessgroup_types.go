@@ -64,12 +64,22 @@ type AttributeValue string
 
 // AccessGroupSpec is what a group consists of and what it gives.
 //
+// The rule about size counts bytes as etcd stores the object after a server-side apply: every text and key at its
+// largest, a user with its own length, twice (the second is the entry in managedFields). What it leaves of the 1.5 MiB
+// that etcd takes is for status and metadata.
+//
 // +kubebuilder:validation:MinProperties=0
+// +kubebuilder:validation:XValidation:rule="self.type == 'System' || !has(self.systemAccess)",message="only a group of type System may have systemAccess",fieldPath=".systemAccess",reason="FieldValueForbidden"
+// +kubebuilder:validation:XValidation:rule="self.type != 'System' || !has(self.organizationRole)",message="a group of type System gives organization roles in systemAccess[].organizationRole",fieldPath=".organizationRole",reason="FieldValueForbidden"
+// +kubebuilder:validation:XValidation:rule="self.type != 'System' || !has(self.applicationAccess)",message="a group of type System gives application roles in systemAccess[].applicationAccess",fieldPath=".applicationAccess",reason="FieldValueForbidden"
+// +kubebuilder:validation:XValidation:rule="self.type != 'System' || !has(self.dataPermissions)",message="a group of type System may not have dataPermissions",fieldPath=".dataPermissions",reason="FieldValueForbidden"
+// +kubebuilder:validation:XValidation:rule="(has(self.members) ? 2 * self.members.map(m, size(bytes(m.user))).sum() + 125 * size(self.members) : 0) + (has(self.memberGroups) ? self.memberGroups.map(g, 20 + 2 * size(g)).sum() : 0) + (has(self.applicationAccess) ? 340 * size(self.applicationAccess) : 0) + (has(self.systemAccess) ? self.systemAccess.map(s, 450 + (has(s.applicationAccess) ? 340 * size(s.applicationAccess) : 0)).sum() : 0) + (has(self.dataPermissions) ? self.dataPermissions.map(d, 230 + d.anyOf.map(a, 15 + a.allOf.map(r, 120 + 260 * size(r.values)).sum()).sum()).sum() : 0) + (has(self.memberSelector) && has(self.memberSelector.matchLabels) ? 400 * size(self.memberSelector.matchLabels) : 0) + (has(self.memberSelector) && has(self.memberSelector.matchExpressions) ? self.memberSelector.matchExpressions.map(e, 400 + (has(e.values) ? 70 * size(e.values) : 0)).sum() : 0) <= 1440000",message="the group is too large for one object: move members into other groups and name these in memberGroups, or move entries into other groups",reason="FieldValueInvalid"
 type AccessGroupSpec struct {
 	// type says whether the group speaks for its own organization (Organization) or across organizations (System).
 	// It cannot be changed. Absent: Organization.
 	// +optional
 	// +kubebuilder:default="Organization"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="type cannot be changed: delete the group and create another"
 	Type GroupType `json:"type,omitempty"`
 
 	// displayName is a name for people. Absent: the object's name serves.
@@ -105,6 +115,11 @@ type AccessGroupSpec struct {
 	// memberSelector selects UserAccess objects of the same namespace whose users are members. Empty: all of them.
 	// Absent: none.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="!has(self.matchLabels) || size(self.matchLabels) <= 20",message="must have at most 20 items",fieldPath=".matchLabels",reason="FieldValueInvalid"
+	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || size(self.matchExpressions) <= 20",message="must have at most 20 items",fieldPath=".matchExpressions",reason="FieldValueInvalid"
+	// +kubebuilder:validation:XValidation:rule="!has(self.matchLabels) || self.matchLabels.all(k, size(k) <= 317 && size(self.matchLabels[k]) <= 63)",message="a label key has at most 317 characters and a label value at most 63",fieldPath=".matchLabels",reason="FieldValueInvalid"
+	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.all(e, e.operator == 'In' || e.operator == 'NotIn' ? has(e.values) && size(e.values) > 0 && size(e.values) <= 20 : (e.operator == 'Exists' || e.operator == 'DoesNotExist') && (!has(e.values) || size(e.values) == 0))",message="In and NotIn take 1 to 20 values, Exists and DoesNotExist none; there are no other operators",fieldPath=".matchExpressions",reason="FieldValueInvalid"
+	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19].all(i, i >= size(self.matchExpressions) || (size(self.matchExpressions[i].key) <= 317 && (!has(self.matchExpressions[i].values) || [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19].all(v, v >= size(self.matchExpressions[i].values) || size(self.matchExpressions[i].values[v]) <= 63))))",message="a label key has at most 317 characters and a label value at most 63",fieldPath=".matchExpressions",reason="FieldValueInvalid"
 	MemberSelector *metav1.LabelSelector `json:"memberSelector,omitempty"`
 
 	// privileges says whether the group gives roles. Disabled: it gives none, while its members and data permissions
@@ -160,10 +175,18 @@ type Member struct {
 
 	// notBefore is the first instant of the membership. Absent: it has no beginning.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MinLength=20
+	// +kubebuilder:validation:MaxLength=29
+	// +kubebuilder:validation:Pattern=`^([1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.]0{1,3})?Z|[1-8][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.]0{1,3})?[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
 	NotBefore *metav1.Time `json:"notBefore,omitempty"`
 
 	// notAfter is the first instant after the membership. Absent: it does not end.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MinLength=20
+	// +kubebuilder:validation:MaxLength=29
+	// +kubebuilder:validation:Pattern=`^([1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.]0{1,3})?Z|[1-8][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.]0{1,3})?[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
 	NotAfter *metav1.Time `json:"notAfter,omitempty"`
 }
 
@@ -213,6 +236,8 @@ type RowRequirement struct {
 }
 
 // GroupNotification says how members are told.
+//
+// +kubebuilder:validation:XValidation:rule="self.mode != 'OnChange' || (has(self.channels) && size(self.channels) > 0)",message="OnChange takes at least one channel",fieldPath=".channels",reason="FieldValueRequired"
 type GroupNotification struct {
 	// mode says when members are told: never (Disabled), or when what the group gives them changes or is about to end
 	// (OnChange).

@@ -72,6 +72,7 @@ type Permission string
 // leaves out is as built in, never as in the system namespace's policy.
 //
 // +kubebuilder:validation:MinProperties=0
+// +kubebuilder:validation:XValidation:rule="!has(self.organizationRoles) || self.organizationRoles.all(o, !has(o.applicationRole) || o.applicationRole == 'NoAccess' || (has(self.applicationRoles) ? self.applicationRoles.exists(a, a.name == o.applicationRole) : o.applicationRole in ['Administrator', 'RulesAdmin', 'Editor', 'Viewer']))",message="every applicationRole must be NoAccess or the name of a role in applicationRoles (where that is absent: Administrator, RulesAdmin, Editor or Viewer)",fieldPath=".organizationRoles",reason="FieldValueInvalid"
 type AccessPolicySpec struct {
 	// applicationRoles is the application ladder, the most permissive role first. Absent: Administrator, RulesAdmin,
 	// Editor, Viewer.
@@ -152,6 +153,7 @@ type AccessPolicySpec struct {
 type ApplicationRole struct {
 	// name is the name of the role. NoAccess is built in and may not be declared.
 	// +required
+	// +kubebuilder:validation:XValidation:rule="self != 'NoAccess'",message="NoAccess is built in, below every ladder, and may not be declared"
 	Name RoleName `json:"name,omitempty"`
 
 	// permissions lists what the role allows; every rung above allows it too. Absent: nothing of its own.
@@ -166,6 +168,7 @@ type ApplicationRole struct {
 type OrganizationRole struct {
 	// name is the name of the role. NoAccess is built in and may not be declared.
 	// +required
+	// +kubebuilder:validation:XValidation:rule="self != 'NoAccess'",message="NoAccess is built in, below every ladder, and may not be declared"
 	Name RoleName `json:"name,omitempty"`
 
 	// applicationRole is what the role means in every application of the organization. Absent: it means nothing there.
@@ -177,6 +180,7 @@ type OrganizationRole struct {
 type SystemRole struct {
 	// name is the name of the role. NoAccess is built in and may not be declared.
 	// +required
+	// +kubebuilder:validation:XValidation:rule="self != 'NoAccess'",message="NoAccess is built in, below every ladder, and may not be declared"
 	Name RoleName `json:"name,omitempty"`
 
 	// organizationRole is what the role means on the organization's ladder. Absent: it means nothing there.
@@ -259,6 +263,7 @@ type AccessPolicyStatus struct {
 
 // AccessPolicy says which roles an organization knows and how access is resolved there.
 //
+// +kubebuilder:validation:XValidation:rule="self.metadata.name == 'default'",message="an AccessPolicy must be named default: a namespace has at most one",fieldPath=".metadata",reason="FieldValueInvalid"
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=accesspolicies,scope=Namespaced,shortName=apol,categories=usher

@@ -131,6 +131,7 @@ type ApplicationAccessStatus struct {
 
 // ApplicationAccess asks for the ConfigMap of the application that it is named after.
 //
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63 && !self.metadata.name.contains('.')",message="the name is the name of the application and must be a DNS-1123 label: at most 63 lower-case letters, digits and -, without dots",fieldPath=".metadata",reason="FieldValueInvalid"
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=applicationaccesses,scope=Namespaced,shortName=aa,categories=usher

@@ -26,6 +26,10 @@ const (
 
 // NotificationChannel is one way in which members are told. Exactly the struct that fits its type is given; Slack has
 // none, because all that it takes is secret.
+//
+// +kubebuilder:validation:XValidation:rule="(self.type == 'SMTP') == has(self.smtp)",message="smtp must be given exactly when type is SMTP",fieldPath=".smtp",reason="FieldValueInvalid"
+// +kubebuilder:validation:XValidation:rule="(self.type == 'Webhook') == has(self.webhook)",message="webhook must be given exactly when type is Webhook",fieldPath=".webhook",reason="FieldValueInvalid"
+// +kubebuilder:validation:XValidation:rule="self.type != 'Slack' || has(self.secretRef)",message="Slack takes a secretRef: the address to post to is secret",fieldPath=".secretRef",reason="FieldValueRequired"
 type NotificationChannel struct {
 	// name is what groups call the channel.
 	// +required

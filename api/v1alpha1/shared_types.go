@@ -94,10 +94,18 @@ type ApplicationGrant struct {
 
 	// notBefore is the first instant at which the grant counts. Absent: it counts from the beginning.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MinLength=20
+	// +kubebuilder:validation:MaxLength=29
+	// +kubebuilder:validation:Pattern=`^([1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.]0{1,3})?Z|[1-8][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.]0{1,3})?[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
 	NotBefore *metav1.Time `json:"notBefore,omitempty"`
 
 	// notAfter is the first instant at which the grant no longer counts. Absent: it does not end.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MinLength=20
+	// +kubebuilder:validation:MaxLength=29
+	// +kubebuilder:validation:Pattern=`^([1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.]0{1,3})?Z|[1-8][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.]0{1,3})?[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
 	NotAfter *metav1.Time `json:"notAfter,omitempty"`
 }
 
@@ -209,11 +217,11 @@ type Conflict struct {
 	// +optional
 	Application ApplicationName `json:"application,omitempty"`
 
-	// grants lists the grants of the scope, the first ten.
+	// grants lists the grants of the scope, the first five.
 	// +required
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=10
+	// +kubebuilder:validation:MaxItems=5
 	Grants []ConflictingGrant `json:"grants,omitempty"`
 
 	// result is the role that won within the scope.

@@ -15,7 +15,10 @@ const (
 
 // UserAccessSpec is what is said about one user.
 //
+// The rule about size counts bytes as that of AccessGroupSpec does.
+//
 // +kubebuilder:validation:XValidation:rule="!has(self.notBefore) || !has(self.notAfter) || self.notBefore < self.notAfter",message="notBefore must be before notAfter",fieldPath=".notAfter",reason="FieldValueInvalid"
+// +kubebuilder:validation:XValidation:rule="(has(self.groups) ? self.groups.map(g, 20 + 2 * size(g)).sum() : 0) + (has(self.applicationAccess) ? 340 * size(self.applicationAccess) : 0) + (has(self.systemAccess) ? self.systemAccess.map(s, 450 + (has(s.applicationAccess) ? 340 * size(s.applicationAccess) : 0)).sum() : 0) <= 1400000",message="the object is too large: give what the user shares with others through groups",reason="FieldValueInvalid"
 type UserAccessSpec struct {
 	// user is the identity. It cannot be changed.
 	// +required
@@ -44,10 +47,18 @@ type UserAccessSpec struct {
 
 	// notBefore is the first instant at which the user may have access. Absent: there is no beginning.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MinLength=20
+	// +kubebuilder:validation:MaxLength=29
+	// +kubebuilder:validation:Pattern=`^([1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.]0{1,3})?Z|[1-8][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.]0{1,3})?[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
 	NotBefore *metav1.Time `json:"notBefore,omitempty"`
 
 	// notAfter is the first instant at which the user may no longer have access. Absent: there is no end.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MinLength=20
+	// +kubebuilder:validation:MaxLength=29
+	// +kubebuilder:validation:Pattern=`^([1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.]0{1,3})?Z|[1-8][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.]0{1,3})?[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
 	NotAfter *metav1.Time `json:"notAfter,omitempty"`
 
 	// groups lists AccessGroups of the same namespace that the user belongs to. Absent: none is named here.
