@@ -143,6 +143,9 @@ func (m *Manager) PID() int { return m.process.pid() }
 // LogFile returns where the manager's output goes.
 func (m *Manager) LogFile() string { return m.process.log }
 
+// LogTail returns the last lines of the log, for the message of an error.
+func (m *Manager) LogTail() string { return tail(m.process.log) }
+
 // HealthURL returns the base of /healthz and /readyz.
 func (m *Manager) HealthURL() string { return m.healthURL }
 

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/test/cluster"
+)
+
+const (
+	demoOrganization = "analytics"
+	demoApplication  = "finance"
+	documentKey      = "access.json"
+)
+
+// demo shows on a cluster of its own what Usher makes of the samples.
+func demo(ctx context.Context, samples string, out io.Writer, steps *steps) (err error) {
+	c, err := startCluster(ctx, cluster.Options{}, steps)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		steps.say("ending everything")
+		err = errors.Join(err, c.Stop())
+	}()
+	manager, err := startUsher(ctx, c, cluster.ManagerOptions{}, steps)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%w\nthe end of the manager's log:\n%s", err, manager.LogTail())
+		}
+		err = errors.Join(err, manager.Stop())
+	}()
+	if err := applySamples(ctx, c, samples, steps); err != nil {
+		return err
+	}
+	if samples == "" {
+		steps.say("nothing to show without samples")
+		return nil
+	}
+	if err := waitReady(ctx, c.Config(), "every user is resolved", everyUser, steps); err != nil {
+		return err
+	}
+	return show(ctx, c, out)
+}
+
+// show prints who gets what, a document, and what to try next.
+func show(ctx context.Context, c *cluster.Cluster, out io.Writer) error {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(v1alpha1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
+		return fmt.Errorf("know the kinds: %w", err)
+	}
+	reader, err := client.New(c.Config(), client.Options{Scheme: scheme})
+	if err != nil {
+		return fmt.Errorf("reach the cluster: %w", err)
+	}
+	var users v1alpha1.UserAccessList
+	if err := reader.List(ctx, &users); err != nil {
+		return fmt.Errorf("list the users: %w", err)
+	}
+	var text bytes.Buffer
+	if err := writeMatrices(&text, users.Items); err != nil {
+		return err
+	}
+	var document corev1.ConfigMap
+	key := client.ObjectKey{Namespace: demoOrganization, Name: "application-access-" + demoApplication}
+	if err := reader.Get(ctx, key, &document); err != nil {
+		return fmt.Errorf("get the document of %s: %w", demoApplication, err)
+	}
+	fmt.Fprintf(&text, "\nWhat the application %s of %s reads (ConfigMap %s, key %s):\n\n",
+		demoApplication, demoOrganization, key.Name, documentKey)
+	if err := json.Indent(&text, []byte(document.Data[documentKey]), "", "  "); err != nil {
+		return fmt.Errorf("read the document of %s: %w", demoApplication, err)
+	}
+	text.WriteString(`
+
+To try it yourself:
+
+  make up      the same in the background, with a kubectl to change things with
+  make down    ends it
+
+`)
+	_, err = text.WriteTo(out)
+	return err
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+)
+
+const endTimeout = 20 * time.Second
+
+// background is a process that up started and down is to end. The number may since have
+// gone to somebody else's process, so its command line must have the mark.
+type background struct {
+	name, pidFile, mark string
+}
+
+// write remembers the process.
+func (b background) write(pid int) error {
+	if err := os.WriteFile(b.pidFile, []byte(strconv.Itoa(pid)+"\n"), 0o644); err != nil {
+		return fmt.Errorf("remember the process of the %s: %w", b.name, err)
+	}
+	return nil
+}
+
+// pid returns the process while it runs, and 0 when it does not.
+func (b background) pid() (int, error) {
+	content, err := os.ReadFile(b.pidFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("find the process of the %s: %w", b.name, err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(content)))
+	if err != nil || pid <= 1 {
+		return 0, fmt.Errorf("%s does not hold the number of a process: remove it", b.pidFile)
+	}
+	if !strings.Contains(commandLine(pid), b.mark) {
+		return 0, nil
+	}
+	return pid, nil
+}
+
+// end ends the process and returns when it is gone.
+func (b background) end(ctx context.Context, steps *steps) error {
+	pid, err := b.pid()
+	if err != nil || pid == 0 {
+		return err
+	}
+	steps.say("ending the %s (process %d)", b.name, pid)
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+		if err := syscall.Kill(pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("end the %s: %w", b.name, err)
+		}
+		err = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, endTimeout, true,
+			func(context.Context) (bool, error) { return !strings.Contains(commandLine(pid), b.mark), nil })
+		if err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("end the %s (process %d): %w", b.name, pid, err)
+}
+
+// commandLine returns the command line of a running process, or "".
+func commandLine(pid int) string {
+	content, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+	if err == nil {
+		return strings.ReplaceAll(string(content), "\x00", " ")
+	}
+	if _, err := os.Stat("/proc/self"); err == nil {
+		return ""
+	}
+	// No /proc, as on macOS. An error means that there is no such process.
+	output, _ := exec.Command("ps", "-ww", "-o", "args=", "-p", strconv.Itoa(pid)).Output()
+	return string(output)
+}

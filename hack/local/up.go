@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/usher-dev/usher/test/cluster"
+)
+
+// places says where up keeps what.
+type places struct {
+	state, cluster, managerLog string
+	kubeconfig, kubectl        string
+	controlPlane, manager      background
+}
+
+func newPlaces(root string) places {
+	bin := filepath.Join(root, "bin")
+	state := filepath.Join(bin, "local")
+	clusterDir := filepath.Join(state, "cluster")
+	return places{
+		state:      state,
+		cluster:    clusterDir,
+		managerLog: filepath.Join(state, "manager.log"),
+		kubeconfig: filepath.Join(bin, "kubeconfig"),
+		kubectl:    filepath.Join(bin, "kubectl"),
+		controlPlane: background{
+			name:    "control plane",
+			pidFile: filepath.Join(state, "controlplane.pid"),
+			mark:    "--dir=" + clusterDir + " ",
+		},
+		manager: background{
+			name:    "manager",
+			pidFile: filepath.Join(state, "manager.pid"),
+			mark:    "--kubeconfig=" + filepath.Join(clusterDir, "manager.kubeconfig"),
+		},
+	}
+}
+
+func up(ctx context.Context, places places, samples string, out io.Writer, steps *steps) (err error) {
+	running, err := places.controlPlane.pid()
+	if err != nil {
+		return err
+	}
+	var c *cluster.Cluster
+	if running != 0 {
+		steps.say("already up (process %d): applying again", running)
+		if c, err = cluster.Attach(ctx, places.cluster); err != nil {
+			return fmt.Errorf("%w; \"make down\" ends what is there", err)
+		}
+	} else {
+		// A manager without its control plane, and files, may be left.
+		if err := down(places, steps); err != nil {
+			return err
+		}
+		defer func() {
+			if err != nil {
+				err = errors.Join(err, places.end(steps))
+			}
+		}()
+		if c, err = places.startControlPlane(ctx, steps); err != nil {
+			return err
+		}
+	}
+	if err := places.ensureManager(ctx, c, steps); err != nil {
+		return err
+	}
+	if err := places.linkTools(c); err != nil {
+		return err
+	}
+	if err := applySamples(ctx, c, samples, steps); err != nil {
+		return fmt.Errorf("%w\nthe manager's log is %s", err, places.managerLog)
+	}
+	steps.say("up")
+	_, err = fmt.Fprint(out, places.whatNext(samples != ""))
+	return err
+}
+
+func (p places) startControlPlane(ctx context.Context, steps *steps) (*cluster.Cluster, error) {
+	if err := os.MkdirAll(p.state, 0o755); err != nil {
+		return nil, fmt.Errorf("make %s: %w", p.state, err)
+	}
+	c, err := startCluster(ctx, cluster.Options{Dir: p.cluster, Detached: true}, steps)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.controlPlane.write(c.PID()); err != nil {
+		return nil, errors.Join(err, c.Stop())
+	}
+	return c, nil
+}
+
+func (p places) ensureManager(ctx context.Context, c *cluster.Cluster, steps *steps) error {
+	running, err := p.manager.pid()
+	if err != nil {
+		return err
+	}
+	if running != 0 {
+		steps.say("installing Usher")
+		return c.Install(ctx)
+	}
+	manager, err := startUsher(ctx, c, cluster.ManagerOptions{LogFile: p.managerLog, Detached: true}, steps)
+	if err != nil {
+		return err
+	}
+	if err := p.manager.write(manager.PID()); err != nil {
+		return errors.Join(err, manager.Kill())
+	}
+	return nil
+}
+
+// linkTools puts a kubectl and its configuration where a person finds them.
+func (p places) linkTools(c *cluster.Cluster) error {
+	for link, target := range map[string]string{p.kubectl: c.KubectlPath(), p.kubeconfig: c.KubeconfigPath()} {
+		if err := os.RemoveAll(link); err != nil {
+			return fmt.Errorf("replace %s: %w", link, err)
+		}
+		if err := os.Symlink(target, link); err != nil {
+			return fmt.Errorf("link %s: %w", link, err)
+		}
+	}
+	return nil
+}
+
+func (p places) whatNext(samples bool) string {
+	bin := filepath.Dir(p.kubeconfig)
+	text := fmt.Sprintf(`
+Usher runs. Its log is %s. To try it:
+
+  export KUBECONFIG=%s PATH=%s:$PATH
+  kubectl get usher --all-namespaces
+`, p.managerLog, p.kubeconfig, bin)
+	if samples {
+		text += fmt.Sprintf(`  kubectl get configmap application-access-%s --namespace=%s -o jsonpath='{.data.access\.json}'
+`, demoApplication, demoOrganization)
+	}
+	return text + `
+"make down" ends it.
+`
+}
+
+// end ends both processes and keeps their logs. It has time of its own: it also runs
+// where the user has had enough.
+func (p places) end(steps *steps) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 3*endTimeout)
+	defer cancel()
+	return errors.Join(p.manager.end(ctx, steps), p.controlPlane.end(ctx, steps))
+}
+
+func down(places places, steps *steps) error {
+	began := time.Now()
+	if err := places.end(steps); err != nil {
+		return err
+	}
+	for _, path := range []string{places.state, places.kubeconfig, places.kubectl} {
+		if err := os.RemoveAll(path); err != nil {
+			return fmt.Errorf("remove %s: %w", path, err)
+		}
+	}
+	if time.Since(began) > time.Second {
+		steps.say("all ended")
+	}
+	return nil
+}

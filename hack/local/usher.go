@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/usher-dev/usher/test/cluster"
+)
+
+// managerArgs make every namespace an organization, and let documents end while a
+// person watches.
+var managerArgs = []string{
+	"--organization-selector=",
+	"--document-grace=3s",
+	"--leader-elect=false",
+}
+
+func startCluster(ctx context.Context, options cluster.Options, steps *steps) (*cluster.Cluster, error) {
+	steps.say("starting the control plane")
+	options.Progress = steps
+	return cluster.Start(ctx, options)
+}
+
+// startUsher installs Usher and starts its manager.
+func startUsher(
+	ctx context.Context, c *cluster.Cluster, options cluster.ManagerOptions, steps *steps,
+) (*cluster.Manager, error) {
+	steps.say("installing Usher")
+	if err := c.Install(ctx); err != nil {
+		return nil, err
+	}
+	steps.say("building and starting the manager")
+	options.Args = managerArgs
+	return c.StartManager(ctx, options)
+}
+
+// applySamples applies a kustomize directory and returns when all of Usher's objects in
+// it are Ready.
+func applySamples(ctx context.Context, c *cluster.Cluster, samples string, steps *steps) error {
+	if samples == "" {
+		return nil
+	}
+	steps.say("applying %s", samples)
+	applied, err := c.Kubectl(ctx, "apply", "--server-side", "--output=json", "--kustomize="+samples)
+	if err != nil {
+		return fmt.Errorf("apply the samples: %w", err)
+	}
+	wanted, err := parseApplied([]byte(applied))
+	if err != nil {
+		return err
+	}
+	return waitReady(ctx, c.Config(), fmt.Sprintf("%d sample objects are Ready", len(wanted)), wanted.missing, steps)
+}
