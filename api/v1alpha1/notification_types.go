@@ -82,7 +82,7 @@ type WebhookChannel struct {
 	// +required
 	// +kubebuilder:validation:MinLength=8
 	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:Pattern=`^https?://[^\p{Z}\p{Cc}\p{Cf}"\\@]+$`
+	// +kubebuilder:validation:Pattern=`^https?://[A-Za-z0-9.\[\]:_-]+([/?][^\p{Z}\p{Cc}\p{Cf}"\\]*)?$`
 	URL string `json:"url,omitempty"`
 }
 

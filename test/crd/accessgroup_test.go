@@ -1,0 +1,131 @@
+package crd_test
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+)
+
+const window = "notBefore: '2026-01-01T00:00:00Z', notAfter: '2026-02-01T00:00:00Z'"
+
+var _ = DescribeTable("AccessGroup accepts", func(ctx SpecContext, spec string) {
+	Expect(create(ctx, object("AccessGroup", spec))).To(Succeed())
+},
+	Entry("no spec", ""),
+	Entry("nothing in a spec", "{}"),
+	Entry("empty lists", "{members: [], memberGroups: [], applicationAccess: [], dataPermissions: []}"),
+	Entry("members with and without a window",
+		"members: [{user: amelie@acme.example}, {user: ben, "+window+"}, {user: cy, notAfter: '2026-01-01T00:00:00Z'}]"),
+	Entry("groups as members", "memberGroups: [france, team.a]"),
+	Entry("itself as a member, which is a cycle", "memberGroups: [default]"),
+	Entry("an empty selector", "memberSelector: {}"),
+	Entry("a selector with labels", "memberSelector: {matchLabels: {team: a, example.org/site: ''}}"),
+	Entry("a selector with every operator", `
+memberSelector:
+  matchExpressions:
+  - {key: a, operator: In, values: [x, z]}
+  - {key: b, operator: NotIn, values: [x]}
+  - {key: c, operator: Exists}
+  - {key: d, operator: DoesNotExist, values: []}`),
+	Entry("privileges Disabled", "privileges: Disabled"),
+	Entry("roles in an organization",
+		"{organizationRole: Viewer, applicationAccess: [{application: '*', role: NoAccess}, {application: red, role: Editor, "+window+"}]}"),
+	Entry("a System group with a role alone", "{type: System, systemAccess: [{organization: '*', role: Observer}]}"),
+	Entry("a System group with an organization role alone",
+		"{type: System, systemAccess: [{organization: acme, organizationRole: Viewer}]}"),
+	Entry("a System group with application roles alone",
+		"{type: System, systemAccess: [{organization: acme, applicationAccess: [{application: red, role: Editor, "+window+"}]}]}"),
+	Entry("data permissions with every operator", `
+dataPermissions:
+- application: '*'
+  anyOf:
+  - allOf:
+    - {attribute: country, operator: In, values: [France, Côte d'Ivoire, "R&D"]}
+    - {attribute: _b, operator: NotIn, values: [x]}
+  - allOf:
+    - {attribute: price, operator: GreaterThan, values: ['10.5']}
+    - {attribute: created, operator: LessThan, values: ['2026-01-01T00:00:00Z']}`),
+	Entry("notification that is switched off", "notification: {mode: Disabled}"),
+	Entry("notification", "notification: {mode: OnChange, channels: [mail, chat], message: 'Ask Zoë.', expiryNoticeDays: 0}"),
+)
+
+var _ = DescribeTable("AccessGroup refuses", func(ctx SpecContext, spec string, causes ...string) {
+	Expect(create(ctx, object("AccessGroup", spec))).To(beRefused(causes...))
+},
+	Entry("an unknown type", "type: Global",
+		`spec.type: supported values: "Organization", "System"`),
+	Entry("a member without a user", "members: [{notAfter: '2026-01-01T00:00:00Z'}]",
+		"spec.members[0].user: Required value"),
+	Entry("a user twice", "members: [{user: a}, {user: b}, {user: a}]",
+		`spec.members[2]: {"user":"a"}`),
+	Entry("a member whose window is empty", "members: [{user: a, notBefore: '2026-01-01T00:00:00Z', notAfter: '2026-01-01T00:00:00Z'}]",
+		"spec.members[0].notAfter: notBefore must be before notAfter"),
+	Entry("a window that ends before it begins, across time zones",
+		"members: [{user: a, notBefore: '2026-01-01T01:00:00+01:00', notAfter: '2025-12-31T23:59:59Z'}]",
+		"spec.members[0].notAfter: notBefore must be before notAfter"),
+	Entry("an application's window that is empty",
+		"applicationAccess: [{application: red, role: Viewer, notBefore: '2026-01-01T00:00:00Z', notAfter: '2026-01-01T00:00:00Z'}]",
+		"spec.applicationAccess[0].notAfter: notBefore must be before notAfter"),
+	Entry("a window that is empty across organizations",
+		"{type: System, systemAccess: [{organization: acme, applicationAccess: [{application: red, role: Viewer, notBefore: '2026-01-02T00:00:00Z', notAfter: '2026-01-01T00:00:00Z'}]}]}",
+		"spec.systemAccess[0].applicationAccess[0].notAfter: notBefore must be before notAfter"),
+	Entry("a group twice", "memberGroups: [a, a]", `spec.memberGroups[1]: "a"`),
+	Entry("an application twice", "applicationAccess: [{application: red, role: A}, {application: red, role: B}]",
+		`spec.applicationAccess[1]: {"application":"red"}`),
+	Entry("an application without a role", "applicationAccess: [{application: red}]",
+		"spec.applicationAccess[0].role: Required value"),
+	Entry("systemAccess of an Organization group", "systemAccess: [{organization: acme, role: Observer}]",
+		"spec.systemAccess: only a group of type System may have systemAccess"),
+	Entry("what only an Organization group gives", `
+type: System
+organizationRole: Viewer
+applicationAccess: [{application: red, role: Viewer}]
+dataPermissions: [{application: red, anyOf: [{allOf: [{attribute: a, operator: In, values: [x]}]}]}]`,
+		"spec.organizationRole: a group of type System gives organization roles in systemAccess[].organizationRole",
+		"spec.applicationAccess: a group of type System gives application roles in systemAccess[].applicationAccess",
+		"spec.dataPermissions: a group of type System may not have dataPermissions"),
+	Entry("an organization that gets nothing", "{type: System, systemAccess: [{organization: acme}]}",
+		"spec.systemAccess[0]: at least one of role, organizationRole and applicationAccess must be given"),
+	Entry("an organization that gets an empty list", "{type: System, systemAccess: [{organization: acme, applicationAccess: []}]}",
+		"spec.systemAccess[0].applicationAccess: should have at least 1 items"),
+	Entry("an organization twice", "{type: System, systemAccess: [{organization: acme, role: A}, {organization: acme, role: B}]}",
+		`spec.systemAccess[1]: {"organization":"acme"}`),
+	Entry("alternatives, requirements and values that are missing", `
+dataPermissions:
+- {application: a, anyOf: []}
+- {application: b, anyOf: [{allOf: []}]}
+- {application: c, anyOf: [{allOf: [{attribute: a, operator: In, values: []}]}]}`,
+		"spec.dataPermissions[0].anyOf: should have at least 1 items",
+		"spec.dataPermissions[1].anyOf[0].allOf: should have at least 1 items",
+		"spec.dataPermissions[2].anyOf[0].allOf[0].values: should have at least 1 items"),
+	Entry("GreaterThan two values",
+		"dataPermissions: [{application: red, anyOf: [{allOf: [{attribute: a, operator: GreaterThan, values: ['1', '2']}]}]}]",
+		"spec.dataPermissions[0].anyOf[0].allOf[0].values: GreaterThan and LessThan take exactly one value"),
+	Entry("LessThan two values",
+		"dataPermissions: [{application: red, anyOf: [{allOf: [{attribute: a, operator: LessThan, values: ['1', '2']}]}]}]",
+		"spec.dataPermissions[0].anyOf[0].allOf[0].values: GreaterThan and LessThan take exactly one value"),
+	Entry("notification through nothing", "notification: {mode: OnChange}",
+		"spec.notification.channels: OnChange takes at least one channel"),
+	Entry("notification without a mode", "notification: {channels: [mail]}",
+		"spec.notification.mode: Required value"),
+	Entry("notice longer than a year ahead", "notification: {mode: Disabled, expiryNoticeDays: 366}",
+		"spec.notification.expiryNoticeDays: should be less than or equal to 365"),
+	Entry("a selector with an unknown operator", "memberSelector: {matchExpressions: [{key: a, operator: Gt, values: ['1']}]}",
+		"spec.memberSelector.matchExpressions: In and NotIn take 1 to 20 values, Exists and DoesNotExist none; there are no other operators"),
+	Entry("a selector In nothing", "memberSelector: {matchExpressions: [{key: a, operator: In}]}",
+		"spec.memberSelector.matchExpressions: In and NotIn take 1 to 20 values, Exists and DoesNotExist none; there are no other operators"),
+	Entry("a selector where a value Exists", "memberSelector: {matchExpressions: [{key: a, operator: Exists, values: [x]}]}",
+		"spec.memberSelector.matchExpressions: In and NotIn take 1 to 20 values, Exists and DoesNotExist none; there are no other operators"),
+)
+
+var _ = Describe("AccessGroup", func() {
+	It("keeps its type", func(ctx SpecContext) {
+		group := object("AccessGroup", "description: one")
+		group.SetName("type-is-kept")
+		Expect(k8sClient.Create(ctx, group)).To(Succeed())
+
+		Expect(setAndUpdate(ctx, group, "Organization", "spec", "type")).To(Succeed())
+		Expect(setAndUpdate(ctx, group, "two", "spec", "description")).To(Succeed())
+		Expect(setAndUpdate(ctx, group, "System", "spec", "type")).To(
+			beRefused("spec.type: type cannot be changed: delete the group and create another"))
+	})
+})
