@@ -7,8 +7,11 @@ import (
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/discovery"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
 // setAndUpdate sets one field of an object that exists, and updates it.
@@ -67,4 +70,22 @@ var _ = DescribeTable("Columns", func(ctx SpecContext, resource string, narrow, 
 		[]string{"Name", "Users", "Ready", "Age"}, []string{"Reason", "Omitted"}),
 	Entry("of AccessPolicies", "accesspolicies",
 		[]string{"Name", "Resolution", "Organizations", "Ready", "Age"}, []string{"Individual", "Checks", "Reason"}),
+)
+
+var _ = DescribeTable("Names", func(ctx SpecContext, resource, shortName string) {
+	c, err := discovery.NewDiscoveryClientForConfig(config)
+	Expect(err).NotTo(HaveOccurred())
+	list, err := c.ServerResourcesForGroupVersion(accessv1alpha1.GroupVersion.String())
+	Expect(err).NotTo(HaveOccurred())
+	Expect(list.APIResources).To(ContainElement(And(
+		HaveField("Name", resource),
+		HaveField("ShortNames", []string{shortName}),
+		HaveField("Categories", []string{"usher"}),
+		HaveField("Namespaced", true),
+	)))
+},
+	Entry("of AccessGroups", "accessgroups", "ag"),
+	Entry("of UserAccesses", "useraccesses", "ua"),
+	Entry("of ApplicationAccesses", "applicationaccesses", "aa"),
+	Entry("of AccessPolicies", "accesspolicies", "apol"),
 )
