@@ -82,7 +82,8 @@ type Conflict struct {
 	Rule        Rule
 }
 
-// Exclusion says that a rule of exclusive access took the user's roles in Applications (docs/rules.md R9).
+// Exclusion says that a rule of exclusive access took the user's roles in all of its applications, because the user
+// held the rule's role or better in Applications (docs/rules.md R9), which are sorted.
 type Exclusion struct {
 	Name         string
 	Source       string

@@ -47,25 +47,35 @@ func NewFilter(alternatives []Alternative) Filter {
 func (f Filter) Equal(g Filter) bool { return f.canonical == g.canonical }
 
 func newAlternative(requirements []Requirement) Alternative {
-	type keyed struct {
-		Requirement
-		key string
-	}
-	all := make([]keyed, 0, len(requirements))
+	all := make([]Requirement, 0, len(requirements))
 	for _, r := range requirements {
-		values := slices.Clone(r.Values)
-		slices.SortFunc(values, func(a, b string) int { return strings.Compare(canonicalJSON(a), canonicalJSON(b)) })
-		r.Values = slices.Compact(values)
-		all = append(all, keyed{r, canonicalJSON(r)})
+		r.Values = sortedByJSON(r.Values)
+		all = append(all, r)
 	}
-	slices.SortFunc(all, func(a, b keyed) int { return strings.Compare(a.key, b.key) })
-	all = slices.CompactFunc(all, func(a, b keyed) bool { return a.key == b.key })
-	alternative := Alternative{AllOf: make([]Requirement, len(all))}
-	for i := range all {
-		alternative.AllOf[i] = all[i].Requirement
-	}
+	alternative := Alternative{AllOf: sortedByJSON(all)}
 	alternative.canonical = canonicalJSON(alternative)
 	return alternative
+}
+
+// sortedByJSON returns a sorted copy of the list without duplicates. Each element is encoded once: a group may have
+// thousands of requirements of a hundred values.
+func sortedByJSON[T any](list []T) []T {
+	type keyed struct {
+		key   string
+		value T
+	}
+	all := make([]keyed, 0, len(list))
+	for _, v := range list {
+		all = append(all, keyed{canonicalJSON(v), v})
+	}
+	slices.SortFunc(all, func(a, b keyed) int { return strings.Compare(a.key, b.key) })
+	sorted := make([]T, 0, len(list))
+	for i := range all {
+		if i == 0 || all[i].key != all[i-1].key {
+			sorted = append(sorted, all[i].value)
+		}
+	}
+	return sorted
 }
 
 // canonicalFilter sorts the canonical alternatives in place and drops duplicates.

@@ -17,19 +17,29 @@ type specificGrant struct {
 	grant
 }
 
+// specificTier is the scope of one application.
+type specificTier struct {
+	application string
+	grants      []grant
+}
+
 // grants is all that counts for one user at one instant, by scope (docs/rules.md R2, R3).
 type grants struct {
 	held               bool // there is a grant or an active membership
 	organization       []grant
-	broad              []grant // scope all applications, and what the organization-scope roles mean
-	specific           []specificGrant
-	systemApplication  []grant // what the system-scope roles mean in applications
-	systemOrganization []grant // and of the organization
+	broad              []grant        // scope all applications, and what the organization-scope roles mean
+	specific           []specificTier // sorted by application
+	systemApplication  []grant        // what the system-scope roles mean in applications
+	systemOrganization []grant        // and of the organization
 	groups             []*Bound
+
+	anyFilters      []Filter // of every application that no data permission names, once anyFiltersKnown
+	anyFiltersKnown bool
 }
 
 func collect(o *Organization, u *User, t time.Time) grants {
-	var g grants
+	g := grants{groups: make([]*Bound, 0, len(u.Holdings))}
+	var specific []specificGrant
 	inGroup := false
 	for i := range u.Holdings {
 		b := u.Holdings[i].Source
@@ -46,12 +56,42 @@ func collect(o *Organization, u *User, t time.Time) grants {
 		}
 		onlyProtected := b.origin == Individual && inGroup && !o.rules.Combined
 		g.add(o, b, t, onlyProtected)
+		specific = b.appendSpecific(specific, t, onlyProtected)
 	}
-	slices.SortStableFunc(g.specific, func(a, b specificGrant) int { return compareStrings(a.application, b.application) })
+	g.held = g.held || len(specific) > 0
+	g.specific = tiersOf(specific)
 	return g
 }
 
-// add takes the grants of the source that count at t; onlyProtected is the Fallback of R3.
+func (b *Bound) appendSpecific(to []specificGrant, t time.Time, onlyProtected bool) []specificGrant {
+	for i := range b.specific {
+		if bg := &b.specific[i]; bg.counts(t, onlyProtected) {
+			to = append(to, specificGrant{bg.application, grant{b, bg.rung, bg.protected}})
+		}
+	}
+	return to
+}
+
+// tiersOf sorts the grants and cuts them by application; the tiers share one array.
+func tiersOf(specific []specificGrant) []specificTier {
+	if len(specific) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(specific, func(a, b specificGrant) int { return compareStrings(a.application, b.application) })
+	all := make([]grant, 0, len(specific))
+	tiers := make([]specificTier, 0, len(specific))
+	begin := 0
+	for i := range specific {
+		all = append(all, specific[i].grant)
+		if i+1 == len(specific) || specific[i+1].application != specific[i].application {
+			tiers = append(tiers, specificTier{specific[i].application, all[begin:]})
+			begin = len(all)
+		}
+	}
+	return tiers
+}
+
+// add takes the grants of the other scopes that count at t; onlyProtected is the Fallback of R3.
 func (g *grants) add(o *Organization, b *Bound, t time.Time, onlyProtected bool) {
 	for _, bg := range b.organization {
 		if onlyProtected && !bg.protected {
@@ -68,12 +108,6 @@ func (g *grants) add(o *Organization, b *Bound, t time.Time, onlyProtected bool)
 	for i := range b.broad {
 		if bg := &b.broad[i]; bg.counts(t, onlyProtected) {
 			g.broad = append(g.broad, grant{b, bg.rung, bg.protected})
-			g.held = true
-		}
-	}
-	for i := range b.specific {
-		if bg := &b.specific[i]; bg.counts(t, onlyProtected) {
-			g.specific = append(g.specific, specificGrant{bg.application, grant{b, bg.rung, bg.protected}})
 			g.held = true
 		}
 	}
@@ -103,7 +137,7 @@ func (o *Organization) meaning(r rung) rung {
 // applications returns, sorted, the applications of which something is said for this user: a grant, a data
 // permission, or rows that the application hides from those for whom no data permission speaks.
 func (g *grants) applications(o *Organization) []string {
-	var names []string
+	names := make([]string, 0, len(g.specific))
 	for i := range g.specific {
 		names = append(names, g.specific[i].application)
 	}
@@ -126,8 +160,8 @@ func (g *grants) applications(o *Organization) []string {
 func (g *grants) protectedIn(application string, minimum rung) bool {
 	gives := func(c grant) bool { return c.protected && c.rung <= minimum }
 	return slices.ContainsFunc(g.broad, gives) || slices.ContainsFunc(g.systemApplication, gives) ||
-		slices.ContainsFunc(g.specific, func(c specificGrant) bool {
-			return c.application == application && gives(c.grant)
+		slices.ContainsFunc(g.specific, func(tier specificTier) bool {
+			return tier.application == application && slices.ContainsFunc(tier.grants, gives)
 		})
 }
 

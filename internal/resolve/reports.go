@@ -7,28 +7,46 @@ import (
 
 // filters is docs/rules.md R7 for one application; an empty name stands for one that nothing names.
 func (o *Organization) filters(g *grants, application string) []Filter {
+	_, hidden := slices.BinarySearch(o.hideUnmatched, application)
+	named := func(b *Bound) bool { return b.rowsOf(application) != nil }
+	if hidden || slices.ContainsFunc(g.groups, named) {
+		return o.filtersOf(g, application, hidden)
+	}
+	// All applications that no data permission names share what the groups say of any.
+	if !g.anyFiltersKnown {
+		g.anyFilters, g.anyFiltersKnown = o.filtersOf(g, application, false), true
+	}
+	return g.anyFilters
+}
+
+func (o *Organization) filtersOf(g *grants, application string, hidden bool) []Filter {
 	var contributed []Filter
 	for _, b := range g.groups {
-		i, found := slices.BinarySearchFunc(b.rows, application, func(r Rows, name string) int {
-			return compareStrings(r.Application, name)
-		})
-		switch {
-		case found:
-			contributed = append(contributed, b.rows[i].Filter)
-		case b.anyRows != nil:
+		if own := b.rowsOf(application); own != nil {
+			contributed = append(contributed, *own)
+		} else if b.anyRows != nil {
 			contributed = append(contributed, *b.anyRows)
 		}
 	}
-	if len(contributed) == 0 {
-		if _, hidden := slices.BinarySearch(o.hideUnmatched, application); hidden {
-			return []Filter{nothing}
-		}
+	switch {
+	case len(contributed) == 0 && hidden:
+		return []Filter{nothing}
+	case o.rules.Strategy == MostPermissive:
+		return unite(contributed)
+	default:
+		return intersect(contributed)
+	}
+}
+
+// rowsOf returns what the group's entry for the application shows, nil without one.
+func (b *Bound) rowsOf(application string) *Filter {
+	i, found := slices.BinarySearchFunc(b.rows, application, func(r Rows, name string) int {
+		return compareStrings(r.Application, name)
+	})
+	if !found {
 		return nil
 	}
-	if o.rules.Strategy == MostPermissive {
-		return unite(contributed)
-	}
-	return intersect(contributed)
+	return &b.rows[i].Filter
 }
 
 // exclude is docs/rules.md R9. Every rule looks at the roles as they are before any rule has taken one.
@@ -49,7 +67,6 @@ func (o *Organization) exclude(at *instant, g *grants) {
 		if len(held) < 2 {
 			continue
 		}
-		slices.Sort(held)
 		at.exclusions = append(at.exclusions, Exclusion{Name: rule.Name, Source: rule.Source, Applications: held})
 		for _, name := range taken {
 			if _, already := denied[name]; !already {
@@ -90,14 +107,9 @@ func (o *Organization) conflicts(g *grants, broad, system choice) []Conflict {
 		})
 		return true
 	}
-	for rest := g.specific; len(rest) > 0; {
-		name := rest[0].application
-		var of []grant
-		for len(rest) > 0 && rest[0].application == name {
-			of = append(of, rest[0].grant)
-			rest = rest[1:]
-		}
-		report(ScopeApplication, name, of, choose(of, o.rules.Strategy), o.rules.Strategy, o.applicationRole)
+	for _, tier := range g.specific {
+		own := choose(tier.grants, o.rules.Strategy)
+		report(ScopeApplication, tier.application, tier.grants, own, o.rules.Strategy, o.applicationRole)
 	}
 	report(ScopeBroad, "", g.broad, broad, o.rules.Strategy, o.applicationRole)
 	own := choose(g.organization, o.rules.Strategy)
@@ -114,7 +126,7 @@ func (o *Organization) conflicts(g *grants, broad, system choice) []Conflict {
 func differBetweenSources(scope []grant) bool {
 	var others, ownDiffers bool
 	for _, g := range scope {
-		other, differs := g.source != scope[0].source, g.rung != scope[0].rung
+		other, differs := g.source.name != scope[0].source.name, g.rung != scope[0].rung
 		if other && differs {
 			return true
 		}

@@ -114,15 +114,14 @@ func (o *Organization) namedApplications(g *grants, broad, system choice) []Appl
 	}
 	decided := make([]ApplicationAccess, 0, len(names))
 	specific := g.specific
-	var ofApplication []grant
 	for _, name := range names {
-		ofApplication = ofApplication[:0]
-		for len(specific) > 0 && specific[0].application == name {
-			ofApplication = append(ofApplication, specific[0].grant)
+		var own choice
+		if len(specific) > 0 && specific[0].application == name {
+			own = choose(specific[0].grants, o.rules.Strategy)
 			specific = specific[1:]
 		}
 		a := ApplicationAccess{Application: name}
-		a.Outcome = o.applicationOutcome(choose(ofApplication, o.rules.Strategy), broad, system)
+		a.Outcome = o.applicationOutcome(own, broad, system)
 		if a.GivesAccess() {
 			a.Filters = o.filters(g, name)
 		}

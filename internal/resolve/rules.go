@@ -126,6 +126,14 @@ type meaning struct {
 	unmapped bool // declared, but not on the organization's ladder
 }
 
+// onlyNoAccess is what is left of the meaning while its source is being deleted.
+func (m meaning) onlyNoAccess() meaning {
+	if m.rung != noAccess {
+		return meaning{rung: noRung}
+	}
+	return m
+}
+
 type exclusiveRule struct {
 	ExclusiveAccess
 	minimum rung
@@ -151,6 +159,7 @@ func NewOrganization(rules Rules) *Organization {
 			// A role that cannot be held must not make the rule toothless: any role counts.
 			minimum = rung(len(rules.ApplicationRoles)) - 1
 		}
+		r.Applications = slices.Compact(slices.Sorted(slices.Values(r.Applications)))
 		o.exclusive = append(o.exclusive, exclusiveRule{r, minimum})
 	}
 	o.hideUnmatched = slices.Sorted(slices.Values(rules.HideUnmatched))
@@ -232,7 +241,7 @@ func inheritedPermissions(ladder []ApplicationRole) [][]string {
 	sets := make([][]string, len(ladder))
 	inherited := []string{}
 	for i := len(ladder) - 1; i >= 0; i-- {
-		inherited = slices.Concat(inherited, ladder[i].Permissions)
+		inherited = append(slices.Clone(inherited), ladder[i].Permissions...)
 		slices.SortFunc(inherited, strings.Compare)
 		inherited = slices.Compact(inherited)
 		sets[i] = slices.Clip(inherited)

@@ -114,8 +114,11 @@ func (o *Organization) Bind(s *Source) *Bound {
 	if s.WithoutPrivileges {
 		return b
 	}
-	if r := o.organizationRung(organizationRole); s.gives(r) {
+	switch r := o.organizationRung(organizationRole); {
+	case s.gives(r):
 		b.organization = []boundGrant{{rung: r, protected: protects && r == 0}}
+	case r != noRung && o.meaning(r) == noAccess:
+		b.broad = []boundGrant{{application: AnyApplication, rung: noAccess}}
 	}
 	for _, g := range applications {
 		r := o.applicationRung(g.Role)
@@ -133,24 +136,32 @@ func (o *Organization) Bind(s *Source) *Bound {
 	return b
 }
 
-// gives says whether a role found at r is a grant: what is being deleted gives only NoAccess.
+// gives says whether a role found at r is a grant: what is being deleted gives only NoAccess. A role that means
+// NoAccess goes on meaning it, since a deletion loosens nothing before the object is gone.
 func (s *Source) gives(r rung) bool {
 	return r == noAccess || (r != noRung && !s.BeingDeleted)
 }
 
 func (b *Bound) bindSystemRole(o *Organization, s *Source, role string) {
 	r := o.systemRung(role)
-	if s.WithoutPrivileges || !s.gives(r) {
+	if s.WithoutPrivileges || r == noRung {
 		return
 	}
 	if r == noAccess {
 		b.system = &boundSystem{application: meaning{rung: noAccess}, organization: meaning{rung: noAccess}}
 		return
 	}
+	application, organization := o.systemApplication[r], o.systemOrganization[r]
+	if s.BeingDeleted {
+		application, organization = application.onlyNoAccess(), organization.onlyNoAccess()
+		if application.rung == noRung && organization.rung == noRung {
+			return
+		}
+	}
 	b.system = &boundSystem{
-		application:  o.systemApplication[r],
-		organization: o.systemOrganization[r],
-		protected:    s.Origin == IndividualAtSystem && o.rules.SystemProtected && r == 0,
+		application:  application,
+		organization: organization,
+		protected:    s.Origin == IndividualAtSystem && o.rules.SystemProtected && r == 0 && !s.BeingDeleted,
 	}
 }
 

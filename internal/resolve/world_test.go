@@ -1,0 +1,288 @@
+package resolve_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/usher-dev/usher/internal/resolve"
+)
+
+// dice is where a random world comes from: a generator of random numbers, or the bytes of a fuzz input.
+type dice interface {
+	// IntN returns a number in [0, n).
+	IntN(n int) int
+}
+
+// byteDice reads one number per byte, and zeros where the bytes are used up: every roll of zero is the choice that
+// adds nothing.
+type byteDice struct{ rest []byte }
+
+func (d *byteDice) IntN(n int) int {
+	if len(d.rest) == 0 {
+		return 0
+	}
+	b := d.rest[0]
+	d.rest = d.rest[1:]
+	return int(b) % n
+}
+
+var (
+	epoch        = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	applications = []string{"blue", "green", "red", "white", "yellow"}
+)
+
+// at is the instant so many hours after the epoch.
+func at(hours int) time.Time { return epoch.Add(time.Duration(hours) * time.Hour) }
+
+func pick[T any](d dice, from ...T) T { return from[d.IntN(len(from))] }
+
+// rarely is true once in n, and never for a roll of zero.
+func rarely(d dice, n int) bool { return d.IntN(n) == n-1 }
+
+// randomWorld makes a small world in which names meet often. It holds what admission would refuse as well: unknown
+// roles, fields in the wrong place, windows that never open.
+func randomWorld(d dice) world {
+	w := world{rules: randomRules(d), declared: rarely(d, 3)}
+	groups := d.IntN(5)
+	for i := range groups {
+		origin := pick(d, resolve.OrganizationGroup, resolve.OrganizationGroup, resolve.SystemGroup)
+		h := held{source: randomSource(d, w.rules, origin)}
+		h.source.Name = "AccessGroup/" + pick(d, "acme", "access-system") + "/" + pick(d, "a", "b", "c") + string(rune('0'+i))
+		h.source.WithoutPrivileges = rarely(d, 5)
+		for range d.IntN(3) {
+			h.windows = append(h.windows, randomWindow(d))
+		}
+		w.held = append(w.held, h)
+		if rarely(d, 12) {
+			w.held = append(w.held, h)
+		}
+	}
+	if rarely(d, 2) {
+		h := held{source: randomSource(d, w.rules, resolve.Individual)}
+		h.source.Name = "UserAccess/acme/" + pick(d, "user", "zoe")
+		w.held, w.declared = append(w.held, h), true
+	}
+	if rarely(d, 3) {
+		h := held{source: randomSource(d, w.rules, resolve.IndividualAtSystem)}
+		h.source.Name = "UserAccess/access-system/" + pick(d, "user", "zoe")
+		w.held = append(w.held, h)
+	}
+	if rarely(d, 2) {
+		for range d.IntN(3) {
+			b := resolve.Bar{AtSystem: rarely(d, 2), Suspended: rarely(d, 6), Window: randomWindow(d)}
+			b.Source = "UserAccess/acme/" + pick(d, "user", "zoe")
+			if b.AtSystem {
+				b.Source = "UserAccess/access-system/" + pick(d, "user", "zoe")
+			}
+			w.bars = append(w.bars, b)
+		}
+	}
+	return w
+}
+
+func randomRules(d dice) resolve.Rules {
+	r := resolve.Rules{
+		Organization:      "acme",
+		ApplicationRoles:  resolve.BuiltInApplicationRoles(),
+		OrganizationRoles: resolve.BuiltInOrganizationRoles(),
+		SystemRoles:       resolve.BuiltInSystemRoles(),
+		Strategy:          pick(d, resolve.MostRestrictive, resolve.MostPermissive),
+		SystemStrategy:    pick(d, resolve.MostRestrictive, resolve.MostPermissive),
+		Combined:          rarely(d, 2),
+		Protected:         d.IntN(4) > 0,
+		SystemProtected:   d.IntN(4) > 0,
+	}
+	if rarely(d, 2) {
+		r.ApplicationRoles = nil
+		for _, name := range randomLadder(d, "Administrator", "Editor", "Viewer", "Auditor") {
+			r.ApplicationRoles = append(r.ApplicationRoles, resolve.ApplicationRole{Name: name})
+		}
+	}
+	if rarely(d, 2) {
+		r.OrganizationRoles = nil
+		for _, name := range randomLadder(d, "Administrator", "Editor", "Viewer", "Host") {
+			r.OrganizationRoles = append(r.OrganizationRoles, resolve.OrganizationRole{
+				Name: name, ApplicationRole: pick(d, "", "Editor", "Viewer", "Administrator", resolve.NoAccess, "Ghost"),
+			})
+		}
+	}
+	if rarely(d, 2) {
+		r.SystemRoles = nil
+		for _, name := range randomLadder(d, "SystemAdministrator", "Observer", "Helper") {
+			r.SystemRoles = append(r.SystemRoles, resolve.SystemRole{
+				Name:             name,
+				OrganizationRole: pick(d, "", "Administrator", "Viewer", "Editor", resolve.NoAccess, "Ghost"),
+				ApplicationRole:  pick(d, "", "Administrator", "Viewer", "Editor", resolve.NoAccess, "Ghost"),
+			})
+		}
+	}
+	for i := range d.IntN(3) {
+		rule := resolve.ExclusiveAccess{
+			Name:        "rule" + string(rune('0'+i)),
+			Source:      "AccessPolicy/" + []string{"acme", "access-system"}[i] + "/default",
+			MinimumRole: pick(d, "Viewer", "Editor", "Administrator", "Ghost", resolve.NoAccess),
+		}
+		for _, name := range applications {
+			if rarely(d, 2) {
+				rule.Applications = append(rule.Applications, name)
+			}
+		}
+		r.ExclusiveAccess = append(r.ExclusiveAccess, rule)
+	}
+	for _, name := range applications {
+		if rarely(d, 4) {
+			r.HideUnmatched = append(r.HideUnmatched, name)
+		}
+	}
+	return r
+}
+
+// randomLadder is a ladder of one or more of the names, in any order.
+func randomLadder(d dice, from ...string) []string {
+	from = slices.Clone(from)
+	for i := range from {
+		j := i + d.IntN(len(from)-i)
+		from[i], from[j] = from[j], from[i]
+	}
+	return from[:1+d.IntN(len(from))]
+}
+
+func randomSource(d dice, r resolve.Rules, origin resolve.Origin) resolve.Source {
+	s := resolve.Source{Origin: origin, BeingDeleted: rarely(d, 8)}
+	if misplaced := rarely(d, 10); misplaced || origin == resolve.OrganizationGroup || origin == resolve.Individual {
+		s.OrganizationRole = randomRole(d, r)
+		s.Applications = randomGrants(d, r)
+	}
+	if misplaced := rarely(d, 10); misplaced || origin == resolve.SystemGroup || origin == resolve.IndividualAtSystem {
+		for _, organization := range []string{"other", "*", "acme"} {
+			if rarely(d, 2) {
+				s.System = append(s.System, resolve.SystemGrant{
+					Organization: organization, Role: randomSystemRole(d, r),
+					OrganizationRole: randomRole(d, r), Applications: randomGrants(d, r),
+				})
+			}
+		}
+	}
+	if misplaced := rarely(d, 10); misplaced || origin == resolve.OrganizationGroup {
+		for _, name := range append([]string{"*"}, applications...) {
+			if rarely(d, 5) {
+				s.Rows = append(s.Rows, resolve.Rows{Application: name, Filter: randomFilter(d)})
+			}
+		}
+	}
+	return s
+}
+
+func randomGrants(d dice, r resolve.Rules) []resolve.ApplicationGrant {
+	var grants []resolve.ApplicationGrant
+	for range d.IntN(4) {
+		role := randomRole(d, r)
+		grants = append(grants, resolve.ApplicationGrant{
+			Application: pick(d, "*", "red", "blue", "green", "white"), Role: role, Window: randomWindow(d),
+		})
+	}
+	return grants
+}
+
+func randomRole(d dice, r resolve.Rules) string {
+	if rarely(d, 8) {
+		return pick(d, "Ghost", resolve.NoAccess)
+	}
+	if d.IntN(3) == 0 {
+		return ""
+	}
+	return pick(d, r.ApplicationRoles...).Name
+}
+
+func randomSystemRole(d dice, r resolve.Rules) string {
+	if rarely(d, 8) {
+		return pick(d, "", "Ghost", resolve.NoAccess)
+	}
+	return pick(d, r.SystemRoles...).Name
+}
+
+// randomWindow has bounds of few hours, in any order, and mostly none.
+func randomWindow(d dice) resolve.Window {
+	var w resolve.Window
+	if rarely(d, 4) {
+		w.NotBefore = at(d.IntN(8))
+	}
+	if rarely(d, 4) {
+		w.NotAfter = at(1 + d.IntN(8))
+	}
+	return w
+}
+
+func randomFilter(d dice) resolve.Filter {
+	var alternatives []resolve.Alternative
+	for range 1 + d.IntN(2) {
+		var a resolve.Alternative
+		for range 1 + d.IntN(2) {
+			requirement := resolve.Requirement{
+				Attribute: pick(d, "country", "product"), Operator: pick(d, "In", "NotIn"),
+				Values: []string{pick(d, "a", "a b", "b", "<b>", `"b\`)},
+			}
+			if rarely(d, 3) {
+				requirement.Values = append(requirement.Values, pick(d, "a", "b", "c"))
+			}
+			a.AllOf = append(a.AllOf, requirement)
+		}
+		alternatives = append(alternatives, a)
+	}
+	return resolve.NewFilter(alternatives)
+}
+
+// bind makes the world ready for the engine.
+func (w world) bind() (*resolve.Organization, *resolve.User) {
+	o := resolve.NewOrganization(w.rules)
+	u := &resolve.User{Declared: w.declared, Bars: w.bars}
+	for _, h := range w.held {
+		u.Holdings = append(u.Holdings, resolve.Holding{Source: o.Bind(&h.source), Windows: h.windows})
+	}
+	return o, u
+}
+
+// engine is the engine's answer.
+func (w world) engine(now time.Time) resolve.Decision {
+	o, u := w.bind()
+	return o.Resolve(u, now)
+}
+
+// answerOf brings a decision into the oracle's form.
+func answerOf(tb testing.TB, d *resolve.Decision) answer {
+	tb.Helper()
+	a := answer{
+		Exists: d.Exists, Held: d.Held, Default: verdictOf(tb, &d.Default), Applications: map[string]verdict{},
+		OrganizationRole: verdictOf(tb, &resolve.Access{Outcome: d.OrganizationRole}),
+		Conflicts:        d.Conflicts, Exclusions: d.Exclusions,
+		Enters: d.Enters, EntersNotAfter: d.EntersNotAfter, Next: d.Next,
+	}
+	for _, name := range applications {
+		a.Applications[name] = verdictOf(tb, d.Application(name))
+	}
+	return a
+}
+
+func verdictOf(tb testing.TB, a *resolve.Access) verdict {
+	tb.Helper()
+	var filters []string
+	for _, f := range a.Filters {
+		filters = append(filters, asJSON(tb, f))
+	}
+	return verdict{a.Role, a.Rule, a.Source, a.NotAfter, strings.Join(filters, ",")}
+}
+
+func asJSON(tb testing.TB, v any) string {
+	tb.Helper()
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		tb.Fatal(err)
+	}
+	return strings.TrimSpace(b.String())
+}
