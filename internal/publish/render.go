@@ -1,0 +1,247 @@
+package publish
+
+import (
+	"bytes"
+	"encoding/json"
+	"hash/fnv"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/usher-dev/usher/api/document"
+	"github.com/usher-dev/usher/internal/resolve"
+)
+
+// MaximumShardBytes is how large the data of one ConfigMap of an application document may be, all keys together,
+// before the document is split.
+const MaximumShardBytes = 256 << 10
+
+// maximumShards is where splitting ends: a quarter of a gigabyte in one document.
+const maximumShards = 1024
+
+// ApplicationDocument is an application document ready to be written.
+type ApplicationDocument struct {
+	// Shards has the data of each ConfigMap by key, shard 0 first.
+	Shards []map[string]string
+	// Users is how many users have access; UsersByRole how many hold each role of the ladder.
+	Users       int
+	UsersByRole map[string]int
+}
+
+// Application renders the document of one application. The decisions are those of every user of the organization;
+// their order does not matter. It has at least minimumShards shards, a power of two. The cost grows with the users.
+func Application(
+	o *resolve.Organization, application string, minimumShards int,
+	decisions func(yield func(user string, d *resolve.Decision)),
+) ApplicationDocument {
+	made := ApplicationDocument{UsersByRole: map[string]int{}}
+	var entries []userEntry
+	decisions(func(user string, d *resolve.Decision) {
+		access := d.Application(application)
+		if !access.GivesAccess() {
+			return
+		}
+		made.UsersByRole[access.Role]++
+		entries = append(entries, newUserEntry(user, access))
+	})
+	made.Users = len(entries)
+	slices.SortFunc(entries, func(a, b userEntry) int { return strings.Compare(a.user, b.user) })
+	head, roles := o.Rules().Organization, applicationRoles(o)
+	for shards := max(minimumShards, 1); ; shards *= 2 {
+		texts, fits := renderShards(head, application, roles, entries, shards)
+		if fits || shards >= maximumShards {
+			for _, text := range texts {
+				made.Shards = append(made.Shards, map[string]string{document.AccessKey: text})
+			}
+			return made
+		}
+	}
+}
+
+// EmptyApplication renders shard n of a document that nobody is in, for one that ends. The organization may be nil.
+func EmptyApplication(o *resolve.Organization, organization, application string, shard int) map[string]string {
+	roles := []document.Role{}
+	if o != nil {
+		roles = applicationRoles(o)
+	}
+	text := shardText(organization, application, roles, nil, shard, shard+1)
+	return map[string]string{document.AccessKey: text}
+}
+
+func applicationRoles(o *resolve.Organization) []document.Role {
+	ladder := o.Rules().ApplicationRoles
+	roles := make([]document.Role, len(ladder))
+	for i := range ladder {
+		roles[i] = document.Role{Name: ladder[i].Name, Permissions: o.Permissions(ladder[i].Name)}
+	}
+	return roles
+}
+
+// userEntry is a user with the text of what the document says of them.
+type userEntry struct {
+	user string
+	hash uint32
+	text string // "user":{...}
+}
+
+func newUserEntry(user string, access *resolve.Access) userEntry {
+	h := fnv.New32a()
+	h.Write([]byte(user))
+	text := canonical(user) + ":" + canonical(document.ApplicationUser{
+		Filters: filters(access.Filters), NotAfter: access.NotAfter, Role: access.Role, Source: access.Source,
+	})
+	return userEntry{user: user, hash: h.Sum32(), text: text}
+}
+
+func renderShards(
+	organization, application string, roles []document.Role, entries []userEntry, shards int,
+) (texts []string, fits bool) {
+	split := make([][]userEntry, shards)
+	for _, e := range entries {
+		n := int(e.hash % uint32(shards))
+		split[n] = append(split[n], e)
+	}
+	fits = true
+	for n := range split {
+		text := shardText(organization, application, roles, split[n], n, shards)
+		texts = append(texts, text)
+		// A user alone in a shard cannot be split any further.
+		fits = fits && (len(split[n]) == 1 || len(document.AccessKey)+len(text) <= MaximumShardBytes)
+	}
+	return texts, fits
+}
+
+// shardText puts the entries, which are sorted, into the document around them.
+func shardText(
+	organization, application string, roles []document.Role, entries []userEntry, shard, shards int,
+) string {
+	around := canonical(document.Application{
+		APIVersion: document.APIVersion, Application: application, Kind: document.KindApplication,
+		Organization: organization, Roles: roles, Shard: shard, Shards: shards,
+		Users: map[string]document.ApplicationUser{},
+	})
+	var b strings.Builder
+	size := len(around)
+	for i := range entries {
+		size += len(entries[i].text) + 1
+	}
+	b.Grow(size)
+	b.WriteString(strings.TrimSuffix(around, "}}")) // users is the last key
+	for i := range entries {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(entries[i].text)
+	}
+	b.WriteString("}}")
+	return b.String()
+}
+
+// Entry is what a user document says of one application.
+type Entry struct {
+	Application string
+	Access      *resolve.Access
+}
+
+// Entries lists what a user document says of the applications named in the organization: one in which the user's role
+// and the default role are both NoAccess is left out.
+func Entries(d *resolve.Decision, applications []string) []Entry {
+	var entries []Entry
+	for _, name := range applications {
+		if access := d.Application(name); access.GivesAccess() || d.Default.GivesAccess() {
+			entries = append(entries, Entry{name, access})
+		}
+	}
+	return entries
+}
+
+// User makes the user document. The applications are those named in the organization.
+func User(o *resolve.Organization, user string, d *resolve.Decision, applications []string) document.User {
+	made := EmptyUser(o.Rules().Organization, user)
+	made.DefaultRole, made.OrganizationRole = d.Default.Role, d.OrganizationRole.Role
+	made.NotAfter = earlier(d.OrganizationRole.NotAfter, d.Default.NotAfter)
+	if d.Default.GivesAccess() {
+		made.DefaultFilters = filters(d.Default.Filters)
+	}
+	for _, e := range Entries(d, applications) {
+		if !e.Access.GivesAccess() {
+			made.Applications[e.Application] = document.UserApplication{Role: document.NoAccess}
+			continue
+		}
+		made.Applications[e.Application] = document.UserApplication{
+			Filters: filters(e.Access.Filters), NotAfter: e.Access.NotAfter,
+			Permissions: o.Permissions(e.Access.Role), Role: e.Access.Role, Source: e.Access.Source,
+		}
+	}
+	return made
+}
+
+// EmptyUser makes the document of a user who may do nothing.
+func EmptyUser(organization, user string) document.User {
+	return document.User{
+		APIVersion: document.APIVersion, Kind: document.KindUser, Organization: organization, User: user,
+		OrganizationRole: document.NoAccess, DefaultRole: document.NoAccess,
+		Applications: map[string]document.UserApplication{},
+	}
+}
+
+// UserData is the data of a user document's ConfigMap.
+func UserData(d document.User) map[string]string {
+	return map[string]string{document.AccessKey: canonical(d)}
+}
+
+// OrganizationsData is the data of an organizations document's ConfigMap. The organizations must be sorted by name.
+func OrganizationsData(user string, organizations []document.Organization) map[string]string {
+	if organizations == nil {
+		organizations = []document.Organization{}
+	}
+	return map[string]string{document.OrganizationsKey: canonical(document.Organizations{
+		APIVersion: document.APIVersion, Kind: document.KindOrganizations, Organizations: organizations, User: user,
+	})}
+}
+
+func earlier[T interface {
+	IsZero() bool
+	Before(T) bool
+}](a, b T) T {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}
+
+// filters keeps the canonical order that package resolve gives.
+func filters(from []resolve.Filter) []document.Filter {
+	if from == nil {
+		return nil
+	}
+	made := make([]document.Filter, len(from))
+	for i := range from {
+		made[i].AnyOf = make([]document.Alternative, len(from[i].AnyOf))
+		for j := range from[i].AnyOf {
+			allOf := from[i].AnyOf[j].AllOf
+			made[i].AnyOf[j].AllOf = make([]document.Requirement, len(allOf))
+			for k := range allOf {
+				made[i].AnyOf[j].AllOf[k] = document.Requirement(allOf[k])
+			}
+		}
+	}
+	return made
+}
+
+// canonical gives one line of JSON without escapes but the necessary ones. Types of package document have their fields
+// in the order of their keys, and maps are encoded in it.
+func canonical(v any) string {
+	var buffer bytes.Buffer
+	encoder := json.NewEncoder(&buffer)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		// Documents consist of strings, numbers and instants of four-digit years: they always encode.
+		panic("publish: " + strconv.Quote(err.Error()))
+	}
+	return strings.TrimSuffix(buffer.String(), "\n")
+}
+
+// keys lists the keys of a ConfigMap's data in order.
+func keys(data map[string]string) []string { return slices.Sorted(maps.Keys(data)) }

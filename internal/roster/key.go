@@ -1,0 +1,85 @@
+package roster
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+// Kind is the kind of a declared object.
+type Kind string
+
+// The kinds.
+const (
+	KindAccessGroup       Kind = "AccessGroup"
+	KindUserAccess        Kind = "UserAccess"
+	KindApplicationAccess Kind = "ApplicationAccess"
+	KindAccessPolicy      Kind = "AccessPolicy"
+)
+
+// Object names an object of one of the four kinds.
+type Object struct {
+	Kind      Kind
+	Namespace string
+	Name      string
+}
+
+// String returns Kind/namespace/name, the form in which decisions name sources.
+func (o Object) String() string { return string(o.Kind) + "/" + o.Namespace + "/" + o.Name }
+
+// ParseObject is the reverse of [Object.String].
+func ParseObject(source string) (Object, bool) {
+	parts := strings.SplitN(source, "/", 3)
+	if len(parts) != 3 {
+		return Object{}, false
+	}
+	return Object{Kind: Kind(parts[0]), Namespace: parts[1], Name: parts[2]}, true
+}
+
+// UserName returns the name of a user: what a materialized UserAccess and the user's documents are called
+// (docs/documents.md). It is a DNS-1123 label of at most 67 characters.
+func UserName(user string) string {
+	var b strings.Builder
+	gap := false
+	for _, r := range user {
+		switch {
+		case r >= 'A' && r <= 'Z':
+			r += 'a' - 'A'
+			fallthrough
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			if gap {
+				b.WriteByte('-')
+			}
+			gap = false
+			b.WriteRune(r)
+		default:
+			gap = true
+		}
+	}
+	if gap {
+		b.WriteByte('-')
+	}
+	readable := b.String()
+	if len(readable) > 50 {
+		readable = readable[:50]
+	}
+	readable = strings.Trim(readable, "-")
+	if readable == "" {
+		readable = "user"
+	}
+	sum := sha256.Sum256([]byte(user))
+	return readable + "-" + hex.EncodeToString(sum[:8])
+}
+
+// IsMaterialized says whether Usher wrote the UserAccess: by name, label, and a spec that says nothing but the user.
+func IsMaterialized(ua *accessv1alpha1.UserAccess) bool {
+	s := &ua.Spec
+	return ua.Labels[accessv1alpha1.LabelMaterialized] == accessv1alpha1.ValueTrue &&
+		s.DisplayName == "" && s.Email == "" &&
+		(s.State == "" || s.State == accessv1alpha1.UserStateActive) &&
+		s.NotBefore == nil && s.NotAfter == nil && len(s.Groups) == 0 && s.OrganizationRole == "" &&
+		len(s.ApplicationAccess) == 0 && len(s.SystemAccess) == 0 &&
+		ua.Name == UserName(string(s.User))
+}

@@ -1,0 +1,297 @@
+package roster
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/resolve"
+)
+
+// namespace is the index over the objects of one namespace, and the decisions for its users.
+type namespace struct {
+	name     string
+	atSystem bool
+
+	// What the Namespace object says, where one was seen.
+	labels      labels.Set
+	known       bool
+	terminating bool
+
+	groups       map[string]*group
+	userAccess   map[string]*accessv1alpha1.UserAccess
+	accounts     map[string]*account // by user
+	applications map[string]*accessv1alpha1.ApplicationAccess
+	policy       *accessv1alpha1.AccessPolicy
+
+	members   map[string]map[string]resolve.Window // user, group: the entry in the group's list
+	naming    map[string]set[string]               // group: users whose counting UserAccess names it
+	parents   map[string]set[string]               // group: groups that name it as a member group
+	selecting map[string]*group                    // groups with a selector
+
+	declared int            // objects that make the namespace an organization
+	named    map[string]int // applications named by objects of the namespace, with how many name them
+
+	organization bool
+	compiled     *resolve.Organization
+	bound        map[*resolve.Source]*resolve.Bound
+	applicable   []string // applications named in the organization, sorted
+	records      map[string]*record
+	active       map[string]int // group: active members
+
+	dirty        map[string]causes // users to decide for
+	rulesDirty   bool
+	namesDirty   bool
+	pendingRules causes
+}
+
+type set[T comparable] map[T]struct{}
+
+// group is an AccessGroup made ready.
+type group struct {
+	object   *accessv1alpha1.AccessGroup
+	inert    bool
+	source   *resolve.Source
+	selector labels.Selector // nil: selects nobody
+}
+
+// account is all that the UserAccess objects of a namespace say of one user.
+type account struct {
+	declared     []*accessv1alpha1.UserAccess // by name
+	materialized *accessv1alpha1.UserAccess
+	source       *resolve.Source // of the counting one; nil where it gives nothing
+}
+
+// record is what the roster last decided for a user.
+type record struct {
+	decision *resolve.Decision // nil in the system namespace
+	groups   []string          // active memberships, sorted
+	next     time.Time         // when to decide again; zero: never
+}
+
+func newNamespace(name string, atSystem bool) *namespace {
+	return &namespace{
+		name: name, atSystem: atSystem,
+		groups:       map[string]*group{},
+		userAccess:   map[string]*accessv1alpha1.UserAccess{},
+		accounts:     map[string]*account{},
+		applications: map[string]*accessv1alpha1.ApplicationAccess{},
+		members:      map[string]map[string]resolve.Window{},
+		naming:       map[string]set[string]{},
+		parents:      map[string]set[string]{},
+		selecting:    map[string]*group{},
+		named:        map[string]int{},
+		bound:        map[*resolve.Source]*resolve.Bound{},
+		records:      map[string]*record{},
+		active:       map[string]int{},
+		dirty:        map[string]causes{},
+	}
+}
+
+// counting returns the UserAccess that counts for the user: the declared one with the smallest name, one that is
+// being deleted only where there is no other. Nil where none is declared.
+func (a *account) counting() *accessv1alpha1.UserAccess {
+	if a == nil || len(a.declared) == 0 {
+		return nil
+	}
+	for _, ua := range a.declared {
+		if ua.DeletionTimestamp == nil {
+			return ua
+		}
+	}
+	return a.declared[0]
+}
+
+// takesOver says whether a declared UserAccess stands in the way of materializing one.
+func (a *account) takesOver() bool {
+	ua := a.counting()
+	return ua != nil && ua.DeletionTimestamp == nil
+}
+
+// membership is one group that a user belongs to, and when.
+type membership struct {
+	group   *group
+	windows []resolve.Window // empty: always
+}
+
+func (m *membership) covers(w resolve.Window) bool {
+	return len(m.windows) == 0 || slices.ContainsFunc(m.windows, func(v resolve.Window) bool { return v.Covers(w) })
+}
+
+// memberships follows every path from the user up: member lists, the user's own word, selectors, and nested groups.
+// The window of the first step holds on the whole path. The cost grows with the groups that the user is in, and with
+// the selectors of the namespace.
+func (n *namespace) memberships(user string) []membership {
+	w := walk{namespace: n, at: map[string]int{}}
+	for name, window := range n.members[user] {
+		w.enter(name, window)
+	}
+	if ua := n.accounts[user].counting(); ua != nil {
+		for _, name := range ua.Spec.Groups {
+			w.enter(string(name), resolve.Window{})
+		}
+		for name, g := range n.selecting {
+			if g.selector.Matches(labels.Set(ua.Labels)) {
+				w.enter(name, resolve.Window{})
+			}
+		}
+	}
+	slices.SortFunc(w.found, func(a, b membership) int { return strings.Compare(a.group.object.Name, b.group.object.Name) })
+	return w.found
+}
+
+// walk goes up from groups to those that name them.
+type walk struct {
+	*namespace
+	found []membership
+	at    map[string]int
+}
+
+func (w *walk) enter(name string, window resolve.Window) {
+	g := w.groups[name]
+	if g == nil || g.inert {
+		return
+	}
+	i, seen := w.at[name]
+	switch {
+	case !seen:
+		i = len(w.found)
+		w.at[name] = i
+		w.found = append(w.found, membership{group: g, windows: []resolve.Window{window}})
+	case w.found[i].covers(window):
+		return // also what ends a cycle
+	default:
+		w.found[i].windows = append(w.found[i].windows, window)
+	}
+	if window == (resolve.Window{}) {
+		w.found[i].windows = nil
+	}
+	for parent := range w.parents[name] {
+		w.enter(parent, window)
+	}
+}
+
+// transitiveMembers returns every user who is a member of the group by any path, active or not.
+func (n *namespace) transitiveMembers(name string) set[string] {
+	users, seen := set[string]{}, set[string]{}
+	n.collectMembers(name, users, seen)
+	return users
+}
+
+func (n *namespace) collectMembers(name string, users, seen set[string]) {
+	g := n.groups[name]
+	if _, again := seen[name]; again || g == nil || g.inert {
+		return
+	}
+	seen[name] = struct{}{}
+	for i := range g.object.Spec.Members {
+		users[string(g.object.Spec.Members[i].User)] = struct{}{}
+	}
+	for user := range n.naming[name] {
+		users[user] = struct{}{}
+	}
+	if g.selector != nil {
+		for user, a := range n.accounts {
+			if ua := a.counting(); ua != nil && g.selector.Matches(labels.Set(ua.Labels)) {
+				users[user] = struct{}{}
+			}
+		}
+	}
+	for _, inner := range g.object.Spec.MemberGroups {
+		n.collectMembers(string(inner), users, seen)
+	}
+}
+
+func newGroup(g *accessv1alpha1.AccessGroup, atSystem bool) *group {
+	isSystem := g.Spec.Type == accessv1alpha1.GroupTypeSystem
+	made := &group{object: g, inert: isSystem != atSystem, source: groupSource(g)}
+	if g.Spec.MemberSelector != nil {
+		selector, err := metav1.LabelSelectorAsSelector(g.Spec.MemberSelector)
+		if err != nil {
+			selector = labels.Nothing() // in doubt, nobody; admission and schema refuse what does not parse
+		}
+		made.selector = selector
+	}
+	return made
+}
+
+// indexGroup adds the group to the index, or takes it out.
+func (n *namespace) indexGroup(g *group, in bool) {
+	name := g.object.Name
+	for i := range g.object.Spec.Members {
+		m := &g.object.Spec.Members[i]
+		user := string(m.User)
+		if in {
+			if n.members[user] == nil {
+				n.members[user] = map[string]resolve.Window{}
+			}
+			n.members[user][name] = window(m.NotBefore, m.NotAfter)
+			continue
+		}
+		delete(n.members[user], name)
+		if len(n.members[user]) == 0 {
+			delete(n.members, user)
+		}
+	}
+	for _, inner := range g.object.Spec.MemberGroups {
+		link(n.parents, string(inner), name, in)
+	}
+	if in && g.selector != nil {
+		n.selecting[name] = g
+	} else {
+		delete(n.selecting, name)
+	}
+	if g.inert {
+		return
+	}
+	n.count(in)
+	n.nameAll(g.source, in)
+}
+
+// count notes one more, or one fewer, of the objects that make the namespace an organization.
+func (n *namespace) count(in bool) {
+	if in {
+		n.declared++
+	} else {
+		n.declared--
+	}
+}
+
+// nameAll notes the applications that the source names here.
+func (n *namespace) nameAll(s *resolve.Source, in bool) {
+	if n.atSystem {
+		return // its names depend on the organization
+	}
+	sourceApplications(s, n.name, func(application string) { n.nameApplication(application, in) })
+}
+
+func (n *namespace) nameApplication(application string, in bool) {
+	if in {
+		n.named[application]++
+		n.namesDirty = n.namesDirty || n.named[application] == 1
+		return
+	}
+	n.named[application]--
+	if n.named[application] == 0 {
+		delete(n.named, application)
+		n.namesDirty = true
+	}
+}
+
+func link(index map[string]set[string], from, to string, in bool) {
+	if in {
+		if index[from] == nil {
+			index[from] = set[string]{}
+		}
+		index[from][to] = struct{}{}
+		return
+	}
+	delete(index[from], to)
+	if len(index[from]) == 0 {
+		delete(index, from)
+	}
+}

@@ -1,0 +1,420 @@
+package roster
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/resolve"
+)
+
+// Options says what the roster cannot see in the objects.
+type Options struct {
+	// SystemNamespace is the namespace above all organizations.
+	SystemNamespace string
+	// Organizations selects the namespaces that may be organizations. Nil and empty select all.
+	Organizations labels.Selector
+}
+
+// Roster is the index over all objects and the decision for every user. It is safe for concurrent use.
+//
+// Objects that are set are kept and read, never copied or changed; the caller must not change them either.
+type Roster struct {
+	options Options
+
+	mu         sync.RWMutex
+	namespaces map[string]*namespace
+	system     *namespace
+	now        time.Time
+	windows    windowQueue
+	touched    set[Object]                     // objects whose status may have changed
+	published  set[Object]                     // ApplicationAccess objects whose document may have changed by them alone
+	accounts   set[Account]                    // users whose UserAccess objects came, went or changed
+	entered    map[string]map[string]*record   // user, organization: where the user can enter
+	conflicts  map[string]map[conflicting]int  // source: its conflicts
+	spanning   map[*resolve.Source]set[string] // sources of the system namespace that name applications: which
+}
+
+type conflicting struct{ organization, user string }
+
+// New returns an empty roster.
+func New(options Options) *Roster {
+	if options.Organizations == nil {
+		options.Organizations = labels.Everything()
+	}
+	r := &Roster{
+		options:    options,
+		namespaces: map[string]*namespace{},
+		touched:    set[Object]{},
+		published:  set[Object]{},
+		accounts:   set[Account]{},
+		entered:    map[string]map[string]*record{},
+		conflicts:  map[string]map[conflicting]int{},
+		spanning:   map[*resolve.Source]set[string]{},
+	}
+	r.system = newNamespace(options.SystemNamespace, true)
+	r.namespaces[options.SystemNamespace] = r.system
+	return r
+}
+
+// Set takes a new or changed object in: one of the four kinds, or a Namespace. Other objects are an error. Setting an
+// object again changes nothing. What the change brings is decided by the next [Roster.Settle].
+func (r *Roster) Set(object runtime.Object) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch o := object.(type) {
+	case *accessv1alpha1.AccessGroup:
+		r.setGroup(o)
+	case *accessv1alpha1.UserAccess:
+		r.setUserAccess(o)
+	case *accessv1alpha1.ApplicationAccess:
+		r.setApplication(o)
+	case *accessv1alpha1.AccessPolicy:
+		r.setPolicy(o)
+	case *corev1.Namespace:
+		r.setNamespace(o)
+	default:
+		return fmt.Errorf("the roster has no use for a %T", object)
+	}
+	return nil
+}
+
+// Remove takes an object out that is gone. Only its kind, namespace and name are read.
+func (r *Roster) Remove(object runtime.Object) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch o := object.(type) {
+	case *accessv1alpha1.AccessGroup:
+		r.removeGroup(r.namespace(o.Namespace), o.Name)
+	case *accessv1alpha1.UserAccess:
+		r.removeUserAccess(r.namespace(o.Namespace), o.Name)
+	case *accessv1alpha1.ApplicationAccess:
+		r.removeApplication(r.namespace(o.Namespace), o.Name)
+	case *accessv1alpha1.AccessPolicy:
+		if o.Name == accessv1alpha1.AccessPolicyName {
+			r.replacePolicy(r.namespace(o.Namespace), nil)
+		}
+	case *corev1.Namespace:
+		n := r.namespace(o.Name)
+		n.known, n.labels, n.terminating = false, nil, false
+	default:
+		return fmt.Errorf("the roster has no use for a %T", object)
+	}
+	return nil
+}
+
+func (r *Roster) namespace(name string) *namespace {
+	n := r.namespaces[name]
+	if n == nil {
+		n = newNamespace(name, name == r.options.SystemNamespace)
+		r.namespaces[name] = n
+	}
+	return n
+}
+
+func (r *Roster) setNamespace(o *corev1.Namespace) {
+	n := r.namespace(o.Name)
+	n.known, n.labels = true, labels.Set(o.Labels)
+	if terminating := o.DeletionTimestamp != nil; terminating != n.terminating {
+		n.terminating = terminating
+		r.touchAll(n)
+	}
+}
+
+// setGroup decides anew for those whom the change touches: all members before and after, or where only the list of
+// members differs, those whose entry does.
+func (r *Roster) setGroup(o *accessv1alpha1.AccessGroup) {
+	n := r.namespace(o.Namespace)
+	key := Object{KindAccessGroup, o.Namespace, o.Name}
+	r.touched[key] = struct{}{}
+	old := n.groups[o.Name]
+	if old != nil && sameSpec(&old.object.ObjectMeta, &o.ObjectMeta, &old.object.Spec, &o.Spec) {
+		old.object = o
+		return
+	}
+	r.touchNaming(n, o.Name)
+	made := newGroup(o, n.atSystem)
+	if old != nil && onlyMembersDiffer(old.object, o) {
+		// What the group gives stays as it is, and stays bound where it was.
+		made.source = old.source
+		n.indexGroup(old, false)
+		n.groups[o.Name] = made
+		n.indexGroup(made, true)
+		reach := n.sourcesAbove(o.Name)
+		for _, user := range differingMembers(old.object, o) {
+			r.touchUser(n, user, reach, key)
+		}
+		return
+	}
+	if old != nil {
+		r.touchMembers(n, old, key)
+	}
+	r.replaceGroup(n, old, made)
+	r.touchMembers(n, made, key)
+}
+
+func (r *Roster) removeGroup(n *namespace, name string) {
+	old := n.groups[name]
+	if old == nil {
+		return
+	}
+	key := Object{KindAccessGroup, n.name, name}
+	r.touchMembers(n, old, key)
+	r.touchNaming(n, name)
+	r.replaceGroup(n, old, nil)
+}
+
+// replaceGroup swaps the group in the index; either may be nil.
+func (r *Roster) replaceGroup(n *namespace, old, made *group) {
+	if old != nil {
+		n.indexGroup(old, false)
+		r.span(n, old.source, false, old.inert)
+		delete(n.groups, old.object.Name)
+		r.unbind(n, old.source)
+	}
+	if made != nil {
+		n.groups[made.object.Name] = made
+		n.indexGroup(made, true)
+		r.span(n, made.source, true, made.inert)
+	}
+}
+
+// unbind forgets what the source was bound to.
+func (r *Roster) unbind(n *namespace, s *resolve.Source) {
+	if !n.atSystem {
+		delete(n.bound, s)
+		return
+	}
+	for _, o := range r.namespaces {
+		delete(o.bound, s)
+	}
+}
+
+// span keeps track of sources of the system namespace that name applications in organizations.
+func (r *Roster) span(n *namespace, s *resolve.Source, in, inert bool) {
+	if !n.atSystem || s == nil || inert {
+		return
+	}
+	r.touchPolicies() // whether a system role is mapped stands there
+	if !in {
+		if _, spans := r.spanning[s]; !spans {
+			return
+		}
+		delete(r.spanning, s)
+		r.namesDirtyEverywhere()
+		return
+	}
+	if slices.ContainsFunc(s.System, func(g resolve.SystemGrant) bool { return len(g.Applications) > 0 }) {
+		r.spanning[s] = nil
+		r.namesDirtyEverywhere()
+	}
+}
+
+func (r *Roster) namesDirtyEverywhere() {
+	for _, n := range r.namespaces {
+		n.namesDirty = true
+	}
+}
+
+func (r *Roster) setUserAccess(o *accessv1alpha1.UserAccess) {
+	n := r.namespace(o.Namespace)
+	key := Object{KindUserAccess, o.Namespace, o.Name}
+	r.touched[key] = struct{}{}
+	old := n.userAccess[o.Name]
+	if old != nil && sameSpec(&old.ObjectMeta, &o.ObjectMeta, &old.Spec, &o.Spec) && sameLabels(old.Labels, o.Labels) {
+		n.userAccess[o.Name] = o
+		n.accounts[string(o.Spec.User)].replace(old, o)
+		return
+	}
+	if old != nil && old.Spec.User != o.Spec.User { // recreated under the same name between two looks
+		r.removeUserAccess(n, o.Name)
+		old = nil
+	}
+	r.replaceUserAccess(n, old, o, key)
+}
+
+func (r *Roster) removeUserAccess(n *namespace, name string) {
+	if old := n.userAccess[name]; old != nil {
+		r.replaceUserAccess(n, old, nil, Object{KindUserAccess, n.name, name})
+	}
+}
+
+// replaceUserAccess swaps one object of a user; old and made are of the same user, and either may be nil.
+func (r *Roster) replaceUserAccess(n *namespace, old, made *accessv1alpha1.UserAccess, key Object) {
+	user := ""
+	if old != nil {
+		user = string(old.Spec.User)
+	} else {
+		user = string(made.Spec.User)
+	}
+	a := n.accounts[user]
+	if a == nil {
+		a = &account{}
+		n.accounts[user] = a
+	}
+	before := a.source
+	n.indexAccount(user, a, false)
+	r.span(n, before, false, false)
+	if before != nil {
+		r.unbind(n, before)
+	}
+	a.remove(old)
+	a.add(made)
+	if old != nil {
+		delete(n.userAccess, old.Name)
+	}
+	if made != nil {
+		n.userAccess[made.Name] = made
+	}
+	a.source = nil
+	if ua := a.counting(); ua != nil {
+		a.source = userSource(ua, n.atSystem)
+	}
+	n.indexAccount(user, a, true)
+	r.span(n, a.source, true, false)
+	if len(a.declared) == 0 && a.materialized == nil {
+		delete(n.accounts, user)
+	}
+	for _, each := range a.declared {
+		r.touched[Object{KindUserAccess, n.name, each.Name}] = struct{}{}
+	}
+	r.accounts[Account{n.name, user}] = struct{}{}
+	r.touchUser(n, user, nil, key)
+}
+
+// indexAccount adds what the user's UserAccess objects say to the index, or takes it out.
+func (n *namespace) indexAccount(user string, a *account, in bool) {
+	for range a.declared {
+		n.count(in)
+	}
+	n.nameAll(a.source, in)
+	if ua := a.counting(); ua != nil {
+		for _, g := range ua.Spec.Groups {
+			link(n.naming, string(g), user, in)
+		}
+	}
+}
+
+func (a *account) add(ua *accessv1alpha1.UserAccess) {
+	switch {
+	case ua == nil:
+	case IsMaterialized(ua):
+		a.materialized = ua
+	default:
+		a.declared = append(slices.Clone(a.declared), ua)
+		slices.SortFunc(a.declared, func(x, y *accessv1alpha1.UserAccess) int { return strings.Compare(x.Name, y.Name) })
+	}
+}
+
+func (a *account) remove(ua *accessv1alpha1.UserAccess) {
+	switch {
+	case ua == nil:
+	case a.materialized == ua:
+		a.materialized = nil
+	default:
+		a.declared = slices.DeleteFunc(slices.Clone(a.declared), func(x *accessv1alpha1.UserAccess) bool { return x == ua })
+	}
+}
+
+// replace swaps an object for one that says the same.
+func (a *account) replace(old, made *accessv1alpha1.UserAccess) {
+	a.remove(old)
+	a.add(made)
+}
+
+func (r *Roster) setApplication(o *accessv1alpha1.ApplicationAccess) {
+	n := r.namespace(o.Namespace)
+	key := Object{KindApplicationAccess, o.Namespace, o.Name}
+	r.touched[key] = struct{}{}
+	old := n.applications[o.Name]
+	n.applications[o.Name] = o
+	if old != nil && sameSpec(&old.ObjectMeta, &o.ObjectMeta, &old.Spec, &o.Spec) {
+		return
+	}
+	r.published[key] = struct{}{}
+	if n.atSystem {
+		return
+	}
+	if old == nil {
+		n.count(true)
+		n.nameApplication(o.Name, true)
+	}
+	if (old == nil && hidesUnmatched(o)) || (old != nil && hidesUnmatched(old) != hidesUnmatched(o)) {
+		n.dirtyRules(key)
+	}
+}
+
+func (r *Roster) removeApplication(n *namespace, name string) {
+	old := n.applications[name]
+	if old == nil {
+		return
+	}
+	key := Object{KindApplicationAccess, n.name, name}
+	r.published[key] = struct{}{}
+	delete(n.applications, name)
+	if n.atSystem {
+		return
+	}
+	n.count(false)
+	n.nameApplication(name, false)
+	if hidesUnmatched(old) {
+		n.dirtyRules(key)
+	}
+}
+
+func hidesUnmatched(o *accessv1alpha1.ApplicationAccess) bool {
+	return o.Spec.UnmatchedRows == accessv1alpha1.UnmatchedRowsNone
+}
+
+func (r *Roster) setPolicy(o *accessv1alpha1.AccessPolicy) {
+	if o.Name != accessv1alpha1.AccessPolicyName {
+		return // no other name is accepted by the schema, and none counts
+	}
+	n := r.namespace(o.Namespace)
+	r.touched[Object{KindAccessPolicy, o.Namespace, o.Name}] = struct{}{}
+	if n.policy != nil && sameSpec(&n.policy.ObjectMeta, &o.ObjectMeta, &n.policy.Spec, &o.Spec) {
+		n.policy = o
+		return
+	}
+	r.replacePolicy(n, o)
+}
+
+func (r *Roster) replacePolicy(n *namespace, o *accessv1alpha1.AccessPolicy) {
+	if (n.policy == nil) != (o == nil) && !n.atSystem {
+		n.count(o != nil)
+	}
+	n.policy = o
+	key := Object{KindAccessPolicy, n.name, accessv1alpha1.AccessPolicyName}
+	if !n.atSystem {
+		n.dirtyRules(key)
+		r.touched[Object{KindAccessPolicy, r.system.name, accessv1alpha1.AccessPolicyName}] = struct{}{}
+		return
+	}
+	r.touchAll(n)
+	for _, each := range r.namespaces {
+		if !each.atSystem {
+			each.dirtyRules(key)
+		}
+	}
+}
+
+// sameSpec says whether nothing that resolution looks at differs between two looks at an object.
+func sameSpec[T any](old, made objectMeta, oldSpec, spec *T) bool {
+	if old.GetUID() != made.GetUID() || (old.GetDeletionTimestamp() == nil) != (made.GetDeletionTimestamp() == nil) {
+		return false
+	}
+	if g := made.GetGeneration(); g != 0 && g == old.GetGeneration() {
+		return true
+	}
+	return equality.Semantic.DeepEqual(oldSpec, spec)
+}
+
+func sameLabels(a, b map[string]string) bool { return labels.Equals(a, b) }

@@ -1,0 +1,397 @@
+package roster
+
+import (
+	"cmp"
+	"container/heap"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/usher-dev/usher/internal/resolve"
+)
+
+// UserChange is a decision that changed.
+type UserChange struct {
+	Difference
+	// Causes are the objects whose change led to it; none where only time passed.
+	Causes []Object
+}
+
+// RulesChange says that what holds for all users of an organization changed: its ladders, the list of its named
+// applications, or whether it is an organization at all.
+type RulesChange struct {
+	Organization string
+	Causes       []Object
+}
+
+// Changes is what came of the objects set, and of the time passed, since the last call of [Roster.Settle].
+type Changes struct {
+	Users []UserChange
+	Rules []RulesChange
+	// Applications are the ApplicationAccess objects that came, went or changed.
+	Applications []Object
+	// Accounts are the users whose UserAccess objects came, went or changed.
+	Accounts []Account
+	// Objects are those whose status may differ, sorted.
+	Objects []Object
+}
+
+// Account is a user as a namespace knows one.
+type Account struct {
+	Namespace string
+	User      string
+}
+
+// Settle decides for everybody whom the objects set since the last call touch, and whose windows open or close by the
+// instant now. The cost grows with these users.
+func (r *Roster) Settle(now time.Time) Changes {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now = now.UTC().Truncate(time.Second) // the resolution of windows; what is less is the clock's own unrest
+	if now.Before(r.now) {
+		r.decideAllAgain() // the clock went back: a window that has closed may be open again
+	}
+	r.now = now
+	for len(r.windows) > 0 && !r.windows[0].at.After(now) {
+		w := heap.Pop(&r.windows).(timedUser)
+		w.namespace.dirty[w.user] = w.namespace.dirty[w.user].with(Object{})
+	}
+	var changes Changes
+	namespaces := slices.SortedFunc(maps.Values(r.namespaces), func(a, b *namespace) int { return strings.Compare(a.name, b.name) })
+	r.settleMemberships(r.system)
+	for _, n := range namespaces {
+		if !n.atSystem {
+			r.settleOrganization(n, &changes)
+		}
+	}
+	changes.Applications = drain(r.published, Object.compare)
+	changes.Accounts = drain(r.accounts, func(a, b Account) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.User, b.User))
+	})
+	changes.Objects = drain(r.touched, Object.compare)
+	return changes
+}
+
+// Next returns the next instant at which the roster must settle again although no object changes; zero: none.
+func (r *Roster) Next() time.Time {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if len(r.windows) == 0 {
+		return time.Time{}
+	}
+	return r.windows[0].at
+}
+
+func drain[T comparable](noted set[T], compare func(a, b T) int) []T {
+	all := slices.SortedFunc(maps.Keys(noted), compare)
+	clear(noted)
+	return all
+}
+
+func (r *Roster) decideAllAgain() {
+	for _, n := range r.namespaces {
+		for user := range r.candidates(n) {
+			n.dirty[user] = n.dirty[user].with(Object{})
+		}
+	}
+}
+
+func (o Object) compare(p Object) int {
+	return cmp.Or(strings.Compare(o.Namespace, p.Namespace), strings.Compare(string(o.Kind), string(p.Kind)),
+		strings.Compare(o.Name, p.Name))
+}
+
+func (r *Roster) settleOrganization(n *namespace, changes *Changes) {
+	is := n.declared > 0 && r.selects(n)
+	if is != n.organization {
+		n.organization = is
+		n.dirtyRules(Object{})
+		r.touchAll(n)
+		r.touchAll(r.system) // what is resolved "in some organization", and how many there are
+	}
+	if n.rulesDirty || n.namesDirty {
+		r.settleRules(n, changes)
+	}
+	for user, why := range n.dirty {
+		r.decide(n, user, why, changes)
+	}
+	clear(n.dirty)
+}
+
+// settleRules makes the organization's rules and list of applications anew.
+func (r *Roster) settleRules(n *namespace, changes *Changes) {
+	changed := n.rulesDirty
+	if n.rulesDirty {
+		n.compiled = nil
+		clear(n.bound)
+		if n.organization {
+			n.compiled = resolve.NewOrganization(r.rulesOf(n))
+		}
+		for user := range r.candidates(n) {
+			for _, cause := range n.pendingRules {
+				n.dirty[user] = n.dirty[user].with(cause)
+			}
+			n.dirty[user] = n.dirty[user].with(Object{})
+		}
+		r.touchAll(n)
+	}
+	if names := r.applicationsOf(n); !slices.Equal(names, n.applicable) {
+		n.applicable = names
+		changed = true
+	}
+	if changed {
+		changes.Rules = append(changes.Rules, RulesChange{n.name, n.pendingRules})
+	}
+	n.rulesDirty, n.namesDirty, n.pendingRules = false, false, nil
+}
+
+func (r *Roster) selects(n *namespace) bool {
+	return r.options.Organizations.Empty() || (n.known && r.options.Organizations.Matches(n.labels))
+}
+
+func (r *Roster) rulesOf(n *namespace) resolve.Rules {
+	made := rules(n.name, n.policy, r.system.policy)
+	for name, a := range n.applications {
+		if hidesUnmatched(a) {
+			made.HideUnmatched = append(made.HideUnmatched, name)
+		}
+	}
+	return made
+}
+
+// applicationsOf lists the applications named in the organization.
+func (r *Roster) applicationsOf(n *namespace) []string {
+	if !n.organization {
+		return nil
+	}
+	names := maps.Clone(n.named)
+	for s := range r.spanning {
+		sourceApplications(s, n.name, func(application string) { names[application]++ })
+	}
+	for _, e := range n.compiled.Rules().ExclusiveAccess {
+		for _, application := range e.Applications {
+			names[application]++
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// candidates returns everybody for whom there may be something to decide in the organization.
+func (r *Roster) candidates(n *namespace) set[string] {
+	users := set[string]{}
+	for user := range n.records {
+		users[user] = struct{}{}
+	}
+	if !n.organization {
+		return users
+	}
+	for user := range n.members {
+		users[user] = struct{}{}
+	}
+	for user := range n.accounts {
+		users[user] = struct{}{}
+	}
+	for name, g := range r.system.groups {
+		if !g.inert && g.source.Entry(n.name) != nil {
+			maps.Copy(users, r.system.transitiveMembers(name))
+		}
+	}
+	for user, a := range r.system.accounts {
+		if a.source != nil && a.source.Entry(n.name) != nil {
+			users[user] = struct{}{}
+		}
+	}
+	return users
+}
+
+// settleMemberships notes who is an active member in the system namespace, where nothing is decided.
+func (r *Roster) settleMemberships(n *namespace) {
+	for user := range n.dirty {
+		made := &record{}
+		for _, m := range n.memberships(user) {
+			made.note(&m, r.now)
+		}
+		if len(made.groups) == 0 && made.next.IsZero() {
+			made = nil
+		}
+		r.record(n, user, made)
+	}
+	clear(n.dirty)
+}
+
+// note adds the membership to the record: whether it is active, and when that changes.
+func (rec *record) note(m *membership, now time.Time) {
+	active := len(m.windows) == 0
+	for _, w := range m.windows {
+		active = active || w.Contains(now)
+		for _, t := range []time.Time{w.NotBefore, w.NotAfter} {
+			if t.After(now) && (rec.next.IsZero() || t.Before(rec.next)) {
+				rec.next = t
+			}
+		}
+	}
+	if active {
+		rec.groups = append(rec.groups, m.group.object.Name)
+	}
+}
+
+// decide resolves for one user of an organization and notes what differs.
+func (r *Roster) decide(n *namespace, user string, why causes, changes *Changes) {
+	var before, after *resolve.Decision
+	if old := n.records[user]; old != nil && old.decision.Exists {
+		before = old.decision
+	}
+	var made *record
+	if n.organization {
+		made = r.resolve(n, user)
+	}
+	if made != nil && made.decision.Exists {
+		after = made.decision
+	}
+	r.record(n, user, made)
+	if same(before, after) {
+		return
+	}
+	changes.Users = append(changes.Users, UserChange{Difference{n.name, user, before, after}, why})
+	r.noteEntry(n, user, made)
+	r.noteConflicts(n, user, before, after)
+	r.touchUserAccess(n, user)
+	if holdsTop(n, before) || holdsTop(n, after) {
+		r.touchPolicy(n)
+	}
+}
+
+func same(a, b *resolve.Decision) bool {
+	return (a == nil) == (b == nil) && (a == nil || a.Equal(b))
+}
+
+// resolve returns nil where there is nothing to decide, now or later.
+func (r *Roster) resolve(n *namespace, user string) *record {
+	made := &record{}
+	u := r.user(n, user, made)
+	decision := n.compiled.Resolve(&u, r.now)
+	made.decision = &decision
+	if made.next.IsZero() || (!decision.Next.IsZero() && decision.Next.Before(made.next)) {
+		made.next = decision.Next
+	}
+	if !decision.Exists && made.next.IsZero() {
+		return nil
+	}
+	return made
+}
+
+// user gathers what the organization and the system namespace say of the user.
+func (r *Roster) user(n *namespace, user string, made *record) resolve.User {
+	u := resolve.User{Bars: n.bars(user)}
+	u.Declared = len(u.Bars) > 0
+	u.Bars = append(u.Bars, r.system.bars(user)...)
+	for _, m := range n.memberships(user) {
+		made.note(&m, r.now)
+		u.Holdings = append(u.Holdings, resolve.Holding{Source: n.bind(m.group.source), Windows: m.windows})
+	}
+	for _, m := range r.system.memberships(user) {
+		if b := n.bind(m.group.source); b != nil {
+			u.Holdings = append(u.Holdings, resolve.Holding{Source: b, Windows: m.windows})
+		}
+	}
+	for _, a := range []*account{n.accounts[user], r.system.accounts[user]} {
+		if a != nil && a.source != nil {
+			u.Holdings = append(u.Holdings, resolve.Holding{Source: n.bind(a.source)})
+		}
+	}
+	return u
+}
+
+// bars returns one bar for every declared UserAccess of the user.
+func (n *namespace) bars(user string) []resolve.Bar {
+	a := n.accounts[user]
+	if a == nil {
+		return nil
+	}
+	var bars []resolve.Bar
+	for _, ua := range a.declared {
+		bars = append(bars, resolve.Bar{
+			Source:    Object{KindUserAccess, n.name, ua.Name}.String(),
+			AtSystem:  n.atSystem,
+			Suspended: ua.Spec.State == "Suspended",
+			Window:    window(ua.Spec.NotBefore, ua.Spec.NotAfter),
+		})
+	}
+	return bars
+}
+
+// bind looks the source up on the organization's ladders, once.
+func (n *namespace) bind(s *resolve.Source) *resolve.Bound {
+	b, known := n.bound[s]
+	if !known {
+		b = n.compiled.Bind(s)
+		n.bound[s] = b
+	}
+	return b
+}
+
+// record replaces what was noted for the user, and counts active members.
+func (r *Roster) record(n *namespace, user string, made *record) {
+	var before, after []string
+	old := n.records[user]
+	if old != nil {
+		before = old.groups
+	}
+	if made != nil {
+		after = made.groups
+		n.records[user] = made
+	} else {
+		delete(n.records, user)
+	}
+	if made != nil && !made.next.IsZero() && (old == nil || !old.next.Equal(made.next)) {
+		heap.Push(&r.windows, timedUser{at: made.next, namespace: n, user: user})
+	}
+	if slices.Equal(before, after) {
+		return
+	}
+	for _, g := range before {
+		if !slices.Contains(after, g) {
+			r.countMember(n, g, -1)
+		}
+	}
+	for _, g := range after {
+		if !slices.Contains(before, g) {
+			r.countMember(n, g, +1)
+		}
+	}
+	r.touchUserAccess(n, user)
+}
+
+func (r *Roster) countMember(n *namespace, group string, by int) {
+	n.active[group] += by
+	if n.active[group] == 0 {
+		delete(n.active, group)
+	}
+	r.touched[Object{KindAccessGroup, n.name, group}] = struct{}{}
+	if n.atSystem && n.active[group] <= 1 {
+		r.touchPolicies() // a grant of a system role has come to be, or is no more
+	}
+}
+
+// timedUser is a user for whom to decide again at an instant.
+type timedUser struct {
+	at        time.Time
+	namespace *namespace
+	user      string
+}
+
+// windowQueue is a heap of users by instant.
+type windowQueue []timedUser
+
+func (q windowQueue) Len() int           { return len(q) }
+func (q windowQueue) Less(i, j int) bool { return q[i].at.Before(q[j].at) }
+func (q windowQueue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
+func (q *windowQueue) Push(x any)        { *q = append(*q, x.(timedUser)) }
+
+func (q *windowQueue) Pop() any {
+	last := len(*q) - 1
+	x := (*q)[last]
+	*q = (*q)[:last]
+	return x
+}

@@ -1,0 +1,138 @@
+package roster
+
+import (
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/resolve"
+)
+
+type objectMeta = metav1.Object
+
+// causes are the objects whose change made a new decision necessary.
+type causes []Object
+
+func (c causes) with(cause Object) causes {
+	if cause == (Object{}) || slices.Contains(c, cause) {
+		return c
+	}
+	return append(c, cause)
+}
+
+// touchUser marks the user for a new decision wherever a change in the namespace may matter: in the namespace itself,
+// and for one of the system namespace in the organizations that the sources speak of (nil: in all).
+func (r *Roster) touchUser(n *namespace, user string, sources []*resolve.Source, cause Object) {
+	n.dirty[user] = n.dirty[user].with(cause)
+	if !n.atSystem {
+		return
+	}
+	for _, o := range r.namespaces {
+		if o.organization && (sources == nil || speakOf(sources, o.name)) {
+			o.dirty[user] = o.dirty[user].with(cause)
+		}
+	}
+}
+
+func speakOf(sources []*resolve.Source, organization string) bool {
+	return slices.ContainsFunc(sources, func(s *resolve.Source) bool { return s.Entry(organization) != nil })
+}
+
+func (r *Roster) touchMembers(n *namespace, g *group, cause Object) {
+	reach := n.sourcesAbove(g.object.Name)
+	for user := range n.transitiveMembers(g.object.Name) {
+		r.touchUser(n, user, reach, cause)
+	}
+}
+
+// sourcesAbove returns what the members of the group are given: its own source, and those of the groups around it.
+// It is never nil.
+func (n *namespace) sourcesAbove(name string) []*resolve.Source {
+	sources, seen := []*resolve.Source{}, set[string]{}
+	var up func(string)
+	up = func(name string) {
+		if _, again := seen[name]; again {
+			return
+		}
+		seen[name] = struct{}{}
+		if g := n.groups[name]; g != nil {
+			if g.inert {
+				return
+			}
+			sources = append(sources, g.source)
+		}
+		for parent := range n.parents[name] {
+			up(parent)
+		}
+	}
+	up(name)
+	return sources
+}
+
+// touchNaming notes who names the group: whether the name means something is in their status.
+func (r *Roster) touchNaming(n *namespace, name string) {
+	for parent := range n.parents[name] {
+		r.touched[Object{KindAccessGroup, n.name, parent}] = struct{}{}
+	}
+	for user := range n.naming[name] {
+		if ua := n.accounts[user].counting(); ua != nil {
+			r.touched[Object{KindUserAccess, n.name, ua.Name}] = struct{}{}
+		}
+	}
+}
+
+// touchAll notes every object of the namespace.
+func (r *Roster) touchAll(n *namespace) {
+	for name := range n.groups {
+		r.touched[Object{KindAccessGroup, n.name, name}] = struct{}{}
+	}
+	for name := range n.userAccess {
+		r.touched[Object{KindUserAccess, n.name, name}] = struct{}{}
+	}
+	for name := range n.applications {
+		r.touched[Object{KindApplicationAccess, n.name, name}] = struct{}{}
+	}
+	if n.policy != nil {
+		r.touched[Object{KindAccessPolicy, n.name, n.policy.Name}] = struct{}{}
+	}
+}
+
+func (n *namespace) dirtyRules(cause Object) {
+	n.rulesDirty = true
+	n.pendingRules = n.pendingRules.with(cause)
+}
+
+// onlyMembersDiffer says whether the group gives what it gave, to a list of members that may differ.
+func onlyMembersDiffer(old, made *accessv1alpha1.AccessGroup) bool {
+	if old.UID != made.UID || (old.DeletionTimestamp == nil) != (made.DeletionTimestamp == nil) {
+		return false
+	}
+	a, b := old.Spec, made.Spec
+	a.Members, b.Members = nil, nil
+	return equality.Semantic.DeepEqual(&a, &b)
+}
+
+// differingMembers returns the users whose entry in the list of members is not the same in both.
+func differingMembers(old, made *accessv1alpha1.AccessGroup) []string {
+	before := make(map[string]resolve.Window, len(old.Spec.Members))
+	for i := range old.Spec.Members {
+		m := &old.Spec.Members[i]
+		before[string(m.User)] = window(m.NotBefore, m.NotAfter)
+	}
+	var differing []string
+	for i := range made.Spec.Members {
+		m := &made.Spec.Members[i]
+		user := string(m.User)
+		was, listed := before[user]
+		if !listed || was != window(m.NotBefore, m.NotAfter) {
+			differing = append(differing, user)
+		}
+		delete(before, user)
+	}
+	for user := range before {
+		differing = append(differing, user)
+	}
+	return differing
+}
