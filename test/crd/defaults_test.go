@@ -72,7 +72,7 @@ var _ = DescribeTable("Columns", func(ctx SpecContext, resource string, narrow, 
 		[]string{"Name", "Resolution", "Organizations", "Ready", "Age"}, []string{"Individual", "Checks", "Reason"}),
 )
 
-var _ = DescribeTable("Names", func(ctx SpecContext, resource, shortName string) {
+var _ = DescribeTable("Names", func(resource, shortName string) {
 	c, err := discovery.NewDiscoveryClientForConfig(config)
 	Expect(err).NotTo(HaveOccurred())
 	list, err := c.ServerResourcesForGroupVersion(accessv1alpha1.GroupVersion.String())

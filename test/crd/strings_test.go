@@ -2,6 +2,7 @@ package crd_test
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -64,14 +65,12 @@ func (t text) in(kind, spec string) text { t.kind, t.spec = kind, spec; return t
 
 func (t text) upTo(n int) text { t.longest = strings.Repeat("ä", n); return t }
 
-func (t text) also(accepted ...string) text {
-	t.accepted = append(append([]string{}, t.accepted...), accepted...)
-	return t
-}
-
+// not moves to the refused what only other places take.
 func (t text) not(refused ...string) text {
-	t.refused = append(append([]string{}, t.refused...), refused...)
-	t.accepted = nil
+	t.refused = slices.Concat(t.refused, refused)
+	t.accepted = slices.DeleteFunc(slices.Clone(t.accepted), func(value string) bool {
+		return slices.Contains(refused, value)
+	})
 	return t
 }
 
