@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -35,18 +36,18 @@ func componentPath(assets, dir, name string) (string, error) {
 	return link, nil
 }
 
-// execComponent does not return where this process is to become a component.
-func execComponent() {
+// execComponent returns only where this process is not to become a component, or cannot.
+func execComponent() error {
 	assets, name := os.Getenv(execDirEnv), filepath.Base(os.Args[0])
 	for _, c := range components {
 		if assets == "" || c.name != name {
 			continue
 		}
 		if err := becomeComponent(filepath.Join(assets, name)); err != nil {
-			fmt.Fprintf(os.Stderr, "controlplane: become %s: %v\n", name, err)
-			os.Exit(1)
+			return fmt.Errorf("become %s: %w", name, err)
 		}
 	}
+	return nil
 }
 
 func becomeComponent(path string) error {
@@ -55,7 +56,7 @@ func becomeComponent(path string) error {
 	}
 	// The parent may have died before it was asked for.
 	if strconv.Itoa(os.Getppid()) != os.Getenv(execParentEnv) {
-		return fmt.Errorf("the process that started it is gone")
+		return errors.New("the process that started it is gone")
 	}
 	return syscall.Exec(path, os.Args, os.Environ())
 }

@@ -68,7 +68,7 @@ func startControllerManager(
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(path,
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), path,
 		"--kubeconfig="+kubeconfigPath,
 		"--controllers="+strings.Join(controllers, ","),
 		"--use-service-account-credentials=true",

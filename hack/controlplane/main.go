@@ -8,7 +8,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -25,11 +24,13 @@ const usage = `usage:
       Run a control plane until SIGTERM or SIGINT. DIR/kubeconfig appears when it is ready.
 
 --source is the directory of this program's go.mod. Where KUBEBUILDER_ASSETS is set, the
-binaries are taken from that directory and nothing is built.
-`
+binaries are taken from that directory and nothing is built.`
 
 func main() {
-	execComponent()
+	if err := execComponent(); err != nil {
+		fmt.Fprintln(os.Stderr, "controlplane:", err)
+		os.Exit(1)
+	}
 	// A child is tied to the life of the thread that started it, not of the process.
 	runtime.LockOSThread()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -43,11 +44,11 @@ func main() {
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	if len(args) == 0 {
-		return errors.New("name a command\n" + usage)
+		return fmt.Errorf("name a command\n%s", usage)
 	}
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.Usage = func() { _, _ = io.WriteString(stderr, usage) }
+	flags.Usage = func() { _, _ = fmt.Fprintln(stderr, usage) }
 	source := flags.String("source", ".", "directory of this program's go.mod")
 
 	switch args[0] {
@@ -68,7 +69,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 			return err
 		}
 		if *dir == "" {
-			return errors.New("start needs --dir\n" + usage)
+			return fmt.Errorf("start needs --dir\n%s", usage)
 		}
 		if *untilStdinCloses {
 			var cancel context.CancelFunc
@@ -84,7 +85,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		if err != nil {
 			return err
 		}
-		return start(ctx, assets, *dir, stderr)
+		err = start(ctx, assets, *dir, stderr)
+		if ctx.Err() != nil {
+			// Asked to end before it was ready: that is no failure.
+			return nil
+		}
+		return err
 	default:
 		return fmt.Errorf("unknown command %q\n%s", args[0], usage)
 	}

@@ -38,18 +38,27 @@ func demo(ctx context.Context, samples string, out io.Writer, steps *steps) (err
 	}
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("%w\nthe end of the manager's log:\n%s", err, manager.LogTail())
+			err = errors.Join(fmt.Errorf("%w\nthe end of the manager's log:\n%s", err, manager.LogTail()), manager.Kill())
+			return
 		}
-		err = errors.Join(err, manager.Stop())
+		err = manager.Stop()
 	}()
-	if err := applySamples(ctx, c, samples, steps); err != nil {
+	alive := func() error {
+		select {
+		case <-manager.Done():
+			return errors.New("the manager ended")
+		default:
+			return nil
+		}
+	}
+	if err := applySamples(ctx, c, samples, alive, steps); err != nil {
 		return err
 	}
 	if samples == "" {
 		steps.say("nothing to show without samples")
 		return nil
 	}
-	if err := waitReady(ctx, c.Config(), "every user is resolved", everyUser, steps); err != nil {
+	if err := waitReady(ctx, c.Config(), "every user is resolved", everyUser, alive, steps); err != nil {
 		return err
 	}
 	return show(ctx, c, out)

@@ -142,14 +142,17 @@ func TestBackgroundEndsOnlyItsOwn(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait()
+	}()
 	t.Cleanup(func() { _ = stdin.Close() })
 
 	file := filepath.Join(t.TempDir(), "pid")
 	ours := background{name: "test", pidFile: file, mark: mark}
 	foreign := background{name: "test", pidFile: file, mark: mark + "-of-another"}
-	if pid, err := ours.pid(); pid != 0 || err != nil {
+	if pid, err := ours.pid(t.Context()); pid != 0 || err != nil {
 		t.Errorf("without a file: got %d, %v", pid, err)
 	}
 	if err := ours.write(cmd.Process.Pid); err != nil {
@@ -163,7 +166,7 @@ func TestBackgroundEndsOnlyItsOwn(t *testing.T) {
 		t.Fatal("a process of somebody else was ended")
 	default:
 	}
-	if pid, err := ours.pid(); pid != cmd.Process.Pid || err != nil {
+	if pid, err := ours.pid(t.Context()); pid != cmd.Process.Pid || err != nil {
 		t.Errorf("got %d, %v, want %d", pid, err, cmd.Process.Pid)
 	}
 	if err := ours.end(t.Context(), newSteps(io.Discard)); err != nil {
@@ -174,7 +177,7 @@ func TestBackgroundEndsOnlyItsOwn(t *testing.T) {
 	if err := os.WriteFile(file, []byte(fmt.Sprintln("all")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ours.pid(); err == nil {
+	if _, err := ours.pid(t.Context()); err == nil {
 		t.Error("what is not a number was read")
 	}
 }

@@ -26,8 +26,7 @@ const (
 	usage = `usage:
   go run ./hack/local up [--samples=DIR|none]
   go run ./hack/local down
-  go run ./hack/local demo [--samples=DIR|none]
-`
+  go run ./hack/local demo [--samples=DIR|none]`
 	noSamples = "none"
 )
 
@@ -51,7 +50,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	}
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	flags.SetOutput(progress)
-	flags.Usage = func() { _, _ = io.WriteString(progress, usage) }
+	flags.Usage = func() { _, _ = fmt.Fprintln(progress, usage) }
 	samples := flags.String("samples", filepath.Join(root, "config", "samples"),
 		`kustomize directory to apply, or "none"`)
 	if err := flags.Parse(args[1:]); err != nil {
@@ -65,7 +64,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	case "up":
 		return up(ctx, newPlaces(root), *samples, out, steps)
 	case "down":
-		return down(newPlaces(root), steps)
+		return down(ctx, newPlaces(root), steps)
 	case "demo":
 		return demo(ctx, *samples, out, steps)
 	default:

@@ -33,7 +33,7 @@ func (b background) write(pid int) error {
 }
 
 // pid returns the process while it runs, and 0 when it does not.
-func (b background) pid() (int, error) {
+func (b background) pid(ctx context.Context) (int, error) {
 	content, err := os.ReadFile(b.pidFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
@@ -45,7 +45,7 @@ func (b background) pid() (int, error) {
 	if err != nil || pid <= 1 {
 		return 0, fmt.Errorf("%s does not hold the number of a process: remove it", b.pidFile)
 	}
-	if !strings.Contains(commandLine(pid), b.mark) {
+	if !strings.Contains(commandLine(ctx, pid), b.mark) {
 		return 0, nil
 	}
 	return pid, nil
@@ -53,7 +53,7 @@ func (b background) pid() (int, error) {
 
 // end ends the process and returns when it is gone.
 func (b background) end(ctx context.Context, steps *steps) error {
-	pid, err := b.pid()
+	pid, err := b.pid(ctx)
 	if err != nil || pid == 0 {
 		return err
 	}
@@ -63,7 +63,7 @@ func (b background) end(ctx context.Context, steps *steps) error {
 			return fmt.Errorf("end the %s: %w", b.name, err)
 		}
 		err = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, endTimeout, true,
-			func(context.Context) (bool, error) { return !strings.Contains(commandLine(pid), b.mark), nil })
+			func(ctx context.Context) (bool, error) { return !strings.Contains(commandLine(ctx, pid), b.mark), nil })
 		if err == nil {
 			return nil
 		}
@@ -72,7 +72,7 @@ func (b background) end(ctx context.Context, steps *steps) error {
 }
 
 // commandLine returns the command line of a running process, or "".
-func commandLine(pid int) string {
+func commandLine(ctx context.Context, pid int) string {
 	content, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
 	if err == nil {
 		return strings.ReplaceAll(string(content), "\x00", " ")
@@ -81,6 +81,6 @@ func commandLine(pid int) string {
 		return ""
 	}
 	// No /proc, as on macOS. An error means that there is no such process.
-	output, _ := exec.Command("ps", "-ww", "-o", "args=", "-p", strconv.Itoa(pid)).Output()
+	output, _ := exec.CommandContext(ctx, "ps", "-ww", "-o", "args=", "-p", strconv.Itoa(pid)).Output()
 	return string(output)
 }

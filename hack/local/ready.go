@@ -91,9 +91,10 @@ func everyUser(reasons map[objectKey]string) []string {
 }
 
 // waitReady returns when missing, asked about the state of the cluster, returns nothing.
+// It gives up when the manager is no longer alive.
 func waitReady(
 	ctx context.Context, config *rest.Config, what string,
-	missing func(map[objectKey]string) []string, steps *steps,
+	missing func(map[objectKey]string) []string, alive func() error, steps *steps,
 ) error {
 	steps.say("waiting until %s", what)
 	client, err := dynamic.NewForConfig(config)
@@ -104,7 +105,13 @@ func waitReady(
 	said := time.Now()
 	err = wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, samplesTimeout, true,
 		func(ctx context.Context) (bool, error) {
+			if err := alive(); err != nil {
+				return false, err
+			}
 			reasons, err := unready(ctx, client)
+			if ctx.Err() != nil {
+				return false, ctx.Err()
+			}
 			if err != nil {
 				return false, err
 			}

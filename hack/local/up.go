@@ -43,7 +43,7 @@ func newPlaces(root string) places {
 }
 
 func up(ctx context.Context, places places, samples string, out io.Writer, steps *steps) (err error) {
-	running, err := places.controlPlane.pid()
+	running, err := places.controlPlane.pid(ctx)
 	if err != nil {
 		return err
 	}
@@ -55,12 +55,12 @@ func up(ctx context.Context, places places, samples string, out io.Writer, steps
 		}
 	} else {
 		// A manager without its control plane, and files, may be left.
-		if err := down(places, steps); err != nil {
+		if err := down(ctx, places, steps); err != nil {
 			return err
 		}
 		defer func() {
 			if err != nil {
-				err = errors.Join(err, places.end(steps))
+				err = errors.Join(err, places.end(ctx, steps))
 			}
 		}()
 		if c, err = places.startControlPlane(ctx, steps); err != nil {
@@ -73,7 +73,7 @@ func up(ctx context.Context, places places, samples string, out io.Writer, steps
 	if err := places.linkTools(c); err != nil {
 		return err
 	}
-	if err := applySamples(ctx, c, samples, steps); err != nil {
+	if err := applySamples(ctx, c, samples, func() error { return places.managerAlive(ctx) }, steps); err != nil {
 		return fmt.Errorf("%w\nthe manager's log is %s", err, places.managerLog)
 	}
 	steps.say("up")
@@ -96,7 +96,7 @@ func (p places) startControlPlane(ctx context.Context, steps *steps) (*cluster.C
 }
 
 func (p places) ensureManager(ctx context.Context, c *cluster.Cluster, steps *steps) error {
-	running, err := p.manager.pid()
+	running, err := p.manager.pid(ctx)
 	if err != nil {
 		return err
 	}
@@ -112,6 +112,14 @@ func (p places) ensureManager(ctx context.Context, c *cluster.Cluster, steps *st
 		return errors.Join(err, manager.Kill())
 	}
 	return nil
+}
+
+func (p places) managerAlive(ctx context.Context) error {
+	running, err := p.manager.pid(ctx)
+	if err == nil && running == 0 {
+		err = errors.New("the manager ended")
+	}
+	return err
 }
 
 // linkTools puts a kubectl and its configuration where a person finds them.
@@ -146,15 +154,15 @@ Usher runs. Its log is %s. To try it:
 
 // end ends both processes and keeps their logs. It has time of its own: it also runs
 // where the user has had enough.
-func (p places) end(steps *steps) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 3*endTimeout)
+func (p places) end(ctx context.Context, steps *steps) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*endTimeout)
 	defer cancel()
 	return errors.Join(p.manager.end(ctx, steps), p.controlPlane.end(ctx, steps))
 }
 
-func down(places places, steps *steps) error {
+func down(ctx context.Context, places places, steps *steps) error {
 	began := time.Now()
-	if err := places.end(steps); err != nil {
+	if err := places.end(ctx, steps); err != nil {
 		return err
 	}
 	for _, path := range []string{places.state, places.kubeconfig, places.kubectl} {

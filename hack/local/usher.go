@@ -36,7 +36,9 @@ func startUsher(
 
 // applySamples applies a kustomize directory and returns when all of Usher's objects in
 // it are Ready.
-func applySamples(ctx context.Context, c *cluster.Cluster, samples string, steps *steps) error {
+func applySamples(
+	ctx context.Context, c *cluster.Cluster, samples string, alive func() error, steps *steps,
+) error {
 	if samples == "" {
 		return nil
 	}
@@ -49,5 +51,6 @@ func applySamples(ctx context.Context, c *cluster.Cluster, samples string, steps
 	if err != nil {
 		return err
 	}
-	return waitReady(ctx, c.Config(), fmt.Sprintf("%d sample objects are Ready", len(wanted)), wanted.missing, steps)
+	what := fmt.Sprintf("%d sample objects are Ready", len(wanted))
+	return waitReady(ctx, c.Config(), what, wanted.missing, alive, steps)
 }

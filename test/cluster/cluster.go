@@ -77,7 +77,7 @@ func Start(ctx context.Context, options Options) (_ *Cluster, err error) {
 	if c.assets, err = findAssets(ctx, program, source, progress); err != nil {
 		return nil, err
 	}
-	if err := c.run(program, source, options.Detached); err != nil {
+	if err := c.run(ctx, program, source, options.Detached); err != nil {
 		return nil, err
 	}
 	if err := c.waitForKubeconfig(ctx); err != nil {
@@ -138,12 +138,12 @@ func (c *Cluster) PID() int {
 	return c.process.pid()
 }
 
-func (c *Cluster) run(program, source string, detached bool) error {
+func (c *Cluster) run(ctx context.Context, program, source string, detached bool) error {
 	args := []string{"start", "--dir=" + c.dir, "--source=" + source}
 	if !detached {
 		args = append(args, "--until-stdin-closes")
 	}
-	cmd := exec.Command(program, args...)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), program, args...)
 	if !detached {
 		stdin, err := cmd.StdinPipe()
 		if err != nil {

@@ -91,7 +91,7 @@ func (c *Cluster) StartManager(ctx context.Context, options ManagerOptions) (*Ma
 	if log == "" {
 		log = filepath.Join(c.dir, "manager.log")
 	}
-	cmd := exec.Command(program, append([]string{
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), program, append([]string{
 		"--kubeconfig=" + kubeconfig,
 		"--health-probe-bind-address=" + health,
 		"--metrics-bind-address=" + metrics,
