@@ -64,9 +64,13 @@ type AttributeValue string
 
 // AccessGroupSpec is what a group consists of and what it gives.
 //
-// The rule about size counts bytes as etcd stores the object after a server-side apply: every text and key at its
-// largest, a user with its own length, twice (the second is the entry in managedFields). What it leaves of the 1.5 MiB
+// The rule about size counts bytes as etcd stores the object after a server-side apply: a user with its own length,
+// twice (the second is the entry in managedFields), names and instants at their largest, and a data value with 256 bytes,
+// because the lengths of as many values as the lists may hold cost more than CEL may. What the rule leaves of the 1.5 MiB
 // that etcd takes is for status and metadata.
+//
+// The standard label selector has no bounds of its own. Its rules cannot look for the characters of a label, which costs
+// too much where a string has no bound in the schema; one of them walks indexes for the same reason.
 //
 // +kubebuilder:validation:MinProperties=0
 // +kubebuilder:validation:XValidation:rule="self.type == 'System' || !has(self.systemAccess)",message="only a group of type System may have systemAccess",fieldPath=".systemAccess",reason="FieldValueForbidden"

@@ -154,6 +154,7 @@ type UnresolvedReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:Pattern=`^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$`
 	Field string `json:"field,omitempty"`
 
 	// kind says what is missing.
@@ -164,6 +165,7 @@ type UnresolvedReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$`
 	Name string `json:"name,omitempty"`
 
 	// organization is the organization in which the name is missing. Absent: the object's own namespace.

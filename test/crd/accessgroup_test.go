@@ -3,6 +3,9 @@ package crd_test
 import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
 const window = "notBefore: '2026-01-01T00:00:00Z', notAfter: '2026-02-01T00:00:00Z'"
@@ -115,6 +118,37 @@ dataPermissions:
 		"spec.memberSelector.matchExpressions: In and NotIn take 1 to 20 values, Exists and DoesNotExist none; there are no other operators"),
 	Entry("a selector where a value Exists", "memberSelector: {matchExpressions: [{key: a, operator: Exists, values: [x]}]}",
 		"spec.memberSelector.matchExpressions: In and NotIn take 1 to 20 values, Exists and DoesNotExist none; there are no other operators"),
+)
+
+var _ = DescribeTable("A member selector is bounded", func(ctx SpecContext, labels, expressions, values, key, value int, causes ...string) {
+	selector := metav1.LabelSelector{MatchLabels: map[string]string{}}
+	for n := range labels {
+		selector.MatchLabels[longest(n, key)] = longest(n, value)
+	}
+	for range expressions {
+		selector.MatchExpressions = append(selector.MatchExpressions, metav1.LabelSelectorRequirement{
+			Key: longest(0, key), Operator: metav1.LabelSelectorOpIn,
+			Values: many(values, func(n int) string { return longest(n, value) }),
+		})
+	}
+	err := create(ctx, typed("AccessGroup", &accessv1alpha1.AccessGroupSpec{MemberSelector: &selector}))
+	if len(causes) == 0 {
+		Expect(err).NotTo(HaveOccurred())
+		return
+	}
+	Expect(err).To(beRefused(causes...))
+},
+	Entry("and takes all that a label may be", 20, 20, 20, 317, 63),
+	Entry("in labels", 21, 0, 0, 63, 63, "spec.memberSelector.matchLabels: must have at most 20 items"),
+	Entry("in expressions", 0, 21, 1, 63, 63, "spec.memberSelector.matchExpressions: must have at most 20 items"),
+	Entry("in values", 0, 1, 21, 63, 63, "spec.memberSelector.matchExpressions: In and NotIn take 1 to 20 values, "+
+		"Exists and DoesNotExist none; there are no other operators"),
+	Entry("in the length of a key", 1, 1, 1, 318, 63,
+		"spec.memberSelector.matchLabels: a label key has at most 317 characters and a label value at most 63",
+		"spec.memberSelector.matchExpressions: a label key has at most 317 characters and a label value at most 63"),
+	Entry("in the length of a value", 1, 1, 20, 317, 64,
+		"spec.memberSelector.matchLabels: a label key has at most 317 characters and a label value at most 63",
+		"spec.memberSelector.matchExpressions: a label key has at most 317 characters and a label value at most 63"),
 )
 
 var _ = Describe("AccessGroup", func() {
