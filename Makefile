@@ -1,28 +1,173 @@
+# Everything here works on a machine with Go, git, make and a POSIX shell. Tools are built
+# into bin/ on first use, in the versions that hack/tools/go.mod pins.
+
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
 
-BIN := $(CURDIR)/bin
+BIN ?= $(CURDIR)/bin
 GOLANGCI_LINT := $(BIN)/golangci-lint
 CONTROLLER_GEN := $(BIN)/controller-gen
 
+IMG ?= usher:dev
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -X github.com/usher-dev/usher/internal/app.Version=$(VERSION) \
+	-X github.com/usher-dev/usher/internal/cli.Version=$(VERSION)
+
+# Each has its own go.mod; the first is Usher.
+MODULES := . hack/controlplane hack/controlplane/etcd hack/tools
+LINTED := . hack/controlplane
+
+SAMPLES ?= config/samples
+FUZZTIME ?= 10s
+TESTFLAGS ?=
+
+# Packages with goroutines of their own. The race detector needs a C compiler.
+RACE_PACKAGES := ./api/document/... ./internal/...
+RACE ?= $(if $(shell command -v $$(go env CC) 2>/dev/null),-race)
+
+say = @printf '\n==> %s\n' "$(1)"
+
+##@ General
+
 .PHONY: help
 help: ## Show this help.
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: lint-api
-lint-api: $(GOLANGCI_LINT) ## Hold the API types against the Kubernetes API conventions.
-	$(GOLANGCI_LINT) run --config .golangci-api.yml ./api/v1alpha1/...
+.PHONY: clean
+clean: down ## Remove bin/ with everything that was built or left in it.
+	rm -rf $(BIN)
+
+##@ Try it
+
+.PHONY: demo
+demo: ## Show who gets what in the samples, on a control plane of its own.
+	@go run ./hack/local demo --samples=$(SAMPLES)
+
+.PHONY: up
+up: build ## Run Usher in the background, with samples (SAMPLES=none: without).
+	@go run ./hack/local up --samples=$(SAMPLES)
+
+.PHONY: down
+down: ## End what "make up" started.
+	@go run ./hack/local down
+
+##@ Develop
 
 .PHONY: generate
 generate: $(CONTROLLER_GEN) ## Generate the deep copy functions of the API types.
+	$(call say,generating deep copy functions)
 	$(CONTROLLER_GEN) object paths=./api/v1alpha1/...
 
 .PHONY: manifests
-manifests: $(CONTROLLER_GEN) ## Generate the CRDs from the API types.
+manifests: $(CONTROLLER_GEN) ## Generate CRDs and the manager's role from markers.
+	$(call say,generating manifests)
 	$(CONTROLLER_GEN) crd paths=./api/v1alpha1/... output:crd:dir=config/crd/bases
+	$(CONTROLLER_GEN) rbac:roleName=manager-role paths=./internal/... output:rbac:dir=config/rbac
+
+.PHONY: fmt
+fmt: $(GOLANGCI_LINT) ## Format all Go code.
+	@for module in $(LINTED); do \
+		(cd $$module && $(GOLANGCI_LINT) fmt --config $(CURDIR)/.golangci.yml ./...) || exit 1; \
+	done
+
+.PHONY: vet
+vet: ## Run go vet on every module with code.
+	$(call say,go vet)
+	@for module in $(LINTED); do go vet -C $$module ./... || exit 1; done
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## Hold all Go code against .golangci.yml.
+	$(call say,lint)
+	@for module in $(LINTED); do \
+		(cd $$module && $(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...) || exit 1; \
+	done
+
+.PHONY: lint-api
+lint-api: $(GOLANGCI_LINT) ## Hold the API types against the Kubernetes API conventions.
+	$(call say,lint the API)
+	@$(GOLANGCI_LINT) run --config .golangci-api.yml ./api/v1alpha1/...
+
+##@ Test
+
+.PHONY: test
+test: test-unit test-integration ## Run all tests.
+
+.PHONY: test-unit
+test-unit: ## Run the tests that need no control plane.
+	$(call say,unit tests)
+	@go test $(TESTFLAGS) -timeout=10m $$(go list ./... | grep -v -e /test/ -e /internal/ -e /api/document)
+	@go test $(TESTFLAGS) -timeout=10m $(RACE) $(RACE_PACKAGES)
+	@go test $(TESTFLAGS) -timeout=10m -C hack/controlplane ./...
+
+# Two at a time: each package runs control planes of its own.
+.PHONY: test-integration
+test-integration: control-plane ## Run the tests on a real control plane.
+	$(call say,integration tests)
+	@go test $(TESTFLAGS) -timeout=20m -p=2 ./test/...
+
+.PHONY: control-plane
+control-plane: ## Build the control plane for tests and demo, once per machine.
+	$(call say,control plane)
+	@go run -C hack/controlplane . assets
+
+.PHONY: fuzz-short
+fuzz-short: ## Run every fuzz test for FUZZTIME.
+	$(call say,fuzz tests)
+	@grep -rl --include='*_test.go' '^func Fuzz' api internal | while read -r file; do \
+		for fuzz in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
+			echo "$$fuzz in $$file"; \
+			go test -run='^$$' -fuzz="^$$fuzz\$$" -fuzztime=$(FUZZTIME) "./$$(dirname "$$file")" || exit 1; \
+		done || exit 1; \
+	done
+
+.PHONY: verify
+verify: verify-generated verify-format verify-modules verify-docs vet lint lint-api ## Check all that can be checked without running Usher.
+	$(call say,verified)
+
+.PHONY: verify-generated
+verify-generated: $(CONTROLLER_GEN)
+	$(call say,generated files)
+	@BIN=$(BIN) hack/verify-generated.sh
+
+.PHONY: verify-format
+verify-format:
+	$(call say,format)
+	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard --deduplicate '*.go' | while read -r file; do \
+		if [ -e "$$file" ]; then echo "$$file"; fi; done)); \
+	if [ -n "$$unformatted" ]; then printf '%s\nrun "make fmt"\n' "$$unformatted"; exit 1; fi
+
+.PHONY: verify-modules
+verify-modules:
+	$(call say,go mod tidy)
+	@for module in $(MODULES); do echo "$$module"; go mod tidy -C $$module -diff || exit 1; done
+
+.PHONY: verify-docs
+verify-docs:
+	$(call say,paths in the documentation)
+	@go run ./hack/docpaths
+
+##@ Build
+
+.PHONY: build
+build: ## Build the manager and the kubectl plugin into bin/.
+	$(call say,build)
+	@for command in cmd/*/; do \
+		if [ -d "$$command" ]; then \
+			go build -ldflags='$(LDFLAGS)' -o "$(BIN)/$$(basename "$$command")" "./$$command" || exit 1; \
+		fi; \
+	done
+
+.PHONY: docker-build
+docker-build: ## Build the manager's image as IMG.
+	docker build --build-arg VERSION=$(VERSION) --tag $(IMG) .
 
 $(GOLANGCI_LINT): hack/tools/go.mod
-	go build -C hack/tools -o $@ sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter
+	$(call say,building golangci-lint with the API linter (about a minute, once))
+	@go build -C hack/tools -o $@ sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter
 
 $(CONTROLLER_GEN): hack/tools/go.mod
-	go build -C hack/tools -o $@ sigs.k8s.io/controller-tools/cmd/controller-gen
+	$(call say,building controller-gen)
+	@go build -C hack/tools -o $@ sigs.k8s.io/controller-tools/cmd/controller-gen
