@@ -1,9 +1,7 @@
 package resolve_test
 
 import (
-	"slices"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -191,9 +189,3 @@ func orNobody(o outcome) outcome {
 }
 
 func outcomeOf(o resolve.Outcome) outcome { return outcome{o.Role, o.Rule, o.Source} }
-
-// sortedInstants are the instants in order, for readable differences.
-func sortedInstants(instants ...time.Time) []time.Time {
-	slices.SortFunc(instants, time.Time.Compare)
-	return instants
-}
