@@ -148,12 +148,12 @@ type UserAccessStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	ApplicationCount int32 `json:"applicationCount"`
 
-	// groups lists the AccessGroups that the user is an active member of, the first fifty.
+	// groups lists the AccessGroups of the namespace that the user is an active member of, the first fifty.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=50
-	Groups []SourceName `json:"groups,omitempty"`
+	Groups []GroupName `json:"groups,omitempty"`
 
 	// groupCount is how many AccessGroups the user is an active member of.
 	// +optional

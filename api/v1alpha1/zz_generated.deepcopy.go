@@ -916,7 +916,7 @@ func (in *UserAccessStatus) DeepCopyInto(out *UserAccessStatus) {
 	}
 	if in.Groups != nil {
 		in, out := &in.Groups, &out.Groups
-		*out = make([]SourceName, len(*in))
+		*out = make([]GroupName, len(*in))
 		copy(*out, *in)
 	}
 	if in.Conflicts != nil {

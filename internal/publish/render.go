@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"hash/fnv"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -242,6 +241,3 @@ func canonical(v any) string {
 	}
 	return strings.TrimSuffix(buffer.String(), "\n")
 }
-
-// keys lists the keys of a ConfigMap's data in order.
-func keys(data map[string]string) []string { return slices.Sorted(maps.Keys(data)) }

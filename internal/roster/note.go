@@ -34,6 +34,7 @@ func (r *Roster) noteConflicts(n *namespace, user string, before, after *resolve
 	if slices.EqualFunc(was, is, resolve.Conflict.Equal) {
 		return
 	}
+	r.conflictTotal += len(is) - len(was)
 	for _, c := range was {
 		r.countConflict(n, user, &c, -1)
 	}

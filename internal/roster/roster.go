@@ -35,12 +35,14 @@ type Roster struct {
 	system     *namespace
 	now        time.Time
 	windows    windowQueue
-	touched    set[Object]                     // objects whose status may have changed
-	published  set[Object]                     // ApplicationAccess objects whose document may have changed by them alone
-	accounts   set[Account]                    // users whose UserAccess objects came, went or changed
-	entered    map[string]map[string]*record   // user, organization: where the user can enter
-	conflicts  map[string]map[conflicting]int  // source: its conflicts
-	spanning   map[*resolve.Source]set[string] // sources of the system namespace that name applications: which
+	touched    set[Object]                    // objects whose status may have changed
+	published  set[Object]                    // ApplicationAccess objects whose document may have changed by them alone
+	accounts   set[Account]                   // users whose UserAccess objects came, went or changed
+	entered    map[string]map[string]*record  // user, organization: where the user can enter
+	conflicts  map[string]map[conflicting]int // source: its conflicts
+	spanning   set[*resolve.Source]           // sources of the system namespace that name applications
+
+	conflictTotal int
 }
 
 type conflicting struct{ organization, user string }
@@ -58,7 +60,7 @@ func New(options Options) *Roster {
 		accounts:   set[Account]{},
 		entered:    map[string]map[string]*record{},
 		conflicts:  map[string]map[conflicting]int{},
-		spanning:   map[*resolve.Source]set[string]{},
+		spanning:   set[*resolve.Source]{},
 	}
 	r.system = newNamespace(options.SystemNamespace, true)
 	r.namespaces[options.SystemNamespace] = r.system
@@ -213,7 +215,7 @@ func (r *Roster) span(n *namespace, s *resolve.Source, in, inert bool) {
 		return
 	}
 	if slices.ContainsFunc(s.System, func(g resolve.SystemGrant) bool { return len(g.Applications) > 0 }) {
-		r.spanning[s] = nil
+		r.spanning[s] = struct{}{}
 		r.namesDirtyEverywhere()
 	}
 }

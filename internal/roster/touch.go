@@ -85,17 +85,21 @@ func (r *Roster) touchNaming(n *namespace, name string) {
 
 // touchAll notes every object of the namespace.
 func (r *Roster) touchAll(n *namespace) {
+	n.each(func(o Object) { r.touched[o] = struct{}{} })
+}
+
+func (n *namespace) each(yield func(Object)) {
 	for name := range n.groups {
-		r.touched[Object{KindAccessGroup, n.name, name}] = struct{}{}
+		yield(Object{KindAccessGroup, n.name, name})
 	}
 	for name := range n.userAccess {
-		r.touched[Object{KindUserAccess, n.name, name}] = struct{}{}
+		yield(Object{KindUserAccess, n.name, name})
 	}
 	for name := range n.applications {
-		r.touched[Object{KindApplicationAccess, n.name, name}] = struct{}{}
+		yield(Object{KindApplicationAccess, n.name, name})
 	}
 	if n.policy != nil {
-		r.touched[Object{KindAccessPolicy, n.name, n.policy.Name}] = struct{}{}
+		yield(Object{KindAccessPolicy, n.name, n.policy.Name})
 	}
 }
 

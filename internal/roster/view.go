@@ -233,3 +233,107 @@ func (r *Roster) Terminating(namespace string) bool {
 	n := r.namespaces[namespace]
 	return n != nil && n.terminating
 }
+
+// Namespaces lists the namespaces of which the roster has an object of the four kinds, sorted.
+func (r *Roster) Namespaces() []string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var names []string
+	for name, n := range r.namespaces {
+		if len(n.groups) > 0 || len(n.userAccess) > 0 || len(n.applications) > 0 || n.policy != nil {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Objects lists all objects of the namespace.
+func (r *Roster) Objects(namespace string) []Object {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	n := r.namespaces[namespace]
+	if n == nil {
+		return nil
+	}
+	noted := set[Object]{}
+	n.each(func(o Object) { noted[o] = struct{}{} })
+	return slices.SortedFunc(maps.Keys(noted), Object.compare)
+}
+
+// Concerned lists the AccessGroups that give something in the organization: its own, and those of the system namespace.
+func (r *Roster) Concerned(organization string) []Object {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var groups []Object
+	for _, n := range []*namespace{r.namespaces[organization], r.system} {
+		if n == nil {
+			continue
+		}
+		for name := range n.groups {
+			groups = append(groups, Object{KindAccessGroup, n.name, name})
+		}
+	}
+	slices.SortFunc(groups, Object.compare)
+	return groups
+}
+
+// Bears says whether what the group gives bears on the application of the organization.
+func (r *Roster) Bears(group Object, organization, application string) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	n := r.namespaces[group.Namespace]
+	if n == nil || n.groups[group.Name] == nil || n.groups[group.Name].inert {
+		return false
+	}
+	s := n.groups[group.Name].source
+	if !n.atSystem {
+		return n.name == organization && (s.OrganizationRole != "" || namesApplication(s.Applications, application) ||
+			slices.ContainsFunc(s.Rows, func(w resolve.Rows) bool {
+				return w.Application == application || w.Application == accessv1alpha1.All
+			}))
+	}
+	entry := s.Entry(organization)
+	return entry != nil &&
+		(entry.Role != "" || entry.OrganizationRole != "" || namesApplication(entry.Applications, application))
+}
+
+func namesApplication(grants []resolve.ApplicationGrant, application string) bool {
+	return slices.ContainsFunc(grants, func(g resolve.ApplicationGrant) bool {
+		return g.Application == application || g.Application == accessv1alpha1.All
+	})
+}
+
+// Unsettled says whether the object has been set since the last Settle: what is known of it is not yet complete.
+func (r *Roster) Unsettled(o Object) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	_, touched := r.touched[o]
+	return touched
+}
+
+// Totals are sums over all organizations.
+type Totals struct {
+	Organizations int
+	Users         int
+	Conflicts     int
+}
+
+// Totals counts. The cost grows with the organizations.
+func (r *Roster) Totals() Totals {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	t := Totals{Conflicts: r.conflictTotal}
+	for _, n := range r.namespaces {
+		if n.organization {
+			t.Organizations++
+			t.Users += len(n.records)
+		}
+	}
+	return t
+}
+
+// IsMember says whether the user is an active member of the group.
+func (r *Roster) IsMember(group Object, user string) bool {
+	return slices.Contains(r.Groups(group.Namespace, user), group.Name)
+}

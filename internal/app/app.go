@@ -1,0 +1,194 @@
+// Package app is the composition root of the manager: it turns flags into the parts and puts them together.
+package app
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/controller"
+	"github.com/usher-dev/usher/internal/publish"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+// NewCommand returns the manager's command.
+func NewCommand() *cobra.Command {
+	options := Options{}
+	logging := zap.Options{}
+	command := &cobra.Command{
+		Use:           "usher",
+		Short:         "Resolve who may do what in which application, and publish it",
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(command *cobra.Command, _ []string) error {
+			if err := options.Validate(); err != nil {
+				return err
+			}
+			ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
+			config, err := config.GetConfig()
+			if err != nil {
+				return fmt.Errorf("finding the cluster: %w", err)
+			}
+			return Run(command.Context(), config, options)
+		},
+	}
+	options.AddFlags(command.Flags())
+	goFlags := flag.NewFlagSet("", flag.ContinueOnError)
+	logging.BindFlags(goFlags)
+	config.RegisterFlags(goFlags)
+	command.Flags().AddGoFlagSet(goFlags)
+	return command
+}
+
+// leaseName is the name of the leader's lease.
+const leaseName = "usher.access.usher.dev"
+
+// Run runs the manager until the context ends.
+func Run(ctx context.Context, config *rest.Config, options Options) error {
+	selector, err := labels.Parse(options.OrganizationSelector)
+	if err != nil {
+		return fmt.Errorf("--organization-selector: %w", err)
+	}
+	scheme, err := newScheme()
+	if err != nil {
+		return err
+	}
+	// The API server's own priority and fairness is the limit; one of ours would only delay a revocation.
+	config = rest.CopyConfig(config)
+	config.QPS = -1
+	config.UserAgent = "usher"
+	mgr, err := ctrl.NewManager(config, manager.Options{
+		Scheme:                        scheme,
+		Cache:                         cacheOptions(),
+		LeaderElection:                options.LeaderElect,
+		LeaderElectionID:              leaseName,
+		LeaderElectionNamespace:       options.LeaderElectionNamespace,
+		LeaderElectionReleaseOnCancel: true,
+		HealthProbeBindAddress:        options.HealthProbeBindAddress,
+		Metrics:                       metricsOptions(options),
+	})
+	if err != nil {
+		return fmt.Errorf("creating the manager: %w", err)
+	}
+	return run(ctx, mgr, options, selector)
+}
+
+func run(ctx context.Context, mgr ctrl.Manager, options Options, selector labels.Selector) error {
+	observed := publish.NewObserved()
+	measured := controller.NewMetrics(metrics.Registry)
+	feed := controller.NewFeed(
+		roster.New(roster.Options{SystemNamespace: options.SystemNamespace, Organizations: selector}),
+		observed, mgr.GetCache(), measured, time.Now,
+	)
+	reconciler := &controller.Reconciler{
+		Feed: feed,
+		Publisher: &publish.Publisher{
+			Client:   client.WithFieldOwner(mgr.GetClient(), publish.FieldManager),
+			Live:     mgr.GetAPIReader(),
+			Observed: observed,
+			Grace:    options.DocumentGrace,
+			Now:      time.Now,
+			Wrote:    measured.Wrote,
+		},
+		Recorder: mgr.GetEventRecorder("usher"),
+	}
+	if err := mgr.Add(feed); err != nil {
+		return fmt.Errorf("adding the feed: %w", err)
+	}
+	if err := reconciler.SetupWithManager(mgr); err != nil {
+		return err
+	}
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("adding the health check: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("roster", rosterCheck(feed)); err != nil {
+		return fmt.Errorf("adding the readiness check: %w", err)
+	}
+	return mgr.Start(ctx)
+}
+
+// rosterCheck says whether this replica knows all objects.
+func rosterCheck(feed *controller.Feed) healthz.Checker {
+	return func(*http.Request) error {
+		select {
+		case <-feed.Ready():
+			return nil
+		default:
+			return errors.New("the first lists of all kinds have not been handled yet")
+		}
+	}
+}
+
+func newScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	if err := clientgoscheme.AddToScheme(scheme); err != nil {
+		return nil, fmt.Errorf("building the scheme: %w", err)
+	}
+	if err := accessv1alpha1.AddToScheme(scheme); err != nil {
+		return nil, fmt.Errorf("building the scheme: %w", err)
+	}
+	return scheme, nil
+}
+
+func metricsOptions(options Options) metricsserver.Options {
+	made := metricsserver.Options{BindAddress: options.MetricsBindAddress, SecureServing: options.MetricsSecure}
+	if options.MetricsSecure {
+		made.FilterProvider = filters.WithAuthenticationAndAuthorization
+	}
+	return made
+}
+
+// cacheOptions keep what is used: of ConfigMaps only ours and of them a digest, of the four kinds no managed fields and
+// of their status only the conditions, of namespaces their labels.
+func cacheOptions() cache.Options {
+	ours := labels.SelectorFromSet(labels.Set{accessv1alpha1.LabelManagedBy: accessv1alpha1.ManagedBy})
+	kind := cache.ByObject{Transform: func(object any) (any, error) {
+		if o, ok := object.(client.Object); ok {
+			controller.ObserveStatus(o)
+		}
+		return object, nil
+	}}
+	return cache.Options{
+		ReaderFailOnMissingInformer: true,
+		ByObject: map[client.Object]cache.ByObject{
+			&accessv1alpha1.AccessGroup{}:       kind,
+			&accessv1alpha1.UserAccess{}:        kind,
+			&accessv1alpha1.ApplicationAccess{}: kind,
+			&accessv1alpha1.AccessPolicy{}:      kind,
+			&corev1.ConfigMap{}: {Label: ours, Transform: func(object any) (any, error) {
+				if cm, ok := object.(*corev1.ConfigMap); ok {
+					publish.Observe(cm)
+				}
+				return object, nil
+			}},
+			&corev1.Namespace{}: {Transform: func(object any) (any, error) {
+				if n, ok := object.(*corev1.Namespace); ok {
+					n.ManagedFields, n.Annotations, n.Spec, n.Status = nil, nil, corev1.NamespaceSpec{}, corev1.NamespaceStatus{}
+				}
+				return object, nil
+			}},
+		},
+	}
+}

@@ -1,0 +1,152 @@
+package controller
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+// conditions builds the list of an object's conditions. One that stood before keeps its time of transition; one that
+// is not set is left out.
+type conditions struct {
+	before     []metav1.Condition
+	generation int64
+	now        time.Time
+	list       []metav1.Condition
+}
+
+func (c *conditions) set(kind string, holds bool, reason, message string) {
+	made := metav1.Condition{
+		Type: kind, Status: metav1.ConditionFalse, ObservedGeneration: c.generation,
+		Reason: reason, Message: truncate(message), LastTransitionTime: metav1.NewTime(c.now.Truncate(time.Second)),
+	}
+	if holds {
+		made.Status = metav1.ConditionTrue
+	}
+	for i := range c.before {
+		if c.before[i].Type == kind && c.before[i].Status == made.Status {
+			made.LastTransitionTime = c.before[i].LastTransitionTime
+		}
+	}
+	c.list = append(c.list, made)
+}
+
+// longestMessage keeps statuses small.
+const longestMessage = 1024
+
+func truncate(message string) string {
+	if len(message) <= longestMessage {
+		return message
+	}
+	cut := longestMessage - len("…")
+	for !utf8.RuneStart(message[cut]) {
+		cut--
+	}
+	return message[:cut] + "…"
+}
+
+// publication is how far what an object changes has been published.
+type publication struct {
+	pending bool
+	blocked error // why a document of the object's own cannot be written
+}
+
+// stand sets Ready, ResolvedRefs and Stalled, which mean the same on every kind. It says whether the object counts.
+func (c *conditions) stand(report *roster.Report, inert string, p publication) bool {
+	if report.Inert != "" {
+		c.set(accessv1alpha1.ConditionReady, false, report.Inert, inert)
+		c.set(accessv1alpha1.ConditionStalled, true, report.Inert, inert)
+		return false
+	}
+	reason, message := blockedReason(p.blocked)
+	switch {
+	case reason == accessv1alpha1.ReasonConfigMapConflict:
+		c.set(accessv1alpha1.ConditionReady, false, reason, message)
+	case len(report.Unresolved) > 0:
+		c.set(accessv1alpha1.ConditionReady, false, accessv1alpha1.ReasonUnresolvedReferences, unresolvedMessage(report.Unresolved))
+	case reason != "":
+		c.set(accessv1alpha1.ConditionReady, false, reason, message)
+	case p.pending:
+		c.set(accessv1alpha1.ConditionReady, false, accessv1alpha1.ReasonPublishing,
+			"Documents that this generation changes are not all published yet.")
+	default:
+		c.set(accessv1alpha1.ConditionReady, true, accessv1alpha1.ReasonPublished,
+			"All that this generation changes is published.")
+	}
+	return true
+}
+
+// references sets ResolvedRefs.
+func (c *conditions) references(unresolved []accessv1alpha1.UnresolvedReference) {
+	if len(unresolved) > 0 {
+		c.set(accessv1alpha1.ConditionResolvedRefs, false, accessv1alpha1.ReasonUnresolvedReferences, unresolvedMessage(unresolved))
+		return
+	}
+	c.set(accessv1alpha1.ConditionResolvedRefs, true, accessv1alpha1.ReasonResolved, "Everything that the object names exists.")
+}
+
+// stalled sets Stalled where what blocks the object will not go by itself.
+func (c *conditions) stalled(p publication) {
+	if reason, message := blockedReason(p.blocked); reason == accessv1alpha1.ReasonConfigMapConflict {
+		c.set(accessv1alpha1.ConditionStalled, true, reason, message)
+	}
+}
+
+// unmapped sets SystemRoleUnmapped where there is something to say.
+func (c *conditions) unmapped(names []string, format string) {
+	if len(names) > 0 {
+		c.set(accessv1alpha1.ConditionSystemRoleUnmapped, true, accessv1alpha1.ReasonRoleNotOnLadder,
+			fmt.Sprintf(format, listed(names)))
+	}
+}
+
+var missing = map[accessv1alpha1.ReferenceKind]string{
+	accessv1alpha1.ReferenceAccessGroup:         "no AccessGroup %q counts in this namespace",
+	accessv1alpha1.ReferenceApplicationRole:     "no role %q is on the application ladder",
+	accessv1alpha1.ReferenceOrganizationRole:    "no role %q is on the organization ladder",
+	accessv1alpha1.ReferenceSystemRole:          "no role %q is on the system ladder",
+	accessv1alpha1.ReferenceNotificationChannel: "no notification channel %q is in the policy",
+}
+
+func unresolvedMessage(references []accessv1alpha1.UnresolvedReference) string {
+	const shown = 5
+	var b strings.Builder
+	for i := range references[:min(shown, len(references))] {
+		ref := &references[i]
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		fmt.Fprintf(&b, "%s: "+missing[ref.Kind], ref.Field, ref.Name)
+		if ref.Organization != "" {
+			fmt.Fprintf(&b, " of organization %s", ref.Organization)
+		}
+	}
+	if more := len(references) - shown; more > 0 {
+		fmt.Fprintf(&b, "; and %d more", more)
+	}
+	b.WriteString(". What does not exist gives nothing: correct the name, or create what it names.")
+	return b.String()
+}
+
+func listed(names []string) string {
+	const shown = 5
+	if len(names) > shown {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:shown], ", "), len(names)-shown)
+	}
+	return strings.Join(names, ", ")
+}
+
+func reasonOf(list []metav1.Condition, kind string) string {
+	for i := range list {
+		if list[i].Type == kind {
+			return list[i].Reason
+		}
+	}
+	return ""
+}

@@ -1,0 +1,280 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/usher-dev/usher/api/document"
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/publish"
+	"github.com/usher-dev/usher/internal/resolve"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+// pace is the least time between two writes of one application document: a stream of changes is written at most ten
+// times a second, and a change to a document at rest at once.
+const pace = 100 * time.Millisecond
+
+// again is when to look again at what the watch has yet to show.
+const again = 50 * time.Millisecond
+
+// blockedAgain is when to try again what could not be written for a reason of its own, such as a name that is taken:
+// the end of such a reason shows in no watch.
+const blockedAgain = 5 * time.Second
+
+// progress is how far an output has come: done when the watch shows it as wanted, else when to look again (zero: when
+// the watch shows something).
+type progress struct {
+	done  bool
+	after time.Duration
+}
+
+func (r *Reconciler) reconcileApplication(ctx context.Context, o Output, touch uint64) (progress, error) {
+	shards := r.Feed.Observed.Shards(o.Namespace, o.Name)
+	object := r.Feed.Roster.ApplicationAccess(o.Namespace, o.Name)
+	organization := r.Feed.Roster.Organization(o.Namespace)
+	if object == nil || object.DeletionTimestamp != nil || organization == nil {
+		r.Feed.tracker.expect(o, touch, nil, holders{})
+		return r.endShards(ctx, o, organization, shards, 0)
+	}
+	minimum := 1
+	if object.Spec.Publish != nil {
+		minimum = int(object.Spec.Publish.MinimumShards)
+	}
+	made := publish.Application(organization, o.Name, minimum,
+		func(yield func(string, *resolve.Decision)) { r.Feed.Roster.EachDecision(o.Namespace, yield) })
+	wants := make([]publish.Want, len(made.Shards))
+	for i, data := range made.Shards {
+		wants[i] = publish.Want{
+			Key:      types.NamespacedName{Namespace: o.Namespace, Name: publish.ApplicationName(o.Name, i)},
+			Document: accessv1alpha1.DocumentApplication, Digest: publish.Digest(data),
+			Owner: publish.Owner(string(roster.KindApplicationAccess), object),
+		}
+	}
+	r.Feed.tracker.expect(o, touch, wants, holders{true, made.Users, made.UsersByRole, len(wants)})
+	return r.writeShards(ctx, o, organization, shards, wants, made.Shards)
+}
+
+// writeShards writes new shards before the one that gives users up to them, and ends shards after those that take
+// their users back, so that a user with access is in a shard at every instant.
+func (r *Reconciler) writeShards(
+	ctx context.Context, o Output, organization *resolve.Organization,
+	seen map[int]*corev1.ConfigMap, wants []publish.Want, data []map[string]string,
+) (progress, error) {
+	var differing []int
+	for i := range wants {
+		if !wants[i].Matches(seen[i]) {
+			differing = append(differing, i)
+		}
+	}
+	if len(differing) > 0 {
+		if wait := pace - r.Feed.Now().Sub(r.Feed.tracker.lastWritten(o)); wait > 0 {
+			return progress{after: wait}, nil
+		}
+		r.Feed.tracker.wrote(o, r.Feed.Now())
+		if growing := len(wants) > len(seen); growing {
+			slices.Reverse(differing)
+		}
+		for _, i := range differing {
+			if _, err := r.Publisher.Publish(ctx, &wants[i], data[i]); err != nil {
+				return progress{}, err
+			}
+		}
+		return progress{}, nil
+	}
+	return r.endShards(ctx, o, organization, seen, len(wants))
+}
+
+// endShards ends the shards from the given one on.
+func (r *Reconciler) endShards(
+	ctx context.Context, o Output, organization *resolve.Organization, seen map[int]*corev1.ConfigMap, from int,
+) (progress, error) {
+	p := progress{done: true}
+	var failures []error
+	for _, shard := range slices.Sorted(maps.Keys(seen)) {
+		if shard < from {
+			continue
+		}
+		empty := publish.EmptyApplication(organization, o.Namespace, o.Name, shard)
+		failures = append(failures, r.end(ctx, &p, seen[shard], accessv1alpha1.DocumentApplication, empty))
+	}
+	return p, errors.Join(failures...)
+}
+
+// end takes the next step in ending one ConfigMap. A document that is empty is done, although it is still there.
+func (r *Reconciler) end(
+	ctx context.Context, p *progress, seen *corev1.ConfigMap, kind string, empty map[string]string,
+) error {
+	p.done = p.done && seen.Annotations[accessv1alpha1.AnnotationDigest] == publish.Digest(empty)
+	wait, err := r.Publisher.End(ctx, seen, kind, empty)
+	if wait > 0 && (p.after == 0 || wait < p.after) {
+		p.after = wait
+	}
+	return err
+}
+
+// reconcileUser is for both documents of a user: the user document in an organization, and in the system namespace the
+// organizations document.
+func (r *Reconciler) reconcileUser(ctx context.Context, o Output, touch uint64) (progress, error) {
+	user, known := r.Feed.names.user(o.Name)
+	owner := roster.Ownership{}
+	if known {
+		owner = r.Feed.Roster.Ownership(o.Namespace, user)
+	}
+	if owner.Materialize && owner.Materialized == nil {
+		// The document follows when the watch shows its owner.
+		return progress{}, r.materialize(ctx, o, user)
+	}
+	key := types.NamespacedName{Namespace: o.Namespace, Name: documentName(o)}
+	seen := r.Feed.Observed.Get(key)
+	data := r.userData(o, user, owner)
+	if data == nil {
+		r.Feed.tracker.expect(o, touch, nil, holders{})
+		return r.endUser(ctx, o, user, seen, owner)
+	}
+	if owner.Owner == nil {
+		return progress{}, nil // until the watch shows it
+	}
+	want := publish.Want{
+		Key: key, Document: string(o.Kind), Digest: publish.Digest(data),
+		Owner: publish.Owner(string(roster.KindUserAccess), owner.Owner),
+	}
+	r.Feed.tracker.expect(o, touch, []publish.Want{want}, holders{})
+	wrote, err := r.Publisher.Publish(ctx, &want, data)
+	if wrote || err != nil || !want.Matches(seen) {
+		return progress{}, err
+	}
+	if owner.Materialized != nil && owner.Owner != owner.Materialized {
+		// A declared UserAccess has taken over, and the document is already its.
+		return progress{done: true}, r.dematerialize(ctx, owner.Materialized)
+	}
+	return progress{done: true}, nil
+}
+
+func documentName(o Output) string {
+	if o.Kind == OrganizationsDocument {
+		return publish.OrganizationsName(o.Name)
+	}
+	return publish.UserDocumentName(o.Name)
+}
+
+// userData renders the document; nil where there should be none.
+func (r *Reconciler) userData(o Output, user string, owner roster.Ownership) map[string]string {
+	atSystem := o.Namespace == r.Feed.Roster.SystemNamespace()
+	if !owner.Reason || atSystem != (o.Kind == OrganizationsDocument) {
+		return nil
+	}
+	if atSystem {
+		entries := r.Feed.Roster.Entries(user)
+		if len(entries) < 2 {
+			return nil
+		}
+		organizations := make([]document.Organization, len(entries))
+		for i, e := range entries {
+			organizations[i] = document.Organization{
+				Name: e.Organization, OrganizationRole: e.OrganizationRole, NotAfter: e.NotAfter,
+			}
+		}
+		return publish.OrganizationsData(user, organizations)
+	}
+	decision, organization := r.Feed.Roster.Decision(o.Namespace, user), r.Feed.Roster.Organization(o.Namespace)
+	if decision == nil || organization == nil || !r.Feed.Roster.PublishesUsers(o.Namespace) {
+		return nil
+	}
+	return publish.UserData(publish.User(organization, user, decision, r.Feed.Roster.Applications(o.Namespace)))
+}
+
+// endUser ends the document, and then the materialized UserAccess that has no reason any more.
+func (r *Reconciler) endUser(
+	ctx context.Context, o Output, user string, seen *corev1.ConfigMap, owner roster.Ownership,
+) (progress, error) {
+	p := progress{done: true}
+	if seen != nil {
+		empty := publish.UserData(publish.EmptyUser(o.Namespace, user))
+		if o.Kind == OrganizationsDocument {
+			empty = publish.OrganizationsData(user, nil)
+		}
+		err := r.end(ctx, &p, seen, string(o.Kind), empty)
+		return p, err
+	}
+	if owner.Materialized != nil && !owner.Materialize {
+		return p, r.dematerialize(ctx, owner.Materialized)
+	}
+	return p, nil
+}
+
+// materialize writes the UserAccess of a user who has none declared.
+func (r *Reconciler) materialize(ctx context.Context, o Output, user string) error {
+	ua := &accessv1alpha1.UserAccess{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: o.Namespace, Name: o.Name,
+			Labels: map[string]string{accessv1alpha1.LabelMaterialized: accessv1alpha1.ValueTrue},
+		},
+		Spec: accessv1alpha1.UserAccessSpec{User: accessv1alpha1.UserName(user)},
+	}
+	err := r.Publisher.Client.Create(ctx, ua)
+	if !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	if taken := r.Feed.Roster.UserAccess(o.Namespace, o.Name); taken != nil && string(taken.Spec.User) != user {
+		return &takenError{namespace: o.Namespace, name: o.Name, wanted: user, has: string(taken.Spec.User)}
+	}
+	return nil // the watch has yet to show it
+}
+
+// dematerialize removes a UserAccess that Usher wrote and that has no reason any more.
+func (r *Reconciler) dematerialize(ctx context.Context, ua *accessv1alpha1.UserAccess) error {
+	if ua.DeletionTimestamp != nil {
+		return nil
+	}
+	gone := &accessv1alpha1.UserAccess{ObjectMeta: metav1.ObjectMeta{Namespace: ua.Namespace, Name: ua.Name}}
+	return client.IgnoreNotFound(r.Publisher.Client.Delete(ctx, gone,
+		client.Preconditions{UID: &ua.UID, ResourceVersion: &ua.ResourceVersion}))
+}
+
+// blocks says whether the error is a reason of the document's own, which waiting for the document would not mend.
+func blocks(err error) bool {
+	var conflict *publish.ConflictError
+	var taken *takenError
+	return errors.As(err, &conflict) || errors.As(err, &taken) ||
+		apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsNotFound(err) ||
+		apierrors.IsRequestEntityTooLargeError(err)
+}
+
+func (r *Reconciler) reconcileDocument(ctx context.Context, o Output) (reconcile.Result, error) {
+	touch := r.Feed.tracker.begin(o)
+	if r.Feed.Roster.Terminating(o.Namespace) {
+		// What is published goes with its namespace, and nothing new can be written there.
+		r.Feed.finished(o, touch)
+		return reconcile.Result{}, nil
+	}
+	step := r.reconcileUser
+	if o.Kind == ApplicationDocument {
+		step = r.reconcileApplication
+	}
+	p, err := step(ctx, o, touch)
+	switch {
+	case apierrors.IsConflict(err):
+		return reconcile.Result{RequeueAfter: again}, nil
+	case err != nil && blocks(err):
+		r.Feed.blocked(o, touch, err)
+		return reconcile.Result{RequeueAfter: blockedAgain}, nil
+	case err != nil:
+		return reconcile.Result{}, err
+	}
+	if p.done {
+		r.Feed.finished(o, touch)
+		r.Feed.tracker.forget(o)
+	}
+	return reconcile.Result{RequeueAfter: p.after}, nil
+}

@@ -1,0 +1,424 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/publish"
+	"github.com/usher-dev/usher/internal/resolve"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+// Feed keeps the roster in step with the watch, on every replica. On the leader it also marks the outputs that a change
+// touches and puts them into the queue.
+type Feed struct {
+	Roster    *roster.Roster
+	Observed  *publish.Observed
+	Informers cache.Informers
+	Metrics   *Metrics
+	// Now is the clock.
+	Now func() time.Time
+
+	// settling is held while the roster settles and the outputs are marked, so that no status is computed between the
+	// two.
+	settling sync.RWMutex
+	tracker  *tracker
+	names    names
+
+	wake  chan struct{}
+	ready chan struct{}
+
+	queueMu sync.Mutex
+	queue   priorityqueue.PriorityQueue[Output]
+}
+
+// NewFeed returns a feed that has seen nothing yet.
+func NewFeed(
+	r *roster.Roster, observed *publish.Observed, informers cache.Informers, metrics *Metrics, now func() time.Time,
+) *Feed {
+	return &Feed{
+		Roster: r, Observed: observed, Informers: informers, Metrics: metrics, Now: now,
+		tracker: newTracker(), names: names{users: map[string]string{}},
+		wake: make(chan struct{}, 1), ready: make(chan struct{}),
+	}
+}
+
+// names finds users by the names that their documents carry.
+type names struct {
+	mu    sync.RWMutex
+	users map[string]string
+}
+
+func (n *names) note(user string) string {
+	name := roster.UserName(user)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.users[name] = user
+	return name
+}
+
+func (n *names) user(name string) (string, bool) {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	user, known := n.users[name]
+	return user, known
+}
+
+// Ready is closed when the first lists of all kinds have been handled and settled: not before may anything be
+// published or removed.
+func (f *Feed) Ready() <-chan struct{} { return f.ready }
+
+// NeedLeaderElection says that every replica feeds its roster.
+func (f *Feed) NeedLeaderElection() bool { return false }
+
+// watch hands all that the informers see to the feed. The returned registrations tell when the first lists have been
+// handled, which is later than when they are cached.
+func (f *Feed) watch(ctx context.Context) ([]toolscache.ResourceEventHandlerRegistration, error) {
+	var all []toolscache.ResourceEventHandlerRegistration
+	for _, watched := range []struct {
+		object  client.Object
+		handler toolscache.ResourceEventHandler
+	}{
+		{&corev1.Namespace{}, f.rosterHandler()},
+		{&accessv1alpha1.AccessPolicy{}, f.rosterHandler()},
+		{&accessv1alpha1.ApplicationAccess{}, f.rosterHandler()},
+		{&accessv1alpha1.AccessGroup{}, f.rosterHandler()},
+		{&accessv1alpha1.UserAccess{}, f.rosterHandler()},
+		{&corev1.ConfigMap{}, f.configMapHandler()},
+	} {
+		informer, err := f.Informers.GetInformer(ctx, watched.object)
+		if err != nil {
+			return nil, fmt.Errorf("watching %T: %w", watched.object, err)
+		}
+		registration, err := informer.AddEventHandler(watched.handler)
+		if err != nil {
+			return nil, fmt.Errorf("watching %T: %w", watched.object, err)
+		}
+		all = append(all, registration)
+	}
+	return all, nil
+}
+
+func (f *Feed) rosterHandler() toolscache.ResourceEventHandler {
+	set := func(object any) {
+		// The informers are those of watch: the roster knows their kinds.
+		_ = f.Roster.Set(object.(runtime.Object))
+		f.signal()
+	}
+	return toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    set,
+		UpdateFunc: func(_, object any) { set(object) },
+		DeleteFunc: func(object any) {
+			_ = f.Roster.Remove(last(object).(runtime.Object))
+			f.signal()
+		},
+	}
+}
+
+func (f *Feed) configMapHandler() toolscache.ResourceEventHandler {
+	set := func(object any) {
+		cm := object.(*corev1.ConfigMap)
+		f.Observed.Set(cm)
+		f.seen(cm)
+	}
+	return toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    set,
+		UpdateFunc: func(_, object any) { set(object) },
+		DeleteFunc: func(object any) {
+			cm := last(object).(*corev1.ConfigMap)
+			f.Observed.Delete(cm.Namespace, cm.Name)
+			f.seen(cm)
+		},
+	}
+}
+
+// last is the object that a watch which missed its end saw last.
+func last(object any) any {
+	if unknown, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
+		return unknown.Obj
+	}
+	return object
+}
+
+func (f *Feed) signal() {
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+// seen looks at what the watch shows of a document: it is finished as it was rendered, or it has to be looked at.
+func (f *Feed) seen(cm *corev1.ConfigMap) {
+	o, ours := documentAt(client.ObjectKeyFromObject(cm))
+	if !ours {
+		return
+	}
+	wants, touch := f.tracker.expected(o)
+	for i := range wants {
+		if !wants[i].Matches(f.Observed.Get(wants[i].Key)) {
+			f.enqueue(o)
+			return
+		}
+	}
+	if len(wants) == 0 || len(wants) != f.shardsOf(o) {
+		f.enqueue(o)
+		return
+	}
+	f.finished(o, touch)
+}
+
+// shardsOf says how many ConfigMaps the watch shows of the document.
+func (f *Feed) shardsOf(o Output) int {
+	if o.Kind == ApplicationDocument {
+		return len(f.Observed.Shards(o.Namespace, o.Name))
+	}
+	return 1
+}
+
+// finished notes that the document stands as the touch left it, and lets those report who waited for it.
+func (f *Feed) finished(o Output, touch uint64) {
+	wasBlocked := f.tracker.blockedBy(o) != nil
+	free, took := f.tracker.finish(o, touch, f.Now())
+	if took > 0 {
+		f.Metrics.published(o.Kind, took)
+	}
+	f.released(o, free)
+	if wasBlocked {
+		f.concerned(o)
+	}
+}
+
+// blocked notes that the document cannot be written.
+func (f *Feed) blocked(o Output, touch uint64, why error) {
+	was := f.tracker.blockedBy(o)
+	free := f.tracker.block(o, touch, why)
+	f.released(o, free)
+	if (was == nil) != (why == nil) || (was != nil && was.Error() != why.Error()) {
+		f.concerned(o)
+	}
+}
+
+// concerned enqueues the statuses that count documents which cannot be written.
+func (f *Feed) concerned(o Output) {
+	for _, object := range f.Roster.Concerned(o.Namespace) {
+		f.enqueue(statusOf(object))
+	}
+}
+
+func (f *Feed) released(o Output, free []roster.Object) {
+	f.enqueueOwner(o)
+	for _, object := range free {
+		if object == sweep(object.Namespace) {
+			f.enqueueStatuses(object.Namespace)
+			continue
+		}
+		f.enqueue(statusOf(object))
+	}
+}
+
+// enqueueOwner enqueues the status of the object that owns the document.
+func (f *Feed) enqueueOwner(o Output) {
+	if o.Kind == ApplicationDocument {
+		f.enqueue(Output{ApplicationStatus, o.Namespace, o.Name})
+		return
+	}
+	user, known := f.names.user(o.Name)
+	if !known {
+		return
+	}
+	if owner := f.Roster.Ownership(o.Namespace, user).Owner; owner != nil {
+		f.enqueue(Output{UserStatus, o.Namespace, owner.Name})
+	}
+}
+
+func (f *Feed) enqueueStatuses(namespace string) {
+	for _, object := range f.Roster.Objects(namespace) {
+		f.enqueue(statusOf(object))
+	}
+	if !f.tracker.sweeping("") {
+		for _, object := range f.Roster.Objects(f.Roster.SystemNamespace()) {
+			f.enqueue(statusOf(object))
+		}
+	}
+}
+
+func (f *Feed) enqueue(o Output) { f.enqueueAfter(o, 0) }
+
+func (f *Feed) enqueueAfter(o Output, after time.Duration) {
+	f.queueMu.Lock()
+	defer f.queueMu.Unlock()
+	if f.queue == nil {
+		return // not the leader: the one that becomes it looks at everything
+	}
+	priority := o.priority()
+	f.queue.AddWithOpts(priorityqueue.AddOpts{After: after, Priority: &priority}, o)
+}
+
+// Start settles the roster whenever something was seen or a window opens or closes, until the context ends.
+func (f *Feed) Start(ctx context.Context) error {
+	registrations, err := f.watch(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range registrations {
+		if !toolscache.WaitForCacheSync(ctx.Done(), r.HasSynced) {
+			return errors.New("the first lists did not arrive before the manager stopped")
+		}
+	}
+	f.settle()
+	close(f.ready)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		timer.Reset(f.untilNext())
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-f.wake:
+		case <-timer.C:
+		}
+		f.settle()
+	}
+}
+
+// longestRest bounds how late a change of the clock is noticed.
+const longestRest = 10 * time.Second
+
+func (f *Feed) untilNext() time.Duration {
+	next := f.Roster.Next()
+	if next.IsZero() {
+		return longestRest
+	}
+	return min(max(next.Sub(f.Now()), time.Millisecond), longestRest)
+}
+
+func (f *Feed) settle() {
+	f.settling.Lock()
+	defer f.settling.Unlock()
+	now := f.Now()
+	changes := f.Roster.Settle(now)
+	f.mark(&changes, now)
+	f.Metrics.settled(f.Roster)
+}
+
+// mark puts everything into the queue that the changes touch.
+func (f *Feed) mark(changes *roster.Changes, now time.Time) {
+	for i := range changes.Users {
+		f.markUser(&changes.Users[i], now)
+	}
+	for _, c := range changes.Rules {
+		for _, application := range f.Roster.ApplicationAccesses(c.Organization) {
+			f.touch(Output{ApplicationDocument, c.Organization, application}, c.Causes, now)
+		}
+		f.Roster.EachDecision(c.Organization, func(user string, _ *resolve.Decision) {
+			f.touch(Output{UserDocument, c.Organization, f.names.note(user)}, c.Causes, now)
+		})
+	}
+	for _, o := range changes.Applications {
+		f.touch(Output{ApplicationDocument, o.Namespace, o.Name}, []roster.Object{o}, now)
+	}
+	for _, a := range changes.Accounts {
+		f.touch(f.documentOf(a.Namespace, f.names.note(a.User)), nil, now)
+	}
+	for _, o := range changes.Objects {
+		f.enqueue(statusOf(o))
+	}
+}
+
+func (f *Feed) markUser(c *roster.UserChange, now time.Time) {
+	name := f.names.note(c.User)
+	applications := f.Roster.ApplicationAccesses(c.Organization)
+	for _, application := range roster.ChangedApplications(c.Before, c.After, applications) {
+		f.touch(Output{ApplicationDocument, c.Organization, application}, c.Causes, now)
+	}
+	f.touch(Output{UserDocument, c.Organization, name}, c.Causes, now)
+	if !sameEntry(c.Before, c.After) {
+		f.touch(Output{OrganizationsDocument, f.Roster.SystemNamespace(), name}, nil, now)
+	}
+}
+
+// documentOf is the document that the user's UserAccess in the namespace owns.
+func (f *Feed) documentOf(namespace, name string) Output {
+	if namespace == f.Roster.SystemNamespace() {
+		return Output{OrganizationsDocument, namespace, name}
+	}
+	return Output{UserDocument, namespace, name}
+}
+
+func sameEntry(before, after *resolve.Decision) bool {
+	if before == nil || after == nil || before.Enters != after.Enters {
+		enters := func(d *resolve.Decision) bool { return d != nil && d.Enters }
+		return enters(before) == enters(after)
+	}
+	return before.OrganizationRole.Role == after.OrganizationRole.Role && before.EntersNotAfter.Equal(after.EntersNotAfter)
+}
+
+func (f *Feed) touch(o Output, causes []roster.Object, now time.Time) {
+	if !f.leads() {
+		return
+	}
+	f.tracker.touch(o, causes, now)
+	f.enqueue(o)
+}
+
+func (f *Feed) leads() bool {
+	f.queueMu.Lock()
+	defer f.queueMu.Unlock()
+	return f.queue != nil
+}
+
+// lead takes the queue over and looks at every document and every status.
+func (f *Feed) lead(queue workqueue.TypedRateLimitingInterface[Output]) error {
+	priorities, ok := queue.(priorityqueue.PriorityQueue[Output])
+	if !ok {
+		return fmt.Errorf("the queue is a %T, not one by priority", queue)
+	}
+	f.settling.Lock()
+	defer f.settling.Unlock()
+	f.queueMu.Lock()
+	f.queue = priorities
+	f.queueMu.Unlock()
+	f.sweep()
+	return nil
+}
+
+// sweep touches every document there is or should be, and enqueues every status.
+func (f *Feed) sweep() {
+	now := f.Now()
+	for _, namespace := range f.Roster.Namespaces() {
+		cause := []roster.Object{sweep(namespace)}
+		for _, application := range f.Roster.ApplicationAccesses(namespace) {
+			f.touch(Output{ApplicationDocument, namespace, application}, cause, now)
+		}
+		f.Roster.EachDecision(namespace, func(user string, d *resolve.Decision) {
+			name := f.names.note(user)
+			f.touch(Output{UserDocument, namespace, name}, cause, now)
+			if d.Enters {
+				f.touch(Output{OrganizationsDocument, f.Roster.SystemNamespace(), name}, nil, now)
+			}
+		})
+		for _, user := range f.Roster.Accounts(namespace) {
+			f.touch(f.documentOf(namespace, f.names.note(user)), cause, now)
+		}
+		for _, object := range f.Roster.Objects(namespace) {
+			f.enqueue(statusOf(object))
+		}
+	}
+	for _, key := range f.Observed.Keys() {
+		if o, ours := documentAt(key); ours {
+			f.touch(o, nil, now)
+		}
+	}
+}

@@ -1,0 +1,62 @@
+package controller
+
+import (
+	"k8s.io/apimachinery/pkg/types"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/publish"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+// OutputKind says what an output is.
+type OutputKind string
+
+// The kinds of outputs.
+const (
+	ApplicationDocument   OutputKind = accessv1alpha1.DocumentApplication
+	UserDocument          OutputKind = accessv1alpha1.DocumentUser
+	OrganizationsDocument OutputKind = accessv1alpha1.DocumentOrganizations
+
+	GroupStatus       OutputKind = OutputKind(roster.KindAccessGroup)
+	UserStatus        OutputKind = OutputKind(roster.KindUserAccess)
+	ApplicationStatus OutputKind = OutputKind(roster.KindApplicationAccess)
+	PolicyStatus      OutputKind = OutputKind(roster.KindAccessPolicy)
+)
+
+// Output is one thing that is written. Name is the application of an application document, the name of the user of a
+// user's document, and the object's name for a status.
+type Output struct {
+	Kind      OutputKind
+	Namespace string
+	Name      string
+}
+
+// Priorities of the queue: a revocation never waits behind bookkeeping.
+const (
+	priorityStatus      = 100
+	priorityUser        = 200
+	priorityApplication = 300
+)
+
+func (o Output) priority() int {
+	switch o.Kind {
+	case ApplicationDocument:
+		return priorityApplication
+	case UserDocument, OrganizationsDocument:
+		return priorityUser
+	default:
+		return priorityStatus
+	}
+}
+
+func (o Output) isDocument() bool { return o.priority() != priorityStatus }
+
+func statusOf(object roster.Object) Output {
+	return Output{OutputKind(object.Kind), object.Namespace, object.Name}
+}
+
+// documentAt returns the document that a ConfigMap of that name belongs to, if any.
+func documentAt(key types.NamespacedName) (Output, bool) {
+	kind, subject, _ := publish.ParseName(key.Name)
+	return Output{OutputKind(kind), key.Namespace, subject}, kind != ""
+}

@@ -1,0 +1,272 @@
+package controller
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+// patience is how long documents may be on their way before a status says so. Mostly they arrive before it, and one
+// write says that all is there.
+const patience = 2 * time.Second
+
+// statusDigestKey holds, in the cache only, the digest of the status that the API server has. It is an annotation
+// because the cache keeps objects of the API's types.
+const statusDigestKey = "cache.access.usher.dev/status-digest"
+
+// ObserveStatus is the cache's view of an object of the four kinds: no managed fields, and of the status only the
+// conditions and a digest. It changes the object; other objects stay as they are.
+func ObserveStatus(object client.Object) {
+	object.SetManagedFields(nil)
+	switch o := object.(type) {
+	case *accessv1alpha1.AccessGroup:
+		setDigest(o, o.Status)
+		o.Status = accessv1alpha1.AccessGroupStatus{Conditions: o.Status.Conditions}
+	case *accessv1alpha1.UserAccess:
+		setDigest(o, o.Status)
+		o.Status = accessv1alpha1.UserAccessStatus{Conditions: o.Status.Conditions}
+	case *accessv1alpha1.ApplicationAccess:
+		setDigest(o, o.Status)
+		o.Status = accessv1alpha1.ApplicationAccessStatus{Conditions: o.Status.Conditions}
+	case *accessv1alpha1.AccessPolicy:
+		setDigest(o, o.Status)
+		o.Status = accessv1alpha1.AccessPolicyStatus{Conditions: o.Status.Conditions}
+	}
+}
+
+func setDigest(object client.Object, status any) {
+	annotations := object.GetAnnotations()
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	annotations[statusDigestKey] = statusDigest(status)
+	object.SetAnnotations(annotations)
+}
+
+func statusDigest(status any) string {
+	text, err := json.Marshal(status)
+	if err != nil {
+		return "" // no status has this digest: the status is written anew
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// statusWrite is a status as it should be: object carries it and what identifies the object, nothing else.
+type statusWrite struct {
+	object client.Object
+	status any
+	seen   client.Object
+	before []metav1.Condition
+	after  []metav1.Condition
+	// quiet: no events, for objects of which there may be thousands.
+	quiet bool
+}
+
+func (w *statusWrite) differs() bool {
+	return w.seen.GetAnnotations()[statusDigestKey] != statusDigest(w.status)
+}
+
+// reconcileStatus writes the status of one object where it differs. While documents that the object changes are on
+// their way it waits, and says so only if that takes long.
+func (r *Reconciler) reconcileStatus(ctx context.Context, o Output) (reconcile.Result, error) {
+	write, wait := r.planStatus(o)
+	if write == nil || !write.differs() {
+		return reconcile.Result{RequeueAfter: wait}, nil
+	}
+	err := r.Publisher.Client.Status().Update(ctx, write.object)
+	switch {
+	case apierrors.IsNotFound(err):
+		return reconcile.Result{}, nil
+	case apierrors.IsConflict(err):
+		return reconcile.Result{RequeueAfter: again}, nil
+	case err != nil:
+		return reconcile.Result{}, err
+	}
+	r.tell(write)
+	return reconcile.Result{RequeueAfter: wait}, nil
+}
+
+// planStatus computes the status while nothing settles, so that what it says of documents regards the same state.
+func (r *Reconciler) planStatus(o Output) (*statusWrite, time.Duration) {
+	f := r.Feed
+	f.settling.RLock()
+	defer f.settling.RUnlock()
+	object := roster.Object{Kind: roster.Kind(o.Kind), Namespace: o.Namespace, Name: o.Name}
+	if f.Roster.Unsettled(object) || f.tracker.sweeping(f.sweepOf(o.Namespace)) {
+		return nil, 0 // it is enqueued again when that is over
+	}
+	own, hasOwn := f.ownDocument(object)
+	now := f.Now()
+	p := publication{}
+	since := f.tracker.waitingSince(object)
+	if hasOwn {
+		p.blocked = f.tracker.blockedBy(own)
+		if p.blocked == nil {
+			since = earliest(since, f.tracker.openSince(own))
+		}
+	}
+	if !since.IsZero() {
+		if rest := patience - now.Sub(since); rest > 0 {
+			return nil, rest
+		}
+		p.pending = true
+	}
+	write := r.statusOf(object, p, now)
+	if write == nil {
+		r.Feed.Metrics.unresolvedIn(object, 0)
+	}
+	return write, 0
+}
+
+// sweepOf names the namespaces whose documents a status in the namespace rests on: its own, or all for the system
+// namespace.
+func (f *Feed) sweepOf(namespace string) string {
+	if namespace == f.Roster.SystemNamespace() {
+		return ""
+	}
+	return namespace
+}
+
+// ownDocument is the document that the object owns, and without which it is not ready.
+func (f *Feed) ownDocument(object roster.Object) (Output, bool) {
+	switch object.Kind {
+	case roster.KindApplicationAccess:
+		return Output{ApplicationDocument, object.Namespace, object.Name}, true
+	case roster.KindUserAccess:
+		ua := f.Roster.UserAccess(object.Namespace, object.Name)
+		if ua == nil {
+			return Output{}, false
+		}
+		return f.documentOf(object.Namespace, roster.UserName(string(ua.Spec.User))), true
+	default:
+		return Output{}, false
+	}
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}
+
+// statusOf returns nil where the object is gone.
+func (r *Reconciler) statusOf(object roster.Object, p publication, now time.Time) *statusWrite {
+	switch object.Kind {
+	case roster.KindAccessGroup:
+		report := r.Feed.Roster.Group(object.Namespace, object.Name, samples)
+		if report == nil {
+			return nil
+		}
+		r.Feed.Metrics.unresolvedIn(object, len(report.Unresolved))
+		made := &accessv1alpha1.AccessGroup{ObjectMeta: identity(report.Object)}
+		made.Status = groupStatus(report, p, r.unpublished(object), r.Feed.Roster.SystemNamespace(), now)
+		return &statusWrite{
+			object: made, status: made.Status, seen: report.Object,
+			before: report.Object.Status.Conditions, after: made.Status.Conditions,
+		}
+	case roster.KindUserAccess:
+		report := r.Feed.Roster.User(object.Namespace, object.Name)
+		if report == nil {
+			return nil
+		}
+		r.Feed.Metrics.unresolvedIn(object, len(report.Unresolved))
+		made := &accessv1alpha1.UserAccess{ObjectMeta: identity(report.Object)}
+		made.Status = userStatus(report, p, now)
+		return &statusWrite{
+			object: made, status: made.Status, seen: report.Object,
+			before: report.Object.Status.Conditions, after: made.Status.Conditions,
+			quiet: roster.IsMaterialized(report.Object),
+		}
+	case roster.KindApplicationAccess:
+		report := r.Feed.Roster.Application(object.Namespace, object.Name)
+		if report == nil {
+			return nil
+		}
+		h := r.Feed.tracker.holdersOf(Output{ApplicationDocument, object.Namespace, object.Name})
+		made := &accessv1alpha1.ApplicationAccess{ObjectMeta: identity(report.Object)}
+		made.Status = applicationStatus(report, p, h, r.Feed.Roster.Organization(object.Namespace), now)
+		return &statusWrite{
+			object: made, status: made.Status, seen: report.Object,
+			before: report.Object.Status.Conditions, after: made.Status.Conditions,
+		}
+	case roster.KindAccessPolicy:
+		report := r.Feed.Roster.Policy(object.Namespace)
+		if report == nil || object.Name != report.Object.Name {
+			return nil
+		}
+		r.Feed.Metrics.unresolvedIn(object, len(report.Unresolved))
+		made := &accessv1alpha1.AccessPolicy{ObjectMeta: identity(report.Object)}
+		made.Status = policyStatus(report, p, now)
+		return &statusWrite{
+			object: made, status: made.Status, seen: report.Object,
+			before: report.Object.Status.Conditions, after: made.Status.Conditions,
+		}
+	default:
+		return nil
+	}
+}
+
+// identity is what a status update is sent with: the API server takes nothing else from it but the status.
+func identity(object client.Object) metav1.ObjectMeta {
+	return metav1.ObjectMeta{
+		Namespace: object.GetNamespace(), Name: object.GetName(),
+		UID: object.GetUID(), ResourceVersion: object.GetResourceVersion(),
+	}
+}
+
+// unpublished counts the documents that cannot be written and that the group bears on.
+func (r *Reconciler) unpublished(group roster.Object) int {
+	count := 0
+	for _, o := range r.Feed.tracker.blocked() {
+		switch o.Kind {
+		case ApplicationDocument:
+			if r.Feed.Roster.Bears(group, o.Namespace, o.Name) {
+				count++
+			}
+		case UserDocument:
+			if user, known := r.Feed.names.user(o.Name); known && r.Feed.Roster.IsMember(group, user) {
+				count++
+			}
+		}
+	}
+	return count
+}
+
+// tell says in an event what the status says anew: that the object became ready, or why it is not.
+func (r *Reconciler) tell(w *statusWrite) {
+	if w.quiet || r.Recorder == nil {
+		return
+	}
+	for i := range w.after {
+		c := &w.after[i]
+		if c.Reason == reasonOf(w.before, c.Type) {
+			continue
+		}
+		switch c.Type {
+		case accessv1alpha1.ConditionReady:
+			kind := corev1.EventTypeWarning
+			if c.Status == metav1.ConditionTrue || c.Reason == accessv1alpha1.ReasonPublishing {
+				kind = corev1.EventTypeNormal
+			}
+			r.Recorder.Eventf(w.seen, nil, kind, c.Reason, "Publish", "%s", c.Message)
+		case accessv1alpha1.ConditionRoleConflict, accessv1alpha1.ConditionSystemRoleUnmapped,
+			accessv1alpha1.ConditionAdministratorExpires:
+			if c.Status == metav1.ConditionTrue {
+				r.Recorder.Eventf(w.seen, nil, corev1.EventTypeWarning, c.Reason, "Resolve", "%s", c.Message)
+			}
+		}
+	}
+}

@@ -1,0 +1,248 @@
+package controller
+
+import (
+	"sync"
+	"time"
+
+	"github.com/usher-dev/usher/internal/publish"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+// tracker knows which documents are not yet as they should be, and on account of which objects. It is what "Ready
+// means published" rests on: a document is finished when the watch shows it as it was rendered, not when it was
+// written.
+type tracker struct {
+	mu        sync.Mutex
+	documents map[Output]*documentState
+	waiting   map[roster.Object]*waitingObject
+}
+
+type documentState struct {
+	touched  uint64    // counts touches
+	since    time.Time // of the first touch that is not finished
+	finished uint64    // the touch up to which the document is finished
+	causes   map[roster.Object]uint64
+	blocked  error // why it cannot be written, for a reason of its own
+
+	rendered uint64 // the touch that the last rendering includes
+	wants    []publish.Want
+	written  time.Time
+
+	holders holders
+}
+
+// holders is what the status of an ApplicationAccess says of its document.
+type holders struct {
+	rendered bool
+	users    int
+	byRole   map[string]int
+	shards   int
+}
+
+type waitingObject struct {
+	since     time.Time
+	documents map[Output]struct{}
+}
+
+func newTracker() *tracker {
+	return &tracker{documents: map[Output]*documentState{}, waiting: map[roster.Object]*waitingObject{}}
+}
+
+// touch notes that the document may have to change on account of the causes.
+func (t *tracker) touch(o Output, causes []roster.Object, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	d := t.documents[o]
+	if d == nil {
+		d = &documentState{}
+		t.documents[o] = d
+	}
+	if d.touched == d.finished {
+		d.since = now
+	}
+	d.touched++
+	for _, cause := range causes {
+		if d.causes == nil {
+			d.causes = map[roster.Object]uint64{}
+		}
+		d.causes[cause] = d.touched
+		w := t.waiting[cause]
+		if w == nil {
+			w = &waitingObject{since: now, documents: map[Output]struct{}{}}
+			t.waiting[cause] = w
+		}
+		w.documents[o] = struct{}{}
+	}
+}
+
+// begin returns the number of the last touch: what is rendered from now on includes it.
+func (t *tracker) begin(o Output) uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if d := t.documents[o]; d != nil {
+		return d.touched
+	}
+	return 0
+}
+
+// expect notes how the document should look that includes the touch.
+func (t *tracker) expect(o Output, touch uint64, wants []publish.Want, h holders) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if d := t.documents[o]; d != nil {
+		d.rendered, d.wants, d.holders = touch, wants, h
+	}
+}
+
+// wrote notes when the document was last written.
+func (t *tracker) wrote(o Output, at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if d := t.documents[o]; d != nil {
+		d.written = at
+	}
+}
+
+func (t *tracker) lastWritten(o Output) time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if d := t.documents[o]; d != nil {
+		return d.written
+	}
+	return time.Time{}
+}
+
+// finish notes that the watch shows the document with all that the touch brought. It returns the objects that no
+// longer wait for any document, and how long ago the first of the finished touches was; zero, where none was open.
+func (t *tracker) finish(o Output, touch uint64, now time.Time) (free []roster.Object, took time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	d := t.documents[o]
+	if d == nil {
+		return nil, 0
+	}
+	d.blocked = nil
+	if touch > d.finished {
+		took = now.Sub(d.since)
+		d.finished, d.since = touch, now
+	}
+	return t.release(o, d, touch), took
+}
+
+// block notes that the document cannot be written for a reason of its own; it holds nobody up.
+func (t *tracker) block(o Output, touch uint64, why error) []roster.Object {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	d := t.documents[o]
+	if d == nil {
+		return nil
+	}
+	d.blocked = why
+	return t.release(o, d, touch)
+}
+
+func (t *tracker) release(o Output, d *documentState, touch uint64) []roster.Object {
+	var free []roster.Object
+	for cause, at := range d.causes {
+		if at > touch {
+			continue
+		}
+		delete(d.causes, cause)
+		if w := t.waiting[cause]; w != nil {
+			delete(w.documents, o)
+			if len(w.documents) == 0 {
+				delete(t.waiting, cause)
+				free = append(free, cause)
+			}
+		}
+	}
+	return free
+}
+
+// expected returns the last rendering and the touch that it includes.
+func (t *tracker) expected(o Output) ([]publish.Want, uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if d := t.documents[o]; d != nil {
+		return d.wants, d.rendered
+	}
+	return nil, 0
+}
+
+// waitingSince says since when a document holds up one of the objects; zero: none does.
+func (t *tracker) waitingSince(object roster.Object) time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if w := t.waiting[object]; w != nil {
+		return w.since
+	}
+	return time.Time{}
+}
+
+// sweeping says whether a document of the namespace, or of any for "", has yet to be looked at since the start.
+func (t *tracker) sweeping(namespace string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if namespace != "" {
+		return t.waiting[sweep(namespace)] != nil
+	}
+	for object := range t.waiting {
+		if object == sweep(object.Namespace) {
+			return true
+		}
+	}
+	return false
+}
+
+// sweep stands, as a cause, for the start: every document is looked at before a status is written.
+func sweep(namespace string) roster.Object { return roster.Object{Namespace: namespace} }
+
+// openSince says since when the document is not as it should be; zero: it is, or nothing is known of it.
+func (t *tracker) openSince(o Output) time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if d := t.documents[o]; d != nil && d.finished != d.touched {
+		return d.since
+	}
+	return time.Time{}
+}
+
+func (t *tracker) blockedBy(o Output) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if d := t.documents[o]; d != nil {
+		return d.blocked
+	}
+	return nil
+}
+
+func (t *tracker) holdersOf(o Output) holders {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if d := t.documents[o]; d != nil {
+		return d.holders
+	}
+	return holders{}
+}
+
+// blocked lists the documents that cannot be written, in order.
+func (t *tracker) blocked() []Output {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var outputs []Output
+	for o, d := range t.documents {
+		if d.blocked != nil {
+			outputs = append(outputs, o)
+		}
+	}
+	return outputs
+}
+
+// forget drops what is known of a document that is not wanted and holds nobody up.
+func (t *tracker) forget(o Output) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if d := t.documents[o]; d != nil && len(d.wants) == 0 && len(d.causes) == 0 && d.touched == d.finished {
+		delete(t.documents, o)
+	}
+}

@@ -1,0 +1,136 @@
+package publish
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+// FieldManager is the name under which Usher writes.
+const FieldManager = "usher"
+
+// Prefixes of the names of published ConfigMaps.
+const (
+	applicationPrefix   = "application-access-"
+	userPrefix          = "user-access-"
+	organizationsPrefix = "user-organizations-"
+)
+
+// ApplicationName is the name of the ConfigMap that holds the shard of an application document.
+func ApplicationName(application string, shard int) string {
+	if shard == 0 {
+		return applicationPrefix + application
+	}
+	return applicationPrefix + application + "." + strconv.Itoa(shard)
+}
+
+// UserDocumentName is the name of the ConfigMap of a user document; user is the name of the user, not the identity.
+func UserDocumentName(user string) string { return userPrefix + user }
+
+// OrganizationsName is the name of the ConfigMap of an organizations document; user is the name of the user.
+func OrganizationsName(user string) string { return organizationsPrefix + user }
+
+// ParseName says what a ConfigMap's name stands for: the kind of document (a Document value of the API), the
+// application or the name of the user, and the shard. The kind is empty for any other name.
+func ParseName(name string) (kind, subject string, shard int) {
+	if rest, ok := strings.CutPrefix(name, applicationPrefix); ok && rest != "" {
+		application, number, sharded := strings.Cut(rest, ".")
+		if !sharded {
+			return accessv1alpha1.DocumentApplication, application, 0
+		}
+		n, err := strconv.Atoi(number)
+		if err != nil || n < 1 || ApplicationName(application, n) != name {
+			return "", "", 0
+		}
+		return accessv1alpha1.DocumentApplication, application, n
+	}
+	if rest, ok := strings.CutPrefix(name, userPrefix); ok && rest != "" {
+		return accessv1alpha1.DocumentUser, rest, 0
+	}
+	if rest, ok := strings.CutPrefix(name, organizationsPrefix); ok && rest != "" {
+		return accessv1alpha1.DocumentOrganizations, rest, 0
+	}
+	return "", "", 0
+}
+
+// Digest is the SHA-256, in hexadecimal, over the data of a ConfigMap: keys in order, each key and value preceded by
+// its length, so that no two different data have the same.
+func Digest(data map[string]string) string {
+	hash := sha256.New()
+	var length [8]byte
+	write := func(s string) {
+		binary.BigEndian.PutUint64(length[:], uint64(len(s)))
+		hash.Write(length[:])
+		hash.Write([]byte(s))
+	}
+	for _, key := range slices.Sorted(maps.Keys(data)) {
+		write(key)
+		write(data[key])
+	}
+	return hex.EncodeToString(hash.Sum(nil))
+}
+
+// Want is a published ConfigMap as it should be, but for its data.
+type Want struct {
+	Key      types.NamespacedName
+	Document string // a Document value of the API
+	Digest   string
+	Owner    metav1.OwnerReference
+}
+
+func (w *Want) labels() map[string]string {
+	return map[string]string{
+		accessv1alpha1.LabelManagedBy: accessv1alpha1.ManagedBy,
+		accessv1alpha1.LabelDocument:  w.Document,
+	}
+}
+
+// Matches says whether the ConfigMap, as package publish observes it, is as wanted.
+func (w *Want) Matches(seen *corev1.ConfigMap) bool {
+	return seen != nil && seen.DeletionTimestamp == nil &&
+		seen.Annotations[accessv1alpha1.AnnotationDigest] == w.Digest &&
+		(seen.Immutable == nil || !*seen.Immutable) &&
+		maps.Equal(seen.Labels, w.labels()) &&
+		slices.EqualFunc(seen.OwnerReferences, []metav1.OwnerReference{w.Owner}, sameOwner)
+}
+
+func sameOwner(a, b metav1.OwnerReference) bool {
+	isTrue := func(p *bool) bool { return p != nil && *p }
+	return a.APIVersion == b.APIVersion && a.Kind == b.Kind && a.Name == b.Name && a.UID == b.UID &&
+		isTrue(a.Controller) == isTrue(b.Controller) && isTrue(a.BlockOwnerDeletion) == isTrue(b.BlockOwnerDeletion)
+}
+
+// Owner makes the reference by which an ApplicationAccess or a UserAccess controls its ConfigMaps.
+func Owner(kind string, object metav1.Object) metav1.OwnerReference {
+	yes := true
+	return metav1.OwnerReference{
+		APIVersion: accessv1alpha1.GroupVersion.String(), Kind: kind, Name: object.GetName(), UID: object.GetUID(),
+		Controller: &yes, BlockOwnerDeletion: &yes,
+	}
+}
+
+// Observe is the cache's view of a published ConfigMap: metadata without managed fields, and instead of the data a
+// digest annotation that tells the truth about it, or is not there. It changes the ConfigMap.
+func Observe(cm *corev1.ConfigMap) {
+	if digest, has := cm.Annotations[accessv1alpha1.AnnotationDigest]; has &&
+		(len(cm.BinaryData) > 0 || digest != Digest(cm.Data)) {
+		delete(cm.Annotations, accessv1alpha1.AnnotationDigest)
+	}
+	cm.Data, cm.BinaryData, cm.ManagedFields = nil, nil, nil
+}
+
+// isOurs says whether a ConfigMap with a name of ours was written by Usher: it has our label or our field manager.
+func isOurs(cm *corev1.ConfigMap) bool {
+	return cm.Labels[accessv1alpha1.LabelManagedBy] == accessv1alpha1.ManagedBy ||
+		slices.ContainsFunc(cm.ManagedFields, func(e metav1.ManagedFieldsEntry) bool { return e.Manager == FieldManager })
+}
