@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -89,11 +88,10 @@ func show(ctx context.Context, c *cluster.Cluster, out io.Writer) error {
 	}
 	fmt.Fprintf(&text, "\nWhat the application %s of %s reads (ConfigMap %s, key %s):\n\n",
 		demoApplication, demoOrganization, key.Name, documentKey)
-	if err := json.Indent(&text, []byte(document.Data[documentKey]), "", "  "); err != nil {
+	if err := writePretty(&text, []byte(document.Data[documentKey])); err != nil {
 		return fmt.Errorf("read the document of %s: %w", demoApplication, err)
 	}
 	text.WriteString(`
-
 To try it yourself:
 
   make up      the same in the background, with a kubectl to change things with

@@ -65,6 +65,34 @@ carol   NoAccess       NoAccess
 	}
 }
 
+func TestPretty(t *testing.T) {
+	long := strings.Repeat("x", prettyWidth)
+	for name, tc := range map[string]struct{ document, want string }{
+		"fits": {document: `{"a": [1, 2]}`, want: `{"a":[1,2]}`},
+		"objects": {
+			document: `{"b":"` + long + `","a":{"c":1}}`,
+			want:     "{\n  \"a\": {\"c\":1},\n  \"b\": \"" + long + "\"\n}",
+		},
+		"lists": {
+			document: `[["` + long + `"],1]`,
+			want:     "[\n  [\n    \"" + long + "\"\n  ],\n  1\n]",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got bytes.Buffer
+			if err := writePretty(&got, []byte(tc.document)); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want+"\n", got.String()); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+	if err := writePretty(io.Discard, []byte("{")); err == nil {
+		t.Error("half a document was written")
+	}
+}
+
 func TestParseApplied(t *testing.T) {
 	const group = `{"apiVersion":"access.usher.dev/v1alpha1","kind":"AccessGroup","metadata":{"namespace":"acme","name":"france"}}`
 	want := objectKeys{{kind: "AccessGroup", namespace: "acme", name: "france"}}
