@@ -37,6 +37,9 @@ func TestMatrices(t *testing.T) {
 		}),
 		user("acme", "duplicate", v1alpha1.UserAccessStatus{}),
 	}
+	before := user("acme", "alice", v1alpha1.UserAccessStatus{OrganizationRole: "Viewer"})
+	before.Labels = map[string]string{v1alpha1.LabelMaterialized: v1alpha1.ValueTrue}
+	users = append(users, before)
 	var got bytes.Buffer
 	if err := writeMatrices(&got, users); err != nil {
 		t.Fatal(err)

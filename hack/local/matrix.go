@@ -15,8 +15,22 @@ import (
 // writeMatrices writes for every organization who has which role in which application,
 // and by which rule.
 func writeMatrices(w io.Writer, users []v1alpha1.UserAccess) error {
+	type identity struct {
+		namespace string
+		user      v1alpha1.UserName
+	}
+	declared := map[identity]bool{}
+	for _, user := range users {
+		if !materialized(user) {
+			declared[identity{user.Namespace, user.Spec.User}] = true
+		}
+	}
 	organizations := map[string][]v1alpha1.UserAccess{}
 	for _, user := range users {
+		// It stays for a while after a declared one took over.
+		if materialized(user) && declared[identity{user.Namespace, user.Spec.User}] {
+			continue
+		}
 		// Where another object counts for the user, and in the system namespace, there is
 		// nothing to show.
 		if user.Status.OrganizationRole != "" {
@@ -32,6 +46,10 @@ func writeMatrices(w io.Writer, users []v1alpha1.UserAccess) error {
 		}
 	}
 	return nil
+}
+
+func materialized(user v1alpha1.UserAccess) bool {
+	return user.Labels[v1alpha1.LabelMaterialized] == v1alpha1.ValueTrue
 }
 
 func writeMatrix(w io.Writer, users []v1alpha1.UserAccess) error {
