@@ -279,7 +279,7 @@ func (f *Feed) Start(ctx context.Context) error {
 	}
 	f.settle()
 	close(f.ready)
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(0) //nolint:forbidigo // it only waits; which instant it is, Now says
 	defer timer.Stop()
 	for {
 		timer.Reset(f.untilNext())
@@ -315,16 +315,16 @@ func (f *Feed) settle() {
 
 // mark puts everything into the queue that the changes touch.
 func (f *Feed) mark(changes *roster.Changes, now time.Time) {
+	applications := map[string][]string{} // by organization
 	for i := range changes.Users {
-		f.markUser(&changes.Users[i], now)
-	}
-	for _, c := range changes.Rules {
-		for _, application := range f.Roster.ApplicationAccesses(c.Organization) {
-			f.touch(Output{ApplicationDocument, c.Organization, application}, c.Causes, now)
+		organization := changes.Users[i].Organization
+		if _, listed := applications[organization]; !listed {
+			applications[organization] = f.Roster.ApplicationAccesses(organization)
 		}
-		f.Roster.EachDecision(c.Organization, func(user string, _ *resolve.Decision) {
-			f.touch(Output{UserDocument, c.Organization, f.names.note(user)}, c.Causes, now)
-		})
+		f.markUser(&changes.Users[i], applications[organization], now)
+	}
+	for i := range changes.Rules {
+		f.markRules(&changes.Rules[i], now)
 	}
 	for _, o := range changes.Applications {
 		f.touch(Output{ApplicationDocument, o.Namespace, o.Name}, []roster.Object{o}, now)
@@ -337,9 +337,8 @@ func (f *Feed) mark(changes *roster.Changes, now time.Time) {
 	}
 }
 
-func (f *Feed) markUser(c *roster.UserChange, now time.Time) {
+func (f *Feed) markUser(c *roster.UserChange, applications []string, now time.Time) {
 	name := f.names.note(c.User)
-	applications := f.Roster.ApplicationAccesses(c.Organization)
 	for _, application := range roster.ChangedApplications(c.Before, c.After, applications) {
 		f.touch(Output{ApplicationDocument, c.Organization, application}, c.Causes, now)
 	}
@@ -347,6 +346,21 @@ func (f *Feed) markUser(c *roster.UserChange, now time.Time) {
 	if !sameEntry(c.Before, c.After) {
 		f.touch(Output{OrganizationsDocument, f.Roster.SystemNamespace(), name}, nil, now)
 	}
+}
+
+// markRules touches every document of the organization; where only an application more or less is named, the user
+// documents in which it shows although nothing is said of that user: those of users with a default role.
+func (f *Feed) markRules(c *roster.RulesChange, now time.Time) {
+	if c.Rules {
+		for _, application := range f.Roster.ApplicationAccesses(c.Organization) {
+			f.touch(Output{ApplicationDocument, c.Organization, application}, c.Causes, now)
+		}
+	}
+	f.Roster.EachDecision(c.Organization, func(user string, d *resolve.Decision) {
+		if c.Rules || d.Default.GivesAccess() {
+			f.touch(Output{UserDocument, c.Organization, f.names.note(user)}, c.Causes, now)
+		}
+	})
 }
 
 // documentOf is the document that the user's UserAccess in the namespace owns.

@@ -81,16 +81,16 @@ type boundSystem struct {
 // Entry returns what the System group or individual grants of the system namespace give in the organization: the
 // entry that names it, or where there is none the one for all (docs/rules.md R2). Nil means nothing.
 func (s *Source) Entry(organization string) *SystemGrant {
-	var any *SystemGrant
+	var all *SystemGrant
 	for i := range s.System {
 		switch s.System[i].Organization {
 		case organization:
 			return &s.System[i]
 		case AnyApplication:
-			any = &s.System[i]
+			all = &s.System[i]
 		}
 	}
-	return any
+	return all
 }
 
 // Bind looks the roles of the source up on the organization's ladders. A role that is on none gives nothing. Nil is

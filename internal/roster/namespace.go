@@ -92,6 +92,18 @@ func newNamespace(name string, atSystem bool) *namespace {
 	}
 }
 
+// isEmpty says whether nothing is known of the namespace.
+func (n *namespace) isEmpty() bool {
+	return !n.known && len(n.groups)+len(n.userAccess)+len(n.applications)+len(n.records) == 0 && n.policy == nil
+}
+
+// blame notes the object on whose account the list of named applications may have changed.
+func (n *namespace) blame(cause Object) {
+	if n.namesDirty {
+		n.pendingRules = n.pendingRules.with(cause)
+	}
+}
+
 // counting returns the UserAccess that counts for the user: the declared one with the smallest name, one that is
 // being deleted only where there is no other. Nil where none is declared.
 func (a *account) counting() *accessv1alpha1.UserAccess {

@@ -1,6 +1,7 @@
 package roster
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -159,7 +160,7 @@ func (r *Roster) setGroup(o *accessv1alpha1.AccessGroup) {
 	if old != nil {
 		r.touchMembers(n, old, key)
 	}
-	r.replaceGroup(n, old, made)
+	r.replaceGroup(n, old, made, key)
 	r.touchMembers(n, made, key)
 }
 
@@ -171,22 +172,23 @@ func (r *Roster) removeGroup(n *namespace, name string) {
 	key := Object{KindAccessGroup, n.name, name}
 	r.touchMembers(n, old, key)
 	r.touchNaming(n, name)
-	r.replaceGroup(n, old, nil)
+	r.replaceGroup(n, old, nil, key)
 }
 
 // replaceGroup swaps the group in the index; either may be nil.
-func (r *Roster) replaceGroup(n *namespace, old, made *group) {
+func (r *Roster) replaceGroup(n *namespace, old, made *group, cause Object) {
 	if old != nil {
 		n.indexGroup(old, false)
-		r.span(n, old.source, false, old.inert)
+		r.span(n, old.source, false, old.inert, cause)
 		delete(n.groups, old.object.Name)
 		r.unbind(n, old.source)
 	}
 	if made != nil {
 		n.groups[made.object.Name] = made
 		n.indexGroup(made, true)
-		r.span(n, made.source, true, made.inert)
+		r.span(n, made.source, true, made.inert, cause)
 	}
+	n.blame(cause)
 }
 
 // unbind forgets what the source was bound to.
@@ -201,7 +203,7 @@ func (r *Roster) unbind(n *namespace, s *resolve.Source) {
 }
 
 // span keeps track of sources of the system namespace that name applications in organizations.
-func (r *Roster) span(n *namespace, s *resolve.Source, in, inert bool) {
+func (r *Roster) span(n *namespace, s *resolve.Source, in, inert bool, cause Object) {
 	if !n.atSystem || s == nil || inert {
 		return
 	}
@@ -211,18 +213,19 @@ func (r *Roster) span(n *namespace, s *resolve.Source, in, inert bool) {
 			return
 		}
 		delete(r.spanning, s)
-		r.namesDirtyEverywhere()
+		r.dirtyNames(cause)
 		return
 	}
 	if slices.ContainsFunc(s.System, func(g resolve.SystemGrant) bool { return len(g.Applications) > 0 }) {
 		r.spanning[s] = struct{}{}
-		r.namesDirtyEverywhere()
+		r.dirtyNames(cause)
 	}
 }
 
-func (r *Roster) namesDirtyEverywhere() {
+func (r *Roster) dirtyNames(cause Object) {
 	for _, n := range r.namespaces {
 		n.namesDirty = true
+		n.blame(cause)
 	}
 }
 
@@ -251,12 +254,7 @@ func (r *Roster) removeUserAccess(n *namespace, name string) {
 
 // replaceUserAccess swaps one object of a user; old and made are of the same user, and either may be nil.
 func (r *Roster) replaceUserAccess(n *namespace, old, made *accessv1alpha1.UserAccess, key Object) {
-	user := ""
-	if old != nil {
-		user = string(old.Spec.User)
-	} else {
-		user = string(made.Spec.User)
-	}
+	user := string(cmp.Or(old, made).Spec.User)
 	a := n.accounts[user]
 	if a == nil {
 		a = &account{}
@@ -264,7 +262,7 @@ func (r *Roster) replaceUserAccess(n *namespace, old, made *accessv1alpha1.UserA
 	}
 	before := a.source
 	n.indexAccount(user, a, false)
-	r.span(n, before, false, false)
+	r.span(n, before, false, false, key)
 	if before != nil {
 		r.unbind(n, before)
 	}
@@ -281,7 +279,8 @@ func (r *Roster) replaceUserAccess(n *namespace, old, made *accessv1alpha1.UserA
 		a.source = userSource(ua, n.atSystem)
 	}
 	n.indexAccount(user, a, true)
-	r.span(n, a.source, true, false)
+	r.span(n, a.source, true, false, key)
+	n.blame(key)
 	if len(a.declared) == 0 && a.materialized == nil {
 		delete(n.accounts, user)
 	}
@@ -348,6 +347,7 @@ func (r *Roster) setApplication(o *accessv1alpha1.ApplicationAccess) {
 	if old == nil {
 		n.count(true)
 		n.nameApplication(o.Name, true)
+		n.blame(key)
 	}
 	if (old == nil && hidesUnmatched(o)) || (old != nil && hidesUnmatched(old) != hidesUnmatched(o)) {
 		n.dirtyRules(key)
@@ -367,6 +367,7 @@ func (r *Roster) removeApplication(n *namespace, name string) {
 	}
 	n.count(false)
 	n.nameApplication(name, false)
+	n.blame(key)
 	if hidesUnmatched(old) {
 		n.dirtyRules(key)
 	}

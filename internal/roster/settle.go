@@ -18,10 +18,11 @@ type UserChange struct {
 	Causes []Object
 }
 
-// RulesChange says that what holds for all users of an organization changed: its ladders, the list of its named
-// applications, or whether it is an organization at all.
+// RulesChange says that what holds for all users of an organization changed: the list of its named applications, and
+// where Rules is set also its rules, or whether it is an organization at all.
 type RulesChange struct {
 	Organization string
+	Rules        bool
 	Causes       []Object
 }
 
@@ -61,8 +62,12 @@ func (r *Roster) Settle(now time.Time) Changes {
 	namespaces := slices.SortedFunc(maps.Values(r.namespaces), func(a, b *namespace) int { return strings.Compare(a.name, b.name) })
 	r.settleMemberships(r.system)
 	for _, n := range namespaces {
-		if !n.atSystem {
-			r.settleOrganization(n, &changes)
+		if n.atSystem {
+			continue
+		}
+		r.settleOrganization(n, &changes)
+		if n.isEmpty() {
+			delete(r.namespaces, n.name)
 		}
 	}
 	changes.Applications = drain(r.published, Object.compare)
@@ -122,7 +127,7 @@ func (r *Roster) settleOrganization(n *namespace, changes *Changes) {
 // settleRules makes the organization's rules and list of applications anew.
 func (r *Roster) settleRules(n *namespace, changes *Changes) {
 	changed := n.rulesDirty
-	if n.rulesDirty {
+	if changed {
 		n.compiled = nil
 		clear(n.bound)
 		if n.organization {
@@ -141,7 +146,7 @@ func (r *Roster) settleRules(n *namespace, changes *Changes) {
 		changed = true
 	}
 	if changed {
-		changes.Rules = append(changes.Rules, RulesChange{n.name, n.pendingRules})
+		changes.Rules = append(changes.Rules, RulesChange{n.name, n.rulesDirty, n.pendingRules})
 	}
 	n.rulesDirty, n.namesDirty, n.pendingRules = false, false, nil
 }
