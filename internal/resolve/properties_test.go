@@ -136,23 +136,23 @@ func TestOneMoreGrant(t *testing.T) {
 	for scope, grant := range scopes {
 		t.Run(scope, func(t *testing.T) {
 			d := rand.New(rand.NewPCG(6, 0))
-			make, ladder := group, []string{"Administrator", "RulesAdmin", "Editor", "Viewer", none}
+			member, ladder := group, []string{"Administrator", "RulesAdmin", "Editor", "Viewer", none}
 			if scope == "of the system" {
-				make, ladder = systemGroup, []string{"SystemAdministrator", "Observer", none}
+				member, ladder = systemGroup, []string{"SystemAdministrator", "Observer", none}
 			}
 			for range 2_000 {
 				w := world{rules: where(combined)}
 				w.rules.Strategy = pick(d, resolve.MostRestrictive, resolve.MostPermissive)
 				w.rules.SystemStrategy = w.rules.Strategy
 				for i := range 1 + d.IntN(4) {
-					w.held = append(w.held, make(fmt.Sprint(i), grant(pick(d, ladder...))))
+					w.held = append(w.held, member(fmt.Sprint(i), grant(pick(d, ladder...))))
 				}
 				if scope != "of the system" && rarely(d, 3) {
 					w.held = append(w.held, own(grant("Administrator")))
 				}
 				before := w.engine(epoch)
 				added := pick(d, ladder...)
-				w.held = append(w.held, make("more", grant(added)))
+				w.held = append(w.held, member("more", grant(added)))
 				after := w.engine(epoch)
 				checkMonotone(t, w.rules, outcomes(&before), outcomes(&after))
 			}

@@ -89,9 +89,15 @@ func TestConflicts(t *testing.T) {
 				Role:   "Viewer", Rule: mostRestrictive,
 			}},
 		},
-		"not within one source":   {rules: where(), held: []held{group("editors", role("*", "Editor"), organizationRole("Viewer"))}},
-		"not between equal roles": {rules: where(), held: []held{group("a", role("red", "Viewer")), group("b", role("red", "Viewer"))}},
-		"not between scopes":      {rules: where(), held: []held{group("a", role("red", "Viewer")), group("b", role("*", "Editor"))}},
+		"not within one source": {
+			rules: where(), held: []held{group("editors", role("*", "Editor"), organizationRole("Viewer"))},
+		},
+		"not between equal roles": {
+			rules: where(), held: []held{group("a", role("red", "Viewer")), group("b", role("red", "Viewer"))},
+		},
+		"not between scopes": {
+			rules: where(), held: []held{group("a", role("red", "Viewer")), group("b", role("*", "Editor"))},
+		},
 		"not with what has fallen back": {
 			rules: where(), held: []held{own(role("red", "Viewer")), group("b", role("red", "Editor"))},
 		},

@@ -91,11 +91,17 @@ func TestRows(t *testing.T) {
 		held          []held
 		red, fallback string
 	}{
-		"where no data permission speaks every row is seen":            {where(), []held{viewer}, every, every},
-		"or none, where the application hides them":                    {where(hiding("red")), []held{viewer}, nothing, every},
-		"a data permission shows what the application otherwise hides": {where(hiding("red")), []held{viewer, france("red")}, one(franceX), every},
-		"hiding is each application's own":                             {where(hiding("blue", "zebra")), []held{viewer}, every, every},
-		"an entry for all speaks for every application":                {where(hiding("red")), []held{viewer, france("*")}, one(franceX), one(franceX)},
+		"where no data permission speaks every row is seen": {where(), []held{viewer}, every, every},
+		"or none, where the application hides them":         {where(hiding("red")), []held{viewer}, nothing, every},
+		"a data permission shows what the application otherwise hides": {
+			where(hiding("red")), []held{viewer, france("red")}, one(franceX), every,
+		},
+		"hiding is each application's own": {
+			where(hiding("blue", "zebra")), []held{viewer}, every, every,
+		},
+		"an entry for all speaks for every application": {
+			where(hiding("red")), []held{viewer, france("*")}, one(franceX), one(franceX),
+		},
 		"a group's entry for the application takes the place of its own for all": {
 			where(), []held{viewer, group("g", sees("*", in("country", "France"), in("product", "X")),
 				sees("red", in("country", "Spain"), in("product", "Y")))},
@@ -104,23 +110,39 @@ func TestRows(t *testing.T) {
 		"but not of another group's": {
 			where(), []held{viewer, france("*"), spain("red")}, one(franceX) + "," + one(spainY), one(franceX),
 		},
-		"MostRestrictive: every entry must match":                {where(), []held{viewer, spain("*"), france("*")}, one(franceX) + "," + one(spainY), one(franceX) + "," + one(spainY)},
-		"MostPermissive: rule by rule, never by attribute":       {where(permissive), []held{viewer, spain("*"), france("*")}, one(franceX, spainY), one(franceX, spainY)},
-		"MostPermissive: a group that says nothing adds nothing": {where(permissive), []held{viewer, france("red")}, one(franceX), every},
-		"equal entries are one filter":                           {where(), []held{viewer, france("*"), group("too", sees("*", in("product", "X"), in("country", "France")))}, one(franceX), one(franceX)},
+		"MostRestrictive: every entry must match": {
+			where(), []held{viewer, spain("*"), france("*")}, one(franceX) + "," + one(spainY), one(franceX) + "," + one(spainY),
+		},
+		"MostPermissive: rule by rule, never by attribute": {
+			where(permissive), []held{viewer, spain("*"), france("*")}, one(franceX, spainY), one(franceX, spainY),
+		},
+		"MostPermissive: a group that says nothing adds nothing": {
+			where(permissive), []held{viewer, france("red")}, one(franceX), every,
+		},
+		"equal entries are one filter": {
+			where(), []held{viewer, france("*"), group("too", sees("*", in("product", "X"), in("country", "France")))}, one(franceX), one(franceX),
+		},
 		"equal alternatives are one": {
 			where(permissive), []held{viewer, france("*"), group("too", sees("*", in("product", "X"), in("country", "France")))}, one(franceX), one(franceX),
 		},
-		"a group without privileges speaks of rows":             {where(), []held{viewer, france("*", withoutPrivileges)}, one(franceX), one(franceX)},
-		"a group that is being deleted speaks until it is gone": {where(), []held{viewer, france("*", beingDeleted)}, one(franceX), one(franceX)},
-		"a membership outside its window says nothing":          {where(), []held{viewer, france("*").during(from(1))}, every, every},
+		"a group without privileges speaks of rows": {
+			where(), []held{viewer, france("*", withoutPrivileges)}, one(franceX), one(franceX),
+		},
+		"a group that is being deleted speaks until it is gone": {
+			where(), []held{viewer, france("*", beingDeleted)}, one(franceX), one(franceX),
+		},
+		"a membership outside its window says nothing": {
+			where(), []held{viewer, france("*").during(from(1))}, every, every,
+		},
 		"a System group's data permissions count for nothing": {
 			where(), []held{viewer, systemGroup("s", systemRole("*", ""), sees("*", in("country", "France")))}, every, every,
 		},
 		"administrators are filtered like everyone": {
 			where(), []held{own(organizationRole("Administrator")), france("*")}, one(franceX), one(franceX),
 		},
-		"a data permission never gives a role, and NoAccess has no rows": {where(hiding("red")), []held{france("blue")}, every, every},
+		"a data permission never gives a role, and NoAccess has no rows": {
+			where(hiding("red")), []held{france("blue")}, every, every,
+		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -82,25 +82,34 @@ func TestTheSystemTier(t *testing.T) {
 		return scenario{rules: rules, held: held, organization: o, fallback: o, red: o}
 	}
 	runScenarios(t, map[string]scenario{
-		"gives its role where the organization gives none": everywhere(where(), outcome{"Viewer", systemGrant, observers}, observer),
-		"caps the organization's role":                     everywhere(where(), outcome{"Viewer", systemCap, observers}, observer, editor),
-		"caps the organization's protected grants too":     everywhere(where(), outcome{"Viewer", systemCap, observers}, observer, admin),
-		"a cap that changes nothing is not named":          everywhere(where(), editing, root, editor),
+		"gives its role where the organization gives none": everywhere(where(),
+			outcome{"Viewer", systemGrant, observers}, observer),
+		"caps the organization's role": everywhere(where(),
+			outcome{"Viewer", systemCap, observers}, observer, editor),
+		"caps the organization's protected grants too": everywhere(where(),
+			outcome{"Viewer", systemCap, observers}, observer, admin),
+		"a cap that changes nothing is not named": everywhere(where(), editing, root, editor),
 		"the top role caps like any": everywhere(where(func(r *resolve.Rules) {
 			r.SystemRoles = []resolve.SystemRole{{Name: "SystemAdministrator", OrganizationRole: "Viewer", ApplicationRole: "Viewer"}}
 		}), outcome{"Viewer", systemCap, roots}, root, editor),
-		"a cap does not lift NoAccess":              everywhere(where(), outcome{none, onlyGrant, "AccessGroup/acme/denied"}, observer, denied),
-		"is a floor under MostPermissive":           everywhere(where(systemPermissive), outcome{"Administrator", systemFloor, roots}, root, editor),
-		"a floor lifts NoAccess":                    everywhere(where(systemPermissive), outcome{"Viewer", systemFloor, observers}, observer, denied),
+		"a cap does not lift NoAccess": everywhere(where(),
+			outcome{none, onlyGrant, "AccessGroup/acme/denied"}, observer, denied),
+		"is a floor under MostPermissive": everywhere(where(systemPermissive),
+			outcome{"Administrator", systemFloor, roots}, root, editor),
+		"a floor lifts NoAccess": everywhere(where(systemPermissive),
+			outcome{"Viewer", systemFloor, observers}, observer, denied),
 		"a floor that changes nothing is not named": everywhere(where(systemPermissive), editing, observer, editor),
 		"the organization's strategy does not speak for it": everywhere(where(permissive),
 			outcome{"Viewer", systemCap, observers}, observer, editor),
-		"chooses the lowest of its own":          everywhere(where(), outcome{"Viewer", systemGrant, observers}, observer, root),
-		"under MostPermissive the highest":       everywhere(where(systemPermissive), outcome{"Administrator", systemGrant, roots}, observer, root, blocked),
-		"NoAccess blocks":                        everywhere(where(), outcome{none, systemBlock, out}, blocked, editor, admin, root),
-		"NoAccess alone blocks permissively too": everywhere(where(systemPermissive), outcome{none, systemBlock, out}, blocked, editor),
-		"a block is named also over NoAccess":    everywhere(where(), outcome{none, systemBlock, out}, blocked, denied),
-		"a block is named also over nothing":     everywhere(where(), outcome{none, systemBlock, out}, blocked),
+		"chooses the lowest of its own": everywhere(where(), outcome{"Viewer", systemGrant, observers}, observer, root),
+		"under MostPermissive the highest": everywhere(where(systemPermissive),
+			outcome{"Administrator", systemGrant, roots}, observer, root, blocked),
+		"NoAccess blocks": everywhere(where(),
+			outcome{none, systemBlock, out}, blocked, editor, admin, root),
+		"NoAccess alone blocks permissively too": everywhere(where(systemPermissive),
+			outcome{none, systemBlock, out}, blocked, editor),
+		"a block is named also over NoAccess": everywhere(where(), outcome{none, systemBlock, out}, blocked, denied),
+		"a block is named also over nothing":  everywhere(where(), outcome{none, systemBlock, out}, blocked),
 		"the top role in one's own right is a floor": everywhere(where(),
 			outcome{"Administrator", systemFloor, meAtSystem}, ownAtSystem(systemRole("*", "SystemAdministrator")), editor, observer, blocked),
 		"and is no floor where others' choice is above it": everywhere(where(systemPermissive, func(r *resolve.Rules) {
@@ -175,17 +184,39 @@ func TestUnmapped(t *testing.T) {
 		held  held
 		want  bool
 	}{
-		"a declared meaning that is not on the ladder":     {where(ownLadders, ghostly), systemGroup("s", systemRole("*", "Helper")), true},
-		"under MostPermissive too":                         {where(ownLadders, ghostly, systemPermissive), systemGroup("s", systemRole("*", "Helper")), true},
-		"the top role's too":                               {where(ownLadders, ghostly), systemGroup("s", systemRole("*", "Root")), true},
-		"the built-in ones on an own ladder":               {where(ownLadders), systemGroup("s", systemRole("*", "Observer")), true},
-		"a meaning that is not declared":                   {where(ownLadders, ghostly), systemGroup("s", systemRole("*", "Plain")), false},
-		"NoAccess":                                         {where(ownLadders, ghostly), systemGroup("s", systemRole("*", none)), false},
-		"a role that is on no ladder":                      {where(ownLadders, ghostly), systemGroup("s", systemRole("*", "Ghost")), false},
-		"another organization's entry":                     {where(ownLadders, ghostly), systemGroup("s", systemRole("other", "Helper")), false},
-		"a group without privileges":                       {where(ownLadders, ghostly), systemGroup("s", systemRole("*", "Helper"), withoutPrivileges), false},
-		"a group without a system role":                    {where(ownLadders, ghostly), group("g", organizationRole("Host")), false},
-		"a group that is being deleted still blocks by it": {where(ownLadders, ghostly), systemGroup("s", systemRole("*", "Helper"), beingDeleted), true},
+		"a declared meaning that is not on the ladder": {
+			where(ownLadders, ghostly), systemGroup("s", systemRole("*", "Helper")), true,
+		},
+		"under MostPermissive too": {
+			where(ownLadders, ghostly, systemPermissive), systemGroup("s", systemRole("*", "Helper")), true,
+		},
+		"the top role's too": {
+			where(ownLadders, ghostly), systemGroup("s", systemRole("*", "Root")), true,
+		},
+		"the built-in ones on an own ladder": {
+			where(ownLadders), systemGroup("s", systemRole("*", "Observer")), true,
+		},
+		"a meaning that is not declared": {
+			where(ownLadders, ghostly), systemGroup("s", systemRole("*", "Plain")), false,
+		},
+		"NoAccess": {
+			where(ownLadders, ghostly), systemGroup("s", systemRole("*", none)), false,
+		},
+		"a role that is on no ladder": {
+			where(ownLadders, ghostly), systemGroup("s", systemRole("*", "Ghost")), false,
+		},
+		"another organization's entry": {
+			where(ownLadders, ghostly), systemGroup("s", systemRole("other", "Helper")), false,
+		},
+		"a group without privileges": {
+			where(ownLadders, ghostly), systemGroup("s", systemRole("*", "Helper"), withoutPrivileges), false,
+		},
+		"a group without a system role": {
+			where(ownLadders, ghostly), group("g", organizationRole("Host")), false,
+		},
+		"a group that is being deleted still blocks by it": {
+			where(ownLadders, ghostly), systemGroup("s", systemRole("*", "Helper"), beingDeleted), true,
+		},
 		"a group that is being deleted gives nothing by it": {
 			where(ownLadders, ghostly, systemPermissive, banned), systemGroup("s", systemRole("*", "Helper"), beingDeleted), false,
 		},

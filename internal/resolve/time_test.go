@@ -179,10 +179,12 @@ func TestExists(t *testing.T) {
 		world        world
 		exists, held bool
 	}{
-		"nothing held":                   {world{}, false, false},
-		"a declared UserAccess":          {world{declared: true}, true, false},
-		"a grant":                        {world{held: []held{systemGroup("s", systemRole("*", "Observer"))}}, true, true},
-		"a grant behind a bar":           {world{held: []held{systemGroup("s", systemRole("*", "Observer"))}, bars: []resolve.Bar{{Suspended: true}}}, true, true},
+		"nothing held":          {world{}, false, false},
+		"a declared UserAccess": {world{declared: true}, true, false},
+		"a grant":               {world{held: []held{systemGroup("s", systemRole("*", "Observer"))}}, true, true},
+		"a grant behind a bar": {
+			world{held: []held{systemGroup("s", systemRole("*", "Observer"))}, bars: []resolve.Bar{{Suspended: true}}}, true, true,
+		},
 		"an active membership":           {world{held: []held{group("g", withoutPrivileges)}}, true, true},
 		"a membership that is not open":  {world{held: []held{group("g", role("red", "Viewer")).during(from(1))}}, false, false},
 		"a System group without a grant": {world{held: []held{systemGroup("s", systemRole("*", "Ghost"))}}, false, false},
