@@ -101,7 +101,7 @@ test-unit: ## Run the tests that need no control plane.
 	$(call say,unit tests)
 	@go test $(TESTFLAGS) -timeout=10m $$(go list ./... | grep -Ev '/test/|$(RACED)')
 	@go test $(TESTFLAGS) -timeout=10m $(RACE) $$(go list ./... | grep -E '$(RACED)')
-	@go test $(TESTFLAGS) -timeout=10m -C hack/controlplane ./...
+	@go test -C hack/controlplane $(TESTFLAGS) -timeout=10m ./...
 
 # Two at a time: each package runs control planes of its own.
 .PHONY: test-integration
