@@ -32,6 +32,9 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
+// Version is what the build says it is.
+var Version = "dev"
+
 // NewCommand returns the manager's command.
 func NewCommand() *cobra.Command {
 	options := Options{}
@@ -40,6 +43,7 @@ func NewCommand() *cobra.Command {
 		Use:           "usher",
 		Short:         "Resolve who may do what in which application, and publish it",
 		Args:          cobra.NoArgs,
+		Version:       Version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -78,7 +82,7 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 	// The API server's own priority and fairness is the limit; one of ours would only delay a revocation.
 	config = rest.CopyConfig(config)
 	config.QPS = -1
-	config.UserAgent = "usher"
+	config.UserAgent = "usher/" + Version
 	mgr, err := ctrl.NewManager(config, manager.Options{
 		Scheme:                        scheme,
 		Cache:                         cacheOptions(),

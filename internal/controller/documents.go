@@ -150,15 +150,21 @@ func (r *Reconciler) reconcileUser(ctx context.Context, o Output, touch uint64) 
 		Owner: publish.Owner(string(roster.KindUserAccess), owner.Owner),
 	}
 	r.Feed.tracker.expect(o, touch, []publish.Want{want}, holders{})
+	superseded := owner.Materialized != nil && owner.Owner != owner.Materialized
 	wrote, err := r.Publisher.Publish(ctx, &want, data)
-	if wrote || err != nil || !want.Matches(seen) {
+	switch {
+	case err != nil:
 		return progress{}, err
-	}
-	if owner.Materialized != nil && owner.Owner != owner.Materialized {
+	case superseded && (wrote || !want.Matches(seen)):
+		return progress{after: again}, nil
+	case wrote || !want.Matches(seen):
+		return progress{}, nil
+	case superseded:
 		// A declared UserAccess has taken over, and the document is already its.
 		return progress{done: true}, r.dematerialize(ctx, owner.Materialized)
+	default:
+		return progress{done: true}, nil
 	}
-	return progress{done: true}, nil
 }
 
 func documentName(o Output) string {

@@ -177,7 +177,9 @@ func (w *walk) enter(name string, window resolve.Window) {
 	case w.found[i].covers(window):
 		return // also what ends a cycle
 	default:
-		w.found[i].windows = append(w.found[i].windows, window)
+		// Only windows that no other covers are kept, whatever the order of the paths.
+		kept := slices.DeleteFunc(w.found[i].windows, window.Covers)
+		w.found[i].windows = append(kept, window)
 	}
 	if window == (resolve.Window{}) {
 		w.found[i].windows = nil
