@@ -39,9 +39,6 @@ const (
 	// ReasonPublishFailed says that a document of this object could not be written for a reason of its own, such as a
 	// quota or a namespace that is being deleted.
 	ReasonPublishFailed = "PublishFailed"
-
-	// ReasonDeleting says that the object is being deleted.
-	ReasonDeleting = "Deleting"
 )
 
 // Reasons of ConditionStalled, and of ConditionReady while stalled.

@@ -228,18 +228,17 @@ func (f *Feed) released(o Output, free []roster.Object) {
 	}
 }
 
-// enqueueOwner enqueues the status of the object that owns the document.
+// enqueueOwner enqueues the statuses that rest on the document: that of its ApplicationAccess, or those of the user's
+// UserAccess objects.
 func (f *Feed) enqueueOwner(o Output) {
 	if o.Kind == ApplicationDocument {
 		f.enqueue(Output{ApplicationStatus, o.Namespace, o.Name})
 		return
 	}
-	user, known := f.names.user(o.Name)
-	if !known {
-		return
-	}
-	if owner := f.Roster.Ownership(o.Namespace, user).Owner; owner != nil {
-		f.enqueue(Output{UserStatus, o.Namespace, owner.Name})
+	if user, known := f.names.user(o.Name); known {
+		for _, name := range f.Roster.UserAccesses(o.Namespace, user) {
+			f.enqueue(Output{UserStatus, o.Namespace, name})
+		}
 	}
 }
 

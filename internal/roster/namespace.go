@@ -118,6 +118,14 @@ func (a *account) counting() *accessv1alpha1.UserAccess {
 	return a.declared[0]
 }
 
+// all returns the declared objects, and the materialized one where there is one.
+func (a *account) all() []*accessv1alpha1.UserAccess {
+	if a.materialized == nil {
+		return a.declared
+	}
+	return append(slices.Clone(a.declared), a.materialized)
+}
+
 // takesOver says whether a declared UserAccess stands in the way of materializing one.
 func (a *account) takesOver() bool {
 	ua := a.counting()

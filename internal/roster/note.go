@@ -70,15 +70,10 @@ func (r *Roster) countConflict(n *namespace, user string, c *resolve.Conflict, b
 
 // touchUserAccess notes the user's UserAccess objects.
 func (r *Roster) touchUserAccess(n *namespace, user string) {
-	a := n.accounts[user]
-	if a == nil {
-		return
-	}
-	if a.materialized != nil {
-		r.touched[Object{KindUserAccess, n.name, a.materialized.Name}] = struct{}{}
-	}
-	for _, ua := range a.declared {
-		r.touched[Object{KindUserAccess, n.name, ua.Name}] = struct{}{}
+	if a := n.accounts[user]; a != nil {
+		for _, ua := range a.all() {
+			r.touched[Object{KindUserAccess, n.name, ua.Name}] = struct{}{}
+		}
 	}
 }
 

@@ -284,7 +284,7 @@ func (r *Roster) replaceUserAccess(n *namespace, old, made *accessv1alpha1.UserA
 	if len(a.declared) == 0 && a.materialized == nil {
 		delete(n.accounts, user)
 	}
-	for _, each := range a.declared {
+	for _, each := range a.all() {
 		r.touched[Object{KindUserAccess, n.name, each.Name}] = struct{}{}
 	}
 	r.accounts[Account{n.name, user}] = struct{}{}

@@ -78,6 +78,21 @@ func (r *Roster) UserAccess(namespace, name string) *accessv1alpha1.UserAccess {
 	return nil
 }
 
+// UserAccesses lists the names of the user's UserAccess objects in the namespace.
+func (r *Roster) UserAccesses(namespace, user string) []string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	n := r.namespaces[namespace]
+	if n == nil || n.accounts[user] == nil {
+		return nil
+	}
+	var names []string
+	for _, ua := range n.accounts[user].all() {
+		names = append(names, ua.Name)
+	}
+	return names
+}
+
 // Decision returns what the user may do in the organization; nil where there is nothing to decide.
 func (r *Roster) Decision(organization, user string) *resolve.Decision {
 	r.mu.RLock()
