@@ -28,10 +28,6 @@ const pace = 100 * time.Millisecond
 // again is when to look again at what the watch has yet to show.
 const again = 50 * time.Millisecond
 
-// blockedAgain is when to try again what could not be written for a reason of its own, such as a name that is taken:
-// the end of such a reason shows in no watch.
-const blockedAgain = 5 * time.Second
-
 // progress is how far an output has come: done when the watch shows it as wanted, else when to look again (zero: when
 // the watch shows something).
 type progress struct {
@@ -273,8 +269,7 @@ func (r *Reconciler) reconcileDocument(ctx context.Context, o Output) (reconcile
 	case apierrors.IsConflict(err):
 		return reconcile.Result{RequeueAfter: again}, nil
 	case err != nil && blocks(err):
-		r.Feed.blocked(o, touch, err)
-		return reconcile.Result{RequeueAfter: blockedAgain}, nil
+		return reconcile.Result{RequeueAfter: r.Feed.blocked(o, touch, err)}, nil
 	case err != nil:
 		return reconcile.Result{}, err
 	}

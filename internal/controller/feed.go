@@ -9,15 +9,14 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
 	toolscache "k8s.io/client-go/tools/cache"
-	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/publish"
-	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
@@ -200,14 +199,22 @@ func (f *Feed) finished(o Output, touch uint64) {
 	}
 }
 
-// blocked notes that the document cannot be written.
-func (f *Feed) blocked(o Output, touch uint64, why error) {
+// What could not be written for a reason of its own is tried again, ever less often: the end of such a reason, like a
+// name that is no longer taken, shows in no watch.
+const (
+	firstBlocked = time.Second
+	lastBlocked  = time.Minute
+)
+
+// blocked notes that the document cannot be written, and returns when to try again.
+func (f *Feed) blocked(o Output, touch uint64, why error) time.Duration {
 	was := f.tracker.blockedBy(o)
-	free := f.tracker.block(o, touch, why)
+	free, attempts := f.tracker.block(o, touch, why)
 	f.released(o, free)
-	if (was == nil) != (why == nil) || (was != nil && was.Error() != why.Error()) {
+	if was == nil || was.Error() != why.Error() {
 		f.concerned(o)
 	}
+	return wait.Jitter(min(firstBlocked<<min(attempts-1, 16), lastBlocked), 0.2)
 }
 
 // concerned enqueues the statuses that count documents which cannot be written.
@@ -253,18 +260,6 @@ func (f *Feed) enqueueStatuses(namespace string) {
 	}
 }
 
-func (f *Feed) enqueue(o Output) { f.enqueueAfter(o, 0) }
-
-func (f *Feed) enqueueAfter(o Output, after time.Duration) {
-	f.queueMu.Lock()
-	defer f.queueMu.Unlock()
-	if f.queue == nil {
-		return // not the leader: the one that becomes it looks at everything
-	}
-	priority := o.priority()
-	f.queue.AddWithOpts(priorityqueue.AddOpts{After: after, Priority: &priority}, o)
-}
-
 // Start settles the roster whenever something was seen or a window opens or closes, until the context ends.
 func (f *Feed) Start(ctx context.Context) error {
 	registrations, err := f.watch(ctx)
@@ -280,6 +275,7 @@ func (f *Feed) Start(ctx context.Context) error {
 	close(f.ready)
 	timer := time.NewTimer(0) //nolint:forbidigo // it only waits; which instant it is, Now says
 	defer timer.Stop()
+	nextSweep := f.Now().Add(wait.Jitter(sweepInterval, 0.5))
 	for {
 		timer.Reset(f.untilNext())
 		select {
@@ -289,6 +285,10 @@ func (f *Feed) Start(ctx context.Context) error {
 		case <-timer.C:
 		}
 		f.settle()
+		if f.Now().After(nextSweep) && f.leads() {
+			f.sweepAgain()
+			nextSweep = f.Now().Add(wait.Jitter(sweepInterval, 0.5))
+		}
 	}
 }
 
@@ -310,128 +310,4 @@ func (f *Feed) settle() {
 	changes := f.Roster.Settle(now)
 	f.mark(&changes, now)
 	f.Metrics.settled(f.Roster)
-}
-
-// mark puts everything into the queue that the changes touch.
-func (f *Feed) mark(changes *roster.Changes, now time.Time) {
-	applications := map[string][]string{} // by organization
-	for i := range changes.Users {
-		organization := changes.Users[i].Organization
-		if _, listed := applications[organization]; !listed {
-			applications[organization] = f.Roster.ApplicationAccesses(organization)
-		}
-		f.markUser(&changes.Users[i], applications[organization], now)
-	}
-	for i := range changes.Rules {
-		f.markRules(&changes.Rules[i], now)
-	}
-	for _, o := range changes.Applications {
-		f.touch(Output{ApplicationDocument, o.Namespace, o.Name}, []roster.Object{o}, now)
-	}
-	for _, a := range changes.Accounts {
-		f.touch(f.documentOf(a.Namespace, f.names.note(a.User)), nil, now)
-	}
-	for _, o := range changes.Objects {
-		f.enqueue(statusOf(o))
-	}
-}
-
-func (f *Feed) markUser(c *roster.UserChange, applications []string, now time.Time) {
-	name := f.names.note(c.User)
-	for _, application := range roster.ChangedApplications(c.Before, c.After, applications) {
-		f.touch(Output{ApplicationDocument, c.Organization, application}, c.Causes, now)
-	}
-	f.touch(Output{UserDocument, c.Organization, name}, c.Causes, now)
-	if !sameEntry(c.Before, c.After) {
-		f.touch(Output{OrganizationsDocument, f.Roster.SystemNamespace(), name}, nil, now)
-	}
-}
-
-// markRules touches every document of the organization; where only an application more or less is named, the user
-// documents in which it shows although nothing is said of that user: those of users with a default role.
-func (f *Feed) markRules(c *roster.RulesChange, now time.Time) {
-	if c.Rules {
-		for _, application := range f.Roster.ApplicationAccesses(c.Organization) {
-			f.touch(Output{ApplicationDocument, c.Organization, application}, c.Causes, now)
-		}
-	}
-	f.Roster.EachDecision(c.Organization, func(user string, d *resolve.Decision) {
-		if c.Rules || d.Default.GivesAccess() {
-			f.touch(Output{UserDocument, c.Organization, f.names.note(user)}, c.Causes, now)
-		}
-	})
-}
-
-// documentOf is the document that the user's UserAccess in the namespace owns.
-func (f *Feed) documentOf(namespace, name string) Output {
-	if namespace == f.Roster.SystemNamespace() {
-		return Output{OrganizationsDocument, namespace, name}
-	}
-	return Output{UserDocument, namespace, name}
-}
-
-func sameEntry(before, after *resolve.Decision) bool {
-	if before == nil || after == nil || before.Enters != after.Enters {
-		enters := func(d *resolve.Decision) bool { return d != nil && d.Enters }
-		return enters(before) == enters(after)
-	}
-	return before.OrganizationRole.Role == after.OrganizationRole.Role && before.EntersNotAfter.Equal(after.EntersNotAfter)
-}
-
-func (f *Feed) touch(o Output, causes []roster.Object, now time.Time) {
-	if !f.leads() {
-		return
-	}
-	f.tracker.touch(o, causes, now)
-	f.enqueue(o)
-}
-
-func (f *Feed) leads() bool {
-	f.queueMu.Lock()
-	defer f.queueMu.Unlock()
-	return f.queue != nil
-}
-
-// lead takes the queue over and looks at every document and every status.
-func (f *Feed) lead(queue workqueue.TypedRateLimitingInterface[Output]) error {
-	priorities, ok := queue.(priorityqueue.PriorityQueue[Output])
-	if !ok {
-		return fmt.Errorf("the queue is a %T, not one by priority", queue)
-	}
-	f.settling.Lock()
-	defer f.settling.Unlock()
-	f.queueMu.Lock()
-	f.queue = priorities
-	f.queueMu.Unlock()
-	f.sweep()
-	return nil
-}
-
-// sweep touches every document there is or should be, and enqueues every status.
-func (f *Feed) sweep() {
-	now := f.Now()
-	for _, namespace := range f.Roster.Namespaces() {
-		cause := []roster.Object{sweep(namespace)}
-		for _, application := range f.Roster.ApplicationAccesses(namespace) {
-			f.touch(Output{ApplicationDocument, namespace, application}, cause, now)
-		}
-		f.Roster.EachDecision(namespace, func(user string, d *resolve.Decision) {
-			name := f.names.note(user)
-			f.touch(Output{UserDocument, namespace, name}, cause, now)
-			if d.Enters {
-				f.touch(Output{OrganizationsDocument, f.Roster.SystemNamespace(), name}, nil, now)
-			}
-		})
-		for _, user := range f.Roster.Accounts(namespace) {
-			f.touch(f.documentOf(namespace, f.names.note(user)), cause, now)
-		}
-		for _, object := range f.Roster.Objects(namespace) {
-			f.enqueue(statusOf(object))
-		}
-	}
-	for _, key := range f.Observed.Keys() {
-		if o, ours := documentAt(key); ours {
-			f.touch(o, nil, now)
-		}
-	}
 }

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/publish"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
@@ -26,9 +27,13 @@ const patience = 2 * time.Second
 const statusDigestKey = "cache.access.usher.dev/status-digest"
 
 // ObserveStatus is the cache's view of an object of the four kinds: no managed fields, and of the status only the
-// conditions and a digest. It changes the object; other objects stay as they are.
+// conditions and a digest. It changes the object; observing it again changes nothing, and other objects stay as they
+// are.
 func ObserveStatus(object client.Object) {
-	object.SetManagedFields(nil)
+	if publish.Stripped(object) {
+		return
+	}
+	publish.Strip(object)
 	switch o := object.(type) {
 	case *accessv1alpha1.AccessGroup:
 		setDigest(o, o.Status)

@@ -23,6 +23,7 @@ type documentState struct {
 	finished uint64    // the touch up to which the document is finished
 	causes   map[roster.Object]uint64
 	blocked  error // why it cannot be written, for a reason of its own
+	attempts int   // how often it could not
 
 	rendered uint64 // the touch that the last rendering includes
 	wants    []publish.Want
@@ -121,7 +122,7 @@ func (t *tracker) finish(o Output, touch uint64, now time.Time) (free []roster.O
 	if d == nil {
 		return nil, 0
 	}
-	d.blocked = nil
+	d.blocked, d.attempts = nil, 0
 	if touch > d.finished {
 		took = now.Sub(d.since)
 		d.finished, d.since = touch, now
@@ -129,16 +130,18 @@ func (t *tracker) finish(o Output, touch uint64, now time.Time) (free []roster.O
 	return t.release(o, d, touch), took
 }
 
-// block notes that the document cannot be written for a reason of its own; it holds nobody up.
-func (t *tracker) block(o Output, touch uint64, why error) []roster.Object {
+// block notes that the document cannot be written for a reason of its own; it holds nobody up. It returns how often
+// that has been so without a break.
+func (t *tracker) block(o Output, touch uint64, why error) (free []roster.Object, attempts int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	d := t.documents[o]
 	if d == nil {
-		return nil
+		return nil, 1
 	}
 	d.blocked = why
-	return t.release(o, d, touch)
+	d.attempts++
+	return t.release(o, d, touch), d.attempts
 }
 
 func (t *tracker) release(o Output, d *documentState, touch uint64) []roster.Object {

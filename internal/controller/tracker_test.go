@@ -52,8 +52,11 @@ func TestWhatCannotBeWrittenHoldsNobodyUp(t *testing.T) {
 	why := errors.New("exceeded quota")
 	tr := newTracker()
 	tr.touch(user, []roster.Object{group}, june)
-	if free := tr.block(user, tr.begin(user), why); !cmp.Equal(free, []roster.Object{group}) {
-		t.Errorf("free %v, want the group", free)
+	if free, attempts := tr.block(user, tr.begin(user), why); !cmp.Equal(free, []roster.Object{group}) || attempts != 1 {
+		t.Errorf("free %v after %d attempts, want the group after one", free, attempts)
+	}
+	if _, attempts := tr.block(user, tr.begin(user), why); attempts != 2 {
+		t.Errorf("%d attempts, want 2", attempts)
 	}
 	if diff := cmp.Diff([]Output{user}, tr.blocked()); diff != "" {
 		t.Errorf("blocked (-want +got):\n%s", diff)

@@ -195,7 +195,7 @@ func userStatus() any {
 				Source: source(n), Rule: "ProtectedAdministrator",
 			}
 		}),
-		Groups: many(50, source),
+		Groups: many(50, func(n int) accessv1alpha1.GroupName { return accessv1alpha1.GroupName(longest(n, 253)) }),
 	}
 }
 

@@ -1,0 +1,82 @@
+package controller
+
+import (
+	"time"
+
+	"github.com/usher-dev/usher/internal/resolve"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+// mark puts everything into the queue that the changes touch.
+func (f *Feed) mark(changes *roster.Changes, now time.Time) {
+	applications := map[string][]string{} // by organization
+	for i := range changes.Users {
+		organization := changes.Users[i].Organization
+		if _, listed := applications[organization]; !listed {
+			applications[organization] = f.Roster.ApplicationAccesses(organization)
+		}
+		f.markUser(&changes.Users[i], applications[organization], now)
+	}
+	for i := range changes.Rules {
+		f.markRules(&changes.Rules[i], now)
+	}
+	for _, o := range changes.Applications {
+		f.touch(Output{ApplicationDocument, o.Namespace, o.Name}, []roster.Object{o}, now)
+	}
+	for _, a := range changes.Accounts {
+		f.touch(f.documentOf(a.Namespace, f.names.note(a.User)), nil, now)
+	}
+	for _, o := range changes.Objects {
+		f.enqueue(statusOf(o))
+	}
+}
+
+func (f *Feed) markUser(c *roster.UserChange, applications []string, now time.Time) {
+	name := f.names.note(c.User)
+	for _, application := range roster.ChangedApplications(c.Before, c.After, applications) {
+		f.touch(Output{ApplicationDocument, c.Organization, application}, c.Causes, now)
+	}
+	f.touch(Output{UserDocument, c.Organization, name}, c.Causes, now)
+	if !sameEntry(c.Before, c.After) {
+		f.touch(Output{OrganizationsDocument, f.Roster.SystemNamespace(), name}, nil, now)
+	}
+}
+
+// markRules touches every document of the organization; where only an application more or less is named, the user
+// documents in which it shows although nothing is said of that user: those of users with a default role.
+func (f *Feed) markRules(c *roster.RulesChange, now time.Time) {
+	if c.Rules {
+		for _, application := range f.Roster.ApplicationAccesses(c.Organization) {
+			f.touch(Output{ApplicationDocument, c.Organization, application}, c.Causes, now)
+		}
+	}
+	f.Roster.EachDecision(c.Organization, func(user string, d *resolve.Decision) {
+		if c.Rules || d.Default.GivesAccess() {
+			f.touch(Output{UserDocument, c.Organization, f.names.note(user)}, c.Causes, now)
+		}
+	})
+}
+
+// documentOf is the document that the user's UserAccess in the namespace owns.
+func (f *Feed) documentOf(namespace, name string) Output {
+	if namespace == f.Roster.SystemNamespace() {
+		return Output{OrganizationsDocument, namespace, name}
+	}
+	return Output{UserDocument, namespace, name}
+}
+
+func sameEntry(before, after *resolve.Decision) bool {
+	if before == nil || after == nil || before.Enters != after.Enters {
+		enters := func(d *resolve.Decision) bool { return d != nil && d.Enters }
+		return enters(before) == enters(after)
+	}
+	return before.OrganizationRole.Role == after.OrganizationRole.Role && before.EntersNotAfter.Equal(after.EntersNotAfter)
+}
+
+func (f *Feed) touch(o Output, causes []roster.Object, now time.Time) {
+	if !f.leads() {
+		return
+	}
+	f.tracker.touch(o, causes, now)
+	f.enqueue(o)
+}
