@@ -120,13 +120,28 @@ func Owner(kind string, object metav1.Object) metav1.OwnerReference {
 }
 
 // Observe is the cache's view of a published ConfigMap: metadata without managed fields, and instead of the data a
-// digest annotation that tells the truth about it, or is not there. It changes the ConfigMap.
+// digest annotation that tells the truth about it, or is not there. It changes the ConfigMap; observing it again, which
+// client-go does with a first list, changes nothing.
 func Observe(cm *corev1.ConfigMap) {
+	if Stripped(cm) {
+		return
+	}
 	if digest, has := cm.Annotations[accessv1alpha1.AnnotationDigest]; has &&
 		(len(cm.BinaryData) > 0 || digest != Digest(cm.Data)) {
 		delete(cm.Annotations, accessv1alpha1.AnnotationDigest)
 	}
-	cm.Data, cm.BinaryData, cm.ManagedFields = nil, nil, nil
+	cm.Data, cm.BinaryData = nil, nil
+	Strip(cm)
+}
+
+// Strip takes an object's managed fields away, which the cache has no use for, and leaves an empty list in their place:
+// from the API server no object has one, so [Stripped] tells what the cache has made ready already.
+func Strip(object metav1.Object) { object.SetManagedFields([]metav1.ManagedFieldsEntry{}) }
+
+// Stripped says whether the cache has made the object ready.
+func Stripped(object metav1.Object) bool {
+	fields := object.GetManagedFields()
+	return fields != nil && len(fields) == 0
 }
 
 // isOurs says whether a ConfigMap with a name of ours was written by Usher: it has our label or our field manager.

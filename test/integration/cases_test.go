@@ -1,0 +1,373 @@
+package integration_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/usher-dev/usher/api/document"
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+const casesDirectory = "../cases"
+
+// The namespaces of the cases.
+var caseNamespaces = []string{systemNamespace, "acme", "globex", "initech"}
+
+var _ = Describe("The cases", Ordered, func() {
+	paths, err := filepath.Glob(filepath.Join(casesDirectory, "*.yaml"))
+	if err != nil || len(paths) < 34 {
+		panic(fmt.Sprintf("found %d cases, %v", len(paths), err))
+	}
+	const soon = "--document-grace=100ms"
+
+	BeforeAll(func(ctx SpecContext) {
+		eventually(ctx, noOrganizations) // a grant in all organizations would find those of other specs
+		for _, name := range caseNamespaces {
+			createNamespace(ctx, name, nil)
+		}
+		replaceManager(ctx, soon)
+		DeferCleanup(func(ctx SpecContext) {
+			_, err := plane.Kubectl(ctx, append([]string{"delete", "namespace", "--timeout=30s"}, caseNamespaces[1:]...)...)
+			Expect(err).NotTo(HaveOccurred())
+		})
+	})
+
+	for _, path := range paths {
+		It("stand in the cluster: "+strings.TrimSuffix(filepath.Base(path), ".yaml"), func(ctx SpecContext) {
+			c := loadCase(path)
+			eventually(ctx, nothingLeft(caseNamespaces...))
+			DeferCleanup(c.remove)
+
+			c.apply(ctx, false)
+			eventually(ctx, c.published)
+			eventually(ctx, c.stated)
+			eventually(ctx, managerIdle)
+			bytes := dataOf(ctx, caseNamespaces...)
+			versions := versionsOf(ctx, caseNamespaces...)
+
+			By("starting the manager again")
+			restartManager(ctx, soon)
+			eventually(ctx, managerIdle)
+			Expect(versionsOf(ctx, caseNamespaces...)).To(Equal(versions))
+
+			By("applying the objects again, in reverse order")
+			c.remove(ctx)
+			c.apply(ctx, true)
+			eventually(ctx, same(bytes, caseNamespaces...))
+			now(ctx, c.published)
+		})
+	}
+})
+
+// noOrganizations checks that the namespaces of other specs are gone.
+func noOrganizations(ctx context.Context) error {
+	var list corev1.NamespaceList
+	if err := kube.List(ctx, &list); err != nil {
+		return err
+	}
+	for i := range list.Items {
+		if strings.HasPrefix(list.Items[i].Name, "org-") {
+			return fmt.Errorf("namespace %s is still there: %+v", list.Items[i].Name, list.Items[i].Status.Conditions)
+		}
+	}
+	return nil
+}
+
+// versionsOf says which version of which object is there, to see that nothing is written.
+func versionsOf(ctx context.Context, namespaces ...string) map[string]string {
+	GinkgoHelper()
+	found, err := publishedIn(ctx, namespaces...)
+	Expect(err).NotTo(HaveOccurred())
+	versions := map[string]string{}
+	for name, cm := range found {
+		versions["ConfigMap/"+name] = cm.ResourceVersion
+	}
+	for _, in := range namespaces {
+		for _, list := range []client.ObjectList{
+			&accessv1alpha1.AccessGroupList{}, &accessv1alpha1.UserAccessList{},
+			&accessv1alpha1.ApplicationAccessList{}, &accessv1alpha1.AccessPolicyList{},
+		} {
+			Expect(kube.List(ctx, list, client.InNamespace(in))).To(Succeed())
+			for _, o := range itemsOf(list) {
+				versions[fmt.Sprintf("%T/%s/%s", o, in, o.GetName())] = o.GetResourceVersion()
+			}
+		}
+	}
+	return versions
+}
+
+// resolutionCase is a case of test/cases, moved to the present.
+type resolutionCase struct {
+	objects []*unstructured.Unstructured
+	want    []document.User
+	// text is the expectation of each user as the file has it, so that a field which the types do not know is seen.
+	text []map[string]any
+}
+
+var (
+	instantOfCase = regexp.MustCompile(`(?m)^# now: (\S+)$`)
+	anyInstant    = regexp.MustCompile(`\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z`)
+)
+
+// loadCase moves every instant by what has passed since that of the case, in the objects and in what they must give.
+func loadCase(path string) *resolutionCase {
+	GinkgoHelper()
+	objects, err := os.ReadFile(path)
+	Expect(err).NotTo(HaveOccurred())
+	want, err := os.ReadFile(strings.TrimSuffix(path, ".yaml") + ".expect.json")
+	Expect(err).NotTo(HaveOccurred())
+	match := instantOfCase.FindSubmatch(objects)
+	Expect(match).NotTo(BeNil(), "%s does not say which instant it is about", path)
+	then, err := time.Parse(time.RFC3339, string(match[1]))
+	Expect(err).NotTo(HaveOccurred())
+	passed := inSeconds(0).Sub(then)
+	toPresent := func(text []byte) []byte {
+		return anyInstant.ReplaceAllFunc(text, func(found []byte) []byte {
+			t, err := time.Parse(time.RFC3339, string(found))
+			Expect(err).NotTo(HaveOccurred())
+			return []byte(at(t.Add(passed)))
+		})
+	}
+
+	c := &resolutionCase{}
+	want = toPresent(want)
+	Expect(json.Unmarshal(want, &c.want)).To(Succeed())
+	Expect(json.Unmarshal(want, &c.text)).To(Succeed())
+	decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(toPresent(objects)), 4096)
+	for {
+		u := &unstructured.Unstructured{}
+		err := decoder.Decode(&u.Object)
+		if err == io.EOF {
+			return c
+		}
+		Expect(err).NotTo(HaveOccurred())
+		if u.GetKind() != "" {
+			c.objects = append(c.objects, u)
+		}
+	}
+}
+
+// apply declares the objects, and deletes those that are being deleted.
+func (c *resolutionCase) apply(ctx context.Context, reverse bool) {
+	GinkgoHelper()
+	objects := slices.Clone(c.objects)
+	if reverse {
+		slices.Reverse(objects)
+	}
+	for _, o := range objects {
+		declared := o.DeepCopy()
+		declared.SetDeletionTimestamp(nil)
+		Expect(kube.Apply(ctx, client.ApplyConfigurationFromUnstructured(declared), fieldOwner, client.ForceOwnership)).To(Succeed())
+		if o.GetDeletionTimestamp() != nil {
+			Expect(kube.Delete(ctx, declared)).To(Succeed())
+		}
+	}
+}
+
+// remove deletes all objects, and waits until nothing is left of them.
+func (c *resolutionCase) remove(ctx context.Context) {
+	GinkgoHelper()
+	for _, o := range c.objects {
+		if len(o.GetFinalizers()) > 0 {
+			Expect(client.IgnoreNotFound(kube.Patch(ctx, o.DeepCopy(),
+				client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`))))).To(Succeed())
+		}
+		Expect(client.IgnoreNotFound(kube.Delete(ctx, o.DeepCopy()))).To(Succeed())
+	}
+	eventually(ctx, nothingLeft(caseNamespaces...))
+}
+
+// published checks that the ConfigMaps are those of the expectation, all of them and no others, byte by byte.
+func (c *resolutionCase) published(ctx context.Context) error {
+	want := c.userDocuments()
+	maps.Copy(want, c.applicationDocuments())
+	maps.Copy(want, c.organizationsDocuments())
+	return same(want, caseNamespaces...)(ctx)
+}
+
+func (c *resolutionCase) userDocuments() map[string]map[string]string {
+	made := map[string]map[string]string{}
+	for i, d := range c.want {
+		text := maps.Clone(c.text[i])
+		text["apiVersion"], text["kind"] = document.APIVersion, document.KindUser
+		made[d.Organization+"/"+userMap(d.User)] = map[string]string{document.AccessKey: canonical(text)}
+	}
+	return made
+}
+
+// applicationDocuments turns the expectation around: what the users' documents say of an application.
+func (c *resolutionCase) applicationDocuments() map[string]map[string]string {
+	made := map[string]map[string]string{}
+	for _, o := range c.objects {
+		if o.GetKind() != "ApplicationAccess" || o.GetDeletionTimestamp() != nil || o.GetNamespace() == systemNamespace {
+			continue
+		}
+		d := document.Application{
+			APIVersion: document.APIVersion, Kind: document.KindApplication,
+			Organization: o.GetNamespace(), Application: o.GetName(), Shards: 1,
+			Roles: c.ladder(o.GetNamespace()), Users: map[string]document.ApplicationUser{},
+		}
+		for _, u := range c.want {
+			entry, listed := u.Applications[o.GetName()]
+			if u.Organization == o.GetNamespace() && listed && entry.Role != document.NoAccess {
+				d.Users[u.User] = document.ApplicationUser{
+					Role: entry.Role, Filters: entry.Filters, NotAfter: entry.NotAfter, Source: entry.Source,
+				}
+			}
+		}
+		made[d.Organization+"/"+applicationMap(d.Application)] = map[string]string{document.AccessKey: canonical(d)}
+	}
+	return made
+}
+
+// organizationsDocuments has one for everybody who can enter two organizations or more.
+func (c *resolutionCase) organizationsDocuments() map[string]map[string]string {
+	entered := map[string][]document.Organization{}
+	for _, u := range c.want {
+		enters := u.OrganizationRole != document.NoAccess || u.DefaultRole != document.NoAccess
+		for _, entry := range u.Applications {
+			enters = enters || entry.Role != document.NoAccess
+		}
+		if enters {
+			entered[u.User] = append(entered[u.User],
+				document.Organization{Name: u.Organization, OrganizationRole: u.OrganizationRole, NotAfter: u.NotAfter})
+		}
+	}
+	made := map[string]map[string]string{}
+	for user, list := range entered {
+		if len(list) < 2 {
+			continue
+		}
+		slices.SortFunc(list, func(a, b document.Organization) int { return strings.Compare(a.Name, b.Name) })
+		made[systemNamespace+"/"+organizationsMap(user)] = map[string]string{document.OrganizationsKey: canonical(
+			document.Organizations{
+				APIVersion: document.APIVersion, Kind: document.KindOrganizations, User: user, Organizations: list,
+			})}
+	}
+	return made
+}
+
+// ladder is the application ladder of the organization: its own policy's, the system namespace's, the built-in one.
+func (c *resolutionCase) ladder(organization string) []document.Role {
+	GinkgoHelper()
+	ladder := []accessv1alpha1.ApplicationRole{
+		{Name: "Administrator", Permissions: []accessv1alpha1.Permission{"administer"}},
+		{Name: "RulesAdmin", Permissions: []accessv1alpha1.Permission{"manage-rules"}},
+		{Name: "Editor", Permissions: []accessv1alpha1.Permission{"edit"}},
+		{Name: "Viewer", Permissions: []accessv1alpha1.Permission{"view"}},
+	}
+	policy := c.policy(organization)
+	if policy == nil {
+		policy = c.policy(systemNamespace)
+	}
+	if policy != nil && len(policy.Spec.ApplicationRoles) > 0 {
+		ladder = policy.Spec.ApplicationRoles
+	}
+	roles := make([]document.Role, len(ladder))
+	inherited := []string{}
+	for i := len(ladder) - 1; i >= 0; i-- {
+		for _, p := range ladder[i].Permissions {
+			inherited = append(inherited, string(p))
+		}
+		slices.Sort(inherited)
+		inherited = slices.Compact(inherited)
+		roles[i] = document.Role{Name: string(ladder[i].Name), Permissions: slices.Clone(inherited)}
+	}
+	return roles
+}
+
+func (c *resolutionCase) policy(in string) *accessv1alpha1.AccessPolicy {
+	GinkgoHelper()
+	for _, o := range c.objects {
+		if o.GetKind() == "AccessPolicy" && o.GetNamespace() == in {
+			text, err := o.MarshalJSON()
+			Expect(err).NotTo(HaveOccurred())
+			made := &accessv1alpha1.AccessPolicy{}
+			Expect(json.Unmarshal(text, made)).To(Succeed())
+			return made
+		}
+	}
+	return nil
+}
+
+// stated checks that every user has a UserAccess that counts, and that its status says what the document says; and that
+// there is none beside the declared ones and those.
+func (c *resolutionCase) stated(ctx context.Context) error {
+	stated := map[string]document.User{}
+	for _, in := range caseNamespaces[1:] {
+		var list accessv1alpha1.UserAccessList
+		if err := kube.List(ctx, &list, client.InNamespace(in)); err != nil {
+			return err
+		}
+		for i := range list.Items {
+			ua := &list.Items[i]
+			if slices.ContainsFunc(ua.Status.Conditions, notReady(accessv1alpha1.ReasonDuplicateUser, "").met(ua.Generation)) ||
+				ua.DeletionTimestamp != nil {
+				continue
+			}
+			if ua.Status.ObservedGeneration != ua.Generation {
+				return fmt.Errorf("UserAccess %s/%s has no status yet", in, ua.Name)
+			}
+			d := document.User{
+				Organization: in, User: string(ua.Spec.User),
+				OrganizationRole: string(ua.Status.OrganizationRole), DefaultRole: string(ua.Status.DefaultRole),
+				Applications: map[string]document.UserApplication{},
+			}
+			for _, e := range ua.Status.Applications {
+				d.Applications[string(e.Name)] = document.UserApplication{Role: string(e.Role), Source: string(e.Source)}
+			}
+			stated[in+"/"+d.User] = d
+		}
+	}
+	want := map[string]document.User{}
+	for _, u := range c.want {
+		d := document.User{
+			Organization: u.Organization, User: u.User, OrganizationRole: u.OrganizationRole, DefaultRole: u.DefaultRole,
+			Applications: map[string]document.UserApplication{},
+		}
+		for name, entry := range u.Applications {
+			source := entry.Source
+			if entry.Role == document.NoAccess {
+				source = stated[u.Organization+"/"+u.User].Applications[name].Source // the document says none, the status why
+			}
+			d.Applications[name] = document.UserApplication{Role: entry.Role, Source: source}
+		}
+		want[u.Organization+"/"+u.User] = d
+	}
+	if diff := cmp.Diff(want, stated); diff != "" {
+		return fmt.Errorf("statuses of the UserAccess objects (-want +got):\n%s", diff)
+	}
+	return nil
+}
+
+// canonical is what the documentation says of the bytes: one line, keys sorted, nothing escaped that need not be.
+func canonical(v any) string {
+	GinkgoHelper()
+	text, err := json.Marshal(v)
+	Expect(err).NotTo(HaveOccurred())
+	var fields any
+	Expect(json.Unmarshal(text, &fields)).To(Succeed())
+	var b strings.Builder
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	Expect(encoder.Encode(fields)).To(Succeed())
+	return strings.TrimSuffix(b.String(), "\n")
+}

@@ -1,0 +1,318 @@
+// Package integration_test runs Usher as it is shipped, on a real control plane, and holds it to what it promises: a
+// real API server, real controllers beside it, and the manager as a process with its own rights and no others.
+//
+// Specs run one after the other, since there is one manager. Each has organizations of its own, and takes away what it
+// leaves in the system namespace.
+package integration_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/test/cluster"
+)
+
+const (
+	systemNamespace = "access-system"
+	// fieldOwner is who declares: people, and GitOps.
+	fieldOwner = client.FieldOwner("somebody")
+	// grace is how long the manager leaves an ended document empty, where a spec does not start another one.
+	grace = time.Second
+
+	// A machine that does other things too needs several times the usual fraction of a second.
+	patience = 20 * time.Second
+	// staysSo is how long something is watched that must not happen.
+	staysSo      = 500 * time.Millisecond
+	pollInterval = 25 * time.Millisecond
+)
+
+var (
+	plane   *cluster.Cluster
+	kube    client.WithWatch
+	manager *cluster.Manager
+)
+
+func TestIntegration(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "Integration")
+}
+
+var _ = BeforeSuite(func(ctx SpecContext) {
+	SetDefaultEventuallyTimeout(patience)
+	SetDefaultEventuallyPollingInterval(pollInterval)
+	SetDefaultConsistentlyDuration(staysSo)
+	SetDefaultConsistentlyPollingInterval(pollInterval)
+
+	var err error
+	plane, err = cluster.Start(ctx, cluster.Options{Progress: GinkgoWriter})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(plane.Stop)
+	Expect(plane.Install(ctx)).To(Succeed())
+
+	scheme := runtime.NewScheme()
+	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
+	Expect(accessv1alpha1.AddToScheme(scheme)).To(Succeed())
+	kube, err = client.NewWithWatch(plane.Config(), client.Options{Scheme: scheme})
+	Expect(err).NotTo(HaveOccurred())
+	createNamespace(ctx, systemNamespace, nil)
+	startManager(ctx)
+	DeferCleanup(func() error { return manager.Stop() })
+}, NodeTimeout(15*time.Minute)) // Where nobody has built the control plane yet, the suite does.
+
+var _ = JustAfterEach(func() {
+	if CurrentSpecReport().Failed() {
+		AddReportEntry("the end of the manager's log", manager.LogTail())
+	}
+})
+
+// startManager starts the manager with flags beside the usual ones, which it can also change.
+func startManager(ctx context.Context, args ...string) {
+	GinkgoHelper()
+	var err error
+	manager, err = plane.StartManager(ctx, managerOptions(args...))
+	Expect(err).NotTo(HaveOccurred())
+}
+
+func managerOptions(args ...string) cluster.ManagerOptions {
+	return cluster.ManagerOptions{Args: append([]string{"--document-grace=" + grace.String()}, args...)}
+}
+
+// replaceManager runs another manager until the spec, or the container, is over.
+func replaceManager(ctx context.Context, args ...string) {
+	GinkgoHelper()
+	Expect(manager.Stop()).To(Succeed())
+	startManager(ctx, args...)
+	DeferCleanup(func(ctx SpecContext) {
+		Expect(manager.Stop()).To(Succeed())
+		startManager(ctx)
+	})
+}
+
+// restartManager ends the manager as a crash would, and starts it again.
+func restartManager(ctx context.Context, args ...string) {
+	GinkgoHelper()
+	Expect(manager.Kill()).To(Succeed())
+	startManager(ctx, args...)
+}
+
+// check says what is not as it should be, or nil.
+type check func(context.Context) error
+
+// eventually waits until the check passes; when that takes too long, it fails with what the check said last.
+func eventually(ctx context.Context, c check) {
+	GinkgoHelper()
+	Eventually(func() error { return c(ctx) }).WithContext(ctx).Should(Succeed())
+}
+
+// now fails if the check does.
+func now(ctx context.Context, c check) {
+	GinkgoHelper()
+	Expect(c(ctx)).To(Succeed())
+}
+
+// always holds the check to pass for a while.
+func always(ctx context.Context, c check) {
+	GinkgoHelper()
+	Consistently(func() error { return c(ctx) }).WithContext(ctx).Should(Succeed())
+}
+
+// all passes when each of them does.
+func all(checks ...check) check {
+	return func(ctx context.Context) error {
+		var failures []error
+		for _, c := range checks {
+			failures = append(failures, c(ctx))
+		}
+		return errors.Join(failures...)
+	}
+}
+
+// namespace is where a spec declares things.
+type namespace struct{ name string }
+
+var system = namespace{systemNamespace}
+
+var organizations int
+
+// newOrganization makes a namespace for one spec. It goes with the spec.
+func newOrganization(ctx context.Context) namespace {
+	GinkgoHelper()
+	organizations++
+	n := namespace{fmt.Sprintf("org-%d", organizations)}
+	createNamespace(ctx, n.name, nil)
+	DeferCleanup(func(ctx SpecContext) {
+		gone := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: n.name}}
+		Expect(client.IgnoreNotFound(kube.Delete(ctx, gone))).To(Succeed())
+	})
+	return n
+}
+
+func createNamespace(ctx context.Context, name string, labels map[string]string) {
+	GinkgoHelper()
+	made := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}
+	if err := kube.Create(ctx, made); !apierrors.IsAlreadyExists(err) {
+		Expect(err).NotTo(HaveOccurred())
+	}
+}
+
+func newObject(kind, namespace, name string) *unstructured.Unstructured {
+	u := &unstructured.Unstructured{Object: map[string]any{}}
+	switch kind {
+	case "ConfigMap", "ResourceQuota":
+		u.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
+	default:
+		u.SetGroupVersionKind(accessv1alpha1.GroupVersion.WithKind(kind))
+	}
+	u.SetNamespace(namespace)
+	u.SetName(name)
+	return u
+}
+
+// apply declares an object, its spec in YAML. In the system namespace it goes with the spec.
+func (n namespace) apply(ctx context.Context, kind, name, spec string) {
+	GinkgoHelper()
+	n.applyLabelled(ctx, kind, name, nil, spec)
+}
+
+func (n namespace) applyLabelled(ctx context.Context, kind, name string, labels map[string]string, spec string) {
+	GinkgoHelper()
+	u := newObject(kind, n.name, name)
+	u.SetLabels(labels)
+	fields := map[string]any{}
+	Expect(yaml.UnmarshalStrict([]byte(spec), &fields)).To(Succeed())
+	u.Object["spec"] = fields
+	Expect(kube.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), fieldOwner, client.ForceOwnership)).To(Succeed())
+	if n == system {
+		DeferCleanup(func(ctx SpecContext) { n.remove(ctx, kind, name) })
+	}
+}
+
+// remove deletes an object, and waits until it is gone.
+func (n namespace) remove(ctx context.Context, kind, name string) {
+	GinkgoHelper()
+	Expect(client.IgnoreNotFound(kube.Delete(ctx, newObject(kind, n.name, name)))).To(Succeed())
+	eventually(ctx, n.absent(kind, name))
+}
+
+// patch changes an object by a JSON merge patch, written as YAML.
+func (n namespace) patch(ctx context.Context, kind, name, patch string) {
+	GinkgoHelper()
+	data, err := yaml.YAMLToJSON([]byte(patch))
+	Expect(err).NotTo(HaveOccurred())
+	Expect(kube.Patch(ctx, newObject(kind, n.name, name), client.RawPatch("application/merge-patch+json", data))).To(Succeed())
+}
+
+// patchStatus is patch for the status.
+func (n namespace) patchStatus(ctx context.Context, kind, name, patch string) {
+	GinkgoHelper()
+	data, err := yaml.YAMLToJSON([]byte(patch))
+	Expect(err).NotTo(HaveOccurred())
+	Expect(kube.Status().Patch(ctx, newObject(kind, n.name, name),
+		client.RawPatch("application/merge-patch+json", data))).To(Succeed())
+}
+
+// get reads an object as it is.
+func (n namespace) get(ctx context.Context, kind, name string) *unstructured.Unstructured {
+	GinkgoHelper()
+	u := newObject(kind, n.name, name)
+	Expect(kube.Get(ctx, client.ObjectKeyFromObject(u), u)).To(Succeed())
+	return u
+}
+
+// read reads an object into its type.
+func read[T client.Object](ctx context.Context, n namespace, name string, into T) T {
+	GinkgoHelper()
+	Expect(kube.Get(ctx, client.ObjectKey{Namespace: n.name, Name: name}, into)).To(Succeed())
+	return into
+}
+
+// absent checks that there is no such object.
+func (n namespace) absent(kind, name string) check {
+	return func(ctx context.Context) error {
+		u := newObject(kind, n.name, name)
+		switch err := kube.Get(ctx, client.ObjectKeyFromObject(u), u); {
+		case apierrors.IsNotFound(err):
+			return nil
+		case err != nil:
+			return err
+		default:
+			return fmt.Errorf("%s %s/%s is still there, deleted at %v, finalizers %v", kind, n.name, name,
+				u.GetDeletionTimestamp(), u.GetFinalizers())
+		}
+	}
+}
+
+// present checks that there is such an object.
+func (n namespace) present(kind, name string) check {
+	return func(ctx context.Context) error {
+		u := newObject(kind, n.name, name)
+		return kube.Get(ctx, client.ObjectKeyFromObject(u), u)
+	}
+}
+
+// waitReady is what a pipeline does: it returns when the object says that it is ready.
+func (n namespace) waitReady(ctx context.Context, kind, name string) {
+	GinkgoHelper()
+	out, err := plane.Kubectl(ctx, "-n", n.name, "wait", "--for=condition=Ready", kind+"/"+name, "--timeout="+patience.String())
+	if err != nil {
+		out, _ = plane.Kubectl(ctx, "-n", n.name, "get", kind+"/"+name, "-o", "yaml")
+	}
+	Expect(err).NotTo(HaveOccurred(), out)
+}
+
+// condition is what an object says of itself.
+type condition struct{ kind, status, reason, message string }
+
+func ready() condition { return condition{"Ready", "True", "Published", ""} }
+
+func notReady(reason, message string) condition { return condition{"Ready", "False", reason, message} }
+
+// says checks conditions, of the generation that the object has. The message may be a part of the real one. A status of
+// "" asks for the condition not to be there.
+func (n namespace) says(kind, name string, wants ...condition) check {
+	return func(ctx context.Context) error {
+		u := newObject(kind, n.name, name)
+		if err := kube.Get(ctx, client.ObjectKeyFromObject(u), u); err != nil {
+			return err
+		}
+		var status struct {
+			Conditions         []metav1.Condition `json:"conditions"`
+			ObservedGeneration int64              `json:"observedGeneration"`
+		}
+		text, err := json.Marshal(u.Object["status"])
+		if err != nil {
+			return err
+		}
+		if err := json.Unmarshal(text, &status); err != nil {
+			return err
+		}
+		if status.ObservedGeneration != u.GetGeneration() {
+			return fmt.Errorf("%s %s/%s: observedGeneration is %d of %d", kind, n.name, name,
+				status.ObservedGeneration, u.GetGeneration())
+		}
+		for _, want := range wants {
+			if !slices.ContainsFunc(status.Conditions, want.met(u.GetGeneration())) &&
+				(want.status != "" || slices.ContainsFunc(status.Conditions, want.sameKind)) {
+				return fmt.Errorf("%s %s/%s does not say %+v; status:\n%s", kind, n.name, name, want, text)
+			}
+		}
+		return nil
+	}
+}
