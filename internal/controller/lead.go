@@ -71,14 +71,14 @@ func (f *Feed) leads() bool {
 	return f.queue != nil
 }
 
-func (f *Feed) enqueue(o Output) { f.enqueueAfter(o, 0) }
-
-func (f *Feed) enqueueAfter(o Output, after time.Duration) {
+// enqueue puts the output into the queue. Where this replica does not lead it is dropped: the one that comes to lead
+// looks at everything.
+func (f *Feed) enqueue(o Output) {
 	f.queueMu.Lock()
 	defer f.queueMu.Unlock()
 	if f.queue == nil {
-		return // not the leader: the one that becomes it looks at everything
+		return
 	}
 	priority := o.priority()
-	f.queue.AddWithOpts(priorityqueue.AddOpts{After: after, Priority: &priority}, o)
+	f.queue.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, o)
 }

@@ -173,7 +173,7 @@ func TestObservedStatusKeepsConditionsAndADigest(t *testing.T) {
 	g := &accessv1alpha1.AccessGroup{Status: status}
 	g.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl"}}
 	ObserveStatus(g)
-	if g.Status.Members != 0 || len(g.Status.Conditions) != 1 || g.ManagedFields != nil {
+	if g.Status.Members != 0 || len(g.Status.Conditions) != 1 || len(g.ManagedFields) != 0 {
 		t.Errorf("kept %+v, %v", g.Status, g.ManagedFields)
 	}
 	w := statusWrite{seen: g, status: status}
