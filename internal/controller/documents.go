@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/usher-dev/usher/api/document"
@@ -86,6 +87,7 @@ func (r *Reconciler) writeShards(
 				return progress{}, err
 			}
 		}
+		log.FromContext(ctx).V(1).Info("Document written", "configMaps", len(differing), "shards", len(wants))
 		return progress{}, nil
 	}
 	return r.endShards(ctx, o, organization, seen, len(wants))
@@ -269,6 +271,9 @@ func (r *Reconciler) reconcileDocument(ctx context.Context, o Output) (reconcile
 	case apierrors.IsConflict(err):
 		return reconcile.Result{RequeueAfter: again}, nil
 	case err != nil && blocks(err):
+		if was := r.Feed.tracker.blockedBy(o); was == nil || was.Error() != err.Error() {
+			log.FromContext(ctx).Error(err, "The document cannot be written; it is tried again")
+		}
 		return reconcile.Result{RequeueAfter: r.Feed.blocked(o, touch, err)}, nil
 	case err != nil:
 		return reconcile.Result{}, err

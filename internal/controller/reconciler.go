@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -36,7 +37,14 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager) error {
 	c, err := controller.NewTyped("output", mgr, controller.TypedOptions[Output]{
 		MaxConcurrentReconciles: workers,
 		Reconciler:              r,
-		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[Output](firstRetry, lastRetry),
+		LogConstructor: func(o *Output) logr.Logger {
+			log := mgr.GetLogger().WithName("output")
+			if o == nil {
+				return log
+			}
+			return log.WithValues("output", o.Kind, "namespace", o.Namespace, "name", o.Name)
+		},
+		RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[Output](firstRetry, lastRetry),
 		NewQueue: func(
 			name string, limiter workqueue.TypedRateLimiter[Output],
 		) workqueue.TypedRateLimitingInterface[Output] {

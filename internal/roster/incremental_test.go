@@ -280,7 +280,7 @@ func compareReports(t *testing.T, fresh, kept *roster.Roster, objects map[string
 		}
 	}
 	same("organizations", fresh.Organizations(), kept.Organizations())
-	same("totals", fresh.Totals().Conflicts, kept.Totals().Conflicts)
+	same("totals", fresh.Totals(), kept.Totals())
 	for _, o := range fresh.Organizations() {
 		same("applications of "+o, fresh.Applications(o), kept.Applications(o))
 	}

@@ -43,7 +43,7 @@ type Roster struct {
 	conflicts  map[string]map[conflicting]int // source: its conflicts
 	spanning   set[*resolve.Source]           // sources of the system namespace that name applications
 
-	conflictTotal int
+	users, conflictTotal int // over all organizations
 }
 
 type conflicting struct{ organization, user string }

@@ -258,6 +258,7 @@ func (r *Roster) decide(n *namespace, user string, why causes, changes *Changes)
 	if same(before, after) {
 		return
 	}
+	r.users += exists(after) - exists(before)
 	changes.Users = append(changes.Users, UserChange{Difference{n.name, user, before, after}, why})
 	r.noteEntry(n, user, made)
 	r.noteConflicts(n, user, before, after)
@@ -265,6 +266,13 @@ func (r *Roster) decide(n *namespace, user string, why causes, changes *Changes)
 	if holdsTop(n, before) || holdsTop(n, after) {
 		r.touchPolicy(n)
 	}
+}
+
+func exists(d *resolve.Decision) int {
+	if d == nil {
+		return 0
+	}
+	return 1
 }
 
 func same(a, b *resolve.Decision) bool {

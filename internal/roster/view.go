@@ -338,11 +338,10 @@ type Totals struct {
 func (r *Roster) Totals() Totals {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	t := Totals{Conflicts: r.conflictTotal}
+	t := Totals{Users: r.users, Conflicts: r.conflictTotal}
 	for _, n := range r.namespaces {
 		if n.organization {
 			t.Organizations++
-			t.Users += len(n.records)
 		}
 	}
 	return t
