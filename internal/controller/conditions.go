@@ -37,6 +37,15 @@ func (c *conditions) set(kind string, holds bool, reason, message string) {
 	c.list = append(c.list, made)
 }
 
+// remark adds to the message of a condition that is set and true.
+func (c *conditions) remark(kind, text string) {
+	for i := range c.list {
+		if c.list[i].Type == kind && c.list[i].Status == metav1.ConditionTrue && text != "" {
+			c.list[i].Message = truncate(c.list[i].Message + " " + text)
+		}
+	}
+}
+
 // longestMessage keeps statuses small.
 const longestMessage = 1024
 

@@ -44,26 +44,37 @@ func (r *Reconciler) reconcileApplication(ctx context.Context, o Output, touch u
 		r.Feed.tracker.expect(o, touch, nil, holders{})
 		return r.endShards(ctx, o, organization, shards, 0)
 	}
-	minimum := 1
+	minimum, formats := 1, []accessv1alpha1.PublishFormat(nil)
 	if object.Spec.Publish != nil {
-		minimum = int(object.Spec.Publish.MinimumShards)
+		minimum, formats = int(object.Spec.Publish.MinimumShards), object.Spec.Publish.Formats
 	}
 	made := publish.Application(organization, o.Name, minimum,
-		func(yield func(string, *resolve.Decision)) { r.Feed.Roster.EachDecision(o.Namespace, yield) })
+		func(yield func(string, *resolve.Decision)) { r.Feed.Roster.EachDecision(o.Namespace, yield) }, formats...)
 	wants := make([]publish.Want, len(made.Shards))
 	for i, data := range made.Shards {
 		wants[i] = publish.Want{
 			Key:      types.NamespacedName{Namespace: o.Namespace, Name: publish.ApplicationName(o.Name, i)},
 			Document: accessv1alpha1.DocumentApplication, Digest: publish.Digest(data),
-			Owner: publish.Owner(string(roster.KindApplicationAccess), object),
+			Owner:  publish.Owner(string(roster.KindApplicationAccess), object),
+			Labels: publish.FormatLabels(formats),
 		}
 	}
-	r.Feed.tracker.expect(o, touch, wants, holders{true, made.Users, made.UsersByRole, len(wants)})
+	r.Feed.tracker.expect(o, touch, wants, holdersIn(&made))
 	return r.writeShards(ctx, o, organization, shards, wants, made.Shards)
 }
 
-// writeShards writes new shards before the one that gives users up to them, and ends shards after those that take
-// their users back, so that a user with access is in a shard at every instant.
+func holdersIn(made *publish.ApplicationDocument) holders {
+	return holders{
+		rendered: true, users: made.Users, byRole: made.UsersByRole, omitted: made.Omitted,
+		shards: len(made.Shards), growing: made.Grows(),
+	}
+}
+
+// writeShards writes the last shard first and shard 0 last, and ends shards too many when the watch shows all that.
+//
+// So a user who keeps access is in a shard at every instant, however far earlier changes of the number have come: both
+// numbers are powers of two, and among the shards that are wanted a user only ever moves to a later one, which has been
+// written by then.
 func (r *Reconciler) writeShards(
 	ctx context.Context, o Output, organization *resolve.Organization,
 	seen map[int]*corev1.ConfigMap, wants []publish.Want, data []map[string]string,
@@ -74,23 +85,25 @@ func (r *Reconciler) writeShards(
 			differing = append(differing, i)
 		}
 	}
-	if len(differing) > 0 {
-		if wait := pace - r.Feed.Now().Sub(r.Feed.tracker.lastWritten(o)); wait > 0 {
-			return progress{after: wait}, nil
-		}
-		r.Feed.tracker.wrote(o, r.Feed.Now())
-		if growing := len(wants) > len(seen); growing {
-			slices.Reverse(differing)
-		}
-		for _, i := range differing {
-			if _, err := r.Publisher.Publish(ctx, &wants[i], data[i]); err != nil {
-				return progress{}, err
-			}
-		}
-		log.FromContext(ctx).V(1).Info("Document written", "configMaps", len(differing), "shards", len(wants))
-		return progress{}, nil
+	if len(differing) == 0 {
+		return r.endShards(ctx, o, organization, seen, len(wants))
 	}
-	return r.endShards(ctx, o, organization, seen, len(wants))
+	if wait := pace - r.Feed.Now().Sub(r.Feed.tracker.lastWritten(o)); wait > 0 {
+		return progress{after: wait}, nil
+	}
+	r.Feed.tracker.wrote(o, r.Feed.Now())
+	for _, i := range slices.Backward(differing) {
+		wrote, err := r.Publisher.Publish(ctx, &wants[i], data[i])
+		if err != nil {
+			return progress{}, err
+		}
+		if !wrote && !wants[i].Matches(r.Publisher.Observed.Get(wants[i].Key)) {
+			// It is on its way out. Those before it keep their users until the watch shows it gone.
+			return progress{}, nil
+		}
+	}
+	log.FromContext(ctx).V(1).Info("Document written", "configMaps", len(differing), "shards", len(wants))
+	return progress{}, nil
 }
 
 // endShards ends the shards from the given one on.
@@ -103,7 +116,8 @@ func (r *Reconciler) endShards(
 		if shard < from {
 			continue
 		}
-		empty := publish.EmptyApplication(organization, o.Namespace, o.Name, shard)
+		formats := publish.FormatsIn(seen[shard].Data)
+		empty := publish.EmptyApplication(organization, o.Namespace, o.Name, shard, formats...)
 		failures = append(failures, r.end(ctx, &p, seen[shard], accessv1alpha1.DocumentApplication, empty))
 	}
 	return p, errors.Join(failures...)

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"slices"
 	"time"
 
 	"github.com/usher-dev/usher/internal/resolve"
@@ -9,16 +10,20 @@ import (
 
 // mark puts everything into the queue that the changes touch.
 func (f *Feed) mark(changes *roster.Changes, now time.Time) {
-	applications := map[string][]string{} // by organization
-	for i := range changes.Users {
-		organization := changes.Users[i].Organization
-		if _, listed := applications[organization]; !listed {
-			applications[organization] = f.Roster.ApplicationAccesses(organization)
-		}
-		f.markUser(&changes.Users[i], applications[organization], now)
-	}
+	rules := map[string][]roster.Object{}
 	for i := range changes.Rules {
 		f.markRules(&changes.Rules[i], now)
+		if changes.Rules[i].Rules {
+			rules[changes.Rules[i].Organization] = changes.Rules[i].Causes
+		}
+	}
+	applications := map[string][]string{} // by organization
+	for i := range changes.Users {
+		c := &changes.Users[i]
+		if _, listed := applications[c.Organization]; !listed {
+			applications[c.Organization] = f.Roster.ApplicationAccesses(c.Organization)
+		}
+		f.markUser(c, slices.Concat(c.Causes, rules[c.Organization]), applications[c.Organization], now)
 	}
 	for _, o := range changes.Applications {
 		f.touch(Output{ApplicationDocument, o.Namespace, o.Name}, []roster.Object{o}, now)
@@ -31,12 +36,12 @@ func (f *Feed) mark(changes *roster.Changes, now time.Time) {
 	}
 }
 
-func (f *Feed) markUser(c *roster.UserChange, applications []string, now time.Time) {
+func (f *Feed) markUser(c *roster.UserChange, causes []roster.Object, applications []string, now time.Time) {
 	name := f.names.note(c.User)
 	for _, application := range roster.ChangedApplications(c.Before, c.After, applications) {
-		f.touch(Output{ApplicationDocument, c.Organization, application}, c.Causes, now)
+		f.touch(Output{ApplicationDocument, c.Organization, application}, causes, now)
 	}
-	f.touch(Output{UserDocument, c.Organization, name}, c.Causes, now)
+	f.touch(Output{UserDocument, c.Organization, name}, causes, now)
 	if !sameEntry(c.Before, c.After) {
 		f.touch(Output{OrganizationsDocument, f.Roster.SystemNamespace(), name}, nil, now)
 	}

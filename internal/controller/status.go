@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -75,6 +77,8 @@ type statusWrite struct {
 	seen   client.Object
 	before []metav1.Condition
 	after  []metav1.Condition
+	// warning is part of a condition's message, and told when it comes to be.
+	warning string
 	// quiet: no events, for objects of which there may be thousands.
 	quiet bool
 }
@@ -206,6 +210,7 @@ func (r *Reconciler) statusOf(object roster.Object, p publication, now time.Time
 		return &statusWrite{
 			object: made, status: made.Status, seen: report.Object,
 			before: report.Object.Status.Conditions, after: made.Status.Conditions,
+			warning: shardsGrow(object.Name, h),
 		}
 	case roster.KindAccessPolicy:
 		report := r.Feed.Roster.Policy(object.Namespace)
@@ -255,6 +260,9 @@ func (r *Reconciler) tell(w *statusWrite) {
 	if w.quiet || r.Recorder == nil {
 		return
 	}
+	if w.warning != "" && says(w.after, w.warning) && !says(w.before, w.warning) {
+		r.Recorder.Eventf(w.seen, nil, corev1.EventTypeWarning, reasonShardsGrow, "Publish", "%s", w.warning)
+	}
 	for i := range w.after {
 		c := &w.after[i]
 		if c.Reason == reasonOf(w.before, c.Type) {
@@ -274,4 +282,11 @@ func (r *Reconciler) tell(w *statusWrite) {
 			}
 		}
 	}
+}
+
+// reasonShardsGrow is the reason of the event that says that workloads should mount more.
+const reasonShardsGrow = "ShardsGrow"
+
+func says(list []metav1.Condition, text string) bool {
+	return slices.ContainsFunc(list, func(c metav1.Condition) bool { return strings.Contains(c.Message, text) })
 }

@@ -24,6 +24,7 @@ const (
 	maxGroups         = 50
 	maxUserConflicts  = 20
 	maxRolesOfHolders = 20
+	maxMinimumShards  = 256
 )
 
 // groupStatus says what became of an AccessGroup.
@@ -187,7 +188,9 @@ func applicationStatus(
 	}
 	if c.stand(&report.Report, inert, p) {
 		c.stalled(p)
+		c.remark(accessv1alpha1.ConditionReady, shardsGrow(aa.Name, h))
 		status.Users = count(h.users)
+		status.Omitted = count(h.omitted)
 		if o != nil {
 			for _, role := range first(o.Rules().ApplicationRoles, maxRolesOfHolders) {
 				if n := h.byRole[role.Name]; n > 0 {
@@ -203,6 +206,24 @@ func applicationStatus(
 	}
 	status.Conditions = c.list
 	return status
+}
+
+// shardsGrow says which ConfigMaps a workload should mount before it has to. It does not change with each user more: a
+// text that changes is written, and told, again.
+func shardsGrow(application string, h holders) string {
+	if !h.growing {
+		return ""
+	}
+	names := make([]string, h.shards)
+	for i := range names {
+		names[i] = publish.ApplicationName(application, h.shards+i)
+	}
+	text := fmt.Sprintf("The document has nearly outgrown its ConfigMaps (%d): soon there will be %d. Let workloads mount %s "+
+		"too, optionally, before they are needed", h.shards, 2*h.shards, listed(names))
+	if 2*h.shards <= maxMinimumShards {
+		text += fmt.Sprintf(", or set publish.minimumShards to %d", 2*h.shards)
+	}
+	return text + "."
 }
 
 // policyStatus says what became of an AccessPolicy.

@@ -37,7 +37,9 @@ type holders struct {
 	rendered bool
 	users    int
 	byRole   map[string]int
+	omitted  int // left out of a format
 	shards   int
+	growing  bool // there will soon be more shards
 }
 
 type waitingObject struct {

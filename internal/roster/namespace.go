@@ -43,10 +43,11 @@ type namespace struct {
 	records      map[string]*record
 	active       map[string]int // group: active members
 
-	dirty        map[string]causes // users to decide for
-	rulesDirty   bool
-	namesDirty   bool
-	pendingRules causes
+	dirty       map[string]causes // users to decide for
+	rulesDirty  bool
+	namesDirty  bool
+	ruleCauses  set[Object] // on whose account the rules or names may have changed
+	nameChanged bool        // by the object that is being indexed
 }
 
 type set[T comparable] map[T]struct{}
@@ -89,6 +90,7 @@ func newNamespace(name string, atSystem bool) *namespace {
 		records:      map[string]*record{},
 		active:       map[string]int{},
 		dirty:        map[string]causes{},
+		ruleCauses:   set[Object]{},
 	}
 }
 
@@ -97,11 +99,22 @@ func (n *namespace) isEmpty() bool {
 	return !n.known && len(n.groups)+len(n.userAccess)+len(n.applications)+len(n.records) == 0 && n.policy == nil
 }
 
-// blame notes the object on whose account the list of named applications may have changed.
+// blame notes the object that was indexed as the cause, where the list of named applications may have changed by it.
 func (n *namespace) blame(cause Object) {
-	if n.namesDirty {
-		n.pendingRules = n.pendingRules.with(cause)
+	if n.nameChanged {
+		n.dirtyNames(cause)
 	}
+	n.nameChanged = false
+}
+
+func (n *namespace) dirtyNames(cause Object) {
+	n.namesDirty = true
+	n.ruleCauses[cause] = struct{}{}
+}
+
+func (n *namespace) dirtyRules(cause Object) {
+	n.rulesDirty = true
+	n.ruleCauses[cause] = struct{}{}
 }
 
 // counting returns the UserAccess that counts for the user: the declared one with the smallest name, one that is
@@ -294,13 +307,13 @@ func (n *namespace) nameAll(s *resolve.Source, in bool) {
 func (n *namespace) nameApplication(application string, in bool) {
 	if in {
 		n.named[application]++
-		n.namesDirty = n.namesDirty || n.named[application] == 1
+		n.nameChanged = n.nameChanged || n.named[application] == 1
 		return
 	}
 	n.named[application]--
 	if n.named[application] == 0 {
 		delete(n.named, application)
-		n.namesDirty = true
+		n.nameChanged = true
 	}
 }
 

@@ -151,6 +151,7 @@ func (r *Roster) setGroup(o *accessv1alpha1.AccessGroup) {
 		n.indexGroup(old, false)
 		n.groups[o.Name] = made
 		n.indexGroup(made, true)
+		n.blame(key)
 		reach := n.sourcesAbove(o.Name)
 		for _, user := range differingMembers(old.object, o) {
 			r.touchUser(n, user, reach, key)
@@ -224,8 +225,7 @@ func (r *Roster) span(n *namespace, s *resolve.Source, in, inert bool, cause Obj
 
 func (r *Roster) dirtyNames(cause Object) {
 	for _, n := range r.namespaces {
-		n.namesDirty = true
-		n.blame(cause)
+		n.dirtyNames(cause)
 	}
 }
 

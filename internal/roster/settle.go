@@ -14,7 +14,8 @@ import (
 // UserChange is a decision that changed.
 type UserChange struct {
 	Difference
-	// Causes are the objects whose change led to it; none where only time passed.
+	// Causes are the objects whose change led to it, beside those of a change of rules in the organization; none where
+	// only time passed.
 	Causes []Object
 }
 
@@ -134,9 +135,6 @@ func (r *Roster) settleRules(n *namespace, changes *Changes) {
 			n.compiled = resolve.NewOrganization(r.rulesOf(n))
 		}
 		for user := range r.candidates(n) {
-			for _, cause := range n.pendingRules {
-				n.dirty[user] = n.dirty[user].with(cause)
-			}
 			n.dirty[user] = n.dirty[user].with(Object{})
 		}
 		r.touchAll(n)
@@ -146,9 +144,12 @@ func (r *Roster) settleRules(n *namespace, changes *Changes) {
 		changed = true
 	}
 	if changed {
-		changes.Rules = append(changes.Rules, RulesChange{n.name, n.rulesDirty, n.pendingRules})
+		delete(n.ruleCauses, Object{}) // the namespace itself
+		causes := slices.SortedFunc(maps.Keys(n.ruleCauses), Object.compare)
+		changes.Rules = append(changes.Rules, RulesChange{n.name, n.rulesDirty, causes})
 	}
-	n.rulesDirty, n.namesDirty, n.pendingRules = false, false, nil
+	n.rulesDirty, n.namesDirty = false, false
+	clear(n.ruleCauses)
 }
 
 func (r *Roster) selects(n *namespace) bool {

@@ -103,11 +103,6 @@ func (n *namespace) each(yield func(Object)) {
 	}
 }
 
-func (n *namespace) dirtyRules(cause Object) {
-	n.rulesDirty = true
-	n.pendingRules = n.pendingRules.with(cause)
-}
-
 // onlyMembersDiffer says whether the group gives what it gave, to a list of members that may differ.
 func onlyMembersDiffer(old, made *accessv1alpha1.AccessGroup) bool {
 	if old.UID != made.UID || (old.DeletionTimestamp == nil) != (made.DeletionTimestamp == nil) {
