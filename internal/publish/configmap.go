@@ -86,13 +86,17 @@ type Want struct {
 	Document string // a Document value of the API
 	Digest   string
 	Owner    metav1.OwnerReference
+	// Labels are those beside the ones that every published ConfigMap carries: see [FormatLabels].
+	Labels map[string]string
 }
 
 func (w *Want) labels() map[string]string {
-	return map[string]string{
+	labels := map[string]string{
 		accessv1alpha1.LabelManagedBy: accessv1alpha1.ManagedBy,
 		accessv1alpha1.LabelDocument:  w.Document,
 	}
+	maps.Copy(labels, w.Labels)
+	return labels
 }
 
 // Matches says whether the ConfigMap, as package publish observes it, is as wanted.
@@ -120,8 +124,8 @@ func Owner(kind string, object metav1.Object) metav1.OwnerReference {
 }
 
 // Observe is the cache's view of a published ConfigMap: metadata without managed fields, and instead of the data a
-// digest annotation that tells the truth about it, or is not there. It changes the ConfigMap; observing it again, which
-// client-go does with a first list, changes nothing.
+// digest annotation that tells the truth about it, or is not there, and the keys of formats (see [FormatsIn]). It
+// changes the ConfigMap; observing it again, which client-go does with a first list, changes nothing.
 func Observe(cm *corev1.ConfigMap) {
 	if Stripped(cm) {
 		return
@@ -130,7 +134,7 @@ func Observe(cm *corev1.ConfigMap) {
 		(len(cm.BinaryData) > 0 || digest != Digest(cm.Data)) {
 		delete(cm.Annotations, accessv1alpha1.AnnotationDigest)
 	}
-	cm.Data, cm.BinaryData = nil, nil
+	cm.Data, cm.BinaryData = formatKeys(cm.Data), nil
 	Strip(cm)
 }
 

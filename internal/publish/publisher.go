@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -25,6 +26,9 @@ func (e *ConflictError) Error() string {
 	return fmt.Sprintf("ConfigMap %s has the name of a published document but was not written by Usher; "+
 		"it is left alone: rename or delete it", e.Key)
 }
+
+// errReplaced says that what stood in the way is gone, and that what was wanted is yet to be written.
+var errReplaced = errors.New("it was immutable and has been deleted, to be created again")
 
 // Publisher writes ConfigMaps. Every write and every delete carries the resourceVersion that was observed: what
 // changed in the meantime is looked at again, never overwritten.
@@ -83,7 +87,10 @@ func (p *Publisher) create(ctx context.Context, want *Want, data map[string]stri
 		return &ConflictError{Key: want.Key}
 	}
 	if live.Immutable != nil && *live.Immutable {
-		return p.delete(ctx, live)
+		if err := p.delete(ctx, live); err != nil {
+			return err
+		}
+		return apierrors.NewConflict(corev1.Resource("configmaps"), want.Key.Name, errReplaced)
 	}
 	return p.update(ctx, live, want, data)
 }
@@ -164,11 +171,7 @@ func (p *Publisher) told(err error, operation, document string, data map[string]
 	if err != nil || p.Wrote == nil {
 		return err
 	}
-	bytes := 0
-	for key, value := range data {
-		bytes += len(key) + len(value)
-	}
-	p.Wrote(operation, document, bytes)
+	p.Wrote(operation, document, dataBytes(data))
 	return nil
 }
 

@@ -9,12 +9,16 @@ import (
 	"strings"
 
 	"github.com/usher-dev/usher/api/document"
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
 // MaximumShardBytes is how large the data of one ConfigMap of an application document may be, all keys together,
 // before the document is split.
 const MaximumShardBytes = 256 << 10
+
+// growsPercent is how full the largest shard is when its document counts as growing.
+const growsPercent = 80
 
 // maximumShards is where splitting ends: a quarter of a gigabyte in one document.
 const maximumShards = 1024
@@ -26,15 +30,26 @@ type ApplicationDocument struct {
 	// Users is how many users have access; UsersByRole how many hold each role of the ladder.
 	Users       int
 	UsersByRole map[string]int
+	// Omitted is how many of the users a format leaves out.
+	Omitted int
+	// Bytes is the size of the largest shard, all keys together.
+	Bytes int
+}
+
+// Grows says whether the document has come near to being split further, so that who mounts it should mount more.
+func (d *ApplicationDocument) Grows() bool {
+	return len(d.Shards) < maximumShards && d.Bytes > MaximumShardBytes/100*growsPercent
 }
 
 // Application renders the document of one application. The decisions are those of every user of the organization;
-// their order does not matter. It has at least minimumShards shards, a power of two. The cost grows with the users.
+// their order does not matter. It has at least minimumShards shards, a power of two, and in each of them the formats
+// beside JSON. The cost grows with the users.
 func Application(
 	o *resolve.Organization, application string, minimumShards int,
-	decisions func(yield func(user string, d *resolve.Decision)),
+	decisions func(yield func(user string, d *resolve.Decision)), formats ...accessv1alpha1.PublishFormat,
 ) ApplicationDocument {
 	made := ApplicationDocument{UsersByRole: map[string]int{}}
+	l := newLayout(o.Rules().Organization, application, applicationRoles(o), formats)
 	var entries []userEntry
 	decisions(func(user string, d *resolve.Decision) {
 		access := d.Application(application)
@@ -42,30 +57,32 @@ func Application(
 			return
 		}
 		made.UsersByRole[access.Role]++
-		entries = append(entries, newUserEntry(user, access))
+		entry, omitted := l.newUserEntry(user, access)
+		if omitted {
+			made.Omitted++
+		}
+		entries = append(entries, entry)
 	})
 	made.Users = len(entries)
 	slices.SortFunc(entries, func(a, b userEntry) int { return strings.Compare(a.user, b.user) })
-	head, roles := o.Rules().Organization, applicationRoles(o)
 	for shards := max(minimumShards, 1); ; shards *= 2 {
-		texts, fits := renderShards(head, application, roles, entries, shards)
+		var fits bool
+		made.Shards, made.Bytes, fits = l.split(entries, shards)
 		if fits || shards >= maximumShards {
-			for _, text := range texts {
-				made.Shards = append(made.Shards, map[string]string{document.AccessKey: text})
-			}
 			return made
 		}
 	}
 }
 
 // EmptyApplication renders shard n of a document that nobody is in, for one that ends. The organization may be nil.
-func EmptyApplication(o *resolve.Organization, organization, application string, shard int) map[string]string {
+func EmptyApplication(
+	o *resolve.Organization, organization, application string, shard int, formats ...accessv1alpha1.PublishFormat,
+) map[string]string {
 	roles := []document.Role{}
 	if o != nil {
 		roles = applicationRoles(o)
 	}
-	text := shardText(organization, application, roles, nil, shard, shard+1)
-	return map[string]string{document.AccessKey: text}
+	return newLayout(organization, application, roles, formats).data(nil, shard, shard+1)
 }
 
 func applicationRoles(o *resolve.Organization) []document.Role {
@@ -82,42 +99,53 @@ type userEntry struct {
 	user string
 	hash uint32
 	text string // "user":{...}
+	line line
 }
 
-func newUserEntry(user string, access *resolve.Access) userEntry {
+func (l *layout) newUserEntry(user string, access *resolve.Access) (_ userEntry, omitted bool) {
 	h := fnv.New32a()
 	h.Write([]byte(user))
 	text := canonical(user) + ":" + canonical(document.ApplicationUser{
 		Filters: filters(access.Filters), NotAfter: access.NotAfter, Role: access.Role, Source: access.Source,
 	})
-	return userEntry{user: user, hash: h.Sum32(), text: text}
+	line, omitted := l.line(user, access)
+	return userEntry{user: user, hash: h.Sum32(), text: text, line: line}, omitted
 }
 
-func renderShards(
-	organization, application string, roles []document.Role, entries []userEntry, shards int,
-) (texts []string, fits bool) {
+// split renders the entries in that many shards. It says how large the largest is, and whether all are within the
+// bound.
+func (l *layout) split(entries []userEntry, shards int) (made []map[string]string, largest int, fits bool) {
 	split := make([][]userEntry, shards)
-	for _, e := range entries {
-		n := int(e.hash % uint32(shards))
-		split[n] = append(split[n], e)
+	for i := range entries {
+		n := int(entries[i].hash % uint32(shards))
+		split[n] = append(split[n], entries[i])
 	}
 	fits = true
 	for n := range split {
-		text := shardText(organization, application, roles, split[n], n, shards)
-		texts = append(texts, text)
+		data := l.data(split[n], n, shards)
+		made = append(made, data)
+		size := dataBytes(data)
+		largest = max(largest, size)
 		// A user alone in a shard cannot be split any further.
-		fits = fits && (len(split[n]) == 1 || len(document.AccessKey)+len(text) <= MaximumShardBytes)
+		fits = fits && (len(split[n]) == 1 || size <= MaximumShardBytes)
 	}
-	return texts, fits
+	return made, largest, fits
 }
 
-// shardText puts the entries, which are sorted, into the document around them.
-func shardText(
-	organization, application string, roles []document.Role, entries []userEntry, shard, shards int,
-) string {
+// dataBytes is the size of a ConfigMap's data, all keys together.
+func dataBytes(data map[string]string) int {
+	size := 0
+	for key, text := range data {
+		size += len(key) + len(text)
+	}
+	return size
+}
+
+// text puts the entries, which are sorted, into the document around them.
+func (l *layout) text(entries []userEntry, shard, shards int) string {
 	around := canonical(document.Application{
-		APIVersion: document.APIVersion, Application: application, Kind: document.KindApplication,
-		Organization: organization, Roles: roles, Shard: shard, Shards: shards,
+		APIVersion: document.APIVersion, Application: l.application, Kind: document.KindApplication,
+		Organization: l.organization, Roles: l.roles, Shard: shard, Shards: shards,
 		Users: map[string]document.ApplicationUser{},
 	})
 	var b strings.Builder

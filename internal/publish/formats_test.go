@@ -1,0 +1,184 @@
+package publish_test
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/usher-dev/usher/api/document"
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/publish"
+	"github.com/usher-dev/usher/internal/resolve"
+)
+
+var allFormats = []accessv1alpha1.PublishFormat{
+	accessv1alpha1.PublishFormatJSON, accessv1alpha1.PublishFormatCSV,
+	accessv1alpha1.PublishFormatCasbin, accessv1alpha1.PublishFormatOPA,
+}
+
+// holding decides for a user who holds the role in application finance.
+func holding(o *resolve.Organization, role string, window resolve.Window) *resolve.Decision {
+	return decide(o, &resolve.Source{
+		Name:         "AccessGroup/acme/team",
+		Applications: []resolve.ApplicationGrant{{Application: "finance", Role: role, Window: window}},
+	})
+}
+
+// manifold has a user of every sort that the formats treat differently.
+func manifold(o *resolve.Organization) map[string]*resolve.Decision {
+	return map[string]*resolve.Decision{
+		"amelie@acme.example": france(o), // rows, and an end
+		"ben@acme.example":    holding(o, "Editor", resolve.Window{NotAfter: june.Add(time.Hour)}),
+		"zoe@acme.example":    administrator(o),
+		"none@acme.example":   decide(o),
+		"Zoë|1'#":             holding(o, "Editor", resolve.Window{}),
+		"#hash":               holding(o, "Viewer", resolve.Window{}),
+		"Viewer":              holding(o, "Editor", resolve.Window{}), // named like a role
+	}
+}
+
+func TestGoldenFormats(t *testing.T) {
+	o := organization()
+	for name, data := range map[string]map[string]string{
+		"formats":       publish.Application(o, "finance", 1, each(manifold(o)), allFormats...).Shards[0],
+		"formats-empty": publish.EmptyApplication(nil, "acme", "finance", 1, allFormats...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got strings.Builder
+			for _, key := range slices.Sorted(maps.Keys(data)) {
+				fmt.Fprintf(&got, "-- %s --\n%s\n", key, data[key])
+			}
+			path := filepath.Join("testdata", name+".golden")
+			if *update {
+				if err := os.WriteFile(path, []byte(got.String()), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got.String()); diff != "" {
+				t.Errorf("bytes (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestFormats(t *testing.T) {
+	o := organization()
+	opa := map[string]string{"openpolicyagent.org/data": "opa"}
+	json := publish.Application(o, "finance", 1, each(manifold(o))).Shards[0][document.AccessKey]
+	for name, tc := range map[string]struct {
+		formats []accessv1alpha1.PublishFormat
+		keys    []string
+		labels  map[string]string
+		omitted int
+	}{
+		"none":   {nil, []string{"access.json"}, nil, 0},
+		"JSON":   {allFormats[:1], []string{"access.json"}, nil, 0},
+		"CSV":    {allFormats[1:2], []string{"access.csv", "access.json", "roles.csv"}, nil, 2},
+		"Casbin": {allFormats[2:3], []string{"access.json", "policy.csv"}, nil, 3},
+		"OPA":    {allFormats[3:], []string{"access.json", "data.json"}, opa, 0},
+		"all":    {allFormats, []string{"access.csv", "access.json", "data.json", "policy.csv", "roles.csv"}, opa, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			made := publish.Application(o, "finance", 1, each(manifold(o)), tc.formats...)
+			if diff := cmp.Diff(tc.keys, slices.Sorted(maps.Keys(made.Shards[0]))); diff != "" {
+				t.Errorf("keys (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tc.labels, publish.FormatLabels(tc.formats)); diff != "" {
+				t.Errorf("labels (-want +got):\n%s", diff)
+			}
+			if made.Omitted != tc.omitted || made.Users != 6 {
+				t.Errorf("%d of %d users are left out, want %d of 6", made.Omitted, made.Users, tc.omitted)
+			}
+			if made.Shards[0][document.AccessKey] != json {
+				t.Error("a format changes access.json")
+			}
+		})
+	}
+}
+
+// TestEmptiedInEveryFormat: what the cache shows of a ConfigMap is enough to empty each of its files.
+func TestEmptiedInEveryFormat(t *testing.T) {
+	o := organization()
+	for name, formats := range map[string][]accessv1alpha1.PublishFormat{
+		"none": nil, "all": allFormats[1:], "Casbin": {accessv1alpha1.PublishFormatCasbin},
+	} {
+		t.Run(name, func(t *testing.T) {
+			made := publish.Application(o, "finance", 1, each(manifold(o)), formats...).Shards[0]
+			cm := &corev1.ConfigMap{
+				ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{
+					accessv1alpha1.AnnotationDigest: publish.Digest(made),
+				}},
+				Data: made,
+			}
+			publish.Observe(cm)
+			publish.Observe(cm)
+			if cm.Annotations[accessv1alpha1.AnnotationDigest] == "" {
+				t.Error("the digest is gone")
+			}
+			if diff := cmp.Diff(formats, publish.FormatsIn(cm.Data)); diff != "" {
+				t.Errorf("formats seen (-want +got):\n%s", diff)
+			}
+			empty := publish.EmptyApplication(o, "acme", "finance", 0, publish.FormatsIn(cm.Data)...)
+			if diff := cmp.Diff(slices.Sorted(maps.Keys(made)), slices.Sorted(maps.Keys(empty))); diff != "" {
+				t.Errorf("files (-want +got):\n%s", diff)
+			}
+			for key, text := range empty {
+				if strings.Contains(text, "zoe@") {
+					t.Errorf("%s of an empty document: %q", key, text)
+				}
+			}
+		})
+	}
+}
+
+// TestFormatsCountForTheSize: the bound is on all keys of a ConfigMap.
+func TestFormatsCountForTheSize(t *testing.T) {
+	o := organization()
+	editor := holding(o, "Editor", resolve.Window{})
+	decisions := map[string]*resolve.Decision{}
+	for i := range 2200 {
+		decisions[fmt.Sprintf("user-%05d@acme.example", i)] = editor
+	}
+	for name, tc := range map[string]struct {
+		formats []accessv1alpha1.PublishFormat
+		want    int
+		grows   bool
+	}{
+		"JSON": {nil, 1, false}, "OPA": {allFormats[3:], 2, false}, "all": {allFormats, 2, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			made := publish.Application(o, "finance", 1, each(decisions), tc.formats...)
+			if len(made.Shards) != tc.want || made.Grows() != tc.grows {
+				t.Errorf("%d shards of at most %d bytes, growing: %t; want %d, %t",
+					len(made.Shards), made.Bytes, made.Grows(), tc.want, tc.grows)
+			}
+			var lines []string
+			for n, data := range made.Shards {
+				size := 0
+				for key, text := range data {
+					size += len(key) + len(text)
+				}
+				if size > publish.MaximumShardBytes || size > made.Bytes {
+					t.Errorf("shard %d has %d bytes, the largest is said to have %d", n, size, made.Bytes)
+				}
+				lines = append(lines, strings.Split(strings.TrimSuffix(data["access.csv"], "\n"), "\n")...)
+			}
+			if want := len(decisions); len(tc.formats) > 1 && len(lines) != want {
+				t.Errorf("%d users in access.csv of all shards, want %d", len(lines), want)
+			}
+		})
+	}
+}
