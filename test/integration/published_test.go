@@ -265,21 +265,21 @@ var _ = Describe("An organization", func() {
 		for _, n := range []namespace{o, other} {
 			n.apply(ctx, "ApplicationAccess", "red", "{}")
 			n.apply(ctx, "AccessPolicy", "default", "{conflictResolution: MostPermissive}")
-			n.apply(ctx, "AccessGroup", "team", `{members: [{user: ana@acme.example}, {user: ben@acme.example}], organizationRole: Viewer}`)
-			n.apply(ctx, "UserAccess", "ben", `{user: ben@acme.example, applicationAccess: [{application: red, role: Editor}]}`)
+			n.apply(ctx, "AccessGroup", "team", `{members: [{user: dora@acme.example}, {user: dan@acme.example}], organizationRole: Viewer}`)
+			n.apply(ctx, "UserAccess", "ben", `{user: dan@acme.example, applicationAccess: [{application: red, role: Editor}]}`)
 			n.waitReady(ctx, "accessgroup", "team")
 		}
-		organizationsOf := organizationsMap("ana@acme.example")
-		eventually(ctx, all(system.present("ConfigMap", organizationsOf), system.present("UserAccess", userName("ana@acme.example"))))
+		organizationsOf := organizationsMap("dora@acme.example")
+		eventually(ctx, all(system.present("ConfigMap", organizationsOf), system.present("UserAccess", userName("dora@acme.example"))))
 
 		began := time.Now()
 		_, err := plane.Kubectl(ctx, "delete", "namespace", o.name, "--timeout=20s")
 		Expect(err).NotTo(HaveOccurred())
 		GinkgoWriter.Println("the namespace was gone after", time.Since(began))
 
-		eventually(ctx, all(system.absent("ConfigMap", organizationsOf), system.absent("UserAccess", userName("ana@acme.example")),
-			system.absent("ConfigMap", organizationsMap("ben@acme.example")), nothingLeft(o.name)))
-		always(ctx, all(nothingLeft(o.name), other.tells("ana@acme.example", "red", "Viewer")))
+		eventually(ctx, all(system.absent("ConfigMap", organizationsOf), system.absent("UserAccess", userName("dora@acme.example")),
+			system.absent("ConfigMap", organizationsMap("dan@acme.example")), nothingLeft(o.name)))
+		always(ctx, all(nothingLeft(o.name), other.tells("dora@acme.example", "red", "Viewer")))
 	})
 })
 

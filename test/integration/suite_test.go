@@ -59,6 +59,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	SetDefaultEventuallyPollingInterval(pollInterval)
 	SetDefaultConsistentlyDuration(staysSo)
 	SetDefaultConsistentlyPollingInterval(pollInterval)
+	EnforceDefaultTimeoutsWhenUsingContexts()
 
 	var err error
 	plane, err = cluster.Start(ctx, cluster.Options{Progress: GinkgoWriter})

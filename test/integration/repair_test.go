@@ -1,0 +1,302 @@
+package integration_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/usher-dev/usher/api/document"
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+// essence is what Usher answers for in a ConfigMap.
+type essence struct {
+	Data      map[string]string
+	Binary    map[string][]byte
+	Labels    map[string]string
+	Digest    string
+	Owners    []metav1.OwnerReference
+	Immutable bool
+}
+
+func essenceOf(cm *corev1.ConfigMap) essence {
+	return essence{
+		cm.Data, cm.BinaryData, cm.Labels, cm.Annotations[accessv1alpha1.AnnotationDigest], cm.OwnerReferences,
+		cm.Immutable != nil && *cm.Immutable,
+	}
+}
+
+// restored checks that the ConfigMap is again what it was.
+func (n namespace) restored(name string, want essence) check {
+	return func(ctx context.Context) error {
+		var cm corev1.ConfigMap
+		if err := kube.Get(ctx, client.ObjectKey{Namespace: n.name, Name: name}, &cm); err != nil {
+			return err
+		}
+		if diff := cmp.Diff(want, essenceOf(&cm)); diff != "" {
+			return fmt.Errorf("ConfigMap %s/%s (-want +got):\n%s", n.name, name, diff)
+		}
+		return nil
+	}
+}
+
+var _ = Describe("What somebody edited", func() {
+	// Nobody else is in two organizations by this name.
+	const rita = "rita@acme.example"
+	const team = `{members: [{user: rita@acme.example}], applicationAccess: [{application: red, role: Editor}]}`
+
+	It("in a published ConfigMap is put right", func(ctx SpecContext) {
+		first, second := newOrganization(ctx), newOrganization(ctx)
+		for _, o := range []namespace{first, second} {
+			o.apply(ctx, "ApplicationAccess", "red", "{}")
+			o.apply(ctx, "AccessGroup", "team", team)
+			o.waitReady(ctx, "applicationaccess", "red")
+			o.waitReady(ctx, "accessgroup", "team")
+		}
+		eventually(ctx, system.present("ConfigMap", organizationsMap(rita)))
+
+		for _, published := range []struct {
+			in        namespace
+			name, key string
+		}{
+			{first, applicationMap("red"), document.AccessKey},
+			{first, userMap(rita), document.AccessKey},
+			{system, organizationsMap(rita), document.OrganizationsKey},
+		} {
+			o, name := published.in, published.name
+			before := read(ctx, o, name, &corev1.ConfigMap{})
+			want := essenceOf(before)
+			for _, edit := range []struct{ what, patch string }{
+				{"data", fmt.Sprintf(`{data: {%s: "{}"}}`, published.key)},
+				{"data and its digest", fmt.Sprintf(`{data: {%s: "{}"}, metadata: {annotations: {access.usher.dev/digest: "0"}}}`, published.key)},
+				{"no data", `{data: null}`},
+				{"more data", `{data: {more.json: "{}"}}`},
+				{"binary data", `{binaryData: {more: AAAA}}`},
+				{"the digest", `{metadata: {annotations: {access.usher.dev/digest: "0"}}}`},
+				{"no digest", `{metadata: {annotations: {access.usher.dev/digest: null}}}`},
+				{"the document label", `{metadata: {labels: {access.usher.dev/document: other}}}`},
+				{"another label", `{metadata: {labels: {argocd.argoproj.io/instance: acme}}}`},
+				{"no labels", `{metadata: {labels: null}}`},
+				{"data behind a removed label", fmt.Sprintf(`{data: {%s: "{}"}, metadata: {labels: {app.kubernetes.io/managed-by: null}}}`, published.key)},
+				{"another manager", `{metadata: {labels: {app.kubernetes.io/managed-by: Helm}}}`},
+				{"no owner", `{metadata: {ownerReferences: null}}`},
+				{"another owner", `{metadata: {ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: kube-root-ca.crt, uid: ` +
+					string(read(ctx, o, "kube-root-ca.crt", &corev1.ConfigMap{}).UID) + `}]}}`},
+				{"immutable", `{immutable: true}`},
+				{"immutable with other data", fmt.Sprintf(`{immutable: true, data: {%s: "{}"}}`, published.key)},
+				{"immutable behind a removed label", `{immutable: true, metadata: {labels: null}}`},
+			} {
+				By(name + ": " + edit.what)
+				o.patch(ctx, "ConfigMap", name, edit.patch)
+				eventually(ctx, o.restored(name, want))
+			}
+			By(name + ": deleted")
+			Expect(kube.Delete(ctx, newObject("ConfigMap", o.name, name))).To(Succeed())
+			eventually(ctx, o.restored(name, want))
+
+			By(name + ": a foreign annotation")
+			o.patch(ctx, "ConfigMap", name, `{metadata: {annotations: {example.org/mine: "yes"}}}`)
+			o.patch(ctx, "ConfigMap", name, `{data: null}`)
+			eventually(ctx, o.restored(name, want))
+			Expect(read(ctx, o, name, &corev1.ConfigMap{}).Annotations).To(HaveKeyWithValue("example.org/mine", "yes"))
+		}
+		now(ctx, all(first.says("ApplicationAccess", "red", ready()), first.says("AccessGroup", "team", ready())))
+	})
+
+	It("in a status is put right, and a declared object is never written", func(ctx SpecContext) {
+		o := newOrganization(ctx)
+		o.apply(ctx, "ApplicationAccess", "red", "{}")
+		o.apply(ctx, "AccessGroup", "team", team)
+		o.apply(ctx, "AccessPolicy", "default", "{}")
+		o.apply(ctx, "UserAccess", "ana", "{user: rita@acme.example}")
+		for _, ref := range [][2]string{{"ApplicationAccess", "red"}, {"AccessGroup", "team"}, {"AccessPolicy", "default"}, {"UserAccess", "ana"}} {
+			kind, name := ref[0], ref[1]
+			o.waitReady(ctx, kind, name)
+			before := o.get(ctx, kind, name)
+			restored := o.status(kind, name, before.Object["status"])
+			for _, edit := range []string{
+				`{status: {observedGeneration: 77}}`,
+				`{status: {conditions: null}}`,
+				`{status: {conditions: [{type: Ready, status: "False", reason: Edited, message: by hand, lastTransitionTime: "2020-01-01T00:00:00Z"}]}}`,
+				`{status: null}`,
+			} {
+				By(kind + ": " + edit)
+				o.patchStatus(ctx, kind, name, edit)
+				eventually(ctx, restored)
+			}
+			after := o.get(ctx, kind, name)
+			Expect(after.GetGeneration()).To(Equal(before.GetGeneration()))
+			Expect(after.Object["spec"]).To(Equal(before.Object["spec"]))
+			Expect(after.GetAnnotations()).To(Equal(before.GetAnnotations()))
+			Expect(after.GetLabels()).To(Equal(before.GetLabels()))
+		}
+	})
+})
+
+var _ = Describe("A foreign ConfigMap", func() {
+	It("that had the name before is left alone, and what should own it says so until it is gone", func(ctx SpecContext) {
+		const ana = "ana@acme.example"
+		o := newOrganization(ctx)
+		for _, name := range []string{applicationMap("red"), userMap(ana)} {
+			foreign := &corev1.ConfigMap{
+				ObjectMeta: metav1.ObjectMeta{Namespace: o.name, Name: name}, Data: map[string]string{"mine": "yes"},
+			}
+			Expect(kube.Create(ctx, foreign, fieldOwner)).To(Succeed())
+		}
+		o.apply(ctx, "ApplicationAccess", "red", "{}")
+		o.apply(ctx, "ApplicationAccess", "blue", "{}")
+		o.apply(ctx, "AccessGroup", "team", `{members: [{user: ana@acme.example}, {user: ben@acme.example}],
+			applicationAccess: [{application: red, role: Editor}, {application: blue, role: Viewer}]}`)
+
+		conflict := func(name string) []condition {
+			message := o.name + "/" + name + " has the name of a published document"
+			return []condition{notReady("ConfigMapConflict", message), {"Stalled", "True", "ConfigMapConflict", message}}
+		}
+		eventually(ctx, all(
+			o.says("ApplicationAccess", "red", conflict(applicationMap("red"))...),
+			o.says("UserAccess", userName(ana), conflict(userMap(ana))...),
+			o.says("ApplicationAccess", "blue", ready()),
+			// The group is not held up: it counts what is missing.
+			o.says("AccessGroup", "team", ready()), o.unpublished("team", 2),
+			o.publishes("blue", ana, "Viewer"), o.holds("ben@acme.example", "blue", "Viewer"),
+		))
+		for _, name := range []string{applicationMap("red"), userMap(ana)} {
+			cm := read(ctx, o, name, &corev1.ConfigMap{})
+			Expect(cm.Data).To(Equal(map[string]string{"mine": "yes"}))
+			Expect(cm.Labels).To(BeEmpty())
+			Expect(cm.OwnerReferences).To(BeEmpty())
+			Expect(kube.Delete(ctx, cm)).To(Succeed())
+		}
+		eventually(ctx, all(
+			o.says("ApplicationAccess", "red", ready(), condition{kind: "Stalled"}),
+			o.says("UserAccess", userName(ana), ready(), condition{kind: "Stalled"}),
+			o.says("AccessGroup", "team", ready()), o.unpublished("team", 0),
+			o.holds(ana, "red", "Editor"),
+		))
+	})
+})
+
+// unpublished checks how many documents the group says cannot be written.
+func (n namespace) unpublished(group string, want int32) check {
+	return func(ctx context.Context) error {
+		var g accessv1alpha1.AccessGroup
+		if err := kube.Get(ctx, client.ObjectKey{Namespace: n.name, Name: group}, &g); err != nil {
+			return err
+		}
+		if g.Status.Unpublished != want {
+			return fmt.Errorf("AccessGroup %s/%s has %d unpublished documents, not %d", n.name, group, g.Status.Unpublished, want)
+		}
+		return nil
+	}
+}
+
+// garbageCollected bounds what waits for the garbage collector, which learns of new kinds every half minute.
+const garbageCollected = "--timeout=60s"
+
+var _ = Describe("An ApplicationAccess", func() {
+	const ana = "ana@acme.example"
+	const team = `{members: [{user: ana@acme.example}], applicationAccess: [{application: red, role: Editor}]}`
+
+	It("that goes and leaves its document behind, and comes again, has it again", func(ctx SpecContext) {
+		o := newOrganization(ctx)
+		o.apply(ctx, "ApplicationAccess", "red", "{}")
+		o.apply(ctx, "AccessGroup", "team", team)
+		o.waitReady(ctx, "applicationaccess", "red")
+		o.waitReady(ctx, "accessgroup", "team")
+		before := dataOf(ctx, o.name)
+
+		_, err := plane.Kubectl(ctx, "-n", o.name, "delete", "applicationaccess", "red", "--cascade=orphan", garbageCollected)
+		Expect(err).NotTo(HaveOccurred())
+		o.apply(ctx, "ApplicationAccess", "red", "{}")
+		o.waitReady(ctx, "applicationaccess", "red")
+		now(ctx, all(same(before, o.name), o.owner(applicationMap("red"), "ApplicationAccess", "red")))
+		// What was to be removed is not, when its time has come.
+		Consistently(func() error { return same(before, o.name)(ctx) }).WithContext(ctx).WithTimeout(grace).Should(Succeed())
+	})
+
+	It("that goes and leaves its document behind: nobody is in it, and then it is gone", func(ctx SpecContext) {
+		o := newOrganization(ctx)
+		o.apply(ctx, "ApplicationAccess", "red", "{}")
+		o.apply(ctx, "AccessGroup", "team", team)
+		o.waitReady(ctx, "applicationaccess", "red")
+		o.waitReady(ctx, "accessgroup", "team")
+		now(ctx, o.publishes("red", ana, "Editor"))
+
+		seen := watchMap(ctx, o, applicationMap("red"))
+		_, err := plane.Kubectl(ctx, "-n", o.name, "delete", "applicationaccess", "red", "--cascade=orphan", garbageCollected)
+		Expect(err).NotTo(HaveOccurred())
+		eventually(ctx, o.absent("ConfigMap", applicationMap("red")))
+		emptiedAndRemoved(seen(), func(cm *corev1.ConfigMap) (bool, error) {
+			d, err := documentOf(cm)
+			return d != nil && len(d.Users) == 0, err
+		})
+	})
+})
+
+// emptiedAndRemoved holds that the document was written empty once, stayed so for the grace period, and was removed.
+func emptiedAndRemoved(events []mapEvent, empty func(*corev1.ConfigMap) (bool, error)) {
+	GinkgoHelper()
+	var emptied time.Time
+	for _, event := range events {
+		is, err := empty(event.configMap)
+		Expect(err).NotTo(HaveOccurred())
+		switch {
+		case is && emptied.IsZero():
+			emptied = event.at
+		case !emptied.IsZero():
+			Expect(is).To(BeTrue(), "it was written again: %s %v", event.kind, event.configMap.Data)
+		}
+	}
+	Expect(emptied).NotTo(BeZero(), "it was never empty")
+	last := events[len(events)-1]
+	Expect(last.kind).To(BeEquivalentTo("DELETED"))
+	Expect(last.at).To(BeTemporally(">=", emptied.Add(grace-100*time.Millisecond)), "the grace period was not over")
+}
+
+// status compares a status with what it was, but for the times of its conditions, which an edit takes along.
+func (n namespace) status(kind, name string, want any) check {
+	return func(ctx context.Context) error {
+		u := newObject(kind, n.name, name)
+		if err := kube.Get(ctx, client.ObjectKeyFromObject(u), u); err != nil {
+			return err
+		}
+		was, err := withoutTimes(want)
+		if err != nil {
+			return err
+		}
+		is, err := withoutTimes(u.Object["status"])
+		if err != nil {
+			return err
+		}
+		if diff := cmp.Diff(was, is); diff != "" {
+			return fmt.Errorf("status of %s %s/%s (-want +got):\n%s", kind, n.name, name, diff)
+		}
+		return nil
+	}
+}
+
+func withoutTimes(status any) (map[string]any, error) {
+	text, err := json.Marshal(status)
+	if err != nil {
+		return nil, err
+	}
+	var made map[string]any
+	if err := json.Unmarshal(text, &made); err != nil {
+		return nil, err
+	}
+	list, _ := made["conditions"].([]any)
+	for i := range list {
+		if c, ok := list[i].(map[string]any); ok {
+			delete(c, "lastTransitionTime")
+		}
+	}
+	return made, nil
+}
