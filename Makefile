@@ -15,8 +15,8 @@ LDFLAGS := -X github.com/usher-dev/usher/internal/app.Version=$(VERSION) \
 	-X github.com/usher-dev/usher/internal/cli.Version=$(VERSION)
 
 # Each has its own go.mod; the first is Usher.
-MODULES := . hack/controlplane hack/controlplane/etcd hack/tools
-LINTED := . hack/controlplane
+MODULES := . hack/controlplane hack/controlplane/etcd hack/tools test/formats
+LINTED := . hack/controlplane test/formats
 
 SAMPLES ?= config/samples
 FUZZTIME ?= 10s
@@ -102,6 +102,7 @@ test-unit: ## Run the tests that need no control plane.
 	@go test $(TESTFLAGS) -timeout=10m $$(go list ./... | grep -Ev '/test/|$(RACED)')
 	@go test $(TESTFLAGS) -timeout=10m $(RACE) $$(go list ./... | grep -E '$(RACED)')
 	@go test -C hack/controlplane $(TESTFLAGS) -timeout=10m ./...
+	@go test -C test/formats $(TESTFLAGS) -timeout=10m ./...
 
 # Two at a time: each package runs control planes of its own.
 .PHONY: test-integration
