@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -155,7 +156,7 @@ func loadCase(path string) *resolutionCase {
 	for {
 		u := &unstructured.Unstructured{}
 		err := decoder.Decode(&u.Object)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return c
 		}
 		Expect(err).NotTo(HaveOccurred())

@@ -12,6 +12,8 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+
+	"github.com/usher-dev/usher/test/cluster"
 )
 
 // sample is one line of the text in which metrics are served.
@@ -51,9 +53,9 @@ func parseSamples(from io.Reader) ([]sample, error) {
 	return samples, lines.Err()
 }
 
-// managerSamples asks the manager for its metrics.
-func managerSamples(ctx context.Context) ([]sample, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, manager.MetricsURL(), nil)
+// samplesOf asks a manager for its metrics.
+func samplesOf(ctx context.Context, m *cluster.Manager) ([]sample, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, m.MetricsURL(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +69,7 @@ func managerSamples(ctx context.Context) ([]sample, error) {
 
 // reconciled says how many outputs the manager has looked at, and how many wait or are being looked at.
 func reconciled(ctx context.Context) (done, open float64, err error) {
-	samples, err := managerSamples(ctx)
+	samples, err := samplesOf(ctx, manager)
 	for _, s := range samples {
 		switch s.name {
 		case "controller_runtime_reconcile_total":

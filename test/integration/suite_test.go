@@ -158,11 +158,15 @@ func newOrganization(ctx context.Context) namespace {
 	organizations++
 	n := namespace{fmt.Sprintf("org-%d", organizations)}
 	createNamespace(ctx, n.name, nil)
-	DeferCleanup(func(ctx SpecContext) {
-		gone := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: n.name}}
-		Expect(client.IgnoreNotFound(kube.Delete(ctx, gone))).To(Succeed())
-	})
+	DeferCleanup(n.drop)
 	return n
+}
+
+// drop lets the namespace go, without waiting until it has.
+func (n namespace) drop(ctx context.Context) {
+	GinkgoHelper()
+	gone := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: n.name}}
+	Expect(client.IgnoreNotFound(kube.Delete(ctx, gone))).To(Succeed())
 }
 
 func createNamespace(ctx context.Context, name string, labels map[string]string) {
@@ -201,7 +205,7 @@ func (n namespace) applyLabelled(ctx context.Context, kind, name string, labels 
 	u.Object["spec"] = fields
 	Expect(kube.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), fieldOwner, client.ForceOwnership)).To(Succeed())
 	if n == system {
-		DeferCleanup(func(ctx SpecContext) { n.remove(ctx, kind, name) })
+		DeferCleanup(n.remove, kind, name)
 	}
 }
 
