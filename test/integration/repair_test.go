@@ -54,6 +54,7 @@ var _ = Describe("What somebody edited", func() {
 	const team = `{members: [{user: rita@acme.example}], applicationAccess: [{application: red, role: Editor}]}`
 
 	It("in a published ConfigMap is put right", func(ctx SpecContext) {
+		unguarded(ctx)
 		first, second := newOrganization(ctx), newOrganization(ctx)
 		for _, o := range []namespace{first, second} {
 			o.apply(ctx, "ApplicationAccess", "red", "{}")
@@ -144,6 +145,7 @@ var _ = Describe("What somebody edited", func() {
 var _ = Describe("A foreign ConfigMap", func() {
 	It("that had the name before is left alone, and what should own it says so until it is gone", func(ctx SpecContext) {
 		const ana = "ana@acme.example"
+		unguarded(ctx)
 		o := newOrganization(ctx)
 		for _, name := range []string{applicationMap("red"), userMap(ana)} {
 			foreign := &corev1.ConfigMap{
