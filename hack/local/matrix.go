@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/roster"
 )
 
 // writeMatrices writes for every organization who has which role in which application,
@@ -21,14 +22,14 @@ func writeMatrices(w io.Writer, users []v1alpha1.UserAccess) error {
 	}
 	declared := map[identity]bool{}
 	for _, user := range users {
-		if !materialized(user) {
+		if !roster.IsMaterialized(&user) {
 			declared[identity{user.Namespace, user.Spec.User}] = true
 		}
 	}
 	organizations := map[string][]v1alpha1.UserAccess{}
 	for _, user := range users {
 		// It stays for a while after a declared one took over.
-		if materialized(user) && declared[identity{user.Namespace, user.Spec.User}] {
+		if roster.IsMaterialized(&user) && declared[identity{user.Namespace, user.Spec.User}] {
 			continue
 		}
 		// Where another object counts for the user, and in the system namespace, there is
@@ -46,10 +47,6 @@ func writeMatrices(w io.Writer, users []v1alpha1.UserAccess) error {
 		}
 	}
 	return nil
-}
-
-func materialized(user v1alpha1.UserAccess) bool {
-	return user.Labels[v1alpha1.LabelMaterialized] == v1alpha1.ValueTrue
 }
 
 func writeMatrix(w io.Writer, users []v1alpha1.UserAccess) error {

@@ -124,7 +124,8 @@ func run(ctx context.Context, mgr ctrl.Manager, options Options, selector labels
 	if err := reconciler.SetupWithManager(mgr); err != nil {
 		return err
 	}
-	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+	alive := func(*http.Request) error { return feed.Alive() }
+	if err := mgr.AddHealthzCheck("roster", alive); err != nil {
 		return fmt.Errorf("adding the health check: %w", err)
 	}
 	if err := mgr.AddReadyzCheck("roster", rosterCheck(feed)); err != nil {

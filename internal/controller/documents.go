@@ -37,19 +37,21 @@ type progress struct {
 }
 
 func (r *Reconciler) reconcileApplication(ctx context.Context, o Output, touch uint64) (progress, error) {
-	shards := r.Feed.Observed.Shards(o.Namespace, o.Name)
 	object := r.Feed.Roster.ApplicationAccess(o.Namespace, o.Name)
-	organization := r.Feed.Roster.Organization(o.Namespace)
-	if object == nil || object.DeletionTimestamp != nil || organization == nil {
+	state, decisions := r.Feed.Roster.State(o.Namespace)
+	if object == nil || object.DeletionTimestamp != nil || state == nil {
 		r.Feed.tracker.expect(o, touch, nil, holders{})
-		return r.endShards(ctx, o, organization, shards, 0)
+		return r.endShards(ctx, o, 0)
 	}
 	minimum, formats := 1, []accessv1alpha1.PublishFormat(nil)
 	if object.Spec.Publish != nil {
 		minimum, formats = int(object.Spec.Publish.MinimumShards), object.Spec.Publish.Formats
 	}
-	made := publish.Application(organization, o.Name, minimum,
-		func(yield func(string, *resolve.Decision)) { r.Feed.Roster.EachDecision(o.Namespace, yield) }, formats...)
+	made := publish.Application(state.Organization, o.Name, minimum, func(yield func(string, *resolve.Decision)) {
+		for i := range decisions {
+			yield(decisions[i].User, decisions[i].Decision)
+		}
+	}, formats...)
 	wants := make([]publish.Want, len(made.Shards))
 	for i, data := range made.Shards {
 		wants[i] = publish.Want{
@@ -60,12 +62,12 @@ func (r *Reconciler) reconcileApplication(ctx context.Context, o Output, touch u
 		}
 	}
 	r.Feed.tracker.expect(o, touch, wants, holdersIn(&made))
-	return r.writeShards(ctx, o, organization, shards, wants, made.Shards)
+	return r.writeShards(ctx, o, wants, made.Shards)
 }
 
 func holdersIn(made *publish.ApplicationDocument) holders {
 	return holders{
-		rendered: true, users: made.Users, byRole: made.UsersByRole, omitted: made.Omitted,
+		users: made.Users, byRole: made.UsersByRole, omitted: made.Omitted,
 		shards: len(made.Shards), growing: made.Grows(),
 	}
 }
@@ -75,10 +77,12 @@ func holdersIn(made *publish.ApplicationDocument) holders {
 // So a user who keeps access is in a shard at every instant, however far earlier changes of the number have come: both
 // numbers are powers of two, and among the shards that are wanted a user only ever moves to a later one, which has been
 // written by then.
+//
+// What the watch shows is read after the rendering was noted as expected: what it shows later, [Feed.seen] looks at.
 func (r *Reconciler) writeShards(
-	ctx context.Context, o Output, organization *resolve.Organization,
-	seen map[int]*corev1.ConfigMap, wants []publish.Want, data []map[string]string,
+	ctx context.Context, o Output, wants []publish.Want, data []map[string]string,
 ) (progress, error) {
+	seen := r.Feed.Observed.Shards(o.Namespace, o.Name)
 	var differing []int
 	for i := range wants {
 		if !wants[i].Matches(seen[i]) {
@@ -86,38 +90,43 @@ func (r *Reconciler) writeShards(
 		}
 	}
 	if len(differing) == 0 {
-		return r.endShards(ctx, o, organization, seen, len(wants))
+		return r.endShards(ctx, o, len(wants))
 	}
 	if wait := pace - r.Feed.Now().Sub(r.Feed.tracker.lastWritten(o)); wait > 0 {
 		return progress{after: wait}, nil
 	}
 	r.Feed.tracker.wrote(o, r.Feed.Now())
+	written := 0
 	for _, i := range slices.Backward(differing) {
 		wrote, err := r.Publisher.Publish(ctx, &wants[i], data[i])
 		if err != nil {
 			return progress{}, err
 		}
-		if !wrote && !wants[i].Matches(r.Publisher.Observed.Get(wants[i].Key)) {
-			// It is on its way out. Those before it keep their users until the watch shows it gone.
+		if wrote {
+			written++
+		} else if !wants[i].Holds(r.Publisher.Observed.Get(wants[i].Key)) {
+			// It cannot be written before it is gone. Those before it keep their users until the watch shows that.
 			return progress{}, nil
 		}
 	}
-	log.FromContext(ctx).V(1).Info("Document written", "configMaps", len(differing), "shards", len(wants))
+	if written == 0 {
+		return progress{after: again}, nil // the watch has shown what was missing, or one of them is on its way out
+	}
+	log.FromContext(ctx).V(1).Info("Document written", "configMaps", written, "shards", len(wants))
 	return progress{}, nil
 }
 
 // endShards ends the shards from the given one on.
-func (r *Reconciler) endShards(
-	ctx context.Context, o Output, organization *resolve.Organization, seen map[int]*corev1.ConfigMap, from int,
-) (progress, error) {
+func (r *Reconciler) endShards(ctx context.Context, o Output, from int) (progress, error) {
 	p := progress{done: true}
+	seen := r.Feed.Observed.Shards(o.Namespace, o.Name)
 	var failures []error
 	for _, shard := range slices.Sorted(maps.Keys(seen)) {
 		if shard < from {
 			continue
 		}
 		formats := publish.FormatsIn(seen[shard].Data)
-		empty := publish.EmptyApplication(organization, o.Namespace, o.Name, shard, formats...)
+		empty := publish.EmptyApplication(o.Namespace, o.Name, shard, formats...)
 		failures = append(failures, r.end(ctx, &p, seen[shard], accessv1alpha1.DocumentApplication, empty))
 	}
 	return p, errors.Join(failures...)
@@ -144,18 +153,18 @@ func (r *Reconciler) reconcileUser(ctx context.Context, o Output, touch uint64) 
 		owner = r.Feed.Roster.Ownership(o.Namespace, user)
 	}
 	if owner.Materialize && owner.Materialized == nil {
-		// The document follows when the watch shows its owner.
-		return progress{}, r.materialize(ctx, o, user)
+		if err := r.materialize(ctx, o, user); err != nil {
+			return progress{}, err
+		}
+		if owner.Owner == nil {
+			return progress{}, nil // the document follows when the watch shows its owner
+		}
 	}
 	key := types.NamespacedName{Namespace: o.Namespace, Name: documentName(o)}
-	seen := r.Feed.Observed.Get(key)
 	data := r.userData(o, user, owner)
-	if data == nil {
+	if data == nil || owner.Owner == nil {
 		r.Feed.tracker.expect(o, touch, nil, holders{})
-		return r.endUser(ctx, o, user, seen, owner)
-	}
-	if owner.Owner == nil {
-		return progress{}, nil // until the watch shows it
+		return r.endUser(ctx, o, user, r.Feed.Observed.Get(key), owner)
 	}
 	want := publish.Want{
 		Key: key, Document: string(o.Kind), Digest: publish.Digest(data),
@@ -164,12 +173,13 @@ func (r *Reconciler) reconcileUser(ctx context.Context, o Output, touch uint64) 
 	r.Feed.tracker.expect(o, touch, []publish.Want{want}, holders{})
 	superseded := owner.Materialized != nil && owner.Owner != owner.Materialized
 	wrote, err := r.Publisher.Publish(ctx, &want, data)
+	stands := err == nil && !wrote && want.Matches(r.Feed.Observed.Get(key))
 	switch {
 	case err != nil:
 		return progress{}, err
-	case superseded && (wrote || !want.Matches(seen)):
+	case superseded && !stands:
 		return progress{after: again}, nil
-	case wrote || !want.Matches(seen):
+	case !stands:
 		return progress{}, nil
 	case superseded:
 		// A declared UserAccess has taken over, and the document is already its.
@@ -205,11 +215,11 @@ func (r *Reconciler) userData(o Output, user string, owner roster.Ownership) map
 		}
 		return publish.OrganizationsData(user, organizations)
 	}
-	decision, organization := r.Feed.Roster.Decision(o.Namespace, user), r.Feed.Roster.Organization(o.Namespace)
-	if decision == nil || organization == nil || !r.Feed.Roster.PublishesUsers(o.Namespace) {
+	state, decision := r.Feed.Roster.UserState(o.Namespace, user)
+	if state == nil || decision == nil || !state.PublishesUsers {
 		return nil
 	}
-	return publish.UserData(publish.User(organization, user, decision, r.Feed.Roster.Applications(o.Namespace)))
+	return publish.UserData(publish.User(state.Organization, user, decision, state.Applications))
 }
 
 // endUser ends the document, and then the materialized UserAccess that has no reason any more.
@@ -245,7 +255,7 @@ func (r *Reconciler) materialize(ctx context.Context, o Output, user string) err
 		return err
 	}
 	if taken := r.Feed.Roster.UserAccess(o.Namespace, o.Name); taken != nil && string(taken.Spec.User) != user {
-		return &takenError{namespace: o.Namespace, name: o.Name, wanted: user, has: string(taken.Spec.User)}
+		return &takenError{by: taken, wanted: user, has: string(taken.Spec.User)}
 	}
 	return nil // the watch has yet to show it
 }
@@ -265,15 +275,28 @@ func blocks(err error) bool {
 	var conflict *publish.ConflictError
 	var taken *takenError
 	return errors.As(err, &conflict) || errors.As(err, &taken) ||
-		apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsNotFound(err) ||
-		apierrors.IsRequestEntityTooLargeError(err)
+		apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsRequestEntityTooLargeError(err) ||
+		isNamespaceMissing(err)
+}
+
+func isNamespaceMissing(err error) bool {
+	var status apierrors.APIStatus
+	return apierrors.IsNotFound(err) && errors.As(err, &status) &&
+		status.Status().Details != nil && status.Status().Details.Kind == "namespaces"
+}
+
+// changedMeanwhile says whether the error is about something that the watch has yet to show.
+func changedMeanwhile(err error) bool {
+	return apierrors.IsConflict(err) || (apierrors.IsNotFound(err) && !isNamespaceMissing(err))
 }
 
 func (r *Reconciler) reconcileDocument(ctx context.Context, o Output) (reconcile.Result, error) {
 	touch := r.Feed.tracker.begin(o)
-	if r.Feed.Roster.Terminating(o.Namespace) {
-		// What is published goes with its namespace, and nothing new can be written there.
+	if r.Feed.Roster.Terminating(o.Namespace) || r.Feed.Roster.IsMissing(o.Namespace) {
+		// What is published goes with its namespace, and nothing can be written where there is none.
+		r.Feed.tracker.expect(o, touch, nil, holders{})
 		r.Feed.finished(o, touch)
+		r.Feed.tracker.forget(o)
 		return reconcile.Result{}, nil
 	}
 	step := r.reconcileUser
@@ -282,11 +305,12 @@ func (r *Reconciler) reconcileDocument(ctx context.Context, o Output) (reconcile
 	}
 	p, err := step(ctx, o, touch)
 	switch {
-	case apierrors.IsConflict(err):
+	case changedMeanwhile(err):
 		return reconcile.Result{RequeueAfter: again}, nil
 	case err != nil && blocks(err):
 		if was := r.Feed.tracker.blockedBy(o); was == nil || was.Error() != err.Error() {
 			log.FromContext(ctx).Error(err, "The document cannot be written; it is tried again")
+			r.tellTaken(err)
 		}
 		return reconcile.Result{RequeueAfter: r.Feed.blocked(o, touch, err)}, nil
 	case err != nil:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -34,10 +35,12 @@ type Feed struct {
 	// two.
 	settling sync.RWMutex
 	tracker  *tracker
+	effects  effects
 	names    names
 
-	wake  chan struct{}
-	ready chan struct{}
+	wake      chan struct{}
+	ready     chan struct{}
+	settledAt atomic.Int64
 
 	queueMu sync.Mutex
 	queue   priorityqueue.PriorityQueue[Output]
@@ -49,7 +52,7 @@ func NewFeed(
 ) *Feed {
 	return &Feed{
 		Roster: r, Observed: observed, Informers: informers, Metrics: metrics, Now: now,
-		tracker: newTracker(), names: names{users: map[string]string{}},
+		tracker: newTracker(), effects: effects{of: map[roster.Object]*effect{}}, names: names{users: map[string]string{}},
 		wake: make(chan struct{}, 1), ready: make(chan struct{}),
 	}
 }
@@ -68,6 +71,13 @@ func (n *names) note(user string) string {
 	return name
 }
 
+// keep drops all but these.
+func (n *names) keep(users map[string]string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.users = users
+}
+
 func (n *names) user(name string) (string, bool) {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
@@ -78,6 +88,19 @@ func (n *names) user(name string) (string, bool) {
 // Ready is closed when the first lists of all kinds have been handled and settled: not before may anything be
 // published or removed.
 func (f *Feed) Ready() <-chan struct{} { return f.ready }
+
+// Alive returns an error where the roster has not settled for long although it does so every few seconds.
+func (f *Feed) Alive() error {
+	select {
+	case <-f.ready:
+	default:
+		return nil // the first lists may take their time; readiness waits for them
+	}
+	if rest := f.Now().Sub(time.Unix(f.settledAt.Load(), 0)); rest > longestSettling {
+		return fmt.Errorf("the roster has not settled for %s", rest)
+	}
+	return nil
+}
 
 // NeedLeaderElection says that every replica feeds its roster.
 func (f *Feed) NeedLeaderElection() bool { return false }
@@ -209,7 +232,7 @@ const (
 // blocked notes that the document cannot be written, and returns when to try again.
 func (f *Feed) blocked(o Output, touch uint64, why error) time.Duration {
 	was := f.tracker.blockedBy(o)
-	free, attempts := f.tracker.block(o, touch, why)
+	free, attempts := f.tracker.block(o, touch, why, f.Now())
 	f.released(o, free)
 	if was == nil || was.Error() != why.Error() {
 		f.concerned(o)
@@ -253,7 +276,7 @@ func (f *Feed) enqueueStatuses(namespace string) {
 	for _, object := range f.Roster.Objects(namespace) {
 		f.enqueue(statusOf(object))
 	}
-	if !f.tracker.sweeping("") {
+	if f.tracker.sweptAt("").IsZero() {
 		for _, object := range f.Roster.Objects(f.Roster.SystemNamespace()) {
 			f.enqueue(statusOf(object))
 		}
@@ -292,6 +315,9 @@ func (f *Feed) Start(ctx context.Context) error {
 	}
 }
 
+// longestSettling is when a roster that has not settled counts as hung.
+const longestSettling = 5 * time.Minute
+
 // longestRest bounds how late a change of the clock is noticed.
 const longestRest = 10 * time.Second
 
@@ -310,4 +336,5 @@ func (f *Feed) settle() {
 	changes := f.Roster.Settle(now)
 	f.mark(&changes, now)
 	f.Metrics.settled(f.Roster)
+	f.settledAt.Store(now.Unix())
 }

@@ -22,36 +22,57 @@ func (f *Feed) lead(queue workqueue.TypedRateLimitingInterface[Output]) error {
 	f.queueMu.Lock()
 	f.queue = priorities
 	f.queueMu.Unlock()
-	f.sweep()
+	f.sweep(true)
 	return nil
 }
 
-// sweep touches every document there is or should be, and enqueues every status.
-func (f *Feed) sweep() {
+// sweep touches every document that there is or should be, and enqueues every status. Where statuses are to wait for
+// the documents, the sweep is a cause.
+func (f *Feed) sweep(wait bool) {
 	now := f.Now()
+	documents := map[Output][]roster.Object{}
+	for _, key := range f.Observed.Keys() {
+		if o, ours := documentAt(key); ours {
+			documents[o] = nil
+		}
+	}
+	users := map[string]string{}
+	for o := range documents {
+		if user, known := f.names.user(o.Name); known {
+			users[o.Name] = user
+		}
+	}
+	note := func(user string) string {
+		name := roster.UserName(user)
+		users[name] = user
+		return name
+	}
 	for _, namespace := range f.Roster.Namespaces() {
 		cause := []roster.Object{sweep(namespace)}
+		if !wait {
+			cause = nil
+		}
 		for _, application := range f.Roster.ApplicationAccesses(namespace) {
-			f.touch(Output{ApplicationDocument, namespace, application}, cause, now)
+			documents[Output{ApplicationDocument, namespace, application}] = cause
 		}
 		f.Roster.EachDecision(namespace, func(user string, d *resolve.Decision) {
-			name := f.names.note(user)
-			f.touch(Output{UserDocument, namespace, name}, cause, now)
-			if d.Enters {
-				f.touch(Output{OrganizationsDocument, f.Roster.SystemNamespace(), name}, nil, now)
+			name := note(user)
+			documents[Output{UserDocument, namespace, name}] = cause
+			if o := (Output{OrganizationsDocument, f.Roster.SystemNamespace(), name}); d.Enters && documents[o] == nil {
+				documents[o] = nil
 			}
 		})
 		for _, user := range f.Roster.Accounts(namespace) {
-			f.touch(f.documentOf(namespace, f.names.note(user)), cause, now)
+			documents[f.documentOf(namespace, note(user))] = cause
 		}
 		for _, object := range f.Roster.Objects(namespace) {
 			f.enqueue(statusOf(object))
 		}
 	}
-	for _, key := range f.Observed.Keys() {
-		if o, ours := documentAt(key); ours {
-			f.touch(o, nil, now)
-		}
+	f.names.keep(users)
+	for o, cause := range documents {
+		f.tracker.touch(o, cause, true, now)
+		f.enqueue(o)
 	}
 }
 
@@ -62,7 +83,7 @@ const sweepInterval = 30 * time.Minute
 func (f *Feed) sweepAgain() {
 	f.settling.Lock()
 	defer f.settling.Unlock()
-	f.sweep()
+	f.sweep(false)
 }
 
 func (f *Feed) leads() bool {

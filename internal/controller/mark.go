@@ -38,7 +38,12 @@ func (f *Feed) mark(changes *roster.Changes, now time.Time) {
 
 func (f *Feed) markUser(c *roster.UserChange, causes []roster.Object, applications []string, now time.Time) {
 	name := f.names.note(c.User)
-	for _, application := range roster.ChangedApplications(c.Before, c.After, applications) {
+	if !f.leads() {
+		return
+	}
+	changed := roster.ChangedApplications(c.Before, c.After, applications)
+	f.effects.add(causes, changed)
+	for _, application := range changed {
 		f.touch(Output{ApplicationDocument, c.Organization, application}, causes, now)
 	}
 	f.touch(Output{UserDocument, c.Organization, name}, causes, now)
@@ -49,15 +54,21 @@ func (f *Feed) markUser(c *roster.UserChange, causes []roster.Object, applicatio
 
 // markRules touches every document of the organization; where only an application more or less is named, the user
 // documents in which it shows although nothing is said of that user: those of users with a default role.
+//
+// Where an organization begins, no status of its is written before all of its documents are there.
 func (f *Feed) markRules(c *roster.RulesChange, now time.Time) {
+	causes := c.Causes
+	if c.Began {
+		causes = append(slices.Clone(causes), sweep(c.Organization))
+	}
 	if c.Rules {
 		for _, application := range f.Roster.ApplicationAccesses(c.Organization) {
-			f.touch(Output{ApplicationDocument, c.Organization, application}, c.Causes, now)
+			f.touch(Output{ApplicationDocument, c.Organization, application}, causes, now)
 		}
 	}
 	f.Roster.EachDecision(c.Organization, func(user string, d *resolve.Decision) {
 		if c.Rules || d.Default.GivesAccess() {
-			f.touch(Output{UserDocument, c.Organization, f.names.note(user)}, c.Causes, now)
+			f.touch(Output{UserDocument, c.Organization, f.names.note(user)}, causes, now)
 		}
 	})
 }
@@ -82,6 +93,6 @@ func (f *Feed) touch(o Output, causes []roster.Object, now time.Time) {
 	if !f.leads() {
 		return
 	}
-	f.tracker.touch(o, causes, now)
+	f.tracker.touch(o, causes, false, now)
 	f.enqueue(o)
 }

@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -79,6 +80,7 @@ type statusWrite struct {
 	after  []metav1.Condition
 	// warning is part of a condition's message, and told when it comes to be.
 	warning string
+	effect  string // what the change did to users, where the status says that all of it is published
 	// quiet: no events, for objects of which there may be thousands.
 	quiet bool
 }
@@ -103,22 +105,30 @@ func (r *Reconciler) reconcileStatus(ctx context.Context, o Output) (reconcile.R
 	case err != nil:
 		return reconcile.Result{}, err
 	}
+	if ready := meta.IsStatusConditionTrue(write.after, accessv1alpha1.ConditionReady); ready {
+		write.effect = r.Feed.effects.take(roster.Object{Kind: roster.Kind(o.Kind), Namespace: o.Namespace, Name: o.Name})
+	}
 	r.tell(write)
 	return reconcile.Result{RequeueAfter: wait}, nil
 }
 
-// planStatus computes the status while nothing settles, so that what it says of documents regards the same state.
+// planStatus computes the status while nothing settles, so that what it says of documents regards the same state. One
+// of an object that changed meanwhile is dropped: the object is enqueued again when that has settled.
 func (r *Reconciler) planStatus(o Output) (*statusWrite, time.Duration) {
 	f := r.Feed
 	f.settling.RLock()
 	defer f.settling.RUnlock()
 	object := roster.Object{Kind: roster.Kind(o.Kind), Namespace: o.Namespace, Name: o.Name}
-	if f.Roster.Unsettled(object) || f.tracker.sweeping(f.sweepOf(o.Namespace)) {
-		return nil, 0 // it is enqueued again when that is over
-	}
 	own, hasOwn := f.ownDocument(object)
 	now := f.Now()
 	p := publication{}
+	if last := f.tracker.sweptAt(f.sweepOf(o.Namespace)); !last.IsZero() {
+		// While documents are looked at, one by one, nothing can be said; of those that get stuck, that they are.
+		if rest := patience - now.Sub(last); rest > 0 {
+			return nil, rest
+		}
+		p.pending = true
+	}
 	since := f.tracker.waitingSince(object)
 	if hasOwn {
 		p.blocked = f.tracker.blockedBy(own)
@@ -133,8 +143,12 @@ func (r *Reconciler) planStatus(o Output) (*statusWrite, time.Duration) {
 		p.pending = true
 	}
 	write := r.statusOf(object, p, now)
+	if f.Roster.Unsettled(object) {
+		return nil, 0
+	}
 	if write == nil {
-		r.Feed.Metrics.unresolvedIn(object, 0)
+		f.Metrics.unresolvedIn(object, 0)
+		f.effects.take(object)
 	}
 	return write, 0
 }
@@ -187,7 +201,7 @@ func (r *Reconciler) statusOf(object roster.Object, p publication, now time.Time
 			before: report.Object.Status.Conditions, after: made.Status.Conditions,
 		}
 	case roster.KindUserAccess:
-		report := r.Feed.Roster.User(object.Namespace, object.Name)
+		report := r.Feed.Roster.User(object.Namespace, object.Name, maxUserConflicts)
 		if report == nil {
 			return nil
 		}
@@ -255,7 +269,8 @@ func (r *Reconciler) unpublished(group roster.Object) int {
 	return count
 }
 
-// tell says in an event what the status says anew: that the object became ready, or why it is not.
+// tell says in an event what the status says anew: that what changed is published and whose access it changed, or why
+// it is not.
 func (r *Reconciler) tell(w *statusWrite) {
 	if w.quiet || r.Recorder == nil {
 		return
@@ -265,7 +280,10 @@ func (r *Reconciler) tell(w *statusWrite) {
 	}
 	for i := range w.after {
 		c := &w.after[i]
-		if c.Reason == reasonOf(w.before, c.Type) {
+		message := c.Message
+		if c.Type == accessv1alpha1.ConditionReady && w.effect != "" {
+			message += " " + w.effect
+		} else if c.Reason == reasonOf(w.before, c.Type) {
 			continue
 		}
 		switch c.Type {
@@ -274,7 +292,7 @@ func (r *Reconciler) tell(w *statusWrite) {
 			if c.Status == metav1.ConditionTrue || c.Reason == accessv1alpha1.ReasonPublishing {
 				kind = corev1.EventTypeNormal
 			}
-			r.Recorder.Eventf(w.seen, nil, kind, c.Reason, "Publish", "%s", c.Message)
+			r.Recorder.Eventf(w.seen, nil, kind, c.Reason, "Publish", "%s", message)
 		case accessv1alpha1.ConditionRoleConflict, accessv1alpha1.ConditionSystemRoleUnmapped,
 			accessv1alpha1.ConditionAdministratorExpires:
 			if c.Status == metav1.ConditionTrue {

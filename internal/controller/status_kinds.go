@@ -98,6 +98,9 @@ func userStatus(report *roster.UserReport, p publication, now time.Time) accessv
 		if report.Decision != nil {
 			decided(&status, report)
 			c.userConflicts(report.Decision)
+		} else if report.Samples != nil {
+			elsewhere(&status, report)
+			c.conflicts(report.Conflicts, "conflicts")
 		}
 		c.stalled(p)
 		c.unmapped(report.Unmapped, "In %s, which has no policy of its own, the system role means a role that is not on "+
@@ -105,6 +108,16 @@ func userStatus(report *roster.UserReport, p publication, now time.Time) accessv
 	}
 	status.Conditions = c.list
 	return status
+}
+
+// elsewhere is for a UserAccess of the system namespace: what its grants conflict with in organizations.
+func elsewhere(status *accessv1alpha1.UserAccessStatus, report *roster.UserReport) {
+	status.ConflictCount = count(report.Conflicts)
+	for i := range report.Samples {
+		conflict := conflictOf(&report.Samples[i].Conflict)
+		conflict.Organization = accessv1alpha1.OrganizationName(report.Samples[i].Organization)
+		status.Conflicts = append(status.Conflicts, conflict)
+	}
 }
 
 func decided(status *accessv1alpha1.UserAccessStatus, report *roster.UserReport) {

@@ -1,6 +1,8 @@
 package controller
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,6 +17,8 @@ type tracker struct {
 	mu        sync.Mutex
 	documents map[Output]*documentState
 	waiting   map[roster.Object]*waitingObject
+	sweeping  map[string]struct{} // namespaces whose sweep is waited for
+	stuck     map[Output]struct{} // documents that cannot be written
 }
 
 type documentState struct {
@@ -28,31 +32,36 @@ type documentState struct {
 	rendered uint64 // the touch that the last rendering includes
 	wants    []publish.Want
 	written  time.Time
+	changed  bool // something was touched on account of a change, not of a sweep alone
 
 	holders holders
 }
 
 // holders is what the status of an ApplicationAccess says of its document.
 type holders struct {
-	rendered bool
-	users    int
-	byRole   map[string]int
-	omitted  int // left out of a format
-	shards   int
-	growing  bool // there will soon be more shards
+	users   int
+	byRole  map[string]int
+	omitted int // left out of a format
+	shards  int
+	growing bool // there will soon be more shards
 }
 
 type waitingObject struct {
 	since     time.Time
+	last      time.Time // when one of the documents was last finished
 	documents map[Output]struct{}
 }
 
 func newTracker() *tracker {
-	return &tracker{documents: map[Output]*documentState{}, waiting: map[roster.Object]*waitingObject{}}
+	return &tracker{
+		documents: map[Output]*documentState{}, waiting: map[roster.Object]*waitingObject{},
+		sweeping: map[string]struct{}{}, stuck: map[Output]struct{}{},
+	}
 }
 
-// touch notes that the document may have to change on account of the causes.
-func (t *tracker) touch(o Output, causes []roster.Object, now time.Time) {
+// touch notes that the document may have to change on account of the causes; swept, that it is looked at without a
+// change.
+func (t *tracker) touch(o Output, causes []roster.Object, swept bool, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	d := t.documents[o]
@@ -64,6 +73,7 @@ func (t *tracker) touch(o Output, causes []roster.Object, now time.Time) {
 		d.since = now
 	}
 	d.touched++
+	d.changed = d.changed || !swept
 	for _, cause := range causes {
 		if d.causes == nil {
 			d.causes = map[roster.Object]uint64{}
@@ -71,8 +81,11 @@ func (t *tracker) touch(o Output, causes []roster.Object, now time.Time) {
 		d.causes[cause] = d.touched
 		w := t.waiting[cause]
 		if w == nil {
-			w = &waitingObject{since: now, documents: map[Output]struct{}{}}
+			w = &waitingObject{since: now, last: now, documents: map[Output]struct{}{}}
 			t.waiting[cause] = w
+			if cause == sweep(cause.Namespace) {
+				t.sweeping[cause.Namespace] = struct{}{}
+			}
 		}
 		w.documents[o] = struct{}{}
 	}
@@ -125,16 +138,19 @@ func (t *tracker) finish(o Output, touch uint64, now time.Time) (free []roster.O
 		return nil, 0
 	}
 	d.blocked, d.attempts = nil, 0
+	delete(t.stuck, o)
 	if touch > d.finished {
-		took = now.Sub(d.since)
-		d.finished, d.since = touch, now
+		if d.changed {
+			took = now.Sub(d.since)
+		}
+		d.finished, d.since, d.changed = touch, now, touch < d.touched && d.changed
 	}
-	return t.release(o, d, touch), took
+	return t.release(o, d, touch, now), took
 }
 
 // block notes that the document cannot be written for a reason of its own; it holds nobody up. It returns how often
 // that has been so without a break.
-func (t *tracker) block(o Output, touch uint64, why error) (free []roster.Object, attempts int) {
+func (t *tracker) block(o Output, touch uint64, why error, now time.Time) (free []roster.Object, attempts int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	d := t.documents[o]
@@ -143,10 +159,11 @@ func (t *tracker) block(o Output, touch uint64, why error) (free []roster.Object
 	}
 	d.blocked = why
 	d.attempts++
-	return t.release(o, d, touch), d.attempts
+	t.stuck[o] = struct{}{}
+	return t.release(o, d, touch, now), d.attempts
 }
 
-func (t *tracker) release(o Output, d *documentState, touch uint64) []roster.Object {
+func (t *tracker) release(o Output, d *documentState, touch uint64, now time.Time) []roster.Object {
 	var free []roster.Object
 	for cause, at := range d.causes {
 		if at > touch {
@@ -155,8 +172,12 @@ func (t *tracker) release(o Output, d *documentState, touch uint64) []roster.Obj
 		delete(d.causes, cause)
 		if w := t.waiting[cause]; w != nil {
 			delete(w.documents, o)
+			w.last = now
 			if len(w.documents) == 0 {
 				delete(t.waiting, cause)
+				if cause == sweep(cause.Namespace) {
+					delete(t.sweeping, cause.Namespace)
+				}
 				free = append(free, cause)
 			}
 		}
@@ -184,19 +205,18 @@ func (t *tracker) waitingSince(object roster.Object) time.Time {
 	return time.Time{}
 }
 
-// sweeping says whether a document of the namespace, or of any for "", has yet to be looked at since the start.
-func (t *tracker) sweeping(namespace string) bool {
+// sweptAt says when a document of the namespace, or of any for "", was last finished of those that have yet to be
+// looked at since the start; zero: all have been.
+func (t *tracker) sweptAt(namespace string) time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if namespace != "" {
-		return t.waiting[sweep(namespace)] != nil
-	}
-	for object := range t.waiting {
-		if object == sweep(object.Namespace) {
-			return true
+	var last time.Time
+	for n := range t.sweeping {
+		if w := t.waiting[sweep(n)]; w != nil && (namespace == "" || namespace == n) && w.last.After(last) {
+			last = w.last
 		}
 	}
-	return false
+	return last
 }
 
 // sweep stands, as a cause, for the start: every document is looked at before a status is written.
@@ -230,17 +250,11 @@ func (t *tracker) holdersOf(o Output) holders {
 	return holders{}
 }
 
-// blocked lists the documents that cannot be written, in order.
+// blocked lists the documents that cannot be written, in no order.
 func (t *tracker) blocked() []Output {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var outputs []Output
-	for o, d := range t.documents {
-		if d.blocked != nil {
-			outputs = append(outputs, o)
-		}
-	}
-	return outputs
+	return slices.Collect(maps.Keys(t.stuck))
 }
 
 // forget drops what is known of a document that is not wanted and holds nobody up.

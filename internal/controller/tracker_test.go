@@ -19,11 +19,11 @@ func TestAnObjectWaitsForWhatItTouches(t *testing.T) {
 	application := Output{ApplicationDocument, "acme", "finance"}
 	user := Output{UserDocument, "acme", "ana"}
 	tr := newTracker()
-	tr.touch(application, []roster.Object{group}, june)
-	tr.touch(user, []roster.Object{group}, june)
+	tr.touch(application, []roster.Object{group}, false, june)
+	tr.touch(user, []roster.Object{group}, false, june)
 
 	rendered := tr.begin(application)
-	tr.touch(application, []roster.Object{other}, june.Add(time.Second)) // after that rendering
+	tr.touch(application, []roster.Object{other}, false, june.Add(time.Second)) // after that rendering
 
 	free, took := tr.finish(application, rendered, june.Add(3*time.Second))
 	if len(free) != 0 || took != 3*time.Second {
@@ -51,11 +51,11 @@ func TestWhatCannotBeWrittenHoldsNobodyUp(t *testing.T) {
 	user := Output{UserDocument, "acme", "ana"}
 	why := errors.New("exceeded quota")
 	tr := newTracker()
-	tr.touch(user, []roster.Object{group}, june)
-	if free, attempts := tr.block(user, tr.begin(user), why); !cmp.Equal(free, []roster.Object{group}) || attempts != 1 {
+	tr.touch(user, []roster.Object{group}, false, june)
+	if free, attempts := tr.block(user, tr.begin(user), why, june); !cmp.Equal(free, []roster.Object{group}) || attempts != 1 {
 		t.Errorf("free %v after %d attempts, want the group after one", free, attempts)
 	}
-	if _, attempts := tr.block(user, tr.begin(user), why); attempts != 2 {
+	if _, attempts := tr.block(user, tr.begin(user), why, june); attempts != 2 {
 		t.Errorf("%d attempts, want 2", attempts)
 	}
 	if diff := cmp.Diff([]Output{user}, tr.blocked()); diff != "" {
@@ -70,16 +70,16 @@ func TestWhatCannotBeWrittenHoldsNobodyUp(t *testing.T) {
 func TestNoStatusBeforeEveryDocumentWasLookedAt(t *testing.T) {
 	tr := newTracker()
 	application := Output{ApplicationDocument, "acme", "finance"}
-	tr.touch(application, []roster.Object{sweep("acme")}, june)
+	tr.touch(application, []roster.Object{sweep("acme")}, true, june)
 	for namespace, want := range map[string]bool{"acme": true, "globex": false, "": true} {
-		if got := tr.sweeping(namespace); got != want {
+		if got := !tr.sweptAt(namespace).IsZero(); got != want {
 			t.Errorf("sweeping %q: %t", namespace, got)
 		}
 	}
 	if free, _ := tr.finish(application, tr.begin(application), june); !cmp.Equal(free, []roster.Object{sweep("acme")}) {
 		t.Errorf("free %v", free)
 	}
-	if tr.sweeping("") {
+	if !tr.sweptAt("").IsZero() {
 		t.Error("it does not end")
 	}
 }
@@ -87,7 +87,7 @@ func TestNoStatusBeforeEveryDocumentWasLookedAt(t *testing.T) {
 func TestForgottenWhenNothingIsWanted(t *testing.T) {
 	tr := newTracker()
 	user := Output{UserDocument, "acme", "ana"}
-	tr.touch(user, nil, june)
+	tr.touch(user, nil, true, june)
 	tr.forget(user)
 	if tr.begin(user) == 0 {
 		t.Error("a document that is not finished is forgotten")

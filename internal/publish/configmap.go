@@ -99,9 +99,14 @@ func (w *Want) labels() map[string]string {
 	return labels
 }
 
-// Matches says whether the ConfigMap, as package publish observes it, is as wanted.
+// Matches says whether the ConfigMap, as package publish observes it, is as wanted and stays.
 func (w *Want) Matches(seen *corev1.ConfigMap) bool {
-	return seen != nil && seen.DeletionTimestamp == nil &&
+	return w.Holds(seen) && seen.DeletionTimestamp == nil
+}
+
+// Holds says whether the ConfigMap is as wanted, also if it is on its way out.
+func (w *Want) Holds(seen *corev1.ConfigMap) bool {
+	return seen != nil &&
 		seen.Annotations[accessv1alpha1.AnnotationDigest] == w.Digest &&
 		(seen.Immutable == nil || !*seen.Immutable) &&
 		maps.Equal(seen.Labels, w.labels()) &&

@@ -50,7 +50,7 @@ func TestGoldenFormats(t *testing.T) {
 	o := organization()
 	for name, data := range map[string]map[string]string{
 		"formats":       publish.Application(o, "finance", 1, each(manifold(o)), allFormats...).Shards[0],
-		"formats-empty": publish.EmptyApplication(nil, "acme", "finance", 1, allFormats...),
+		"formats-empty": publish.EmptyApplication("acme", "finance", 1, allFormats...),
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got strings.Builder
@@ -131,7 +131,7 @@ func TestEmptiedInEveryFormat(t *testing.T) {
 			if diff := cmp.Diff(formats, publish.FormatsIn(cm.Data)); diff != "" {
 				t.Errorf("formats seen (-want +got):\n%s", diff)
 			}
-			empty := publish.EmptyApplication(o, "acme", "finance", 0, publish.FormatsIn(cm.Data)...)
+			empty := publish.EmptyApplication("acme", "finance", 0, publish.FormatsIn(cm.Data)...)
 			if diff := cmp.Diff(slices.Sorted(maps.Keys(made)), slices.Sorted(maps.Keys(empty))); diff != "" {
 				t.Errorf("files (-want +got):\n%s", diff)
 			}

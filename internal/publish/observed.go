@@ -2,6 +2,7 @@ package publish
 
 import (
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -15,6 +16,7 @@ type Observed struct {
 	mu     sync.RWMutex
 	seen   map[types.NamespacedName]*corev1.ConfigMap
 	shards map[types.NamespacedName]map[int]*corev1.ConfigMap // by namespace and application
+	empty  map[types.NamespacedName]time.Time                 // documents that end, since when they have been empty
 }
 
 // NewObserved returns an empty index.
@@ -22,6 +24,7 @@ func NewObserved() *Observed {
 	return &Observed{
 		seen:   map[types.NamespacedName]*corev1.ConfigMap{},
 		shards: map[types.NamespacedName]map[int]*corev1.ConfigMap{},
+		empty:  map[types.NamespacedName]time.Time{},
 	}
 }
 
@@ -44,6 +47,7 @@ func (o *Observed) Delete(namespace, name string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.seen, types.NamespacedName{Namespace: namespace, Name: name})
+	delete(o.empty, types.NamespacedName{Namespace: namespace, Name: name})
 	if kind, application, shard := ParseName(name); kind == accessv1alpha1.DocumentApplication {
 		at := types.NamespacedName{Namespace: namespace, Name: application}
 		delete(o.shards[at], shard)
@@ -69,6 +73,24 @@ func (o *Observed) Shards(namespace, application string) map[int]*corev1.ConfigM
 		found[shard] = cm
 	}
 	return found
+}
+
+// emptySince notes that the document has been empty since now, unless that was noted before, and returns the instant.
+func (o *Observed) emptySince(key types.NamespacedName, now time.Time) time.Time {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	since, known := o.empty[key]
+	if !known {
+		since = now
+		o.empty[key] = since
+	}
+	return since
+}
+
+func (o *Observed) notEmpty(key types.NamespacedName) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.empty, key)
 }
 
 // Keys lists all of them, in no order.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -43,9 +42,6 @@ type Publisher struct {
 	Now func() time.Time
 	// Wrote is told of every write: "create", "update" or "delete", the kind of document, and the bytes of data.
 	Wrote func(operation, document string, bytes int)
-
-	mu      sync.Mutex
-	emptied map[types.NamespacedName]time.Time
 }
 
 // Publish makes the ConfigMap be as wanted and says whether it wrote. A *[ConflictError] says that the name is taken;
@@ -55,14 +51,15 @@ func (p *Publisher) Publish(ctx context.Context, want *Want, data map[string]str
 	if want.Matches(seen) {
 		return false, nil
 	}
-	p.forget(want.Key)
+	p.Observed.notEmpty(want.Key)
 	if seen == nil {
 		return true, p.create(ctx, want, data)
 	}
-	if seen.DeletionTimestamp != nil {
-		return false, nil // its end shows in the watch, and it is created again
+	frozen := seen.Immutable != nil && *seen.Immutable
+	if want.Holds(seen) || (frozen && seen.DeletionTimestamp != nil) {
+		return false, nil // it is on its way out; when the watch shows its end, it is created again
 	}
-	if seen.Immutable != nil && *seen.Immutable {
+	if frozen {
 		if err := p.delete(ctx, seen); err != nil {
 			return true, err
 		}
@@ -117,51 +114,30 @@ func (w *Want) fill(cm *corev1.ConfigMap, data map[string]string) {
 // workload that keeps the last bytes keeps the empty ones. It returns how long to wait for the next step; zero: none.
 func (p *Publisher) End(ctx context.Context, seen *corev1.ConfigMap, document string, empty map[string]string) (time.Duration, error) {
 	key := client.ObjectKeyFromObject(seen)
-	if seen.DeletionTimestamp != nil {
-		return 0, nil
-	}
 	digest := Digest(empty)
 	if seen.Annotations[accessv1alpha1.AnnotationDigest] != digest {
 		if seen.Immutable != nil && *seen.Immutable {
-			return 0, ignoreGone(p.delete(ctx, seen))
+			return 0, client.IgnoreNotFound(p.delete(ctx, seen))
 		}
 		cm := seen.DeepCopy()
 		want := Want{Key: key, Document: document, Digest: digest}
 		want.fill(cm, empty)
 		cm.OwnerReferences = seen.OwnerReferences
 		if err := p.told(p.Client.Update(ctx, cm), "update", document, empty); err != nil {
-			return 0, ignoreGone(err)
+			return 0, client.IgnoreNotFound(err)
 		}
 	}
-	if wait := p.Grace - p.emptySince(key); wait > 0 {
+	if seen.DeletionTimestamp != nil {
+		return 0, nil
+	}
+	now := p.Now()
+	if wait := p.Grace - now.Sub(p.Observed.emptySince(key, now)); wait > 0 {
 		return wait, nil
 	}
-	return 0, ignoreGone(p.delete(ctx, seen))
-}
-
-// emptySince says for how long the document has been known to be empty.
-func (p *Publisher) emptySince(key types.NamespacedName) time.Duration {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.emptied == nil {
-		p.emptied = map[types.NamespacedName]time.Time{}
-	}
-	since, known := p.emptied[key]
-	if !known {
-		since = p.Now()
-		p.emptied[key] = since
-	}
-	return p.Now().Sub(since)
-}
-
-func (p *Publisher) forget(key types.NamespacedName) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.emptied, key)
+	return 0, client.IgnoreNotFound(p.delete(ctx, seen))
 }
 
 func (p *Publisher) delete(ctx context.Context, seen *corev1.ConfigMap) error {
-	p.forget(client.ObjectKeyFromObject(seen))
 	cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: seen.Namespace, Name: seen.Name}}
 	err := p.Client.Delete(ctx, cm, client.Preconditions{UID: &seen.UID, ResourceVersion: &seen.ResourceVersion})
 	return p.told(err, "delete", seen.Labels[accessv1alpha1.LabelDocument], nil)
@@ -174,6 +150,3 @@ func (p *Publisher) told(err error, operation, document string, data map[string]
 	p.Wrote(operation, document, dataBytes(data))
 	return nil
 }
-
-// ignoreGone passes over what says that the object is gone already.
-func ignoreGone(err error) error { return client.IgnoreNotFound(err) }

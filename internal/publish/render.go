@@ -74,15 +74,11 @@ func Application(
 	}
 }
 
-// EmptyApplication renders shard n of a document that nobody is in, for one that ends. The organization may be nil.
+// EmptyApplication renders shard n of a document that ends: nobody is in it, and no role means anything any more.
 func EmptyApplication(
-	o *resolve.Organization, organization, application string, shard int, formats ...accessv1alpha1.PublishFormat,
+	organization, application string, shard int, formats ...accessv1alpha1.PublishFormat,
 ) map[string]string {
-	roles := []document.Role{}
-	if o != nil {
-		roles = applicationRoles(o)
-	}
-	return newLayout(organization, application, roles, formats).data(nil, shard, shard+1)
+	return newLayout(organization, application, []document.Role{}, formats).data(nil, shard, shard+1)
 }
 
 func applicationRoles(o *resolve.Organization) []document.Role {

@@ -74,7 +74,7 @@ func TestGolden(t *testing.T) {
 	application := publish.Application(o, "finance", 1, each(decisions))
 	for name, data := range map[string]map[string]string{
 		"application":         application.Shards[0],
-		"application-empty":   publish.EmptyApplication(o, "acme", "finance", 0),
+		"application-empty":   publish.EmptyApplication("acme", "finance", 0),
 		"user-france":         publish.UserData(publish.User(o, "amelie@acme.example", france(o), named)),
 		"user-administrator":  publish.UserData(publish.User(o, "zoe@acme.example", administrator(o), named)),
 		"user-empty":          publish.UserData(publish.EmptyUser("acme", "none@acme.example")),

@@ -297,8 +297,8 @@ func compareReports(t *testing.T, fresh, kept *roster.Roster, objects map[string
 			a, b := fresh.Group(o.Namespace, o.Name, 20), kept.Group(o.Namespace, o.Name, 20)
 			same(key, []any{a.Report, a.Members, a.Conflicts, a.Samples}, []any{b.Report, b.Members, b.Conflicts, b.Samples})
 		case *accessv1alpha1.UserAccess:
-			a, b := fresh.User(o.Namespace, o.Name), kept.User(o.Namespace, o.Name)
-			same(key, []any{a.Report, a.Groups, a.Counting, a.Applications}, []any{b.Report, b.Groups, b.Counting, b.Applications})
+			a, b := fresh.User(o.Namespace, o.Name, 20), kept.User(o.Namespace, o.Name, 20)
+			same(key, []any{a.Report, a.Groups, a.Counting, a.Applications, a.Samples}, []any{b.Report, b.Groups, b.Counting, b.Applications, b.Samples})
 		case *accessv1alpha1.AccessPolicy:
 			a, b := fresh.Policy(o.Namespace), kept.Policy(o.Namespace)
 			same(key, []any{a.Report, a.Organizations, a.Expiring}, []any{b.Report, b.Organizations, b.Expiring})

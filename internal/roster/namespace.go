@@ -3,7 +3,6 @@ package roster
 import (
 	"slices"
 	"strings"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -38,6 +37,7 @@ type namespace struct {
 
 	organization bool
 	compiled     *resolve.Organization
+	publishes    bool // user documents
 	bound        map[*resolve.Source]*resolve.Bound
 	applicable   []string // applications named in the organization, sorted
 	records      map[string]*record
@@ -58,20 +58,6 @@ type group struct {
 	inert    bool
 	source   *resolve.Source
 	selector labels.Selector // nil: selects nobody
-}
-
-// account is all that the UserAccess objects of a namespace say of one user.
-type account struct {
-	declared     []*accessv1alpha1.UserAccess // by name
-	materialized *accessv1alpha1.UserAccess
-	source       *resolve.Source // of the counting one; nil where it gives nothing
-}
-
-// record is what the roster last decided for a user.
-type record struct {
-	decision *resolve.Decision // nil in the system namespace
-	groups   []string          // active memberships, sorted
-	next     time.Time         // when to decide again; zero: never
 }
 
 func newNamespace(name string, atSystem bool) *namespace {
@@ -115,34 +101,6 @@ func (n *namespace) dirtyNames(cause Object) {
 func (n *namespace) dirtyRules(cause Object) {
 	n.rulesDirty = true
 	n.ruleCauses[cause] = struct{}{}
-}
-
-// counting returns the UserAccess that counts for the user: the declared one with the smallest name, one that is
-// being deleted only where there is no other. Nil where none is declared.
-func (a *account) counting() *accessv1alpha1.UserAccess {
-	if a == nil || len(a.declared) == 0 {
-		return nil
-	}
-	for _, ua := range a.declared {
-		if ua.DeletionTimestamp == nil {
-			return ua
-		}
-	}
-	return a.declared[0]
-}
-
-// all returns the declared objects, and the materialized one where there is one.
-func (a *account) all() []*accessv1alpha1.UserAccess {
-	if a.materialized == nil {
-		return a.declared
-	}
-	return append(slices.Clone(a.declared), a.materialized)
-}
-
-// takesOver says whether a declared UserAccess stands in the way of materializing one.
-func (a *account) takesOver() bool {
-	ua := a.counting()
-	return ua != nil && ua.DeletionTimestamp == nil
 }
 
 // membership is one group that a user belongs to, and when.

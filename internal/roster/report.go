@@ -47,6 +47,9 @@ type UserReport struct {
 	Applications []string // named in the organization
 	Groups       []string
 	Counting     string // the name of the one that counts
+	// Conflicts and Samples are, for one of the system namespace, those that its grants take part in elsewhere.
+	Conflicts int
+	Samples   []Conflict
 }
 
 // ApplicationReport is the report on an ApplicationAccess.
@@ -82,17 +85,7 @@ func (r *Roster) Group(namespace, name string, samples int) *GroupReport {
 		report.Inert = accessv1alpha1.ReasonNotAnOrganization
 		return report
 	}
-	at := r.conflicts[g.source.Name]
-	for _, each := range at {
-		report.Conflicts += each
-	}
-	for _, where := range slices.SortedFunc(maps.Keys(at), conflicting.compare) {
-		if len(report.Samples) >= samples {
-			break
-		}
-		report.Samples = append(report.Samples, r.conflictsOf(where, g.source.Name)...)
-	}
-	report.Samples = report.Samples[:min(samples, len(report.Samples))]
+	report.Conflicts, report.Samples = r.conflictsOf(g.source.Name, samples)
 	report.Unresolved = r.unresolvedInGroup(n, g.object)
 	if n.active[name] > 0 {
 		report.Unmapped = r.unmappedWithoutPolicy(g.source)
@@ -104,7 +97,22 @@ func (c conflicting) compare(d conflicting) int {
 	return cmp.Or(strings.Compare(c.organization, d.organization), strings.Compare(c.user, d.user))
 }
 
-func (r *Roster) conflictsOf(where conflicting, source string) []Conflict {
+// conflictsOf counts the conflicts that the source takes part in, and returns the first of them.
+func (r *Roster) conflictsOf(source string, samples int) (count int, first []Conflict) {
+	at := r.conflicts[source]
+	for _, each := range at {
+		count += each
+	}
+	for _, where := range slices.SortedFunc(maps.Keys(at), conflicting.compare) {
+		if len(first) >= samples {
+			break
+		}
+		first = append(first, r.conflictsAt(where, source)...)
+	}
+	return count, first[:min(samples, len(first))]
+}
+
+func (r *Roster) conflictsAt(where conflicting, source string) []Conflict {
 	d := r.decision(where.organization, where.user)
 	if d == nil {
 		return nil
@@ -118,8 +126,8 @@ func (r *Roster) conflictsOf(where conflicting, source string) []Conflict {
 	return found
 }
 
-// User reports on a UserAccess; nil where there is none.
-func (r *Roster) User(namespace, name string) *UserReport {
+// User reports on a UserAccess with at most the given number of samples; nil where there is none.
+func (r *Roster) User(namespace, name string, samples int) *UserReport {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	n := r.namespaces[namespace]
@@ -150,6 +158,7 @@ func (r *Roster) User(namespace, name string) *UserReport {
 	report.Unresolved = r.unresolvedInUser(n, ua)
 	if n.atSystem {
 		report.Unmapped = r.unmappedWithoutPolicy(a.source)
+		report.Conflicts, report.Samples = r.conflictsOf(Object{KindUserAccess, namespace, name}.String(), samples)
 	}
 	return report
 }

@@ -1,15 +1,14 @@
 package roster
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -36,6 +35,7 @@ type Roster struct {
 	system     *namespace
 	now        time.Time
 	windows    windowQueue
+	timed      int                            // users with a time to decide again
 	touched    set[Object]                    // objects whose status may have changed
 	published  set[Object]                    // ApplicationAccess objects whose document may have changed by them alone
 	accounts   set[Account]                   // users whose UserAccess objects came, went or changed
@@ -125,6 +125,12 @@ func (r *Roster) namespace(name string) *namespace {
 
 func (r *Roster) setNamespace(o *corev1.Namespace) {
 	n := r.namespace(o.Name)
+	if n.atSystem && !n.known {
+		// What could not be written without it can be now.
+		for user := range r.entered {
+			r.accounts[Account{n.name, user}] = struct{}{}
+		}
+	}
 	n.known, n.labels = true, labels.Set(o.Labels)
 	if terminating := o.DeletionTimestamp != nil; terminating != n.terminating {
 		n.terminating = terminating
@@ -143,8 +149,10 @@ func (r *Roster) setGroup(o *accessv1alpha1.AccessGroup) {
 		old.object = o
 		return
 	}
-	r.touchNaming(n, o.Name)
 	made := newGroup(o, n.atSystem)
+	if old == nil {
+		r.touchNaming(n, o.Name)
+	}
 	if old != nil && onlyMembersDiffer(old.object, o) {
 		// What the group gives stays as it is, and stays bound where it was.
 		made.source = old.source
@@ -152,7 +160,7 @@ func (r *Roster) setGroup(o *accessv1alpha1.AccessGroup) {
 		n.groups[o.Name] = made
 		n.indexGroup(made, true)
 		n.blame(key)
-		reach := n.sourcesAbove(o.Name)
+		reach := r.reach(n, o.Name)
 		for _, user := range differingMembers(old.object, o) {
 			r.touchUser(n, user, reach, key)
 		}
@@ -171,6 +179,7 @@ func (r *Roster) removeGroup(n *namespace, name string) {
 		return
 	}
 	key := Object{KindAccessGroup, n.name, name}
+	r.touched[key] = struct{}{}
 	r.touchMembers(n, old, key)
 	r.touchNaming(n, name)
 	r.replaceGroup(n, old, nil, key)
@@ -229,108 +238,6 @@ func (r *Roster) dirtyNames(cause Object) {
 	}
 }
 
-func (r *Roster) setUserAccess(o *accessv1alpha1.UserAccess) {
-	n := r.namespace(o.Namespace)
-	key := Object{KindUserAccess, o.Namespace, o.Name}
-	r.touched[key] = struct{}{}
-	old := n.userAccess[o.Name]
-	if old != nil && sameSpec(&old.ObjectMeta, &o.ObjectMeta, &old.Spec, &o.Spec) && sameLabels(old.Labels, o.Labels) {
-		n.userAccess[o.Name] = o
-		n.accounts[string(o.Spec.User)].replace(old, o)
-		return
-	}
-	if old != nil && old.Spec.User != o.Spec.User { // recreated under the same name between two looks
-		r.removeUserAccess(n, o.Name)
-		old = nil
-	}
-	r.replaceUserAccess(n, old, o, key)
-}
-
-func (r *Roster) removeUserAccess(n *namespace, name string) {
-	if old := n.userAccess[name]; old != nil {
-		r.replaceUserAccess(n, old, nil, Object{KindUserAccess, n.name, name})
-	}
-}
-
-// replaceUserAccess swaps one object of a user; old and made are of the same user, and either may be nil.
-func (r *Roster) replaceUserAccess(n *namespace, old, made *accessv1alpha1.UserAccess, key Object) {
-	user := string(cmp.Or(old, made).Spec.User)
-	a := n.accounts[user]
-	if a == nil {
-		a = &account{}
-		n.accounts[user] = a
-	}
-	before := a.source
-	n.indexAccount(user, a, false)
-	r.span(n, before, false, false, key)
-	if before != nil {
-		r.unbind(n, before)
-	}
-	a.remove(old)
-	a.add(made)
-	if old != nil {
-		delete(n.userAccess, old.Name)
-	}
-	if made != nil {
-		n.userAccess[made.Name] = made
-	}
-	a.source = nil
-	if ua := a.counting(); ua != nil {
-		a.source = userSource(ua, n.atSystem)
-	}
-	n.indexAccount(user, a, true)
-	r.span(n, a.source, true, false, key)
-	n.blame(key)
-	if len(a.declared) == 0 && a.materialized == nil {
-		delete(n.accounts, user)
-	}
-	for _, each := range a.all() {
-		r.touched[Object{KindUserAccess, n.name, each.Name}] = struct{}{}
-	}
-	r.accounts[Account{n.name, user}] = struct{}{}
-	r.touchUser(n, user, nil, key)
-}
-
-// indexAccount adds what the user's UserAccess objects say to the index, or takes it out.
-func (n *namespace) indexAccount(user string, a *account, in bool) {
-	for range a.declared {
-		n.count(in)
-	}
-	n.nameAll(a.source, in)
-	if ua := a.counting(); ua != nil {
-		for _, g := range ua.Spec.Groups {
-			link(n.naming, string(g), user, in)
-		}
-	}
-}
-
-func (a *account) add(ua *accessv1alpha1.UserAccess) {
-	switch {
-	case ua == nil:
-	case IsMaterialized(ua):
-		a.materialized = ua
-	default:
-		a.declared = append(slices.Clone(a.declared), ua)
-		slices.SortFunc(a.declared, func(x, y *accessv1alpha1.UserAccess) int { return strings.Compare(x.Name, y.Name) })
-	}
-}
-
-func (a *account) remove(ua *accessv1alpha1.UserAccess) {
-	switch {
-	case ua == nil:
-	case a.materialized == ua:
-		a.materialized = nil
-	default:
-		a.declared = slices.DeleteFunc(slices.Clone(a.declared), func(x *accessv1alpha1.UserAccess) bool { return x == ua })
-	}
-}
-
-// replace swaps an object for one that says the same.
-func (a *account) replace(old, made *accessv1alpha1.UserAccess) {
-	a.remove(old)
-	a.add(made)
-}
-
 func (r *Roster) setApplication(o *accessv1alpha1.ApplicationAccess) {
 	n := r.namespace(o.Namespace)
 	key := Object{KindApplicationAccess, o.Namespace, o.Name}
@@ -360,6 +267,7 @@ func (r *Roster) removeApplication(n *namespace, name string) {
 		return
 	}
 	key := Object{KindApplicationAccess, n.name, name}
+	r.touched[key] = struct{}{}
 	r.published[key] = struct{}{}
 	delete(n.applications, name)
 	if n.atSystem {
@@ -396,9 +304,10 @@ func (r *Roster) replacePolicy(n *namespace, o *accessv1alpha1.AccessPolicy) {
 	}
 	n.policy = o
 	key := Object{KindAccessPolicy, n.name, accessv1alpha1.AccessPolicyName}
+	r.touched[key] = struct{}{}
 	if !n.atSystem {
 		n.dirtyRules(key)
-		r.touched[Object{KindAccessPolicy, r.system.name, accessv1alpha1.AccessPolicyName}] = struct{}{}
+		r.touchSpanning(n)
 		return
 	}
 	r.touchAll(n)
@@ -410,7 +319,7 @@ func (r *Roster) replacePolicy(n *namespace, o *accessv1alpha1.AccessPolicy) {
 }
 
 // sameSpec says whether nothing that resolution looks at differs between two looks at an object.
-func sameSpec[T any](old, made objectMeta, oldSpec, spec *T) bool {
+func sameSpec[T any](old, made metav1.Object, oldSpec, spec *T) bool {
 	if old.GetUID() != made.GetUID() || (old.GetDeletionTimestamp() == nil) != (made.GetDeletionTimestamp() == nil) {
 		return false
 	}

@@ -240,7 +240,7 @@ func TestOwnership(t *testing.T) {
 		"a member without anything":                      {[]runtime.Object{viewers}, true, ""},
 		"the materialized one owns":                      {[]runtime.Object{viewers, materialized}, true, name},
 		"a declared one takes over":                      {[]runtime.Object{viewers, materialized, declared}, false, "z"},
-		"one that is being deleted makes way":            {[]runtime.Object{viewers, goes}, true, ""},
+		"one that is being deleted owns until then":      {[]runtime.Object{viewers, goes}, true, "z"},
 		"one that is being deleted, beside materialized": {[]runtime.Object{viewers, goes, materialized}, true, name},
 		"a declared one without grants":                  {[]runtime.Object{declared}, false, "z"},
 		"without a reason":                               {[]runtime.Object{materialized}, false, name},

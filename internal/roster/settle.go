@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"container/heap"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -24,7 +25,9 @@ type UserChange struct {
 type RulesChange struct {
 	Organization string
 	Rules        bool
-	Causes       []Object
+	// Began says that the namespace became an organization, or ceased to be one.
+	Began  bool
+	Causes []Object
 }
 
 // Changes is what came of the objects set, and of the time passed, since the last call of [Roster.Settle].
@@ -45,24 +48,29 @@ type Account struct {
 	User      string
 }
 
+// clockUnrest is how far a clock may step back without meaning it.
+const clockUnrest = 2 * time.Second
+
 // Settle decides for everybody whom the objects set since the last call touch, and whose windows open or close by the
 // instant now. The cost grows with these users.
 func (r *Roster) Settle(now time.Time) Changes {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now = now.UTC().Truncate(time.Second) // the resolution of windows; what is less is the clock's own unrest
-	if now.Before(r.now) {
+	now = now.UTC().Truncate(time.Second) // the resolution of windows
+	if back := r.now.Sub(now); back > clockUnrest {
 		r.decideAllAgain() // the clock went back: a window that has closed may be open again
+	} else if back > 0 {
+		now = r.now
 	}
 	r.now = now
 	for len(r.windows) > 0 && !r.windows[0].at.After(now) {
-		w := heap.Pop(&r.windows).(timedUser)
-		w.namespace.dirty[w.user] = w.namespace.dirty[w.user].with(Object{})
+		if w := heap.Pop(&r.windows).(timedUser); w.stands() {
+			w.namespace.dirty[w.user] = w.namespace.dirty[w.user].with(Object{})
+		}
 	}
 	var changes Changes
-	namespaces := slices.SortedFunc(maps.Values(r.namespaces), func(a, b *namespace) int { return strings.Compare(a.name, b.name) })
 	r.settleMemberships(r.system)
-	for _, n := range namespaces {
+	for _, n := range r.namespaces {
 		if n.atSystem {
 			continue
 		}
@@ -110,14 +118,15 @@ func (o Object) compare(p Object) int {
 
 func (r *Roster) settleOrganization(n *namespace, changes *Changes) {
 	is := n.declared > 0 && r.selects(n)
-	if is != n.organization {
+	began := is != n.organization
+	if began {
 		n.organization = is
 		n.dirtyRules(Object{})
 		r.touchAll(n)
 		r.touchAll(r.system) // what is resolved "in some organization", and how many there are
 	}
 	if n.rulesDirty || n.namesDirty {
-		r.settleRules(n, changes)
+		r.settleRules(n, began, changes)
 	}
 	for user, why := range n.dirty {
 		r.decide(n, user, why, changes)
@@ -126,19 +135,17 @@ func (r *Roster) settleOrganization(n *namespace, changes *Changes) {
 }
 
 // settleRules makes the organization's rules and list of applications anew.
-func (r *Roster) settleRules(n *namespace, changes *Changes) {
-	changed := n.rulesDirty
-	if changed {
-		n.compiled = nil
-		clear(n.bound)
-		if n.organization {
-			n.compiled = resolve.NewOrganization(r.rulesOf(n))
-		}
+func (r *Roster) settleRules(n *namespace, began bool, changes *Changes) {
+	rulesChanged := n.rulesDirty && (r.compile(n) || began)
+	if rulesChanged {
 		for user := range r.candidates(n) {
 			n.dirty[user] = n.dirty[user].with(Object{})
 		}
+	}
+	if n.rulesDirty {
 		r.touchAll(n)
 	}
+	changed := rulesChanged
 	if names := r.applicationsOf(n); !slices.Equal(names, n.applicable) {
 		n.applicable = names
 		changed = true
@@ -146,10 +153,29 @@ func (r *Roster) settleRules(n *namespace, changes *Changes) {
 	if changed {
 		delete(n.ruleCauses, Object{}) // the namespace itself
 		causes := slices.SortedFunc(maps.Keys(n.ruleCauses), Object.compare)
-		changes.Rules = append(changes.Rules, RulesChange{n.name, n.rulesDirty, causes})
+		changes.Rules = append(changes.Rules, RulesChange{n.name, rulesChanged, began, causes})
 	}
 	n.rulesDirty, n.namesDirty = false, false
 	clear(n.ruleCauses)
+}
+
+// compile makes the organization's rules anew and says whether they differ. What a policy says besides, such as its
+// notification channels, is no reason to decide for anybody.
+func (r *Roster) compile(n *namespace) bool {
+	publishes := r.publishesUsers(n)
+	if !n.organization {
+		changed := n.compiled != nil
+		n.compiled, n.publishes = nil, publishes
+		clear(n.bound)
+		return changed
+	}
+	made := r.rulesOf(n)
+	if n.compiled != nil && n.publishes == publishes && reflect.DeepEqual(*n.compiled.Rules(), made) {
+		return false
+	}
+	n.compiled, n.publishes = resolve.NewOrganization(made), publishes
+	clear(n.bound)
+	return true
 }
 
 func (r *Roster) selects(n *namespace) bool {
@@ -163,6 +189,7 @@ func (r *Roster) rulesOf(n *namespace) resolve.Rules {
 			made.HideUnmatched = append(made.HideUnmatched, name)
 		}
 	}
+	slices.Sort(made.HideUnmatched)
 	return made
 }
 
@@ -189,7 +216,7 @@ func (r *Roster) candidates(n *namespace) set[string] {
 	for user := range n.records {
 		users[user] = struct{}{}
 	}
-	if !n.organization {
+	if !n.organization && !n.atSystem {
 		return users
 	}
 	for user := range n.members {
@@ -197,6 +224,9 @@ func (r *Roster) candidates(n *namespace) set[string] {
 	}
 	for user := range n.accounts {
 		users[user] = struct{}{}
+	}
+	if n.atSystem {
+		return users
 	}
 	for name, g := range r.system.groups {
 		if !g.inert && g.source.Entry(n.name) != nil {
@@ -226,22 +256,6 @@ func (r *Roster) settleMemberships(n *namespace) {
 	clear(n.dirty)
 }
 
-// note adds the membership to the record: whether it is active, and when that changes.
-func (rec *record) note(m *membership, now time.Time) {
-	active := len(m.windows) == 0
-	for _, w := range m.windows {
-		active = active || w.Contains(now)
-		for _, t := range []time.Time{w.NotBefore, w.NotAfter} {
-			if t.After(now) && (rec.next.IsZero() || t.Before(rec.next)) {
-				rec.next = t
-			}
-		}
-	}
-	if active {
-		rec.groups = append(rec.groups, m.group.object.Name)
-	}
-}
-
 // decide resolves for one user of an organization and notes what differs.
 func (r *Roster) decide(n *namespace, user string, why causes, changes *Changes) {
 	var before, after *resolve.Decision
@@ -257,6 +271,9 @@ func (r *Roster) decide(n *namespace, user string, why causes, changes *Changes)
 	}
 	r.record(n, user, made)
 	if same(before, after) {
+		if made != nil && before != nil {
+			made.decision = before // which others hold on to
+		}
 		return
 	}
 	r.users += exists(after) - exists(before)
@@ -343,47 +360,4 @@ func (n *namespace) bind(s *resolve.Source) *resolve.Bound {
 		n.bound[s] = b
 	}
 	return b
-}
-
-// record replaces what was noted for the user, and counts active members.
-func (r *Roster) record(n *namespace, user string, made *record) {
-	var before, after []string
-	old := n.records[user]
-	if old != nil {
-		before = old.groups
-	}
-	if made != nil {
-		after = made.groups
-		n.records[user] = made
-	} else {
-		delete(n.records, user)
-	}
-	if made != nil && !made.next.IsZero() && (old == nil || !old.next.Equal(made.next)) {
-		heap.Push(&r.windows, timedUser{at: made.next, namespace: n, user: user})
-	}
-	if slices.Equal(before, after) {
-		return
-	}
-	for _, g := range before {
-		if !slices.Contains(after, g) {
-			r.countMember(n, g, -1)
-		}
-	}
-	for _, g := range after {
-		if !slices.Contains(before, g) {
-			r.countMember(n, g, +1)
-		}
-	}
-	r.touchUserAccess(n, user)
-}
-
-func (r *Roster) countMember(n *namespace, group string, by int) {
-	n.active[group] += by
-	if n.active[group] == 0 {
-		delete(n.active, group)
-	}
-	r.touched[Object{KindAccessGroup, n.name, group}] = struct{}{}
-	if n.atSystem && n.active[group] <= 1 {
-		r.touchPolicies() // a grant of a system role has come to be, or is no more
-	}
 }

@@ -4,13 +4,10 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/resolve"
 )
-
-type objectMeta = metav1.Object
 
 // causes are the objects whose change made a new decision necessary.
 type causes []Object
@@ -22,35 +19,66 @@ func (c causes) with(cause Object) causes {
 	return append(c, cause)
 }
 
-// touchUser marks the user for a new decision wherever a change in the namespace may matter: in the namespace itself,
-// and for one of the system namespace in the organizations that the sources speak of (nil: in all).
-func (r *Roster) touchUser(n *namespace, user string, sources []*resolve.Source, cause Object) {
+// touchUser marks the user for a new decision in the namespace and in those that a change there reaches.
+func (r *Roster) touchUser(n *namespace, user string, reach []*namespace, cause Object) {
 	n.dirty[user] = n.dirty[user].with(cause)
-	if !n.atSystem {
-		return
+	for _, o := range reach {
+		o.dirty[user] = o.dirty[user].with(cause)
 	}
+}
+
+// reach returns the organizations in which a change to the group of the system namespace may matter: those that it, or
+// a group around it, speaks of. Without a group it is all of them. Out of the system namespace nothing reaches further.
+func (r *Roster) reach(n *namespace, group string) []*namespace {
+	if !n.atSystem {
+		return nil
+	}
+	var sources []*resolve.Source
+	if group != "" {
+		sources = n.sourcesAbove(group)
+	}
+	var reached []*namespace
 	for _, o := range r.namespaces {
-		if o.organization && (sources == nil || speakOf(sources, o.name)) {
-			o.dirty[user] = o.dirty[user].with(cause)
+		if o.organization && (group == "" || speakOf(sources, o.name)) {
+			reached = append(reached, o)
 		}
 	}
+	return reached
 }
 
 func speakOf(sources []*resolve.Source, organization string) bool {
 	return slices.ContainsFunc(sources, func(s *resolve.Source) bool { return s.Entry(organization) != nil })
 }
 
+// touchSpanning notes what the ladders of the organization bear on beyond it: whether the roles that objects of the
+// system namespace give there exist, and are mapped.
+func (r *Roster) touchSpanning(n *namespace) {
+	for name, g := range r.system.groups {
+		if g.source.Entry(n.name) != nil {
+			r.touched[Object{KindAccessGroup, r.system.name, name}] = struct{}{}
+		}
+	}
+	for _, a := range r.system.accounts {
+		if a.source != nil && a.source.Entry(n.name) != nil {
+			r.touched[Object{KindUserAccess, r.system.name, a.counting().Name}] = struct{}{}
+		}
+	}
+	if r.system.policy != nil {
+		r.touched[Object{KindAccessPolicy, r.system.name, accessv1alpha1.AccessPolicyName}] = struct{}{}
+	}
+}
+
 func (r *Roster) touchMembers(n *namespace, g *group, cause Object) {
-	reach := n.sourcesAbove(g.object.Name)
+	reach := r.reach(n, g.object.Name)
 	for user := range n.transitiveMembers(g.object.Name) {
 		r.touchUser(n, user, reach, cause)
 	}
 }
 
 // sourcesAbove returns what the members of the group are given: its own source, and those of the groups around it.
-// It is never nil.
 func (n *namespace) sourcesAbove(name string) []*resolve.Source {
-	sources, seen := []*resolve.Source{}, set[string]{}
+	var sources []*resolve.Source
+	seen := set[string]{}
 	var up func(string)
 	up = func(name string) {
 		if _, again := seen[name]; again {

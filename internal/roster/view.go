@@ -177,68 +177,19 @@ func (r *Roster) Accounts(namespace string) []string {
 	return nil
 }
 
-// Ownership says whose documents a namespace should hold of a user, and who owns them.
-type Ownership struct {
-	// Reason says whether there is a reason for a document: in an organization a decision, in the system namespace two
-	// or more organizations to enter.
-	Reason bool
-	// Materialize says whether a UserAccess is to be materialized: there is a reason beside a declared UserAccess, and
-	// no declared one.
-	Materialize bool
-	// Owner is the UserAccess that owns the documents: the declared one that counts, else the materialized one.
-	Owner *accessv1alpha1.UserAccess
-	// Materialized is the materialized UserAccess, where there is one.
-	Materialized *accessv1alpha1.UserAccess
-	// Terminating says whether the namespace is being deleted.
-	Terminating bool
-}
-
-// Ownership returns what is to be done about the user's documents in the namespace.
-func (r *Roster) Ownership(namespace, user string) Ownership {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	n := r.namespaces[namespace]
-	if n == nil {
-		return Ownership{}
-	}
-	o := Ownership{Terminating: n.terminating}
-	held := false
-	if n.atSystem {
-		o.Reason = len(r.entered[user]) >= 2
-		held = o.Reason
-	} else if d := r.decision(namespace, user); d != nil {
-		o.Reason, held = true, d.Held
-	}
-	a := n.accounts[user]
-	o.Materialize = held && !a.takesOver()
-	if a == nil {
-		return o
-	}
-	o.Materialized = a.materialized
-	switch counting := a.counting(); {
-	case a.takesOver():
-		o.Owner = counting
-	case a.materialized != nil && a.materialized.DeletionTimestamp == nil:
-		o.Owner = a.materialized
-	case counting != nil && !o.Materialize:
-		o.Owner = counting
-	}
-	return o
-}
-
-// PublishesUsers says whether user documents are published in the organization.
-func (r *Roster) PublishesUsers(organization string) bool {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	n := r.namespaces[organization]
-	if n == nil {
-		return false
-	}
+func (r *Roster) publishesUsers(n *namespace) bool {
 	p := n.policy
 	if p == nil {
 		p = r.system.policy
 	}
 	return p == nil || p.Spec.UserConfigMaps != accessv1alpha1.UserConfigMapsDisabled
+}
+
+// IsMissing says whether the namespace is the system namespace and does not exist: nothing can be written there.
+func (r *Roster) IsMissing(namespace string) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return namespace == r.system.name && !r.system.known
 }
 
 // Terminating says whether the namespace is being deleted.
@@ -293,7 +244,7 @@ func (r *Roster) Concerned(organization string) []Object {
 	return groups
 }
 
-// Bears says whether what the group gives bears on the application of the organization.
+// Bears says whether what members of the group are given bears on the application of the organization.
 func (r *Roster) Bears(group Object, organization, application string) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -301,12 +252,26 @@ func (r *Roster) Bears(group Object, organization, application string) bool {
 	if n == nil || n.groups[group.Name] == nil || n.groups[group.Name].inert {
 		return false
 	}
-	s := n.groups[group.Name].source
-	if !n.atSystem {
-		return n.name == organization && (s.OrganizationRole != "" || namesApplication(s.Applications, application) ||
-			slices.ContainsFunc(s.Rows, func(w resolve.Rows) bool {
-				return w.Application == application || w.Application == accessv1alpha1.All
-			}))
+	if !n.atSystem && n.name != organization {
+		return false
+	}
+	// Who is in the group is in the groups around it, and has what they give.
+	return slices.ContainsFunc(n.sourcesAbove(group.Name), func(s *resolve.Source) bool {
+		return bears(s, organization, application)
+	})
+}
+
+func bears(s *resolve.Source, organization, application string) bool {
+	if slices.ContainsFunc(s.Rows, func(w resolve.Rows) bool {
+		return w.Application == application || w.Application == accessv1alpha1.All
+	}) {
+		return true
+	}
+	if s.WithoutPrivileges {
+		return false
+	}
+	if s.Origin == resolve.OrganizationGroup {
+		return s.OrganizationRole != "" || namesApplication(s.Applications, application)
 	}
 	entry := s.Entry(organization)
 	return entry != nil &&

@@ -1,0 +1,72 @@
+package roster
+
+import (
+	"slices"
+	"time"
+
+	"github.com/usher-dev/usher/internal/resolve"
+)
+
+// record is what the roster last decided for a user.
+type record struct {
+	decision *resolve.Decision // nil in the system namespace
+	groups   []string          // active memberships, sorted
+	next     time.Time         // when to decide again; zero: never
+}
+
+// note adds the membership to the record: whether it is active, and when that changes.
+func (rec *record) note(m *membership, now time.Time) {
+	active := len(m.windows) == 0
+	for _, w := range m.windows {
+		active = active || w.Contains(now)
+		for _, t := range []time.Time{w.NotBefore, w.NotAfter} {
+			if t.After(now) && (rec.next.IsZero() || t.Before(rec.next)) {
+				rec.next = t
+			}
+		}
+	}
+	if active {
+		rec.groups = append(rec.groups, m.group.object.Name)
+	}
+}
+
+// record replaces what was noted for the user, and counts active members.
+func (r *Roster) record(n *namespace, user string, made *record) {
+	var before, after []string
+	old := n.records[user]
+	if old != nil {
+		before = old.groups
+	}
+	if made != nil {
+		after = made.groups
+		n.records[user] = made
+	} else {
+		delete(n.records, user)
+	}
+	r.time(n, user, old, made)
+	if slices.Equal(before, after) {
+		return
+	}
+	for _, g := range before {
+		if !slices.Contains(after, g) {
+			r.countMember(n, g, -1)
+		}
+	}
+	for _, g := range after {
+		if !slices.Contains(before, g) {
+			r.countMember(n, g, +1)
+		}
+	}
+	r.touchUserAccess(n, user)
+}
+
+func (r *Roster) countMember(n *namespace, group string, by int) {
+	n.active[group] += by
+	if n.active[group] == 0 {
+		delete(n.active, group)
+	}
+	r.touched[Object{KindAccessGroup, n.name, group}] = struct{}{}
+	if n.atSystem && n.active[group] <= 1 {
+		r.touchPolicies() // a grant of a system role has come to be, or is no more
+	}
+}

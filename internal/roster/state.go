@@ -1,0 +1,52 @@
+package roster
+
+import "github.com/usher-dev/usher/internal/resolve"
+
+// UserDecision is a user with what the user may do.
+type UserDecision struct {
+	User     string
+	Decision *resolve.Decision
+}
+
+// State is an organization at one settling: what its documents are rendered from.
+type State struct {
+	Organization *resolve.Organization
+	// Applications are those named in the organization, sorted.
+	Applications []string
+	// PublishesUsers says whether it has user documents.
+	PublishesUsers bool
+}
+
+// State returns the organization's state with the decisions for all its users, in no order; nil where the namespace is
+// no organization.
+func (r *Roster) State(organization string) (*State, []UserDecision) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	s := r.state(organization)
+	if s == nil {
+		return nil, nil
+	}
+	records := r.namespaces[organization].records
+	decisions := make([]UserDecision, 0, len(records))
+	for user, rec := range records {
+		if rec.decision.Exists {
+			decisions = append(decisions, UserDecision{user, rec.decision})
+		}
+	}
+	return s, decisions
+}
+
+// UserState returns the organization's state with the decision for one user; either may be nil.
+func (r *Roster) UserState(organization, user string) (*State, *resolve.Decision) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.state(organization), r.decision(organization, user)
+}
+
+func (r *Roster) state(organization string) *State {
+	n := r.namespaces[organization]
+	if n == nil || !n.organization {
+		return nil
+	}
+	return &State{n.compiled, n.applicable, r.publishesUsers(n)}
+}
