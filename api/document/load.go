@@ -1,16 +1,7 @@
 package document
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
-	"unicode/utf8"
 )
 
 // Documents is what a directory holds, in the order of the file names.
@@ -20,84 +11,60 @@ type Documents struct {
 	Organizations []Organizations
 }
 
-// Load reads every document, a file whose name ends in .json, of a mounted directory and of the directories in it.
+// Load reads every document of a mounted directory and of the directories in it once. [FollowApplication] and
+// [FollowUser] read on.
 //
-// A directory that is missing or empty is no error: it holds no documents, and nobody has access. A file that is no
-// document of this version is one that names file and cause; the documents of the other files are returned beside it.
+// Documents are files whose name ends in .json, but for those whose name begins with a dot and for data.json, which is
+// the copy for OPA. A directory that is missing or empty is no error: it holds no documents, and nobody has access. A
+// file that is no document of this version is one, of type [*Error]; the documents of the other files are returned
+// beside it.
+//
+// What Load returns is as published. It is for its user to see whether the instant in notAfter has passed.
 func Load(dir string) (*Documents, error) {
+	mount := readMount([]string{dir})
 	documents := &Documents{}
 	var failures []error
-	for _, pattern := range []string{"*.json", filepath.Join("*", "*.json")} {
-		// The pattern is fixed: Glob has no other error than a bad one.
-		paths, _ := filepath.Glob(filepath.Join(globEscape(dir), pattern))
-		for _, path := range paths {
-			if strings.HasPrefix(filepath.Base(filepath.Dir(path)), "..") && pattern != "*.json" {
-				continue // the kubelet's own directories, which the visible names point into
-			}
-			if err := documents.load(path); err != nil {
-				failures = append(failures, err)
-			}
+	for _, failure := range mount.failures {
+		failures = append(failures, failure.err)
+	}
+	for i := range mount.files {
+		one, err := mount.files[i].parse()
+		if err != nil {
+			failures = append(failures, err)
+			continue
 		}
+		documents.Applications = append(documents.Applications, one.Applications...)
+		documents.Users = append(documents.Users, one.Users...)
+		documents.Organizations = append(documents.Organizations, one.Organizations...)
 	}
 	return documents, errors.Join(failures...)
 }
 
-func (d *Documents) load(path string) error {
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // gone between listing and reading: an empty document
+// parse reads the document in a file; its errors name the file.
+func (f *mountedFile) parse() (*Documents, error) {
+	if f.err != nil {
+		return nil, f.err
 	}
-	if err != nil {
-		return err
-	}
-	if err := d.decode(data); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
+	documents, err := Parse(f.data)
+	return documents, at(f.path, err)
 }
 
-func (d *Documents) decode(data []byte) error {
-	if !utf8.Valid(data) {
-		return errors.New("the document is not valid UTF-8")
+// at adds the file to an error of Parse.
+func at(path string, err error) error {
+	if e, ok := err.(*Error); ok { //nolint:errorlint // made by the parser and never wrapped
+		e.Path = path
 	}
-	var head struct {
-		APIVersion string `json:"apiVersion"`
-		Kind       string `json:"kind"`
-	}
-	if err := json.Unmarshal(data, &head); err != nil {
-		return err
-	}
-	if head.APIVersion != APIVersion {
-		return fmt.Errorf("apiVersion is %q, this reader knows %q", head.APIVersion, APIVersion)
-	}
-	switch head.Kind {
-	case KindApplication:
-		return appendDocument(data, &d.Applications)
-	case KindUser:
-		return appendDocument(data, &d.Users)
-	case KindOrganizations:
-		return appendDocument(data, &d.Organizations)
+	return err
+}
+
+// kind is that of the one document.
+func (d *Documents) kind() string {
+	switch {
+	case len(d.Applications) > 0:
+		return KindApplication
+	case len(d.Users) > 0:
+		return KindUser
 	default:
-		return fmt.Errorf("kind is %q, this reader knows %s, %s and %s",
-			head.Kind, KindApplication, KindUser, KindOrganizations)
+		return KindOrganizations
 	}
-}
-
-func appendDocument[T any](data []byte, to *[]T) error {
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
-	var document T
-	if err := decoder.Decode(&document); err != nil {
-		return err
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("more than one document in one file")
-	}
-	*to = append(*to, document)
-	return nil
-}
-
-// globEscape keeps characters that mean something to Glob literal in the directory's own name.
-func globEscape(dir string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
 }

@@ -20,6 +20,14 @@ const (
 // NoAccess is the role of a user who has none: no access.
 const NoAccess = "NoAccess"
 
+// Operators of requirements.
+const (
+	In          = "In"
+	NotIn       = "NotIn"
+	GreaterThan = "GreaterThan"
+	LessThan    = "LessThan"
+)
+
 // The fields of every type below stand in the order of their JSON names, so that encoding a document gives its
 // canonical bytes.
 

@@ -1,0 +1,391 @@
+package document
+
+import (
+	"slices"
+	"time"
+	"unicode/utf8"
+)
+
+// MaximumBytes is how large a document may be. A ConfigMap takes no more.
+const MaximumBytes = 1 << 20
+
+const (
+	maximumShards         = 1024
+	maximumUserCharacters = 253
+)
+
+// Parse reads one document, for those who have it from elsewhere than a directory. It takes what Usher publishes and
+// nothing else: an unknown field, another apiVersion, a user who is there twice or in the wrong shard, a role that is
+// not on the ladder are errors of type [*Error], never guessed at.
+func Parse(data []byte) (*Documents, error) {
+	if len(data) > MaximumBytes {
+		return nil, fail(MaximumBytes, "more than %d bytes, which no ConfigMap can have", MaximumBytes)
+	}
+	kind, at, err := head(data)
+	if err != nil {
+		return nil, err
+	}
+	documents := &Documents{}
+	p := &parser{data: data}
+	switch kind {
+	case KindApplication:
+		documents.Applications = make([]Application, 1)
+		err = p.application(&documents.Applications[0])
+	case KindUser:
+		documents.Users = make([]User, 1)
+		err = p.user(&documents.Users[0])
+	case KindOrganizations:
+		documents.Organizations = make([]Organizations, 1)
+		err = p.organizations(&documents.Organizations[0])
+	default:
+		return nil, in("kind", fail(at, "%q is not known, only %s, %s and %s",
+			shorten(kind), KindApplication, KindUser, KindOrganizations))
+	}
+	if err == nil {
+		err = p.end()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return documents, nil
+}
+
+// head reads what a document says of itself, before anything else: of a later version nothing else is known.
+func head(data []byte) (kind string, kindAt int, err error) {
+	p := &parser{data: data}
+	var version string
+	var versionAt int
+	err = p.members(func(name string, _ int) (err error) {
+		p.space()
+		switch name {
+		case "apiVersion":
+			versionAt = p.at
+			version, err = p.text()
+		case "kind":
+			kindAt = p.at
+			kind, err = p.text()
+		default:
+			err = p.skip(0)
+		}
+		return err
+	})
+	if err == nil && version != APIVersion {
+		err = in("apiVersion", fail(versionAt, "%q is not known, only %q", shorten(version), APIVersion))
+	}
+	return kind, kindAt, err
+}
+
+func (p *parser) application(d *Application) error {
+	var shardAt, shardsAt int
+	err := p.object(
+		p.string("apiVersion", &d.APIVersion),
+		p.string("application", &d.Application),
+		p.string("kind", &d.Kind),
+		p.string("organization", &d.Organization),
+		field{name: "roles", read: func() error { return p.roles(&d.Roles) }},
+		field{name: "shard", read: func() (err error) {
+			p.space()
+			shardAt = p.at
+			d.Shard, err = p.number(maximumShards - 1)
+			return err
+		}},
+		field{name: "shards", read: func() (err error) {
+			p.space()
+			shardsAt = p.at
+			d.Shards, err = p.number(maximumShards)
+			return err
+		}},
+		field{name: "users", read: func() error { return p.applicationUsers(&d.Users) }},
+	)
+	if err != nil {
+		return err
+	}
+	if powerOfTwo := d.Shards&(d.Shards-1) == 0; !powerOfTwo && !over(d) || d.Shards == 0 {
+		return in("shards", fail(shardsAt, "%d is no power of two", d.Shards))
+	}
+	if d.Shard >= d.Shards && len(d.Users) > 0 {
+		return in("shard", fail(shardAt, "there is no shard %d of %d, and yet it has users", d.Shard, d.Shards))
+	}
+	return p.checkUsers(d)
+}
+
+// checkUsers checks what takes other parts of the document. It reads the users a second time to say where they are,
+// and only when one of them is wrong.
+func (p *parser) checkUsers(d *Application) error {
+	for user, entry := range d.Users {
+		home := int(hash(user) & uint32(d.Shards-1))
+		onLadder := slices.ContainsFunc(d.Roles, func(r Role) bool { return r.Name == entry.Role })
+		if home == d.Shard && onLadder {
+			continue
+		}
+		return p.locateUsers(func(user string, at int) error {
+			home := int(hash(user) & uint32(d.Shards-1))
+			role := d.Users[user].Role
+			switch {
+			case home != d.Shard:
+				return fail(at, "the user belongs in shard %d of %d, this is shard %d", home, d.Shards, d.Shard)
+			case !slices.ContainsFunc(d.Roles, func(r Role) bool { return r.Name == role }):
+				return fail(at, "role %q is not one of roles", shorten(role))
+			}
+			return nil
+		})
+	}
+	return nil
+}
+
+func (p *parser) locateUsers(check func(user string, at int) error) error {
+	again := &parser{data: p.data}
+	return again.members(func(name string, _ int) error {
+		if name != "users" {
+			return again.skip(0)
+		}
+		return again.members(func(user string, at int) error {
+			if err := check(user, at); err != nil {
+				return err
+			}
+			return again.skip(0)
+		})
+	})
+}
+
+func (p *parser) roles(to *[]Role) error {
+	*to = []Role{}
+	return p.list(func() error {
+		var r Role
+		p.space()
+		at := p.at
+		err := p.object(
+			p.string("name", &r.Name),
+			p.strings("permissions", &r.Permissions, false),
+		)
+		switch {
+		case err != nil:
+			return err
+		case r.Name == NoAccess:
+			return in("name", fail(at, "%s is on no ladder", NoAccess))
+		case slices.ContainsFunc(*to, func(other Role) bool { return other.Name == r.Name }):
+			return in("name", fail(at, "role %q is there twice", shorten(r.Name)))
+		}
+		*to = append(*to, r)
+		return nil
+	})
+}
+
+func (p *parser) applicationUsers(to *map[string]ApplicationUser) error {
+	*to = map[string]ApplicationUser{}
+	return p.members(func(user string, at int) error {
+		if err := checkUser(user, at); err != nil {
+			return err
+		}
+		if _, twice := (*to)[user]; twice {
+			return fail(at, "the user is there twice")
+		}
+		var u ApplicationUser
+		err := p.object(
+			p.filters("filters", &u.Filters),
+			p.notAfter(&u.NotAfter),
+			p.string("role", &u.Role),
+			p.string("source", &u.Source),
+		)
+		(*to)[user] = u
+		return err
+	})
+}
+
+// checkUser holds an identity to what makes no trouble. Which characters it may have is for Usher to say.
+func checkUser(user string, at int) error {
+	switch n := utf8.RuneCountInString(user); {
+	case n == 0:
+		return fail(at, "the user is empty")
+	case n > maximumUserCharacters:
+		return fail(at, "a user of %d characters, the longest has %d", n, maximumUserCharacters)
+	}
+	return nil
+}
+
+func (p *parser) user(d *User) error {
+	return p.object(
+		p.string("apiVersion", &d.APIVersion),
+		field{name: "applications", read: func() error { return p.userApplications(&d.Applications) }},
+		p.filters("defaultFilters", &d.DefaultFilters),
+		p.string("defaultRole", &d.DefaultRole),
+		p.string("kind", &d.Kind),
+		p.notAfter(&d.NotAfter),
+		p.string("organization", &d.Organization),
+		p.string("organizationRole", &d.OrganizationRole),
+		p.identity("user", &d.User),
+	)
+}
+
+func (p *parser) userApplications(to *map[string]UserApplication) error {
+	*to = map[string]UserApplication{}
+	return p.members(func(application string, at int) error {
+		if _, twice := (*to)[application]; twice {
+			return fail(at, "the application is there twice")
+		}
+		var a UserApplication
+		err := p.object(
+			p.filters("filters", &a.Filters),
+			p.notAfter(&a.NotAfter),
+			p.strings("permissions", &a.Permissions, true),
+			p.string("role", &a.Role),
+			optional(p.string("source", &a.Source)),
+		)
+		if err == nil && a.Role == NoAccess && len(a.Permissions) > 0 {
+			err = fail(at, "%s with permissions", NoAccess)
+		}
+		(*to)[application] = a
+		return err
+	})
+}
+
+func (p *parser) organizations(d *Organizations) error {
+	return p.object(
+		p.string("apiVersion", &d.APIVersion),
+		p.string("kind", &d.Kind),
+		field{name: "organizations", read: func() error {
+			d.Organizations = []Organization{}
+			return p.list(func() error {
+				var o Organization
+				p.space()
+				at := p.at
+				err := p.object(
+					p.string("name", &o.Name),
+					p.notAfter(&o.NotAfter),
+					p.string("organizationRole", &o.OrganizationRole),
+				)
+				if err == nil && slices.ContainsFunc(d.Organizations,
+					func(other Organization) bool { return other.Name == o.Name }) {
+					err = in("name", fail(at, "organization %q is there twice", shorten(o.Name)))
+				}
+				d.Organizations = append(d.Organizations, o)
+				return err
+			})
+		}},
+		p.identity("user", &d.User),
+	)
+}
+
+// filters reads a list of filters; where there is none, every row passes, so an empty one is not taken for that.
+func (p *parser) filters(name string, to *[]Filter) field {
+	return field{name: name, optional: true, read: func() error {
+		p.space()
+		at := p.at
+		err := p.list(func() error {
+			filter := Filter{AnyOf: []Alternative{}}
+			*to = append(*to, filter)
+			last := &(*to)[len(*to)-1]
+			return p.object(field{name: "anyOf", read: func() error {
+				return p.list(func() error {
+					alternative, err := p.alternative()
+					last.AnyOf = append(last.AnyOf, alternative)
+					return err
+				})
+			}})
+		})
+		if err == nil && len(*to) == 0 {
+			err = fail(at, "an empty list; leave it out where every row is visible")
+		}
+		return err
+	}}
+}
+
+func (p *parser) alternative() (Alternative, error) {
+	var a Alternative
+	err := p.object(field{name: "allOf", read: func() error {
+		p.space()
+		at := p.at
+		err := p.list(func() error {
+			requirement, err := p.requirement()
+			a.AllOf = append(a.AllOf, requirement)
+			return err
+		})
+		if err == nil && len(a.AllOf) == 0 {
+			err = fail(at, "an alternative without requirements")
+		}
+		return err
+	}})
+	return a, err
+}
+
+func (p *parser) requirement() (Requirement, error) {
+	var r Requirement
+	p.space()
+	at := p.at
+	err := p.object(
+		p.string("attribute", &r.Attribute),
+		p.string("operator", &r.Operator),
+		p.strings("values", &r.Values, false),
+	)
+	if err != nil {
+		return r, err
+	}
+	switch r.Operator {
+	case In, NotIn:
+	case GreaterThan, LessThan:
+		if len(r.Values) != 1 {
+			err = in("values", fail(at, "%s takes one value, there are %d", r.Operator, len(r.Values)))
+		}
+	default:
+		err = in("operator", fail(at, "%q is not known, only %s, %s, %s and %s",
+			shorten(r.Operator), In, NotIn, GreaterThan, LessThan))
+	}
+	return r, err
+}
+
+// string is a required field that holds a string, which is not empty.
+func (p *parser) string(name string, to *string) field {
+	return field{name: name, read: func() (err error) {
+		p.space()
+		at := p.at
+		*to, err = p.text()
+		if err == nil && *to == "" {
+			err = fail(at, "an empty string")
+		}
+		return err
+	}}
+}
+
+func (p *parser) identity(name string, to *string) field {
+	return field{name: name, read: func() (err error) {
+		p.space()
+		at := p.at
+		if *to, err = p.text(); err == nil {
+			err = checkUser(*to, at)
+		}
+		return err
+	}}
+}
+
+func (p *parser) strings(name string, to *[]string, optional bool) field {
+	return field{name: name, optional: optional, read: func() error {
+		*to = []string{}
+		return p.list(func() error {
+			text, err := p.text()
+			*to = append(*to, text)
+			return err
+		})
+	}}
+}
+
+func (p *parser) notAfter(to *time.Time) field {
+	return field{name: "notAfter", optional: true, read: func() (err error) {
+		*to, err = p.instant()
+		return err
+	}}
+}
+
+func optional(f field) field {
+	f.optional = true
+	return f
+}
+
+// hash is the FNV-1a (32 bit) hash of a user, which modulo the number of shards is the user's shard.
+func hash(user string) uint32 {
+	const offset, prime = 2166136261, 16777619
+	h := uint32(offset)
+	for i := range len(user) {
+		h = (h ^ uint32(user[i])) * prime
+	}
+	return h
+}

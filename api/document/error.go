@@ -1,0 +1,47 @@
+package document
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+// Error says what is wrong with a document, and where.
+type Error struct {
+	// Path is the file, as the caller names it. Empty: the document did not come from a file.
+	Path string
+	// Pointer is the place in the document, a JSON pointer such as /users/amelie@acme.example/role. Long names in it
+	// are cut, and what would not print is replaced. Empty: the whole document.
+	Pointer string
+	// Offset is the byte at which the place begins.
+	Offset int
+	// Reason says what is wrong there.
+	Reason string
+}
+
+// Error gives file, place and reason in one line.
+func (e *Error) Error() string {
+	var b strings.Builder
+	if e.Path != "" {
+		fmt.Fprintf(&b, "%s: ", e.Path)
+	}
+	if e.Pointer != "" {
+		fmt.Fprintf(&b, "%s: ", e.Pointer)
+	}
+	b.WriteString(e.Reason)
+	if e.Offset > 0 {
+		fmt.Fprintf(&b, " (byte %d)", e.Offset)
+	}
+	return b.String()
+}
+
+// pointerSegment is a name as it stands in a pointer.
+func pointerSegment(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, shorten(name))
+	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+}

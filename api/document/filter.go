@@ -1,0 +1,111 @@
+package document
+
+import "slices"
+
+// Filters limits the rows that a user sees: a row is visible when every filter lets it pass. Nil: every row. They are
+// shared between callers and must not be changed.
+//
+// Rows in memory are judged by [Filters.Match] and [Filters.MatchStruct], rows in a database by the condition that
+// [Table.Where] makes. Both decide the same, by what the attribute of a row is:
+//
+//   - text: In and NotIn compare bytes. GreaterThan and LessThan compare two decimal numbers (digits, with a sign before
+//     and a point among them) or two RFC 3339 instants; anything else does not match. As a condition the last two are
+//     an error: engines differ in what they read as a number.
+//   - a number: all operators compare decimal numbers, exactly. A value that is none is equal to no number.
+//   - an instant: all operators compare instants. A value that is no RFC 3339 instant is equal to none.
+//
+// A row without the attribute, or with NULL in the column, meets no requirement, NotIn included.
+type Filters []Filter
+
+// Nothing gives filters that no row passes: those of a user without access.
+func Nothing() Filters { return Filters{{AnyOf: []Alternative{}}} }
+
+// nothing is what followers give, without an allocation.
+var nothing = Nothing()
+
+// Match says whether the row is visible.
+//
+// Strings, []byte and bools are text, integers and floats and json.Number are numbers, a time.Time is an instant; pointers
+// count as what they point to, and a driver.Valuer, such as sql.NullString, as its value. A float is the
+// whole number that it is, or else the shortest decimal that reads back as it. A nil, and any other type, counts as if the row did not have the attribute.
+func (f Filters) Match(row map[string]any) bool {
+	return f.match(func(attribute string) value {
+		v, ok := row[attribute]
+		if !ok {
+			return value{}
+		}
+		return valueOf(v)
+	})
+}
+
+// MatchStruct says whether the row is visible. The row is a struct or a pointer to one; its attributes are the fields
+// with a tag, embedded structs included:
+//
+//	type Invoice struct {
+//		Country string    `usher:"country"`
+//		Amount  string    `usher:"amount,number"`
+//		Closed  time.Time `usher:"closed"`
+//	}
+//
+// A field counts as in [Filters.Match]. With number or time in its tag, text counts as the number or the instant that
+// it spells, and as missing where it spells none. Anything else than such a struct is an error, and not visible.
+func (f Filters) MatchStruct(row any) (bool, error) {
+	attributes, err := structRow(row)
+	if err != nil {
+		return false, err
+	}
+	return f.match(attributes), nil
+}
+
+// Match says whether the filter lets the row pass; see [Filters.Match].
+func (f Filter) Match(row map[string]any) bool { return Filters{f}.Match(row) }
+
+// MatchStruct says whether the filter lets the row pass; see [Filters.MatchStruct].
+func (f Filter) MatchStruct(row any) (bool, error) { return Filters{f}.MatchStruct(row) }
+
+func (f Filters) match(attribute func(string) value) bool {
+	for i := range f {
+		if !slices.ContainsFunc(f[i].AnyOf, func(a Alternative) bool { return a.match(attribute) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// match is false without requirements: no document has such an alternative, and it would show everything.
+func (a Alternative) match(attribute func(string) value) bool {
+	for i := range a.AllOf {
+		if !a.AllOf[i].match(attribute(a.AllOf[i].Attribute)) {
+			return false
+		}
+	}
+	return len(a.AllOf) > 0
+}
+
+func (r *Requirement) match(v value) bool {
+	if v.kind == missing {
+		return false
+	}
+	switch r.Operator {
+	case In:
+		return slices.ContainsFunc(r.Values, v.equals)
+	case NotIn:
+		return !slices.ContainsFunc(r.Values, v.equals)
+	case GreaterThan, LessThan:
+		if len(r.Values) != 1 {
+			return false
+		}
+		c, ok := v.compare(r.Values[0])
+		return ok && (r.Operator == GreaterThan && c > 0 || r.Operator == LessThan && c < 0)
+	default:
+		return false
+	}
+}
+
+func (f Filter) equal(g Filter) bool {
+	return slices.EqualFunc(f.AnyOf, g.AnyOf, func(a, b Alternative) bool {
+		return slices.EqualFunc(a.AllOf, b.AllOf, func(r, s Requirement) bool {
+			return r.Attribute == s.Attribute && r.Operator == s.Operator && slices.Equal(r.Values, s.Values)
+		})
+	})
+}

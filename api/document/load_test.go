@@ -1,0 +1,315 @@
+package document_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/usher-dev/usher/api/document"
+)
+
+var organizations = document.Organizations{
+	APIVersion: document.APIVersion, Kind: document.KindOrganizations, User: amelie,
+	Organizations: []document.Organization{
+		{Name: "acme", OrganizationRole: "Viewer", NotAfter: start},
+		{Name: "globex", OrganizationRole: document.NoAccess},
+	},
+}
+
+// application is a document with what a document can have.
+var application = finance(0, 1, map[string]document.ApplicationUser{
+	amelie:                  {Role: "Viewer", Filters: france, NotAfter: start},
+	zoe:                     {Role: "Administrator", Filters: document.Nothing()},
+	"Zoë/ü~ <&>\u2028@acme": {Role: "Editor"},
+})
+
+func TestLoad(t *testing.T) {
+	dir := t.TempDir()
+	(&mount{dir: filepath.Join(dir, "m")}).swap(t, map[string]string{
+		"access.json": encode(t, application), "data.json": "{}",
+	})
+	write(t, filepath.Join(dir, "a.json"), encode(t, ofAmelie(nil)))
+	write(t, filepath.Join(dir, "organizations.json"), " "+encode(t, organizations)+"\n")
+	write(t, filepath.Join(dir, "broken.json"), "{}")
+	got, err := document.Load(dir)
+	want := &document.Documents{
+		Applications:  []document.Application{application},
+		Users:         []document.User{ofAmelie(nil)},
+		Organizations: []document.Organizations{organizations},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	var of *document.Error
+	if !errors.As(err, &of) || of.Path != filepath.Join(dir, "broken.json") {
+		t.Errorf("the error is %v", err)
+	}
+	for _, nothing := range []string{filepath.Join(dir, "none"), t.TempDir()} {
+		got, err := document.Load(nothing)
+		if diff := cmp.Diff(&document.Documents{}, got); diff != "" || err != nil {
+			t.Error(diff, err)
+		}
+	}
+	if _, err := document.Load(filepath.Join(dir, "a.json")); err == nil {
+		t.Error("a file is no directory")
+	}
+}
+
+// replace changes the application document, in which what is replaced has to be.
+func replace(t *testing.T, old, with string) string {
+	t.Helper()
+	text := encode(t, finance(0, 1, map[string]document.ApplicationUser{amelie: {Role: "Viewer", Filters: france}}))
+	if !strings.Contains(text, old) {
+		t.Fatalf("there is no %s in %s", old, text)
+	}
+	return strings.Replace(text, old, with, 1)
+}
+
+func TestParseErrors(t *testing.T) {
+	const users = "/users/amelie@acme.example"
+	entry := `"role":"Viewer","source":"AccessGroup/acme/controllers"`
+	tests := map[string]struct {
+		old, with       string
+		pointer, reason string
+	}{
+		"later version": {`access.usher.dev/v1"`, `access.usher.dev/v2","later":[{"a":null,"b":-1.5e3,"c":true}]`,
+			"/apiVersion", `"access.usher.dev/v2" is not known, only "access.usher.dev/v1"`},
+		"no version":            {`"apiVersion":"access.usher.dev/v1",`, ``, "/apiVersion", `"" is not known, only "access.usher.dev/v1"`},
+		"another kind":          {`ApplicationAccessDocument`, `Secret`, "/kind", `"Secret" is not known, only ApplicationAccessDocument, UserAccessDocument and UserOrganizationsDocument`},
+		"version of other type": {`"access.usher.dev/v1"`, `1`, "/apiVersion", `a number where a string belongs`},
+		"unknown field":         {`"shard":0`, `"shard":0,"Shard":0`, "/Shard", "unknown field"},
+		"unknown field inside":  {entry, entry + `,"admin":true`, users + "/admin", "unknown field"},
+		"case of a field":       {`"role":"V`, `"Role":"V`, users + "/Role", "unknown field"},
+		"field twice":           {`"role":"V`, `"role":"Editor","role":"V`, users + "/role", "the field is there twice"},
+		"field missing":         {`"role":"Viewer",`, ``, users, `field "role" is missing`},
+		"user twice":            {`"users":{`, `"users":{"amelie@acme.example":{"role":"Editor","source":"x"},`, users, "the user is there twice"},
+		"user twice by escapes": {`"users":{`, `"users":{"\u0061melie@acme.example":{"role":"Editor","source":"x"},`, users, "the user is there twice"},
+		"user empty":            {`"amelie@acme.example"`, `""`, "/users/", "the user is empty"},
+		"user too long": {`"amelie@acme.example"`, `"` + strings.Repeat("a", 900_000) + `"`, "/users/" + strings.Repeat("a", 64) + "...",
+			"a user of 900000 characters, the longest has 253"},
+		"role off the ladder":  {`"role":"Viewer"`, `"role":"Owner"`, users, `role "Owner" is not one of roles`},
+		"role NoAccess":        {`"role":"Viewer"`, `"role":"NoAccess"`, users, `role "NoAccess" is not one of roles`},
+		"role empty":           {`"role":"Viewer"`, `"role":""`, users + "/role", "an empty string"},
+		"role null":            {`"role":"Viewer"`, `"role":null`, users + "/role", "null where a string belongs"},
+		"NoAccess on ladder":   {`"name":"Viewer"`, `"name":"NoAccess"`, "/roles/2/name", "NoAccess is on no ladder"},
+		"role twice":           {`"name":"Viewer"`, `"name":"Editor"`, "/roles/2/name", `role "Editor" is there twice`},
+		"wrong shard":          {`"shard":0,"shards":1`, `"shard":1,"shards":2`, users, "the user belongs in shard 0 of 2, this is shard 1"},
+		"users of no shard":    {`"shard":0`, `"shard":1`, "/shard", "there is no shard 1 of 1, and yet it has users"},
+		"no shards":            {`"shards":1`, `"shards":0`, "/shards", "0 is no power of two"},
+		"three shards":         {`"shards":1`, `"shards":3`, "/shards", "3 is no power of two"},
+		"too many shards":      {`"shards":1`, `"shards":2048`, "/shards", "2048 is no whole number from 0 to 1024"},
+		"shards as text":       {`"shards":1`, `"shards":"1"`, "/shards", "a string where a number belongs"},
+		"shard with point":     {`"shard":0`, `"shard":0.0`, "/shard", "0.0 is no whole number from 0 to 1023"},
+		"shard below zero":     {`"shard":0`, `"shard":-1`, "/shard", "-1 is no whole number from 0 to 1023"},
+		"shard with zeros":     {`"shard":0`, `"shard":00`, "/shard", "00 is no whole number from 0 to 1023"},
+		"users as list":        {`"users":{`, `"users":[],"more":{`, "/users", "a list where an object belongs"},
+		"filters as object":    {`"filters":[`, `"filters":{},"more":[`, users + "/filters", "an object where a list belongs"},
+		"filters null":         {`"filters":[`, `"filters":null,"x":[`, users + "/filters", "null where a list belongs"},
+		"filters empty":        {`[{"anyOf":[{"allOf":[{"attribute":"country","operator":"In","values":["France"]}]}]}]`, `[]`, users + "/filters", "an empty list; leave it out where every row is visible"},
+		"filter without anyOf": {`{"anyOf":[{"allOf":[{"attribute":"country","operator":"In","values":["France"]}]}]}`, `{}`, users + "/filters/0", `field "anyOf" is missing`},
+		"empty alternative":    {`{"allOf":[{"attribute":"country","operator":"In","values":["France"]}]}`, `{"allOf":[]}`, users + "/filters/0/anyOf/0/allOf", "an alternative without requirements"},
+		"unknown operator":     {`"In"`, `"Like"`, users + "/filters/0/anyOf/0/allOf/0/operator", `"Like" is not known, only In, NotIn, GreaterThan and LessThan`},
+		"too many to compare":  {`"In","values":["France"`, `"LessThan","values":["1","2"`, users + "/filters/0/anyOf/0/allOf/0/values", "LessThan takes one value, there are 2"},
+		"value as number":      {`["France"]`, `["France",1]`, users + "/filters/0/anyOf/0/allOf/0/values/1", "a number where a string belongs"},
+		"end is no instant":    {entry, entry + `,"notAfter":"tomorrow"`, users + "/notAfter", `"tomorrow" is no RFC 3339 instant`},
+		"end is a date":        {entry, entry + `,"notAfter":"2026-01-01"`, users + "/notAfter", `"2026-01-01" is no RFC 3339 instant`},
+		"end is zero":          {entry, entry + `,"notAfter":"0001-01-01T00:00:00Z"`, users + "/notAfter", `"0001-01-01T00:00:00Z" is no RFC 3339 instant`},
+		"end with a comma":     {entry, entry + `,"notAfter":"2026-01-01T00:00:00,5Z"`, users + "/notAfter", `"2026-01-01T00:00:00,5Z" is no RFC 3339 instant`},
+		"end with one digit":   {entry, entry + `,"notAfter":"2026-01-01T1:00:00Z"`, users + "/notAfter", `"2026-01-01T1:00:00Z" is no RFC 3339 instant`},
+		"end in no zone":       {entry, entry + `,"notAfter":"2026-01-01T00:00:00+24:00"`, users + "/notAfter", `"2026-01-01T00:00:00+24:00" is no RFC 3339 instant`},
+		"end is a boolean":     {entry, entry + `,"notAfter":false`, users + "/notAfter", `a boolean where a string belongs`},
+		"invalid UTF-8":        {`amelie@`, "am\xe9lie@", "/users", "byte 0xe9 is not valid UTF-8"},
+		"half a surrogate":     {`amelie@`, `am\ud800lie@`, "/users", "escape is no Unicode character"},
+		"no escape":            {`amelie@`, `am\alie@`, "/users", `escape \'a' is none of JSON`},
+		"short escape":         {`amelie@`, `am\u00x`, "/users", "escape is no Unicode character"},
+		"control character":    {`amelie@`, "am\nlie@", "/users", "control character 0x0a in a string"},
+		"pointer is printable": {`"amelie@acme.example"`, `"a\n\u202e/~b"`, "/users/a\ufffd\ufffd~1~0b/x", "unknown field"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			text := replace(t, tc.old, tc.with)
+			if name == "pointer is printable" {
+				text = strings.Replace(text, `"role":"Viewer"`, `"x":1`, 1)
+			}
+			_, err := document.Parse([]byte(text))
+			var of *document.Error
+			if !errors.As(err, &of) {
+				t.Fatalf("the error is %v", err)
+			}
+			want := document.Error{Pointer: tc.pointer, Reason: tc.reason, Offset: of.Offset}
+			if diff := cmp.Diff(want, *of); diff != "" {
+				t.Error(diff)
+			}
+			if of.Offset < 0 || of.Offset > len(text) || len(err.Error()) > 400 {
+				t.Errorf("the error is %d bytes long, at byte %d of %d", len(err.Error()), of.Offset, len(text))
+			}
+		})
+	}
+}
+
+func TestParseErrorsOfTheWhole(t *testing.T) {
+	whole := encode(t, application)
+	tests := map[string]struct{ text, want string }{
+		"nothing":        {"", "the end of the data where an object belongs"},
+		"blank":          {"  \n", "the end of the data where an object belongs (byte 3)"},
+		"null":           {"null", "null where an object belongs"},
+		"list":           {"[]", "a list where an object belongs"},
+		"byte order":     {"\ufeff" + whole, "byte 0xef where an object belongs"},
+		"trailing":       {whole + whole, fmt.Sprintf("an object after the end of the document (byte %d)", len(whole))},
+		"trailing junk":  {whole + "}", fmt.Sprintf("'}' after the end of the document (byte %d)", len(whole))},
+		"comma too many": {`{"kind":"x",}`, `'}' where a string belongs (byte 12)`},
+		"no comma":       {`{"kind":"x" "y":1}`, `a string where a comma or '}' belongs (byte 12)`},
+		"no colon":       {`{"kind","x"}`, `/kind: ',' where a colon belongs (byte 7)`},
+		"no value":       {`{"x":}`, `/x: '}' where a value belongs (byte 5)`},
+		"open string":    {`{"kind":"x`, `/kind: the end of the data in a string (byte 10)`},
+		"open escape":    {`{"kind":"x\`, `/kind: the end of the data in a string (byte 10)`},
+		"escaped, open":  {`{"kind":"x\n`, `/kind: the end of the data in a string (byte 12)`},
+		"escaped, bad":   {"{\"kind\":\"x\\n\x01\"}", `/kind: control character 0x01 in a string (byte 12)`},
+		"escaped, worse": {`{"kind":"x\n\q"}`, `/kind: escape \'q' is none of JSON (byte 12)`},
+		"nested":         {`{"x":` + strings.Repeat("[", 100_000), "more than 64 levels (byte 70)"},
+		"too large":      {strings.Repeat(" ", document.MaximumBytes+1), "more than 1048576 bytes, which no ConfigMap can have (byte 1048576)"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := document.Parse([]byte(tc.text))
+			if err == nil || !strings.HasSuffix(err.Error(), tc.want) {
+				t.Errorf("the error is %v, want %s", err, tc.want)
+			}
+		})
+	}
+	for at := range whole {
+		if _, err := document.Parse([]byte(whole[:at])); err == nil {
+			t.Fatalf("no error for %s", whole[:at])
+		}
+	}
+}
+
+func TestParseErrorsOfOtherKinds(t *testing.T) {
+	tests := map[string]struct {
+		of             any
+		old, with, err string
+	}{
+		"application twice":  {ofAmelie(nil), `"applications":{`, `"applications":{"sales":{"role":"NoAccess"},`, "/applications/sales: the application is there twice"},
+		"NoAccess that can":  {ofAmelie(nil), `{"role":"NoAccess"`, `{"role":"NoAccess","permissions":["view"]`, "/applications/payroll: NoAccess with permissions"},
+		"no default role":    {ofAmelie(nil), `"defaultRole":"Viewer",`, ``, `field "defaultRole" is missing`},
+		"user empty":         {ofAmelie(nil), `"amelie@acme.example"`, `""`, "/user: the user is empty"},
+		"organization twice": {organizations, `"globex"`, `"acme"`, `/organizations/1/name: organization "acme" is there twice`},
+		"organization empty": {organizations, `"globex"`, `""`, `/organizations/1/name: an empty string`},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := document.Parse([]byte(strings.Replace(encode(t, tc.of), tc.old, tc.with, 1)))
+			if err == nil || !strings.HasPrefix(err.Error(), tc.err) {
+				t.Errorf("the error is %v, want %s", err, tc.err)
+			}
+		})
+	}
+}
+
+// A document of one user with close to a megabyte of filters is as good as another.
+func TestParseMegabyteOfOneUser(t *testing.T) {
+	requirement := document.Requirement{Attribute: "country", Operator: document.In}
+	for i := range 65_000 {
+		requirement.Values = append(requirement.Values, fmt.Sprintf("value %06d", i))
+	}
+	d := finance(0, 1, map[string]document.ApplicationUser{amelie: {Role: "Viewer", Filters: []document.Filter{
+		{AnyOf: []document.Alternative{{AllOf: []document.Requirement{requirement}}}},
+	}}})
+	text := encode(t, d)
+	if len(text) < 950_000 || len(text) > document.MaximumBytes {
+		t.Fatalf("it has %d bytes", len(text))
+	}
+	got, err := document.Parse([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual([]document.Application{d}, got.Applications) {
+		t.Error("it is read otherwise than it was written")
+	}
+}
+
+// What Load takes, encoding/json reads in the same way, and what Load writes again it takes again; whatever else the
+// data is, it gives nobody access.
+func FuzzLoad(f *testing.F) {
+	for _, d := range []any{application, finance(1, 4, with("Viewer", userIn(1, 4))), ofAmelie(nil), organizations} {
+		f.Add([]byte(encode(f, d)))
+	}
+	golden, err := filepath.Glob("../../internal/publish/testdata/*.golden")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, path := range golden {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		_, text, _ := strings.Cut(string(data), "\n")
+		f.Add([]byte(text))
+	}
+	f.Add([]byte(`{"apiVersion":"access.usher.dev/v1","kind":"UserAccessDocument","user":"\ud83d\ude00"}`))
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, data []byte) {
+		path := filepath.Join(dir, fmt.Sprintf("%d.json", os.Getpid()))
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := document.Load(dir)
+		if err != nil {
+			if len(got.Applications)+len(got.Users)+len(got.Organizations) > 0 {
+				t.Fatalf("documents beside the error %v", err)
+			}
+			return
+		}
+		switch {
+		case len(got.Applications) == 1:
+			again(t, data, got.Applications[0])
+			for user, entry := range got.Applications[0].Users {
+				if user == "" || entry.Role == document.NoAccess || shardOf(user, got.Applications[0].Shards) != got.Applications[0].Shard {
+					t.Errorf("%q is in the document", user)
+				}
+			}
+		case len(got.Users) == 1:
+			again(t, data, got.Users[0])
+		case len(got.Organizations) == 1:
+			again(t, data, got.Organizations[0])
+		default:
+			t.Fatal("neither a document nor an error")
+		}
+	})
+}
+
+func again[T any](t *testing.T, data []byte, got T) {
+	t.Helper()
+	var plain T
+	if err := json.Unmarshal(data, &plain); err != nil {
+		t.Fatalf("encoding/json: %v", err)
+	}
+	if diff := cmp.Diff(plain, got); diff != "" {
+		t.Fatalf("encoding/json reads it otherwise:\n%s", diff)
+	}
+	rendered := encode(t, got)
+	parsed, err := document.Parse([]byte(rendered))
+	if err != nil {
+		t.Fatalf("%s: %v", rendered, err)
+	}
+	var all []any
+	for _, d := range parsed.Applications {
+		all = append(all, d)
+	}
+	for _, d := range parsed.Users {
+		all = append(all, d)
+	}
+	for _, d := range parsed.Organizations {
+		all = append(all, d)
+	}
+	if diff := cmp.Diff([]any{got}, all); diff != "" {
+		t.Fatal(diff)
+	}
+}

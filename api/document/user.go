@@ -1,0 +1,227 @@
+package document
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// UserFollower answers by the user document in a mounted directory, of which it follows every change. It is safe for
+// concurrent use, and answers without an allocation.
+type UserFollower struct {
+	follower follower[*access]
+	answers  atomic.Pointer[userAnswers]
+}
+
+// access is a user document as it answers. It does not change.
+type access struct {
+	document     *User
+	applications map[string]*applicationEntry
+}
+
+// applicationEntry is what the document says of one application.
+type applicationEntry struct {
+	role        string
+	permissions map[string]struct{}
+	filters     Filters
+	notAfter    time.Time
+}
+
+// userAnswers is the document and until when it answers; zero: without end.
+type userAnswers struct {
+	access *access
+	until  time.Time
+	stats  Stats
+}
+
+// noDocument answers where there is none.
+var noDocument = newAccess(&User{DefaultRole: NoAccess, OrganizationRole: NoAccess})
+
+// FollowUser follows the document of one user. Documents about another one, and other documents, are errors of theirs,
+// and so are two of the same user. All else is as for [FollowApplication].
+func FollowUser(ctx context.Context, user string, options Options) (*UserFollower, error) {
+	if user == "" {
+		return nil, errors.New("no user to follow")
+	}
+	if err := options.complete(); err != nil {
+		return nil, err
+	}
+	f := &UserFollower{}
+	f.follower = follower[*access]{
+		options:   options,
+		compile:   compileAccess(user, options.Organization),
+		conflicts: oneDocument,
+		publish:   f.publish,
+	}
+	f.follower.start(ctx)
+	return f, nil
+}
+
+// OrganizationRole gives the user's role in the organization, NoAccess where there is none.
+func (f *UserFollower) OrganizationRole() string {
+	a, now := f.load()
+	if passed(a.document.NotAfter, now) {
+		return NoAccess
+	}
+	return a.document.OrganizationRole
+}
+
+// DefaultRole gives the role in applications that the document does not name, NoAccess where there is none.
+func (f *UserFollower) DefaultRole() string {
+	a, now := f.load()
+	return a.defaultRole(now)
+}
+
+// DefaultFilters gives the filters of rows in applications that the document does not name: nil for every row,
+// [Nothing] where the default role gives no access.
+func (f *UserFollower) DefaultFilters() Filters {
+	a, now := f.load()
+	return a.defaultFilters(now)
+}
+
+// Role gives the user's role in an application, NoAccess where there is none.
+func (f *UserFollower) Role(application string) string {
+	a, now := f.load()
+	entry, ok := a.applications[application]
+	switch {
+	case !ok:
+		return a.defaultRole(now)
+	case passed(entry.notAfter, now):
+		return NoAccess
+	default:
+		return entry.role
+	}
+}
+
+// Can says whether the user's role in an application has the permission. It is false for an application that the
+// document does not name: of the default role only the name is published.
+func (f *UserFollower) Can(application, permission string) bool {
+	a, now := f.load()
+	entry, ok := a.applications[application]
+	if !ok || entry.role == NoAccess || passed(entry.notAfter, now) {
+		return false
+	}
+	_, ok = entry.permissions[permission]
+	return ok
+}
+
+// Filters gives the filters of the rows that the user sees in an application: nil for every row, [Nothing] for no
+// access.
+func (f *UserFollower) Filters(application string) Filters {
+	a, now := f.load()
+	entry, ok := a.applications[application]
+	switch {
+	case !ok:
+		return a.defaultFilters(now)
+	case entry.role == NoAccess || passed(entry.notAfter, now):
+		return nothing
+	default:
+		return entry.filters
+	}
+}
+
+// Stats says how following goes, for metrics.
+func (f *UserFollower) Stats() Stats { return f.answers.Load().stats }
+
+// Close ends following and waits until it has ended. The last answers stand for the grace, so that requests that are
+// under way can end; then nobody has access.
+func (f *UserFollower) Close() { f.follower.close() }
+
+// load gives the document that answers now.
+func (f *UserFollower) load() (*access, time.Time) {
+	now := f.follower.options.Now()
+	a := f.answers.Load()
+	if passed(a.until, now) {
+		return noDocument, now
+	}
+	return a.access, now
+}
+
+func (f *UserFollower) publish(time.Time) []Event {
+	a := &userAnswers{access: noDocument, until: f.follower.until, stats: f.follower.stats}
+	for _, path := range slices.Sorted(maps.Keys(f.follower.files)) {
+		file := f.follower.files[path]
+		if !file.has {
+			continue
+		}
+		if a.access != noDocument { // one of two last good ones would be a guess
+			a.access = noDocument
+			break
+		}
+		a.access = file.good
+		if !file.until.IsZero() && (a.until.IsZero() || file.until.Before(a.until)) {
+			a.until = file.until
+		}
+	}
+	f.answers.Store(a)
+	return nil
+}
+
+func (a *access) defaultRole(now time.Time) string {
+	if passed(a.document.NotAfter, now) {
+		return NoAccess
+	}
+	return a.document.DefaultRole
+}
+
+func (a *access) defaultFilters(now time.Time) Filters {
+	if a.defaultRole(now) == NoAccess {
+		return nothing
+	}
+	return a.document.DefaultFilters
+}
+
+// passed says whether the instant, which zero is never, has come.
+func passed(notAfter, now time.Time) bool { return !notAfter.IsZero() && !now.Before(notAfter) }
+
+// compileAccess gives the compiler of documents about one user.
+func compileAccess(user, organization string) func([]byte) (*access, error) {
+	return func(data []byte) (*access, error) {
+		documents, err := Parse(data)
+		if err != nil {
+			return nil, err
+		}
+		if len(documents.Users) != 1 {
+			return nil, wrong("kind", documents.kind(), KindUser)
+		}
+		d := &documents.Users[0]
+		switch {
+		case d.User != user:
+			return nil, wrong("user", d.User, user)
+		case organization != "" && d.Organization != organization:
+			return nil, wrong("organization", d.Organization, organization)
+		}
+		return newAccess(d), nil
+	}
+}
+
+func newAccess(d *User) *access {
+	a := &access{document: d, applications: make(map[string]*applicationEntry, len(d.Applications))}
+	for name, entry := range d.Applications {
+		compiled := &applicationEntry{
+			role: entry.Role, permissions: map[string]struct{}{}, filters: entry.Filters, notAfter: entry.NotAfter,
+		}
+		for _, permission := range entry.Permissions {
+			compiled.permissions[permission] = struct{}{}
+		}
+		a.applications[name] = compiled
+	}
+	return a
+}
+
+// oneDocument finds that there are several documents of the user.
+func oneDocument(candidates map[string]*access) map[string]string {
+	if len(candidates) < 2 {
+		return nil
+	}
+	paths := strings.Join(slices.Sorted(maps.Keys(candidates)), ", ")
+	reasons := map[string]string{}
+	for path := range candidates {
+		reasons[path] = "several documents of one user: " + paths
+	}
+	return reasons
+}
