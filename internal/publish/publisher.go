@@ -120,7 +120,7 @@ func (p *Publisher) End(ctx context.Context, seen *corev1.ConfigMap, document st
 			return 0, client.IgnoreNotFound(p.delete(ctx, seen))
 		}
 		cm := seen.DeepCopy()
-		want := Want{Key: key, Document: document, Digest: digest}
+		want := Want{Key: key, Document: document, Digest: digest, Labels: FormatLabels(FormatsIn(empty))}
 		want.fill(cm, empty)
 		cm.OwnerReferences = seen.OwnerReferences
 		if err := p.told(p.Client.Update(ctx, cm), "update", document, empty); err != nil {
