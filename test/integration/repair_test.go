@@ -186,6 +186,49 @@ var _ = Describe("A foreign ConfigMap", func() {
 	})
 })
 
+var _ = Describe("While the manager is down", func() {
+	const ana, ben, cy = "ana@acme.example", "ben@acme.example", "cy@acme.example"
+
+	It("what happens is made good when it is up again", func(ctx SpecContext) {
+		unguarded(ctx)
+		o := newOrganization(ctx)
+		o.apply(ctx, "ApplicationAccess", "red", "{}")
+		o.apply(ctx, "ApplicationAccess", "blue", "{}")
+		o.apply(ctx, "AccessGroup", "team", `{members: [{user: ana@acme.example}], applicationAccess: [{application: red, role: Editor}]}`)
+		o.apply(ctx, "AccessGroup", "short-lived", `{members: [{user: cy@acme.example}], applicationAccess: [{application: red, role: Editor}]}`)
+		o.apply(ctx, "UserAccess", "ben", "{user: ben@acme.example, applicationAccess: [{application: red, role: Viewer}]}")
+		for _, ref := range [][2]string{
+			{"applicationaccess", "red"}, {"applicationaccess", "blue"}, {"accessgroup", "team"}, {"accessgroup", "short-lived"}, {"useraccess", "ben"},
+		} {
+			o.waitReady(ctx, ref[0], ref[1])
+		}
+		alien := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
+			Namespace: o.name, Name: "alien", Labels: map[string]string{accessv1alpha1.LabelManagedBy: accessv1alpha1.ManagedBy},
+		}}
+		Expect(kube.Create(ctx, alien, fieldOwner)).To(Succeed())
+		Expect(manager.Kill()).To(Succeed())
+
+		for _, gone := range [][2]string{{"applicationaccess", "blue"}, {"useraccess", "ben"}, {"useraccess", userName(ana)}} {
+			_, err := plane.Kubectl(ctx, "-n", o.name, "delete", gone[0], gone[1], "--cascade=orphan", garbageCollected)
+			Expect(err).NotTo(HaveOccurred())
+		}
+		o.remove(ctx, "AccessGroup", "short-lived")
+		o.patch(ctx, "AccessGroup", "team", "{spec: {applicationAccess: [{application: red, role: Viewer}]}}")
+		o.patch(ctx, "ConfigMap", userMap(ana), "{metadata: {labels: null}}")
+		now(ctx, all(o.present("ConfigMap", applicationMap("blue")), o.present("ConfigMap", userMap(ben))))
+
+		startManager(ctx)
+		o.waitReady(ctx, "accessgroup", "team")
+		now(ctx, all(o.holds(ana, "red", "Viewer"), o.holds(ben, "red", "NoAccess"), o.holds(cy, "red", "NoAccess")))
+		eventually(ctx, all(
+			o.accounts(materialized(ana)), o.owner(userMap(ana), "UserAccess", userName(ana)),
+			o.absent("ConfigMap", applicationMap("blue")), o.absent("ConfigMap", userMap(ben)), o.absent("ConfigMap", userMap(cy)),
+		))
+		// What only carries the label is not Usher's.
+		Expect(read(ctx, o, "alien", &corev1.ConfigMap{}).ResourceVersion).To(Equal(alien.ResourceVersion))
+	})
+})
+
 // unpublished checks how many documents the group says cannot be written.
 func (n namespace) unpublished(group string, want int32) check {
 	return func(ctx context.Context) error {

@@ -77,6 +77,15 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	DeferCleanup(func() error { return manager.Stop() })
 }, NodeTimeout(15*time.Minute)) // Where nobody has built the control plane yet, the suite does.
 
+// A spec that failed while there was no manager takes no other along.
+var _ = BeforeEach(func(ctx SpecContext) {
+	select {
+	case <-manager.Done():
+		startManager(ctx)
+	default:
+	}
+})
+
 var _ = JustAfterEach(func() {
 	if CurrentSpecReport().Failed() {
 		AddReportEntry("the end of the manager's log", manager.LogTail())
@@ -101,7 +110,7 @@ func replaceManager(ctx context.Context, args ...string) {
 	Expect(manager.Stop()).To(Succeed())
 	startManager(ctx, args...)
 	DeferCleanup(func(ctx SpecContext) {
-		Expect(manager.Stop()).To(Succeed())
+		Expect(manager.Kill()).To(Succeed())
 		startManager(ctx)
 	})
 }
