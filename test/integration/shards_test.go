@@ -248,7 +248,7 @@ var _ = Describe("The formats of an application", func() {
 
 	It("are emptied, not taken away, when the document ends", func(ctx SpecContext) {
 		o := newOrganization(ctx)
-		o.apply(ctx, "ApplicationAccess", "red", "{publish: {formats: [CSV, Casbin]}}")
+		o.apply(ctx, "ApplicationAccess", "red", "{publish: {formats: [CSV, Casbin, OPA]}}")
 		o.apply(ctx, "AccessGroup", "team", "{members: [{user: ana@acme.example}], applicationAccess: [{application: red, role: Viewer}]}")
 		o.waitReady(ctx, "applicationaccess", "red")
 		o.waitReady(ctx, "accessgroup", "team")
@@ -257,7 +257,9 @@ var _ = Describe("The formats of an application", func() {
 		Expect(err).NotTo(HaveOccurred())
 		eventually(ctx, o.absent("ConfigMap", applicationMap("red")))
 		emptiedAndRemoved(seen(), func(cm *corev1.ConfigMap) (bool, error) {
-			Expect(slices.Sorted(maps.Keys(cm.Data))).To(Equal([]string{"access.csv", "access.json", "policy.csv", "roles.csv"}))
+			Expect(slices.Sorted(maps.Keys(cm.Data))).To(Equal([]string{"access.csv", "access.json", "data.json", "policy.csv", "roles.csv"}))
+			// OPA's sidecar takes no notice of what does not carry it, and would go on with what it read.
+			Expect(cm.Labels).To(HaveKeyWithValue(opaLabel, "opa"))
 			return !strings.Contains(fmt.Sprint(cm.Data), "ana@"), nil
 		})
 	})
