@@ -1,6 +1,13 @@
-// Package document has the documents that Usher publishes and workloads read (docs/documents.md), and loads them from
-// a mounted directory.
+// Package document reads what Usher publishes, for workloads that guard themselves by it: who has which role in an
+// application, what the role permits, and which rows it shows.
 //
-// The documents are a contract of their own: the package depends on the standard library only, and a later version of
-// a document has another apiVersion.
+// [FollowApplication] follows the document of an application, and [FollowUser] that of a user, in the directory in
+// which the ConfigMap is mounted. Both answer from memory, end access at the instant at which it ends, and deny when
+// they cannot know: what is missing, broken or about something else gives nobody access. [Load] and [Parse] read once.
+//
+// [Filters] are the rows that a user sees. They judge rows in memory, and [Table] renders them as conditions for
+// PostgreSQL, MySQL and SQLite; both decide the same.
+//
+// The types of the documents are a contract of their own: a later version of a document has another apiVersion. The
+// package imports nothing of Usher or Kubernetes; beside the standard library it takes fsnotify.
 package document
