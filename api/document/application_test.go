@@ -79,21 +79,30 @@ func TestKubeletSwap(t *testing.T) {
 	}
 }
 
-// A swap removes the directory that is being read; whoever keeps access must not be without it then.
+// A swap removes what is being read; whoever keeps access must not be without it then, and no document is removed.
 func TestNobodyIsMissingWhileTheKubeletSwaps(t *testing.T) {
+	const shards = 32
 	m := &mount{dir: t.TempDir()}
-	documents := map[string]string{
-		"a/access.json": encode(t, finance(0, 2, with("Viewer", userIn(0, 2)))),
-		"b/access.json": encode(t, finance(1, 2, with("Viewer", userIn(1, 2)))),
+	documents := map[string]string{}
+	var users []string
+	for shard := range shards {
+		users = append(users, userIn(shard, shards))
+		documents[fmt.Sprintf("%d/access.json", shard)] = encode(t, finance(shard, shards, with("Viewer", users[shard])))
 	}
 	m.swap(t, documents)
-	f := follow(t, document.Options{Directories: []string{m.dir}, PollInterval: time.Millisecond})
-	for range 300 {
+	var said events
+	f := follow(t, document.Options{Directories: []string{m.dir}, PollInterval: time.Millisecond, OnEvent: said.add})
+	for range 100 {
 		m.swap(t, documents)
-		for shard := range 2 {
-			if user := userIn(shard, 2); f.Role(user) != "Viewer" {
+		for _, user := range users {
+			if f.Role(user) != "Viewer" {
 				t.Fatalf("%s is without access", user)
 			}
+		}
+	}
+	for _, kind := range []document.EventKind{document.Removed, document.Incomplete, document.Denied} {
+		if event, ok := said.last(kind); ok {
+			t.Errorf("unexpected: %+v", event)
 		}
 	}
 }
