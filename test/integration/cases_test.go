@@ -176,11 +176,7 @@ func (c *resolutionCase) apply(ctx context.Context, reverse bool) {
 	for _, o := range objects {
 		declared := o.DeepCopy()
 		declared.SetDeletionTimestamp(nil)
-		author := client.Client(kube)
-		if _, labelled := o.GetLabels()[accessv1alpha1.LabelMaterialized]; labelled {
-			author = asUsher() // nobody else may
-		}
-		Expect(author.Apply(ctx, client.ApplyConfigurationFromUnstructured(declared), fieldOwner, client.ForceOwnership)).To(Succeed())
+		Expect(kube.Apply(ctx, client.ApplyConfigurationFromUnstructured(declared), fieldOwner, client.ForceOwnership)).To(Succeed())
 		if o.GetDeletionTimestamp() != nil {
 			Expect(kube.Delete(ctx, declared)).To(Succeed())
 		}

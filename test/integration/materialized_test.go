@@ -148,7 +148,6 @@ var _ = Describe("A materialized UserAccess", func() {
 	})
 
 	It("comes back when somebody deletes it, and goes when somebody invents it", func(ctx SpecContext) {
-		unguarded(ctx)
 		o := newOrganization(ctx)
 		o.apply(ctx, "ApplicationAccess", "red", "{}")
 		o.apply(ctx, "AccessGroup", "team", team)

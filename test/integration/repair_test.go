@@ -54,7 +54,6 @@ var _ = Describe("What somebody edited", func() {
 	const team = `{members: [{user: rita@acme.example}], applicationAccess: [{application: red, role: Editor}]}`
 
 	It("in a published ConfigMap is put right", func(ctx SpecContext) {
-		unguarded(ctx)
 		first, second := newOrganization(ctx), newOrganization(ctx)
 		for _, o := range []namespace{first, second} {
 			o.apply(ctx, "ApplicationAccess", "red", "{}")
@@ -145,7 +144,6 @@ var _ = Describe("What somebody edited", func() {
 var _ = Describe("A foreign ConfigMap", func() {
 	It("that had the name before is left alone, and what should own it says so until it is gone", func(ctx SpecContext) {
 		const ana = "ana@acme.example"
-		unguarded(ctx)
 		o := newOrganization(ctx)
 		for _, name := range []string{applicationMap("red"), userMap(ana)} {
 			foreign := &corev1.ConfigMap{
@@ -190,7 +188,6 @@ var _ = Describe("While the manager is down", func() {
 	const ana, ben, cy = "ana@acme.example", "ben@acme.example", "cy@acme.example"
 
 	It("what happens is made good when it is up again", func(ctx SpecContext) {
-		unguarded(ctx)
 		o := newOrganization(ctx)
 		o.apply(ctx, "ApplicationAccess", "red", "{}")
 		o.apply(ctx, "ApplicationAccess", "blue", "{}")

@@ -24,31 +24,30 @@ import (
 const (
 	documentsPolicy = "ValidatingAdmissionPolicy 'usher-published-documents'"
 	labelPolicy     = "ValidatingAdmissionPolicy 'usher-materialized-label'"
-	usherAccount    = "system:serviceaccount:usher-system:usher-controller-manager"
 )
 
 // guarded checks that the admission policies are in force: a while after they are installed.
 func guarded(ctx context.Context) error {
-	err := createNamed(ctx, kube, "default", "user-access-probe", client.DryRunAll)
-	if err == nil {
-		return errors.New("anybody can create what only Usher may")
-	}
-	return refused(err, documentsPolicy)
+	return refused(createNamed(ctx, clusterAdmin(ctx), "default", "user-access-probe", client.DryRunAll), documentsPolicy)
 }
 
-// unguarded lets a spec do what the admission policies refuse to everybody but Usher, the administrator included: to
-// see that Usher puts right what happened without them.
-func unguarded(ctx context.Context) {
+// clusterAdmin returns a client of an account that is bound to cluster-admin, as a GitOps controller's may be. The
+// suite's own is in the group system:masters, which the policies leave out.
+func clusterAdmin(ctx context.Context) client.Client {
 	GinkgoHelper()
-	ours := client.MatchingLabels{"app.kubernetes.io/name": "usher"}
-	Expect(kube.DeleteAllOf(ctx, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{}, ours)).To(Succeed())
-	eventually(ctx, func(ctx context.Context) error {
-		return createNamed(ctx, kube, "default", "user-access-probe", client.DryRunAll)
-	})
-	DeferCleanup(func(ctx SpecContext) {
-		Expect(plane.Install(ctx)).To(Succeed())
-		eventually(ctx, guarded)
-	})
+	const name = "gitops"
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: name}, Subjects: []rbacv1.Subject{{Kind: "User", APIGroup: rbacv1.GroupName, Name: name}},
+		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
+	}
+	if err := kube.Create(ctx, binding); !apierrors.IsAlreadyExists(err) {
+		Expect(err).NotTo(HaveOccurred())
+	}
+	config := plane.Config()
+	config.Impersonate = rest.ImpersonationConfig{UserName: name}
+	made, err := client.New(config, client.Options{Scheme: kube.Scheme()})
+	Expect(err).NotTo(HaveOccurred())
+	return made
 }
 
 func createNamed(ctx context.Context, c client.Client, namespace, name string, options ...client.CreateOption) error {
@@ -102,16 +101,6 @@ func tenant(ctx context.Context, n namespace) client.Client {
 	eventually(ctx, func(ctx context.Context) error {
 		return made.List(ctx, &accessv1alpha1.UserAccessList{}, client.InNamespace(n.name))
 	})
-	return made
-}
-
-// asUsher returns a client that the policies take for Usher, and RBAC for an administrator.
-func asUsher() client.Client {
-	GinkgoHelper()
-	config := plane.Config()
-	config.Impersonate = rest.ImpersonationConfig{UserName: usherAccount, Groups: []string{"system:masters"}}
-	made, err := client.New(config, client.Options{Scheme: kube.Scheme()})
-	Expect(err).NotTo(HaveOccurred())
 	return made
 }
 
@@ -216,7 +205,7 @@ var _ = Describe("Somebody with the rights of edit in an organization", func() {
 		GinkgoHelper()
 		// Such a name was taken before the policies came.
 		foreign := userMap("dee@acme.example")
-		Expect(createNamed(ctx, asUsher(), o.name, foreign, fieldOwner)).To(Succeed())
+		Expect(createNamed(ctx, kube, o.name, foreign, fieldOwner)).To(Succeed())
 		Expect(createNamed(ctx, tenant, o.name, "mine")).To(Succeed())
 		for _, name := range []string{"mine", foreign} {
 			cm := newObject("ConfigMap", o.name, name)
@@ -241,6 +230,16 @@ var _ = Describe("Somebody with the rights of edit in an organization", func() {
 		o.waitReady(ctx, "accessgroup", "team")
 		now(ctx, o.holds(ana, "red", "Viewer"))
 		Expect(o.get(ctx, "ConfigMap", applicationMap("red")).GetAnnotations()).To(HaveKeyWithValue("example.org/mine", "yes"))
+	})
+
+	It("can do no less than an account bound to cluster-admin, and that may not either", func(ctx SpecContext) {
+		o, _ := organization(ctx)
+		admin := clusterAdmin(ctx)
+		changesNothing(ctx, o, admin)
+		marksNothing(ctx, o, admin)
+		By("acting as system:masters, who could take the policies away")
+		o.patch(ctx, "ConfigMap", applicationMap("red"), "{data: null}")
+		eventually(ctx, o.publishes("red", ana, "Editor"))
 	})
 
 	It("can do none of it while the manager is down", func(ctx SpecContext) {
