@@ -73,7 +73,11 @@ func run(ctx context.Context, args []string) error {
 }
 
 func logEvent(e document.Event) {
-	slog.Info("Access document", "event", e.Kind, "path", e.Path, "until", e.Until, "error", e.Err)
+	if e.Err != nil {
+		slog.Warn("Access document", "event", e.Kind, "error", e.Err, "until", e.Until)
+		return
+	}
+	slog.Info("Access document", "event", e.Kind, "path", e.Path)
 }
 
 // openInvoices makes the table that a workload would have anyway.
