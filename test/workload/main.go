@@ -74,7 +74,7 @@ func run(ctx context.Context, args []string) error {
 
 func logEvent(e document.Event) {
 	if e.Err != nil {
-		slog.Warn("Access document", "event", e.Kind, "error", e.Err, "until", e.Until)
+		slog.Warn("Access document", "event", e.Kind, "path", e.Path, "error", e.Err, "until", e.Until)
 		return
 	}
 	slog.Info("Access document", "event", e.Kind, "path", e.Path)
