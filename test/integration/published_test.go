@@ -15,7 +15,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/usher-dev/usher/api/document"
-	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
 var _ = Describe("Ready", func() {
@@ -220,94 +219,6 @@ var _ = Describe("A group", func() {
 	})
 })
 
-var _ = Describe("Shards", func() {
-	It("come and go without any user being in none of them at any time", func(ctx SpecContext) {
-		o := newOrganization(ctx)
-		const users = 50
-		members := make([]string, users)
-		for i := range members {
-			members[i] = fmt.Sprintf("{user: member-%d@acme.example}", i)
-		}
-		o.apply(ctx, "AccessGroup", "team",
-			fmt.Sprintf(`{members: [%s], applicationAccess: [{application: red, role: Viewer}]}`, strings.Join(members, ", ")))
-		o.apply(ctx, "ApplicationAccess", "red", "{}")
-		o.waitReady(ctx, "applicationaccess", "red")
-		o.waitReady(ctx, "accessgroup", "team")
-		before := dataOf(ctx, o.name)
-
-		seen := watchMap(ctx, o, "")
-		for _, shards := range []int{4, 2, 8} {
-			o.apply(ctx, "ApplicationAccess", "red", fmt.Sprintf("{publish: {minimumShards: %d}}", shards))
-			o.waitReady(ctx, "applicationaccess", "red")
-			Expect(read(ctx, o, "red", &accessv1alpha1.ApplicationAccess{}).Status.ConfigMaps).To(HaveLen(shards))
-			now(ctx, o.inOneShard("red", shards, users))
-		}
-		o.apply(ctx, "ApplicationAccess", "red", "{}")
-		o.waitReady(ctx, "applicationaccess", "red")
-		eventually(ctx, same(before, o.name))
-
-		current := map[string]map[string]document.ApplicationUser{}
-		d, err := o.applicationDocumentBefore(before, "red")
-		Expect(err).NotTo(HaveOccurred())
-		current[applicationMap("red")] = d.Users
-		for _, event := range seen() {
-			if !strings.HasPrefix(event.configMap.Name, applicationMap("red")) {
-				continue
-			}
-			d, err := documentOf(event.configMap)
-			Expect(err).NotTo(HaveOccurred())
-			current[event.configMap.Name] = d.Users
-			if event.kind == watch.Deleted {
-				delete(current, event.configMap.Name)
-			}
-			everybody := map[string]bool{}
-			for _, shard := range current {
-				for user := range shard {
-					everybody[user] = true
-				}
-			}
-			Expect(everybody).To(HaveLen(users), "after %s of %s", event.kind, event.configMap.Name)
-		}
-	})
-})
-
-// applicationDocumentBefore reads a document from what was published earlier.
-func (n namespace) applicationDocumentBefore(data map[string]map[string]string, application string) (*document.Application, error) {
-	return documentOf(&corev1.ConfigMap{Data: data[n.name+"/"+applicationMap(application)]})
-}
-
-// inOneShard checks that every user is in one shard, and no shard too many is there.
-func (n namespace) inOneShard(application string, shards, users int) check {
-	return func(ctx context.Context) error {
-		in := map[string]int{}
-		for shard := range shards {
-			name := applicationMap(application)
-			if shard > 0 {
-				name = fmt.Sprintf("%s.%d", name, shard)
-			}
-			d, err := readDocument[document.Application](ctx, n, name, document.AccessKey)
-			if err != nil {
-				return err
-			}
-			if d == nil || d.Shard != shard || d.Shards != shards {
-				return fmt.Errorf("shard %d of %d is %+v", shard, shards, d)
-			}
-			for user := range d.Users {
-				in[user]++
-			}
-		}
-		if len(in) != users {
-			return fmt.Errorf("%d of %d users are in shards", len(in), users)
-		}
-		for user, times := range in {
-			if times != 1 {
-				return fmt.Errorf("%s is in %d shards", user, times)
-			}
-		}
-		return nil
-	}
-}
-
 // mapEvent is what a watch shows of one ConfigMap.
 type mapEvent struct {
 	kind      watch.EventType
@@ -315,18 +226,17 @@ type mapEvent struct {
 	at        time.Time
 }
 
-// watchMap watches a ConfigMap, or with no name all of the namespace, from now on. The returned function says what has happened so far.
+// watchMap watches a ConfigMap from now on. The returned function says what has happened so far.
 func watchMap(ctx context.Context, n namespace, name string) func() []mapEvent {
 	GinkgoHelper()
 	var list corev1.ConfigMapList
 	Expect(kube.List(ctx, &list, client.InNamespace(n.name))).To(Succeed())
 	events := make(chan mapEvent, 1000)
 	watching, stop := context.WithCancel(ctx)
-	options := &client.ListOptions{Namespace: n.name, Raw: &metav1.ListOptions{ResourceVersion: list.ResourceVersion}}
-	if name != "" {
-		options.FieldSelector = fields.OneTermEqualSelector("metadata.name", name)
-	}
-	w, err := kube.Watch(watching, &corev1.ConfigMapList{}, options)
+	w, err := kube.Watch(watching, &corev1.ConfigMapList{}, &client.ListOptions{
+		Namespace: n.name, FieldSelector: fields.OneTermEqualSelector("metadata.name", name),
+		Raw: &metav1.ListOptions{ResourceVersion: list.ResourceVersion},
+	})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() { stop(); w.Stop() })
 	go func() {
