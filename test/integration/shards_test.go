@@ -122,6 +122,8 @@ var _ = Describe("The shards of an application", func() {
 		})
 		Expect(err).NotTo(HaveOccurred())
 		defer w.Stop()
+		const last, hundredth = "user-4999@acme.example", "user-0099@acme.example"
+		p := pollShards(ctx, o, "red", 8, f.keepers, []string{last, hundredth})
 
 		crowd := func(count, configMaps int) {
 			GinkgoHelper()
@@ -146,12 +148,15 @@ var _ = Describe("The shards of an application", func() {
 
 		By("shrinking, and growing again before what was too much is gone")
 		crowd(100, 8)
+		p.lost(ctx, last)
 		crowd(5000, 8)
 		By("only as JSON again")
 		o.patch(ctx, "ApplicationAccess", "red", "{spec: {publish: {formats: []}}}")
 		f.follow(ctx, w, keepers+5000, 2)
 		crowd(1000, 1)
+		p.lost(ctx, last)
 		crowd(0, 1)
+		p.lost(ctx, hundredth)
 		says(o.mounts("red", 1))
 		Expect(f.most).To(Equal(8))
 	}, SpecTimeout(8*time.Minute))
