@@ -26,12 +26,7 @@ func (r *Roster) unresolvedInGroup(n *namespace, g *accessv1alpha1.AccessGroup) 
 	for _, name := range g.Spec.MemberGroups {
 		u.group(n, string(name), "spec.memberGroups[%s]", name)
 	}
-	if n.atSystem {
-		u.systemAccess(g.Spec.SystemAccess)
-	} else {
-		u.organizationRole(n.compiled, g.Spec.OrganizationRole, "")
-		u.applicationAccess([]*resolve.Organization{n.compiled}, g.Spec.ApplicationAccess, "", "spec")
-	}
+	u.roles(n, g.Spec.OrganizationRole, g.Spec.ApplicationAccess, g.Spec.SystemAccess)
 	for _, name := range g.Spec.Notification.Channels {
 		u.channel(n, name)
 	}
@@ -43,12 +38,7 @@ func (r *Roster) unresolvedInUser(n *namespace, ua *accessv1alpha1.UserAccess) [
 	for _, name := range ua.Spec.Groups {
 		u.group(n, string(name), "spec.groups[%s]", name)
 	}
-	if n.atSystem {
-		u.systemAccess(ua.Spec.SystemAccess)
-	} else {
-		u.organizationRole(n.compiled, ua.Spec.OrganizationRole, "")
-		u.applicationAccess([]*resolve.Organization{n.compiled}, ua.Spec.ApplicationAccess, "", "spec")
-	}
+	u.roles(n, ua.Spec.OrganizationRole, ua.Spec.ApplicationAccess, ua.Spec.SystemAccess)
 	return u.found
 }
 
@@ -94,10 +84,19 @@ func (u *unresolved) channel(n *namespace, name accessv1alpha1.ChannelName) {
 	u.add(accessv1alpha1.ReferenceNotificationChannel, string(name), "", "spec.notification.channels[%s]", name)
 }
 
-func (u *unresolved) organizationRole(o *resolve.Organization, role accessv1alpha1.RoleName, organization string) {
-	if role != "" && !o.HasOrganizationRole(string(role)) {
-		u.add(accessv1alpha1.ReferenceOrganizationRole, string(role), organization, "spec.organizationRole")
+// roles looks up what an object gives: in the system namespace by its systemAccess, elsewhere by the other two.
+func (u *unresolved) roles(
+	n *namespace, organizationRole accessv1alpha1.RoleName,
+	applicationAccess []accessv1alpha1.ApplicationGrant, systemAccess []accessv1alpha1.SystemGrant,
+) {
+	if n.atSystem {
+		u.systemAccess(systemAccess)
+		return
 	}
+	if organizationRole != "" && !n.compiled.HasOrganizationRole(string(organizationRole)) {
+		u.add(accessv1alpha1.ReferenceOrganizationRole, string(organizationRole), "", "spec.organizationRole")
+	}
+	u.applicationAccess([]*resolve.Organization{n.compiled}, applicationAccess, "", "spec")
 }
 
 func (u *unresolved) applicationAccess(
