@@ -1,0 +1,232 @@
+package resolve
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Claim is a source that a user holds, as it is written, and when.
+type Claim struct {
+	Source  *Source
+	Windows []Window // none: always
+}
+
+// Person is a [User] before anything is looked up: what [Organization.Explain] starts from.
+type Person struct {
+	Declared bool
+	Bars     []Bar
+	Claims   []Claim
+}
+
+// Explanation is a decision with the whole derivation. It is for people to read; nothing is decided by it.
+type Explanation struct {
+	Decision Decision
+	// Bars has the bars that hold (docs/rules.md R1), the one that is named first.
+	Bars []HeldBar
+	// Grants has every grant that the claims are about, whether it counts or not, by scope, application and source.
+	Grants []ExplainedGrant
+	// Organization derives the organization role, Default the default role, Applications those of the applications that
+	// were asked for. All of them are without the bar.
+	Organization Derivation
+	Default      Derivation
+	Applications []Derivation
+	// Future has the decisions from each later instant on, at which something may change: the first [MaximumFuture].
+	Future []Moment
+}
+
+// MaximumFuture is how many instants an explanation looks ahead.
+const MaximumFuture = 50
+
+// HeldBar is a bar that holds, by its rule: Suspended, Expired or NotYetValid.
+type HeldBar struct {
+	Bar
+	Rule Rule
+}
+
+// Moment is the decision from an instant on.
+type Moment struct {
+	At       time.Time
+	Decision Decision
+}
+
+// Explain derives what the person may do in the organization at the instant now, in the applications given.
+func (o *Organization) Explain(p Person, applications []string, now time.Time) Explanation {
+	u := User{Declared: p.Declared, Bars: p.Bars}
+	for _, c := range p.Claims {
+		if b := o.Bind(c.Source); b != nil {
+			u.Holdings = append(u.Holdings, Holding{Source: b, Windows: c.Windows})
+		}
+	}
+	e := Explanation{Decision: o.Resolve(&u, now), Bars: heldBars(p.Bars, now)}
+	g := collect(o, &u, now)
+	inGroup := slices.ContainsFunc(g.groups, func(b *Bound) bool { return b.group })
+	for _, c := range p.Claims {
+		e.Grants = append(e.Grants, o.explainClaim(&c, inGroup, now)...)
+	}
+	slices.SortStableFunc(e.Grants, compareGrants)
+	e.derive(o, &g, applications)
+	for _, t := range transitions(&u, now) {
+		if len(e.Future) == MaximumFuture {
+			break
+		}
+		e.Future = append(e.Future, Moment{t, o.Resolve(&u, t)})
+	}
+	return e
+}
+
+// heldBars returns the bars that hold at t, the one that an outcome names first.
+func heldBars(bars []Bar, t time.Time) []HeldBar {
+	var held []HeldBar
+	for i := range bars {
+		if rule := bars[i].rule(t); rule != "" {
+			held = append(held, HeldBar{bars[i], rule})
+		}
+	}
+	slices.SortFunc(held, func(a, b HeldBar) int {
+		switch {
+		case comesBefore(&a.Bar, a.Rule, &b.Bar, b.Rule):
+			return -1
+		case comesBefore(&b.Bar, b.Rule, &a.Bar, a.Rule):
+			return 1
+		default:
+			return 0
+		}
+	})
+	return held
+}
+
+// Derivation is how one role came about, step by step (docs/rules.md R4 to R9).
+type Derivation struct {
+	// Application is empty for the default role, and for the organization role.
+	Application string
+	// Specific, Broad and System are the tiers. The organization role has none that is specific; its Broad is the scope
+	// organization.
+	Specific, Broad, System Choice
+	// Local is what the organization gives, before the system role is combined with it.
+	Local Outcome
+	// Floor says that the system role is a floor, not a cap.
+	Floor bool
+	// Combined is the outcome of R5, before exclusive access.
+	Combined Outcome
+	// Excluded is the rule of exclusive access that took the role; nil where none did.
+	Excluded *Exclusion
+	// Rows are what groups say about rows, in the order of the groups (R7).
+	Rows []ContributedRows
+	// HidesUnmatched says that without any, no row is visible.
+	HidesUnmatched bool
+}
+
+// Choice is R4 within one scope: what is in it, and what won. Role is empty where the scope has no grant.
+type Choice struct {
+	Grants []WeighedGrant
+	Role   string
+	Source string
+	Rule   Rule
+}
+
+// WeighedGrant is a grant within a scope, with the role that it gives or means there.
+type WeighedGrant struct {
+	SourceRole
+	Protected bool
+}
+
+// ContributedRows is an entry of a group about rows: the one for the application, or for [AnyApplication].
+type ContributedRows struct {
+	Source string
+	Rows
+}
+
+func (e *Explanation) derive(o *Organization, g *grants, applications []string) {
+	system := choose(g.systemApplication, o.rules.SystemStrategy)
+	broad := choose(g.broad, o.rules.Strategy)
+	at := instant{fallback: Access{Outcome: o.applicationOutcome(choice{}, broad, system)}}
+	at.applications = o.namedApplications(g, broad, system)
+	o.exclude(&at, g)
+
+	e.Organization = Derivation{
+		Broad:    o.chosen(g.organization, o.rules.Strategy, o.organizationRole),
+		System:   o.chosen(g.systemOrganization, o.rules.SystemStrategy, o.organizationRole),
+		Combined: o.organizationOutcome(g),
+		Floor:    o.isFloor(choose(g.systemOrganization, o.rules.SystemStrategy)),
+	}
+	own := choose(g.organization, o.rules.Strategy)
+	r, rule, source := o.combine(local{choice: own, rule: o.scopeRule(own)}, choice{})
+	e.Organization.Local = Outcome{Role: o.organizationRole(r), Rule: rule, Source: source, rung: r}
+
+	e.Default = o.derivation(g, "", &at)
+	for _, name := range applications {
+		e.Applications = append(e.Applications, o.derivation(g, name, &at))
+	}
+}
+
+// derivation is R5, R7 and R9 for one application; an empty name stands for one that nothing names.
+func (o *Organization) derivation(g *grants, application string, at *instant) Derivation {
+	var tier []grant
+	for i := range g.specific {
+		if application != "" && g.specific[i].application == application {
+			tier = g.specific[i].grants
+		}
+	}
+	specific := choose(tier, o.rules.Strategy)
+	broad := choose(g.broad, o.rules.Strategy)
+	system := choose(g.systemApplication, o.rules.SystemStrategy)
+	_, hidden := slices.BinarySearch(o.hideUnmatched, application)
+	d := Derivation{
+		Application:    application,
+		Specific:       o.chosen(tier, o.rules.Strategy, o.applicationRole),
+		Broad:          o.chosen(g.broad, o.rules.Strategy, o.applicationRole),
+		System:         o.chosen(g.systemApplication, o.rules.SystemStrategy, o.applicationRole),
+		Local:          o.applicationOutcome(specific, broad, choice{}),
+		Floor:          o.isFloor(system),
+		Combined:       o.applicationOutcome(specific, broad, system),
+		HidesUnmatched: hidden,
+	}
+	if application != "" && at.application(application).Rule == RuleExclusiveAccess {
+		d.Excluded = o.excluding(at, application)
+	}
+	for _, b := range g.groups {
+		if own := b.rowsOf(application); own != nil {
+			d.Rows = append(d.Rows, ContributedRows{b.name, Rows{application, *own}})
+		} else if b.anyRows != nil {
+			d.Rows = append(d.Rows, ContributedRows{b.name, Rows{AnyApplication, *b.anyRows}})
+		}
+	}
+	return d
+}
+
+// excluding returns the exclusion that took the role in the application: of several the first.
+func (o *Organization) excluding(at *instant, application string) *Exclusion {
+	for i := range o.exclusive {
+		rule := &o.exclusive[i]
+		if !slices.Contains(rule.Applications, application) {
+			continue
+		}
+		for j := range at.exclusions {
+			if e := &at.exclusions[j]; e.Name == rule.Name && e.Source == rule.Source {
+				return e
+			}
+		}
+	}
+	return nil
+}
+
+func (o *Organization) isFloor(system choice) bool {
+	return o.rules.SystemStrategy == MostPermissive || (system.isProtected && system.protected <= system.rung)
+}
+
+func (o *Organization) chosen(scope []grant, s Strategy, name func(rung) string) Choice {
+	c := choose(scope, s)
+	if !c.has {
+		return Choice{Rule: RuleNoGrant}
+	}
+	made := Choice{Role: name(c.rung), Source: c.source, Rule: ruleOf(c, s)}
+	for _, g := range scope {
+		made.Grants = append(made.Grants, WeighedGrant{SourceRole{g.source.name, name(g.rung)}, g.protected})
+	}
+	slices.SortFunc(made.Grants, func(a, b WeighedGrant) int {
+		return cmp.Or(compareStrings(a.Source, b.Source), compareStrings(a.Role, b.Role))
+	})
+	made.Grants = slices.Compact(made.Grants)
+	return made
+}

@@ -1,0 +1,191 @@
+package resolve
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Fate says what became of a grant.
+type Fate string
+
+// The fates. The first that holds is named.
+const (
+	FateUnknownRole       Fate = "UnknownRole"       // on no ladder (R2)
+	FateWithoutPrivileges Fate = "WithoutPrivileges" // the group gives no roles (R2)
+	FateBeingDeleted      Fate = "BeingDeleted"      // of its grants only NoAccess is left (R1)
+	FateEnded             Fate = "Ended"             // the membership or the entry (R1)
+	FateNotYet            Fate = "NotYet"            // the membership or the entry (R1)
+	FateReplaced          Fate = "Replaced"          // groups take the place of individual access (R3)
+	FateCounts            Fate = "Counts"
+)
+
+// ExplainedGrant is one grant as it is written, and what became of it.
+type ExplainedGrant struct {
+	Source string
+	Origin Origin
+	// Scope is that of the grant; Application is set in the scope of one.
+	Scope       Scope
+	Application string
+	Role        string
+	// InApplications is what a role at scope organization or system means in every application, ForOrganization what one
+	// at scope system means there; empty: nothing.
+	InApplications, ForOrganization string
+	// Unmapped says that a declared meaning is not on the organization's ladder.
+	Unmapped bool
+	// Held is when the user holds the source (none: always), Window when the entry counts.
+	Held   []Window
+	Window Window
+
+	Protected bool
+	Fate      Fate
+	// Begins is when a grant that does not count yet will, Ends when one that counts no longer does (zero: never).
+	Begins, Ends time.Time
+}
+
+// explainClaim lists the grants of one source as the organization sees them.
+func (o *Organization) explainClaim(c *Claim, inGroup bool, now time.Time) []ExplainedGrant {
+	s := c.Source
+	organizationRole, applications := s.OrganizationRole, s.Applications
+	var found []ExplainedGrant
+	if s.Origin == SystemGroup || s.Origin == IndividualAtSystem {
+		entry := s.Entry(o.rules.Organization)
+		if entry == nil {
+			return nil
+		}
+		organizationRole, applications = entry.OrganizationRole, entry.Applications
+		if entry.Role != "" {
+			found = append(found, o.explainSystemRole(s, entry.Role))
+		}
+	}
+	protects := s.Origin == Individual && o.rules.Protected
+	if organizationRole != "" {
+		r := o.organizationRung(organizationRole)
+		g := ExplainedGrant{Scope: ScopeOrganization, Role: organizationRole, Protected: protects && r == 0}
+		g.Fate = s.fate(r)
+		if r != noRung {
+			if m := o.meaning(r); m != noRung {
+				g.InApplications = o.applicationRole(m)
+			}
+		}
+		found = append(found, g)
+	}
+	for _, a := range applications {
+		r := o.applicationRung(a.Role)
+		g := ExplainedGrant{
+			Scope: ScopeApplication, Application: a.Application, Role: a.Role, Window: a.Window,
+			Protected: protects && r == 0, Fate: s.fate(r),
+		}
+		if a.Application == AnyApplication {
+			g.Scope, g.Application = ScopeBroad, ""
+		}
+		found = append(found, g)
+	}
+	for i := range found {
+		g := &found[i]
+		g.Source, g.Origin, g.Held = s.Name, s.Origin, c.Windows
+		g.Protected = g.Protected && g.Fate == FateCounts
+		g.inTime(now)
+		if g.Fate == FateCounts && s.Origin == Individual && inGroup && !o.rules.Combined && !g.Protected {
+			g.Fate, g.Ends = FateReplaced, time.Time{}
+		}
+	}
+	return found
+}
+
+func (o *Organization) explainSystemRole(s *Source, role string) ExplainedGrant {
+	r := o.systemRung(role)
+	g := ExplainedGrant{Scope: ScopeSystem, Role: role, Fate: s.fate(r)}
+	switch r {
+	case noRung:
+	case noAccess:
+		g.InApplications, g.ForOrganization = NoAccess, NoAccess
+	default:
+		in, of := o.systemApplication[r], o.systemOrganization[r]
+		g.Unmapped = in.unmapped || of.unmapped
+		if in.rung != noRung {
+			g.InApplications = o.applicationRole(in.rung)
+		}
+		if of.rung != noRung {
+			g.ForOrganization = o.organizationRole(of.rung)
+		}
+		g.Protected = s.Origin == IndividualAtSystem && o.rules.SystemProtected && r == 0
+	}
+	return g
+}
+
+// fate is what becomes of a grant at r for what its source is, time and R3 aside.
+func (s *Source) fate(r rung) Fate {
+	switch {
+	case r == noRung:
+		return FateUnknownRole
+	case s.WithoutPrivileges:
+		return FateWithoutPrivileges
+	case !s.gives(r):
+		return FateBeingDeleted
+	default:
+		return FateCounts
+	}
+}
+
+// inTime looks at when the source is held and when the entry counts.
+func (g *ExplainedGrant) inTime(now time.Time) {
+	if g.Fate != FateCounts {
+		return
+	}
+	held := g.Held
+	if len(held) == 0 {
+		held = []Window{{}}
+	}
+	var open []Window
+	for _, w := range held {
+		if both, ok := w.intersect(g.Window); ok {
+			open = append(open, both)
+		}
+	}
+	if len(open) == 0 || !contains(open, now) {
+		g.Fate = FateEnded
+		for _, w := range open {
+			if w.NotBefore.After(now) && (g.Begins.IsZero() || w.NotBefore.Before(g.Begins)) {
+				g.Fate, g.Begins = FateNotYet, w.NotBefore
+			}
+		}
+		return
+	}
+	g.Ends = endOf(open, now)
+}
+
+// endOf returns when the last of the windows that are open at now, or that follow on one without a gap, closes.
+func endOf(windows []Window, now time.Time) time.Time {
+	end := now
+	slices.SortFunc(windows, func(a, b Window) int { return a.NotBefore.Compare(b.NotBefore) })
+	for _, w := range windows {
+		switch {
+		case !w.Contains(end):
+		case w.NotAfter.IsZero():
+			return time.Time{}
+		default:
+			end = w.NotAfter
+		}
+	}
+	return end
+}
+
+// intersect returns when both windows are open, and whether they ever are.
+func (w Window) intersect(v Window) (Window, bool) {
+	if v.NotBefore.After(w.NotBefore) {
+		w.NotBefore = v.NotBefore
+	}
+	if !v.NotAfter.IsZero() && (w.NotAfter.IsZero() || v.NotAfter.Before(w.NotAfter)) {
+		w.NotAfter = v.NotAfter
+	}
+	return w, w.NotAfter.IsZero() || w.NotBefore.Before(w.NotAfter)
+}
+
+func compareGrants(a, b ExplainedGrant) int {
+	order := []Scope{ScopeSystem, ScopeOrganization, ScopeBroad, ScopeApplication}
+	return cmp.Or(
+		cmp.Compare(slices.Index(order, a.Scope), slices.Index(order, b.Scope)),
+		compareStrings(a.Application, b.Application), compareStrings(a.Source, b.Source),
+	)
+}

@@ -1,0 +1,82 @@
+package roster_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/resolve"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+func account(name string, change func(*accessv1alpha1.UserAccess)) *accessv1alpha1.UserAccess {
+	ua := &accessv1alpha1.UserAccess{ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: name}}
+	ua.Spec.User = "ana"
+	change(ua)
+	return ua
+}
+
+func TestAnExplanationSaysByWhichWaysAUserIsInAGroup(t *testing.T) {
+	july := metav1.NewTime(june.AddDate(0, 1, 0))
+	r := settled(t,
+		group("acme", "inner", func(s *accessv1alpha1.AccessGroupSpec) {
+			s.Members = []accessv1alpha1.Member{{User: "ana", NotBefore: &july}}
+			s.MemberGroups = []accessv1alpha1.GroupName{"outer"} // a cycle
+		}),
+		group("acme", "outer", func(s *accessv1alpha1.AccessGroupSpec) {
+			s.MemberGroups = []accessv1alpha1.GroupName{"inner", "gone"}
+			s.ApplicationAccess = viewer("red")
+		}),
+		group("acme", "selecting", func(s *accessv1alpha1.AccessGroupSpec) {
+			s.MemberSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"team": "a"}}
+		}),
+		group("acme", "misplaced", func(s *accessv1alpha1.AccessGroupSpec) {
+			s.Type, s.Members = accessv1alpha1.GroupTypeSystem, members("ana")
+		}),
+		account("ana", func(ua *accessv1alpha1.UserAccess) {
+			ua.Labels = map[string]string{"team": "a"}
+			ua.Spec.Groups = []accessv1alpha1.GroupName{"unknown"}
+		}),
+		account("ana-2", func(ua *accessv1alpha1.UserAccess) { ua.Spec.OrganizationRole = "Administrator" }),
+	)
+	got := r.Explain("acme", "ana", []string{"red"})
+	windows := []resolve.Window{{NotBefore: july.UTC()}}
+	key := func(name string) roster.Object {
+		return roster.Object{Kind: roster.KindAccessGroup, Namespace: "acme", Name: name}
+	}
+	want := []roster.Membership{
+		{Group: key("inner"), Windows: windows, Paths: []roster.Path{
+			{By: roster.ByMembers, Groups: []string{"inner"}, Window: windows[0]},
+		}},
+		{Group: key("outer"), Windows: windows, Paths: []roster.Path{
+			{By: roster.ByMembers, Groups: []string{"inner", "outer"}, Window: windows[0]},
+		}},
+		{Group: key("selecting"), Active: true, Paths: []roster.Path{
+			{By: roster.BySelector, Groups: []string{"selecting"}},
+		}},
+	}
+	if diff := cmp.Diff(want, got.Memberships, cmpopts.EquateEmpty()); diff != "" {
+		// The window of a way in by a label is no window.
+		t.Errorf("memberships (-want +got):\n%s", diff)
+	}
+	ignored := []roster.Ignored{
+		{Object: key("misplaced"), Reason: accessv1alpha1.ReasonWrongNamespace},
+		{Object: key("unknown"), Reason: roster.ReasonNotFound},
+		{
+			Object: roster.Object{Kind: roster.KindUserAccess, Namespace: "acme", Name: "ana-2"},
+			Reason: accessv1alpha1.ReasonDuplicateUser, Instead: "UserAccess/acme/ana",
+		},
+	}
+	if diff := cmp.Diff(ignored, got.Ignored); diff != "" {
+		t.Errorf("ignored (-want +got):\n%s", diff)
+	}
+	if len(got.Future) != 1 || got.Future[0].Decision.Application("red").Role != "Viewer" {
+		t.Errorf("what is to come: %+v", got.Future)
+	}
+	if r.Explain("nowhere", "ana", nil) != nil {
+		t.Error("explained a namespace that is no organization")
+	}
+}
