@@ -43,11 +43,20 @@ type namespace struct {
 	records      map[string]*record
 	active       map[string]int // group: active members
 
+	unsettled
+}
+
+// unsettled is what has been noted of a namespace since the last Settle.
+type unsettled struct {
 	dirty       map[string]causes // users to decide for
 	rulesDirty  bool
 	namesDirty  bool
 	ruleCauses  set[Object] // on whose account the rules or names may have changed
 	nameChanged bool        // by the object that is being indexed
+}
+
+func newUnsettled() unsettled {
+	return unsettled{dirty: map[string]causes{}, ruleCauses: set[Object]{}}
 }
 
 type set[T comparable] map[T]struct{}
@@ -75,8 +84,7 @@ func newNamespace(name string, atSystem bool) *namespace {
 		bound:        map[*resolve.Source]*resolve.Bound{},
 		records:      map[string]*record{},
 		active:       map[string]int{},
-		dirty:        map[string]causes{},
-		ruleCauses:   set[Object]{},
+		unsettled:    newUnsettled(),
 	}
 }
 
@@ -121,16 +129,26 @@ func (n *namespace) memberships(user string) []membership {
 	for name, window := range n.members[user] {
 		w.enter(name, window)
 	}
-	if ua := n.accounts[user].counting(); ua != nil {
-		for _, name := range ua.Spec.Groups {
-			w.enter(string(name), resolve.Window{})
-		}
-		for name, g := range n.selecting {
-			if g.selector.Matches(labels.Set(ua.Labels)) {
-				w.enter(name, resolve.Window{})
-			}
+	w.enterBy(n.accounts[user].counting())
+	return w.sorted()
+}
+
+// enterBy follows what the UserAccess, which may be nil, says of its user.
+func (w *walk) enterBy(ua *accessv1alpha1.UserAccess) {
+	if ua == nil {
+		return
+	}
+	for _, name := range ua.Spec.Groups {
+		w.enter(string(name), resolve.Window{})
+	}
+	for name, g := range w.selecting {
+		if g.selector.Matches(labels.Set(ua.Labels)) {
+			w.enter(name, resolve.Window{})
 		}
 	}
+}
+
+func (w *walk) sorted() []membership {
 	slices.SortFunc(w.found, func(a, b membership) int { return strings.Compare(a.group.object.Name, b.group.object.Name) })
 	return w.found
 }

@@ -36,14 +36,23 @@ type Roster struct {
 	now        time.Time
 	windows    windowQueue
 	timed      int                            // users with a time to decide again
-	touched    set[Object]                    // objects whose status may have changed
-	published  set[Object]                    // ApplicationAccess objects whose document may have changed by them alone
-	accounts   set[Account]                   // users whose UserAccess objects came, went or changed
 	entered    map[string]map[string]*record  // user, organization: where the user can enter
 	conflicts  map[string]map[conflicting]int // source: its conflicts
 	spanning   set[*resolve.Source]           // sources of the system namespace that name applications
+	notes
 
 	users, conflictTotal int // over all organizations
+}
+
+// notes is what has been noted since the last Settle, beside what each namespace notes of its own.
+type notes struct {
+	touched   set[Object]  // objects whose status may have changed
+	published set[Object]  // ApplicationAccess objects whose document may have changed by them alone
+	accounts  set[Account] // users whose UserAccess objects came, went or changed
+}
+
+func newNotes() notes {
+	return notes{touched: set[Object]{}, published: set[Object]{}, accounts: set[Account]{}}
 }
 
 type conflicting struct{ organization, user string }
@@ -56,9 +65,7 @@ func New(options Options) *Roster {
 	r := &Roster{
 		options:    options,
 		namespaces: map[string]*namespace{},
-		touched:    set[Object]{},
-		published:  set[Object]{},
-		accounts:   set[Account]{},
+		notes:      newNotes(),
 		entered:    map[string]map[string]*record{},
 		conflicts:  map[string]map[conflicting]int{},
 		spanning:   set[*resolve.Source]{},
@@ -73,6 +80,10 @@ func New(options Options) *Roster {
 func (r *Roster) Set(object runtime.Object) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.set(object)
+}
+
+func (r *Roster) set(object runtime.Object) error {
 	switch o := object.(type) {
 	case *accessv1alpha1.AccessGroup:
 		r.setGroup(o)
@@ -94,6 +105,10 @@ func (r *Roster) Set(object runtime.Object) error {
 func (r *Roster) Remove(object runtime.Object) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.remove(object)
+}
+
+func (r *Roster) remove(object runtime.Object) error {
 	switch o := object.(type) {
 	case *accessv1alpha1.AccessGroup:
 		r.removeGroup(r.namespace(o.Namespace), o.Name)

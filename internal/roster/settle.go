@@ -117,7 +117,7 @@ func (o Object) compare(p Object) int {
 }
 
 func (r *Roster) settleOrganization(n *namespace, changes *Changes) {
-	is := n.declared > 0 && r.selects(n)
+	is := r.isOrganization(n)
 	began := is != n.organization
 	if began {
 		n.organization = is
@@ -176,6 +176,12 @@ func (r *Roster) compile(n *namespace) bool {
 	n.compiled, n.publishes = resolve.NewOrganization(made), publishes
 	clear(n.bound)
 	return true
+}
+
+// isOrganization says whether the namespace is one by what is known now; n.organization is what it was at the last
+// settling.
+func (r *Roster) isOrganization(n *namespace) bool {
+	return !n.atSystem && n.declared > 0 && r.selects(n)
 }
 
 func (r *Roster) selects(n *namespace) bool {
@@ -300,7 +306,7 @@ func same(a, b *resolve.Decision) bool {
 // resolve returns nil where there is nothing to decide, now or later.
 func (r *Roster) resolve(n *namespace, user string) *record {
 	made := &record{}
-	u := r.user(n, user, made)
+	u := r.user(n, user, r.holdings(n, user, made))
 	decision := n.compiled.Resolve(&u, r.now)
 	made.decision = &decision
 	if made.next.IsZero() || (!decision.Next.IsZero() && decision.Next.Before(made.next)) {
@@ -312,23 +318,42 @@ func (r *Roster) resolve(n *namespace, user string) *record {
 	return made
 }
 
-// user gathers what the organization and the system namespace say of the user.
-func (r *Roster) user(n *namespace, user string, made *record) resolve.User {
-	u := resolve.User{Bars: n.bars(user)}
-	u.Declared = len(u.Bars) > 0
-	u.Bars = append(u.Bars, r.system.bars(user)...)
-	for _, m := range n.memberships(user) {
-		made.note(&m, r.now)
-		u.Holdings = append(u.Holdings, resolve.Holding{Source: n.bind(m.group.source), Windows: m.windows})
-	}
-	for _, m := range r.system.memberships(user) {
-		if b := n.bind(m.group.source); b != nil {
-			u.Holdings = append(u.Holdings, resolve.Holding{Source: b, Windows: m.windows})
+// held is a source that a user has, and when; no windows stand for always.
+type held struct {
+	source  *resolve.Source
+	windows []resolve.Window
+}
+
+// holdings gathers what the user has by the groups and UserAccess objects of the organization and of the system
+// namespace. made may be nil.
+func (r *Roster) holdings(n *namespace, user string, made *record) []held {
+	own, above := n.memberships(user), r.system.memberships(user)
+	all := make([]held, 0, len(own)+len(above)+2)
+	for _, m := range own {
+		if made != nil {
+			made.note(&m, r.now)
 		}
+		all = append(all, held{m.group.source, m.windows})
+	}
+	for _, m := range above {
+		all = append(all, held{m.group.source, m.windows})
 	}
 	for _, a := range []*account{n.accounts[user], r.system.accounts[user]} {
 		if a != nil && a.source != nil {
-			u.Holdings = append(u.Holdings, resolve.Holding{Source: n.bind(a.source)})
+			all = append(all, held{source: a.source})
+		}
+	}
+	return all
+}
+
+// user gathers what the organization and the system namespace say of the user who has the holdings.
+func (r *Roster) user(n *namespace, user string, holdings []held) resolve.User {
+	u := resolve.User{Bars: n.bars(user), Holdings: make([]resolve.Holding, 0, len(holdings))}
+	u.Declared = len(u.Bars) > 0
+	u.Bars = append(u.Bars, r.system.bars(user)...)
+	for _, h := range holdings {
+		if b := n.bind(h.source); b != nil {
+			u.Holdings = append(u.Holdings, resolve.Holding{Source: b, Windows: h.windows})
 		}
 	}
 	return u

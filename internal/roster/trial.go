@@ -1,0 +1,409 @@
+package roster
+
+import (
+	"cmp"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/resolve"
+)
+
+// Declaration is a source that a user has by the letter of the objects, and when (no windows: always). Suspension,
+// fallback and duplicates hide none; a source that gives no roles is none.
+type Declaration struct {
+	Source  *resolve.Source
+	Windows []resolve.Window
+}
+
+// Standing is how a user stands in a namespace.
+type Standing struct {
+	// Declared is set in the namespace of the object that is tried.
+	Declared []Declaration
+
+	// Rules are those of the organization; nil where the namespace is none, and then nothing below is set.
+	Rules *resolve.Organization
+	// User is what the rules look at, Sources what its holdings were bound from.
+	User    resolve.User
+	Sources []*resolve.Source
+	// Decision is that of the instant of the trial; nil where there is nothing to decide.
+	Decision *resolve.Decision
+}
+
+// Tried is one user whom the change touches. The user is empty where the change is looked at for whoever belongs to the
+// group Through: what a group gives is then known also while nobody is in it.
+type Tried struct {
+	Namespace     string
+	User          string
+	Through       string
+	Before, After Standing
+}
+
+// TriedOrganization is an organization with users whom the change touches. Rules are nil where it is none. The policies
+// are those that hold for it, its own or the system namespace's, and nil where neither has one; the limits of the system
+// namespace's policy hold besides.
+type TriedOrganization struct {
+	Before, After             *resolve.Organization
+	PolicyBefore, PolicyAfter *accessv1alpha1.AccessPolicy
+	SystemBefore, SystemAfter *accessv1alpha1.AccessPolicy
+	// Applications are those named in it before the change.
+	Applications []string
+}
+
+// Trial is what a change to one object would bring.
+type Trial struct {
+	Now    time.Time
+	Object Object
+	// Users are those whom the change touches, by namespace and name; not all of them stand differently after it.
+	Users         []Tried
+	Organizations map[string]*TriedOrganization
+	// Selected says whether the object's namespace may be an organization, or is the system namespace.
+	Selected bool
+	// UnresolvedBefore and UnresolvedAfter are what the object names in vain.
+	UnresolvedBefore, UnresolvedAfter []accessv1alpha1.UnresolvedReference
+}
+
+// Try says what would come of it if the object, one of the four kinds, were changed from before to after; either may be
+// nil, for an object that is created or goes. The roster is the same afterwards. Where it is not settled at the instant
+// now, nothing is tried and false returned.
+//
+// The cost grows with the users whom the change touches, twice; meanwhile nobody else reads the roster.
+func (r *Roster) Try(before, after client.Object, now time.Time) (*Trial, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now = now.UTC().Truncate(time.Second)
+	if r.now.After(now) {
+		now = r.now
+	}
+	if r.isUnsettled(now) {
+		return nil, false
+	}
+	t := &trial{
+		Roster: r, before: withoutGeneration(before), after: withoutGeneration(after),
+		found: &Trial{Now: now, Organizations: map[string]*TriedOrganization{}}, users: map[Account]*Tried{},
+	}
+	if t.after != nil {
+		t.object = objectOf(t.after)
+	} else {
+		t.object = objectOf(t.before)
+	}
+	t.found.Object = t.object
+	t.run()
+	return t.found, true
+}
+
+// withoutGeneration returns a copy whose spec is compared, whatever the generation says. Nil stays nil.
+func withoutGeneration(o client.Object) client.Object {
+	if isNil(o) {
+		return nil
+	}
+	o = o.DeepCopyObject().(client.Object)
+	o.SetGeneration(0)
+	return o
+}
+
+// isUnsettled says whether anything was noted, or a window opened or closed, since the last Settle.
+func (r *Roster) isUnsettled(now time.Time) bool {
+	if len(r.windows) > 0 && !r.windows[0].at.After(now) {
+		return true
+	}
+	for _, n := range r.namespaces {
+		if len(n.dirty) > 0 || (!n.atSystem && (n.rulesDirty || n.namesDirty || r.isOrganization(n) != n.organization)) {
+			return true
+		}
+	}
+	return false
+}
+
+type trial struct {
+	*Roster
+	object        Object
+	before, after client.Object
+	stale         bool // the roster does not have the object as it is before the change
+	found         *Trial
+	involved      []*involved
+	users         map[Account]*Tried
+	phantoms      []Tried
+}
+
+// involved is a namespace with users whom the change touches.
+type involved struct {
+	*namespace
+	users      set[string]
+	recompiled bool
+	is         bool // an organization after the change
+
+	organization bool
+	compiled     *resolve.Organization
+	bound        map[*resolve.Source]*resolve.Bound
+}
+
+// run lays the object over the index as it would be and as it is, and takes it away again. All notes that this leaves
+// are put aside first: they are of what is only tried.
+func (t *trial) run() {
+	notes, aside := t.notes, make(map[*namespace]unsettled, len(t.namespaces))
+	t.notes = newNotes()
+	for _, n := range t.namespaces {
+		aside[n] = n.unsettled
+		n.unsettled = newUnsettled()
+	}
+	original := t.lookup(t.object)
+	if t.stale = !sameVersion(original, t.before); t.stale {
+		t.put(t.before)
+	} else {
+		t.before = original
+	}
+	t.put(t.after)
+	t.involve()
+	t.look(true)
+	t.put(t.before)
+	t.look(false)
+	if t.stale {
+		t.put(original)
+	}
+	t.notes = notes
+	for _, n := range t.namespaces {
+		if kept, known := aside[n]; known {
+			n.unsettled = kept
+		} else {
+			n.unsettled = newUnsettled()
+		}
+	}
+	t.collect()
+}
+
+func sameVersion(a, b client.Object) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return a.GetUID() == b.GetUID() && a.GetResourceVersion() != "" && a.GetResourceVersion() == b.GetResourceVersion()
+}
+
+func isNil(o client.Object) bool { return o == nil || reflect.ValueOf(o).IsNil() }
+
+// put has the index hold the object as given, or without it.
+func (t *trial) put(object client.Object) {
+	if object == nil {
+		n := t.namespace(t.object.Namespace)
+		switch t.object.Kind {
+		case KindAccessGroup:
+			t.removeGroup(n, t.object.Name)
+		case KindUserAccess:
+			t.removeUserAccess(n, t.object.Name)
+		case KindApplicationAccess:
+			t.removeApplication(n, t.object.Name)
+		case KindAccessPolicy:
+			t.replacePolicy(n, nil)
+		}
+		return
+	}
+	_ = t.set(object.(runtime.Object)) // one of the four kinds
+}
+
+// lookup returns the object as the index has it.
+func (r *Roster) lookup(o Object) client.Object {
+	n := r.namespaces[o.Namespace]
+	if n == nil {
+		return nil
+	}
+	switch o.Kind {
+	case KindAccessGroup:
+		if g := n.groups[o.Name]; g != nil {
+			return g.object
+		}
+	case KindUserAccess:
+		if ua := n.userAccess[o.Name]; ua != nil {
+			return ua
+		}
+	case KindApplicationAccess:
+		if a := n.applications[o.Name]; a != nil {
+			return a
+		}
+	case KindAccessPolicy:
+		if n.policy != nil && o.Name == accessv1alpha1.AccessPolicyName {
+			return n.policy
+		}
+	}
+	return nil
+}
+
+func objectOf(o client.Object) Object {
+	kind := KindAccessPolicy
+	switch o.(type) {
+	case *accessv1alpha1.AccessGroup:
+		kind = KindAccessGroup
+	case *accessv1alpha1.UserAccess:
+		kind = KindUserAccess
+	case *accessv1alpha1.ApplicationAccess:
+		kind = KindApplicationAccess
+	}
+	return Object{kind, o.GetNamespace(), o.GetName()}
+}
+
+// involve finds, with the change laid over the index, which namespaces and users it touches.
+func (t *trial) involve() {
+	for _, n := range t.namespaces {
+		is := t.isOrganization(n)
+		if len(n.dirty) == 0 && !n.rulesDirty && is == n.organization && n.name != t.object.Namespace {
+			continue
+		}
+		i := &involved{
+			namespace: n, is: is, recompiled: !n.atSystem && (n.rulesDirty || is != n.organization), users: set[string]{},
+			organization: n.organization, compiled: n.compiled, bound: n.bound,
+		}
+		for user := range n.dirty {
+			i.users[user] = struct{}{}
+		}
+		if i.recompiled && t.bearsOnAll(i) {
+			maps.Copy(i.users, t.candidates(n))
+		}
+		t.involved = append(t.involved, i)
+	}
+}
+
+// bearsOnAll says whether the rules of all users differ. That a namespace becomes an organization gives nobody anything:
+// before and after are then compared as if it had been one.
+func (t *trial) bearsOnAll(i *involved) bool {
+	switch {
+	case i.atSystem || !i.organization:
+		return false
+	case !i.is:
+		return true
+	default:
+		return t.stale || !reflect.DeepEqual(*i.compiled.Rules(), t.rulesOf(i.namespace))
+	}
+}
+
+// look notes how everybody stands with the object as it is laid over the index now.
+func (t *trial) look(after bool) {
+	for _, i := range t.involved {
+		t.lookAt(i, after)
+	}
+	t.lookThrough(after)
+}
+
+func (t *trial) lookAt(i *involved, after bool) {
+	n := i.namespace
+	is := i.is
+	if !after {
+		is = is || t.isOrganization(n)
+	}
+	if i.recompiled && !n.atSystem {
+		n.organization, n.compiled, n.bound = is, nil, map[*resolve.Source]*resolve.Bound{}
+		if is {
+			n.compiled = resolve.NewOrganization(t.rulesOf(n))
+		}
+		defer func() { n.organization, n.compiled, n.bound = i.organization, i.compiled, i.bound }()
+	}
+	recorded := !after && !t.stale && !i.recompiled
+	for user := range i.users {
+		at := Account{n.name, user}
+		if t.users[at] == nil {
+			t.users[at] = &Tried{Namespace: n.name, User: user}
+		}
+		standing := t.standing(n, user, recorded)
+		if after {
+			t.users[at].After = standing
+		} else {
+			t.users[at].Before = standing
+		}
+	}
+	if !n.atSystem {
+		t.lookAtOrganization(n, after)
+	}
+	if n.name != t.object.Namespace {
+		return
+	}
+	t.found.Selected = n.atSystem || t.selects(n)
+	if after {
+		t.found.UnresolvedAfter = t.unresolvedIn(n)
+	} else {
+		t.found.UnresolvedBefore = t.unresolvedIn(n)
+	}
+}
+
+func (t *trial) lookAtOrganization(n *namespace, after bool) {
+	o := t.found.Organizations[n.name]
+	if o == nil {
+		o = &TriedOrganization{Applications: n.applicable}
+		t.found.Organizations[n.name] = o
+	}
+	policy := cmp.Or(n.policy, t.system.policy)
+	if after {
+		o.After, o.PolicyAfter, o.SystemAfter = n.compiled, policy, t.system.policy
+	} else {
+		o.Before, o.PolicyBefore, o.SystemBefore = n.compiled, policy, t.system.policy
+	}
+}
+
+func (t *trial) standing(n *namespace, user string, recorded bool) Standing {
+	var s Standing
+	if n.name == t.object.Namespace {
+		s.Declared = n.declarations(user)
+	}
+	if !n.organization {
+		return s
+	}
+	holdings := t.holdings(n, user, nil)
+	s.Rules, s.User = n.compiled, t.user(n, user, holdings)
+	for _, h := range holdings {
+		s.Sources = append(s.Sources, h.source)
+	}
+	if rec := n.records[user]; recorded && rec != nil {
+		if rec.decision.Exists {
+			s.Decision = rec.decision
+		}
+		return s
+	}
+	if d := n.compiled.Resolve(&s.User, t.found.Now); d.Exists {
+		s.Decision = &d
+	}
+	return s
+}
+
+// declarations returns the sources that the user has by the letter of the namespace's objects.
+func (n *namespace) declarations(user string) []Declaration {
+	w := walk{namespace: n, at: map[string]int{}}
+	for name, window := range n.members[user] {
+		w.enter(name, window)
+	}
+	var individual []Declaration
+	if a := n.accounts[user]; a != nil {
+		for _, ua := range a.declared {
+			w.enterBy(ua)
+			if s := userSource(ua, n.atSystem); s != nil && !s.BeingDeleted {
+				individual = append(individual, Declaration{Source: s})
+			}
+		}
+	}
+	return append(declarationsOf(w.sorted()), individual...)
+}
+
+func declarationsOf(memberships []membership) []Declaration {
+	var declared []Declaration
+	for _, m := range memberships {
+		if s := m.group.source; !s.WithoutPrivileges && !s.BeingDeleted {
+			declared = append(declared, Declaration{s, m.windows})
+		}
+	}
+	return declared
+}
+
+// collect sorts what was found.
+func (t *trial) collect() {
+	t.found.Users = make([]Tried, 0, len(t.users)+len(t.phantoms))
+	for _, u := range t.users {
+		t.found.Users = append(t.found.Users, *u)
+	}
+	t.found.Users = append(t.found.Users, t.phantoms...)
+	slices.SortFunc(t.found.Users, func(a, b Tried) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.User, b.User),
+			strings.Compare(a.Through, b.Through))
+	})
+}

@@ -1,0 +1,137 @@
+package roster
+
+import (
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/resolve"
+)
+
+// lookThrough looks at a group that is tried through the eyes of whoever belongs to it, of whoever belongs to a group
+// that it newly takes in, and of whoever its selector newly selects. So what it gives does not depend on the order in
+// which members and roles arrive.
+func (t *trial) lookThrough(after bool) {
+	if t.object.Kind != KindAccessGroup || t.after == nil {
+		return
+	}
+	n := t.namespaces[t.object.Namespace]
+	made := t.after.(*accessv1alpha1.AccessGroup)
+	var was *accessv1alpha1.AccessGroup
+	if t.before != nil {
+		was = t.before.(*accessv1alpha1.AccessGroup)
+	}
+	through := append([]string{made.Name}, newGroups(was, made)...)
+	if after {
+		for _, name := range through {
+			t.phantoms = append(t.phantoms, Tried{
+				Namespace: n.name, Through: name, After: Standing{Declared: n.declarationsIn(name)},
+			})
+		}
+		if selectsAnew(was, made) {
+			t.phantoms = append(t.phantoms, Tried{
+				Namespace: n.name, Through: made.Name, After: Standing{Declared: n.declarationsIn(made.Name)},
+			})
+		}
+		return
+	}
+	// In the same order; who is newly selected had nothing.
+	for i, name := range through {
+		t.phantoms[i].Before.Declared = n.declarationsIn(name)
+	}
+}
+
+func newGroups(was, made *accessv1alpha1.AccessGroup) []string {
+	var names []string
+	for _, name := range made.Spec.MemberGroups {
+		if was == nil || !slices.Contains(was.Spec.MemberGroups, name) {
+			names = append(names, string(name))
+		}
+	}
+	return names
+}
+
+// selectsAnew says whether the group's selector may select somebody whom it did not select before, whoever there is.
+func selectsAnew(was, made *accessv1alpha1.AccessGroup) bool {
+	if made.Spec.MemberSelector == nil {
+		return false
+	}
+	if was == nil || was.Spec.MemberSelector == nil {
+		return true
+	}
+	before, after := requirements(was.Spec.MemberSelector), requirements(made.Spec.MemberSelector)
+	// With every requirement that there was, and perhaps more, it selects no more.
+	return !containsAll(after, before)
+}
+
+func requirements(selector *metav1.LabelSelector) []string {
+	parsed, err := metav1.LabelSelectorAsSelector(selector)
+	if err != nil {
+		return nil
+	}
+	all, _ := parsed.Requirements()
+	texts := make([]string, len(all))
+	for i := range all {
+		texts[i] = labels.NewSelector().Add(all[i]).String()
+	}
+	return texts
+}
+
+func containsAll(list, wanted []string) bool {
+	return !slices.ContainsFunc(wanted, func(s string) bool { return !slices.Contains(list, s) })
+}
+
+// declarationsIn returns the sources that a member of the group has by it. The group need not exist.
+func (n *namespace) declarationsIn(group string) []Declaration {
+	w := walk{namespace: n, at: map[string]int{}}
+	if n.groups[group] != nil {
+		w.enter(group, resolve.Window{})
+	} else {
+		for parent := range n.parents[group] {
+			w.enter(parent, resolve.Window{})
+		}
+	}
+	return declarationsOf(w.sorted())
+}
+
+// unresolvedIn returns what the object that is tried names in vain.
+func (t *trial) unresolvedIn(n *namespace) []accessv1alpha1.UnresolvedReference {
+	if !n.atSystem && n.compiled == nil {
+		return nil
+	}
+	switch o := t.lookup(t.object).(type) {
+	case *accessv1alpha1.AccessGroup:
+		if n.groups[o.Name].inert {
+			return nil
+		}
+		return t.unresolvedInGroup(n, o)
+	case *accessv1alpha1.UserAccess:
+		return t.unresolvedInUser(n, o)
+	case *accessv1alpha1.AccessPolicy:
+		return t.unresolvedInPolicy(n)
+	default:
+		return nil
+	}
+}
+
+// Naming lists the AccessGroups and the users that name the group: who would be a member if it came to be, or has what
+// it comes to give.
+func (r *Roster) Naming(namespace, group string) (groups, users []string) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	n := r.namespaces[namespace]
+	if n == nil {
+		return nil, nil
+	}
+	for name := range n.parents[group] {
+		groups = append(groups, name)
+	}
+	for user := range n.naming[group] {
+		users = append(users, user)
+	}
+	slices.Sort(groups)
+	slices.Sort(users)
+	return groups, users
+}
