@@ -47,3 +47,10 @@ func (r *Roster) Holders(organization, application string) int {
 	})
 	return count
 }
+
+// TopSystemRole returns the highest role of the system ladder.
+func (r *Roster) TopSystemRole() string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return rules("", nil, r.system.policy).SystemRoles[0].Name
+}

@@ -1,0 +1,151 @@
+package validation
+
+import (
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+var labelsPath = field.NewPath("metadata", "labels")
+
+// stayAsItIs refuses to change what is on its way out: what it says is what its deletion was judged by.
+func (j *judge) stayAsItIs() {
+	const why = "the object is being deleted: only its finalizers and annotations may change"
+	for _, name := range j.changed.fields {
+		j.Errors = append(j.Errors, field.Forbidden(field.NewPath("spec", name), why))
+	}
+	if j.changed.labels {
+		j.Errors = append(j.Errors, field.Forbidden(labelsPath, why))
+	}
+}
+
+// protect requires the verb unprotect for what the label on the object keeps: everything but its members.
+func (j *judge) protect() {
+	old := j.request.Old
+	if old == nil || old.GetLabels()[accessv1alpha1.LabelProtected] != accessv1alpha1.ValueTrue || j.changed.only("members") {
+		return
+	}
+	what, at := "deletes it", field.NewPath("metadata", "name")
+	switch {
+	case j.changed.deleted:
+	case j.changed.labels:
+		what, at = "changes its labels", labelsPath
+	default:
+		other := slices.DeleteFunc(slices.Clone(j.changed.fields), func(f string) bool { return f == "members" })
+		what, at = "changes spec."+other[0], field.NewPath("spec", other[0])
+	}
+	o := j.object()
+	j.Rights = append(j.Rights, Right{
+		AnyOf: objectRight(VerbUnprotect, o), Field: at,
+		Reason: fmt.Sprintf("%s is protected by the label %s=%s and this %s; without the right only members may change",
+			o, accessv1alpha1.LabelProtected, accessv1alpha1.ValueTrue, what),
+	})
+}
+
+// join requires the verb join on every group that the object newly names, whether it exists or not.
+func (j *judge) join() {
+	var was, is []accessv1alpha1.GroupName
+	name, what := "groups", "the user becomes a member of"
+	switch made := j.request.New.(type) {
+	case *accessv1alpha1.UserAccess:
+		is = made.Spec.Groups
+		if old, ok := j.request.Old.(*accessv1alpha1.UserAccess); ok && old != nil {
+			was = old.Spec.Groups
+		}
+	case *accessv1alpha1.AccessGroup:
+		name, what = "memberGroups", "this group takes in the members of"
+		is = made.Spec.MemberGroups
+		if old, ok := j.request.Old.(*accessv1alpha1.AccessGroup); ok && old != nil {
+			was = old.Spec.MemberGroups
+		}
+	}
+	for i, group := range is {
+		if slices.Contains(was, group) {
+			continue
+		}
+		named := roster.Object{Kind: roster.KindAccessGroup, Namespace: j.object().Namespace, Name: string(group)}
+		j.Rights = append(j.Rights, Right{
+			AnyOf: objectRight(VerbJoin, named), Field: field.NewPath("spec", name).Index(i),
+			Reason: fmt.Sprintf("%s %s, now or as soon as it exists", what, named),
+		})
+	}
+}
+
+// changePolicy requires the right to grant every role for a change to what decides about roles, or guards them.
+func (j *judge) changePolicy() {
+	o := j.object()
+	if o.Kind != roster.KindAccessPolicy {
+		return
+	}
+	at := field.NewPath("spec")
+	if !j.changed.created && !j.changed.deleted {
+		i := slices.IndexFunc(j.changed.fields, func(name string) bool {
+			return name != "userConfigMaps" && name != "notificationChannels"
+		})
+		if i < 0 {
+			return
+		}
+		at = at.Child(j.changed.fields[i])
+	}
+	namespace, where := o.Namespace, "in organization "+o.Namespace
+	if namespace == j.Roster.SystemNamespace() {
+		namespace, where = "", "in every organization"
+	}
+	for _, resource := range []string{ResourceApplicationRoles, ResourceOrganizationRoles, ResourceSystemRoles} {
+		j.Rights = append(j.Rights, Right{
+			AnyOf: []Attributes{{Verb: VerbGrant, Group: GrantsGroup, Resource: resource, Namespace: namespace}},
+			Field: at,
+			Reason: fmt.Sprintf("%s says what every grant %s comes to: who changes it must be allowed to grant any of the %s",
+				o, where, resource),
+		})
+	}
+}
+
+// own refuses what is wrong with the object whatever else there is, and what neither schema nor CEL can see.
+func (j *judge) own() {
+	if j.request.New == nil {
+		return
+	}
+	j.ownAnnotation()
+	j.ownSelector()
+	value, is := j.request.New.GetLabels()[accessv1alpha1.LabelProtected]
+	if was := j.oldLabels()[accessv1alpha1.LabelProtected]; is && value != was && value != accessv1alpha1.ValueTrue {
+		j.Errors = append(j.Errors, field.NotSupported(labelsPath.Key(accessv1alpha1.LabelProtected), value,
+			[]string{accessv1alpha1.ValueTrue}))
+	}
+}
+
+func (j *judge) oldLabels() map[string]string {
+	if j.request.Old == nil {
+		return nil
+	}
+	return j.request.Old.GetLabels()
+}
+
+func (j *judge) ownAnnotation() {
+	value, is := j.request.New.GetAnnotations()[accessv1alpha1.AnnotationAllowRevocation]
+	if !is || (j.request.Old != nil && j.request.Old.GetAnnotations()[accessv1alpha1.AnnotationAllowRevocation] == value) {
+		return
+	}
+	if _, err := parseAllowance(value); err != nil {
+		j.Errors = append(j.Errors, field.Invalid(
+			field.NewPath("metadata", "annotations").Key(accessv1alpha1.AnnotationAllowRevocation), value, err.Error()))
+	}
+}
+
+func (j *judge) ownSelector() {
+	made, ok := j.request.New.(*accessv1alpha1.AccessGroup)
+	if !ok || made.Spec.MemberSelector == nil {
+		return
+	}
+	if old, ok := j.request.Old.(*accessv1alpha1.AccessGroup); ok && old != nil &&
+		equality.Semantic.DeepEqual(old.Spec.MemberSelector, made.Spec.MemberSelector) {
+		return
+	}
+	j.Errors = append(j.Errors, validateSelector(made.Spec.MemberSelector, field.NewPath("spec", "memberSelector"))...)
+}

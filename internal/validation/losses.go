@@ -1,0 +1,231 @@
+package validation
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/resolve"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+// lossWindow is over how long losses of access are counted together.
+const lossWindow = 10 * time.Minute
+
+// Losses knows who lost access of late, by whatever cause. It is safe for concurrent use.
+type Losses struct {
+	mu  sync.Mutex
+	all []loss // by time
+}
+
+type loss struct {
+	at time.Time
+	roster.Difference
+}
+
+// NewLosses returns a record of losses that has seen none.
+func NewLosses() *Losses { return &Losses{} }
+
+// Note takes in what came of a settling.
+func (l *Losses) Note(changes *roster.Changes, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.forget(now)
+	for i := range changes.Users {
+		if d := &changes.Users[i].Difference; d.Before != nil && losesAny(d.Before, d.After) {
+			l.all = append(l.all, loss{now, *d})
+		}
+	}
+}
+
+func (l *Losses) forget(now time.Time) {
+	old := slices.IndexFunc(l.all, func(each loss) bool { return each.at.After(now.Add(-lossWindow)) })
+	if old < 0 {
+		old = len(l.all)
+	}
+	l.all = slices.Delete(l.all, 0, old)
+}
+
+// lost returns the users who lost all access to the application of late.
+func (l *Losses) lost(organization, application string, now time.Time) map[string]struct{} {
+	users := map[string]struct{}{}
+	if l == nil {
+		return users
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.forget(now)
+	for i := range l.all {
+		d := &l.all[i]
+		if d.Organization == organization && loses(d.Before, d.After, application) {
+			users[d.User] = struct{}{}
+		}
+	}
+	return users
+}
+
+func losesAny(before, after *resolve.Decision) bool {
+	return loses(before, after, "") || slices.ContainsFunc(before.Applications, func(a resolve.ApplicationAccess) bool {
+		return loses(before, after, a.Application)
+	}) || (after != nil && slices.ContainsFunc(after.Applications, func(a resolve.ApplicationAccess) bool {
+		return loses(before, after, a.Application)
+	}))
+}
+
+// loses says whether there was access to the application, and is none; an empty name stands for one that nothing names.
+func loses(before, after *resolve.Decision, application string) bool {
+	return before.Application(application).GivesAccess() &&
+		(after == nil || !after.Application(application).GivesAccess())
+}
+
+// brake refuses a change by which more users would have lost all access to an application, within ten minutes, than the
+// policy allows (docs/admission.md, revocation brake). What the change sets an end to counts as taken now.
+func (j *judge) brake(trial *roster.Trial) {
+	taken := map[string]map[string]map[string]struct{}{} // organization, application, user
+	for i := range trial.Users {
+		u := &trial.Users[i]
+		o := trial.Organizations[u.Namespace]
+		if o == nil || len(limitsOf(o)) == 0 {
+			continue
+		}
+		eachMoment(u, trial.Now, func(m *moment) bool {
+			if !losesAny(m.before, m.after) {
+				return true
+			}
+			for _, application := range append([]string{""}, o.Applications...) {
+				if loses(m.before, m.after, application) {
+					add(taken, u.Namespace, application, u.User)
+				}
+			}
+			return true
+		})
+	}
+	var allowed allowance
+	if o := j.request.New; o != nil {
+		allowed, _ = parseAllowance(o.GetAnnotations()[accessv1alpha1.AnnotationAllowRevocation])
+	} else {
+		allowed, _ = parseAllowance(j.request.Old.GetAnnotations()[accessv1alpha1.AnnotationAllowRevocation])
+	}
+	for _, organization := range sortedKeys(taken) {
+		for _, application := range sortedKeys(taken[organization]) {
+			j.brakeAt(trial, organization, application, taken[organization][application], allowed)
+		}
+	}
+}
+
+func add(taken map[string]map[string]map[string]struct{}, organization, application, user string) {
+	if taken[organization] == nil {
+		taken[organization] = map[string]map[string]struct{}{}
+	}
+	if taken[organization][application] == nil {
+		taken[organization][application] = map[string]struct{}{}
+	}
+	taken[organization][application][user] = struct{}{}
+}
+
+func (j *judge) brakeAt(
+	trial *roster.Trial, organization, application string, taken map[string]struct{}, allowed allowance,
+) {
+	before := 0
+	for user := range j.Losses.lost(organization, application, trial.Now) {
+		_, again := taken[user]
+		if d := j.Roster.Decision(organization, user); !again && (d == nil || !d.Application(application).GivesAccess()) {
+			before++
+		}
+	}
+	all := before + len(taken)
+	if all <= allowed.users && trial.Now.Before(allowed.deadline) {
+		return
+	}
+	holders := -1
+	for _, l := range limitsOf(trial.Organizations[organization]) {
+		most, what := l.most, fmt.Sprintf("%d users", l.most)
+		if l.percent {
+			if holders < 0 {
+				holders = j.Roster.Holders(organization, application) + before
+			}
+			most, what = holders*l.most/100, fmt.Sprintf("%d percent of %d users", l.most, holders)
+		}
+		if all <= most {
+			continue
+		}
+		j.Braked = append(j.Braked, field.Forbidden(j.changed.path(""), fmt.Sprintf(
+			"%d users would lose all access to %s of organization %s, after %d within the last ten minutes: together more than "+
+				"the %s that %s allows. If that is meant, annotate the object with %s: %q",
+			len(taken), nameOf(application), organization, before, what, l.source,
+			accessv1alpha1.AnnotationAllowRevocation,
+			fmt.Sprintf("%d@%s", all, trial.Now.Add(time.Hour).UTC().Format(time.RFC3339)))))
+		return
+	}
+}
+
+func nameOf(application string) string {
+	if application == "" {
+		return "every application that nothing names"
+	}
+	return "application " + application
+}
+
+// limit is one limit of a policy.
+type limit struct {
+	most    int
+	percent bool
+	source  string
+}
+
+// limitsOf returns the limits that hold for the organization: its own and the system namespace's, as they are before
+// the change.
+func limitsOf(o *roster.TriedOrganization) []limit {
+	var limits []limit
+	policies := []*accessv1alpha1.AccessPolicy{o.PolicyBefore}
+	if o.SystemBefore != o.PolicyBefore {
+		policies = append(policies, o.SystemBefore)
+	}
+	for _, p := range policies {
+		if p == nil {
+			continue
+		}
+		source := roster.Object{Kind: roster.KindAccessPolicy, Namespace: p.Namespace, Name: p.Name}.String() +
+			" in spec.revocationLimit"
+		if most := p.Spec.RevocationLimit.Users; most != nil {
+			limits = append(limits, limit{int(*most), false, source + ".users"})
+		}
+		if most := p.Spec.RevocationLimit.Percent; most != nil {
+			limits = append(limits, limit{int(*most), true, source + ".percent"})
+		}
+	}
+	return limits
+}
+
+// allowance lets a change take access from as many users, until the deadline.
+type allowance struct {
+	users    int
+	deadline time.Time
+}
+
+func parseAllowance(value string) (allowance, error) {
+	const form = `must be "<users>@<RFC 3339 deadline>", such as "40@2027-01-31T18:00:00Z"`
+	users, deadline, found := strings.Cut(value, "@")
+	if !found {
+		return allowance{}, errors.New(form)
+	}
+	count, err := strconv.Atoi(users)
+	if err != nil || count < 0 {
+		return allowance{}, fmt.Errorf("%s: %q is not a number of users", form, users)
+	}
+	until, err := time.Parse(time.RFC3339, deadline)
+	if err != nil {
+		return allowance{}, fmt.Errorf("%s: %q is not an instant", form, deadline)
+	}
+	return allowance{count, until}, nil
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,128 @@
+package validation
+
+import (
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/resolve"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+// The verbs, the API group and its resources that RBAC gives the right to grant by. There are no objects of these
+// resources; they exist in roles only (docs/admission.md, the right to grant).
+const (
+	VerbGrant     = "grant"
+	VerbJoin      = "join"
+	VerbUnprotect = "unprotect"
+
+	GrantsGroup               = "grants.access.usher.dev"
+	ResourceApplicationRoles  = "applicationroles"
+	ResourceOrganizationRoles = "organizationroles"
+	ResourceSystemRoles       = "systemroles"
+	ResourceDataPermissions   = "datapermissions"
+)
+
+// Right is something that the requester must be allowed to do: any one of AnyOf is enough. The first is the narrowest,
+// and what a message names.
+type Right struct {
+	AnyOf []Attributes
+	// Field is what in the object takes the right, Reason what the change would bring.
+	Field  *field.Path
+	Reason string
+}
+
+// Attributes are those of a SubjectAccessReview. An empty Namespace means all namespaces, an empty Name all names.
+type Attributes struct {
+	Verb, Group, Resource, Subresource, Namespace, Name string
+}
+
+// need tells rights apart. Application is "*" for all; source is set where a role becomes effective, and says by what.
+type need struct{ resource, namespace, application, role, source string }
+
+// require notes the right, unless it is noted already. The reason is made only where it is needed.
+func (j *judge) require(n need, at *field.Path, more []Attributes, reason func() string) {
+	if _, again := j.needed[n]; again {
+		return
+	}
+	if n.source != "" {
+		declared := n
+		declared.source = ""
+		if _, again := j.needed[declared]; again {
+			return // what is declared takes at least as much
+		}
+	}
+	j.needed[n] = struct{}{}
+	j.Rights = append(j.Rights, Right{AnyOf: append(n.anyOf(), more...), Field: at, Reason: reason()})
+}
+
+func (n *need) anyOf() []Attributes {
+	broad := Attributes{Verb: VerbGrant, Group: GrantsGroup, Resource: n.resource, Namespace: n.namespace, Name: n.role}
+	if n.resource == ResourceApplicationRoles && n.application != resolve.AnyApplication {
+		narrow := broad
+		narrow.Subresource = n.application
+		return []Attributes{narrow, broad}
+	}
+	return []Attributes{broad}
+}
+
+// exempting is the right of those whom cross-object checks only warn.
+func (j *judge) exempting() Right {
+	return Right{AnyOf: []Attributes{{
+		Verb: VerbGrant, Group: GrantsGroup, Resource: ResourceSystemRoles, Namespace: j.Roster.SystemNamespace(),
+		Name: j.Roster.TopSystemRole(),
+	}}}
+}
+
+// asWritten returns the rights to the roles that the source gives in the organization and that mean the role: who may
+// grant what is written may also let it take effect.
+func (j *judge) asWritten(s *resolve.Source, o *resolve.Organization, resource, role string) []Attributes {
+	if s == nil {
+		return nil
+	}
+	rules := o.Rules()
+	organizationRole, systemRole := s.OrganizationRole, ""
+	if s.Origin == resolve.SystemGroup || s.Origin == resolve.IndividualAtSystem {
+		entry := s.Entry(rules.Organization)
+		if entry == nil {
+			return nil
+		}
+		organizationRole, systemRole = entry.OrganizationRole, entry.Role
+	}
+	var rights []Attributes
+	for _, r := range rules.OrganizationRoles {
+		if resource == ResourceApplicationRoles && r.Name == organizationRole && r.ApplicationRole == role {
+			rights = append(rights, Attributes{
+				Verb: VerbGrant, Group: GrantsGroup, Resource: ResourceOrganizationRoles,
+				Namespace: rules.Organization, Name: r.Name,
+			})
+		}
+	}
+	for _, r := range rules.SystemRoles {
+		meaning := r.ApplicationRole
+		if resource == ResourceOrganizationRoles {
+			meaning = r.OrganizationRole
+		}
+		if r.Name == systemRole && meaning == role {
+			rights = append(rights, Attributes{
+				Verb: VerbGrant, Group: GrantsGroup, Resource: ResourceSystemRoles,
+				Namespace: j.Roster.SystemNamespace(), Name: r.Name,
+			})
+		}
+	}
+	return rights
+}
+
+// plurals are the resources of the kinds.
+var plurals = map[roster.Kind]string{
+	roster.KindAccessGroup:       "accessgroups",
+	roster.KindUserAccess:        "useraccesses",
+	roster.KindApplicationAccess: "applicationaccesses",
+	roster.KindAccessPolicy:      "accesspolicies",
+}
+
+// objectRight is a right to the object itself.
+func objectRight(verb string, o roster.Object) []Attributes {
+	return []Attributes{{
+		Verb: verb, Group: accessv1alpha1.GroupVersion.Group, Resource: plurals[o.Kind], Namespace: o.Namespace, Name: o.Name,
+	}}
+}

@@ -1,0 +1,159 @@
+// Package validation says what a change to one object would bring, and what has to be said against it
+// (docs/admission.md). It is pure: objects and a roster go in; errors, warnings and the rights that the change takes come
+// out as plain data. Who holds a right is for the caller to ask.
+package validation
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+// Request is a change to one object of the four kinds.
+type Request struct {
+	// Old and New are the object as it is and as it would be. Without Old it is created, without New deleted.
+	Old, New client.Object
+	// Lingers says that a deleted object does not go at once: it has finalizers, or gets one.
+	Lingers bool
+	// Now is the instant of the request.
+	Now time.Time
+}
+
+// Judgement is what there is to say about a request.
+type Judgement struct {
+	// Errors are reasons to refuse that rest on the object alone.
+	Errors field.ErrorList
+	// Rights are what the requester must hold; each that is missing is a reason to refuse.
+	Rights []Right
+	// Braked are reasons to refuse because too many would lose their access at once (docs/admission.md, revocation
+	// brake).
+	Braked field.ErrorList
+	// Refusals are what takes two objects to be wrong, where crossObjectChecks says Deny: reasons to refuse, but
+	// warnings for a requester who holds Exempting.
+	Refusals  field.ErrorList
+	Exempting Right
+	// Warnings are for the requester to read, whatever the answer.
+	Warnings []string
+	// Organizations are those that the judgement rests on, beside the namespace of the object and the system namespace:
+	// what has to be read anew to be sure of it. Sorted.
+	Organizations []string
+}
+
+// Validator judges requests by a roster.
+type Validator struct {
+	Roster *roster.Roster
+	// Settle settles the roster. It is called where objects were set since it last was.
+	Settle func()
+	// Losses is what was lost of late. Nil: nothing.
+	Losses *Losses
+}
+
+// attempts bounds how often a roster is settled for one request: objects may be set all the time.
+const attempts = 20
+
+// ErrBehind says that the roster could not be settled: more changes arrive than it can take in. The request may be made
+// again.
+var ErrBehind = errors.New("the roster is behind what the API server tells; try again")
+
+// Judge says what there is to say about the request. The cost grows with the users whom the change touches, and with
+// their windows that will open or close. The roster stays as it is. The only error is [ErrBehind].
+func (v *Validator) Judge(request *Request) (*Judgement, error) {
+	j := newJudge(v, request)
+	if request.Old != nil && request.Old.GetDeletionTimestamp() != nil {
+		return j.beingDeleted()
+	}
+	j.own()
+	j.protect()
+	j.join()
+	j.changePolicy()
+	if len(j.Errors) > 0 {
+		return j.done(), nil
+	}
+	if request.New == nil && request.Lingers {
+		// It first gives no role any more, while all that it takes still counts (docs/rules.md R1); then it goes.
+		if err := j.try(request.Old, deletedAt(request.Old, request.Now), j.weigh); err != nil {
+			return nil, err
+		}
+	}
+	if err := j.try(request.Old, request.New, j.weigh); err != nil {
+		return nil, err
+	}
+	return j.done(), nil
+}
+
+// beingDeleted judges a change to an object that is on its way out: its finalizers may change. With the last of them it
+// goes, which takes the rights to what others get by that.
+func (j *judge) beingDeleted() (*Judgement, error) {
+	if j.request.New == nil {
+		return j.done(), nil
+	}
+	j.stayAsItIs()
+	if len(j.Errors) > 0 || len(j.request.New.GetFinalizers()) > 0 {
+		return j.done(), nil
+	}
+	if err := j.try(j.request.Old, nil, j.weighRights); err != nil {
+		return nil, err
+	}
+	return j.done(), nil
+}
+
+// judge collects a judgement.
+type judge struct {
+	*Validator
+	Judgement
+
+	request *Request
+	changed changes
+	needed  map[need]struct{}
+	shown   shown
+}
+
+func newJudge(v *Validator, request *Request) *judge {
+	return &judge{Validator: v, request: request, changed: changesOf(request), needed: map[need]struct{}{}}
+}
+
+// try looks at what the change from before to after would bring.
+func (j *judge) try(before, after client.Object, weigh func(*roster.Trial)) error {
+	for range attempts {
+		trial, settled := j.Roster.Try(before, after, j.request.Now)
+		if settled {
+			for name := range trial.Organizations {
+				j.Organizations = append(j.Organizations, name)
+			}
+			weigh(trial)
+			return nil
+		}
+		j.Settle()
+	}
+	return ErrBehind
+}
+
+func (j *judge) weigh(trial *roster.Trial) {
+	j.weighRights(trial)
+	j.checkConflicts(trial)
+	j.checkAdministrators(trial)
+	j.brake(trial)
+	j.warn(trial)
+}
+
+func (j *judge) weighRights(trial *roster.Trial) {
+	// Who may change a policy may grant every role: what its users get by it takes nothing more.
+	if trial.Object.Kind != roster.KindAccessPolicy {
+		j.declare(trial)
+		j.raise(trial)
+	}
+	j.widen(trial)
+}
+
+func (j *judge) done() *Judgement {
+	j.shown.conclude(j)
+	slices.Sort(j.Organizations)
+	j.Organizations = slices.Compact(j.Organizations)
+	j.Exempting = j.exempting()
+	return &j.Judgement
+}

@@ -1,0 +1,260 @@
+package validation
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/resolve"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+// validateSelector says what is wrong with a selector that the schema lets pass, such as a label key of a form that no
+// object can have.
+func validateSelector(selector *metav1.LabelSelector, at *field.Path) field.ErrorList {
+	return metav1validation.ValidateLabelSelector(selector, metav1validation.LabelSelectorValidationOptions{}, at)
+}
+
+// warn tells of what the change brings that will not do what it says, or more than it says.
+func (j *judge) warn(trial *roster.Trial) {
+	if j.request.New == nil {
+		return
+	}
+	j.warnOfPlace(trial)
+	j.warnOfReferences(trial)
+	switch made := j.request.New.(type) {
+	case *accessv1alpha1.AccessGroup:
+		j.warnOfNaming(made)
+		j.warnOfAlike(made)
+		j.warnOfPast(made.Spec.ApplicationAccess)
+	case *accessv1alpha1.UserAccess:
+		j.warnOfDuplicates(made)
+		j.warnOfPast(made.Spec.ApplicationAccess)
+	}
+}
+
+func (j *judge) warning(format string, args ...any) {
+	j.Warnings = append(j.Warnings, fmt.Sprintf(format, args...))
+}
+
+// warnOfPlace tells of objects, and of fields, that count for nothing where they are.
+func (j *judge) warnOfPlace(trial *roster.Trial) {
+	system := j.Roster.SystemNamespace()
+	atSystem := trial.Object.Namespace == system
+	if !trial.Selected && j.changed.created {
+		j.warning("namespace %s is not selected as an organization: %s counts for nothing until it is",
+			trial.Object.Namespace, trial.Object)
+	}
+	switch made := j.request.New.(type) {
+	case *accessv1alpha1.AccessGroup:
+		isSystem := made.Spec.Type == accessv1alpha1.GroupTypeSystem
+		switch {
+		case !j.changed.created:
+		case isSystem && !atSystem:
+			j.warning("spec.type: a System group counts only in the namespace %s; %s counts for nothing", system, trial.Object)
+		case !isSystem && atSystem:
+			j.warning("spec.type: an Organization group counts only in an organization, and %s is none; %s counts for nothing",
+				system, trial.Object)
+		}
+	case *accessv1alpha1.ApplicationAccess:
+		if atSystem && j.changed.created {
+			j.warning("%s is no organization: %s counts for nothing", system, trial.Object)
+		}
+	case *accessv1alpha1.UserAccess:
+		if atSystem && j.changed.touch("organizationRole") && made.Spec.OrganizationRole != "" {
+			j.warning("spec.organizationRole counts for nothing in %s: roles across organizations are in spec.systemAccess", system)
+		}
+		if atSystem && j.changed.touch("applicationAccess") && len(made.Spec.ApplicationAccess) > 0 {
+			j.warning("spec.applicationAccess counts for nothing in %s: roles across organizations are in spec.systemAccess", system)
+		}
+		if !atSystem && j.changed.touch("systemAccess") && len(made.Spec.SystemAccess) > 0 {
+			j.warning("spec.systemAccess counts for nothing outside %s", system)
+		}
+	case *accessv1alpha1.AccessPolicy:
+		if !atSystem && j.changed.touch("systemRoles") && len(made.Spec.SystemRoles) > 0 {
+			j.warning("spec.systemRoles counts for nothing outside %s", system)
+		}
+	}
+}
+
+// warnOfReferences tells of names that the object newly uses and that nothing has. They are not refused: what they name
+// may arrive later.
+func (j *judge) warnOfReferences(trial *roster.Trial) {
+	more := 0
+	for i, u := range trial.UnresolvedAfter {
+		if slices.Contains(trial.UnresolvedBefore, u) {
+			continue
+		}
+		if i >= mostShown {
+			more++
+			continue
+		}
+		where := trial.Object.Namespace
+		if u.Organization != "" {
+			where = string(u.Organization)
+		}
+		suggestion := ""
+		if near := nearest(u.Name, j.known(u.Kind, where)); near != "" {
+			suggestion = fmt.Sprintf("; did you mean %s?", near)
+		}
+		j.warning("%s: there is no %s %s in %s%s It counts for nothing until there is", u.Field, noun(u.Kind), u.Name, where,
+			sentence(suggestion))
+	}
+	if more > 0 {
+		j.warning("and %d more names that nothing has", more)
+	}
+}
+
+func sentence(suggestion string) string {
+	if suggestion == "" {
+		return "."
+	}
+	return suggestion
+}
+
+func noun(kind accessv1alpha1.ReferenceKind) string {
+	switch kind {
+	case accessv1alpha1.ReferenceAccessGroup:
+		return "AccessGroup"
+	case accessv1alpha1.ReferenceApplicationRole:
+		return "application role"
+	case accessv1alpha1.ReferenceOrganizationRole:
+		return "organization role"
+	case accessv1alpha1.ReferenceSystemRole:
+		return "system role"
+	default:
+		return "notification channel"
+	}
+}
+
+// known lists the names of the kind that there are.
+func (j *judge) known(kind accessv1alpha1.ReferenceKind, namespace string) []string {
+	var names []string
+	if kind == accessv1alpha1.ReferenceAccessGroup {
+		for _, o := range j.Roster.Objects(namespace) {
+			if o.Kind == roster.KindAccessGroup {
+				names = append(names, o.Name)
+			}
+		}
+		return names
+	}
+	o := j.Roster.Organization(namespace)
+	if o == nil {
+		return nil
+	}
+	names = append(names, resolve.NoAccess)
+	switch rules := o.Rules(); kind {
+	case accessv1alpha1.ReferenceApplicationRole:
+		for _, r := range rules.ApplicationRoles {
+			names = append(names, r.Name)
+		}
+	case accessv1alpha1.ReferenceOrganizationRole:
+		for _, r := range rules.OrganizationRoles {
+			names = append(names, r.Name)
+		}
+	case accessv1alpha1.ReferenceSystemRole:
+		for _, r := range rules.SystemRoles {
+			names = append(names, r.Name)
+		}
+	}
+	return names
+}
+
+// warnOfNaming tells who has what the group comes to give because they named it before: whoever gives it something may
+// not know of them.
+func (j *judge) warnOfNaming(made *accessv1alpha1.AccessGroup) {
+	if !j.changed.created && !j.changed.touch("organizationRole") && !j.changed.touch("applicationAccess") &&
+		!j.changed.touch("systemAccess") && !j.changed.touch("memberSelector") && !j.changed.touch("privileges") {
+		return
+	}
+	groups, users := j.Roster.Naming(made.Namespace, made.Name)
+	if len(groups)+len(users) == 0 {
+		return
+	}
+	j.warning("%s is named already and gives what it gives to them, too: %s", objectOf(made),
+		strings.Join(append(some("group", groups), some("user", users)...), "; "))
+}
+
+// some lists the first of the names, and counts the rest.
+func some(what string, names []string) []string {
+	const few = 5
+	if len(names) == 0 {
+		return nil
+	}
+	if len(names) > 1 {
+		what += "s"
+	}
+	text := strings.Join(names[:min(few, len(names))], ", ")
+	if more := len(names) - few; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return []string{what + " " + text}
+}
+
+// warnOfAlike tells of members that a person would take for one: users are case-sensitive.
+func (j *judge) warnOfAlike(made *accessv1alpha1.AccessGroup) {
+	if !j.changed.touch("members") {
+		return
+	}
+	seen := make(map[string]accessv1alpha1.UserName, len(made.Spec.Members))
+	count := 0
+	for i := range made.Spec.Members {
+		user := made.Spec.Members[i].User
+		folded := strings.ToLower(string(user))
+		if other, again := seen[folded]; again {
+			if count++; count <= mostShown {
+				j.warning("spec.members: %s and %s differ in case only, and are two users", other, user)
+			}
+		}
+		seen[folded] = user
+	}
+	if count > mostShown {
+		j.warning("spec.members: and %d more that differ in case only", count-mostShown)
+	}
+}
+
+func (j *judge) warnOfPast(grants []accessv1alpha1.ApplicationGrant) {
+	if !j.changed.touch("applicationAccess") {
+		return
+	}
+	count := 0
+	for i := range grants {
+		end := grants[i].NotAfter
+		if end == nil || end.After(j.request.Now) {
+			continue
+		}
+		if count++; count <= mostShown {
+			j.warning("spec.applicationAccess[%s].notAfter: %s has passed; the entry gives nothing", grants[i].Application,
+				end.UTC().Format(time.RFC3339))
+		}
+	}
+	if count > mostShown {
+		j.warning("spec.applicationAccess: and %d more entries whose time has passed", count-mostShown)
+	}
+}
+
+// warnOfDuplicates tells that the user has another UserAccess, of which only one counts.
+func (j *judge) warnOfDuplicates(made *accessv1alpha1.UserAccess) {
+	if !j.changed.created {
+		return
+	}
+	var others []string
+	for _, name := range j.Roster.UserAccesses(made.Namespace, string(made.Spec.User)) {
+		ua := j.Roster.UserAccess(made.Namespace, name)
+		if name != made.Name && ua != nil && !roster.IsMaterialized(ua) && ua.DeletionTimestamp == nil {
+			others = append(others, name)
+		}
+	}
+	if len(others) == 0 {
+		return
+	}
+	counts := slices.Min(append(slices.Clone(others), made.Name))
+	j.warning("spec.user: %s has another UserAccess in %s (%s); only %s counts, and a suspension or closed window of any",
+		made.Spec.User, made.Namespace, strings.Join(others, ", "), counts)
+}

@@ -1,0 +1,63 @@
+package validation
+
+import (
+	"slices"
+	"time"
+
+	"github.com/usher-dev/usher/internal/resolve"
+)
+
+// intersect returns when both windows are open; false where that is never.
+func intersect(a, b resolve.Window) (resolve.Window, bool) {
+	w := a
+	if w.NotBefore.Before(b.NotBefore) { // a zero bound is before every other
+		w.NotBefore = b.NotBefore
+	}
+	if !b.NotAfter.IsZero() && (w.NotAfter.IsZero() || b.NotAfter.Before(w.NotAfter)) {
+		w.NotAfter = b.NotAfter
+	}
+	return w, w.NotAfter.IsZero() || w.NotBefore.Before(w.NotAfter)
+}
+
+// covered says whether at every instant at which the window is open one of the others is. It sorts these.
+func covered(w resolve.Window, by []resolve.Window) bool {
+	slices.SortFunc(by, func(a, b resolve.Window) int { return a.NotBefore.Compare(b.NotBefore) })
+	from := w.NotBefore
+	for _, each := range by {
+		if each.NotBefore.After(from) {
+			return false
+		}
+		if each.NotAfter.IsZero() {
+			return true
+		}
+		if each.NotAfter.After(from) {
+			from = each.NotAfter
+		}
+		if !w.NotAfter.IsZero() && !from.Before(w.NotAfter) {
+			return true
+		}
+	}
+	return false
+}
+
+// opened returns when a grant with the window counts for who has its source in the other windows (none: always).
+func opened(grant resolve.Window, source []resolve.Window) []resolve.Window {
+	if len(source) == 0 {
+		return []resolve.Window{grant}
+	}
+	var open []resolve.Window
+	for _, s := range source {
+		if w, ever := intersect(grant, s); ever {
+			open = append(open, w)
+		}
+	}
+	return open
+}
+
+// since says from when on, where that is not now.
+func since(t, now time.Time) string {
+	if !t.After(now) {
+		return ""
+	}
+	return ", from " + t.UTC().Format(time.RFC3339) + " on"
+}
