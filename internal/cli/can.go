@@ -1,0 +1,168 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/usher-dev/usher/internal/resolve"
+)
+
+// can answers one question by its exit code.
+type can struct {
+	options                   *options
+	user, application, wanted string
+	quiet                     bool
+}
+
+func newCan(o *options) *cobra.Command {
+	c := &can{options: o}
+	command := &cobra.Command{
+		Use:   "can USER APPLICATION ROLE|PERMISSION",
+		Short: "Say whether a user may do something",
+		Long: `Says yes or no, and why on stderr.
+
+A role is asked for as "that role or a higher one". A name that is both a role and a permission is taken for the role.
+
+Exit code: 0 yes, 1 no, 2 error. Whether rows are visible is not asked; the reason names them.`,
+		Example: `  # May amelie edit in finance?
+  kubectl access can amelie@acme.example finance edit -n analytics
+
+  # Is she an Administrator there, next year?
+  kubectl access can amelie@acme.example finance Administrator -n analytics --at 2027-01-01`,
+		Args:        arguments(3, 3, "USER, APPLICATION, and a ROLE or PERMISSION"),
+		Annotations: map[string]string{errorCode: "true"},
+		RunE: func(command *cobra.Command, args []string) error {
+			c.user, c.application, c.wanted = args[0], args[1], args[2]
+			return c.run(command.Context())
+		},
+		ValidArgsFunction: o.complete(completeUser, completeApplication, completeRole),
+	}
+	command.Flags().BoolVarP(&c.quiet, "quiet", "q", false, "Answer by the exit code alone")
+	return command
+}
+
+func (c *can) run(ctx context.Context) error {
+	w, err := c.options.load(ctx)
+	if err != nil {
+		return err
+	}
+	organization, err := w.organization()
+	if err != nil {
+		return err
+	}
+	o := w.Organization(organization)
+	isRole := o.HasApplicationRole(c.wanted)
+	if !isRole && !hasPermission(o, c.wanted) {
+		return unknownRole(o, c.wanted)
+	}
+	// What is missing could turn a yes into a no, and a no into a yes.
+	if err := w.finish(); err != nil {
+		return err
+	}
+	w.noteUnnamed(organization, c.application)
+	d := w.Decision(organization, c.user)
+	if d == nil {
+		return c.answer(false, noDecision(w, organization, c.user))
+	}
+	h := accessHolding(o, c.user, c.application, d.Application(c.application))
+	allowed := slices.Contains(h.Permissions, c.wanted)
+	if isRole {
+		allowed = atLeast(o, h.Role, c.wanted)
+	}
+	return c.answer(allowed, reason(&h))
+}
+
+func (c *can) answer(allowed bool, reason string) error {
+	answer := "no"
+	if allowed {
+		answer = "yes"
+	}
+	if !c.quiet {
+		if _, err := fmt.Fprintln(c.options.streams.Out, answer); err != nil {
+			return &exit{2, err}
+		}
+		c.options.say("%s", reason)
+	}
+	if allowed {
+		return nil
+	}
+	return &exit{code: 1}
+}
+
+// reason is one sentence on what the user holds.
+func reason(h *holding) string {
+	text := fmt.Sprintf("%s is %s of %s", h.User, h.Role, h.Application)
+	if !h.gives() {
+		text = fmt.Sprintf("%s has no access to %s", h.User, h.Application)
+	}
+	text += " in " + h.Organization + ": " + h.Rule
+	if h.Source != "" {
+		text += ", by " + h.Source
+	}
+	if h.NotAfter != nil {
+		text += ", until " + h.until()
+	}
+	if h.gives() && len(h.Filters) > 0 {
+		text += "; rows: " + h.rows()
+	}
+	return text
+}
+
+// noDecision says that nothing is known of the user, and offers names.
+func noDecision(w *world, organization, user string) string {
+	text := fmt.Sprintf("%s has nothing in %s: no grant, no membership and no UserAccess", user, organization)
+	if near := nearest(user, w.Users(organization)); len(near) > 0 {
+		text += "; did you mean " + strings.Join(near, ", or ") + "?"
+	}
+	return text
+}
+
+// noteUnnamed says where nothing names the application: its access is that of any other, which a slip would hide.
+func (w *world) noteUnnamed(organization, application string) {
+	named := w.Applications(organization)
+	if slices.Contains(named, application) {
+		return
+	}
+	text := fmt.Sprintf("nothing names application %s in %s; the access to it is that to any other", application, organization)
+	if near := nearest(application, named); len(near) > 0 {
+		text += "; did you mean " + strings.Join(near, ", or ") + "?"
+	}
+	w.options.say("note: %s", text)
+}
+
+// atLeast says whether the role is the wanted one or a higher one. Everybody has NoAccess or better.
+func atLeast(o *resolve.Organization, role, wanted string) bool {
+	return rungOf(o, role) <= rungOf(o, wanted)
+}
+
+// rungOf is the place of a role on the application ladder, from the highest; NoAccess is below all.
+func rungOf(o *resolve.Organization, role string) int {
+	ladder := o.Rules().ApplicationRoles
+	i := slices.IndexFunc(ladder, func(r resolve.ApplicationRole) bool { return r.Name == role })
+	if i < 0 {
+		return len(ladder)
+	}
+	return i
+}
+
+func hasPermission(o *resolve.Organization, permission string) bool {
+	// The highest role has every permission.
+	return slices.Contains(o.Permissions(o.Rules().ApplicationRoles[0].Name), permission)
+}
+
+func unknownRole(o *resolve.Organization, name string) error {
+	var roles []string
+	for _, r := range o.Rules().ApplicationRoles {
+		roles = append(roles, r.Name)
+	}
+	permissions := o.Permissions(roles[0])
+	text := fmt.Sprintf("%q is no role and no permission of applications in %s.", name, o.Rules().Organization)
+	if near := nearest(name, append(slices.Clone(roles), permissions...)); len(near) > 0 {
+		text += " Did you mean " + strings.Join(near, ", or ") + "?"
+	}
+	return fmt.Errorf("%s Roles: %s. Permissions: %s", text, strings.Join(roles, ", "), some(permissions))
+}

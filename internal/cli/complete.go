@@ -1,0 +1,63 @@
+package cli
+
+import (
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/usher-dev/usher/internal/cli/terminal"
+)
+
+// completer lists what may stand as one argument.
+type completer func(w *world) []string
+
+// complete completes each argument by its own completer, from the same objects that the command would answer from.
+func (o *options) complete(completers ...completer) cobra.CompletionFunc {
+	return func(command *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) >= len(completers) {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return o.completions(command, completers[len(args)]), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completeEach completes every argument alike.
+func (o *options) completeEach(c completer) cobra.CompletionFunc {
+	return func(command *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return o.completions(command, c), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+func (o *options) completions(command *cobra.Command, c completer) []string {
+	quiet := *o
+	quiet.streams = terminal.Quiet(o.streams.In)
+	w, err := quiet.load(command.Context())
+	if err != nil {
+		return nil
+	}
+	return c(w)
+}
+
+func completeUser(w *world) []string { return w.users(w.organizations()) }
+
+func completeApplication(w *world) []string {
+	var all []string
+	for _, organization := range w.organizations() {
+		all = append(all, w.Applications(organization)...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func completeRole(w *world) []string {
+	var all []string
+	for _, organization := range w.organizations() {
+		o := w.Organization(organization)
+		for _, r := range o.Rules().ApplicationRoles {
+			all = append(all, r.Name)
+		}
+		all = append(all, o.Permissions(o.Rules().ApplicationRoles[0].Name)...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}

@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/usher-dev/usher/internal/cli/terminal"
+)
+
+// Version is set when the plugin is built.
+var Version = "dev"
+
+// exit is an error with the exit code that it takes. One without a message has been told already.
+type exit struct {
+	code int
+	err  error
+}
+
+func (e *exit) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exit) Unwrap() error { return e.err }
+
+// Main runs the plugin and returns its exit code. The clock is read where --at does not say of which instant is asked.
+func Main(ctx context.Context, args []string, streams terminal.Streams, clock func() time.Time) int {
+	o := newOptions(streams, clock)
+	root := newRoot(o) //nolint:contextcheck // a command runs with the context that it is executed with below
+	root.SetArgs(args)
+	root.SetIn(streams.In)
+	root.SetOut(streams.Out)
+	root.SetErr(streams.ErrOut)
+	called, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return 0
+	}
+	code := 1
+	if called != nil && called.Annotations[errorCode] != "" {
+		code = 2
+	}
+	var e *exit
+	if errors.As(err, &e) {
+		code = e.code
+		if e.err == nil {
+			return code
+		}
+	}
+	// What cannot be written here nobody misses.
+	_, _ = fmt.Fprintln(streams.ErrOut, "error: "+terminal.EscapeLines(strings.TrimSpace(err.Error())))
+	return code
+}
+
+// errorCode is the annotation of commands whose exit code 1 is an answer: their errors are 2.
+const errorCode = "access.usher.dev/error-code-2"
+
+func newRoot(o *options) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "kubectl-access",
+		Short: "Who may do what, and why",
+		Long: `Answers who may do what in which application, and why.
+
+Every question is answered from the objects of a cluster, as kubectl reaches it, or from files with -f or -k and without
+a cluster. The answer is that of the manager: the same rules decide.`,
+		Example: `  # Who may do what, in the files of a directory
+  kubectl access matrix -f config/samples -R
+
+  # Why amelie has in finance what she has
+  kubectl access explain amelie@acme.example -a finance -n analytics`,
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl access"},
+		Version:       Version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+	}
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fmt.Errorf("%w\nSee '%s --help'", err, c.CommandPath())
+	})
+	o.addFlags(root)
+	root.AddCommand(
+		newCan(o), newList(o), newWhoCan(o),
+	)
+	for _, c := range root.Commands() {
+		c.DisableFlagsInUseLine = true
+	}
+	return root
+}

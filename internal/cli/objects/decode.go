@@ -1,0 +1,194 @@
+package objects
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	kjson "sigs.k8s.io/json"
+	"sigs.k8s.io/yaml"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+var scheme = newScheme()
+
+func newScheme() *runtime.Scheme {
+	s := runtime.NewScheme()
+	utilruntime.Must(accessv1alpha1.AddToScheme(s))
+	utilruntime.Must(corev1.AddToScheme(s))
+	return s
+}
+
+// header is what tells of which kind an object is.
+type header struct {
+	APIVersion string            `json:"apiVersion"`
+	Kind       string            `json:"kind"`
+	Items      []json.RawMessage `json:"items"`
+	Metadata   struct {
+		Name string `json:"name"`
+	} `json:"metadata"`
+}
+
+// found is what a document holds.
+type found struct {
+	objects  []Object
+	problems []Problem
+	notes    []string
+	ignored  []string
+}
+
+// decode reads one document: an object, a list of objects, or nothing.
+func decode(d *document, namespace string) found {
+	var f found
+	encoded, err := d.json()
+	if err != nil {
+		f.problem(d, "", err)
+		return f
+	}
+	if text := bytes.TrimSpace(encoded); len(text) == 0 || bytes.Equal(text, []byte("null")) {
+		return f
+	}
+	f.decode(d, "", encoded, namespace)
+	return f
+}
+
+func (f *found) problem(d *document, path string, err error) {
+	f.problems = append(f.problems, Problem{Origin{d.file, d.lineOfError(path, err)}, trimLine(err)})
+}
+
+func (f *found) decode(d *document, path string, encoded []byte, namespace string) {
+	var h header
+	if encoded[0] == '[' {
+		f.notes = append(f.notes, fmt.Sprintf("%s:%d: ignored: it is a list, not an object", d.file, d.line(path)))
+		return
+	}
+	if err := json.Unmarshal(encoded, &h); err != nil {
+		f.problem(d, path, fmt.Errorf("this is no object: %w", err))
+		return
+	}
+	version, _ := schema.ParseGroupVersion(h.APIVersion)
+	switch {
+	case h.APIVersion == "" || h.Kind == "":
+		f.notes = append(f.notes, fmt.Sprintf("%s:%d: ignored: it has no apiVersion and kind", d.file, d.line(path)))
+	case strings.HasSuffix(h.Kind, "List") && (version == corev1.SchemeGroupVersion || version == accessv1alpha1.GroupVersion):
+		for i, item := range h.Items {
+			f.decode(d, joinPath(path, "items["+strconv.Itoa(i)+"]"), item, namespace)
+		}
+	case version == corev1.SchemeGroupVersion && h.Kind == "Namespace":
+		f.add(d, path, encoded, &corev1.Namespace{}, "")
+	case version.Group != accessv1alpha1.GroupVersion.Group:
+		f.ignored = append(f.ignored, h.Kind)
+	case version != accessv1alpha1.GroupVersion:
+		f.problem(d, path, fmt.Errorf("apiVersion %s: unknown; this plugin reads %s", h.APIVersion, accessv1alpha1.GroupVersion))
+	default:
+		made, err := scheme.New(version.WithKind(h.Kind))
+		if err != nil {
+			f.problem(d, path, fmt.Errorf("kind %s: there is none in %s", h.Kind, h.APIVersion))
+			return
+		}
+		f.add(d, path, encoded, made.(client.Object), namespace)
+	}
+}
+
+// add takes the object in. One with a field that its kind does not have is refused as a whole, as the API server
+// refuses it from kubectl: what was meant is not known.
+func (f *found) add(d *document, path string, encoded []byte, into client.Object, namespace string) {
+	strict, err := kjson.UnmarshalStrict(encoded, into)
+	if err == nil && len(strict) > 0 {
+		err = errors.Join(strict...)
+	}
+	name := into.GetName()
+	if err == nil && name == "" {
+		err = errors.New("metadata.name: missing")
+	}
+	if err != nil {
+		var h header
+		_ = json.Unmarshal(encoded, &h) // it has been decoded before
+		f.problem(d, path, fmt.Errorf("%s %s: %w", h.Kind, h.Metadata.Name, err))
+		return
+	}
+	if _, is := into.(*corev1.Namespace); !is && into.GetNamespace() == "" {
+		into.SetNamespace(namespace)
+	}
+	f.objects = append(f.objects, Object{
+		Object: into, Origin: Origin{d.file, d.line(path)}, text: d, path: path,
+	})
+}
+
+// json returns the document as JSON. Keys that are given twice are an error.
+func (d *document) json() ([]byte, error) {
+	if text := bytes.TrimSpace(d.text); len(text) > 0 && text[0] == '{' && json.Valid(text) {
+		return text, nil
+	}
+	return yaml.YAMLToJSONStrict(d.text)
+}
+
+var (
+	yamlLine     = regexp.MustCompile(`(?:yaml: )?line (\d+): `)
+	unknownField = regexp.MustCompile(`(?:unknown|duplicate) field "([^"]+)"`)
+)
+
+// lineOfError returns the line of the file that an error is about: the one that the YAML parser names, that of the
+// field, or that of the value.
+func (d *document) lineOfError(path string, err error) int {
+	if match := yamlLine.FindStringSubmatch(err.Error()); match != nil {
+		if line, err := strconv.Atoi(match[1]); err == nil {
+			return d.first + line - 1
+		}
+	}
+	if match := unknownField.FindStringSubmatch(err.Error()); match != nil {
+		return d.line(joinPath(path, match[1]))
+	}
+	var mistyped *json.UnmarshalTypeError
+	if errors.As(err, &mistyped) && mistyped.Field != "" {
+		return d.line(joinPath(path, mistyped.Field))
+	}
+	var unparsed *time.ParseError
+	if errors.As(err, &unparsed) {
+		if line := d.lineOfValue(strings.Trim(unparsed.Value, `"`)); line > 0 {
+			return line
+		}
+	}
+	return d.line(path)
+}
+
+// trimLine says the same for people: without the line within the document, since the origin says the line within the
+// file, and without words of Go.
+func trimLine(err error) error {
+	message := yamlLine.ReplaceAllString(err.Error(), "")
+	var mistyped *json.UnmarshalTypeError
+	if errors.As(err, &mistyped) && mistyped.Field != "" {
+		before, _, _ := strings.Cut(message, "json: ")
+		message = fmt.Sprintf("%s%s: there is %s where something else belongs", before, mistyped.Field, article(mistyped.Value))
+	}
+	var unparsed *time.ParseError
+	if errors.As(err, &unparsed) {
+		before, _, _ := strings.Cut(message, "parsing time")
+		message = fmt.Sprintf("%s%q is not an instant; write it as 2026-07-01T09:00:00Z", before, strings.Trim(unparsed.Value, `"`))
+	}
+	for _, noise := range []string{"error converting YAML to JSON: ", "yaml: unmarshal errors:\n ", "yaml: "} {
+		message = strings.TrimPrefix(message, noise)
+	}
+	message = strings.ReplaceAll(message, "\n", "; ")
+	return errors.New(strings.TrimSpace(message))
+}
+
+// article puts an article before the word for a JSON value.
+func article(value string) string {
+	kind, _, _ := strings.Cut(value, " ")
+	if strings.ContainsRune("aeiou", rune(kind[0])) {
+		return "an " + kind
+	}
+	return "a " + kind
+}

@@ -1,0 +1,170 @@
+package objects
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	yamlv3 "go.yaml.in/yaml/v3"
+)
+
+// document is one document of a file, with what it takes to find a field's line in it. It is parsed for that only when
+// somebody asks: most are never asked about.
+type document struct {
+	file  string
+	first int // its first line in the file, from 1; 0 where lines mean nothing
+	text  []byte
+
+	once sync.Once
+	root *yamlv3.Node
+}
+
+func joinPath(path, field string) string {
+	if path == "" || field == "" {
+		return path + field
+	}
+	return path + "." + field
+}
+
+// line returns the line of what there is of the path; for an empty path the one where the document begins to say
+// something.
+func (d *document) line(path string) int {
+	if d.first == 0 {
+		return 0
+	}
+	if path == "" {
+		return d.first + leadingLines(d.text)
+	}
+	node := d.node()
+	if node == nil {
+		return d.first + leadingLines(d.text)
+	}
+	line := node.Line
+	for _, segment := range segments(path) {
+		next, at := descend(node, segment)
+		if next == nil {
+			break
+		}
+		node, line = next, at
+	}
+	return d.first + line - 1
+}
+
+func (d *document) node() *yamlv3.Node {
+	d.once.Do(func() {
+		var root yamlv3.Node
+		if err := yamlv3.Unmarshal(d.text, &root); err == nil && len(root.Content) == 1 {
+			d.root = root.Content[0]
+		}
+	})
+	return d.root
+}
+
+// leadingLines counts the lines before the first that is neither empty nor a comment.
+func leadingLines(text []byte) int {
+	count := 0
+	for line := range strings.Lines(string(text)) {
+		trimmed := strings.TrimSpace(line)
+		if trimmed != "" && !strings.HasPrefix(trimmed, "#") && trimmed != "---" {
+			return count
+		}
+		count++
+	}
+	return 0
+}
+
+// segments cuts spec.members[3].user into spec, members, [3], user. A key in brackets may hold dots.
+func segments(path string) []string {
+	var cut []string
+	for path != "" {
+		switch path[0] {
+		case '.':
+			path = path[1:]
+		case '[':
+			end := strings.IndexByte(path, ']')
+			if end < 0 {
+				return append(cut, path)
+			}
+			cut, path = append(cut, path[:end+1]), path[end+1:]
+		default:
+			end := strings.IndexAny(path, ".[")
+			if end < 0 {
+				return append(cut, path)
+			}
+			cut, path = append(cut, path[:end]), path[end:]
+		}
+	}
+	return cut
+}
+
+// identifying are the fields by which lists of maps name their entries.
+var identifying = []string{"user", "application", "organization", "name"}
+
+// descend returns the node that the segment leads to, and the line to name for it: that of the key in a map.
+func descend(node *yamlv3.Node, segment string) (*yamlv3.Node, int) {
+	for node.Kind == yamlv3.AliasNode {
+		node = node.Alias
+	}
+	inner, isEntry := strings.CutPrefix(segment, "[")
+	if !isEntry {
+		if key, value := entry(node, segment); value != nil {
+			return value, key.Line
+		}
+		return nil, 0
+	}
+	inner = strings.Trim(strings.TrimSuffix(inner, "]"), `"`)
+	if node.Kind != yamlv3.SequenceNode {
+		if key, value := entry(node, inner); value != nil { // the entry of a map, such as a label
+			return value, key.Line
+		}
+		return nil, 0
+	}
+	for _, item := range node.Content {
+		if item.Kind == yamlv3.ScalarNode && item.Value == inner {
+			return item, item.Line
+		}
+		if slices.ContainsFunc(identifying, func(field string) bool {
+			_, value := entry(item, field)
+			return value != nil && value.Value == inner
+		}) {
+			return item, item.Line
+		}
+	}
+	if i, err := strconv.Atoi(inner); err == nil && i >= 0 && i < len(node.Content) {
+		return node.Content[i], node.Content[i].Line
+	}
+	return nil, 0
+}
+
+func entry(node *yamlv3.Node, name string) (key, value *yamlv3.Node) {
+	if node.Kind != yamlv3.MappingNode {
+		return nil, nil
+	}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		if node.Content[i].Value == name {
+			key, value = node.Content[i], node.Content[i+1] // of a key that is given twice, the second
+		}
+	}
+	return key, value
+}
+
+// lineOfValue returns the first line that has the value; 0 where none has.
+func (d *document) lineOfValue(value string) int {
+	root := d.node()
+	if root == nil || d.first == 0 {
+		return 0
+	}
+	line := 0
+	var look func(node *yamlv3.Node)
+	look = func(node *yamlv3.Node) {
+		if line == 0 && node.Kind == yamlv3.ScalarNode && node.Value == value {
+			line = d.first + node.Line - 1
+		}
+		for _, child := range node.Content {
+			look(child)
+		}
+	}
+	look(root)
+	return line
+}

@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+
+	"github.com/usher-dev/usher/internal/cli/terminal"
+)
+
+// options are the flags that all commands share: where the objects come from, and of which instant is asked.
+type options struct {
+	streams terminal.Streams
+	clock   func() time.Time
+	config  *genericclioptions.ConfigFlags
+
+	filenames            []string
+	recursive            bool
+	kustomize            string
+	allNamespaces        bool
+	systemNamespace      string
+	organizationSelector string
+	at                   string
+}
+
+func newOptions(streams terminal.Streams, clock func() time.Time) *options {
+	return &options{
+		streams: streams, clock: clock,
+		config: genericclioptions.NewConfigFlags(true).WithDiscoveryBurst(0),
+	}
+}
+
+func (o *options) addFlags(root *cobra.Command) {
+	flags := root.PersistentFlags()
+	o.config.AddFlags(flags)
+	flags.StringSliceVarP(&o.filenames, "filename", "f", nil,
+		"Files or directories to answer from in place of a cluster; - is standard input")
+	flags.BoolVarP(&o.recursive, "recursive", "R", false, "Read the directories of -f with all that is under them")
+	flags.StringVarP(&o.kustomize, "kustomize", "k", "", "A directory with a kustomization, to answer from what it builds")
+	flags.BoolVarP(&o.allNamespaces, "all-namespaces", "A", false,
+		"Ask in all organizations. With -f and -k that is so unless -n is given")
+	flags.StringVar(&o.systemNamespace, "system-namespace", "access-system",
+		"The namespace above all organizations, as the manager has it")
+	flags.StringVar(&o.organizationSelector, "organization-selector", "",
+		"Label selector over the namespaces that may be organizations, as the manager has it. Empty: with files all; "+
+			"on a cluster those that the manager takes for one")
+	flags.StringVar(&o.at, "at", "",
+		"The instant that is asked about: RFC 3339, or a date for its first moment in UTC. The objects are those of now")
+	root.MarkFlagsMutuallyExclusive("filename", "kustomize")
+	root.MarkFlagsMutuallyExclusive("namespace", "all-namespaces")
+	_ = root.MarkPersistentFlagDirname("kustomize") // the flag exists
+}
+
+// offline says whether the answer comes from files.
+func (o *options) offline() bool { return len(o.filenames) > 0 || o.kustomize != "" }
+
+// namespace returns the namespace that -n names; empty where none does.
+func (o *options) namespace() string { return *o.config.Namespace }
+
+// validate returns every flag's error.
+func (o *options) validate() error {
+	var failures []error
+	for _, problem := range validation.IsDNS1123Label(o.systemNamespace) {
+		failures = append(failures, fmt.Errorf("--system-namespace %q: %s", o.systemNamespace, problem))
+	}
+	if _, err := labels.Parse(o.organizationSelector); err != nil {
+		failures = append(failures, fmt.Errorf("--organization-selector %q: %w", o.organizationSelector, err))
+	}
+	if _, err := o.instant(); err != nil {
+		failures = append(failures, err)
+	}
+	if o.recursive && len(o.filenames) == 0 {
+		failures = append(failures, errors.New("-R: there is no directory to read; give one with -f"))
+	}
+	return errors.Join(failures...)
+}
+
+// instant returns the instant that is asked about, in whole seconds like all windows.
+func (o *options) instant() (time.Time, error) {
+	if o.at == "" {
+		return o.clock().UTC().Truncate(time.Second), nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, strings.TrimSpace(o.at)); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("--at %q: not an instant; write it as 2026-07-01T09:00:00Z or 2026-07-01", o.at)
+}

@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/usher-dev/usher/internal/cli/terminal"
+)
+
+// The output formats.
+const (
+	asTable    = "table"
+	asWide     = "wide"
+	asJSON     = "json"
+	asCSV      = "csv"
+	asHTML     = "html"
+	asMarkdown = "markdown"
+)
+
+// output is the flag -o: one of the formats of a command, the first of them by default.
+type output struct {
+	format  string
+	allowed []string
+}
+
+func newOutput(command *cobra.Command, formats ...string) *output {
+	o := &output{allowed: formats}
+	command.Flags().StringVarP(&o.format, "output", "o", formats[0], "Output format: "+strings.Join(formats, ", "))
+	// The flag exists.
+	_ = command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+	return o
+}
+
+func (o *output) validate() error {
+	if slices.Contains(o.allowed, o.format) {
+		return nil
+	}
+	return fmt.Errorf("-o %s: there is %s", o.format, strings.Join(o.allowed, ", "))
+}
+
+// writeJSON writes the value for programs, readable for people.
+func writeJSON(s *terminal.Streams, value any) error {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(value); err != nil {
+		return err
+	}
+	_, err := s.Out.Write(terminal.EscapeJSON(b.Bytes()))
+	return err
+}
+
+// writeCSV writes a header and rows. A program that calculates does not take a cell for a formula.
+func writeCSV(s *terminal.Streams, header []string, rows [][]string) error {
+	w := csv.NewWriter(s.Out)
+	if err := w.Write(header); err != nil {
+		return err
+	}
+	for _, row := range rows {
+		safe := make([]string, len(row))
+		for i, cell := range row {
+			safe[i] = spreadsheetText(cell)
+		}
+		if err := w.Write(safe); err != nil {
+			return err
+		}
+	}
+	w.Flush()
+	return w.Error()
+}
+
+// spreadsheetText returns the cell so that spreadsheets take it for text: those that begin as a formula does, with an
+// apostrophe before them.
+func spreadsheetText(cell string) string {
+	cell = terminal.Escape(cell)
+	if cell != "" && strings.ContainsRune("=+-@", rune(cell[0])) {
+		return "'" + cell
+	}
+	return cell
+}
+
+// roleCell shows a role; that there is none stands out less.
+func roleCell(h *holding) terminal.Cell {
+	if !h.gives() {
+		return terminal.Cell{Text: h.Role, Style: terminal.Faint}
+	}
+	return terminal.Cell{Text: h.Role}
+}
+
+func plainCells(texts ...string) []terminal.Cell {
+	cells := make([]terminal.Cell, len(texts))
+	for i, text := range texts {
+		cells[i].Text = text
+	}
+	return cells
+}
+
+// arguments returns a check that names what is expected.
+func arguments(minimum, maximum int, usage string) cobra.PositionalArgs {
+	return func(command *cobra.Command, args []string) error {
+		if len(args) >= minimum && (maximum < 0 || len(args) <= maximum) {
+			return nil
+		}
+		return fmt.Errorf("%s takes %s; got %s\nSee '%s --help'", command.Name(), usage,
+			counted(len(args), "argument", "arguments"), command.CommandPath())
+	}
+}

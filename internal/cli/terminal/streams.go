@@ -1,0 +1,62 @@
+package terminal
+
+import (
+	"io"
+	"os"
+
+	"golang.org/x/term"
+)
+
+// Streams are what a command reads and writes, and what is known of the terminal behind them.
+type Streams struct {
+	In     io.Reader
+	Out    io.Writer
+	ErrOut io.Writer
+
+	// Width is how many columns Out has; 0 where it is no terminal: lines are as long as they are.
+	Width int
+	// Colour says whether Out shows colour.
+	Colour bool
+	// ErrIsTerminal says whether what is written to ErrOut can be written over.
+	ErrIsTerminal bool
+}
+
+// Standard returns the streams of the process.
+func Standard() Streams {
+	s := Streams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
+	if out := int(os.Stdout.Fd()); term.IsTerminal(out) {
+		if width, _, err := term.GetSize(out); err == nil {
+			s.Width = width
+		}
+		_, unwanted := os.LookupEnv("NO_COLOR")
+		s.Colour = !unwanted && os.Getenv("TERM") != "dumb"
+	}
+	s.ErrIsTerminal = term.IsTerminal(int(os.Stderr.Fd()))
+	return s
+}
+
+// Style is how a piece of text stands out. It never carries meaning that the text does not.
+type Style string
+
+// The styles.
+const (
+	Plain  Style = ""
+	Bold   Style = "1"
+	Faint  Style = "2"
+	Red    Style = "31"
+	Green  Style = "32"
+	Yellow Style = "33"
+)
+
+// Paint returns the text in the style, where colour is shown.
+func (s *Streams) Paint(text string, style Style) string {
+	if !s.Colour || style == Plain || text == "" {
+		return text
+	}
+	return "\x1b[" + string(style) + "m" + text + "\x1b[0m"
+}
+
+// Quiet returns streams that show nothing.
+func Quiet(in io.Reader) Streams {
+	return Streams{In: in, Out: io.Discard, ErrOut: io.Discard}
+}
