@@ -1,0 +1,173 @@
+package certificate
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+)
+
+// Serving is the certificate that this replica serves, and whether the API server can trust it. It runs on every replica.
+type Serving struct {
+	Reader client.Reader
+	// Secret holds the certificate. Without a name, it comes from files, and only the bundle is looked at.
+	Secret client.ObjectKey
+	// Configuration is the webhook configuration with the bundle.
+	Configuration string
+	// Rest is how long an authority has to be in the bundle before something new is served that it signed.
+	Rest time.Duration
+	// Now is the clock.
+	Now func() time.Time
+
+	mu      sync.RWMutex
+	served  *pair
+	trusted error // why not, or nil
+	fresh   *x509.Certificate
+	since   time.Time // when the bundle was first seen with fresh
+}
+
+type pair struct {
+	authority   *x509.Certificate
+	certificate *tls.Certificate
+}
+
+var errNoneYet = errors.New("there is no certificate for the webhooks yet")
+
+// SetupWithManager adds it to the manager.
+func (s *Serving) SetupWithManager(mgr ctrl.Manager) error {
+	s.trusted = errors.New("the webhook configuration has not been seen yet")
+	controllers := ctrl.NewControllerManagedBy(mgr).
+		Named("webhook-certificate-serving").
+		WithOptions(controllerOptions()).
+		Watches(&admissionregistrationv1.ValidatingWebhookConfiguration{}, always(s.Secret))
+	if s.fromSecret() {
+		controllers = controllers.Watches(&corev1.Secret{}, always(s.Secret))
+	}
+	if err := controllers.Complete(s); err != nil {
+		return fmt.Errorf("adding the serving certificate of the webhooks: %w", err)
+	}
+	return nil
+}
+
+func (s *Serving) fromSecret() bool { return s.Secret.Name != "" }
+
+// GetCertificate returns what is served, for a TLS configuration.
+func (s *Serving) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.served == nil {
+		return nil, errNoneYet
+	}
+	return s.served.certificate, nil
+}
+
+// Check says whether the API server can call this replica: it is a readiness check.
+func (s *Serving) Check(*http.Request) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.fromSecret() && s.served == nil {
+		return errors.Join(errNoneYet, s.trusted)
+	}
+	return s.trusted
+}
+
+// Reconcile changes to the certificate that the Secret holds, as soon as the bundle trusts it.
+func (s *Serving) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
+	configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{}
+	if err := s.Reader.Get(ctx, client.ObjectKey{Name: s.Configuration}, configuration); err != nil {
+		err = fmt.Errorf("reading ValidatingWebhookConfiguration %s: %w", s.Configuration, err)
+		s.distrust(err)
+		return ctrl.Result{}, err
+	}
+	if !s.fromSecret() {
+		s.distrust(trusts(configuration, func(bundle []byte) bool { return len(certificates(bundle)) > 0 }))
+		return ctrl.Result{}, nil
+	}
+	secret := &corev1.Secret{}
+	if err := s.Reader.Get(ctx, s.Secret, secret); err != nil {
+		return ctrl.Result{}, fmt.Errorf("reading Secret %s: %w", s.Secret, err)
+	}
+	found, err := pairOf(secret.Data)
+	if err != nil {
+		// The leader is about to fill it. What is served goes on.
+		log.FromContext(ctx).V(1).Info("the Secret holds no certificate", "secret", s.Secret, "error", err.Error())
+	}
+	wait, changed := s.change(found, configuration)
+	if changed {
+		log.FromContext(ctx).Info("serving a new certificate", "notAfter", found.certificate.Leaf.NotAfter)
+	}
+	return ctrl.Result{RequeueAfter: wait}, nil
+}
+
+// change changes to a certificate if it is time, or says how long to wait. What is served stays otherwise.
+func (s *Serving) change(found *pair, configuration *admissionregistrationv1.ValidatingWebhookConfiguration) (time.Duration, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	wait, changed := time.Duration(0), false
+	if found != nil && trusts(configuration, found.signedIn) == nil {
+		if wait = s.remaining(found); wait == 0 {
+			changed = s.served == nil || !s.served.certificate.Leaf.Equal(found.certificate.Leaf)
+			s.served = found
+		}
+	}
+	if s.served != nil {
+		s.trusted = trusts(configuration, s.served.signedIn)
+	}
+	return wait, changed
+}
+
+// remaining says how long the authority has to be in the bundle yet. It is called where it is in it.
+func (s *Serving) remaining(found *pair) time.Duration {
+	now := s.Now()
+	if s.served == nil || found.authority.Equal(s.served.authority) || !now.Before(s.served.certificate.Leaf.NotAfter) {
+		return 0
+	}
+	if s.fresh == nil || !s.fresh.Equal(found.authority) {
+		s.fresh, s.since = found.authority, now
+	}
+	return max(0, s.since.Add(s.Rest).Sub(now))
+}
+
+func (s *Serving) distrust(why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.trusted = why
+}
+
+func (p *pair) signedIn(bundle []byte) bool { return holds(bundle, p.authority) }
+
+// trusts says whether every webhook of the configuration has a bundle that is good enough.
+func trusts(configuration *admissionregistrationv1.ValidatingWebhookConfiguration, good func(bundle []byte) bool) error {
+	if len(configuration.Webhooks) == 0 {
+		return fmt.Errorf("ValidatingWebhookConfiguration %s has no webhooks", configuration.Name)
+	}
+	for i := range configuration.Webhooks {
+		if !good(configuration.Webhooks[i].ClientConfig.CABundle) {
+			return fmt.Errorf("webhook %s of ValidatingWebhookConfiguration %s does not trust the certificate yet",
+				configuration.Webhooks[i].Name, configuration.Name)
+		}
+	}
+	return nil
+}
+
+func pairOf(data map[string][]byte) (*pair, error) {
+	authority, err := firstCertificate(data[authorityKey])
+	if err != nil {
+		return nil, err
+	}
+	certificate, err := tls.X509KeyPair(data[corev1.TLSCertKey], data[corev1.TLSPrivateKeyKey])
+	if err != nil {
+		return nil, err
+	}
+	return &pair{authority: authority, certificate: &certificate}, nil
+}

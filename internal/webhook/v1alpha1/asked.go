@@ -1,0 +1,159 @@
+package v1alpha1
+
+import (
+	"context"
+	"crypto/sha256"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	authenticationv1 "k8s.io/api/authentication/v1"
+
+	"github.com/usher-dev/usher/internal/validation"
+)
+
+const (
+	// sideBySide bounds the reviews that one request has under way.
+	sideBySide = 32
+	// several rights that differ in one point only are worth a review that leaves the point open.
+	several = 4
+)
+
+// Asked is what was asked about one requester. It is for one admission request.
+type Asked struct {
+	reviewer *Reviewer
+	user     *authenticationv1.UserInfo
+	digest   [sha256.Size]byte
+
+	mu      sync.Mutex
+	answers map[validation.Attributes]bool
+}
+
+// Missing returns the rights that the requester lacks, in their order. It asks as little as it can: first what would
+// settle several rights at once, then each by itself, from the narrowest alternative on.
+func (a *Asked) Missing(ctx context.Context, rights []validation.Right) ([]validation.Right, error) {
+	open := a.open(rights)
+	if err := a.ask(ctx, shared(open)); err != nil {
+		return nil, err
+	}
+	for depth := 0; ; depth++ {
+		if open = a.open(open); len(open) == 0 {
+			return nil, nil
+		}
+		var next []validation.Attributes
+		for i := range open {
+			if depth < len(open[i].AnyOf) {
+				next = append(next, open[i].AnyOf[depth])
+			}
+		}
+		if len(next) == 0 {
+			return open, nil
+		}
+		if err := a.ask(ctx, next); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// open returns the rights that nothing known gives.
+func (a *Asked) open(rights []validation.Right) []validation.Right {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var open []validation.Right
+	for i := range rights {
+		held := false
+		for _, alternative := range rights[i].AnyOf {
+			held = held || a.holds(alternative)
+		}
+		if !held {
+			open = append(open, rights[i])
+		}
+	}
+	return open
+}
+
+// holds says whether it is known that the requester holds the right, or one for all namespaces or all names.
+func (a *Asked) holds(right validation.Attributes) bool {
+	for _, wide := range []validation.Attributes{right, anyNamespace(right), anyName(right), anyName(anyNamespace(right))} {
+		if a.answers[wide] {
+			return true
+		}
+		if _, found := a.reviewer.allowed.Get(remembered{a.digest, wide}); found {
+			a.answers[wide] = true
+			return true
+		}
+	}
+	return false
+}
+
+// ask asks about each right that has no answer yet, side by side.
+func (a *Asked) ask(ctx context.Context, rights []validation.Attributes) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(sideBySide)
+	begun := map[validation.Attributes]bool{}
+	for _, right := range rights {
+		a.mu.Lock()
+		_, answered := a.answers[right]
+		a.mu.Unlock()
+		if answered || begun[right] {
+			continue
+		}
+		begun[right] = true
+		group.Go(func() error {
+			allowed, err := a.reviewer.review(ctx, a.user, right)
+			if err != nil {
+				return err
+			}
+			if allowed {
+				a.reviewer.allowed.Add(remembered{a.digest, right}, true, rememberedFor)
+			}
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			a.answers[right] = allowed
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// shared returns what would settle more than one of the rights: an alternative that they have in common, or the broadest
+// one for all namespaces, or for all names, where there are several.
+func shared(rights []validation.Right) []validation.Attributes {
+	var found []validation.Attributes
+	alternatives := map[validation.Attributes]int{}
+	note := func(right validation.Attributes, worth int) {
+		if alternatives[right]++; alternatives[right] == worth {
+			found = append(found, right)
+		}
+	}
+	wide := map[validation.Attributes]int{}
+	distinct := map[validation.Attributes]bool{}
+	for i := range rights {
+		for _, alternative := range rights[i].AnyOf {
+			note(alternative, 2)
+		}
+		if len(rights[i].AnyOf) == 0 {
+			continue
+		}
+		broadest := rights[i].AnyOf[len(rights[i].AnyOf)-1]
+		if distinct[broadest] {
+			continue
+		}
+		distinct[broadest] = true
+		for _, open := range []validation.Attributes{anyNamespace(broadest), anyName(broadest)} {
+			if wide[open]++; open != broadest && wide[open] == several {
+				found = append(found, open)
+			}
+		}
+	}
+	return found
+}
+
+func anyNamespace(right validation.Attributes) validation.Attributes {
+	right.Namespace = ""
+	return right
+}
+
+func anyName(right validation.Attributes) validation.Attributes {
+	right.Name = ""
+	return right
+}
