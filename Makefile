@@ -63,10 +63,11 @@ generate: $(CONTROLLER_GEN) ## Generate the deep copy functions of the API types
 	$(CONTROLLER_GEN) object paths=./api/v1alpha1/...
 
 .PHONY: manifests
-manifests: $(CONTROLLER_GEN) ## Generate CRDs and the manager's role from markers.
+manifests: $(CONTROLLER_GEN) ## Generate CRDs, the manager's roles and the webhook configuration from markers.
 	$(call say,generating manifests)
 	$(CONTROLLER_GEN) crd paths=./api/v1alpha1/... output:crd:dir=config/crd/bases
 	$(CONTROLLER_GEN) rbac:roleName=manager-role paths=./internal/... output:rbac:dir=config/rbac
+	$(CONTROLLER_GEN) webhook paths=./internal/webhook/... output:webhook:dir=config/webhook
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format all Go code.

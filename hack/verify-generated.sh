@@ -14,7 +14,7 @@ done | tar -cf - -T - | tar -xf - -C "$copy"
 
 # What no source makes any more must not survive in the copy.
 find "$copy/api" -name 'zz_generated.*' -exec rm -f {} +
-rm -f "$copy"/config/crd/bases/*.yaml "$copy"/config/rbac/role.yaml
+rm -f "$copy"/config/crd/bases/*.yaml "$copy"/config/rbac/role.yaml "$copy"/config/webhook/manifests.yaml
 
 if ! make -C "$copy" --no-print-directory BIN="${BIN:-$root/bin}" generate manifests >"$copy/.log" 2>&1; then
 	cat "$copy/.log"
@@ -30,7 +30,7 @@ if [ "$stale" != 0 ]; then
 	exit 1
 fi
 
-untracked=$(git ls-files --others --exclude-standard -- 'api/**/zz_generated.*' config/crd/bases config/rbac/role.yaml)
+untracked=$(git ls-files --others --exclude-standard -- 'api/**/zz_generated.*' config/crd/bases config/rbac/role.yaml config/webhook/manifests.yaml)
 if [ -n "$untracked" ]; then
 	printf '%s\n' "$untracked" 'are generated but not in git: add them'
 	exit 1

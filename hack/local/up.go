@@ -101,8 +101,7 @@ func (p places) ensureManager(ctx context.Context, c *cluster.Cluster, steps *st
 		return err
 	}
 	if running != 0 {
-		steps.say("installing Usher")
-		return c.Install(ctx)
+		return install(ctx, c, steps)
 	}
 	manager, err := startUsher(ctx, c, cluster.ManagerOptions{LogFile: p.managerLog, Detached: true}, steps)
 	if err != nil {

@@ -25,13 +25,21 @@ func startCluster(ctx context.Context, options cluster.Options, steps *steps) (*
 func startUsher(
 	ctx context.Context, c *cluster.Cluster, options cluster.ManagerOptions, steps *steps,
 ) (*cluster.Manager, error) {
-	steps.say("installing Usher")
-	if err := c.Install(ctx); err != nil {
+	if err := install(ctx, c, steps); err != nil {
 		return nil, err
 	}
 	steps.say("building and starting the manager")
 	options.Args = managerArgs
+	options.Webhooks = true
 	return c.StartManager(ctx, options)
+}
+
+func install(ctx context.Context, c *cluster.Cluster, steps *steps) error {
+	steps.say("installing Usher")
+	if err := c.Install(ctx); err != nil {
+		return err
+	}
+	return c.InstallWebhooks(ctx)
 }
 
 // applySamples applies a kustomize directory and returns when all of Usher's objects in

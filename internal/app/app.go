@@ -83,7 +83,11 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 	config = rest.CopyConfig(config)
 	config.QPS = -1
 	config.UserAgent = "usher/" + Version
-	mgr, err := ctrl.NewManager(config, manager.Options{
+	admission, err := newAdmissionServer(options.Webhook)
+	if err != nil {
+		return err
+	}
+	made := manager.Options{
 		Scheme:                        scheme,
 		Cache:                         cacheOptions(),
 		LeaderElection:                options.LeaderElect,
@@ -92,19 +96,25 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 		LeaderElectionReleaseOnCancel: true,
 		HealthProbeBindAddress:        options.HealthProbeBindAddress,
 		Metrics:                       metricsOptions(options),
-	})
+	}
+	if admission != nil {
+		made.WebhookServer = admission.server
+		admission.caches(made.Cache.ByObject)
+	}
+	mgr, err := ctrl.NewManager(config, made)
 	if err != nil {
 		return fmt.Errorf("creating the manager: %w", err)
 	}
-	return run(ctx, mgr, options, selector)
+	return run(ctx, mgr, options, roster.Options{SystemNamespace: options.SystemNamespace, Organizations: selector}, admission)
 }
 
-func run(ctx context.Context, mgr ctrl.Manager, options Options, selector labels.Selector) error {
+func run(
+	ctx context.Context, mgr ctrl.Manager, options Options, rosterOptions roster.Options, admission *admissionServer,
+) error {
 	observed := publish.NewObserved()
 	measured := controller.NewMetrics(metrics.Registry)
 	feed := controller.NewFeed(
-		roster.New(roster.Options{SystemNamespace: options.SystemNamespace, Organizations: selector}),
-		observed, mgr.GetCache(), measured, time.Now,
+		roster.New(rosterOptions), observed, mgr.GetCache(), measured, time.Now,
 	)
 	reconciler := &controller.Reconciler{
 		Feed: feed,
@@ -123,6 +133,11 @@ func run(ctx context.Context, mgr ctrl.Manager, options Options, selector labels
 	}
 	if err := reconciler.SetupWithManager(mgr); err != nil {
 		return err
+	}
+	if admission != nil {
+		if err := admission.setup(mgr, feed, rosterOptions); err != nil {
+			return err
+		}
 	}
 	alive := func(*http.Request) error { return feed.Alive() }
 	if err := mgr.AddHealthzCheck("roster", alive); err != nil {

@@ -22,6 +22,8 @@ type Options struct {
 	MetricsBindAddress     string
 	MetricsSecure          bool
 	HealthProbeBindAddress string
+
+	Webhook WebhookOptions
 }
 
 // AddFlags adds the flags with their defaults.
@@ -42,6 +44,7 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 		"Serve metrics over TLS, to those whom the API server authenticates and authorizes.")
 	flags.StringVar(&o.HealthProbeBindAddress, "health-probe-bind-address", ":8081",
 		`The address of /healthz and /readyz. "0" turns them off.`)
+	o.Webhook.AddFlags(flags)
 }
 
 // Validate returns every flag's error.
@@ -56,5 +59,5 @@ func (o *Options) Validate() error {
 	if o.DocumentGrace < 0 {
 		failures = append(failures, fmt.Errorf("--document-grace %s: must not be negative", o.DocumentGrace))
 	}
-	return errors.Join(failures...)
+	return errors.Join(append(failures, o.Webhook.validate()...)...)
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
 )
 
@@ -17,6 +18,30 @@ func TestOptions(t *testing.T) {
 		"as shipped":     {args: []string{"--organization-selector=access.usher.dev/organization=enabled", "--leader-elect"}},
 		"no namespace":   {args: []string{"--system-namespace="}, want: []string{"--system-namespace"}},
 		"not a selector": {args: []string{"--organization-selector=a in b"}, want: []string{"--organization-selector", `"a in b"`}},
+		"webhooks":       {args: []string{"--webhook-bind-address=:9443"}},
+		"webhooks that somebody else has certificates for": {
+			args: []string{"--webhook-bind-address=:9443", "--webhook-certificates=Mounted", "--webhook-certificate-secret="},
+		},
+		"webhooks without an address": {
+			args: []string{"--webhook-bind-address=9443"}, want: []string{`--webhook-bind-address "9443"`},
+		},
+		"webhooks on no port": {
+			args: []string{"--webhook-bind-address=:http"}, want: []string{`--webhook-bind-address ":http"`, `"http" is no port`},
+		},
+		"certificates all wrong": {
+			args: []string{
+				"--webhook-bind-address=:1", "--webhook-configuration=", "--webhook-certificate-secret=x",
+				"--webhook-dns-names=A_B", "--webhook-certificate-validity=2h", "--webhook-ca-validity=5h",
+			},
+			want: []string{
+				"--webhook-configuration", `--webhook-certificate-secret "x"`, `--webhook-dns-names "A_B"`, "--webhook-ca-validity 5h",
+			},
+		},
+		"certificates of somebody unknown": {
+			args: []string{"--webhook-bind-address=:1", "--webhook-certificates=Bought"},
+			want: []string{`--webhook-certificates "Bought": must be Rotated or Mounted`},
+		},
+		"what is off is not looked at": {args: []string{"--webhook-certificates=Bought"}},
 		"everything wrong": {
 			args: []string{"--system-namespace=A_B", "--document-grace=-1s"},
 			want: []string{`--system-namespace "A_B"`, "--document-grace -1s"},
@@ -48,9 +73,17 @@ func TestDefaults(t *testing.T) {
 	want := Options{
 		SystemNamespace: "access-system", DocumentGrace: 2 * time.Minute,
 		MetricsBindAddress: "0", MetricsSecure: true, HealthProbeBindAddress: ":8081",
+		Webhook: WebhookOptions{
+			BindAddress: "0", Configuration: "usher-validating-webhook-configuration", Certificates: "Rotated",
+			CertificateDir:        "/tmp/k8s-webhook-server/serving-certs",
+			CertificateSecret:     "usher-system/usher-webhook-certificate",
+			DNSNames:              []string{"usher-webhook-service.usher-system.svc"},
+			CertificateValidity:   90 * 24 * time.Hour,
+			CertificateCAValidity: 5 * 365 * 24 * time.Hour,
+		},
 	}
-	if o != want {
-		t.Errorf("got %+v, want %+v", o, want)
+	if diff := cmp.Diff(want, o); diff != "" {
+		t.Errorf("unexpected defaults (-want +got):\n%s", diff)
 	}
 }
 

@@ -30,6 +30,8 @@ type Feed struct {
 	Metrics   *Metrics
 	// Now is the clock.
 	Now func() time.Time
+	// Settled, where set, is told what came of every settling but the first, in order.
+	Settled func(changes *roster.Changes, now time.Time)
 
 	// settling is held while the roster settles and the outputs are marked, so that no status is computed between the
 	// two.
@@ -294,7 +296,7 @@ func (f *Feed) Start(ctx context.Context) error {
 			return errors.New("the first lists did not arrive before the manager stopped")
 		}
 	}
-	f.settle()
+	f.Settle()
 	close(f.ready)
 	timer := time.NewTimer(0) //nolint:forbidigo // it only waits; which instant it is, Now says
 	defer timer.Stop()
@@ -307,7 +309,7 @@ func (f *Feed) Start(ctx context.Context) error {
 		case <-f.wake:
 		case <-timer.C:
 		}
-		f.settle()
+		f.Settle()
 		if f.Now().After(nextSweep) && f.leads() {
 			f.sweepAgain()
 			nextSweep = f.Now().Add(wait.Jitter(sweepInterval, 0.5))
@@ -329,12 +331,17 @@ func (f *Feed) untilNext() time.Duration {
 	return min(max(next.Sub(f.Now()), time.Millisecond), longestRest)
 }
 
-func (f *Feed) settle() {
+// Settle settles the roster and marks the outputs that what was seen touches. It may be called at any time.
+func (f *Feed) Settle() {
 	f.settling.Lock()
 	defer f.settling.Unlock()
 	now := f.Now()
+	first := f.settledAt.Load() == 0
 	changes := f.Roster.Settle(now)
 	f.mark(&changes, now)
+	if f.Settled != nil && !first {
+		f.Settled(&changes, now)
+	}
 	f.Metrics.settled(f.Roster)
 	f.settledAt.Store(now.Unix())
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -40,6 +41,8 @@ func (c *Cluster) kubectl(ctx context.Context, kubeconfig string, stdin io.Reade
 // KubectlPath returns the kubectl of the control plane's version.
 func (c *Cluster) KubectlPath() string { return filepath.Join(c.assets, "kubectl") }
 
+func apply() []string { return []string{"apply", "--server-side", "--force-conflicts"} }
+
 // Install applies config/local (namespaces, CRDs and the manager's rights, but no
 // Deployment) and returns when the API server serves the kinds. It may be repeated.
 func (c *Cluster) Install(ctx context.Context) error {
@@ -47,8 +50,8 @@ func (c *Cluster) Install(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	applied, err := c.Kubectl(ctx, "apply", "--server-side", "--force-conflicts", "--output=name",
-		"--kustomize="+filepath.Join(root, "config", "local"))
+	applied, err := c.Kubectl(ctx, append(apply(), "--output=name",
+		"--kustomize="+filepath.Join(root, "config", "local"))...)
 	if err != nil {
 		return fmt.Errorf("install Usher: %w", err)
 	}
@@ -62,4 +65,42 @@ func (c *Cluster) Install(ctx context.Context) error {
 		return fmt.Errorf("wait for Usher's kinds: %w", err)
 	}
 	return nil
+}
+
+// localWebhook is how config/local/webhook has the API server call the manager.
+const localWebhook = "https://localhost:9443/"
+
+// InstallWebhooks applies config/local/webhook after Install: from then on the API server asks a manager that was started
+// with the option Webhooks about every change to the four kinds, and there is none without it. It may be repeated.
+func (c *Cluster) InstallWebhooks(ctx context.Context) error {
+	root, err := Root()
+	if err != nil {
+		return err
+	}
+	address, err := c.webhookAddress(ctx)
+	if err != nil {
+		return err
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("find the webhooks' port: %w", err)
+	}
+	manifests, err := c.Kubectl(ctx, "kustomize", filepath.Join(root, "config", "local", "webhook"))
+	if err != nil {
+		return fmt.Errorf("render the webhooks: %w", err)
+	}
+	if !strings.Contains(manifests, localWebhook) {
+		return fmt.Errorf("config/local/webhook does not have the API server call %s", localWebhook)
+	}
+	manifests = strings.ReplaceAll(manifests, localWebhook, "https://"+net.JoinHostPort("localhost", port)+"/")
+	if _, err := c.KubectlInput(ctx, strings.NewReader(manifests), append(apply(), "--filename=-")...); err != nil {
+		return fmt.Errorf("install the webhooks: %w", err)
+	}
+	return nil
+}
+
+// RemoveWebhooks takes the webhooks away again: the kinds can be written without a manager.
+func (c *Cluster) RemoveWebhooks(ctx context.Context) error {
+	_, err := c.Kubectl(ctx, "delete", "--ignore-not-found", "validatingwebhookconfiguration", webhookConfiguration)
+	return err
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -20,6 +21,8 @@ import (
 const (
 	managerNamespace = "usher-system"
 	managerAccount   = "usher-controller-manager"
+
+	webhookConfiguration = "usher-validating-webhook-configuration"
 	// A local cluster may stay up for weeks, and nothing renews the token of a process.
 	managerTokenSeconds = int64(90 * 24 * time.Hour / time.Second)
 )
@@ -30,6 +33,11 @@ type ManagerOptions struct {
 	Args []string
 	// Env is added to this process's environment.
 	Env []string
+	// Webhooks has it serve the admission webhooks, where InstallWebhooks has the API server call them. One at a time
+	// can: another one takes an address of its own.
+	Webhooks bool
+	// WebhookAddress is where it serves them instead.
+	WebhookAddress string
 	// LogFile is appended to. Empty means manager.log in the cluster's directory.
 	LogFile string
 	// Detached lets the manager outlive this process.
@@ -38,9 +46,10 @@ type ManagerOptions struct {
 
 // Manager is a running manager.
 type Manager struct {
-	process    *process
-	healthURL  string
-	metricsURL string
+	process        *process
+	healthURL      string
+	metricsURL     string
+	webhookAddress string
 }
 
 // ManagerKubeconfig writes a kubeconfig of the manager's service account and returns its
@@ -87,6 +96,10 @@ func (c *Cluster) StartManager(ctx context.Context, options ManagerOptions) (*Ma
 	if err != nil {
 		return nil, err
 	}
+	args, webhooks, err := c.webhookArgs(ctx, options)
+	if err != nil {
+		return nil, err
+	}
 	log := options.LogFile
 	if log == "" {
 		log = filepath.Join(c.dir, "manager.log")
@@ -96,9 +109,11 @@ func (c *Cluster) StartManager(ctx context.Context, options ManagerOptions) (*Ma
 		"--health-probe-bind-address=" + health,
 		"--metrics-bind-address=" + metrics,
 		"--metrics-secure=false",
-	}, options.Args...)...)
+	}, slices.Concat(args, options.Args)...)...)
 	cmd.Env = append(os.Environ(), options.Env...)
-	m := &Manager{healthURL: "http://" + health, metricsURL: "http://" + metrics + "/metrics"}
+	m := &Manager{
+		healthURL: "http://" + health, metricsURL: "http://" + metrics + "/metrics", webhookAddress: webhooks,
+	}
 	if m.process, err = startProcess(cmd, log, options.Detached); err != nil {
 		return nil, err
 	}
@@ -151,6 +166,9 @@ func (m *Manager) HealthURL() string { return m.healthURL }
 
 // MetricsURL returns where the metrics are.
 func (m *Manager) MetricsURL() string { return m.metricsURL }
+
+// WebhookAddress returns where the webhooks are served, or "".
+func (m *Manager) WebhookAddress() string { return m.webhookAddress }
 
 func freeAddresses(ctx context.Context) (string, string, error) {
 	var addresses [2]string

@@ -1,0 +1,123 @@
+package app
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"time"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	toolscache "k8s.io/client-go/tools/cache"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/webhook"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/usher-dev/usher/internal/controller"
+	"github.com/usher-dev/usher/internal/publish"
+	"github.com/usher-dev/usher/internal/roster"
+	"github.com/usher-dev/usher/internal/validation"
+	"github.com/usher-dev/usher/internal/webhook/certificate"
+	webhookv1alpha1 "github.com/usher-dev/usher/internal/webhook/v1alpha1"
+)
+
+// longestSettled bounds how long a new certificate authority is in the CA bundle before it is relied on: API servers
+// hear of the bundle at their own pace.
+const longestSettled = 10 * time.Second
+
+// admissionServer is the webhook server and what it serves.
+type admissionServer struct {
+	options WebhookOptions
+	secret  client.ObjectKey
+	serving *certificate.Serving
+	server  webhook.Server
+}
+
+// newAdmissionServer returns the server that the manager is to run, or nil.
+func newAdmissionServer(options WebhookOptions) (*admissionServer, error) {
+	if !options.Enabled() {
+		return nil, nil
+	}
+	host, port, err := options.address()
+	if err != nil {
+		return nil, fmt.Errorf("--webhook-bind-address: %w", err)
+	}
+	made := webhook.Options{Host: host, Port: port, CertDir: options.CertificateDir}
+	a := &admissionServer{options: options, serving: &certificate.Serving{
+		Configuration: options.Configuration,
+		Rest:          min(options.CertificateValidity/10, longestSettled),
+		Now:           time.Now,
+	}}
+	if options.rotated() {
+		namespace, name, err := toolscache.SplitMetaNamespaceKey(options.CertificateSecret)
+		if err != nil {
+			return nil, fmt.Errorf("--webhook-certificate-secret: %w", err)
+		}
+		a.secret = client.ObjectKey{Namespace: namespace, Name: name}
+		a.serving.Secret = a.secret
+		made.TLSOpts = append(made.TLSOpts, func(c *tls.Config) { c.GetCertificate = a.serving.GetCertificate })
+	}
+	a.server = webhook.NewServer(made)
+	return a, nil
+}
+
+// caches has the manager watch the one Secret and the one configuration, which is all that it may.
+func (a *admissionServer) caches(byObject map[client.Object]cache.ByObject) {
+	byObject[&admissionregistrationv1.ValidatingWebhookConfiguration{}] = cache.ByObject{Field: named(a.options.Configuration)}
+	if a.options.rotated() {
+		byObject[&corev1.Secret{}] = cache.ByObject{
+			Namespaces: map[string]cache.Config{a.secret.Namespace: {FieldSelector: named(a.secret.Name)}},
+		}
+	}
+}
+
+func named(name string) fields.Selector { return fields.OneTermEqualSelector("metadata.name", name) }
+
+// setup adds certificates, handler and readiness to the manager.
+func (a *admissionServer) setup(mgr ctrl.Manager, feed *controller.Feed, options roster.Options) error {
+	a.serving.Reader = mgr.GetClient()
+	if err := a.serving.SetupWithManager(mgr); err != nil {
+		return err
+	}
+	if a.options.rotated() {
+		rotation := &certificate.Rotation{
+			Client: client.WithFieldOwner(mgr.GetClient(), publish.FieldManager),
+			Issuer: certificate.Issuer{
+				DNSNames: a.options.DNSNames,
+				Validity: a.options.CertificateValidity, AuthorityValidity: a.options.CertificateCAValidity,
+			},
+			Secret: a.secret, Configuration: a.options.Configuration, Now: time.Now,
+		}
+		if err := rotation.SetupWithManager(mgr); err != nil {
+			return err
+		}
+	}
+	handlerFor(mgr, feed, options).SetupWithManager(mgr)
+	return errors.Join(
+		mgr.AddReadyzCheck("webhook-certificate", a.serving.Check),
+		mgr.AddReadyzCheck("webhook-server", a.server.StartedChecker()),
+	)
+}
+
+func handlerFor(mgr ctrl.Manager, feed *controller.Feed, options roster.Options) *webhookv1alpha1.Handler {
+	losses := validation.NewLosses()
+	feed.Settled = losses.Note
+	by := func(r *roster.Roster, settle func()) webhookv1alpha1.Judge {
+		return (&validation.Validator{Roster: r, Settle: settle, Losses: losses}).Judge
+	}
+	live := func(r *roster.Roster) webhookv1alpha1.Judge {
+		return by(r, func() { r.Settle(time.Now()) })
+	}
+	return &webhookv1alpha1.Handler{
+		Ready:    feed.Ready(),
+		Judge:    by(feed.Roster, feed.Settle),
+		Reviewer: webhookv1alpha1.NewReviewer(mgr.GetClient(), webhookv1alpha1.NewMetrics(metrics.Registry), time.Now),
+		Live:     webhookv1alpha1.NewLive(mgr.GetAPIReader(), mgr.GetClient(), options, live),
+		Decoder:  admission.NewDecoder(mgr.GetScheme()),
+		Now:      time.Now,
+	}
+}
