@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -109,15 +110,25 @@ func (s *situation) judge(t *testing.T, change string) *validation.Judgement {
 func rightsOf(j *validation.Judgement) []string {
 	rights := []string{}
 	for _, r := range j.Rights {
-		var any []string
+		var alternatives []string
 		for _, a := range r.AnyOf {
 			resource := a.Resource
 			if a.Subresource != "" {
 				resource += "/" + a.Subresource
 			}
-			any = append(any, strings.TrimSpace(fmt.Sprintf("%s %s %s", a.Verb, resource, a.Name))+" @"+a.Namespace)
+			alternatives = append(alternatives, strings.TrimSpace(fmt.Sprintf("%s %s %s", a.Verb, resource, a.Name))+" @"+a.Namespace)
 		}
-		rights = append(rights, strings.Join(any, " | "))
+		rights = append(rights, strings.Join(alternatives, " | "))
 	}
 	return rights
+}
+
+// selected selects the namespaces that are organizations by their label.
+func selected(t *testing.T) labels.Selector {
+	t.Helper()
+	selector, err := labels.Parse("access.usher.dev/organization=enabled")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return selector
 }

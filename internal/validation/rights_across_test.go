@@ -1,0 +1,125 @@
+package validation_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestRightsAcrossOrganizations(t *testing.T) {
+	for name, tc := range map[string]struct {
+		before, change string
+		want           []string
+	}{
+		"a system role for all": {
+			before: `
+AccessGroup acme/any
+spec: {}
+`,
+			change: `
+AccessGroup access-system/observers
+spec:
+  type: System
+  members: [{user: pat}]
+  systemAccess: [{organization: "*", role: Observer}]
+`,
+			want: []string{
+				"grant systemroles Observer @access-system",
+				"grant organizationroles Viewer @acme | grant systemroles Observer @access-system",
+				"grant applicationroles Viewer @acme | grant systemroles Observer @access-system",
+			},
+		},
+		"other roles for all": {
+			change: `
+AccessGroup access-system/editors
+spec:
+  type: System
+  members: [{user: pat}]
+  systemAccess:
+  - organization: "*"
+    organizationRole: Editor
+    applicationAccess: [{application: red, role: Viewer}]
+`,
+			want: []string{
+				"grant applicationroles/red Viewer @ | grant applicationroles Viewer @",
+				"grant organizationroles Editor @",
+			},
+		},
+		"an organization that is none yet": {
+			change: `
+AccessGroup access-system/editors
+spec:
+  type: System
+  members: [{user: pat}]
+  systemAccess: [{organization: tomorrow, organizationRole: Editor}]
+`,
+			want: []string{"grant organizationroles Editor @tomorrow"},
+		},
+		"an entry that made an exception": {
+			before: `
+AccessGroup access-system/observers
+spec:
+  type: System
+  members: [{user: pat}]
+  systemAccess: [{organization: "*", role: Observer}, {organization: acme, role: NoAccess}]
+`,
+			change: `
+AccessGroup access-system/observers
+spec:
+  type: System
+  members: [{user: pat}]
+  systemAccess: [{organization: "*", role: Observer}]
+`,
+			want: []string{"grant systemroles Observer @access-system"},
+		},
+		"a group of the wrong type": {
+			change: `
+AccessGroup acme/sneaky
+spec:
+  type: System
+  members: [{user: pat}]
+  systemAccess: [{organization: "*", role: SystemAdministrator}]
+`,
+			want: []string{},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := situate(t, tc.before).judge(t, tc.change)
+			if diff := cmp.Diff(tc.want, rightsOf(j)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestRightsToAPolicy(t *testing.T) {
+	all := func(namespace string) []string {
+		return []string{
+			"grant applicationroles @" + namespace, "grant organizationroles @" + namespace, "grant systemroles @" + namespace,
+		}
+	}
+	const before = `
+AccessPolicy acme/default
+spec: {conflictResolution: MostRestrictive, userConfigMaps: Enabled}
+`
+	for name, tc := range map[string]struct {
+		before, change string
+		want           []string
+	}{
+		"created":  {"", before, all("acme")},
+		"deleted":  {before, "delete AccessPolicy acme/default", all("acme")},
+		"strategy": {before, "AccessPolicy acme/default\nspec: {conflictResolution: MostPermissive, userConfigMaps: Enabled}", all("acme")},
+		"a guard":  {before, "AccessPolicy acme/default\nspec: {conflictResolution: MostRestrictive, userConfigMaps: Enabled, crossObjectChecks: Ignore}", all("acme")},
+		"what is published only": {
+			before, "AccessPolicy acme/default\nspec: {conflictResolution: MostRestrictive, userConfigMaps: Disabled}", []string{},
+		},
+		"of the platform": {"", "AccessPolicy access-system/default\nspec: {}", all("")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := situate(t, tc.before).judge(t, tc.change)
+			if diff := cmp.Diff(tc.want, rightsOf(j)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
