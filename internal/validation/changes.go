@@ -16,11 +16,14 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// changes says which parts of an object differ: the fields of its spec by their JSON names, and its labels.
+// changes says which parts of an object differ: the fields of its spec by their JSON names, and its labels. It is owned
+// where it gets an owner that it did not have.
 type changes struct {
 	deleted, created bool
 	fields           []string
-	labels           bool
+	labels, owned    bool
+	// pointing, where set, is what messages point to.
+	pointing *field.Path
 }
 
 func changesOf(request *Request) changes {
@@ -30,7 +33,10 @@ func changesOf(request *Request) changes {
 	case request.New == nil:
 		return changes{deleted: true}
 	}
-	c := changes{labels: !labels.Equals(request.Old.GetLabels(), request.New.GetLabels())}
+	c := changes{
+		labels: !labels.Equals(request.Old.GetLabels(), request.New.GetLabels()),
+		owned:  getsOwner(request.Old, request.New),
+	}
 	was, is := specOf(request.Old), specOf(request.New)
 	for i := range was.NumField() {
 		if !equality.Semantic.DeepEqual(was.Field(i).Interface(), is.Field(i).Interface()) {
@@ -41,11 +47,17 @@ func changesOf(request *Request) changes {
 	return c
 }
 
+func getsOwner(old, made client.Object) bool {
+	return slices.ContainsFunc(made.GetOwnerReferences(), func(o metav1.OwnerReference) bool {
+		return !slices.ContainsFunc(old.GetOwnerReferences(), func(was metav1.OwnerReference) bool { return was.UID == o.UID })
+	})
+}
+
 func specOf(o client.Object) reflect.Value { return reflect.ValueOf(o).Elem().FieldByName("Spec") }
 
 // only says whether nothing but some of the fields differ.
 func (c *changes) only(fields ...string) bool {
-	return !c.deleted && !c.created && !c.labels &&
+	return !c.deleted && !c.created && !c.labels && !c.owned &&
 		!slices.ContainsFunc(c.fields, func(f string) bool { return !slices.Contains(fields, f) })
 }
 
@@ -56,6 +68,8 @@ func (c *changes) touch(name string) bool { return c.created || slices.Contains(
 func (c *changes) path(user string) *field.Path {
 	spec := field.NewPath("spec")
 	switch {
+	case c.pointing != nil:
+		return c.pointing
 	case c.deleted:
 		return field.NewPath("metadata", "name")
 	case c.labels && len(c.fields) == 0:

@@ -35,6 +35,8 @@ func (j *judge) protect() {
 	case j.changed.deleted:
 	case j.changed.labels:
 		what, at = "changes its labels", labelsPath
+	case j.changed.owned:
+		what, at = "gives it an owner, with whom it would go", field.NewPath("metadata", "ownerReferences")
 	default:
 		other := slices.DeleteFunc(slices.Clone(j.changed.fields), func(f string) bool { return f == "members" })
 		what, at = "changes spec."+other[0], field.NewPath("spec", other[0])

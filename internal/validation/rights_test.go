@@ -385,6 +385,27 @@ spec:
 			change: `delete AccessGroup acme/restricting`,
 			want:   []string{mayAdministerRed},
 		},
+		"a group that restricts gets an owner to go with": {
+			before: `
+AccessGroup acme/restricting
+spec:
+  members: [{user: pat}]
+  applicationAccess: [{application: red, role: Viewer}]
+---
+AccessGroup acme/giving
+spec:
+  members: [{user: pat}]
+  applicationAccess: [{application: red, role: Administrator}]
+`,
+			change: `
+AccessGroup acme/restricting
+metadata: {ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: any, uid: any}]}
+spec:
+  members: [{user: pat}]
+  applicationAccess: [{application: red, role: Viewer}]
+`,
+			want: []string{mayAdministerRed},
+		},
 		"a membership that restricts is removed": {
 			before: `
 AccessGroup acme/restricting

@@ -80,7 +80,15 @@ func (v *Validator) Judge(request *Request) (*Judgement, error) {
 			return nil, err
 		}
 	}
-	if err := j.try(request.Old, request.New, j.weigh); err != nil {
+	if j.changed.owned {
+		// Its end is the owner's from now on, and nobody is asked then.
+		j.changed.pointing = field.NewPath("metadata", "ownerReferences")
+		if err := j.try(request.Old, nil, j.weigh); err != nil {
+			return nil, err
+		}
+		j.changed.pointing = nil
+	}
+	if err := j.try(request.Old, request.New, func(trial *roster.Trial) { j.weigh(trial); j.warn(trial) }); err != nil {
 		return nil, err
 	}
 	return j.done(), nil
@@ -138,7 +146,6 @@ func (j *judge) weigh(trial *roster.Trial) {
 	j.checkConflicts(trial)
 	j.checkAdministrators(trial)
 	j.brake(trial)
-	j.warn(trial)
 }
 
 func (j *judge) weighRights(trial *roster.Trial) {
