@@ -86,7 +86,7 @@ a cluster. The answer is that of the manager: the same rules decide.`,
 	})
 	o.addFlags(root)
 	root.AddCommand(
-		newCan(o), newList(o), newWhoCan(o),
+		newCan(o), newList(o), newWhoCan(o), newExplain(o),
 	)
 	for _, c := range root.Commands() {
 		c.DisableFlagsInUseLine = true

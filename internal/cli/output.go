@@ -15,6 +15,7 @@ import (
 
 // The output formats.
 const (
+	asText     = "text"
 	asTable    = "table"
 	asWide     = "wide"
 	asJSON     = "json"

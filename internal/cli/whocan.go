@@ -62,9 +62,7 @@ func (c *whoCan) run(ctx context.Context) error {
 	}
 	organizations := w.organizations()
 	if w.scope == "" {
-		organizations = slices.DeleteFunc(slices.Clone(organizations), func(organization string) bool {
-			return !slices.Contains(w.Applications(organization), c.application)
-		})
+		organizations = w.naming(organizations, []string{c.application})
 		if len(organizations) == 0 && len(w.Organizations()) > 0 {
 			return w.unknownApplication(c.application, w.Organizations())
 		}

@@ -1,0 +1,144 @@
+package cli_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestExplainOnTheSamples(t *testing.T) {
+	golden(t, "explain.golden",
+		"explain amelie@acme.example"+samples,
+		"explain amelie@acme.example -a finance -o json"+samples,
+		"explain bruno@acme.example -a sales"+samples,
+		"explain clara@acme.example"+samples,
+		"explain dana@acme.example"+samples,
+		"explain farid@acme.example -n security-emea -k config/samples",
+		"explain hugo@acme.example -a blue"+samples,
+		"explain iris@acme.example -n security-apac"+samples,
+		"explain jonas@acme.example -n security-emea"+samples,
+		"explain jnoas@acme.example -n security-emea"+samples,
+		"explain jonas@acme.example -a rad"+samples,
+	)
+}
+
+var caseInstant = regexp.MustCompile(`(?m)^# now: (\S+)$`)
+
+// userDocument is what a case expects of one user.
+type userDocument struct {
+	Organization     string
+	User             string
+	OrganizationRole string
+	DefaultRole      string
+	Applications     map[string]struct{ Role, Source string }
+}
+
+// explained is the part of the JSON that says the outcome.
+type explained struct {
+	Organization string
+	User         string
+	Roles        []struct{ Scope, Application, Role, Rule, Source string }
+	Same         []string
+}
+
+// TestExplainNamesTheRuleOfEveryCase holds explain against what the cases expect, and the text against the rules of
+// testdata/cases.golden, which say for every role which rule of docs/rules.md it rests on.
+func TestExplainNamesTheRuleOfEveryCase(t *testing.T) {
+	cases, err := filepath.Glob(filepath.Join(root(t), "test", "cases", "*.yaml"))
+	if err != nil || len(cases) < 34 {
+		t.Fatalf("%d cases, %v", len(cases), err)
+	}
+	var rules, texts strings.Builder
+	for _, path := range cases {
+		name := strings.TrimSuffix(filepath.Base(path), ".yaml")
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := caseInstant.FindSubmatch(text)
+		if now == nil {
+			t.Fatalf("%s does not say when", path)
+		}
+		for _, want := range expected(t, path) {
+			args := []string{
+				"explain", want.User, "-n", want.Organization, "--at", string(now[1]), "-f", "test/cases/" + name + ".yaml",
+			}
+			got := call{args: append(slices.Clone(args), "-o", "json")}.run(t)
+			var all []explained
+			if err := json.Unmarshal([]byte(got.out), &all); err != nil || len(all) != 1 || got.code != 0 {
+				t.Fatalf("%s: %v, %+v", name, err, got)
+			}
+			shown := call{args: args}.run(t)
+			checkCase(t, name, &want, &all[0], shown.out)
+			fmt.Fprintf(&texts, "$ kubectl access %s\n%s\n", strings.Join(args, " "), shown.out)
+			for _, r := range all[0].Roles {
+				where := r.Application
+				if where == "" {
+					where = r.Scope
+				}
+				fmt.Fprintln(&rules, strings.Join(strings.Fields(strings.Join(
+					[]string{name, want.Organization, want.User, where, r.Role, r.Rule, r.Source}, " ")), " "))
+			}
+		}
+	}
+	compare(t, "cases.golden", rules.String())
+	compare(t, "explain-cases.golden", texts.String())
+}
+
+func expected(t *testing.T, path string) []userDocument {
+	t.Helper()
+	text, err := os.ReadFile(strings.TrimSuffix(path, ".yaml") + ".expect.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []userDocument
+	if err := json.Unmarshal(text, &all); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func checkCase(t *testing.T, name string, want *userDocument, got *explained, text string) {
+	t.Helper()
+	if got.Organization != want.Organization || got.User != want.User {
+		t.Fatalf("%s: explained %s in %s", name, got.User, got.Organization)
+	}
+	applications := map[string]bool{}
+	for _, r := range got.Roles {
+		role, source := want.DefaultRole, r.Source
+		switch r.Scope {
+		case "Organization":
+			role = want.OrganizationRole
+		case "Application":
+			applications[r.Application] = true
+			role = "NoAccess"
+			if entry, listed := want.Applications[r.Application]; listed {
+				role = entry.Role
+				if entry.Source != "" {
+					source = entry.Source
+				}
+			}
+		}
+		if r.Role != role || r.Source != source {
+			t.Errorf("%s: %s of %s %s is %s by %s, want %s by %s", name, want.User, r.Scope, r.Application, r.Role, r.Source,
+				role, source)
+		}
+		because := "\n  " + r.Rule
+		if r.Source != "" {
+			because += ", by " + r.Source
+		}
+		if !strings.Contains(text, because) {
+			t.Errorf("%s: the text does not say %q:\n%s", name, because, text)
+		}
+	}
+	for application := range want.Applications {
+		if !applications[application] && !slices.Contains(got.Same, application) {
+			t.Errorf("%s: nothing is said of %s", name, application)
+		}
+	}
+}
