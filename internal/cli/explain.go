@@ -142,10 +142,10 @@ type membership struct {
 	Group   string   `json:"group"`
 	Active  bool     `json:"active"`
 	Windows []window `json:"windows,omitempty"`
-	Paths   []path   `json:"paths"`
+	Paths   []way    `json:"paths"`
 }
 
-type path struct {
+type way struct {
 	By     string   `json:"by"`
 	Groups []string `json:"groups"`
 	window
@@ -328,7 +328,7 @@ func (e *explanation) addSources(x *roster.Explanation, applications []string) {
 	for _, m := range x.Memberships {
 		made := membership{Group: m.Group.String(), Active: m.Active, Windows: newWindows(m.Windows)}
 		for _, p := range m.Paths {
-			made.Paths = append(made.Paths, path{string(p.By), p.Groups, newWindow(p.Window)})
+			made.Paths = append(made.Paths, way{string(p.By), p.Groups, newWindow(p.Window)})
 		}
 		e.Memberships = append(e.Memberships, made)
 	}

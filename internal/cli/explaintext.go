@@ -109,7 +109,7 @@ func (e *explainer) writeMemberships() {
 	}
 }
 
-func pathsText(paths []path) string {
+func pathsText(paths []way) string {
 	parts := make([]string, len(paths))
 	for i, p := range paths {
 		switch roster.Entrance(p.By) {

@@ -78,7 +78,6 @@ a cluster. The answer is that of the manager: the same rules decide.`,
 		Version:       Version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
@@ -86,7 +85,7 @@ a cluster. The answer is that of the manager: the same rules decide.`,
 	})
 	o.addFlags(root)
 	root.AddCommand(
-		newCan(o), newList(o), newWhoCan(o), newExplain(o),
+		newCan(o), newList(o), newWhoCan(o), newExplain(o), newMatrix(o),
 	)
 	for _, c := range root.Commands() {
 		c.DisableFlagsInUseLine = true

@@ -1,0 +1,160 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/usher-dev/usher/internal/cli/page"
+	"github.com/usher-dev/usher/internal/cli/terminal"
+	"github.com/usher-dev/usher/internal/resolve"
+)
+
+func (m *matrix) writeTable(of *matrixOf, several bool) error {
+	s := &m.options.streams
+	if several {
+		title := s.Paint("Organization "+terminal.Escape(of.Organization), terminal.Bold)
+		if _, err := fmt.Fprintln(s.Out, title); err != nil {
+			return err
+		}
+	}
+	if len(of.Users) == 0 {
+		m.options.say("Nobody in %s", of.Organization)
+		return nil
+	}
+	wide := m.output.format == asWide
+	table := &terminal.Table{Columns: []string{"USER", "(ORGANIZATION)"}, Keep: 1}
+	for _, application := range of.Applications {
+		table.Columns = append(table.Columns, strings.ToUpper(application))
+	}
+	table.Columns = append(table.Columns, "(ANY OTHER)")
+	for i := range of.Users {
+		row := &of.Users[i]
+		cells := []terminal.Cell{{Text: row.User}, matrixCell(&row.OrganizationRole, wide)}
+		for _, application := range of.Applications {
+			cells = append(cells, matrixCell(row.Applications[application], wide))
+		}
+		table.Rows = append(table.Rows, append(cells, matrixCell(&row.Default, wide)))
+	}
+	return table.Write(s)
+}
+
+func matrixCell(h *holding, wide bool) terminal.Cell {
+	cell := roleCell(h)
+	cell.Text += rowsMark(h)
+	if wide {
+		cell.Text += " " + shortReason(h)
+	}
+	return cell
+}
+
+// rowsMark says that not every row is visible.
+func rowsMark(h *holding) string {
+	if h.gives() && len(h.Filters) > 0 {
+		return " (rows)"
+	}
+	return ""
+}
+
+func shortReason(h *holding) string {
+	text := h.Rule
+	if h.NotAfter != nil {
+		text += " until " + h.until()
+	}
+	return "[" + text + "]"
+}
+
+// columns are all applications of the organizations.
+func columns(all []matrixOf) []string {
+	var names []string
+	for i := range all {
+		names = append(names, all[i].Applications...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func (m *matrix) writeCSV(all []matrixOf) error {
+	applications := columns(all)
+	header := append([]string{"organization", "user", "organizationRole"}, applications...)
+	header = append(header, "defaultRole")
+	var rows [][]string
+	for i := range all {
+		of := &all[i]
+		for j := range of.Users {
+			user := &of.Users[j]
+			row := []string{of.Organization, user.User, user.OrganizationRole.Role}
+			for _, application := range applications {
+				role := "" // no application of this organization
+				if h := user.Applications[application]; h != nil {
+					role = h.Role
+				}
+				row = append(row, role)
+			}
+			rows = append(rows, append(row, user.Default.Role))
+		}
+	}
+	return writeCSV(&m.options.streams, header, rows)
+}
+
+func (m *matrix) writeHTML(w *world, all []matrixOf) error {
+	p := &page.Page{
+		Title: "Access", SectionName: "Organization",
+		Notes: []string{"Who may do what, as of " + instantText(w.now) + "."},
+	}
+	for i := range all {
+		p.Sections = append(p.Sections, all[i].section())
+		for _, r := range all[i].organization.Rules().ApplicationRoles {
+			p.Roles = append(p.Roles, r.Name)
+		}
+		for _, r := range all[i].organization.Rules().OrganizationRoles {
+			p.Roles = append(p.Roles, r.Name)
+		}
+	}
+	slices.Sort(p.Roles)
+	p.Roles = append(slices.Compact(p.Roles), resolve.NoAccess)
+	return page.Write(m.options.streams.Out, p)
+}
+
+func (of *matrixOf) section() page.Section {
+	s := page.Section{Title: of.Organization, Columns: append([]string{"User", "(organization)"}, of.Applications...)}
+	s.Columns = append(s.Columns, "(any other)")
+	s.Notes = []string{counted(len(of.Users), "user", "users") + ", " +
+		counted(len(of.Applications), "application", "applications")}
+	for i := range of.Users {
+		user := &of.Users[i]
+		row := page.Row{Cells: []page.Cell{{Text: user.User}}}
+		roles := []string{}
+		add := func(h *holding, place int) {
+			roles = append(roles, h.Role)
+			row.Cells = append(row.Cells, holdingCell(h, place))
+		}
+		add(&user.OrganizationRole, organizationRung(of.organization, user.OrganizationRole.Role))
+		for _, application := range of.Applications {
+			add(user.Applications[application], rungOf(of.organization, user.Applications[application].Role))
+		}
+		add(&user.Default, rungOf(of.organization, user.Default.Role))
+		slices.Sort(roles)
+		row.Roles = strings.Join(slices.Compact(roles), " ")
+		s.Rows = append(s.Rows, row)
+	}
+	return s
+}
+
+// holdingCell is a role on a page, sorted by its place on the ladder, with the reason.
+func holdingCell(h *holding, place int) page.Cell {
+	reason := h.Rule
+	if h.Source != "" {
+		reason += ", by " + h.Source
+	}
+	if h.NotAfter != nil {
+		reason += ", until " + h.until()
+	}
+	if h.gives() && len(h.Filters) > 0 {
+		reason += "; rows: " + h.rows()
+	}
+	return page.Cell{
+		Text: h.Role + rowsMark(h), Order: strconv.Itoa(place), Reason: reason, Faint: !h.gives(),
+	}
+}
