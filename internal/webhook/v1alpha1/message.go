@@ -1,12 +1,14 @@
 package v1alpha1
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/usher-dev/usher/internal/validation"
@@ -38,7 +40,7 @@ func refusals(missing []validation.Right, user string) field.ErrorList {
 
 func refusal(right *validation.Right, user string) string {
 	narrowest := right.AnyOf[0]
-	return fmt.Sprintf("%s: this takes the right to %s, which %s lacks; check with: %s",
+	return fmt.Sprintf("%s: this takes the right to %s, which %s lacks; to see it: %s",
 		right.Reason, describe(narrowest), user, canI(narrowest, user))
 }
 
@@ -60,13 +62,19 @@ func describe(right validation.Attributes) string {
 	return text.String()
 }
 
-// canI is the command that shows whether somebody holds a right.
+// canI is the command that shows what somebody may do of the kind. There are no objects of the resources of the grants
+// group, and kubectl asks about a resource by name only where the API server serves it: of these it can list the rights.
+// What holds in all namespaces is listed in each.
 func canI(right validation.Attributes, user string) string {
-	resource := right.Resource + "." + right.Group
+	resource, words := right.Resource+"."+right.Group, []string{"kubectl", "auth", "can-i"}
+	if right.Group == validation.GrantsGroup {
+		return strings.Join(append(words, "--list", "-n", quoted(cmp.Or(right.Namespace, metav1.NamespaceDefault)),
+			"--as="+quoted(user), "|", "grep", resource), " ")
+	}
 	if right.Name != "" {
 		resource += "/" + right.Name
 	}
-	words := []string{"kubectl", "auth", "can-i", right.Verb, quoted(resource)}
+	words = append(words, right.Verb, quoted(resource))
 	if right.Subresource != "" {
 		words = append(words, "--subresource="+quoted(right.Subresource))
 	}
