@@ -117,8 +117,8 @@ func (m *matrix) writeHTML(w *world, all []matrixOf) error {
 	return page.Write(m.options.streams.Out, p)
 }
 
-func (of *matrixOf) section() page.Section {
-	s := page.Section{Title: of.Organization, Columns: append([]string{"User", "(organization)"}, of.Applications...)}
+func (of *matrixOf) section() *page.Section {
+	s := &page.Section{Title: of.Organization, Columns: append([]string{"User", "(organization)"}, of.Applications...)}
 	s.Columns = append(s.Columns, "(any other)")
 	s.Notes = []string{counted(len(of.Users), "user", "users") + ", " +
 		counted(len(of.Applications), "application", "applications")}
