@@ -3,7 +3,6 @@ package roster_test
 import (
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"strconv"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
+	"github.com/usher-dev/usher/internal/roster/rostertest"
 )
 
 // TestTrialEqualsFresh tries random changes, holds what they would bring against two rosters that are built anew, one
@@ -21,19 +21,19 @@ import (
 // anything.
 func TestTrialEqualsFresh(t *testing.T) {
 	for seed := range uint64(40) {
-		w := &world{rand.New(rand.NewPCG(seed, 11)), time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)}
-		options := roster.Options{SystemNamespace: someNamespaces[0]}
+		w := rostertest.NewWorld(seed, 11)
+		options := roster.Options{SystemNamespace: rostertest.System}
 		r := roster.New(options)
 		objects := map[string]client.Object{}
 		version := 0
-		now := w.start
+		now := w.Start
 		for step := range 60 {
 			where := fmt.Sprintf("seed %d, step %d", seed, step)
-			o := w.object()
+			o := w.Object()
 			version++
 			o.SetResourceVersion(strconv.Itoa(version))
-			key := keyOf(o)
-			if old := objects[key]; old != nil && w.chance(40) {
+			key := rostertest.Key(o)
+			if old := objects[key]; old != nil && w.Chance(40) {
 				must(t, r.Remove(old))
 				delete(objects, key)
 			} else {
@@ -57,10 +57,6 @@ func TestTrialEqualsFresh(t *testing.T) {
 	}
 }
 
-func keyOf(o client.Object) string {
-	return fmt.Sprintf("%T/%s/%s", o, o.GetNamespace(), o.GetName())
-}
-
 func freshRoster(
 	t *testing.T, options roster.Options, objects map[string]client.Object, now time.Time,
 ) *roster.Roster {
@@ -74,20 +70,20 @@ func freshRoster(
 }
 
 func tryOne(
-	t *testing.T, w *world, r *roster.Roster, options roster.Options, objects map[string]client.Object, now time.Time,
+	t *testing.T, w *rostertest.World, r *roster.Roster, options roster.Options, objects map[string]client.Object, now time.Time,
 	where string,
 ) {
 	t.Helper()
-	after := w.object()
-	key := keyOf(after)
+	after := w.Object()
+	key := rostertest.Key(after)
 	before := objects[key]
 	switch {
-	case before != nil && w.chance(30):
+	case before != nil && w.Chance(30):
 		after = nil
-	case w.chance(15):
+	case w.Chance(15):
 		// The roster does not have the newest look at it.
-		before = w.object()
-		if keyOf(before) != key {
+		before = w.Object()
+		if rostertest.Key(before) != key {
 			before = nil
 		}
 	}
@@ -115,7 +111,7 @@ func compareTrial(t *testing.T, trial *roster.Trial, was, is *roster.Roster, whe
 	touched := map[roster.Account]bool{}
 	for _, u := range trial.Users {
 		touched[roster.Account{Namespace: u.Namespace, User: u.User}] = true
-		if u.User == "" || u.Namespace == someNamespaces[0] {
+		if u.User == "" || u.Namespace == rostertest.System {
 			continue
 		}
 		if a := is.Decision(u.Namespace, u.User); !same(u.After.Decision, a) {
