@@ -6,6 +6,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -67,6 +69,19 @@ var _ = Describe("The webhook's certificate", func() {
 			}).WithContext(ctx).Should(Succeed())
 		}
 		requests.stop()
+	}, SpecTimeout(2*patience))
+
+	It("is taken from files where somebody else renews it", func(ctx SpecContext) {
+		dir := GinkgoT().TempDir()
+		var secret corev1.Secret
+		Expect(kube.Get(ctx, client.ObjectKey{Namespace: managerNamespace, Name: secretName}, &secret)).To(Succeed())
+		for _, name := range []string{corev1.TLSPrivateKeyKey, corev1.TLSCertKey} {
+			Expect(os.WriteFile(filepath.Join(dir, name), secret.Data[name], 0o600)).To(Succeed())
+		}
+		first := served(ctx, manager.WebhookAddress())
+		replaceManager(ctx, "--webhook-certificates=Mounted", "--webhook-certificate-dir="+dir)
+		Expect(served(ctx, manager.WebhookAddress()).Raw).To(Equal(first.Raw))
+		Expect(kube.Create(ctx, newGroup(newOrganization(ctx), "people"))).To(Succeed())
 	}, SpecTimeout(2*patience))
 })
 

@@ -142,14 +142,15 @@ func TestDueSaysWhatIsMissing(t *testing.T) {
 
 func TestExtend(t *testing.T) {
 	authorityAt := func(at time.Time) *x509.Certificate {
-		c, err := firstCertificate(issue(t, at)["ca.crt"])
+		issuer := newIssuer()
+		made, err := issuer.factory().CreateCACert(at, at.Add(authorityValidity))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return c
+		return made.Cert
 	}
 	old, older, made := authorityAt(start.Add(-time.Hour)), authorityAt(start.Add(-2*time.Hour)), authorityAt(start)
-	expired := authorityAt(start.Add(-authorityValidity - time.Hour))
+	expired := authorityAt(start.Add(-authorityValidity - time.Minute))
 	bundle := func(all ...*x509.Certificate) []byte {
 		var text []byte
 		for _, c := range all {

@@ -189,7 +189,7 @@ func TestWhatIsServedIsTrusted(t *testing.T) {
 		w.look(s)
 	}
 	authorities := map[string]bool{}
-	for range 300 {
+	for range 150 {
 		switch random.IntN(8) {
 		case 0:
 			w.rotate()

@@ -24,8 +24,8 @@ import (
 // Path is where the webhook is served.
 const Path = "/validate-access-usher-dev-v1alpha1"
 
-// timeout leaves the API server's ten seconds time to hear of it.
-const timeout = 8 * time.Second
+// timeout leaves of the API server's ten seconds what it takes to hear of it.
+const timeout = 9 * time.Second
 
 // Judge says what there is to say about a request. It is the Judge method of a validation.Validator.
 type Judge func(request *validation.Request) (*validation.Judgement, error)
