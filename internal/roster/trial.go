@@ -45,9 +45,10 @@ type Tried struct {
 	Before, After Standing
 }
 
-// TriedOrganization is an organization with users whom the change touches. Rules are nil where it is none. The policies
-// are those that hold for it, its own or the system namespace's, and nil where neither has one; the limits of the system
-// namespace's policy hold besides.
+// TriedOrganization is an organization with users whom the change touches. Rules are nil where it is none after the change.
+// That a namespace becomes an organization, or is none any more, gives nobody anything, and hides nothing: how its users
+// stand is told as if it were one before and after. The policies are those that hold for it, its own or the system
+// namespace's, and nil where neither has one; the limits of the system namespace's policy hold besides.
 type TriedOrganization struct {
 	Before, After             *resolve.Organization
 	PolicyBefore, PolicyAfter *accessv1alpha1.AccessPolicy
@@ -137,7 +138,7 @@ type involved struct {
 	*namespace
 	users      set[string]
 	recompiled bool
-	is         bool // an organization after the change
+	was, is    bool // an organization before and after the change
 
 	organization bool
 	compiled     *resolve.Organization
@@ -159,8 +160,9 @@ func (t *trial) run() {
 	} else {
 		t.before = original
 	}
+	was := t.isOrganization(t.namespace(t.object.Namespace))
 	t.put(t.after)
-	t.involve()
+	t.involve(was)
 	t.look(true)
 	t.put(t.before)
 	t.look(false)
@@ -246,17 +248,20 @@ func objectOf(o client.Object) Object {
 	return Object{kind, o.GetNamespace(), o.GetName()}
 }
 
-// involve finds, with the change laid over the index, which namespaces and users it touches.
-func (t *trial) involve() {
+// involve finds, with the change laid over the index, which namespaces and users it touches. was says whether the
+// namespace of the object was an organization: no other can begin or cease to be one.
+func (t *trial) involve(was bool) {
 	for _, n := range t.namespaces {
-		is := t.isOrganization(n)
-		if len(n.dirty) == 0 && !n.rulesDirty && is == n.organization && n.name != t.object.Namespace {
-			continue
-		}
 		i := &involved{
-			namespace: n, is: is, recompiled: !n.atSystem && (n.rulesDirty || is != n.organization), users: set[string]{},
+			namespace: n, was: n.organization, is: n.organization, users: set[string]{},
 			organization: n.organization, compiled: n.compiled, bound: n.bound,
 		}
+		if n.name == t.object.Namespace {
+			i.was, i.is = was, t.isOrganization(n)
+		} else if len(n.dirty) == 0 && !n.rulesDirty {
+			continue
+		}
+		i.recompiled = !n.atSystem && (n.rulesDirty || i.was != n.organization || i.is != n.organization)
 		for user := range n.dirty {
 			i.users[user] = struct{}{}
 		}
@@ -267,8 +272,7 @@ func (t *trial) involve() {
 	}
 }
 
-// bearsOnAll says whether the rules of all users differ. That a namespace becomes an organization gives nobody anything:
-// before and after are then compared as if it had been one.
+// bearsOnAll says whether the rules of all users differ, or the namespace is no organization any more.
 func (t *trial) bearsOnAll(i *involved) bool {
 	switch {
 	case i.atSystem || !i.organization:
@@ -290,11 +294,7 @@ func (t *trial) look(after bool) {
 
 func (t *trial) lookAt(i *involved, after bool) {
 	n := i.namespace
-	is := i.is
-	if !after {
-		is = is || t.isOrganization(n)
-	}
-	if i.recompiled && !n.atSystem {
+	if is := i.was || i.is; i.recompiled {
 		n.organization, n.compiled, n.bound = is, nil, map[*resolve.Source]*resolve.Bound{}
 		if is {
 			n.compiled = resolve.NewOrganization(t.rulesOf(n))
@@ -315,7 +315,7 @@ func (t *trial) lookAt(i *involved, after bool) {
 		}
 	}
 	if !n.atSystem {
-		t.lookAtOrganization(n, after)
+		t.lookAtOrganization(i, after)
 	}
 	if n.name != t.object.Namespace {
 		return
@@ -328,7 +328,8 @@ func (t *trial) lookAt(i *involved, after bool) {
 	}
 }
 
-func (t *trial) lookAtOrganization(n *namespace, after bool) {
+func (t *trial) lookAtOrganization(i *involved, after bool) {
+	n := i.namespace
 	o := t.found.Organizations[n.name]
 	if o == nil {
 		o = &TriedOrganization{Applications: n.applicable}
@@ -336,7 +337,10 @@ func (t *trial) lookAtOrganization(n *namespace, after bool) {
 	}
 	policy := cmp.Or(n.policy, t.system.policy)
 	if after {
-		o.After, o.PolicyAfter, o.SystemAfter = n.compiled, policy, t.system.policy
+		o.PolicyAfter, o.SystemAfter = policy, t.system.policy
+		if i.is {
+			o.After = n.compiled
+		}
 	} else {
 		o.Before, o.PolicyBefore, o.SystemBefore = n.compiled, policy, t.system.policy
 	}

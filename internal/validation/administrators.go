@@ -42,7 +42,7 @@ func (j *judge) checkAdministratorsOf(trial *roster.Trial, o *roster.TriedOrgani
 		var own []watch
 		concerned := false
 		eachMoment(u, trial.Now, func(m *moment) bool {
-			w := watch{m.at, m.before.OrganizationRole.IsTop(), u.After.Rules != nil && m.after.OrganizationRole.IsTop()}
+			w := watch{m.at, m.before.OrganizationRole.IsTop(), o.After != nil && m.after.OrganizationRole.IsTop()}
 			own, concerned = append(own, w), concerned || w.before || w.after
 			if w.before && !w.after {
 				losses = append(losses, m.at)

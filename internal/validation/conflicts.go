@@ -28,7 +28,7 @@ func (j *judge) checkConflicts(trial *roster.Trial) {
 	for i := range trial.Users {
 		u := &trial.Users[i]
 		o := trial.Organizations[u.Namespace]
-		if o == nil || checks(o) == accessv1alpha1.CrossObjectChecksIgnore {
+		if o == nil || o.After == nil || checks(o) == accessv1alpha1.CrossObjectChecksIgnore {
 			continue
 		}
 		deny := checks(o) == accessv1alpha1.CrossObjectChecksDeny

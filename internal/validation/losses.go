@@ -97,11 +97,15 @@ func (j *judge) brake(trial *roster.Trial) {
 			continue
 		}
 		eachMoment(u, trial.Now, func(m *moment) bool {
-			if !losesAny(m.before, m.after) {
+			after := m.after
+			if o.After == nil {
+				after = nil // no organization, no access
+			}
+			if !losesAny(m.before, after) {
 				return true
 			}
 			for _, application := range append([]string{""}, o.Applications...) {
-				if loses(m.before, m.after, application) {
+				if loses(m.before, after, application) {
 					add(taken, u.Namespace, application, u.User)
 				}
 			}

@@ -1,0 +1,210 @@
+package validation_test
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/roster"
+	"github.com/usher-dev/usher/internal/roster/rostertest"
+	"github.com/usher-dev/usher/internal/validation"
+)
+
+// play is a random world with the roster that judges changes to it.
+type play struct {
+	*rostertest.World
+	t       *testing.T
+	options roster.Options
+	objects objects
+	roster  *roster.Roster
+	now     time.Time
+	version int
+}
+
+func newPlay(t *testing.T, seed, stream uint64, many int) *play {
+	t.Helper()
+	p := &play{
+		World: rostertest.NewWorld(seed, stream), t: t, objects: objects{},
+		options: roster.Options{SystemNamespace: rostertest.System},
+	}
+	p.now = p.Start.Add(time.Duration(p.IntN(15)) * time.Minute)
+	p.roster = roster.New(p.options)
+	for range many {
+		o := p.Object()
+		p.keep(rostertest.Key(o), p.versioned(o))
+	}
+	p.roster.Settle(p.now)
+	return p
+}
+
+func (p *play) versioned(o client.Object) client.Object {
+	p.version++
+	o.SetResourceVersion(strconv.Itoa(p.version))
+	return o
+}
+
+// keep makes the change: nil for an object that is gone.
+func (p *play) keep(key string, o client.Object) {
+	p.t.Helper()
+	old := p.objects[key]
+	p.objects = p.objects.with(key, o)
+	var err error
+	switch {
+	case o != nil:
+		err = p.roster.Set(o)
+	case old != nil:
+		err = p.roster.Remove(old)
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// change is a request with what may come of it: an object that is deleted while finalizers hold it first stays on its
+// way out, then goes.
+type change struct {
+	key     string
+	request *validation.Request
+	afters  []client.Object
+}
+
+// change makes a random request that the API server might send.
+func (p *play) change() *change {
+	request := &validation.Request{Now: p.now}
+	candidate := p.Object()
+	if p.Chance(75) && len(p.objects) > 0 { // mostly something that is there
+		candidate = rostertest.Pick(p.World, p.objects.sorted())
+	}
+	key := rostertest.Key(candidate)
+	old, is := p.objects[key]
+	c := &change{key: key, request: request}
+	switch {
+	case !is:
+		candidate.SetDeletionTimestamp(nil)
+		request.New = p.versioned(candidate)
+	case old.GetDeletionTimestamp() != nil:
+		request.Old, request.New = old, p.versioned(old.DeepCopyObject().(client.Object))
+		request.New.SetFinalizers(nil)
+		c.afters = []client.Object{nil}
+		return c
+	case p.Chance(20):
+		request.Old = old
+		c.afters = []client.Object{nil}
+		if request.Lingers = p.Chance(40); request.Lingers {
+			c.afters = []client.Object{onItsWay(old, p.now), nil}
+		}
+		return c
+	default:
+		request.Old, request.New = old, p.versioned(p.edited(old))
+	}
+	c.afters = []client.Object{request.New}
+	return c
+}
+
+func onItsWay(old client.Object, now time.Time) client.Object {
+	leaving := old.DeepCopyObject().(client.Object)
+	at := metav1.NewTime(now)
+	leaving.SetDeletionTimestamp(&at)
+	leaving.SetFinalizers([]string{"example.com/hold"})
+	return leaving
+}
+
+// edited returns the object with one field or all of them as another has it.
+func (p *play) edited(old client.Object) client.Object {
+	other := p.Another(old)
+	if p.Chance(30) {
+		other.SetDeletionTimestamp(nil)
+		other.SetFinalizers(nil)
+		return other
+	}
+	made := old.DeepCopyObject().(client.Object)
+	if p.Chance(15) {
+		made.SetLabels(other.GetLabels())
+		return made
+	}
+	to, from := reflect.ValueOf(made).Elem().FieldByName("Spec"), reflect.ValueOf(other).Elem().FieldByName("Spec")
+	if g, is := made.(*accessv1alpha1.AccessGroup); is && p.Chance(30) {
+		p.editMembers(g)
+		return made
+	}
+	for range 8 { // until something differs
+		at := p.IntN(to.NumField())
+		if !reflect.DeepEqual(to.Field(at).Interface(), from.Field(at).Interface()) {
+			to.Field(at).Set(from.Field(at))
+			break
+		}
+	}
+	return made
+}
+
+func (p *play) editMembers(g *accessv1alpha1.AccessGroup) {
+	if len(g.Spec.Members) > 0 && p.Chance(50) {
+		g.Spec.Members = g.Spec.Members[1:]
+		return
+	}
+	user := accessv1alpha1.UserName(rostertest.Pick(p.World, rostertest.Users))
+	for i := range g.Spec.Members {
+		if g.Spec.Members[i].User == user {
+			g.Spec.Members[i] = accessv1alpha1.Member{User: user}
+			return
+		}
+	}
+	g.Spec.Members = append(g.Spec.Members, accessv1alpha1.Member{User: user})
+}
+
+func (p *play) judge(c *change) *validation.Judgement {
+	p.t.Helper()
+	validator := &validation.Validator{
+		Roster: p.roster, Settle: func() { p.roster.Settle(p.now) }, Losses: validation.NewLosses(),
+	}
+	j, err := validator.Judge(c.request)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return j
+}
+
+// unchanged holds the roster against one that never judged anything.
+func (p *play) unchanged(where string) {
+	p.t.Helper()
+	if changes := p.roster.Settle(p.now); len(changes.Users)+len(changes.Rules)+len(changes.Objects)+len(changes.Accounts)+
+		len(changes.Applications) > 0 {
+		p.t.Fatalf("%s: the judgement has left notes: %+v", where, changes)
+	}
+	fresh := settled(p.t, p.options, p.objects, p.now)
+	if differences := roster.Diff(fresh, p.roster); len(differences) > 0 {
+		p.t.Fatalf("%s: the judgement has left a trace: %+v", where, differences[0])
+	}
+}
+
+func (c *change) String() string {
+	what := "update"
+	switch {
+	case c.request.Old == nil:
+		what = "create"
+	case c.request.New == nil && c.request.Lingers:
+		what = "delete with finalizers"
+	case c.request.New == nil:
+		what = "delete"
+	case c.request.Old.GetDeletionTimestamp() != nil:
+		what = "last finalizer of"
+	}
+	return fmt.Sprintf("%s %s", what, c.key)
+}
+
+// describe shows the change in full, for a failure.
+func (c *change) describe() string {
+	text := c.String()
+	for _, o := range []client.Object{c.request.Old, c.request.New} {
+		if o != nil {
+			text += fmt.Sprintf("\n%s labels %v: %+v", o.GetName(), o.GetLabels(), reflect.ValueOf(o).Elem().FieldByName("Spec"))
+		}
+	}
+	return text
+}

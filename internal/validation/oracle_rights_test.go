@@ -1,0 +1,243 @@
+package validation_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/resolve"
+	"github.com/usher-dev/usher/internal/roster/rostertest"
+	"github.com/usher-dev/usher/internal/validation"
+)
+
+// plays bounds how many worlds the default run looks at.
+const plays = 60
+
+// TestRightsEqualTheOracle makes random changes to random worlds and holds the rights that each takes against the oracle,
+// in both directions: every new declaration, every rise and every new row is met by a right, and no right is asked for
+// out of nothing.
+func TestRightsEqualTheOracle(t *testing.T) {
+	for seed := range uint64(plays) {
+		p := newPlay(t, seed, 21, 18)
+		for step := range 5 {
+			c := p.change()
+			where := fmt.Sprintf("seed %d, step %d: %s", seed, step, c)
+			j := p.judge(c)
+			p.unchanged(where)
+			if len(j.Errors) > 0 {
+				t.Fatalf("%s: %v", where, j.Errors)
+			}
+			newRightsOracle(p, c, j, where).compare()
+			p.keep(c.key, c.afters[len(c.afters)-1])
+			p.roster.Settle(p.now)
+		}
+	}
+}
+
+// rightsOracle holds one judgement against what the objects say.
+type rightsOracle struct {
+	*play
+	change   *change
+	given    *validation.Judgement
+	where    string
+	declared map[tuple]bool
+	rises    map[rise]*resolve.Organization
+	rows     map[widened]bool
+	differ   map[widened]bool
+	sources  objects
+}
+
+func newRightsOracle(p *play, c *change, j *validation.Judgement, where string) *rightsOracle {
+	o := &rightsOracle{
+		play: p, change: c, given: j, where: where,
+		declared: map[tuple]bool{}, rises: map[rise]*resolve.Organization{},
+		rows: map[widened]bool{}, differ: map[widened]bool{}, sources: p.objects,
+	}
+	before := p.objects
+	for _, made := range c.afters {
+		after := before.with(c.key, made)
+		o.sources = o.sources.with(c.key, made)
+		f := look(p.t, p.options, before, after, p.now, true)
+		for _, each := range []*futures{f, look(p.t, p.options, unbarred(before), unbarred(after), p.now, true)} {
+			surely, suspected := each.widens()
+			if each == f {
+				maps.Copy(o.rows, surely)
+			}
+			maps.Copy(o.differ, suspected)
+		}
+		if _, is := o.object().(*accessv1alpha1.AccessPolicy); is {
+			continue
+		}
+		maps.Copy(o.rises, f.rises())
+		maps.Copy(o.declared, newlyDeclared(before, after, o.object().GetNamespace(), "", ""))
+		was, _ := c.request.Old.(*accessv1alpha1.AccessGroup)
+		is, _ := made.(*accessv1alpha1.AccessGroup)
+		maps.Copy(o.declared, givenToWhoeverBelongs(before, after, was, is))
+		maps.Copy(o.declared, givenToTheSelected(before, after, was, is))
+	}
+	if c.afters[len(c.afters)-1] == nil && c.request.Old != nil {
+		o.sources = o.sources.with(c.key, c.request.Old)
+	}
+	return o
+}
+
+func (o *rightsOracle) object() client.Object {
+	if o.change.request.New != nil {
+		return o.change.request.New
+	}
+	return o.change.request.Old
+}
+
+func (o *rightsOracle) compare() {
+	o.t.Helper()
+	for t := range o.declared {
+		if !o.met(o.alternatives(t)) {
+			o.fail("nothing is asked for what is declared: %s", t)
+		}
+	}
+	for r, rules := range o.rises {
+		if !o.met(append(o.ofRise(r), o.asWritten(r, rules)...)) {
+			o.fail("nothing is asked for what becomes effective: %+v", r)
+		}
+	}
+	for w := range o.rows {
+		if !o.met([]string{fmt.Sprintf("datapermissions %s @%s", w.application, w.organization), "datapermissions  @" + w.organization}) {
+			o.fail("nothing is asked for more rows: %+v", w)
+		}
+	}
+	for i := range o.given.Rights {
+		o.explained(&o.given.Rights[i])
+	}
+}
+
+func (o *rightsOracle) fail(format string, args ...any) {
+	o.t.Helper()
+	var rest []string
+	for _, object := range o.objects.sorted() {
+		rest = append(rest, (&change{key: "beside", request: &validation.Request{Old: object}}).describe())
+	}
+	o.t.Fatalf("%s: %s\nasked for: %s\n%s\nnow %s\n%s", o.where, fmt.Sprintf(format, args...),
+		strings.Join(rightsOf(o.given), "; "), o.change.describe(), o.now, strings.Join(rest, "\n"))
+}
+
+func attribute(a validation.Attributes) string {
+	resource := a.Resource
+	if a.Subresource != "" {
+		resource += "/" + a.Subresource
+	}
+	return fmt.Sprintf("%s %s @%s", resource, a.Name, a.Namespace)
+}
+
+// met says whether a right is asked for that only those hold who hold one of these.
+func (o *rightsOracle) met(by []string) bool {
+	return slices.ContainsFunc(o.given.Rights, func(r validation.Right) bool {
+		return !slices.ContainsFunc(r.AnyOf, func(a validation.Attributes) bool {
+			return a.Verb != "grant" || a.Group != "grants.access.usher.dev" || !slices.Contains(by, attribute(a))
+		})
+	})
+}
+
+// alternatives are the rights of which each gives the right to declare. A right in all namespaces is one in each.
+func (o *rightsOracle) alternatives(t tuple) []string {
+	namespaces := []string{t.organization, ""}
+	switch {
+	case t.resource == onSystem:
+		namespaces = []string{rostertest.System}
+	case t.organization == "*":
+		namespaces = []string{""}
+	}
+	var all []string
+	for _, namespace := range namespaces {
+		all = append(all, fmt.Sprintf("%s %s @%s", t.resource, t.role, namespace))
+		if t.resource == onApplications && t.application != "*" {
+			all = append(all, fmt.Sprintf("%s/%s %s @%s", t.resource, t.application, t.role, namespace))
+		}
+	}
+	return all
+}
+
+func (o *rightsOracle) ofRise(r rise) []string {
+	if r.application == "" {
+		return o.alternatives(tuple{"", r.organization, onOrganizations, "", r.role})
+	}
+	return o.alternatives(tuple{"", r.organization, onApplications, r.application, r.role})
+}
+
+// asWritten are the rights to what the deciding source says, where that means the role.
+func (o *rightsOracle) asWritten(r rise, organization *resolve.Organization) []string {
+	var organizationRole, systemRole accessv1alpha1.RoleName
+	for key, object := range o.sources {
+		kind := strings.TrimPrefix(strings.SplitN(key, "/", 2)[0], "*v1alpha1.")
+		if fmt.Sprintf("%s/%s/%s", kind, object.GetNamespace(), object.GetName()) != r.source {
+			continue
+		}
+		d := declaration{namespace: object.GetNamespace()}
+		said := map[tuple]bool{}
+		switch source := object.(type) {
+		case *accessv1alpha1.AccessGroup:
+			d.say(said, "", source.Spec.OrganizationRole, nil, source.Spec.SystemAccess)
+		case *accessv1alpha1.UserAccess:
+			d.say(said, "", source.Spec.OrganizationRole, nil, source.Spec.SystemAccess)
+		}
+		for t := range said {
+			switch {
+			case t.organization != r.organization:
+			case t.resource == onOrganizations:
+				organizationRole = accessv1alpha1.RoleName(t.role)
+			case t.resource == onSystem:
+				systemRole = accessv1alpha1.RoleName(t.role)
+			}
+		}
+	}
+	var all []string
+	for _, role := range organization.Rules().OrganizationRoles {
+		if r.application != "" && role.Name == string(organizationRole) && role.ApplicationRole == r.role {
+			all = append(all, o.alternatives(tuple{"", r.organization, onOrganizations, "", role.Name})...)
+		}
+	}
+	for _, role := range organization.Rules().SystemRoles {
+		meaning := role.OrganizationRole
+		if r.application != "" {
+			meaning = role.ApplicationRole
+		}
+		if role.Name == string(systemRole) && meaning == r.role {
+			all = append(all, o.alternatives(tuple{"", r.organization, onSystem, "", role.Name})...)
+		}
+	}
+	return all
+}
+
+// explained fails where the right is asked for out of nothing.
+func (o *rightsOracle) explained(right *validation.Right) {
+	o.t.Helper()
+	first := right.AnyOf[0]
+	if first.Verb == "join" {
+		return // tables say when
+	}
+	if _, is := o.object().(*accessv1alpha1.AccessPolicy); is && first.Name == "" {
+		return
+	}
+	if first.Resource == "datapermissions" {
+		if !o.differ[widened{first.Namespace, first.Name}] {
+			o.fail("more rows out of nothing: %s", right.Reason)
+		}
+		return
+	}
+	text := attribute(first)
+	for t := range o.declared {
+		if slices.Contains(o.alternatives(t), text) && (first.Namespace != "" || t.organization == "*") {
+			return
+		}
+	}
+	for r := range o.rises {
+		if slices.Contains(o.ofRise(r), text) {
+			return
+		}
+	}
+	o.fail("out of nothing: %s, %s", text, right.Reason)
+}

@@ -1,0 +1,243 @@
+package validation_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/roster"
+	"github.com/usher-dev/usher/internal/roster/rostertest"
+)
+
+// The oracle says docs/admission.md once more, as plainly as it reads there: it looks at every user, organization,
+// application and minute, and knows no cost. Of the code that it checks it shares nothing; what is effective it takes
+// from rosters that are built anew, which have an oracle of their own.
+
+// objects are all there are, by rostertest.Key.
+type objects map[string]client.Object
+
+func (o objects) sorted() []client.Object {
+	all := make([]client.Object, 0, len(o))
+	for _, key := range slices.Sorted(maps.Keys(o)) {
+		all = append(all, o[key])
+	}
+	return all
+}
+
+// with returns the objects with the one changed: nil for one that is gone.
+func (o objects) with(key string, object client.Object) objects {
+	changed := maps.Clone(o)
+	if delete(changed, key); object != nil {
+		changed[key] = object
+	}
+	return changed
+}
+
+// tuple is one role that the objects say a user has. The organization "*" stands for every one that nothing names.
+type tuple struct{ user, organization, resource, application, role string }
+
+const (
+	onApplications  = "applicationroles"
+	onOrganizations = "organizationroles"
+	onSystem        = "systemroles"
+)
+
+// declaration is what the objects of one namespace say at one instant. somebody is a user of whom no object speaks: a
+// member of the group through, whether it exists or not.
+type declaration struct {
+	objects   objects
+	namespace string
+	at        time.Time
+	through   string
+}
+
+const somebody = "somebody"
+
+// tuples returns what is declared: neither suspension nor Fallback, precedence or duplicates hide anything.
+func (d *declaration) tuples() map[tuple]bool {
+	said := map[tuple]bool{}
+	members := d.members()
+	for _, object := range d.objects {
+		if object.GetNamespace() != d.namespace || object.GetDeletionTimestamp() != nil {
+			continue
+		}
+		switch o := object.(type) {
+		case *accessv1alpha1.AccessGroup:
+			if o.Spec.Privileges == accessv1alpha1.GroupPrivilegesDisabled || d.inert(o) {
+				continue
+			}
+			for user := range members[o.Name] {
+				d.say(said, user, o.Spec.OrganizationRole, o.Spec.ApplicationAccess, o.Spec.SystemAccess)
+			}
+		case *accessv1alpha1.UserAccess:
+			if !roster.IsMaterialized(o) {
+				d.say(said, string(o.Spec.User), o.Spec.OrganizationRole, o.Spec.ApplicationAccess, o.Spec.SystemAccess)
+			}
+		}
+	}
+	return said
+}
+
+func (d *declaration) inert(g *accessv1alpha1.AccessGroup) bool {
+	return (g.Spec.Type == accessv1alpha1.GroupTypeSystem) != (d.namespace == rostertest.System)
+}
+
+// members returns the members of every group: those that it or they themselves say, until nested groups add no more.
+func (d *declaration) members() map[string]map[string]bool {
+	members := map[string]map[string]bool{}
+	var groups []*accessv1alpha1.AccessGroup
+	for _, object := range d.objects {
+		g, is := object.(*accessv1alpha1.AccessGroup)
+		if is && g.Namespace == d.namespace && !d.inert(g) {
+			groups = append(groups, g)
+			members[g.Name] = d.directMembers(g)
+		}
+	}
+	if d.through != "" && members[d.through] == nil {
+		if d.objects[rostertest.Key(&accessv1alpha1.AccessGroup{ObjectMeta: metav1.ObjectMeta{Namespace: d.namespace, Name: d.through}})] == nil {
+			members[d.through] = map[string]bool{}
+		}
+	}
+	if members[d.through] != nil {
+		members[d.through][somebody] = true
+	}
+	for range rostertest.Groups { // no path is longer
+		for _, g := range groups {
+			for _, inner := range g.Spec.MemberGroups {
+				maps.Copy(members[g.Name], members[string(inner)])
+			}
+		}
+	}
+	return members
+}
+
+func (d *declaration) directMembers(g *accessv1alpha1.AccessGroup) map[string]bool {
+	direct := map[string]bool{}
+	for _, m := range g.Spec.Members {
+		if isOpen(m.NotBefore, m.NotAfter, d.at) {
+			direct[string(m.User)] = true
+		}
+	}
+	for _, object := range d.objects {
+		ua, is := object.(*accessv1alpha1.UserAccess)
+		if !is || ua.Namespace != d.namespace || roster.IsMaterialized(ua) {
+			continue
+		}
+		if slices.Contains(ua.Spec.Groups, accessv1alpha1.GroupName(g.Name)) || selects(g.Spec.MemberSelector, ua.Labels) {
+			direct[string(ua.Spec.User)] = true
+		}
+	}
+	return direct
+}
+
+func selects(selector *metav1.LabelSelector, set map[string]string) bool {
+	parsed, err := metav1.LabelSelectorAsSelector(selector) // nil selects nothing
+	return err == nil && parsed.Matches(labels.Set(set))
+}
+
+func isOpen(notBefore, notAfter *metav1.Time, at time.Time) bool {
+	return (notBefore == nil || !at.Before(notBefore.Time)) && (notAfter == nil || at.Before(notAfter.Time))
+}
+
+func (d *declaration) say(
+	said map[tuple]bool, user string, organizationRole accessv1alpha1.RoleName,
+	applications []accessv1alpha1.ApplicationGrant, system []accessv1alpha1.SystemGrant,
+) {
+	if d.namespace != rostertest.System {
+		d.sayIn(said, user, d.namespace, organizationRole, applications)
+		return
+	}
+	for _, organization := range append(slices.Clone(rostertest.Namespaces[1:]), "*") {
+		at := slices.IndexFunc(system, func(g accessv1alpha1.SystemGrant) bool { return string(g.Organization) == organization })
+		if at < 0 {
+			at = slices.IndexFunc(system, func(g accessv1alpha1.SystemGrant) bool { return g.Organization == "*" })
+		}
+		if at < 0 {
+			continue
+		}
+		if r := system[at].Role; r != "" && r != "NoAccess" {
+			said[tuple{user, organization, onSystem, "", string(r)}] = true
+		}
+		d.sayIn(said, user, organization, system[at].OrganizationRole, system[at].ApplicationAccess)
+	}
+}
+
+func (d *declaration) sayIn(
+	said map[tuple]bool, user, organization string, role accessv1alpha1.RoleName, applications []accessv1alpha1.ApplicationGrant,
+) {
+	if role != "" && role != "NoAccess" {
+		said[tuple{user, organization, onOrganizations, "", string(role)}] = true
+	}
+	for _, a := range applications {
+		if a.Role != "NoAccess" && isOpen(a.NotBefore, a.NotAfter, d.at) {
+			said[tuple{user, organization, onApplications, string(a.Application), string(a.Role)}] = true
+		}
+	}
+}
+
+// newlyDeclared returns what is declared at some minute at which it was not, past ones too.
+func newlyDeclared(before, after objects, namespace, throughBefore, through string) map[tuple]bool {
+	fresh := map[tuple]bool{}
+	for at := rostertest.NewWorld(0, 0).Start.Add(-time.Minute); ; at = at.Add(time.Minute) {
+		is := declaration{after, namespace, at, through}
+		was := declaration{before, namespace, at, throughBefore}
+		had := was.tuples()
+		for t := range is.tuples() {
+			if !had[t] {
+				fresh[t] = true
+			}
+		}
+		if at.After(rostertest.NewWorld(0, 0).Start.Add(rostertest.Horizon)) {
+			return fresh
+		}
+	}
+}
+
+// givenToWhoeverBelongs returns what the change to a group comes to for who belongs to it, to a group that it newly
+// takes in, or is newly selected, even while nobody is.
+func givenToWhoeverBelongs(before, after objects, was, is *accessv1alpha1.AccessGroup) map[tuple]bool {
+	if is == nil {
+		return nil
+	}
+	fresh := newlyDeclared(before, after, is.Namespace, is.Name, is.Name)
+	for _, inner := range is.Spec.MemberGroups {
+		if was == nil || !slices.Contains(was.Spec.MemberGroups, inner) {
+			maps.Copy(fresh, newlyDeclared(before, after, is.Namespace, string(inner), string(inner)))
+		}
+	}
+	return fresh
+}
+
+// givenToTheSelected returns what whoever the group selects, and did not select, comes to have.
+func givenToTheSelected(before, after objects, was, is *accessv1alpha1.AccessGroup) map[tuple]bool {
+	if is == nil || is.Spec.MemberSelector == nil {
+		return nil
+	}
+	for _, set := range []map[string]string{nil, {"team": "one"}, {"team": "two"}, {"team": "three"}, {"other": "one"}} {
+		if selects(is.Spec.MemberSelector, set) && (was == nil || !selects(was.Spec.MemberSelector, set)) {
+			return newlyDeclared(before, after, is.Namespace, "", is.Name)
+		}
+	}
+	return nil
+}
+
+func (t tuple) String() string {
+	return strings.TrimSpace(fmt.Sprintf("%s %s/%s %s @%s", t.user, t.resource, t.application, t.role, t.organization))
+}
+
+func mustSet(t *testing.T, r *roster.Roster, all objects) {
+	t.Helper()
+	for _, o := range all.sorted() {
+		if err := r.Set(o); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
