@@ -84,6 +84,14 @@ func (o *options) readFiles(
 }
 
 func (o *options) readCluster(ctx context.Context, scope string, say func(string, ...any)) (*objects.Set, error) {
+	if scope == "" {
+		return o.readClusterIn(ctx, nil, say)
+	}
+	return o.readClusterIn(ctx, []string{scope}, say)
+}
+
+// readClusterIn reads the namespaces, none standing for all, and the system namespace.
+func (o *options) readClusterIn(ctx context.Context, namespaces []string, say func(string, ...any)) (*objects.Set, error) {
 	config, err := o.config.ToRESTConfig()
 	if err != nil {
 		return nil, noCluster(err)
@@ -92,12 +100,11 @@ func (o *options) readCluster(ctx context.Context, scope string, say func(string
 		strings.HasSuffix(config.Host, "localhost:8080") && *o.config.APIServer == "" {
 		return nil, errNoCluster // where nothing is configured, that address is what is tried
 	}
-	c := &objects.Cluster{Config: config, WithNamespaces: o.organizationSelector != "", Say: say}
-	if scope != "" {
-		c.Namespaces = []string{scope}
-		if scope != o.systemNamespace {
-			c.Optional = o.systemNamespace
-		}
+	c := &objects.Cluster{
+		Config: config, Namespaces: namespaces, WithNamespaces: o.organizationSelector != "", Say: say,
+	}
+	if len(namespaces) > 0 && !slices.Contains(namespaces, o.systemNamespace) {
+		c.Optional = o.systemNamespace
 	}
 	set, err := c.Read(ctx)
 	if err != nil {

@@ -1,0 +1,263 @@
+package cli
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/usher-dev/usher/internal/resolve"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+// differences are what a change brings. The JSON is a contract.
+type differences struct {
+	Changes []userChange `json:"changes"`
+	// Conflicts are those that the change brings, Settled those that it ends.
+	Conflicts []conflict `json:"conflicts"`
+	Settled   []conflict `json:"settledConflicts"`
+	// Exclusions are roles that exclusive access newly takes.
+	Exclusions []exclusion `json:"exclusions"`
+	// Refusals are what admission would refuse whoever asks, Warnings what it would warn of.
+	Refusals []remark `json:"refusals"`
+	Warnings []remark `json:"warnings"`
+	Summary  summary  `json:"summary"`
+}
+
+// The changes of a user's access.
+const (
+	gains   = "gains"   // from no access
+	loses   = "loses"   // all of it
+	raised  = "raised"  // to a higher role
+	lowered = "lowered" // to a lower role
+	changed = "changed" // to a role of which neither can be said
+	rows    = "rows"    // the same role, for other rows
+	ends    = "ends"    // the same role, until another instant
+)
+
+// userChange is what changes for one user in one place.
+type userChange struct {
+	Change       string  `json:"change"`
+	Organization string  `json:"organization"`
+	User         string  `json:"user"`
+	Scope        string  `json:"scope"`
+	Application  string  `json:"application,omitempty"`
+	Before       holding `json:"before"`
+	After        holding `json:"after"`
+}
+
+type conflict struct {
+	Organization string               `json:"organization"`
+	User         string               `json:"user"`
+	Scope        string               `json:"scope"`
+	Application  string               `json:"application,omitempty"`
+	Grants       []resolve.SourceRole `json:"grants"`
+	Role         string               `json:"role"`
+	Rule         string               `json:"rule"`
+}
+
+type exclusion struct {
+	Organization string   `json:"organization"`
+	User         string   `json:"user"`
+	Name         string   `json:"name"`
+	Source       string   `json:"source"`
+	Applications []string `json:"applications"`
+}
+
+// remark is something to say about an object.
+type remark struct {
+	Object  string `json:"object"`
+	File    string `json:"file,omitempty"`
+	Line    int    `json:"line,omitempty"`
+	Field   string `json:"field,omitempty"`
+	Message string `json:"message"`
+}
+
+// summary counts users, each once in every line that fits.
+type summary struct {
+	Users   int `json:"users"`
+	Gaining int `json:"gaining"`
+	Losing  int `json:"losing"`
+	Other   int `json:"other"`
+}
+
+// newDifferences finds what differs for the users of the organizations that are asked about.
+func newDifferences(before, after *world) *differences {
+	found := &differences{
+		Changes: []userChange{}, Conflicts: []conflict{}, Settled: []conflict{}, Exclusions: []exclusion{},
+		Refusals: []remark{}, Warnings: []remark{},
+	}
+	for _, d := range roster.Diff(before.Roster, after.Roster) {
+		if after.scope != "" && d.Organization != after.scope {
+			continue
+		}
+		found.addChanges(before, after, &d)
+		found.addReports(&d)
+	}
+	found.sum()
+	return found
+}
+
+func (f *differences) isEmpty() bool {
+	return len(f.Changes)+len(f.Conflicts)+len(f.Settled)+len(f.Exclusions)+len(f.Refusals) == 0
+}
+
+// none is what a user has in whom an organization sees nobody.
+var none = resolve.NewOrganization(resolve.Rules{}).Resolve(&resolve.User{}, time.Time{})
+
+func (f *differences) addChanges(before, after *world, d *roster.Difference) {
+	was, is := cmp.Or(d.Before, &none), cmp.Or(d.After, &none)
+	wasIn, isIn := before.Organization(d.Organization), after.Organization(d.Organization)
+	note := func(scope, application string, a, b *resolve.Access) {
+		one := userChange{Organization: d.Organization, User: d.User, Scope: scope, Application: application}
+		one.Before = sideOf(wasIn, d, scope, application, a)
+		one.After = sideOf(isIn, d, scope, application, b)
+		if one.Change = kindOfChange(scope, wasIn, isIn, a, b); one.Change != "" {
+			f.Changes = append(f.Changes, one)
+		}
+	}
+	note(scopeOrganization, "", &resolve.Access{Outcome: was.OrganizationRole}, &resolve.Access{Outcome: is.OrganizationRole})
+	applications := slices.Concat(before.Applications(d.Organization), after.Applications(d.Organization))
+	slices.Sort(applications)
+	for _, application := range slices.Compact(applications) {
+		note(scopeApplication, application, was.Application(application), is.Application(application))
+	}
+	note(scopeDefault, "", &was.Default, &is.Default)
+}
+
+func sideOf(o *resolve.Organization, d *roster.Difference, scope, application string, a *resolve.Access) holding {
+	h := outcomeHolding(d.Organization, d.User, scope, &a.Outcome)
+	h.Application, h.Filters = application, a.Filters
+	if o != nil && scope != scopeOrganization {
+		h.Permissions = o.Permissions(a.Role)
+	}
+	return h
+}
+
+// kindOfChange says in one word what changes; empty: nothing that a user would notice.
+func kindOfChange(scope string, wasIn, isIn *resolve.Organization, was, is *resolve.Access) string {
+	switch {
+	case !was.GivesAccess() && !is.GivesAccess():
+		return ""
+	case !was.GivesAccess():
+		return gains
+	case !is.GivesAccess():
+		return loses
+	case was.Role != is.Role:
+		return compareRoles(scope, wasIn, isIn, was.Role, is.Role)
+	case !slices.EqualFunc(was.Filters, is.Filters, resolve.Filter.Equal):
+		return rows
+	case !was.NotAfter.Equal(is.NotAfter):
+		return ends
+	default:
+		return ""
+	}
+}
+
+// compareRoles compares two roles by the ladder as it would be, where that has both.
+func compareRoles(scope string, wasIn, isIn *resolve.Organization, was, is string) string {
+	place, has := rungOf, (*resolve.Organization).HasApplicationRole
+	if scope == scopeOrganization {
+		place, has = organizationRung, (*resolve.Organization).HasOrganizationRole
+	}
+	for _, o := range []*resolve.Organization{isIn, wasIn} {
+		if o == nil || !has(o, was) || !has(o, is) {
+			continue
+		}
+		if place(o, is) < place(o, was) {
+			return raised
+		}
+		return lowered
+	}
+	return changed
+}
+
+func (f *differences) addReports(d *roster.Difference) {
+	was, is := cmp.Or(d.Before, &none), cmp.Or(d.After, &none)
+	for _, c := range is.Conflicts {
+		if !slices.ContainsFunc(was.Conflicts, c.Equal) {
+			f.Conflicts = append(f.Conflicts, newConflict(d.Organization, d.User, c))
+		}
+	}
+	for _, c := range was.Conflicts {
+		if !slices.ContainsFunc(is.Conflicts, func(other resolve.Conflict) bool {
+			return other.Scope == c.Scope && other.Application == c.Application
+		}) {
+			f.Settled = append(f.Settled, newConflict(d.Organization, d.User, c))
+		}
+	}
+	for _, e := range is.Exclusions {
+		if !slices.ContainsFunc(was.Exclusions, func(other resolve.Exclusion) bool {
+			return other.Name == e.Name && other.Source == e.Source && slices.Equal(other.Applications, e.Applications)
+		}) {
+			f.Exclusions = append(f.Exclusions, exclusion{d.Organization, d.User, e.Name, e.Source, e.Applications})
+		}
+	}
+}
+
+func newConflict(organization, user string, c resolve.Conflict) conflict {
+	return conflict{organization, user, string(c.Scope), c.Application, c.Grants, c.Role, string(c.Rule)}
+}
+
+func (f *differences) sum() {
+	type identity struct{ organization, user string }
+	kinds := map[identity]map[string]bool{}
+	for i := range f.Changes {
+		c := &f.Changes[i]
+		key := identity{c.Organization, c.User}
+		if kinds[key] == nil {
+			kinds[key] = map[string]bool{}
+		}
+		kinds[key][c.Change] = true
+	}
+	f.Summary.Users = len(kinds)
+	for _, of := range kinds {
+		up, down := of[gains] || of[raised], of[loses] || of[lowered]
+		if up {
+			f.Summary.Gaining++
+		}
+		if down {
+			f.Summary.Losing++
+		}
+		if !up && !down {
+			f.Summary.Other++
+		}
+	}
+}
+
+// group joins what is the same for a user in several places, so that one line tells it.
+func (f *differences) group() []changeGroup {
+	var groups []changeGroup
+	at := map[string]int{}
+	for i := range f.Changes {
+		c := &f.Changes[i]
+		key := strings.Join([]string{
+			c.Organization, c.User, c.Change, c.Before.state(), c.After.state(), c.After.Rule, c.After.Source, c.Before.Source,
+		}, "\n")
+		if n, again := at[key]; again {
+			groups[n].where = append(groups[n].where, c.After.where())
+			continue
+		}
+		at[key] = len(groups)
+		groups = append(groups, changeGroup{c, []string{c.After.where()}})
+	}
+	return groups
+}
+
+// changeGroup is a change with all the places in which it is the same.
+type changeGroup struct {
+	*userChange
+	where []string
+}
+
+// state is what a user has on one side of a change.
+func (h *holding) state() string {
+	text := h.Role
+	if h.Scope != scopeOrganization && h.gives() && len(h.Filters) > 0 {
+		text += ", rows: " + h.rows()
+	}
+	if h.NotAfter != nil {
+		text += ", until " + h.until()
+	}
+	return text
+}

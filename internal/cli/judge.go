@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/usher-dev/usher/internal/cli/objects"
+	"github.com/usher-dev/usher/internal/validation"
+)
+
+// maximumJudged is up to how many changed objects admission is asked: what it looks at grows with each.
+const maximumJudged = 1000
+
+// judgedObject is what admission would say about one changed object, whoever asks.
+type judgedObject struct {
+	change   *objectChange
+	refused  field.ErrorList
+	warnings []string
+	rights   []validation.Right
+}
+
+// judgeAll asks the validation of admission about one change after the other, each on top of those before it. The
+// roster of the world is taken along.
+func judgeAll(w *world, changes []objectChange, say func(string, ...any)) ([]judgedObject, error) {
+	validator := &validation.Validator{Roster: w.Roster, Settle: func() { w.Settle(w.now) }}
+	judged := make([]judgedObject, 0, len(changes))
+	for i := range changes {
+		c := &changes[i]
+		say("asking what admission says: %d of %d objects", i, len(changes))
+		request := &validation.Request{Now: w.now}
+		if c.before != nil {
+			request.Old = c.before.Object
+		}
+		if c.after != nil {
+			request.New = c.after.Object
+		}
+		judgement, err := validator.Judge(request)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", c.name(), err)
+		}
+		one := judgedObject{change: c, warnings: judgement.Warnings, rights: judgement.Rights}
+		one.refused = append(one.refused, judgement.Errors...)
+		one.refused = append(one.refused, judgement.Braked...)
+		one.refused = append(one.refused, judgement.Refusals...)
+		judged = append(judged, one)
+		if err := w.take(request); err != nil {
+			return nil, err
+		}
+	}
+	return judged, nil
+}
+
+// take makes the change, so that the next one is judged on top of it.
+func (w *world) take(r *validation.Request) error {
+	if r.New != nil {
+		return w.Set(r.New)
+	}
+	return w.Remove(r.Old)
+}
+
+// judge adds what admission would say.
+func (f *differences) judge(before *world, changes []objectChange, say func(string, ...any)) {
+	if len(changes) > maximumJudged {
+		before.options.say("note: more than %d objects change; what admission would refuse is not looked for (lint does)", maximumJudged)
+		return
+	}
+	judged, err := judgeAll(before, changes, say)
+	if err != nil {
+		before.options.say("note: what admission would say is not known: %s", err)
+		return
+	}
+	for i := range judged {
+		j := &judged[i]
+		if !before.isAsked(j.change) {
+			continue
+		}
+		for _, e := range j.refused {
+			f.Refusals = append(f.Refusals, j.remark(e.Field, e.ErrorBody()))
+		}
+		for _, text := range j.warnings {
+			field, message := fieldOf(text)
+			f.Warnings = append(f.Warnings, j.remark(field, message))
+		}
+	}
+}
+
+// isAsked says whether the object may matter where one asks.
+func (w *world) isAsked(c *objectChange) bool {
+	o := cmp.Or(c.after, c.before)
+	return w.scope == "" || o.GetNamespace() == w.scope || o.GetNamespace() == w.options.systemNamespace
+}
+
+// fieldOf cuts a warning into the field that it begins with, and the rest.
+func fieldOf(text string) (field, message string) {
+	field, message, found := strings.Cut(text, ": ")
+	if !found || strings.Contains(field, " ") ||
+		!(strings.HasPrefix(field, "spec.") || strings.HasPrefix(field, "metadata.")) {
+		return "", text
+	}
+	return field, message
+}
+
+func (j *judgedObject) remark(field, message string) remark {
+	made := remark{Object: j.change.name(), Field: field, Message: message}
+	if o := j.change.after; o != nil {
+		made.place(o, field)
+	}
+	return made
+}
+
+// place says where in the files the remark belongs.
+func (r *remark) place(o *objects.Object, field string) {
+	r.File, r.Line = o.Origin.File, o.Origin.Line
+	if line := o.Line(field); line > 0 && field != "" {
+		r.Line = line
+	}
+}

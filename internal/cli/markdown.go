@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/usher-dev/usher/internal/cli/terminal"
+)
+
+// maximumMarkdown is how long a report in Markdown is: a comment on a pull request takes 64 KiB.
+const maximumMarkdown = 60_000
+
+// markdown collects Markdown up to the limit, and counts what no longer fits.
+type markdown struct {
+	text strings.Builder
+	left int
+}
+
+// code returns the text as code: nothing in it is a link, a mention, markup, or the end of a table cell.
+func code(text string) string {
+	text = strings.ReplaceAll(terminal.Escape(text), "|", `\|`)
+	longest, run := 0, 0
+	for _, r := range text {
+		if r == '`' {
+			run++
+			longest = max(longest, run)
+		} else {
+			run = 0
+		}
+	}
+	if text == "" {
+		return ""
+	}
+	fence := strings.Repeat("`", longest+1)
+	if longest > 0 {
+		return fence + " " + text + " " + fence
+	}
+	return fence + text + fence
+}
+
+func codes(texts []string) string {
+	all := make([]string, len(texts))
+	for i := range texts {
+		all[i] = code(texts[i])
+	}
+	return strings.Join(all, ", ")
+}
+
+func (m *markdown) line(format string, args ...any) {
+	fmt.Fprintf(&m.text, format+"\n", args...)
+}
+
+// row adds a line of a table or a list, where there is still room.
+func (m *markdown) row(line string) {
+	if m.text.Len()+len(line) > maximumMarkdown {
+		m.left++
+		return
+	}
+	m.text.WriteString(line + "\n")
+}
+
+// end ends a table or list.
+func (m *markdown) end() {
+	if m.left > 0 {
+		m.line("\n… and %d more.", m.left)
+		m.left = 0
+	}
+	m.line("")
+}
+
+func (m *markdown) list(title string, lines []string) {
+	if len(lines) == 0 {
+		return
+	}
+	m.line("#### %s\n", title)
+	for _, line := range lines {
+		m.row("- " + code(line))
+	}
+	m.end()
+}
+
+// table adds a table of cells that are Markdown already.
+func (m *markdown) table(header []string, rows [][]string) {
+	m.line("| %s |", strings.Join(header, " | "))
+	m.line("|%s", strings.Repeat("---|", len(header)))
+	for _, row := range rows {
+		m.row("| " + strings.Join(row, " | ") + " |")
+	}
+	m.end()
+}
+
+func (f *differences) markdown() string {
+	m := &markdown{}
+	m.line("### Access\n\n%s\n", f.Summary.text())
+	m.list("Admission would refuse", remarkLines(f.Refusals))
+	if len(f.Changes) > 0 {
+		var rows [][]string
+		for _, g := range f.group() {
+			rows = append(rows, []string{
+				signs[g.Change].sign + " " + g.Change, code(g.User), code(g.Organization), codes(g.where),
+				code(g.Before.state()), code(g.After.state()), code(g.because()),
+			})
+		}
+		m.table([]string{"change", "user", "organization", "application", "before", "after", "because"}, rows)
+	}
+	m.list("Conflicts that the change brings", conflictLines(f.Conflicts))
+	m.list("Conflicts that it ends", conflictLines(f.Settled))
+	m.list("Taken by exclusive access", exclusionLines(f.Exclusions))
+	m.list("Admission would warn", remarkLines(f.Warnings))
+	return strings.TrimRight(m.text.String(), "\n") + "\n"
+}

@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/cli/objects"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+// objectChange is an object that is not the same before and after; either may be nil.
+type objectChange struct {
+	before, after *objects.Object
+}
+
+func (c *objectChange) name() string {
+	if c.after != nil {
+		return objects.Name(c.after.Object)
+	}
+	return objects.Name(c.before.Object)
+}
+
+// overlay adds the objects to what the cluster has, as applying them would. With prune, what the cluster has declared in
+// their namespaces and they are not is left out.
+func overlay(base, made *objects.Set, prune bool) *objects.Set {
+	all := &objects.Set{Problems: made.Problems, Notes: made.Notes}
+	given, namespaces := map[string]bool{}, map[string]bool{}
+	for _, o := range made.Objects {
+		given[objects.Name(o.Object)] = true
+		namespaces[o.GetNamespace()] = true
+	}
+	were := map[string]*objects.Object{}
+	for i := range base.Objects {
+		o := &base.Objects[i]
+		name := objects.Name(o.Object)
+		were[name] = o
+		if !given[name] && !(prune && namespaces[o.GetNamespace()] && prunable(o.Object)) {
+			all.Objects = append(all.Objects, *o)
+		}
+	}
+	for _, o := range made.Objects {
+		if was := were[objects.Name(o.Object)]; was != nil {
+			o.Object = laidOver(was.Object, o.Object)
+		}
+		all.Objects = append(all.Objects, o)
+	}
+	return all
+}
+
+// prunable says whether the object is one that somebody declared.
+func prunable(o client.Object) bool {
+	if ua, is := o.(*accessv1alpha1.UserAccess); is {
+		return !roster.IsMaterialized(ua)
+	}
+	_, is := o.(*corev1.Namespace)
+	return !is
+}
+
+// laidOver is the object as it would be: that it is being deleted no apply takes back.
+func laidOver(was, made client.Object) client.Object {
+	made = made.DeepCopyObject().(client.Object)
+	made.SetUID(was.GetUID())
+	made.SetDeletionTimestamp(was.GetDeletionTimestamp())
+	made.SetFinalizers(was.GetFinalizers())
+	made.SetOwnerReferences(was.GetOwnerReferences())
+	return made
+}
+
+// changesBetween lists the objects of the four kinds that differ: what is made or changed in the order of the files,
+// then what goes.
+func changesBetween(base, made *objects.Set) []objectChange {
+	were := map[string]*objects.Object{}
+	for i := range base.Objects {
+		were[objects.Name(base.Objects[i].Object)] = &base.Objects[i]
+	}
+	var changes []objectChange
+	for i := range made.Objects {
+		o := &made.Objects[i]
+		name := objects.Name(o.Object)
+		was := were[name]
+		delete(were, name)
+		if was == nil || !sameDeclaration(was.Object, o.Object) {
+			changes = append(changes, objectChange{was, o})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(were)) {
+		changes = append(changes, objectChange{before: were[name]})
+	}
+	return slices.DeleteFunc(changes, func(c objectChange) bool {
+		return (c.after != nil && isNamespace(c.after.Object)) || (c.before != nil && isNamespace(c.before.Object))
+	})
+}
+
+func isNamespace(o client.Object) bool {
+	_, is := o.(*corev1.Namespace)
+	return is
+}
+
+// sameDeclaration says whether the two say the same, whatever the cluster adds.
+func sameDeclaration(a, b client.Object) bool {
+	return maps.Equal(a.GetLabels(), b.GetLabels()) &&
+		a.GetAnnotations()[accessv1alpha1.AnnotationAllowRevocation] == b.GetAnnotations()[accessv1alpha1.AnnotationAllowRevocation] &&
+		equality.Semantic.DeepEqual(specOf(a), specOf(b))
+}
+
+func specOf(o client.Object) any {
+	switch each := o.(type) {
+	case *accessv1alpha1.AccessGroup:
+		return each.Spec
+	case *accessv1alpha1.UserAccess:
+		return each.Spec
+	case *accessv1alpha1.ApplicationAccess:
+		return each.Spec
+	case *accessv1alpha1.AccessPolicy:
+		return each.Spec
+	default:
+		return nil
+	}
+}
