@@ -28,6 +28,7 @@ func BenchmarkTenThousandUsers(b *testing.B) {
 		"explain": "explain user-77@acme.example",
 		"matrix":  "matrix",
 		"page":    "matrix -o html",
+		"report":  "report -o json",
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

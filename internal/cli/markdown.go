@@ -12,8 +12,9 @@ const maximumMarkdown = 60_000
 
 // markdown collects Markdown up to the limit, and counts what no longer fits.
 type markdown struct {
-	text strings.Builder
-	left int
+	text      strings.Builder
+	unlimited bool
+	left      int
 }
 
 // code returns the text as code: nothing in it is a link, a mention, markup, or the end of a table cell.
@@ -52,7 +53,7 @@ func (m *markdown) line(format string, args ...any) {
 
 // row adds a line of a table or a list, where there is still room.
 func (m *markdown) row(line string) {
-	if m.text.Len()+len(line) > maximumMarkdown {
+	if !m.unlimited && m.text.Len()+len(line) > maximumMarkdown {
 		m.left++
 		return
 	}

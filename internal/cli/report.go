@@ -1,0 +1,291 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/cli/page"
+	"github.com/usher-dev/usher/internal/cli/terminal"
+	"github.com/usher-dev/usher/internal/resolve"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+// report is what an auditor asks for.
+type report struct {
+	options *options
+	output  *output
+	days    int
+}
+
+func newReport(o *options) *cobra.Command {
+	r := &report{options: o}
+	command := &cobra.Command{
+		Use:   "report",
+		Short: "Write a report for an audit",
+		Long: `Writes a report for an audit, as of now or of --at: everything that is held, with the reason; protected grants, and those
+of the system level; conflicts; roles that exclusive access takes; who is barred; what ends and what begins within days;
+accounts without a grant; and names that nothing has.`,
+		Example: `  # As a page for the browser
+  kubectl access report -A -o html > report.html
+
+  # As of the end of the year, with what ends within a quarter after it
+  kubectl access report -n analytics --at 2026-12-31 --days 90`,
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error { return r.run(command.Context()) },
+	}
+	r.output = newOutput(command, asMarkdown, asJSON, asCSV, asHTML)
+	command.Flags().IntVar(&r.days, "days", 30, "Tell what ends and what begins within so many days")
+	return command
+}
+
+func (r *report) run(ctx context.Context) error {
+	if err := r.output.validate(); err != nil {
+		return err
+	}
+	if r.days < 0 {
+		return fmt.Errorf("--days %d: must not be negative", r.days)
+	}
+	w, err := r.options.load(ctx)
+	if err != nil {
+		return err
+	}
+	a := newAudit(w, w.organizations(), r.days)
+	if err := r.write(a); err != nil {
+		return err
+	}
+	return w.finish()
+}
+
+func (r *report) write(a *audit) error {
+	s := &r.options.streams
+	switch r.output.format {
+	case asJSON:
+		return writeJSON(s, a)
+	case asCSV:
+		return a.writeCSV(s)
+	case asHTML:
+		return a.writeHTML(s)
+	default:
+		_, err := io.WriteString(s.Out, a.markdown())
+		return err
+	}
+}
+
+// audit is the report. Its JSON is a contract.
+type audit struct {
+	At              time.Time   `json:"at"`
+	Days            int         `json:"days"`
+	SystemNamespace string      `json:"systemNamespace"`
+	Organizations   []auditOf   `json:"organizations"`
+	Incomplete      []string    `json:"incomplete,omitempty"`
+	Holdings        []holding   `json:"holdings"`
+	Protected       []userGrant `json:"protectedGrants"`
+	SystemLevel     []userGrant `json:"systemLevelGrants"`
+	Conflicts       []conflict  `json:"conflicts"`
+	Exclusions      []exclusion `json:"exclusions"`
+	Barred          []userBar   `json:"barred"`
+	Ending          []holding   `json:"ending"`
+	Beginning       []userGrant `json:"beginning"`
+	WithoutGrant    []account   `json:"accountsWithoutGrant"`
+	Unresolved      []remark    `json:"unresolvedReferences"`
+}
+
+// auditOf counts in one organization.
+type auditOf struct {
+	Organization string `json:"organization"`
+	Policy       policy `json:"policy"`
+	Users        int    `json:"users"`
+	WithAccess   int    `json:"usersWithAccess"`
+	Applications int    `json:"applications"`
+}
+
+type userGrant struct {
+	Organization string `json:"organization"`
+	User         string `json:"user"`
+	grant
+}
+
+type userBar struct {
+	Organization string `json:"organization"`
+	User         string `json:"user"`
+	bar
+}
+
+// account is a declared UserAccess.
+type account struct {
+	Organization string `json:"organization"`
+	User         string `json:"user"`
+	Object       string `json:"object"`
+}
+
+func newAudit(w *world, organizations []string, days int) *audit {
+	a := &audit{
+		At: w.now, Days: days, SystemNamespace: w.SystemNamespace(), Organizations: []auditOf{}, Holdings: []holding{},
+		Protected: []userGrant{}, SystemLevel: []userGrant{}, Conflicts: []conflict{}, Exclusions: []exclusion{},
+		Barred: []userBar{}, Ending: []holding{}, Beginning: []userGrant{}, WithoutGrant: []account{}, Unresolved: []remark{},
+	}
+	for _, p := range w.set.Problems {
+		a.Incomplete = append(a.Incomplete, p.String())
+	}
+	for _, organization := range organizations {
+		of := auditOf{
+			Organization: organization, Policy: w.policy(organization),
+			Applications: len(w.Applications(organization)),
+		}
+		for _, user := range w.Users(organization) {
+			of.Users++
+			if w.Decision(organization, user).Enters {
+				of.WithAccess++
+			}
+			a.addUser(w, organization, user)
+		}
+		a.Organizations = append(a.Organizations, of)
+		a.addUnresolved(w, organization)
+	}
+	if len(organizations) > 0 {
+		a.addUnresolved(w, w.SystemNamespace())
+	}
+	return a
+}
+
+func (a *audit) addUser(w *world, organization, user string) {
+	deadline := a.At.AddDate(0, 0, a.Days)
+	d := w.Decision(organization, user)
+	for _, h := range w.holdings(organization, user) {
+		if !h.gives() {
+			continue
+		}
+		a.Holdings = append(a.Holdings, h)
+		if h.NotAfter != nil && !h.NotAfter.After(deadline) {
+			a.Ending = append(a.Ending, h)
+		}
+	}
+	for _, c := range d.Conflicts {
+		a.Conflicts = append(a.Conflicts, newConflict(organization, user, c))
+	}
+	for _, e := range d.Exclusions {
+		a.Exclusions = append(a.Exclusions, exclusion{organization, user, e.Name, e.Source, e.Applications})
+	}
+	e := explanation{}
+	e.addSources(w.Explain(organization, user, nil), nil)
+	for _, b := range e.Bars {
+		a.Barred = append(a.Barred, userBar{organization, user, b})
+	}
+	counts := false
+	for i := range e.Grants {
+		counts = a.addGrant(organization, user, &e.Grants[i], deadline) || counts
+	}
+	if counts {
+		return
+	}
+	for _, name := range w.UserAccesses(organization, user) {
+		if ua := w.UserAccess(organization, name); !roster.IsMaterialized(ua) {
+			a.WithoutGrant = append(a.WithoutGrant, account{
+				organization, user, objectName(roster.KindUserAccess, organization, name),
+			})
+		}
+	}
+}
+
+// addGrant notes what is special about a grant, and says whether it counts.
+func (a *audit) addGrant(organization, user string, g *grant, deadline time.Time) bool {
+	of := userGrant{organization, user, *g}
+	if g.Fate == string(resolve.FateNotYet) && !g.Begins.After(deadline) {
+		a.Beginning = append(a.Beginning, of)
+	}
+	if g.Fate != string(resolve.FateCounts) {
+		return false
+	}
+	if g.Protected {
+		a.Protected = append(a.Protected, of)
+	}
+	if source, ok := roster.ParseObject(g.Source); ok && source.Namespace == a.SystemNamespace {
+		a.SystemLevel = append(a.SystemLevel, of)
+	}
+	return true
+}
+
+func (a *audit) addUnresolved(w *world, namespace string) {
+	for _, o := range w.Objects(namespace) {
+		for _, u := range unresolvedIn(w, o) {
+			in := ""
+			if u.Organization != "" {
+				in = " in " + string(u.Organization)
+			}
+			a.Unresolved = append(a.Unresolved, remark{
+				Object: o.String(), Field: u.Field, Message: fmt.Sprintf("there is no %s %s%s", u.Kind, u.Name, in),
+			})
+		}
+	}
+}
+
+func unresolvedIn(w *world, o roster.Object) []accessv1alpha1.UnresolvedReference {
+	switch o.Kind {
+	case roster.KindAccessGroup:
+		return w.Group(o.Namespace, o.Name, 0).Unresolved
+	case roster.KindUserAccess:
+		return w.User(o.Namespace, o.Name, 0).Unresolved
+	case roster.KindAccessPolicy:
+		return w.Policy(o.Namespace).Unresolved
+	default:
+		return nil
+	}
+}
+
+// section is a table of the report.
+type section struct {
+	name, title string
+	columns     []string
+	rows        [][]string
+	// roles has the role that a row is found by; nil where rows have none.
+	roles []string
+}
+
+func (a *audit) writeCSV(s *terminal.Streams) error {
+	var all [][]string
+	for _, each := range a.sections() {
+		for _, row := range each.rows {
+			// One header for all: what a section has no column for stays empty.
+			cells := make([]string, len(auditColumns))
+			cells[0] = each.name
+			for i, column := range each.columns {
+				cells[slices.Index(auditColumns, column)] = row[i]
+			}
+			all = append(all, cells)
+		}
+	}
+	return writeCSV(s, auditColumns, all)
+}
+
+func (a *audit) writeHTML(s *terminal.Streams) error {
+	p := &page.Page{Title: "Access report", SectionName: "Part", Notes: a.notes()}
+	for _, each := range a.sections() {
+		made := &page.Section{Title: each.title, Columns: each.columns}
+		if len(each.rows) == 0 {
+			made.Notes = []string{"None."}
+		}
+		for i, row := range each.rows {
+			r := page.Row{}
+			if each.roles != nil {
+				r.Roles = each.roles[i]
+			}
+			for _, text := range row {
+				r.Cells = append(r.Cells, page.Cell{Text: text})
+			}
+			made.Rows = append(made.Rows, r)
+		}
+		p.Sections = append(p.Sections, made)
+	}
+	for i := range a.Holdings {
+		p.Roles = append(p.Roles, a.Holdings[i].Role)
+	}
+	slices.Sort(p.Roles)
+	p.Roles = slices.Compact(p.Roles)
+	return page.Write(s.Out, p)
+}

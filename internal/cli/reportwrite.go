@@ -1,0 +1,157 @@
+package cli
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// auditColumns are all columns of the report, as its CSV has them.
+var auditColumns = []string{
+	"part", "user", "organization", "application", "role", "rule", "source", "notBefore", "notAfter", "rows", "detail",
+}
+
+func (a *audit) notes() []string {
+	notes := []string{
+		fmt.Sprintf("As of %s. The system namespace is %s.", instantText(a.At), a.SystemNamespace),
+	}
+	for _, text := range a.Incomplete {
+		notes = append(notes, "INCOMPLETE: "+text)
+	}
+	for i := range a.Organizations {
+		o := &a.Organizations[i]
+		by := o.Policy.Source
+		if by == "" {
+			by = "the built-in policy"
+		}
+		notes = append(notes, fmt.Sprintf("Organization %s: %s, %d of them with access, and %s; %s by %s.", o.Organization,
+			counted(o.Users, "user", "users"), o.WithAccess, counted(o.Applications, "application", "applications"),
+			o.Policy.ConflictResolution, by))
+	}
+	return notes
+}
+
+// sections are the parts of the report as tables of text.
+func (a *audit) sections() []section {
+	within := " within " + counted(a.Days, "day", "days")
+	return []section{
+		holdingSection("held", "Everything held", a.Holdings),
+		grantSection("protected", "Protected grants", a.Protected),
+		grantSection("system", "Grants of the system level", a.SystemLevel),
+		conflictSection(a.Conflicts),
+		exclusionSection(a.Exclusions),
+		barSection(a.Barred),
+		holdingSection("ending", "Ending"+within, a.Ending),
+		grantSection("beginning", "Beginning"+within, a.Beginning),
+		accountSection(a.WithoutGrant),
+		unresolvedSection(a.Unresolved),
+	}
+}
+
+func holdingSection(name, title string, held []holding) section {
+	s := section{name: name, title: title, columns: []string{
+		"user", "organization", "application", "role", "rule", "source", "notAfter", "rows",
+	}}
+	for i := range held {
+		h := &held[i]
+		s.rows = append(s.rows, []string{
+			h.User, h.Organization, h.where(), h.Role, h.Rule, h.Source, h.until(), h.applicationRows(),
+		})
+		s.roles = append(s.roles, h.Role)
+	}
+	return s
+}
+
+func grantSection(name, title string, grants []userGrant) section {
+	s := section{name: name, title: title, columns: []string{
+		"user", "organization", "application", "role", "source", "notBefore", "notAfter",
+	}}
+	for i := range grants {
+		g := &grants[i]
+		begins, ends := until(g.Begins), until(g.Ends)
+		if g.Begins != nil {
+			ends = until(g.NotAfter)
+		}
+		s.rows = append(s.rows, []string{g.User, g.Organization, grantScope(&g.grant), grantRole(&g.grant), g.Source, begins, ends})
+		s.roles = append(s.roles, g.Role)
+	}
+	return s
+}
+
+func conflictSection(conflicts []conflict) section {
+	s := section{name: "conflict", title: "Conflicts", columns: []string{
+		"user", "organization", "application", "role", "rule", "detail",
+	}}
+	for i := range conflicts {
+		c := &conflicts[i]
+		s.rows = append(s.rows, []string{c.User, c.Organization, c.where(), c.Role, c.Rule, c.grants()})
+		s.roles = append(s.roles, c.Role)
+	}
+	return s
+}
+
+func exclusionSection(exclusions []exclusion) section {
+	s := section{name: "exclusive", title: "Taken by exclusive access", columns: []string{
+		"user", "organization", "source", "detail",
+	}}
+	for i := range exclusions {
+		e := &exclusions[i]
+		s.rows = append(s.rows, []string{
+			e.User, e.Organization, e.Source, e.Name + ": held in " + strings.Join(e.Applications, " and "),
+		})
+	}
+	return s
+}
+
+func barSection(bars []userBar) section {
+	s := section{name: "barred", title: "Barred", columns: []string{
+		"user", "organization", "rule", "source", "notBefore", "notAfter",
+	}}
+	for i := range bars {
+		b := &bars[i]
+		s.rows = append(s.rows, []string{b.User, b.Organization, b.Rule, b.Source, until(b.NotBefore), until(b.NotAfter)})
+	}
+	return s
+}
+
+func accountSection(accounts []account) section {
+	s := section{name: "withoutGrant", title: "Accounts without a grant", columns: []string{"user", "organization", "source"}}
+	for _, each := range accounts {
+		s.rows = append(s.rows, []string{each.User, each.Organization, each.Object})
+	}
+	return s
+}
+
+func unresolvedSection(remarks []remark) section {
+	s := section{name: "unresolved", title: "Names that nothing has", columns: []string{"source", "detail"}}
+	for i := range remarks {
+		s.rows = append(s.rows, []string{remarks[i].Object, remarks[i].Field + ": " + remarks[i].Message})
+	}
+	return s
+}
+
+// markdown is the report for people to read. It is as long as it is: a report is complete.
+func (a *audit) markdown() string {
+	m := &markdown{unlimited: true}
+	m.line("# Access report\n")
+	for _, note := range a.notes() {
+		m.line("- %s", code(note))
+	}
+	m.line("")
+	for _, s := range a.sections() {
+		m.line("## %s (%s)\n", s.title, strconv.Itoa(len(s.rows)))
+		if len(s.rows) == 0 {
+			m.line("None.\n")
+			continue
+		}
+		rows := make([][]string, len(s.rows))
+		for i, row := range s.rows {
+			rows[i] = make([]string, len(row))
+			for j := range row {
+				rows[i][j] = code(row[j])
+			}
+		}
+		m.table(s.columns, rows)
+	}
+	return strings.TrimRight(m.text.String(), "\n") + "\n"
+}
