@@ -1,6 +1,9 @@
 package resolve
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // At decides like [Organization.Resolve] for one instant, without looking at what comes after: NotAfter, EntersNotAfter
 // and Next stay zero.
@@ -27,3 +30,10 @@ func (o *Outcome) Above(other *Outcome) bool { return o.rung < other.rung }
 
 // IsTop says whether the role is the highest of its ladder.
 func (o *Outcome) IsTop() bool { return o.rung == 0 }
+
+// SameRungs says whether the roles of two equal decisions stand on the same rungs. They do not where the ladder has
+// changed around them.
+func (d *Decision) SameRungs(e *Decision) bool {
+	return d.OrganizationRole.rung == e.OrganizationRole.rung && d.Default.rung == e.Default.rung &&
+		slices.EqualFunc(d.Applications, e.Applications, func(a, b ApplicationAccess) bool { return a.rung == b.rung })
+}

@@ -277,7 +277,7 @@ func (r *Roster) decide(n *namespace, user string, why causes, changes *Changes)
 	}
 	r.record(n, user, made)
 	if same(before, after) {
-		if made != nil && before != nil {
+		if made != nil && before != nil && made.decision.SameRungs(before) {
 			made.decision = before // which others hold on to
 		}
 		return

@@ -535,3 +535,31 @@ spec:
 		})
 	}
 }
+
+// The roles that somebody has stand on other rungs when the ladder changes around them: what is higher is by the ladder
+// of now.
+func TestARiseOnALadderThatHasGrown(t *testing.T) {
+	s := situate(t, `
+AccessPolicy acme/default
+spec: {applicationRoles: [{name: Viewer}]}
+---
+UserAccess acme/pat
+spec:
+  user: pat
+  applicationAccess: [{application: red, role: Owner}]
+---
+AccessGroup acme/viewers
+spec:
+  members: [{user: pat}]
+  applicationAccess: [{application: red, role: Viewer}]
+`)
+	grown := parse(t, "AccessPolicy acme/default\nspec: {applicationRoles: [{name: Owner}, {name: Viewer}]}\n")[0]
+	if err := s.validator.Roster.Set(grown); err != nil {
+		t.Fatal(err)
+	}
+	j := s.judge(t, "delete AccessGroup acme/viewers")
+	want := []string{"grant applicationroles/red Owner @acme | grant applicationroles Owner @acme"}
+	if diff := cmp.Diff(want, rightsOf(j)); diff != "" {
+		t.Error(diff)
+	}
+}

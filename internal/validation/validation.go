@@ -42,6 +42,8 @@ type Judgement struct {
 	// Organizations are those that the judgement rests on, beside the namespace of the object and the system namespace:
 	// what has to be read anew to be sure of it. Sorted.
 	Organizations []string
+	// Revisions are those of these namespaces, in the roster, that it rests on.
+	Revisions map[string]uint64
 }
 
 // Validator judges requests by a roster.
@@ -122,7 +124,10 @@ type judge struct {
 }
 
 func newJudge(v *Validator, request *Request) *judge {
-	return &judge{Validator: v, request: request, changed: changesOf(request), needed: map[need]struct{}{}}
+	return &judge{
+		Validator: v, Judgement: Judgement{Revisions: map[string]uint64{}},
+		request: request, changed: changesOf(request), needed: map[need]struct{}{},
+	}
 }
 
 // try looks at what the change from before to after would bring.
@@ -132,6 +137,11 @@ func (j *judge) try(before, after client.Object, weigh func(*roster.Trial)) erro
 		if settled {
 			for name := range trial.Organizations {
 				j.Organizations = append(j.Organizations, name)
+			}
+			for name, revision := range trial.Revisions {
+				if was, again := j.Revisions[name]; !again || revision < was {
+					j.Revisions[name] = revision
+				}
 			}
 			weigh(trial)
 			return nil
