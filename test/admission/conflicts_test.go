@@ -1,0 +1,180 @@
+package admission_test
+
+import (
+	"context"
+
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	rbacv1 "k8s.io/api/rbac/v1"
+)
+
+// sample returns the objects of one organization of the security sample, moved to another one, but for some.
+func sample(organization string, without ...string) string {
+	GinkgoHelper()
+	var text strings.Builder
+	for _, file := range []string{"applications.yaml", "emea.yaml"} {
+		content, err := os.ReadFile(filepath.Join("..", "..", "config", "samples", "security", file))
+		Expect(err).NotTo(HaveOccurred())
+		for part := range strings.SplitSeq(string(content), "\n---\n") {
+			leftOut := slices.ContainsFunc(without, func(name string) bool { return strings.Contains(part, "name: "+name+"\n") })
+			if strings.Contains(part, "namespace: security-emea") && !leftOut {
+				text.WriteString(strings.ReplaceAll(part, "namespace: security-emea", "namespace: "+organization) + "\n---\n")
+			}
+		}
+	}
+	return text.String()
+}
+
+// conflicts of the sample: who, where, which roles from which groups, and what comes of it.
+func conflicts(organization string) []string {
+	told := func(user, where, left, right, result string) string {
+		side := func(groupAndRole string) string {
+			group, role, _ := strings.Cut(groupAndRole, " ")
+			return fmt.Sprintf("AccessGroup/%s/%s gives %s", organization, group, role)
+		}
+		return fmt.Sprintf("role conflict of %s in %s of organization %s: %s, %s; the result is %s. "+
+			"Give both the same role, or take one grant away", user, where, organization, side(left), side(right), result)
+	}
+	return []string{
+		told("eve@acme.example", "all applications", "editors Editor", "viewers Viewer", "Viewer (MostRestrictive)"),
+		told("grace@acme.example", "application red", "red-blocked NoAccess", "red-rules RulesAdmin", "NoAccess (MostRestrictive)"),
+	}
+}
+
+// newGranter may do everything in its organization but what exempts from checks.
+func newGranter(ctx context.Context, rules ...rbacv1.PolicyRule) (string, *requester) {
+	GinkgoHelper()
+	return newTeam(ctx, append(rules, rule(accessGroup, []string{"*"}, []string{"*"}),
+		mayGrant([]string{"applicationroles", "organizationroles", "systemroles", "datapermissions"}))...)
+}
+
+func checking(mode string) string {
+	return "AccessPolicy default\nspec: {crossObjectChecks: " + mode + "}"
+}
+
+// Of the three stories of the sample one is no conflict: roles of different scopes. Nothing tells of it.
+var _ = Describe("The conflicts of the security sample", func() {
+	applied := func(ctx context.Context, r *requester, organization string) (*spoken, error) {
+		// The watch of a busy machine may be behind one apply: the other sides are known before.
+		_, err := kubectl(ctx, sample(organization, "viewers", "red-blocked"), "apply", "--server-side", "--filename=-")
+		Expect(err).NotTo(HaveOccurred())
+		settled(ctx, organization)
+		return kubectl(ctx, sample(organization), "apply", "--server-side", "--filename=-", "--as="+r.name)
+	}
+
+	It("are warned of under Warn", func(ctx SpecContext) {
+		organization, granter := newGranter(ctx)
+		declare(ctx, organization, checking("Warn"))
+		said, err := applied(ctx, granter, organization)
+		Expect(err).NotTo(HaveOccurred())
+		for _, text := range conflicts(organization) {
+			Expect(said.stderr).To(ContainSubstring("Warning: " + text))
+		}
+		Expect(strings.Count(said.stderr, "role conflict")).To(Equal(2), said.stderr)
+	}, SpecTimeout(longest))
+
+	It("are refused under Deny", func(ctx SpecContext) {
+		organization, granter := newGranter(ctx)
+		declare(ctx, organization, checking("Deny"))
+		said, err := applied(ctx, granter, organization)
+		Expect(err).To(HaveOccurred())
+		for i, text := range conflicts(organization) {
+			Expect(said.stderr).To(ContainSubstring("Forbidden: " + text))
+			Expect(said.stderr).To(ContainSubstring(fmt.Sprintf("%q is invalid", []string{"viewers", "red-blocked"}[i])))
+		}
+		Expect(strings.Count(said.stderr, "role conflict")).To(Equal(2), said.stderr)
+		Expect(said.stdout).To(ContainSubstring("red-administrators serverside-applied"))
+	}, SpecTimeout(longest))
+
+	It("pass in silence under Ignore", func(ctx SpecContext) {
+		organization, granter := newGranter(ctx)
+		declare(ctx, organization, checking("Ignore"))
+		said, err := applied(ctx, granter, organization)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(said.stderr).To(BeEmpty())
+	}, SpecTimeout(longest))
+
+	It("are warned of under Deny where the requester may grant the top system role", func(ctx SpecContext) {
+		organization, granter := newGranter(ctx)
+		granter.allow(ctx, systemNamespace, mayGrant([]string{"systemroles"}, "SystemAdministrator"))
+		declare(ctx, organization, checking("Deny"))
+		said, err := applied(ctx, granter, organization)
+		Expect(err).NotTo(HaveOccurred())
+		for _, text := range conflicts(organization) {
+			Expect(said.stderr).To(MatchRegexp("Warning: .*Forbidden: " + regexp.QuoteMeta(text)))
+		}
+	}, SpecTimeout(longest))
+})
+
+// twoRoles is a conflict of as many users as there are names.
+func twoRoles(group, role string, users int) string {
+	var members []string
+	for i := range users {
+		members = append(members, fmt.Sprintf("{user: user-%02d}", i))
+	}
+	return "AccessGroup " + group + "\nspec:\n  members: [" + strings.Join(members, ", ") +
+		"]\n  applicationAccess: [{application: finance, role: " + role + "}]\n"
+}
+
+var _ = Describe("What takes two objects to be wrong", func() {
+	It("is told of ten times, and the rest is counted", func(ctx SpecContext) {
+		organization, granter := newGranter(ctx)
+		declare(ctx, organization, checking("Deny")+"\n---\n"+twoRoles("editors", "Editor", 25))
+		causes := refused(granter.do(ctx, organization, twoRoles("viewers", "Viewer", 25)))
+		Expect(causes).To(HaveLen(11))
+		Expect(causes[0].Message).To(ContainSubstring("role conflict of user-00 in application finance"))
+		Expect(causes[10].Message).To(ContainSubstring("and 15 more like these"))
+
+		declare(ctx, organization, checking("Warn"))
+		Expect(granter.do(ctx, organization, twoRoles("viewers", "Viewer", 25))).To(Succeed())
+		Expect(strings.Join(granter.heard.take(), "\n")).To(And(
+			ContainSubstring("role conflict of user-00"), MatchRegexp(`and \d+ more`)))
+	}, SpecTimeout(longest))
+
+	It("is no reason against an edit that does not bring it", func(ctx SpecContext) {
+		organization, granter := newGranter(ctx)
+		declare(ctx, organization, twoRoles("editors", "Editor", 3)+"---\n"+twoRoles("viewers", "Viewer", 3))
+		declare(ctx, organization, checking("Deny"))
+		Expect(granter.do(ctx, organization, twoRoles("viewers", "Viewer", 3)+"  displayName: Viewers")).To(Succeed())
+		Expect(granter.heard.take()).To(BeEmpty())
+	}, SpecTimeout(longest))
+
+	It("is exclusive access, too", func(ctx SpecContext) {
+		organization, granter := newGranter(ctx)
+		policy := func(mode string) string {
+			return checking(mode)[:len(checking(mode))-1] +
+				", exclusiveAccess: [{name: apart, applications: [pay, audit], minimumRole: Editor}]}"
+		}
+		const second = `
+AccessGroup auditors
+spec:
+  members: [{user: sam}]
+  applicationAccess: [{application: audit, role: Editor}]
+`
+		declare(ctx, organization, policy("Deny")+`
+---
+AccessGroup payers
+spec:
+  members: [{user: sam}]
+  applicationAccess: [{application: pay, role: Editor}]
+`)
+		text := "exclusive access: sam would hold audit and pay in organization " + organization + ", which rule apart of AccessPolicy/" +
+			organization + "/default excludes"
+		causes := refused(granter.try(ctx, organization, second))
+		Expect(causes).To(HaveLen(1))
+		Expect(causes[0].Message).To(ContainSubstring(text))
+		declare(ctx, organization, policy("Ignore"))
+		Expect(granter.try(ctx, organization, second)).To(Succeed())
+		Expect(granter.heard.take()).To(BeEmpty())
+		declare(ctx, organization, policy("Warn"))
+		Expect(granter.do(ctx, organization, second)).To(Succeed())
+		Expect(granter.heard.take()).To(ContainElement(ContainSubstring(text)))
+	}, SpecTimeout(longest))
+})
