@@ -66,6 +66,7 @@ generate: $(CONTROLLER_GEN) ## Generate the deep copy functions of the API types
 manifests: $(CONTROLLER_GEN) ## Generate CRDs, the manager's roles and the webhook configuration from markers.
 	$(call say,generating manifests)
 	$(CONTROLLER_GEN) crd paths=./api/v1alpha1/... output:crd:dir=config/crd/bases
+	@cp config/crd/bases/*.yaml internal/cli/schema/
 	$(CONTROLLER_GEN) rbac:roleName=manager-role paths=./internal/... output:rbac:dir=config/rbac
 	$(CONTROLLER_GEN) webhook paths=./internal/webhook/... output:webhook:dir=config/webhook
 
@@ -115,6 +116,15 @@ test-integration: control-plane ## Run the tests on a real control plane.
 control-plane: ## Build the control plane for tests and demo, once per machine.
 	$(call say,control plane)
 	@go run -C hack/controlplane . assets
+
+# Not a test: what it finds depends on what else the machine does. docs/scale.md says how to read it.
+SIZE ?= M
+BENCH ?=
+.PHONY: bench
+bench: control-plane ## Measure speed and cost at SIZE (S, M or L); BENCH=name: one scenario.
+	$(call say,benchmarks)
+	@go build -o $(BIN)/bench ./test/bench
+	@$(BIN)/bench -size=$(SIZE) -bench=$(BENCH) -output=$(BIN)/bench.json
 
 .PHONY: fuzz-short
 fuzz-short: ## Run every fuzz test for FUZZTIME.

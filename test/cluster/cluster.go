@@ -19,7 +19,7 @@ import (
 const (
 	// A machine that is also compiling needs several times the usual four seconds.
 	readyTimeout = 2 * time.Minute
-	pollInterval = 50 * time.Millisecond
+	pollInterval = 20 * time.Millisecond
 )
 
 // Options say how to start a Cluster. The zero value is what a test wants.

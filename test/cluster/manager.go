@@ -50,6 +50,7 @@ type Manager struct {
 	healthURL      string
 	metricsURL     string
 	webhookAddress string
+	readyAfter     time.Duration
 }
 
 // ManagerKubeconfig writes a kubeconfig of the manager's service account and returns its
@@ -117,10 +118,12 @@ func (c *Cluster) StartManager(ctx context.Context, options ManagerOptions) (*Ma
 	if m.process, err = startProcess(cmd, log, options.Detached); err != nil {
 		return nil, err
 	}
+	started := time.Now()
 	if err := m.WaitReady(ctx); err != nil {
 		_ = m.Kill()
 		return nil, err
 	}
+	m.readyAfter = time.Since(started)
 	return m, nil
 }
 
@@ -139,6 +142,9 @@ func (m *Manager) WaitReady(ctx context.Context) error {
 		return response.StatusCode == http.StatusOK
 	})
 }
+
+// ReadyAfter returns how long after its start the manager was ready.
+func (m *Manager) ReadyAfter() time.Duration { return m.readyAfter }
 
 // Kill ends the manager as a crash would, and returns when it is gone.
 func (m *Manager) Kill() error { return m.process.kill() }

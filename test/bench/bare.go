@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// replay makes the manager's writes once more, with nothing to think about: the same bytes to the same objects over the
+// same kind of connection, in the same order.
+//
+// Two states of the objects are written in turns. Both are the manager's, and the last one written is the one that it
+// left, so that it finds nothing to do when it starts again.
+type replay struct {
+	lab     *lab
+	changes []change
+	// atOnce says how many writes are under way at a time; 0: as many as the manager has workers.
+	atOnce int
+	// versions are the objects' resourceVersions, which a write has to carry.
+	versions []string
+	// away: the state that is there is not the one that the manager left.
+	away bool
+}
+
+// newReplay finds out which version every object has. The manager must not run until the replays are over.
+func (l *lab) newReplay(ctx context.Context, changes []change, atOnce int) (*replay, error) {
+	r := &replay{lab: l, changes: updates(changes), atOnce: atOnce, versions: make([]string, len(updates(changes)))}
+	err := inParallel(ctx, len(r.changes), func(ctx context.Context, i int) error {
+		got, err := l.editor.Resource(resourceOf(r.changes[i].resource)).Namespace(organization).
+			Get(ctx, r.changes[i].name, metav1.GetOptions{})
+		if err != nil {
+			return fmt.Errorf("find what to write once more: %w", err)
+		}
+		r.versions[i] = got.ResourceVersion
+		return nil
+	})
+	return r, err
+}
+
+// turn writes the state that is not there, and says how long after its begin the last document and the last write at
+// all were seen by who watches.
+func (r *replay) turn(ctx context.Context) (documents, all time.Duration, err error) {
+	var done atomic.Int64
+	stop := func() {}
+	if len(r.changes) > 1000 {
+		stop = r.lab.say.every(func() string {
+			return fmt.Sprintf("the bare client writes: %d of %d", done.Load(), len(r.changes))
+		})
+	}
+	began := time.Now()
+	write := func(ctx context.Context, i int) error {
+		defer done.Add(1)
+		return r.write(ctx, i)
+	}
+	if r.atOnce == 1 {
+		for i := range r.changes {
+			if err := write(ctx, i); err != nil {
+				stop()
+				return 0, 0, err
+			}
+		}
+	} else if err := inParallel(ctx, len(r.changes), write); err != nil {
+		stop()
+		return 0, 0, err
+	}
+	stop()
+	r.away = !r.away
+	if err := r.seen(ctx, began); err != nil {
+		return 0, 0, err
+	}
+	events := r.lab.observer.since(began)
+	last, _ := lastOf(events, isDocument)
+	end, _ := lastOf(events, isAny)
+	if last.IsZero() {
+		last = began
+	}
+	return last.Sub(began), end.Sub(began), nil
+}
+
+// seen waits until as many writes were seen as were made.
+func (r *replay) seen(ctx context.Context, began time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
+	for r.lab.observer.count(began) < len(r.changes) {
+		if err := pause(ctx, moment); err != nil {
+			return fmt.Errorf("%d writes were made, %d seen: %w", len(r.changes), r.lab.observer.count(began), err)
+		}
+	}
+	return nil
+}
+
+func (r *replay) write(ctx context.Context, i int) error {
+	c := &r.changes[i]
+	object := c.before
+	if r.away {
+		object = c.after
+	}
+	// What the answer says goes into the copy.
+	object = object.DeepCopyObject().(client.Object)
+	object.SetResourceVersion(r.versions[i])
+	var err error
+	if c.resource == configMaps {
+		err = r.lab.bare.Update(ctx, object)
+	} else {
+		err = r.lab.bare.Status().Update(ctx, object)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s %s once more: %w", c.resource, c.name, err)
+	}
+	r.versions[i] = object.GetResourceVersion()
+	return nil
+}
+
+// finish leaves the objects as the manager left them.
+func (r *replay) finish(ctx context.Context) error {
+	if !r.away {
+		return nil
+	}
+	_, _, err := r.turn(ctx)
+	return err
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+// figure is something measured, as often as there are runs.
+type figure struct {
+	Scenario string    `json:"scenario"`
+	Name     string    `json:"name"`
+	Unit     string    `json:"unit"`
+	Runs     []float64 `json:"runs"`
+	Median   float64   `json:"median"`
+	Min      float64   `json:"min"`
+	Max      float64   `json:"max"`
+	Aim      *aim      `json:"aim,omitempty"`
+}
+
+// aim is what a figure should be.
+type aim struct {
+	Text string `json:"text"`
+	Met  bool   `json:"met"`
+	// Reason says of a figure that misses its aim what it is made of.
+	Reason string `json:"reason,omitempty"`
+}
+
+func newFigure(scenario, name, unit string, runs ...float64) figure {
+	f := figure{Scenario: scenario, Name: name, Unit: unit, Runs: runs}
+	if len(runs) > 0 {
+		f.Median, f.Min, f.Max = quantile(runs, 0.5), slices.Min(runs), slices.Max(runs)
+	}
+	return f
+}
+
+// atMost sets the aim that the median is no more than the limit.
+func (f figure) atMost(limit float64, reason string) figure {
+	return f.aimed(f.Median <= limit, fmt.Sprintf("<= %s", number(limit)), reason)
+}
+
+// atLeast sets the aim that the median is no less than the limit.
+func (f figure) atLeast(limit float64, reason string) figure {
+	return f.aimed(f.Median >= limit, fmt.Sprintf(">= %s", number(limit)), reason)
+}
+
+// never sets the aim that no run counted any.
+func (f figure) never(reason string) figure {
+	return f.aimed(f.Max == 0, "0", reason)
+}
+
+func (f figure) aimed(met bool, text, reason string) figure {
+	f.Aim = &aim{Text: text, Met: met && len(f.Runs) > 0}
+	if len(f.Runs) == 0 {
+		reason = "Nothing was measured."
+	}
+	if !f.Aim.Met {
+		f.Aim.Reason = reason
+	}
+	return f
+}
+
+// quantile is the smallest of the values that so large a part is not above.
+func quantile(values []float64, part float64) float64 {
+	if len(values) == 0 {
+		return math.NaN()
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	if part == 0.5 && len(sorted)%2 == 0 {
+		return (sorted[len(sorted)/2-1] + sorted[len(sorted)/2]) / 2
+	}
+	return sorted[max(0, int(math.Ceil(part*float64(len(sorted))))-1)]
+}
+
+// ratios sets every value against the median of the others: two things that are measured one after the other have no
+// pairs.
+func ratios(values, others []float64) []float64 {
+	all := make([]float64, len(values))
+	for i := range values {
+		all[i] = values[i] / quantile(others, 0.5)
+	}
+	return all
+}
+
+func seconds(all []time.Duration) []float64 { return scaled(all, time.Second) }
+
+func milliseconds(all []time.Duration) []float64 { return scaled(all, time.Millisecond) }
+
+func scaled(all []time.Duration, unit time.Duration) []float64 {
+	values := make([]float64, len(all))
+	for i, d := range all {
+		values[i] = float64(d) / float64(unit)
+	}
+	return values
+}
+
+// number writes three digits that count.
+func number(value float64) string {
+	switch size := math.Abs(value); {
+	case value == math.Trunc(value):
+		return fmt.Sprintf("%.0f", value)
+	case size >= 100:
+		return fmt.Sprintf("%.0f", value)
+	case size >= 10:
+		return fmt.Sprintf("%.1f", value)
+	case size >= 0.1:
+		return fmt.Sprintf("%.2f", value)
+	default:
+		return fmt.Sprintf("%.3f", value)
+	}
+}

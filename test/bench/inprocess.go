@@ -1,0 +1,110 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/tools/benchmark/parse"
+
+	"github.com/usher-dev/usher/test/cluster"
+)
+
+// repeats are how often a Go benchmark is run.
+const repeats = "5"
+
+// goBenchmark is a benchmark of two things in one package: Usher's, and what it is set against.
+type goBenchmark struct {
+	scenario, module, pkg, name string
+	ours, other                 string // names of the sub-benchmarks
+}
+
+// inProcess runs what takes no control plane, as Go benchmarks: what they compare with stays out of this program.
+func (b *bench) inProcess(ctx context.Context) error {
+	if b.wants(resolving) {
+		g := goBenchmark{resolving, ".", "./internal/resolve", "BenchmarkTenThousandUsers", "engine", "loop"}
+		ours, other, err := b.goBench(ctx, g)
+		if err != nil {
+			return err
+		}
+		b.report.add(
+			newFigure(g.scenario, "Usher: 10,000 users with traces", "ms", scaledBy(ours.nanoseconds, 1e-6)...),
+			newFigure(g.scenario, "hand-written loop: 10,000 users", "ms", scaledBy(other.nanoseconds, 1e-6)...),
+			newFigure(g.scenario, "ratio", "x", ratios(ours.nanoseconds, other.nanoseconds)...).atMost(3,
+				"The loop finds the highest role and nothing else. Usher also says by which rule and of which source, until when, "+
+					"which rows, and what conflicts."),
+			newFigure(g.scenario, "Usher: allocations for a user", "allocations", scaledBy(ours.allocations, 1e-4)...).atMost(24, "Each "+
+				"decision keeps its applications, its filters and its conflicts in slices of their own."),
+		)
+	}
+	if b.wants(reading) {
+		g := goBenchmark{reading, "test/formats", "./read", "BenchmarkCan", "document", "casbin"}
+		ours, other, err := b.goBench(ctx, g)
+		if err != nil {
+			return err
+		}
+		b.report.add(
+			newFigure(g.scenario, "api/document: one answer of 10,000 users", "ns", ours.nanoseconds...),
+			newFigure(g.scenario, "casbin: one answer of 10,000 users", "ns", other.nanoseconds...),
+			newFigure(g.scenario, "ratio", "x", ratios(other.nanoseconds, ours.nanoseconds)...).atLeast(50,
+				"Both look the user up in a map; casbin evaluates its matcher for the policies of the model besides."),
+			newFigure(g.scenario, "api/document: allocations", "allocations", ours.allocations...).never("An answer allocates."),
+		)
+	}
+	return nil
+}
+
+// benchmarked has the results of one benchmark, run by run.
+type benchmarked struct{ nanoseconds, allocations []float64 }
+
+func (b *bench) goBench(ctx context.Context, g goBenchmark) (ours, other benchmarked, err error) {
+	b.say.printf("%s: go test -bench=%s %s", g.scenario, g.name, g.pkg)
+	root, err := cluster.Root()
+	if err != nil {
+		return ours, other, err
+	}
+	cmd := exec.CommandContext(ctx, "go", "test", "-C", filepath.Join(root, g.module), "-run=^$", "-bench=^"+g.name+"$",
+		"-benchmem", "-count="+repeats, g.pkg)
+	cmd.Env = append(os.Environ(), "GOWORK=off")
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return ours, other, fmt.Errorf("run %s: %w\n%s%s", g.name, err, stdout.String(), stderr.String())
+	}
+	set, err := parse.ParseSet(&stdout)
+	if err != nil {
+		return ours, other, fmt.Errorf("read what %s says: %w", g.name, err)
+	}
+	ours, other = benchmarkedIn(set, g.name+"/"+g.ours), benchmarkedIn(set, g.name+"/"+g.other)
+	if len(ours.nanoseconds) == 0 || len(other.nanoseconds) == 0 {
+		return ours, other, fmt.Errorf("%s has no results for %s and %s", g.name, g.ours, g.other)
+	}
+	return ours, other, nil
+}
+
+// benchmarkedIn finds the results of a benchmark, after whose name is the number of processors.
+func benchmarkedIn(set parse.Set, name string) benchmarked {
+	var found benchmarked
+	for key, results := range set {
+		if key != name && !strings.HasPrefix(key, name+"-") {
+			continue
+		}
+		for _, r := range results {
+			found.nanoseconds = append(found.nanoseconds, r.NsPerOp)
+			found.allocations = append(found.allocations, float64(r.AllocsPerOp))
+		}
+	}
+	return found
+}
+
+func scaledBy(values []float64, by float64) []float64 {
+	all := make([]float64, len(values))
+	for i := range values {
+		all[i] = values[i] * by
+	}
+	return all
+}

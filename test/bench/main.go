@@ -1,0 +1,47 @@
+// Command bench measures what Usher costs: on a control plane of its own, with the manager as a process under the rights
+// that are shipped, against a bare client that makes the same writes. docs/scale.md says what the scenarios are and how
+// to read the figures.
+//
+// It imports nothing of Usher but the API and the reader: what is measured is what a release runs.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	size := flags.String("size", "M", "how much there is: S, M or L")
+	only := flags.String("bench", "", "measure one scenario: "+strings.Join(scenarios, ", "))
+	output := flags.String("output", "bin/bench.json", "the file for all figures")
+	kubeconfig := flags.String(listAndWatchFlag, "", "be the bare client that lists and watches with this kubeconfig")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *kubeconfig != "" {
+		return listAndWatch(ctx, *kubeconfig)
+	}
+	b, err := newBench(*size, *only, newProgress(os.Stderr))
+	if err != nil {
+		return err
+	}
+	failed := b.run(ctx)
+	return errors.Join(failed, b.report.write(*output), b.report.print(os.Stdout))
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// ticks are in a second of the times in /proc: Linux has no other value for programs.
+const ticks = 100
+
+// cpuTime is how long the process has run on some processor.
+func cpuTime(pid int) (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, fmt.Errorf("read what the manager takes: %w", err)
+	}
+	return parseCPUTime(string(text))
+}
+
+func parseCPUTime(stat string) (time.Duration, error) {
+	// The name of the program is in parentheses and may hold anything, also parentheses.
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	const user, system = 11, 12
+	if len(fields) <= system {
+		return 0, fmt.Errorf("no times of a process in %q", stat)
+	}
+	var total time.Duration
+	for _, field := range []string{fields[user], fields[system]} {
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("no times of a process in %q: %w", stat, err)
+		}
+		total += time.Duration(n) * time.Second / ticks
+	}
+	return total, nil
+}
+
+// peakMemory is the most memory, in MiB, that the process has had resident.
+func peakMemory(pid int) (float64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, fmt.Errorf("read what the manager takes: %w", err)
+	}
+	return parsePeakMemory(string(text))
+}
+
+func parsePeakMemory(status string) (float64, error) {
+	for line := range strings.Lines(status) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kib, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 64)
+			if err != nil {
+				return 0, fmt.Errorf("no size in %q: %w", line, err)
+			}
+			return kib / 1024, nil
+		}
+	}
+	return 0, fmt.Errorf("no VmHWM in what /proc says of a process")
+}
+
+// usage has how long a process had run, by when.
+type usage struct {
+	mu      sync.Mutex
+	samples []sample
+	failed  error
+}
+
+type sample struct {
+	at  time.Time
+	cpu time.Duration
+}
+
+// sampleUsage follows a process until the context ends.
+func sampleUsage(ctx context.Context, pid int) *usage {
+	u := &usage{}
+	go func() {
+		for pause(ctx, 50*time.Millisecond) == nil {
+			cpu, err := cpuTime(pid)
+			u.mu.Lock()
+			u.samples, u.failed = append(u.samples, sample{time.Now(), cpu}), err
+			u.mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return u
+}
+
+// between is the share of one processor that the process had.
+func (u *usage) between(from, to time.Time) (float64, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.failed != nil {
+		return 0, u.failed
+	}
+	var first, last *sample
+	for i := range u.samples {
+		s := &u.samples[i]
+		if s.at.Before(from) || s.at.After(to) {
+			continue
+		}
+		if first == nil {
+			first = s
+		}
+		last = s
+	}
+	if first == nil || first == last {
+		return 0, fmt.Errorf("nothing is known of the process between %s and %s", from, to)
+	}
+	return (last.cpu - first.cpu).Seconds() / last.at.Sub(first.at).Seconds(), nil
+}
+
+// rest waits until the manager does next to nothing.
+func (l *lab) rest(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
+	for {
+		before, err := cpuTime(l.manager.PID())
+		if err != nil {
+			return err
+		}
+		if err := pause(ctx, time.Second); err != nil {
+			return fmt.Errorf("the manager does not come to rest: %w", err)
+		}
+		after, err := cpuTime(l.manager.PID())
+		if err != nil {
+			return err
+		}
+		if after-before <= 3*time.Second/ticks {
+			return nil
+		}
+	}
+}
+
+// loadAverage is how much the machine had to do in the last minute, or -1.
+func loadAverage() float64 {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return -1
+	}
+	first, _, _ := strings.Cut(string(text), " ")
+	load, err := strconv.ParseFloat(first, 64)
+	if err != nil {
+		return -1
+	}
+	return load
+}

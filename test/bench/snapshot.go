@@ -1,0 +1,166 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+// written is something that the manager writes: a ConfigMap, or the status of an object.
+type written struct {
+	resource string
+	name     string
+}
+
+// content is what stands there: the object as it is sent when it is written, and its bytes, but for what differs from
+// one write to the next without being written.
+type content struct {
+	object client.Object
+	bytes  string
+}
+
+// snapshot is all that the manager has written.
+type snapshot map[written]content
+
+func (l *lab) snapshot(ctx context.Context) (snapshot, error) {
+	all := snapshot{}
+	for _, list := range []client.ObjectList{
+		&corev1.ConfigMapList{}, &accessv1alpha1.UserAccessList{}, &accessv1alpha1.AccessGroupList{},
+		&accessv1alpha1.ApplicationAccessList{}, &accessv1alpha1.AccessPolicyList{},
+	} {
+		if err := l.admin.List(ctx, list, client.InNamespace(organization)); err != nil {
+			return nil, fmt.Errorf("read what is published: %w", err)
+		}
+		if err := all.take(list); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// identity is what a status is sent with.
+func identity(object client.Object) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Namespace: object.GetNamespace(), Name: object.GetName(), UID: object.GetUID()}
+}
+
+func (s snapshot) take(list client.ObjectList) error {
+	switch list := list.(type) {
+	case *corev1.ConfigMapList:
+		for i := range list.Items {
+			cm := &list.Items[i]
+			if cm.Labels[accessv1alpha1.LabelManagedBy] != accessv1alpha1.ManagedBy {
+				continue
+			}
+			cm.ManagedFields, cm.ResourceVersion = nil, ""
+			if err := s.put(configMaps, cm, cm); err != nil {
+				return err
+			}
+		}
+	case *accessv1alpha1.UserAccessList:
+		for i := range list.Items {
+			o := &accessv1alpha1.UserAccess{ObjectMeta: identity(&list.Items[i]), Status: list.Items[i].Status}
+			if err := s.put(userAccess, o, o.Status); err != nil {
+				return err
+			}
+		}
+	case *accessv1alpha1.AccessGroupList:
+		for i := range list.Items {
+			o := &accessv1alpha1.AccessGroup{ObjectMeta: identity(&list.Items[i]), Status: list.Items[i].Status}
+			if err := s.put(groupAccess, o, o.Status); err != nil {
+				return err
+			}
+		}
+	case *accessv1alpha1.ApplicationAccessList:
+		for i := range list.Items {
+			o := &accessv1alpha1.ApplicationAccess{ObjectMeta: identity(&list.Items[i]), Status: list.Items[i].Status}
+			if err := s.put(appAccess, o, o.Status); err != nil {
+				return err
+			}
+		}
+	case *accessv1alpha1.AccessPolicyList:
+		for i := range list.Items {
+			o := &accessv1alpha1.AccessPolicy{ObjectMeta: identity(&list.Items[i]), Status: list.Items[i].Status}
+			if err := s.put(policies, o, o.Status); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s snapshot) put(resource string, object client.Object, compared any) error {
+	text, err := json.Marshal(compared)
+	if err != nil {
+		return fmt.Errorf("read what is published: %w", err)
+	}
+	s[written{resource, object.GetName()}] = content{object, string(text)}
+	return nil
+}
+
+// change is something that differs between two snapshots; one side is nil where it was not there.
+type change struct {
+	written
+	before, after client.Object
+}
+
+// difference lists what differs, in the order in which the manager writes: application documents, user documents,
+// statuses. What somebody else declared or took away, a group, is no write of the manager's.
+func difference(before, after snapshot) []change {
+	var changes []change
+	for _, key := range slices.Collect(maps.Keys(union(before, after))) {
+		b, a := before[key], after[key]
+		if b.bytes == a.bytes || (key.resource == groupAccess && a.object == nil) {
+			continue
+		}
+		changes = append(changes, change{key, b.object, a.object})
+	}
+	slices.SortFunc(changes, func(a, b change) int {
+		return cmp.Or(cmp.Compare(a.order(), b.order()), cmp.Compare(a.resource, b.resource), cmp.Compare(a.name, b.name))
+	})
+	return changes
+}
+
+func union(a, b snapshot) map[written]struct{} {
+	keys := map[written]struct{}{}
+	for key := range a {
+		keys[key] = struct{}{}
+	}
+	for key := range b {
+		keys[key] = struct{}{}
+	}
+	return keys
+}
+
+func (w *written) order() int {
+	switch {
+	case w.resource != configMaps:
+		return 3
+	case strings.HasPrefix(w.name, "application-access-"):
+		return 1
+	default:
+		return 2
+	}
+}
+
+// of lists the changes that regard the documents of an application.
+func of(changes []change, application string) []change {
+	return slices.DeleteFunc(slices.Clone(changes), func(c change) bool {
+		e := event{resource: c.resource, name: c.name}
+		return e.application() != application
+	})
+}
+
+// updates lists the changes that a client can make and take back by updates.
+func updates(changes []change) []change {
+	return slices.DeleteFunc(slices.Clone(changes), func(c change) bool { return c.before == nil || c.after == nil })
+}
