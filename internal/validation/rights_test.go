@@ -553,7 +553,7 @@ spec:
   members: [{user: pat}]
   applicationAccess: [{application: red, role: Viewer}]
 `)
-	grown := parse(t, "AccessPolicy acme/default\nspec: {applicationRoles: [{name: Owner}, {name: Viewer}]}\n")[0]
+	grown := parse(t, "AccessPolicy acme/default\nspec: {applicationRoles: [{name: Top}, {name: Owner}, {name: Viewer}]}\n")[0]
 	if err := s.validator.Roster.Set(grown); err != nil {
 		t.Fatal(err)
 	}
