@@ -69,6 +69,7 @@ func (r *Roster) removeUserAccess(n *namespace, name string) {
 
 // replaceUserAccess swaps one object of a user; old and made are of the same user, and either may be nil.
 func (r *Roster) replaceUserAccess(n *namespace, old, made *accessv1alpha1.UserAccess, key Object) {
+	n.revision++
 	user := string(cmp.Or(old, made).Spec.User)
 	a := n.accounts[user]
 	if a == nil {

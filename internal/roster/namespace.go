@@ -53,6 +53,7 @@ type unsettled struct {
 	namesDirty  bool
 	ruleCauses  set[Object] // on whose account the rules or names may have changed
 	nameChanged bool        // by the object that is being indexed
+	revision    uint64      // counts the changes that were noted, ever
 }
 
 func newUnsettled() unsettled {

@@ -123,6 +123,7 @@ func (r *Roster) remove(object runtime.Object) error {
 	case *corev1.Namespace:
 		n := r.namespace(o.Name)
 		n.known, n.labels, n.terminating = false, nil, false
+		n.revision++
 	default:
 		return fmt.Errorf("the roster has no use for a %T", object)
 	}
@@ -146,6 +147,9 @@ func (r *Roster) setNamespace(o *corev1.Namespace) {
 			r.accounts[Account{n.name, user}] = struct{}{}
 		}
 	}
+	if !n.known || !sameLabels(n.labels, o.Labels) {
+		n.revision++
+	}
 	n.known, n.labels = true, labels.Set(o.Labels)
 	if terminating := o.DeletionTimestamp != nil; terminating != n.terminating {
 		n.terminating = terminating
@@ -164,6 +168,7 @@ func (r *Roster) setGroup(o *accessv1alpha1.AccessGroup) {
 		old.object = o
 		return
 	}
+	n.revision++
 	made := newGroup(o, n.atSystem)
 	if old == nil {
 		r.touchNaming(n, o.Name)
@@ -193,6 +198,7 @@ func (r *Roster) removeGroup(n *namespace, name string) {
 	if old == nil {
 		return
 	}
+	n.revision++
 	key := Object{KindAccessGroup, n.name, name}
 	r.touched[key] = struct{}{}
 	r.touchMembers(n, old, key)
@@ -262,6 +268,7 @@ func (r *Roster) setApplication(o *accessv1alpha1.ApplicationAccess) {
 	if old != nil && sameSpec(&old.ObjectMeta, &o.ObjectMeta, &old.Spec, &o.Spec) {
 		return
 	}
+	n.revision++
 	r.published[key] = struct{}{}
 	if n.atSystem {
 		return
@@ -284,6 +291,7 @@ func (r *Roster) removeApplication(n *namespace, name string) {
 	key := Object{KindApplicationAccess, n.name, name}
 	r.touched[key] = struct{}{}
 	r.published[key] = struct{}{}
+	n.revision++
 	delete(n.applications, name)
 	if n.atSystem {
 		return
@@ -318,6 +326,7 @@ func (r *Roster) replacePolicy(n *namespace, o *accessv1alpha1.AccessPolicy) {
 		n.count(o != nil)
 	}
 	n.policy = o
+	n.revision++
 	key := Object{KindAccessPolicy, n.name, accessv1alpha1.AccessPolicyName}
 	r.touched[key] = struct{}{}
 	if !n.atSystem {

@@ -66,6 +66,8 @@ type Trial struct {
 	Organizations map[string]*TriedOrganization
 	// Selected says whether the object's namespace may be an organization, or is the system namespace.
 	Selected bool
+	// Revisions are those of the namespaces that the trial rests on, at its time; see [Roster.Revision].
+	Revisions map[string]uint64
 	// UnresolvedBefore and UnresolvedAfter are what the object names in vain.
 	UnresolvedBefore, UnresolvedAfter []accessv1alpha1.UnresolvedReference
 }
@@ -178,6 +180,13 @@ func (t *trial) run() {
 		}
 	}
 	t.collect()
+	t.found.Revisions = map[string]uint64{}
+	for _, name := range []string{t.object.Namespace, t.system.name} {
+		t.found.Revisions[name] = t.revisionOf(name)
+	}
+	for _, i := range t.involved {
+		t.found.Revisions[i.name] = t.revisionOf(i.name)
+	}
 }
 
 func sameVersion(a, b client.Object) bool {
