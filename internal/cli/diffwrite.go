@@ -153,7 +153,9 @@ func (r *remark) text() string {
 		}
 		parts = append(parts, at)
 	}
-	parts = append(parts, r.Object)
+	if r.Object != "" {
+		parts = append(parts, r.Object)
+	}
 	if r.Field != "" {
 		parts = append(parts, r.Field)
 	}

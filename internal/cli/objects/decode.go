@@ -115,7 +115,7 @@ func (f *found) add(d *document, path string, encoded []byte, into client.Object
 	if err != nil {
 		var h header
 		_ = json.Unmarshal(encoded, &h) // it has been decoded before
-		f.problem(d, path, fmt.Errorf("%s %s: %w", h.Kind, h.Metadata.Name, err))
+		f.problem(d, path, fmt.Errorf("%s: %w", strings.TrimSpace(h.Kind+" "+h.Metadata.Name), err))
 		return
 	}
 	if _, is := into.(*corev1.Namespace); !is && into.GetNamespace() == "" {
@@ -191,4 +191,41 @@ func article(value string) string {
 		return "an " + kind
 	}
 	return "a " + kind
+}
+
+// Content returns the object as it is written, for who asks what the text says rather than what it means. It is nil for
+// one of a cluster.
+func (o *Object) Content() (map[string]any, error) {
+	if o.text == nil {
+		return nil, nil
+	}
+	encoded, err := o.text.json()
+	if err != nil {
+		return nil, err
+	}
+	var content any
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(encoded, &content); err != nil {
+		return nil, err
+	}
+	for _, segment := range segments(o.path) {
+		content = inside(content, strings.Trim(segment, "[]"))
+	}
+	object, _ := content.(map[string]any)
+	if metadata, ok := object["metadata"].(map[string]any); ok && o.GetNamespace() != "" {
+		metadata["namespace"] = o.GetNamespace()
+	}
+	return object, nil
+}
+
+// inside returns the entry of a map by its key, or of a list by its number.
+func inside(content any, key string) any {
+	switch each := content.(type) {
+	case map[string]any:
+		return each[key]
+	case []any:
+		if i, err := strconv.Atoi(key); err == nil && i < len(each) {
+			return each[i]
+		}
+	}
+	return nil
 }

@@ -1,0 +1,245 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/cli/objects"
+	"github.com/usher-dev/usher/internal/cli/schema"
+	"github.com/usher-dev/usher/internal/cli/terminal"
+	"github.com/usher-dev/usher/internal/validation"
+)
+
+// lint says what admission would say.
+type lint struct {
+	options *options
+	output  *output
+	strict  bool
+}
+
+func newLint(o *options) *cobra.Command {
+	l := &lint{options: o}
+	command := &cobra.Command{
+		Use:   "lint (-f FILE|DIR|- | -k DIR)",
+		Short: "Say what admission would say of files",
+		Long: `Says what admission would say of the objects of files, with file and line and without a cluster: what the schemas of the
+kinds and their rules refuse, what takes two objects to be wrong, and what admission would warn of.
+
+The objects are taken for all that there is, and for new. Who may grant what is not looked at: that is for the cluster
+to say.
+
+Exit code: 0 nothing to refuse, 1 something to refuse (with --strict also something to warn of), 2 error.`,
+		Example: `  # In the checks of a pull request
+  kubectl access lint -f access -R --strict
+
+  # For a program
+  kubectl access lint -k deploy/access -o json`,
+		Args:        cobra.NoArgs,
+		Annotations: map[string]string{errorCode: "true"},
+		RunE:        func(command *cobra.Command, _ []string) error { return l.run(command.Context()) },
+	}
+	l.output = newOutput(command, asText, asJSON)
+	command.Flags().BoolVar(&l.strict, "strict", false, "Exit with 1 for warnings, too")
+	return command
+}
+
+// The severities of findings.
+const (
+	severityError   = "error"
+	severityWarning = "warning"
+)
+
+// finding is one thing to say. Its JSON is a contract.
+type finding struct {
+	Severity string `json:"severity"`
+	remark
+}
+
+func (l *lint) run(ctx context.Context) error {
+	if err := l.output.validate(); err != nil {
+		return err
+	}
+	o := l.options
+	if !o.offline() {
+		return errors.New("nothing to look at: give files with -f or -k")
+	}
+	if err := o.validate(); err != nil {
+		return err
+	}
+	progress := terminal.NewProgress(&o.streams)
+	defer progress.Done()
+	set, err := o.readFiles(ctx, o.filenames, o.recursive, o.kustomize, progress.Say)
+	if err != nil {
+		return err
+	}
+	problems := set.Problems
+	set.Problems = nil // they are findings here
+	w, err := o.settle(set, o.namespace())
+	if err != nil {
+		return err
+	}
+	findings := []finding{}
+	for _, p := range problems {
+		findings = append(findings, finding{severityError, remark{
+			File: p.Origin.File, Line: p.Origin.Line, Message: p.Err.Error(),
+		}})
+	}
+	found, err := w.lint(ctx, progress.Say)
+	if err != nil {
+		return err
+	}
+	progress.Done()
+	return l.write(sorted(append(findings, found...)))
+}
+
+func (l *lint) write(findings []finding) error {
+	s := &l.options.streams
+	refused := slices.ContainsFunc(findings, func(f finding) bool { return f.Severity == severityError || l.strict })
+	if l.output.format == asJSON {
+		if err := writeJSON(s, findings); err != nil {
+			return err
+		}
+	} else if err := writeFindings(s, findings); err != nil {
+		return err
+	}
+	if refused {
+		return &exit{code: 1}
+	}
+	return nil
+}
+
+func writeFindings(s *terminal.Streams, findings []finding) error {
+	for i := range findings {
+		f := &findings[i]
+		style := terminal.Yellow
+		if f.Severity == severityError {
+			style = terminal.Red
+		}
+		at := ""
+		if f.File != "" {
+			at = terminal.Escape(objects.Origin{File: f.File, Line: f.Line}.String()) + ": "
+		}
+		plain := f.remark
+		plain.File = ""
+		text := terminal.Escape(strings.TrimPrefix(plain.text(), ": "))
+		if _, err := fmt.Fprintf(s.Out, "%s%s: %s\n", at, s.Paint(f.Severity, style), text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sorted sorts by place, and drops what two objects have to say alike, such as the two sides of a conflict.
+func sorted(findings []finding) []finding {
+	slices.SortStableFunc(findings, func(a, b finding) int {
+		return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line, strings.Compare(a.Message, b.Message))
+	})
+	said := map[string]bool{}
+	return slices.DeleteFunc(findings, func(f finding) bool {
+		key := f.Severity + f.Message
+		again := said[key] && f.Field == ""
+		said[key] = true
+		return again
+	})
+}
+
+// lint holds every object against the schema of its kind and, where that has nothing to say, asks the validation of
+// admission: each object as if it came last.
+func (w *world) lint(ctx context.Context, say func(string, ...any)) ([]finding, error) {
+	// A policy is there before anybody holds a role on its ladders: to users, it is none that changes.
+	policies, err := w.options.onlyPolicies(w.set)
+	if err != nil {
+		return nil, err
+	}
+	var findings []finding
+	for i := range w.set.Objects {
+		o := &w.set.Objects[i]
+		if isNamespace(o.Object) || !w.isAsked(&objectChange{after: o}) {
+			continue
+		}
+		say("looking at %d of %d objects", i, len(w.set.Objects))
+		among := w
+		if isPolicy(o.Object) {
+			among = policies
+		}
+		found, err := among.lintObject(ctx, o)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", objects.Name(o.Object), err)
+		}
+		findings = append(findings, found...)
+	}
+	return findings, nil
+}
+
+func (w *world) lintObject(ctx context.Context, o *objects.Object) ([]finding, error) {
+	refused, err := validateSchema(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	var warnings []string
+	if len(refused) == 0 {
+		validator := &validation.Validator{Roster: w.Roster, Settle: func() { w.Settle(w.now) }}
+		judgement, err := validator.Judge(&validation.Request{New: o.Object, Now: w.now})
+		if err != nil {
+			return nil, err
+		}
+		refused = slices.Concat(judgement.Errors, judgement.Braked, judgement.Refusals)
+		warnings = judgement.Warnings
+	}
+	var findings []finding
+	for _, e := range refused {
+		findings = append(findings, newFinding(o, severityError, e.Field, e.ErrorBody()))
+	}
+	for _, text := range warnings {
+		// Among files, who names a group is no surprise to who declares it.
+		if strings.Contains(text, namedAlready) {
+			continue
+		}
+		at, message := fieldOf(text)
+		findings = append(findings, newFinding(o, severityWarning, at, message))
+	}
+	return findings, nil
+}
+
+// namedAlready is part of what admission says of a group that others name before it exists.
+const namedAlready = " is named already and gives what it gives to them, too: "
+
+// onlyPolicies makes the world of the policies alone.
+func (o *options) onlyPolicies(set *objects.Set) (*world, error) {
+	policies := &objects.Set{}
+	for _, each := range set.Objects {
+		if isNamespace(each.Object) || isPolicy(each.Object) {
+			policies.Objects = append(policies.Objects, each)
+		}
+	}
+	return o.settle(policies, "")
+}
+
+func isPolicy(o client.Object) bool {
+	_, is := o.(*accessv1alpha1.AccessPolicy)
+	return is
+}
+
+func newFinding(o *objects.Object, severity, at, message string) finding {
+	f := finding{severity, remark{Object: objects.Name(o.Object), Field: at, Message: message}}
+	f.place(o, at)
+	return f
+}
+
+// validateSchema says what the API server itself would refuse.
+func validateSchema(ctx context.Context, o *objects.Object) (field.ErrorList, error) {
+	content, err := o.Content()
+	if err != nil || content == nil {
+		return nil, err
+	}
+	return schema.Validate(ctx, content)
+}

@@ -1,0 +1,122 @@
+// Package schema holds objects against what the API server itself demands of the four kinds: the schemas in their
+// resource definitions, with their rules in CEL. It asks no API server.
+//
+// The definitions beside this file are copies of config/crd/bases; "make manifests" makes them.
+package schema
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"slices"
+	"sync"
+
+	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	structuralschema "k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/listtype"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/validation"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	celconfig "k8s.io/apiserver/pkg/apis/cel"
+	"sigs.k8s.io/yaml"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+//go:embed *.yaml
+var definitions embed.FS
+
+// kind is the schema of one kind.
+type kind struct {
+	structural *structuralschema.Structural
+	schema     validation.SchemaValidator
+	rules      *cel.Validator
+}
+
+// load reads the definitions. Compiling their rules takes a moment, and is done once.
+var load = sync.OnceValues(func() (map[string]*kind, error) {
+	files, err := definitions.ReadDir(".")
+	if err != nil {
+		return nil, err
+	}
+	kinds := map[string]*kind{}
+	for _, file := range files {
+		text, err := definitions.ReadFile(file.Name())
+		if err != nil {
+			return nil, err
+		}
+		var definition apiextensionsv1.CustomResourceDefinition
+		if err := yaml.UnmarshalStrict(text, &definition); err != nil {
+			return nil, fmt.Errorf("%s: %w", file.Name(), err)
+		}
+		if kinds[definition.Spec.Names.Kind], err = newKind(&definition); err != nil {
+			return nil, fmt.Errorf("%s: %w", file.Name(), err)
+		}
+	}
+	return kinds, nil
+})
+
+func newKind(definition *apiextensionsv1.CustomResourceDefinition) (*kind, error) {
+	at := slices.IndexFunc(definition.Spec.Versions, func(v apiextensionsv1.CustomResourceDefinitionVersion) bool {
+		return v.Name == accessv1alpha1.GroupVersion.Version
+	})
+	if at < 0 {
+		return nil, fmt.Errorf("it has no version %s", accessv1alpha1.GroupVersion.Version)
+	}
+	var internal apiextensions.CustomResourceValidation
+	err := apiextensionsv1.Convert_v1_CustomResourceValidation_To_apiextensions_CustomResourceValidation(
+		definition.Spec.Versions[at].Schema, &internal, nil)
+	if err != nil {
+		return nil, err
+	}
+	k := &kind{}
+	if k.structural, err = structuralschema.NewStructural(internal.OpenAPIV3Schema); err != nil {
+		return nil, err
+	}
+	if k.schema, _, err = validation.NewSchemaValidator(internal.OpenAPIV3Schema); err != nil {
+		return nil, err
+	}
+	k.rules = cel.NewValidator(k.structural, true, celconfig.PerCallLimit)
+	return k, nil
+}
+
+// Validate says what the API server would refuse of an object that is created. The object is given its defaults.
+func Validate(ctx context.Context, object map[string]any) (field.ErrorList, error) {
+	kinds, err := load()
+	if err != nil {
+		return nil, err
+	}
+	name, _ := object["kind"].(string)
+	k := kinds[name]
+	if k == nil {
+		return nil, fmt.Errorf("there is no definition of the kind %q", name)
+	}
+	errs := validateMetadata(object)
+	defaulting.Default(object, k.structural)
+	errs = append(errs, validation.ValidateCustomResource(nil, object, k.schema)...)
+	errs = append(errs, listtype.ValidateListSetsAndMaps(nil, k.structural, object)...)
+	// The rules expect the types and the bounds of the schema.
+	if len(errs) == 0 && k.rules != nil {
+		found, _ := k.rules.Validate(ctx, nil, k.structural, object, nil, celconfig.RuntimeCELCostBudget)
+		errs = append(errs, found...)
+	}
+	return errs, nil
+}
+
+func validateMetadata(object map[string]any) field.ErrorList {
+	var meta metav1.ObjectMeta
+	at := field.NewPath("metadata")
+	content, ok := object["metadata"].(map[string]any)
+	if !ok {
+		return field.ErrorList{field.Required(at, "")}
+	}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(content, &meta); err != nil {
+		return field.ErrorList{field.Invalid(at, "", err.Error())}
+	}
+	return apivalidation.ValidateObjectMeta(&meta, true, apivalidation.NameIsDNSSubdomain, at)
+}

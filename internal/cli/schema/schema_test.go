@@ -1,0 +1,89 @@
+package schema_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/usher-dev/usher/internal/cli/schema"
+)
+
+func TestTheDefinitionsAreThoseThatAreInstalled(t *testing.T) {
+	installed, err := filepath.Glob("../../../config/crd/bases/*.yaml")
+	if err != nil || len(installed) != 4 {
+		t.Fatalf("%d definitions, %v", len(installed), err)
+	}
+	for _, path := range installed {
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(filepath.Base(path))
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s is another one than in config/crd/bases (make manifests copies it); %v", filepath.Base(path), err)
+		}
+	}
+}
+
+const group = `apiVersion: access.usher.dev/v1alpha1
+kind: AccessGroup
+metadata: {name: editors, namespace: acme}
+spec:
+  members: [{user: ana@acme.example}]
+  applicationAccess: [{application: red, role: Editor}]
+`
+
+func TestValidate(t *testing.T) {
+	for name, tc := range map[string]struct {
+		object string
+		want   []string // what each error begins with
+	}{
+		"an object as it should be": {object: group},
+		"a user with white space": {
+			object: strings.Replace(group, "ana@acme.example", "two words", 1),
+			want:   []string{"spec.members[0].user: Invalid value"},
+		},
+		"a member twice": {
+			object: strings.Replace(group, "[{user: ana@acme.example}]", "[{user: ana}, {user: ana}]", 1),
+			want:   []string{"spec.members[1]: Duplicate value"},
+		},
+		"a rule in CEL": {
+			object: group + "  systemAccess: [{organization: acme, role: Observer}]\n",
+			want:   []string{"spec.systemAccess: Forbidden"},
+		},
+		"a name that no object has": {
+			object: strings.Replace(group, "name: editors", "name: Editors", 1),
+			want:   []string{"metadata.name: Invalid value"},
+		},
+		"another type": {
+			object: strings.Replace(group, "role: Editor", "role: 7", 1),
+			want:   []string{"spec.applicationAccess[0].role: Invalid value"},
+		},
+		"an enum": {
+			object: group + "  privileges: Maybe\n",
+			want:   []string{"spec.privileges: Unsupported value"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var object map[string]any
+			if err := yaml.Unmarshal([]byte(tc.object), &object); err != nil {
+				t.Fatal(err)
+			}
+			got, err := schema.Validate(t.Context(), object)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ok := len(got) == len(tc.want)
+			for i := 0; ok && i < len(got); i++ {
+				ok = strings.HasPrefix(got[i].Error(), tc.want[i])
+			}
+			if !ok {
+				t.Errorf("got %v, want %v", got, tc.want)
+			}
+		})
+	}
+}
