@@ -1,40 +1,69 @@
 package roster
 
 import (
+	"slices"
 	"time"
 
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// HasAdministrator says whether anybody but those excepted holds the top organization role in the organization at the
-// instant, now or later. The cost grows with the users of the organization; it is small where one of the first that are
-// looked at holds it without an end.
-func (r *Roster) HasAdministrator(organization string, at time.Time, except func(user string) bool) bool {
+// WithoutAdministrator returns the first instant, from the given one on, at which nobody but those excepted holds the top
+// organization role in the organization; false where there is none. The cost grows with the users of the organization and
+// their windows; it is small where one of the first that are looked at holds the role without an end.
+func (r *Roster) WithoutAdministrator(
+	organization string, from time.Time, except func(user string) bool,
+) (time.Time, bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	n := r.namespaces[organization]
 	if n == nil || !n.organization {
-		return false
+		return from, true
 	}
+	var held []resolve.Window
 	for user, rec := range n.records {
-		if !except(user) && r.administers(n, user, rec, at) {
-			return true
+		if except(user) {
+			continue
+		}
+		if rec.decision.OrganizationRole.IsTop() && rec.decision.OrganizationRole.NotAfter.IsZero() {
+			return time.Time{}, false
+		}
+		held = append(held, r.administers(n, user, rec, from)...)
+	}
+	slices.SortFunc(held, func(a, b resolve.Window) int { return a.NotBefore.Compare(b.NotBefore) })
+	for _, w := range held {
+		if w.NotBefore.After(from) {
+			break
+		}
+		if w.NotAfter.IsZero() {
+			return time.Time{}, false
+		}
+		if w.NotAfter.After(from) {
+			from = w.NotAfter
 		}
 	}
-	return false
+	return from, true
 }
 
-func (r *Roster) administers(n *namespace, user string, rec *record, at time.Time) bool {
-	role := &rec.decision.OrganizationRole
-	if role.IsTop() && (role.NotAfter.IsZero() || role.NotAfter.After(at)) {
-		return true
+// administers returns when the user holds the top organization role, from the instant on.
+func (r *Roster) administers(n *namespace, user string, rec *record, from time.Time) []resolve.Window {
+	if rec.next.IsZero() {
+		return nil // who holds it now holds it without an end
 	}
-	if rec.next.IsZero() || rec.next.After(at) {
-		return false // nothing changes until then
-	}
+	var held []resolve.Window
 	u := r.user(n, user, r.holdings(n, user, nil))
-	later := n.compiled.At(&u, at)
-	return later.OrganizationRole.IsTop()
+	holding := false
+	for _, t := range append([]time.Time{from}, resolve.Transitions(&u, from)...) {
+		d := n.compiled.At(&u, t)
+		switch holds := d.OrganizationRole.IsTop(); {
+		case holds && !holding:
+			held = append(held, resolve.Window{NotBefore: t})
+			holding = true
+		case !holds && holding:
+			held[len(held)-1].NotAfter = t
+			holding = false
+		}
+	}
+	return held
 }
 
 // Holders counts the users who have access to the application in the organization. The cost grows with its users.

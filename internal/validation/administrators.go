@@ -28,7 +28,7 @@ func (j *judge) checkAdministrators(trial *roster.Trial) {
 	}
 }
 
-// watch is how long, from an instant on, somebody holds the top role before and after the change.
+// watch says whether somebody holds the top role from an instant on, before and after the change.
 type watch struct {
 	at            time.Time
 	before, after bool
@@ -36,8 +36,8 @@ type watch struct {
 
 func (j *judge) checkAdministratorsOf(trial *roster.Trial, o *roster.TriedOrganization, users []*roster.Tried, deny bool) {
 	watches := map[string][]watch{}
-	var losses []time.Time
-	last := map[time.Time]string{}
+	last := map[time.Time]string{} // who held it at the instant
+	var instants []time.Time
 	for _, u := range users {
 		var own []watch
 		concerned := false
@@ -45,50 +45,61 @@ func (j *judge) checkAdministratorsOf(trial *roster.Trial, o *roster.TriedOrgani
 			w := watch{m.at, m.before.OrganizationRole.IsTop(), o.After != nil && m.after.OrganizationRole.IsTop()}
 			own, concerned = append(own, w), concerned || w.before || w.after
 			if w.before && !w.after {
-				losses = append(losses, m.at)
 				last[m.at] = u.User
 			}
 			return true
 		})
-		if concerned {
-			watches[u.User] = own
-		}
-	}
-	slices.SortFunc(losses, time.Time.Compare)
-	for _, t := range slices.CompactFunc(losses, time.Time.Equal) {
-		if holdsAt(watches, t) || j.othersHold(o, users, t) {
+		if !concerned {
 			continue
 		}
-		j.noteLastAdministrator(trial, o, last[t], t, deny)
-		return
+		watches[u.User] = own
+		for i := range own {
+			instants = append(instants, own[i].at)
+		}
+	}
+	slices.SortFunc(instants, time.Time.Compare)
+	instants = slices.CompactFunc(instants, time.Time.Equal)
+	user := ""
+	for i, t := range instants {
+		if name, is := last[t]; is {
+			user = name
+		}
+		if before, after := heldAt(watches, t); !before || after {
+			continue
+		}
+		at, ever := j.othersEnd(o, users, t)
+		if ever && (i+1 == len(instants) || at.Before(instants[i+1])) {
+			j.noteLastAdministrator(trial, o, user, at, deny)
+			return
+		}
 	}
 }
 
-// holdsAt says whether any of the users would hold the top role at the instant.
-func holdsAt(watches map[string][]watch, t time.Time) bool {
+// heldAt says whether any of the users holds the top role at the instant, before and after the change.
+func heldAt(watches map[string][]watch, t time.Time) (before, after bool) {
 	for _, own := range watches {
-		holds := false
-		for _, w := range own {
-			if !w.at.After(t) {
-				holds = w.after
-			}
+		at, exact := slices.BinarySearchFunc(own, t, func(w watch, t time.Time) int { return w.at.Compare(t) })
+		if !exact {
+			at--
 		}
-		if holds {
-			return true
+		if at >= 0 {
+			before, after = before || own[at].before, after || own[at].after
 		}
 	}
-	return false
+	return before, after
 }
 
-func (j *judge) othersHold(o *roster.TriedOrganization, users []*roster.Tried, t time.Time) bool {
+// othersEnd returns from when on nobody holds the top role whom the change does not touch; false where there always is
+// somebody.
+func (j *judge) othersEnd(o *roster.TriedOrganization, users []*roster.Tried, t time.Time) (time.Time, bool) {
 	if o.After == nil {
-		return false
+		return t, true
 	}
 	tried := make(map[string]struct{}, len(users))
 	for _, u := range users {
 		tried[u.User] = struct{}{}
 	}
-	return j.Roster.HasAdministrator(users[0].Namespace, t, func(user string) bool {
+	return j.Roster.WithoutAdministrator(users[0].Namespace, t, func(user string) bool {
 		_, is := tried[user]
 		return is
 	})

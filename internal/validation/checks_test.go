@@ -140,6 +140,32 @@ func TestTenAreShownAndTheRestCounted(t *testing.T) {
 	}
 }
 
+// Whom the change does not touch may have an end, too: then nobody is left, later.
+func TestTheLastAdministratorWhenOthersHaveAnEnd(t *testing.T) {
+	const others = `
+AccessPolicy acme/default
+spec: {crossObjectChecks: Deny}
+---
+AccessGroup acme/admins
+spec:
+  members: [{user: ana}]
+  organizationRole: Administrator
+---
+AccessGroup acme/for-now
+spec:
+  members: [{user: ben, notAfter: "2026-06-02T00:00:00Z"}, {user: cy, notBefore: "2026-06-02T00:00:00Z", notAfter: "2026-06-03T00:00:00Z"}]
+  organizationRole: Administrator
+`
+	all := texts(situate(t, others).judge(t, "delete AccessGroup acme/admins"))
+	if len(all) != 1 || !strings.Contains(all[0], "its top organization role Administrator, from 2026-06-03T00:00:00Z on: ana is the last") {
+		t.Error(all)
+	}
+	forever := strings.Replace(others, ", notAfter: \"2026-06-03T00:00:00Z\"", "", 1)
+	if all := texts(situate(t, forever).judge(t, "delete AccessGroup acme/admins")); len(all) > 0 {
+		t.Error(all)
+	}
+}
+
 // administered has one holder of the top organization role by each of several ways.
 const administered = `
 AccessPolicy acme/default

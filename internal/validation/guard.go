@@ -11,6 +11,12 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
+// goes says whether the request takes the last finalizer from an object that is being deleted.
+func (j *judge) goes() bool {
+	old, made := j.request.Old, j.request.New
+	return old != nil && old.GetDeletionTimestamp() != nil && made != nil && len(made.GetFinalizers()) == 0
+}
+
 var labelsPath = field.NewPath("metadata", "labels")
 
 // stayAsItIs refuses to change what is on its way out: what it says is what its deletion was judged by.
@@ -85,7 +91,7 @@ func (j *judge) changePolicy() {
 		return
 	}
 	at := field.NewPath("spec")
-	if !j.changed.created && !j.changed.deleted {
+	if !j.changed.created && !j.changed.deleted && !j.goes() {
 		i := slices.IndexFunc(j.changed.fields, func(name string) bool {
 			return name != "userConfigMaps" && name != "notificationChannels"
 		})

@@ -89,7 +89,7 @@ func loses(before, after *resolve.Decision, application string) bool {
 // brake refuses a change by which more users would have lost all access to an application, within ten minutes, than the
 // policy allows (docs/admission.md, revocation brake). What the change sets an end to counts as taken now.
 func (j *judge) brake(trial *roster.Trial) {
-	taken := map[string]map[string]map[string]struct{}{} // organization, application, user
+	taken := taken{}
 	for i := range trial.Users {
 		u := &trial.Users[i]
 		o := trial.Organizations[u.Namespace]
@@ -97,27 +97,15 @@ func (j *judge) brake(trial *roster.Trial) {
 			continue
 		}
 		eachMoment(u, trial.Now, func(m *moment) bool {
-			after := m.after
-			if o.After == nil {
-				after = nil // no organization, no access
-			}
-			if !losesAny(m.before, after) {
-				return true
-			}
-			for _, application := range append([]string{""}, o.Applications...) {
-				if loses(m.before, after, application) {
-					add(taken, u.Namespace, application, u.User)
-				}
-			}
+			taken.note(u, o, m)
 			return true
 		})
 	}
-	var allowed allowance
-	if o := j.request.New; o != nil {
-		allowed, _ = parseAllowance(o.GetAnnotations()[accessv1alpha1.AnnotationAllowRevocation])
-	} else {
-		allowed, _ = parseAllowance(j.request.Old.GetAnnotations()[accessv1alpha1.AnnotationAllowRevocation])
+	carrier := j.request.New
+	if carrier == nil {
+		carrier = j.request.Old
 	}
+	allowed, _ := parseAllowance(carrier.GetAnnotations()[accessv1alpha1.AnnotationAllowRevocation])
 	for _, organization := range sortedKeys(taken) {
 		for _, application := range sortedKeys(taken[organization]) {
 			j.brakeAt(trial, organization, application, taken[organization][application], allowed)
@@ -125,19 +113,47 @@ func (j *judge) brake(trial *roster.Trial) {
 	}
 }
 
-func add(taken map[string]map[string]map[string]struct{}, organization, application, user string) {
-	if taken[organization] == nil {
-		taken[organization] = map[string]map[string]struct{}{}
+// taken is who would lose all access: by organization, application and user.
+type taken map[string]map[string]map[string]struct{}
+
+// note takes in what the user loses at the moment: of the applications that are named, of those that the change names,
+// and of those that nothing does.
+func (t taken) note(u *roster.Tried, o *roster.TriedOrganization, m *moment) {
+	after := m.after
+	if o.After == nil {
+		after = nil // no organization, no access
 	}
-	if taken[organization][application] == nil {
-		taken[organization][application] = map[string]struct{}{}
+	if !losesAny(m.before, after) {
+		return
 	}
-	taken[organization][application][user] = struct{}{}
+	for _, application := range append([]string{""}, o.Applications...) {
+		if loses(m.before, after, application) {
+			t.add(u.Namespace, application, u.User)
+		}
+	}
+	for _, application := range m.applications() {
+		if _, named := slices.BinarySearch(o.Applications, application); !named && loses(m.before, after, application) {
+			t.add(u.Namespace, application, u.User)
+		}
+	}
+}
+
+func (t taken) add(organization, application, user string) {
+	if t[organization] == nil {
+		t[organization] = map[string]map[string]struct{}{}
+	}
+	if t[organization][application] == nil {
+		t[organization][application] = map[string]struct{}{}
+	}
+	t[organization][application][user] = struct{}{}
 }
 
 func (j *judge) brakeAt(
 	trial *roster.Trial, organization, application string, taken map[string]struct{}, allowed allowance,
 ) {
+	if _, again := j.braked[organization+"/"+application]; again {
+		return // on its way out already
+	}
 	before := 0
 	for user := range j.Losses.lost(organization, application, trial.Now) {
 		_, again := taken[user]
@@ -161,6 +177,7 @@ func (j *judge) brakeAt(
 		if all <= most {
 			continue
 		}
+		j.braked[organization+"/"+application] = struct{}{}
 		j.Braked = append(j.Braked, field.Forbidden(j.changed.path(""), fmt.Sprintf(
 			"%d users would lose all access to %s of organization %s, after %d within the last ten minutes: together more than "+
 				"the %s that %s allows. If that is meant, annotate the object with %s: %q",

@@ -1,6 +1,7 @@
 package validation_test
 
 import (
+	"flag"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,14 +16,14 @@ import (
 	"github.com/usher-dev/usher/internal/validation"
 )
 
-// plays bounds how many worlds the default run looks at.
-const plays = 60
+// plays is how many worlds are looked at; for a longer search give more.
+var plays = flag.Uint64("plays", 20, "how many random worlds the oracle looks at")
 
 // TestRightsEqualTheOracle makes random changes to random worlds and holds the rights that each takes against the oracle,
 // in both directions: every new declaration, every rise and every new row is met by a right, and no right is asked for
 // out of nothing.
 func TestRightsEqualTheOracle(t *testing.T) {
-	for seed := range uint64(plays) {
+	for seed := range *plays {
 		p := newPlay(t, seed, 21, 18)
 		for step := range 5 {
 			c := p.change()

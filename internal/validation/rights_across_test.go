@@ -110,6 +110,15 @@ spec: {conflictResolution: MostRestrictive, userConfigMaps: Enabled}
 		"deleted":  {before, "delete AccessPolicy acme/default", all("acme")},
 		"strategy": {before, "AccessPolicy acme/default\nspec: {conflictResolution: MostPermissive, userConfigMaps: Enabled}", all("acme")},
 		"a guard":  {before, "AccessPolicy acme/default\nspec: {conflictResolution: MostRestrictive, userConfigMaps: Enabled, crossObjectChecks: Ignore}", all("acme")},
+		"on its way out, its last finalizer": {
+			"AccessPolicy acme/default\nmetadata: {deletionTimestamp: \"2026-05-31T00:00:00Z\", finalizers: [example.org/held]}\nspec: {}",
+			"AccessPolicy acme/default\nmetadata: {deletionTimestamp: \"2026-05-31T00:00:00Z\"}\nspec: {}", all("acme"),
+		},
+		"on its way out, another finalizer": {
+			"AccessPolicy acme/default\nmetadata: {deletionTimestamp: \"2026-05-31T00:00:00Z\", finalizers: [example.org/held]}\nspec: {}",
+			"AccessPolicy acme/default\nmetadata: {deletionTimestamp: \"2026-05-31T00:00:00Z\", finalizers: [example.org/other]}\nspec: {}",
+			[]string{},
+		},
 		"what is published only": {
 			before, "AccessPolicy acme/default\nspec: {conflictResolution: MostRestrictive, userConfigMaps: Disabled}", []string{},
 		},

@@ -103,9 +103,10 @@ func (j *judge) beingDeleted() (*Judgement, error) {
 		return j.done(), nil
 	}
 	j.stayAsItIs()
-	if len(j.Errors) > 0 || len(j.request.New.GetFinalizers()) > 0 {
+	if len(j.Errors) > 0 || !j.goes() {
 		return j.done(), nil
 	}
+	j.changePolicy()
 	if err := j.try(j.request.Old, nil, j.weighRights); err != nil {
 		return nil, err
 	}
@@ -120,13 +121,14 @@ type judge struct {
 	request *Request
 	changed changes
 	needed  map[need]struct{}
+	braked  map[string]struct{} // organization/application
 	shown   shown
 }
 
 func newJudge(v *Validator, request *Request) *judge {
 	return &judge{
 		Validator: v, Judgement: Judgement{Revisions: map[string]uint64{}},
-		request: request, changed: changesOf(request), needed: map[need]struct{}{},
+		request: request, changed: changesOf(request), needed: map[need]struct{}{}, braked: map[string]struct{}{},
 	}
 }
 
