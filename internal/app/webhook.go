@@ -116,7 +116,7 @@ func handlerFor(mgr ctrl.Manager, feed *controller.Feed, options roster.Options)
 		Ready:    feed.Ready(),
 		Judge:    by(feed.Roster, feed.Settle),
 		Reviewer: webhookv1alpha1.NewReviewer(mgr.GetClient(), webhookv1alpha1.NewMetrics(metrics.Registry), time.Now),
-		Live:     webhookv1alpha1.NewLive(mgr.GetAPIReader(), mgr.GetClient(), options, live),
+		Live:     webhookv1alpha1.NewLive(mgr.GetAPIReader(), mgr.GetClient(), feed.Roster, options, live),
 		Decoder:  admission.NewDecoder(mgr.GetScheme()),
 		Now:      time.Now,
 	}

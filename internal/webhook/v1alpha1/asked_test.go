@@ -180,32 +180,33 @@ func TestCanI(t *testing.T) {
 	for name, tc := range map[string]struct {
 		right validation.Attributes
 		user  string
+		as    []string
 		want  string
 	}{
 		"a role": {
-			grant("acme", "Editor", "finance"), "ana@acme.example",
+			grant("acme", "Editor", "finance"), "ana@acme.example", nil,
 			"kubectl auth can-i --list -n acme --as=ana@acme.example | grep applicationroles.grants.access.usher.dev",
 		},
 		"a role in all namespaces": {
-			grant("", "Editor", ""), "ana",
-			"kubectl auth can-i --list -n default --as=ana | grep applicationroles.grants.access.usher.dev",
+			grant("", "Editor", ""), "ana", []string{"staff", "system:authenticated"},
+			"kubectl auth can-i --list -n default --as=ana --as-group=staff | grep applicationroles.grants.access.usher.dev",
 		},
 		"a group": {
 			validation.Attributes{Verb: "join", Group: "access.usher.dev", Resource: "accessgroups", Namespace: "acme", Name: "france"},
-			"system:serviceaccount:acme:ci",
+			"system:serviceaccount:acme:ci", []string{"system:serviceaccounts"},
 			"kubectl auth can-i join accessgroups.access.usher.dev/france -n acme --as=system:serviceaccount:acme:ci",
 		},
 		"any group anywhere, for a user with a free name": {
-			validation.Attributes{Verb: "join", Group: "access.usher.dev", Resource: "accessgroups"}, "Ana O'Neill; rm",
+			validation.Attributes{Verb: "join", Group: "access.usher.dev", Resource: "accessgroups"}, "Ana O'Neill; rm", nil,
 			`kubectl auth can-i join accessgroups.access.usher.dev -A --as='Ana O'\''Neill; rm'`,
 		},
 		"a subresource": {
 			validation.Attributes{Verb: "get", Group: "access.usher.dev", Resource: "accessgroups", Subresource: "status", Namespace: "acme"},
-			"ana", "kubectl auth can-i get accessgroups.access.usher.dev --subresource=status -n acme --as=ana",
+			"ana", nil, "kubectl auth can-i get accessgroups.access.usher.dev --subresource=status -n acme --as=ana",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := canI(tc.right, tc.user); got != tc.want {
+			if got := canI(tc.right, &authenticationv1.UserInfo{Username: tc.user, Groups: tc.as}); got != tc.want {
 				t.Errorf("got  %s\nwant %s", got, tc.want)
 			}
 		})

@@ -96,7 +96,7 @@ func (h *Handler) answer(
 	if err != nil || len(given.errors) == 0 || len(judgement.Errors) > 0 {
 		return given, err
 	}
-	judgement, err = h.Live.Judge(ctx, request, judgement.Organizations)
+	judgement, err = h.Live.Judge(ctx, request, judgement)
 	if err != nil {
 		return nil, fmt.Errorf("making sure of a refusal: %w", err)
 	}
@@ -114,7 +114,7 @@ func weigh(ctx context.Context, judgement *validation.Judgement, asked *Asked) (
 	if err != nil {
 		return nil, fmt.Errorf("asking what %s may do: %w", asked.user.Username, err)
 	}
-	given.errors = append(refusals(missing, asked.user.Username), judgement.Braked...)
+	given.errors = append(refusals(missing, asked.user), judgement.Braked...)
 	if len(judgement.Refusals) == 0 {
 		return given, nil
 	}
@@ -127,7 +127,7 @@ func weigh(ctx context.Context, judgement *validation.Judgement, asked *Asked) (
 		return given, nil
 	}
 	for _, refusal := range judgement.Refusals {
-		given.warnings = append(given.warnings, refusal.Error())
+		given.warnings = append(given.warnings, refusal.Field+": "+refusal.Detail)
 	}
 	return given, nil
 }

@@ -94,6 +94,7 @@ func newHarness(t *testing.T) *harness {
 	t.Helper()
 	h := &harness{reviews: newReviews(t), cluster: newFakeCluster(t), ready: make(chan struct{})}
 	close(h.ready)
+	options := roster.Options{SystemNamespace: "access-system"}
 	h.handler = &Handler{
 		Ready: h.ready,
 		Judge: func(r *validation.Request) (*validation.Judgement, error) {
@@ -101,7 +102,7 @@ func newHarness(t *testing.T) *harness {
 			return h.first(r)
 		},
 		Reviewer: h.reviews.reviewer(func() time.Time { return now }),
-		Live: NewLive(h.cluster.api, h.cluster.cached, roster.Options{SystemNamespace: "access-system"},
+		Live: NewLive(h.cluster.api, h.cluster.cached, roster.New(options), options,
 			func(r *roster.Roster) Judge {
 				return func(request *validation.Request) (*validation.Judgement, error) { return h.second(r, request) }
 			}),
@@ -176,7 +177,7 @@ func TestHandle(t *testing.T) {
 			want:      http.StatusUnprocessableEntity, reviews: 2, causes: []string{"FieldValueForbidden spec.role"},
 			message: `AccessGroup.access.usher.dev "france" is invalid: spec.role: Forbidden: amelie would be given a role: ` +
 				`this takes the right to grant applicationroles.grants.access.usher.dev "Editor", subresource "finance", in namespace "acme", ` +
-				`which ana lacks; to see it: kubectl auth can-i --list -n acme --as=ana | grep applicationroles.grants.access.usher.dev`,
+				`which ana lacks; to see it: kubectl auth can-i --list -n acme --as=ana --as-group=staff | grep applicationroles.grants.access.usher.dev`,
 		},
 		"the brake": {
 			judgement: validation.Judgement{Braked: refusal, Exempting: exempting},
@@ -190,7 +191,7 @@ func TestHandle(t *testing.T) {
 		"a refusal for who is only warned": {
 			judgement: validation.Judgement{Refusals: refusal, Exempting: exempting, Warnings: []string{"w"}},
 			may:       exempting.AnyOf, want: http.StatusOK, reviews: 1,
-			warnings: []string{"w", "spec.members: Forbidden: a role conflict"},
+			warnings: []string{"w", "spec.members: a role conflict"},
 		},
 		"a refusal that nobody is exempt from": {
 			judgement: validation.Judgement{Refusals: refusal},
@@ -431,12 +432,62 @@ func TestARefusalIsConfirmed(t *testing.T) {
 	})
 }
 
+func TestAJudgementByWhatIsPresentStands(t *testing.T) {
+	h := newHarness(t)
+	h.cluster.has(newNamespace("acme"), newNamespace("access-system"), newGroup())
+	follows := h.handler.Live.Roster
+	for _, o := range []runtime.Object{newNamespace("acme"), newNamespace("access-system"), newGroup()} {
+		if err := follows.Set(o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.second = func(*roster.Roster, *validation.Request) (*validation.Judgement, error) {
+		t.Error("judged once more")
+		return &validation.Judgement{}, nil
+	}
+	judge := func() *validation.Judgement {
+		return &validation.Judgement{
+			Rights: []validation.Right{rightTo(grant("acme", "Editor", ""))},
+			Revisions: map[string]uint64{
+				"acme": follows.Revision("acme"), "access-system": follows.Revision("access-system"),
+			},
+		}
+	}
+	h.first = func(*validation.Request) (*validation.Judgement, error) { return judge(), nil }
+	if got := h.ask(t, creating(t)); got.Allowed {
+		t.Error("allowed")
+	}
+	for name, change := range map[string]func(j *validation.Judgement){
+		"judged before a change": func(j *validation.Judgement) { j.Revisions["acme"]-- },
+		"more to read":           func(j *validation.Judgement) { j.Organizations = []string{"umbrella"} },
+		"another object": func(*validation.Judgement) {
+			h.cluster.has(newGroup(func(g *accessv1alpha1.AccessGroup) { g.Name = "other" }))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			again := false
+			h.first = func(*validation.Request) (*validation.Judgement, error) {
+				j := judge()
+				change(j)
+				return j, nil
+			}
+			h.second = func(*roster.Roster, *validation.Request) (*validation.Judgement, error) {
+				again = true
+				return &validation.Judgement{}, nil
+			}
+			if got := h.ask(t, creating(t)); !got.Allowed || !again {
+				t.Errorf("allowed %t, judged again %t", got.Allowed, again)
+			}
+		})
+	}
+}
+
 func TestLiveReads(t *testing.T) {
 	objects := func(version string, names ...string) []client.Object {
 		var all []client.Object
 		for _, name := range names {
 			all = append(all, newGroup(func(g *accessv1alpha1.AccessGroup) {
-				g.Name, g.UID, g.Spec.DisplayName = name, "1", version
+				g.Name, g.UID, g.Spec.DisplayName, g.Generation = name, "1", version, int64(len(version))
 			}))
 		}
 		return all
@@ -445,7 +496,7 @@ func TestLiveReads(t *testing.T) {
 	h.cluster.has(newNamespace("acme"))
 	h.cluster.has(objects("old", "same", "changed", "gone")...)
 	h.cluster.watched(t)
-	h.cluster.has(objects("new", "changed", "made")...)
+	h.cluster.has(objects("newer", "changed", "made")...)
 	h.cluster.hasNot(objects("", "gone")...)
 
 	var got []string
@@ -455,7 +506,7 @@ func TestLiveReads(t *testing.T) {
 		}
 		return func(*validation.Request) (*validation.Judgement, error) { return &validation.Judgement{}, nil }
 	}
-	if _, err := h.handler.Live.Judge(t.Context(), &validation.Request{New: newGroup(), Now: now}, nil); err != nil {
+	if _, err := h.handler.Live.Judge(t.Context(), &validation.Request{New: newGroup(), Now: now}, &validation.Judgement{}); err != nil {
 		t.Fatal(err)
 	}
 	slices.Sort(got)

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -27,8 +28,9 @@ const (
 type Live struct {
 	// API reads from the API server, Cached from the watch.
 	API, Cached client.Reader
-	// Roster are the options of the roster that is built anew.
-	Roster roster.Options
+	// Roster follows the watch; Options are those of one that is built anew.
+	Roster  *roster.Roster
+	Options roster.Options
 	// By returns how to judge by a roster that does not change any more.
 	By func(*roster.Roster) Judge
 
@@ -36,13 +38,17 @@ type Live struct {
 }
 
 // NewLive returns it.
-func NewLive(api, cached client.Reader, options roster.Options, by func(*roster.Roster) Judge) *Live {
-	return &Live{API: api, Cached: cached, Roster: options, By: by, busy: make(chan struct{}, confirming)}
+func NewLive(api, cached client.Reader, follows *roster.Roster, options roster.Options, by func(*roster.Roster) Judge) *Live {
+	return &Live{
+		API: api, Cached: cached, Roster: follows, Options: options, By: by, busy: make(chan struct{}, confirming),
+	}
 }
 
-// Judge builds a roster of the object's namespace, the system namespace and the organizations, and judges by it.
+// Judge makes sure of a judgement: it stands where the roster that it rests on held, and still holds, what the API server
+// holds. Otherwise a roster of the object's namespace, the system namespace and the organizations is built anew, and the
+// request judged by that.
 func (l *Live) Judge(
-	ctx context.Context, request *validation.Request, organizations []string,
+	ctx context.Context, request *validation.Request, judged *validation.Judgement,
 ) (*validation.Judgement, error) {
 	select {
 	case l.busy <- struct{}{}:
@@ -50,53 +56,98 @@ func (l *Live) Judge(
 	case <-ctx.Done():
 		return nil, fmt.Errorf("too many requests are being refused: %w", ctx.Err())
 	}
-	namespaces := append([]string{object(request).GetNamespace(), l.Roster.SystemNamespace}, organizations...)
-	slices.Sort(namespaces)
-	fresh := roster.New(l.Roster)
-	for _, namespace := range slices.Compact(namespaces) {
-		if err := l.load(ctx, namespace, fresh); err != nil {
-			return nil, fmt.Errorf("reading namespace %s: %w", namespace, err)
+	names := append([]string{object(request).GetNamespace(), l.Options.SystemNamespace}, judged.Organizations...)
+	slices.Sort(names)
+	stands := true
+	var found []*present
+	for _, name := range slices.Compact(names) {
+		p, err := l.present(ctx, name)
+		if err != nil {
+			return nil, fmt.Errorf("reading namespace %s: %w", name, err)
+		}
+		found = append(found, p)
+		stands = stands && l.follows(p, judged)
+	}
+	if stands {
+		return judged, nil
+	}
+	fresh := roster.New(l.Options)
+	for _, p := range found {
+		if err := l.load(ctx, p, fresh); err != nil {
+			return nil, fmt.Errorf("reading namespace %s: %w", p.name, err)
 		}
 	}
 	fresh.Settle(request.Now)
 	return l.By(fresh)(request)
 }
 
-func (l *Live) load(ctx context.Context, namespace string, into *roster.Roster) error {
-	found := &corev1.Namespace{}
-	switch err := l.API.Get(ctx, client.ObjectKey{Name: namespace}, found); {
-	case err == nil:
-		if err := into.Set(found); err != nil {
-			return err
-		}
-	case client.IgnoreNotFound(err) != nil:
-		return err
-	}
-	for _, kind := range []string{kindPolicy, kindApplication, kindGroup, kindUser} {
-		if err := l.loadKind(ctx, namespace, kind, into); err != nil {
-			return fmt.Errorf("%s objects: %w", kind, err)
-		}
-	}
-	return nil
+// present is what the API server holds of a namespace: which objects, not what they say.
+type present struct {
+	name      string
+	namespace *corev1.Namespace // nil: there is none
+	objects   map[roster.Kind][]metav1.PartialObjectMetadata
 }
 
-// loadKind reads which objects there are from the API server, and takes each from the watch where that shows the same
-// version: what takes long to read is read only where it differs.
-func (l *Live) loadKind(ctx context.Context, namespace, kind string, into *roster.Roster) error {
-	cached, err := l.cached(ctx, namespace, kind)
-	if err != nil {
-		return err
+var kinds = []roster.Kind{
+	roster.KindAccessPolicy, roster.KindApplicationAccess, roster.KindAccessGroup, roster.KindUserAccess,
+}
+
+func (l *Live) present(ctx context.Context, name string) (*present, error) {
+	p := &present{name: name, objects: map[roster.Kind][]metav1.PartialObjectMetadata{}}
+	found := &corev1.Namespace{}
+	switch err := l.API.Get(ctx, client.ObjectKey{Name: name}, found); {
+	case err == nil:
+		p.namespace = found
+	case client.IgnoreNotFound(err) != nil:
+		return nil, err
 	}
-	for next := ""; ; {
-		page := &metav1.PartialObjectMetadataList{}
-		page.SetGroupVersionKind(accessv1alpha1.GroupVersion.WithKind(kind + "List"))
-		if err := l.API.List(ctx, page, client.InNamespace(namespace), client.Limit(pageSize), client.Continue(next)); err != nil {
+	for _, kind := range kinds {
+		for next := ""; ; {
+			page := &metav1.PartialObjectMetadataList{}
+			page.SetGroupVersionKind(accessv1alpha1.GroupVersion.WithKind(string(kind) + "List"))
+			if err := l.API.List(ctx, page, client.InNamespace(name), client.Limit(pageSize), client.Continue(next)); err != nil {
+				return nil, fmt.Errorf("%s objects: %w", kind, err)
+			}
+			p.objects[kind] = append(p.objects[kind], page.Items...)
+			if next = page.Continue; next == "" {
+				break
+			}
+		}
+	}
+	return p, nil
+}
+
+// follows says whether the roster holds what is present, and held it when the request was judged.
+func (l *Live) follows(p *present, judged *validation.Judgement) bool {
+	revision, known := judged.Revisions[p.name]
+	if !known || !l.Roster.HasNamespace(p.name, p.namespace) {
+		return false
+	}
+	for _, kind := range kinds {
+		if !l.Roster.HasExactly(kind, p.name, p.objects[kind]) {
+			return false
+		}
+	}
+	return l.Roster.Revision(p.name) == revision
+}
+
+// load takes each object from the watch where that shows the same version: what takes long to read is read only where it
+// differs.
+func (l *Live) load(ctx context.Context, p *present, into *roster.Roster) error {
+	if p.namespace != nil {
+		if err := into.Set(p.namespace); err != nil {
 			return err
 		}
-		for i := range page.Items {
-			found, err := l.object(ctx, kind, &page.Items[i], cached[page.Items[i].Name])
+	}
+	for _, kind := range kinds {
+		cached, err := l.cached(ctx, p.name, string(kind))
+		if err != nil {
+			return fmt.Errorf("%s objects: %w", kind, err)
+		}
+		for i := range p.objects[kind] {
+			found, err := l.object(ctx, string(kind), &p.objects[kind][i], cached[p.objects[kind][i].Name])
 			if err != nil {
-				return err
+				return fmt.Errorf("%s objects: %w", kind, err)
 			}
 			if found == nil {
 				continue
@@ -105,17 +156,18 @@ func (l *Live) loadKind(ctx context.Context, namespace, kind string, into *roste
 				return err
 			}
 		}
-		if next = page.Continue; next == "" {
-			return nil
-		}
 	}
+	return nil
 }
 
-// object returns the object that the metadata is of, or nil where it has gone since.
+// object returns the object that the metadata is of, or nil where it has gone since. What counts of it is its spec, its
+// labels and whether it is being deleted.
 func (l *Live) object(
 	ctx context.Context, kind string, now *metav1.PartialObjectMetadata, cached client.Object,
 ) (client.Object, error) {
-	if cached != nil && cached.GetUID() == now.UID && cached.GetResourceVersion() == now.ResourceVersion {
+	if cached != nil && cached.GetUID() == now.UID && cached.GetGeneration() == now.Generation &&
+		labels.Equals(cached.GetLabels(), now.Labels) &&
+		cached.GetDeletionTimestamp().IsZero() == now.DeletionTimestamp.IsZero() {
 		return cached, nil
 	}
 	found := newObject(metav1.GroupVersionKind(accessv1alpha1.GroupVersion.WithKind(kind)))

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -26,22 +28,48 @@ const (
 	mostOfOne = 1200
 )
 
-// refusals says which rights somebody lacks.
-func refusals(missing []validation.Right, user string) field.ErrorList {
+// refusals says which rights somebody lacks. One that another of them would give is not worth a line of its own.
+func refusals(missing []validation.Right, user *authenticationv1.UserInfo) field.ErrorList {
+	lacking := map[validation.Attributes]bool{}
+	missing = slices.DeleteFunc(slices.Clone(missing), func(right validation.Right) bool {
+		if slices.ContainsFunc(right.AnyOf, func(each validation.Attributes) bool { return lacking[each] }) {
+			return true
+		}
+		lacking[right.AnyOf[0]] = true
+		return false
+	})
 	var all field.ErrorList
 	for i := range missing[:min(len(missing), shown)] {
 		all = append(all, field.Forbidden(missing[i].Field, refusal(&missing[i], user)))
 	}
 	if rest := len(missing) - shown; rest > 0 {
-		all = append(all, field.Forbidden(missing[shown].Field, fmt.Sprintf("and %d more rights that %s lacks", rest, user)))
+		all = append(all, field.Forbidden(missing[shown].Field,
+			fmt.Sprintf("and %d more rights that %s lacks", rest, user.Username)))
 	}
 	return all
 }
 
-func refusal(right *validation.Right, user string) string {
+func refusal(right *validation.Right, user *authenticationv1.UserInfo) string {
 	narrowest := right.AnyOf[0]
 	return fmt.Sprintf("%s: this takes the right to %s, which %s lacks; to see it: %s",
-		right.Reason, describe(narrowest), user, canI(narrowest, user))
+		right.Reason, describe(narrowest), user.Username, canI(narrowest, user))
+}
+
+// mostGroups bounds the groups of the requester that a command names.
+const mostGroups = 5
+
+// as has kubectl ask for the requester. Groups that the API server adds by itself are left out.
+func as(user *authenticationv1.UserInfo) []string {
+	words := []string{"--as=" + quoted(user.Username)}
+	if strings.HasPrefix(user.Username, "system:serviceaccount:") {
+		return words
+	}
+	for _, group := range user.Groups {
+		if group != "system:authenticated" && len(words) <= mostGroups {
+			words = append(words, "--as-group="+quoted(group))
+		}
+	}
+	return words
 }
 
 // describe names a right in words.
@@ -65,11 +93,11 @@ func describe(right validation.Attributes) string {
 // canI is the command that shows what somebody may do of the kind. There are no objects of the resources of the grants
 // group, and kubectl asks about a resource by name only where the API server serves it: of these it can list the rights.
 // What holds in all namespaces is listed in each.
-func canI(right validation.Attributes, user string) string {
+func canI(right validation.Attributes, user *authenticationv1.UserInfo) string {
 	resource, words := right.Resource+"."+right.Group, []string{"kubectl", "auth", "can-i"}
 	if right.Group == validation.GrantsGroup {
-		return strings.Join(append(words, "--list", "-n", quoted(cmp.Or(right.Namespace, metav1.NamespaceDefault)),
-			"--as="+quoted(user), "|", "grep", resource), " ")
+		words = append(words, "--list", "-n", quoted(cmp.Or(right.Namespace, metav1.NamespaceDefault)))
+		return strings.Join(append(append(words, as(user)...), "|", "grep", resource), " ")
 	}
 	if right.Name != "" {
 		resource += "/" + right.Name
@@ -83,7 +111,7 @@ func canI(right validation.Attributes, user string) string {
 	} else {
 		words = append(words, "-n", quoted(right.Namespace))
 	}
-	return strings.Join(append(words, "--as="+quoted(user)), " ")
+	return strings.Join(append(words, as(user)...), " ")
 }
 
 var plain = regexp.MustCompile(`^[A-Za-z0-9@%+=:,./_-]+$`)
