@@ -210,7 +210,9 @@ func (t *trial) put(object client.Object) {
 		case KindApplicationAccess:
 			t.removeApplication(n, t.object.Name)
 		case KindAccessPolicy:
-			t.replacePolicy(n, nil)
+			if t.object.Name == accessv1alpha1.AccessPolicyName { // no other is there
+				t.replacePolicy(n, nil)
+			}
 		}
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
@@ -163,5 +164,25 @@ func TestNothingIsTriedOnAnUnsettledRoster(t *testing.T) {
 	must(t, r.Set(g))
 	if _, settled := r.Try(nil, group("acme", "h", func(*accessv1alpha1.AccessGroupSpec) {}), time.Now()); settled {
 		t.Error("tried before the group was settled")
+	}
+}
+
+// No such object is accepted by the schema, but a manifest may hold one.
+func TestAPolicyOfAnotherNameIsNone(t *testing.T) {
+	r := roster.New(roster.Options{SystemNamespace: "access-system"})
+	named := func(name string) *accessv1alpha1.AccessPolicy {
+		p := &accessv1alpha1.AccessPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: name}}
+		p.Spec.ConflictResolution = accessv1alpha1.ConflictResolutionMostPermissive
+		return p
+	}
+	must(t, r.Set(named(accessv1alpha1.AccessPolicyName)))
+	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	r.Settle(now)
+	r.Try(nil, named("other"), now)
+	r.Try(named("other"), nil, now)
+	must(t, r.Set(group("acme", "g", func(*accessv1alpha1.AccessGroupSpec) {})))
+	r.Settle(now)
+	if r.Policy("acme") == nil || r.Organization("acme").Rules().Strategy != resolve.MostPermissive {
+		t.Error("the policy that counts is gone after a policy of another name was tried")
 	}
 }

@@ -1,0 +1,87 @@
+package validation_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/roster/rostertest"
+	"github.com/usher-dev/usher/internal/validation"
+)
+
+// FuzzJudge makes a request of two objects of one kind, one name and one namespace, whatever else they say, over a fixed
+// small world: there is an answer, and the roster is as it was. Schema and CEL are not asked: what they refuse does no
+// harm here either.
+func FuzzJudge(f *testing.F) {
+	seed := func(kind, what byte, old, made any) {
+		was, _ := json.Marshal(old)
+		is, _ := json.Marshal(made)
+		f.Add(kind, what, was, is)
+	}
+	w := rostertest.NewWorld(1, 31)
+	for range 24 {
+		old := w.Object()
+		seed(kindOf(old), byte(w.IntN(256)), old, w.Another(old))
+	}
+	seed(3, 0, nil, map[string]any{"metadata": map[string]any{"name": "other", "namespace": "acme"}})
+	f.Add(byte(0), byte(0), []byte(`{"spec":{"members":[{"user":""},{"user":""}],"memberGroups":["",""]}}`),
+		[]byte(`{"spec":{"memberSelector":{"matchExpressions":[{"key":" ","operator":"?"}]}}}`))
+	f.Add(byte(1), byte(0), []byte(`{"spec":{"user":"a"}}`), []byte(`{"spec":{"user":"b","notBefore":"2027-01-01T00:00:00Z","notAfter":"2026-01-01T00:00:00Z"}}`))
+	f.Fuzz(func(t *testing.T, kind, what byte, before, after []byte) {
+		p := newPlay(t, 1, 33, 20)
+		old, made := decoded(kind, before), decoded(kind, after)
+		request := &validation.Request{Old: old, New: made, Lingers: what&4 != 0, Now: p.now}
+		switch {
+		case what&3 == 1:
+			request.Old = nil
+		case what&3 == 2:
+			request.New = nil
+		default:
+			made.SetNamespace(old.GetNamespace())
+			made.SetName(old.GetName())
+		}
+		j := p.judge(&change{request: request})
+		for _, r := range j.Rights {
+			if len(r.AnyOf) == 0 || r.Reason == "" || r.Field == nil {
+				t.Errorf("a right that nobody can act on: %+v", r)
+			}
+		}
+		p.unchanged("fuzz")
+	})
+}
+
+func empty(kind byte) client.Object {
+	return []client.Object{
+		&accessv1alpha1.AccessGroup{}, &accessv1alpha1.UserAccess{}, &accessv1alpha1.ApplicationAccess{}, &accessv1alpha1.AccessPolicy{},
+	}[kind%4]
+}
+
+func kindOf(o client.Object) byte {
+	switch o.(type) {
+	case *accessv1alpha1.AccessGroup:
+		return 0
+	case *accessv1alpha1.UserAccess:
+		return 1
+	case *accessv1alpha1.ApplicationAccess:
+		return 2
+	default:
+		return 3
+	}
+}
+
+// decoded returns what the bytes say of the kind: what does not decode is left as it is.
+func decoded(kind byte, data []byte) client.Object {
+	o := empty(kind)
+	if err := json.Unmarshal(data, o); err != nil {
+		o = empty(kind)
+	}
+	if o.GetNamespace() == "" {
+		o.SetNamespace("acme")
+	}
+	if o.GetName() == "" {
+		o.SetName("g1")
+	}
+	return o
+}
