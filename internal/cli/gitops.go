@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// syncer is a tool that brings objects to what git says, whatever anybody writes to the cluster.
+type syncer struct {
+	name string
+	// managers are the field managers that it applies with.
+	managers []string
+	// marks are annotations and labels that it puts on what it keeps.
+	annotations, labels []string
+	// instance: Argo CD may be set to track by a label that others use, too. It counts where Argo CD has also applied.
+	sharedLabel string
+}
+
+var syncers = []syncer{
+	{
+		name: "Argo CD", managers: []string{"argocd-controller", "argocd-application-controller"},
+		annotations: []string{"argocd.argoproj.io/tracking-id"}, labels: []string{"argocd.argoproj.io/instance"},
+		sharedLabel: "app.kubernetes.io/instance",
+	},
+	{
+		name: "Flux (Helm)", managers: []string{"helm-controller"},
+		labels: []string{"helm.toolkit.fluxcd.io/name"},
+	},
+	{
+		name: "Flux", managers: []string{"kustomize-controller"},
+		labels: []string{"kustomize.toolkit.fluxcd.io/name"},
+	},
+}
+
+// keptBy says which tool keeps the object as git has it, and what tells so; empty: none that is known.
+func keptBy(o client.Object) string {
+	for i := range syncers {
+		s := &syncers[i]
+		var signs []string
+		for _, name := range s.annotations {
+			if value, has := o.GetAnnotations()[name]; has {
+				signs = append(signs, fmt.Sprintf("annotation %s: %s", name, value))
+			}
+		}
+		for _, name := range s.labels {
+			if value, has := o.GetLabels()[name]; has {
+				signs = append(signs, fmt.Sprintf("label %s: %s", name, value))
+			}
+		}
+		if manager := s.managerOf(o); manager != "" {
+			if value, has := o.GetLabels()[s.sharedLabel]; has && s.sharedLabel != "" {
+				signs = append(signs, fmt.Sprintf("label %s: %s", s.sharedLabel, value))
+			}
+			signs = append(signs, "field manager "+manager)
+		}
+		if len(signs) > 0 {
+			return s.name + " (" + strings.Join(signs, ", ") + ")"
+		}
+	}
+	return ""
+}
+
+// managerOf returns the field manager by which the tool has a part of the object itself.
+func (s *syncer) managerOf(o client.Object) string {
+	for _, entry := range o.GetManagedFields() {
+		if entry.Subresource == "" && slices.Contains(s.managers, entry.Manager) {
+			return entry.Manager
+		}
+	}
+	return ""
+}

@@ -1,0 +1,210 @@
+package objects
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+	"sigs.k8s.io/structured-merge-diff/v6/value"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+// listKeys are the fields by which lists of maps name their entries, as the schemas of the kinds have it.
+var listKeys = map[string]string{
+	"members": "user", "applicationAccess": "application", "systemAccess": "organization", "dataPermissions": "application",
+}
+
+// granular are the lists of listKeys of whose entries several managers may own parts. Entries of the others are owned as
+// a whole.
+var granular = map[string]bool{"systemAccess": true, "dataPermissions": true}
+
+// setLists are lists of values, each of which has owners of its own.
+var setLists = map[string]bool{"groups": true, "memberGroups": true, "channels": true}
+
+// Change is an object as it is and as it would be. Without Before it is new.
+type Change struct {
+	Before *Object
+	After  client.Object
+}
+
+// Name returns Kind/namespace/name.
+func (c *Change) Name() string { return Name(c.After) }
+
+// IsChange says whether the spec changes.
+func (c *Change) IsChange() bool {
+	return c.Before == nil || !reflect.DeepEqual(spec(c.Before.Object), spec(c.After))
+}
+
+// delta is what differs between two specs.
+type delta struct {
+	// set is what is added, and what gets another value, in the form of the spec.
+	set map[string]any
+	// overwritten and removed are the paths of what was there before.
+	overwritten, removed []fieldpath.Path
+}
+
+func (c *Change) delta() *delta {
+	d := &delta{}
+	before := map[string]any{}
+	if c.Before != nil {
+		before = spec(c.Before.Object)
+	}
+	d.set = d.compare(before, spec(c.After), fieldpath.MakePathOrDie("spec"))
+	return d
+}
+
+// spec returns the spec as JSON has it.
+func spec(o client.Object) map[string]any {
+	encoded, err := json.Marshal(o)
+	if err != nil {
+		panic(fmt.Sprintf("%s cannot be encoded: %s", Name(o), err)) // the kinds hold nothing that cannot be
+	}
+	var fields struct {
+		Spec map[string]any `json:"spec"`
+	}
+	if err := json.Unmarshal(encoded, &fields); err != nil {
+		panic(fmt.Sprintf("%s cannot be decoded: %s", Name(o), err)) // it has just been encoded
+	}
+	return fields.Spec
+}
+
+func (d *delta) compare(before, after map[string]any, at fieldpath.Path) map[string]any {
+	set := map[string]any{}
+	for _, name := range sortedNames(before, after) {
+		was, had := before[name]
+		is, has := after[name]
+		path := append(at.Copy(), fieldpath.PathElement{FieldName: &name})
+		switch key := listKeys[name]; {
+		case reflect.DeepEqual(was, is):
+		case key != "":
+			if entries := d.compareEntries(name, asList(was), asList(is), path); len(entries) > 0 {
+				set[name] = entries
+			}
+		case setLists[name]:
+			if values := d.compareValues(asList(was), asList(is), path); len(values) > 0 {
+				set[name] = values
+			}
+		case !has:
+			d.removed = append(d.removed, path)
+		default:
+			if had {
+				d.overwritten = append(d.overwritten, path)
+			}
+			set[name] = is
+		}
+	}
+	return set
+}
+
+// compareEntries returns the entries that are new or not the same: whole, or of granular lists what differs in them.
+func (d *delta) compareEntries(list string, before, after []any, at fieldpath.Path) []any {
+	key := listKeys[list]
+	were := map[string]map[string]any{}
+	for _, each := range before {
+		entry := asMap(each)
+		were[asString(entry[key])] = entry
+	}
+	var set []any
+	for _, each := range after {
+		entry := asMap(each)
+		name := asString(entry[key])
+		was, had := were[name]
+		delete(were, name)
+		path := append(at.Copy(), entryElement(key, name))
+		switch {
+		case had && reflect.DeepEqual(was, entry):
+		case had && granular[list]:
+			if inner := d.compare(was, entry, path); len(inner) > 0 {
+				inner[key] = name
+				set = append(set, inner)
+			}
+		default:
+			if had {
+				d.overwritten = append(d.overwritten, path)
+			}
+			set = append(set, entry)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(were)) {
+		d.removed = append(d.removed, append(at.Copy(), entryElement(key, name)))
+	}
+	return set
+}
+
+func (d *delta) compareValues(before, after []any, at fieldpath.Path) []any {
+	var set []any
+	for _, each := range after {
+		if !slices.Contains(before, each) {
+			set = append(set, each)
+		}
+	}
+	for _, each := range before {
+		if !slices.Contains(after, each) {
+			held := value.NewValueInterface(each)
+			d.removed = append(d.removed, append(at.Copy(), fieldpath.PathElement{Value: &held}))
+		}
+	}
+	return set
+}
+
+func entryElement(key, name string) fieldpath.PathElement {
+	return fieldpath.PathElement{Key: &value.FieldList{{Name: key, Value: value.NewValueInterface(name)}}}
+}
+
+func sortedNames(a, b map[string]any) []string {
+	names := slices.AppendSeq(slices.Collect(maps.Keys(a)), maps.Keys(b))
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// What is of another type is as good as absent: these are encoded objects of our kinds.
+func asList(v any) []any { list, _ := v.([]any); return list }
+
+func asMap(v any) map[string]any { entries, _ := v.(map[string]any); return entries }
+
+func asString(v any) string { text, _ := v.(string); return text }
+
+// Manifest returns the object as a person would write it: what the API server and its clients add is left out.
+func Manifest(o client.Object) map[string]any {
+	metadata := map[string]any{"name": o.GetName()}
+	if o.GetNamespace() != "" {
+		metadata["namespace"] = o.GetNamespace()
+	}
+	if labels := without(o.GetLabels(), accessv1alpha1.LabelMaterialized); len(labels) > 0 {
+		metadata["labels"] = labels
+	}
+	if annotations := without(o.GetAnnotations(), "kubectl.kubernetes.io/last-applied-configuration"); len(annotations) > 0 {
+		metadata["annotations"] = annotations
+	}
+	return map[string]any{
+		"apiVersion": accessv1alpha1.GroupVersion.String(), "kind": kindOf(o), "metadata": metadata, "spec": spec(o),
+	}
+}
+
+func without(entries map[string]string, name string) map[string]any {
+	kept := map[string]any{}
+	for key, each := range entries {
+		if key != name {
+			kept[key] = each
+		}
+	}
+	return kept
+}
+
+// elementOf is what an entry of a list goes by in a path.
+func elementOf(key string, entry any) fieldpath.PathElement {
+	if fields, isMap := entry.(map[string]any); isMap {
+		return entryElement(key, asString(fields[key]))
+	}
+	return valueElement(entry)
+}
+
+func valueElement(entry any) fieldpath.PathElement {
+	held := value.NewValueInterface(entry)
+	return fieldpath.PathElement{Value: &held}
+}

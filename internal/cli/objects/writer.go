@@ -1,0 +1,198 @@
+package objects
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+// FieldManager is who the API server notes as the owner of what the plugin writes.
+const FieldManager = "kubectl-access"
+
+// Writer writes changes to a cluster, each only to the object as it was read.
+type Writer struct {
+	rest *rest.RESTClient
+}
+
+// NewWriter makes a writer.
+func NewWriter(config *rest.Config) (*Writer, error) {
+	config = rest.CopyConfig(config)
+	// They come back from each write, and are shown with its object.
+	config.WarningHandler = rest.NoWarnings{}
+	access, err := restClient(config, accessv1alpha1.GroupVersion, "/apis")
+	if err != nil {
+		return nil, err
+	}
+	return &Writer{access}, nil
+}
+
+// Written is what came of a write.
+type Written struct {
+	// Warnings are those of the API server, and of admission.
+	Warnings []string
+	// Overruled are managers whose value was overwritten or removed.
+	Overruled []string
+}
+
+// request is how a change is written.
+type request struct {
+	kind  types.PatchType
+	body  any
+	force bool
+	// overruled are managers who own what is overwritten or removed.
+	overruled []string
+}
+
+// Write writes the change. An object that is no longer as it was before is left alone: that is a conflict.
+func (w *Writer) Write(ctx context.Context, c *Change, dryRun bool) (*Written, error) {
+	r, err := c.request()
+	if err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(r.body)
+	if err != nil {
+		return nil, err
+	}
+	options := &metav1.PatchOptions{FieldManager: FieldManager}
+	if r.kind == types.ApplyPatchType {
+		options.Force = &r.force
+	}
+	if dryRun {
+		options.DryRun = []string{metav1.DryRunAll}
+	}
+	k, err := kindNamed(kindOf(c.After))
+	if err != nil {
+		return nil, err
+	}
+	result := w.rest.Patch(r.kind).Namespace(c.After.GetNamespace()).Resource(k.resource).Name(c.After.GetName()).
+		VersionedParams(options, metav1.ParameterCodec).Body(body).Do(ctx)
+	written := &Written{Overruled: r.overruled}
+	for _, warning := range result.Warnings() {
+		written.Warnings = append(written.Warnings, warning.Text)
+	}
+	return written, result.Error()
+}
+
+// Read returns the object as it is now.
+func (w *Writer) Read(ctx context.Context, o client.Object) (client.Object, error) {
+	k, err := kindNamed(kindOf(o))
+	if err != nil {
+		return nil, err
+	}
+	into, err := scheme.New(accessv1alpha1.GroupVersion.WithKind(k.name))
+	if err != nil {
+		return nil, err
+	}
+	err = w.rest.Get().Namespace(o.GetNamespace()).Resource(k.resource).Name(o.GetName()).Do(ctx).Into(into)
+	return into.(client.Object), err
+}
+
+func kindNamed(name string) (*kind, error) {
+	i := slices.IndexFunc(kinds, func(k kind) bool { return k.name == name })
+	if i < 0 {
+		return nil, fmt.Errorf("kind %s: the plugin does not write it", name)
+	}
+	return &kinds[i], nil
+}
+
+// request finds out how the change is written: by server-side apply, which leaves to others what is theirs. What others
+// have is not gone when this manager stops to apply it: a patch takes it away.
+func (c *Change) request() (*request, error) {
+	if c.Before == nil {
+		made := Manifest(c.After)
+		// Whoever made the object meanwhile is not overruled.
+		return &request{kind: types.ApplyPatchType, body: made}, nil
+	}
+	all, err := ownerships(c.Before.Object)
+	if err != nil {
+		return nil, err
+	}
+	d := c.delta()
+	if others := otherOwners(all, FieldManager, d.removed); len(others) > 0 {
+		if len(d.set) > 0 {
+			return nil, errors.New("one write cannot both set fields and remove those of other managers")
+		}
+		return &request{
+			kind: types.JSONPatchType, body: removals(c.Before, d.removed), overruled: others,
+		}, nil
+	}
+	applied := appliedBy(c.Before.Object, all, FieldManager)
+	drop(applied, d.removed)
+	metadata := map[string]any{
+		"name": c.After.GetName(), "namespace": c.After.GetNamespace(),
+		"uid": c.Before.GetUID(), "resourceVersion": c.Before.GetResourceVersion(),
+	}
+	body := map[string]any{
+		"apiVersion": accessv1alpha1.GroupVersion.String(), "kind": kindOf(c.After), "metadata": metadata,
+	}
+	if made := merge(applied, d.set); len(made) > 0 {
+		body["spec"] = made
+	}
+	// Nothing but what was shown is overwritten: the object has to be the one that was read.
+	return &request{
+		kind: types.ApplyPatchType, body: body, force: true, overruled: otherOwners(all, FieldManager, d.overwritten),
+	}, nil
+}
+
+// patchOperation is one operation of a JSON patch.
+type patchOperation struct {
+	Operation string `json:"op"`
+	Path      string `json:"path"`
+	Value     any    `json:"value,omitempty"`
+}
+
+// removals removes the paths from the object as it was read. Of a list, what stands last goes first, so that the rest
+// keeps its place.
+func removals(o *Object, paths []fieldpath.Path) []patchOperation {
+	var pointers [][]string
+	for _, path := range paths {
+		pointers = append(pointers, pointer(spec(o.Object), path[1:]))
+	}
+	slices.SortFunc(pointers, func(a, b []string) int { return -compareLast(a, b) })
+	operations := []patchOperation{{"replace", "/metadata/resourceVersion", o.GetResourceVersion()}}
+	for _, each := range pointers {
+		operations = append(operations, patchOperation{Operation: "remove", Path: "/spec/" + strings.Join(each, "/")})
+	}
+	return operations
+}
+
+func compareLast(a, b []string) int {
+	m, errA := strconv.Atoi(a[len(a)-1])
+	n, errB := strconv.Atoi(b[len(b)-1])
+	if errA == nil && errB == nil {
+		return m - n
+	}
+	return slices.Compare(a, b)
+}
+
+// pointer returns the segments of the path, with the places of entries for their names.
+func pointer(values any, path fieldpath.Path) []string {
+	var segments []string
+	list := ""
+	for _, element := range path {
+		if element.FieldName != nil {
+			list = *element.FieldName
+			segments = append(segments, list)
+			values = asMap(values)[list]
+			continue
+		}
+		entries := asList(values)
+		i := slices.IndexFunc(entries, func(each any) bool { return elementOf(listKeys[list], each).Equals(element) })
+		segments = append(segments, strconv.Itoa(i))
+		values = entries[i]
+	}
+	return segments
+}
+

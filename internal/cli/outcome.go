@@ -1,0 +1,247 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/usher-dev/usher/internal/cli/objects"
+	"github.com/usher-dev/usher/internal/cli/terminal"
+)
+
+// outcome is what came of one object.
+type outcome struct {
+	object string
+	state  string
+	// reason says why; for people.
+	reason string
+	failed bool
+}
+
+// What may come of an object.
+const (
+	stateApplied   = "applied"
+	stateUnchanged = "unchanged"
+	stateRefused   = "refused"
+	stateChanged   = "changed meanwhile"
+	stateUnknown   = "not known"
+	stateNotTried  = "not tried"
+	stateClient    = "would be sent (client dry run)"
+	stateServer    = "applied (server dry run)"
+)
+
+// attempts is how often an object is read again that changed in what is not being written, such as its status.
+const attempts = 5
+
+// unchanged is the outcome of a plan that changes nothing.
+func unchanged(p *plan) []outcome {
+	all := make([]outcome, len(p.changes))
+	for i := range p.changes {
+		all[i] = outcome{object: p.changes[i].Name(), state: stateUnchanged}
+	}
+	return all
+}
+
+// tell writes what came of each object.
+func (w *writing) tell(all []outcome) error {
+	failed := 0
+	for i := range all {
+		each := &all[i]
+		text := each.object + ": " + each.state
+		if each.reason != "" {
+			text += ": " + each.reason
+		}
+		if _, err := fmt.Fprintln(w.options.streams.Out, terminal.Escape(text)); err != nil {
+			return &exit{1, err}
+		}
+		if each.failed {
+			failed++
+		}
+	}
+	if failed == 0 {
+		return nil
+	}
+	written := 0
+	for i := range all {
+		if all[i].state == stateApplied {
+			written++
+		}
+	}
+	if written == 0 {
+		return &exit{1, fmt.Errorf("nothing is known to be written: %s", counted(failed, "object failed", "objects failed"))}
+	}
+	return &exit{1, fmt.Errorf("%d of %s written; see above what is not", written, counted(len(all), "object", "objects"))}
+}
+
+// toCluster writes the changes to the cluster, or shows that it would.
+func (w *writing) toCluster(ctx context.Context, p *plan, changed []objects.Change) error {
+	o := w.options
+	if err := w.heedGitOps(changed); err != nil {
+		return err
+	}
+	if w.dryRun == dryRunClient {
+		all := unchanged(p)
+		for i := range p.changes {
+			if p.changes[i].IsChange() {
+				all[i].state = stateClient
+			}
+		}
+		return w.tell(all)
+	}
+	config, err := o.config.ToRESTConfig()
+	if err != nil {
+		return noCluster(err)
+	}
+	if w.dryRun == dryRunNone {
+		if err := w.confirm(fmt.Sprintf("Write %s to %s?", counted(len(changed), "object", "objects"), config.Host)); err != nil {
+			return err
+		}
+	}
+	writer, err := objects.NewWriter(config)
+	if err != nil {
+		return err
+	}
+	return w.tell(w.write(ctx, writer, p))
+}
+
+// heedGitOps says which of the objects a GitOps tool will bring back to what git says.
+func (w *writing) heedGitOps(changed []objects.Change) error {
+	kept := 0
+	for i := range changed {
+		c := &changed[i]
+		if c.Before == nil {
+			continue
+		}
+		if by := keptBy(c.Before.Object); by != "" {
+			kept++
+			w.options.say("warning: %s is kept as git has it by %s: its next sync undoes this edit", c.Name(), by)
+		}
+	}
+	if kept == 0 {
+		return nil
+	}
+	w.options.say("Commit the change instead: the same command with -o yaml prints the manifests")
+	if w.dryRun != dryRunNone || w.overrule || !w.yes {
+		return nil // the question comes after this
+	}
+	return &exit{1, fmt.Errorf("nothing was written: a GitOps tool keeps %s (--overrule-gitops writes all the same)",
+		counted(kept, "object", "objects"))}
+}
+
+// write asks about all of them first, so that a refusal of one leaves all as they are. After that it ends at the first
+// failure: what was shown is no longer what would come.
+func (w *writing) write(ctx context.Context, writer *objects.Writer, p *plan) []outcome {
+	progress := terminal.NewProgress(&w.options.streams)
+	defer progress.Done()
+	all := unchanged(p)
+	passes := []bool{true, false}
+	if w.dryRun == dryRunServer {
+		passes = passes[:1]
+	}
+	for n, dryRun := range passes {
+		failed := false
+		for i := range p.changes {
+			c := &p.changes[i]
+			if !c.IsChange() || (failed && !dryRun) {
+				continue
+			}
+			progress.Say("writing (dry run: %t): %d of %d objects", dryRun, i, len(all))
+			written, err := w.attempt(ctx, writer, c, dryRun)
+			all[i] = outcomeOf(c, err, dryRun)
+			failed = failed || err != nil
+			if n == len(passes)-1 || err != nil {
+				w.heard(c, written)
+			}
+		}
+		if failed {
+			leave(p, all, dryRun && w.dryRun == dryRunNone)
+			return all
+		}
+		for i := range p.changes {
+			if p.changes[i].IsChange() && n < len(passes)-1 {
+				all[i].state = stateNotTried // until it is
+			}
+		}
+	}
+	return all
+}
+
+// leave notes which objects were not written because of others.
+func leave(p *plan, all []outcome, onlyAsked bool) {
+	for i := range p.changes {
+		switch {
+		case !p.changes[i].IsChange():
+		case all[i].state == stateNotTried, onlyAsked && !all[i].failed:
+			all[i] = outcome{object: all[i].object, state: stateNotTried, reason: "another object was not accepted", failed: true}
+		}
+	}
+}
+
+func outcomeOf(c *objects.Change, err error, dryRun bool) outcome {
+	made := outcome{object: c.Name(), state: stateApplied, failed: err != nil}
+	var status apierrors.APIStatus
+	var meanwhile *changedMeanwhile
+	switch {
+	case err == nil && dryRun:
+		made.state = stateServer
+	case err == nil:
+	case errors.As(err, &meanwhile):
+		made.state, made.reason = stateChanged, err.Error()
+	case errors.As(err, &status):
+		made.state, made.reason = stateRefused, strings.TrimSpace(err.Error())
+	case dryRun:
+		made.state, made.reason = stateNotTried, "the API server gave no answer: "+err.Error()
+	default:
+		made.state = stateUnknown
+		made.reason = fmt.Sprintf("the API server gave no answer, and may have written it; look before you try again: %s", err)
+	}
+	return made
+}
+
+// heard shows what the API server said beside its answer.
+func (w *writing) heard(c *objects.Change, written *objects.Written) {
+	if written == nil {
+		return
+	}
+	for _, text := range written.Warnings {
+		w.options.say("warning: %s: %s", c.Name(), text)
+	}
+	if len(written.Overruled) > 0 {
+		w.options.say("note: %s: what is overwritten or removed was set by %s; where that applies files, change these too, "+
+			"or they bring it back", c.Name(), strings.Join(written.Overruled, ", "))
+	}
+}
+
+// changedMeanwhile says that an object is no longer what the difference was shown for.
+type changedMeanwhile struct{ what string }
+
+func (e *changedMeanwhile) Error() string { return e.what }
+
+// attempt writes one object. Where it is another version by now but says the same, the write is made for that one.
+func (w *writing) attempt(ctx context.Context, writer *objects.Writer, c *objects.Change, dryRun bool) (*objects.Written, error) {
+	for range attempts {
+		written, err := writer.Write(ctx, c, dryRun)
+		if !apierrors.IsConflict(err) || c.Before == nil {
+			return written, err
+		}
+		now, readErr := writer.Read(ctx, c.After)
+		switch {
+		case apierrors.IsNotFound(readErr):
+			return nil, &changedMeanwhile{"it was deleted while this command ran; nothing was written to it"}
+		case readErr != nil:
+			return nil, fmt.Errorf("%w; and it could not be read again: %w", err, readErr)
+		case now.GetUID() != c.Before.GetUID() || !sameDeclaration(now, c.Before.Object):
+			return nil, &changedMeanwhile{fmt.Sprintf("somebody changed it while this command ran (generation %d, was %d), "+
+				"and the difference above is not right any more; run the command again", now.GetGeneration(), c.Before.GetGeneration())}
+		}
+		c.Before.Object = now
+	}
+	return nil, &changedMeanwhile{"it is written to all the time; run the command again"}
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,281 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/usher-dev/usher/internal/cli/terminal"
+)
+
+// The columns of the CSV that export writes and import reads. The names and their order are a contract.
+const (
+	columnRecord       = "record"
+	columnNamespace    = "namespace"
+	columnGroup        = "group"
+	columnUser         = "user"
+	columnOrganization = "organization"
+	columnApplication  = "application"
+	columnRole         = "role"
+	columnMemberGroup  = "memberGroup"
+	columnNotBefore    = "notBefore"
+	columnNotAfter     = "notAfter"
+	columnType         = "type"
+	columnPrivileges   = "privileges"
+	columnState        = "state"
+	columnDisplayName  = "displayName"
+	columnEmail        = "email"
+	columnDescription  = "description"
+)
+
+var tableColumns = []string{
+	columnRecord, columnNamespace, columnGroup, columnUser, columnOrganization, columnApplication, columnRole,
+	columnMemberGroup, columnNotBefore, columnNotAfter, columnType, columnPrivileges, columnState, columnDisplayName,
+	columnEmail, columnDescription,
+}
+
+// The values of the column record.
+const (
+	recordGroup            = "group"            // a group
+	recordMember           = "member"           // a user whom a group names
+	recordMemberGroup      = "memberGroup"      // a group whose members are members of another
+	recordUser             = "user"             // what is said about one user
+	recordUserGroup        = "userGroup"        // a group that a user belongs to, said from the user's side
+	recordRole             = "role"             // a role in an application
+	recordOrganizationRole = "organizationRole" // a role of the organization
+	recordSystemRole       = "systemRole"       // a role on the system ladder
+)
+
+// recordColumns are the columns that each record takes beside namespace; the first of them are required.
+var recordColumns = map[string]struct {
+	required int
+	columns  []string
+}{
+	recordGroup:            {1, []string{columnGroup, columnType, columnPrivileges, columnDisplayName, columnDescription}},
+	recordMember:           {2, []string{columnGroup, columnUser, columnNotBefore, columnNotAfter}},
+	recordMemberGroup:      {2, []string{columnGroup, columnMemberGroup}},
+	recordUser:             {1, []string{columnUser, columnState, columnNotBefore, columnNotAfter, columnDisplayName, columnEmail}},
+	recordUserGroup:        {2, []string{columnUser, columnGroup}},
+	recordRole:             {2, []string{columnApplication, columnRole, columnGroup, columnUser, columnOrganization, columnNotBefore, columnNotAfter}},
+	recordOrganizationRole: {1, []string{columnRole, columnGroup, columnUser, columnOrganization}},
+	recordSystemRole:       {2, []string{columnRole, columnOrganization, columnGroup, columnUser}},
+}
+
+// row is one line of the CSV: cells by column.
+type row struct {
+	cells map[string]string
+	line  int
+	// places are the columns in the text at which the cells begin.
+	places map[string]int
+}
+
+func (r *row) get(column string) string { return r.cells[column] }
+
+// failure says what is wrong with one cell, or with one line.
+func (r *row) failure(file, column string, err error) error {
+	if place, has := r.places[column]; has {
+		return fmt.Errorf("%s:%d:%d: column %s: %w", file, r.line, place, column, err)
+	}
+	if column != "" {
+		return fmt.Errorf("%s:%d: column %s: %w", file, r.line, column, err)
+	}
+	return fmt.Errorf("%s:%d: %w", file, r.line, err)
+}
+
+// escapeCell keeps spreadsheets from taking a cell for a formula, so that unescapeCell gives back what it was.
+func escapeCell(cell string) string {
+	cell = terminal.Escape(cell)
+	if cell != "" && strings.ContainsRune("=+-@'", rune(cell[0])) {
+		return "'" + cell
+	}
+	return cell
+}
+
+func unescapeCell(cell string) string {
+	if len(cell) > 1 && cell[0] == '\'' && strings.ContainsRune("=+-@'", rune(cell[1])) {
+		return cell[1:]
+	}
+	return cell
+}
+
+// writeRows writes the rows with a header.
+func writeRows(out io.Writer, rows []map[string]string) error {
+	w := csv.NewWriter(out)
+	if err := w.Write(tableColumns); err != nil {
+		return err
+	}
+	for _, each := range rows {
+		cells := make([]string, len(tableColumns))
+		for i, name := range tableColumns {
+			cells[i] = escapeCell(each[name])
+		}
+		if err := w.Write(cells); err != nil {
+			return err
+		}
+	}
+	w.Flush()
+	return w.Error()
+}
+
+// mostFailures is how many errors of a file are told.
+const mostFailures = 20
+
+// readRows reads the CSV. It says everything that is wrong with its form, and then has no rows.
+func readRows(file string, text []byte) ([]row, error) {
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // spreadsheets begin with it
+	if !utf8.Valid(text) {
+		return nil, fmt.Errorf("%s:%d: it is no UTF-8; save it as CSV in UTF-8", file, lineOfInvalid(text))
+	}
+	reader := csv.NewReader(bytes.NewReader(text))
+	reader.Comma = separator(text)
+	reader.FieldsPerRecord = -1
+	header, err := reader.Read()
+	if errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s: it is empty; the first line names the columns: %s", file, strings.Join(tableColumns, ","))
+	}
+	if err != nil {
+		return nil, parseFailure(file, err)
+	}
+	header = slices.Clone(header)
+	if err := checkHeader(file, reader, header); err != nil {
+		return nil, err
+	}
+	var rows []row
+	var failures []error
+	for {
+		cells, err := reader.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			failures = append(failures, parseFailure(file, err)) // what follows it cannot be told apart
+			break
+		}
+		if !slices.ContainsFunc(cells, func(cell string) bool { return cell != "" }) {
+			continue // spreadsheets write such lines for rows that were cleared
+		}
+		one, err := newRow(file, reader, header, cells)
+		if err != nil {
+			failures = append(failures, err)
+			continue
+		}
+		rows = append(rows, one)
+	}
+	if len(failures) > 0 {
+		return nil, firstOf(failures)
+	}
+	return rows, nil
+}
+
+// firstOf joins the first failures, and counts the rest.
+func firstOf(failures []error) error {
+	if more := len(failures) - mostFailures; more > 0 {
+		failures = append(slices.Clone(failures[:mostFailures]), fmt.Errorf("and %d more errors", more))
+	}
+	return errors.Join(failures...)
+}
+
+// separator is what stands between cells: spreadsheets of many countries write semicolons.
+func separator(text []byte) rune {
+	header, _, _ := bytes.Cut(text, []byte("\n"))
+	for _, each := range []rune{',', ';', '\t'} {
+		if bytes.ContainsRune(header, each) {
+			return each
+		}
+	}
+	return ','
+}
+
+func lineOfInvalid(text []byte) int {
+	line := 1
+	for len(text) > 0 {
+		r, size := utf8.DecodeRune(text)
+		if r == utf8.RuneError && size == 1 {
+			return line
+		}
+		if r == '\n' {
+			line++
+		}
+		text = text[size:]
+	}
+	return line
+}
+
+func parseFailure(file string, err error) error {
+	var broken *csv.ParseError
+	if errors.As(err, &broken) {
+		return fmt.Errorf("%s:%d:%d: %w", file, broken.Line, broken.Column, broken.Err)
+	}
+	return fmt.Errorf("%s: %w", file, err)
+}
+
+func checkHeader(file string, reader *csv.Reader, header []string) error {
+	var failures []error
+	for i, name := range header {
+		line, place := reader.FieldPos(i)
+		switch {
+		case slices.Contains(header[:i], name):
+			failures = append(failures, fmt.Errorf("%s:%d:%d: column %q is there twice", file, line, place, name))
+		case slices.Contains(tableColumns, name):
+		default:
+			text := "there is " + strings.Join(tableColumns, ", ")
+			if near := nearest(name, tableColumns); len(near) > 0 {
+				text = "did you mean " + strings.Join(near, ", or ") + "?"
+			}
+			failures = append(failures, fmt.Errorf("%s:%d:%d: column %q: there is no such column; %s", file, line, place, name, text))
+		}
+	}
+	if len(failures) == 0 && !slices.Contains(header, columnRecord) {
+		failures = append(failures, fmt.Errorf("%s:1: the column %s is missing", file, columnRecord))
+	}
+	return errors.Join(failures...)
+}
+
+// newRow takes a line apart, and holds its cells against the record that it is.
+func newRow(file string, reader *csv.Reader, header, cells []string) (row, error) {
+	line, _ := reader.FieldPos(0)
+	one := row{line: line, cells: make(map[string]string, len(cells)), places: make(map[string]int, len(cells))}
+	if len(cells) != len(header) {
+		return one, one.failure(file, "", fmt.Errorf("it has %s, and the header has %d", counted(len(cells), "cell", "cells"), len(header)))
+	}
+	for i, name := range header {
+		if cell := unescapeCell(cells[i]); cell != "" {
+			one.cells[name] = cell
+		}
+		_, one.places[name] = reader.FieldPos(i)
+	}
+	return one, one.checkColumns(file)
+}
+
+func (r *row) checkColumns(file string) error {
+	record := r.get(columnRecord)
+	takes, known := recordColumns[record]
+	if !known {
+		text := "there is " + strings.Join(sortedKeys(recordColumns), ", ")
+		if near := nearest(record, sortedKeys(recordColumns)); len(near) > 0 {
+			text = "did you mean " + strings.Join(near, ", or ") + "?"
+		}
+		return r.failure(file, columnRecord, fmt.Errorf("%q is no record; %s", record, text))
+	}
+	for _, name := range takes.columns[:takes.required] {
+		if r.get(name) == "" {
+			return r.failure(file, name, fmt.Errorf("empty; a %s takes it", record))
+		}
+	}
+	for _, name := range sortedKeys(r.cells) {
+		if name != columnRecord && name != columnNamespace && !slices.Contains(takes.columns, name) {
+			return r.failure(file, name, fmt.Errorf("a %s takes none; it takes %s", record, strings.Join(takes.columns, ", ")))
+		}
+	}
+	both := slices.Contains(takes.columns, columnGroup) && slices.Contains(takes.columns, columnUser) && takes.required < 3
+	if isGrant := record == recordRole || record == recordOrganizationRole || record == recordSystemRole; both && isGrant &&
+		(r.get(columnGroup) == "") == (r.get(columnUser) == "") {
+		return r.failure(file, columnGroup, fmt.Errorf("a %s is given to either a group or a user", record))
+	}
+	return nil
+}

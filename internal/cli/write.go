@@ -1,0 +1,318 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/usher-dev/usher/internal/cli/objects"
+	"github.com/usher-dev/usher/internal/cli/terminal"
+)
+
+// The values of --dry-run.
+const (
+	dryRunNone   = "none"
+	dryRunClient = "client"
+	dryRunServer = "server"
+)
+
+// asYAML is the output of manifests.
+const asYAML = "yaml"
+
+// writing is what all commands have in common that change objects: they show what it changes for users, ask, write, and
+// say what came of it.
+type writing struct {
+	options  *options
+	output   string
+	yes      bool
+	dryRun   string
+	overrule bool
+	inPlace  bool
+}
+
+// basis is what there is before a change.
+type basis struct {
+	*world
+	// target is the namespace whose objects are changed; empty: all.
+	target string
+}
+
+// plan is what a command is about to do.
+type plan struct {
+	// changes are all objects that were asked about, also those that are as they should be already.
+	changes []objects.Change
+	notes   []string
+}
+
+func (p *plan) note(format string, args ...any) {
+	p.notes = append(p.notes, fmt.Sprintf(format, args...))
+}
+
+// writingCodes is the end of the help of every command that writes.
+const writingCodes = `
+
+It shows who would gain or lose what, as "kubectl access diff" does, and asks before it writes. First the API server is
+asked about all objects in a dry run; where it refuses one, nothing is written. With -f or -k it prints the changed
+manifests and writes nothing; so it does with -o yaml.
+
+Exit code: 0 done (also where all was so already), 1 not done, or not all of it: refused, declined, changed meanwhile;
+2 error, and nothing was written.`
+
+func newWriting(o *options, command *cobra.Command) *writing {
+	w := &writing{options: o}
+	command.Annotations = map[string]string{errorCode: "true"}
+	command.Long += writingCodes
+	flags := command.Flags()
+	flags.StringVarP(&w.output, "output", "o", "", "yaml: print the changed manifests in place of writing them to the cluster")
+	flags.BoolVarP(&w.yes, "yes", "y", false, "Write without asking")
+	flags.StringVar(&w.dryRun, "dry-run", dryRunNone,
+		"none, client (show what would be sent) or server (have the API server and admission answer, and write nothing)")
+	flags.BoolVar(&w.overrule, "overrule-gitops", false, "Write also what a GitOps tool keeps as git has it")
+	// The flags exist.
+	_ = command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{asYAML}, cobra.ShellCompDirectiveNoFileComp))
+	_ = command.RegisterFlagCompletionFunc("dry-run",
+		cobra.FixedCompletions([]string{dryRunNone, dryRunClient, dryRunServer}, cobra.ShellCompDirectiveNoFileComp))
+	return w
+}
+
+func (w *writing) addInPlace(command *cobra.Command) {
+	command.Flags().BoolVar(&w.inPlace, "in-place", false, "Write the changed manifests to the files of -f, with their comments")
+}
+
+func (w *writing) validate() error {
+	o := w.options
+	var failures []error
+	if w.output != "" && w.output != asYAML {
+		failures = append(failures, fmt.Errorf("-o %s: there is yaml", w.output))
+	}
+	if !slices.Contains([]string{dryRunNone, dryRunClient, dryRunServer}, w.dryRun) {
+		failures = append(failures, fmt.Errorf("--dry-run=%s: there is none, client and server", w.dryRun))
+	}
+	if o.offline() && w.dryRun == dryRunServer {
+		failures = append(failures, errors.New("--dry-run=server: with files there is no server to ask"))
+	}
+	if w.inPlace && (len(o.filenames) == 0 || slices.Contains(o.filenames, "-")) {
+		failures = append(failures, errors.New("--in-place: it takes files or directories, given with -f"))
+	}
+	if w.inPlace && w.output != "" {
+		failures = append(failures, errors.New("--in-place: with -o the manifests are printed; give one of the two"))
+	}
+	if o.at != "" {
+		failures = append(failures, errors.New("--at: what is written holds from now on"))
+	}
+	return errors.Join(append(failures, o.validate())...)
+}
+
+// load reads what there is. Objects of the system namespace reach into all organizations, which are all read for them.
+func (w *writing) load(ctx context.Context) (*basis, error) {
+	o := w.options
+	if err := w.validate(); err != nil {
+		return nil, err
+	}
+	target, err := o.scope()
+	if err != nil {
+		return nil, err
+	}
+	scope := target
+	if scope == o.systemNamespace {
+		scope = ""
+	}
+	progress := terminal.NewProgress(&o.streams)
+	defer progress.Done()
+	set, err := o.read(ctx, scope, progress.Say)
+	if err != nil {
+		return nil, err
+	}
+	progress.Say("deciding for the users of %d objects", len(set.Objects))
+	made, err := o.settle(set, scope)
+	if err != nil {
+		return nil, err
+	}
+	if o.offline() && len(set.Problems) > 0 {
+		return nil, fmt.Errorf("%s could not be read; nothing is changed on the ground of the rest",
+			counted(len(set.Problems), "object or file", "objects or files"))
+	}
+	if len(set.Problems) > 0 {
+		o.say("note: what is not read is missing in the difference, too; the API server judges by all there is")
+	}
+	return &basis{made, target}, nil
+}
+
+// run does what the plan says, after it has shown what that changes.
+func (w *writing) run(ctx context.Context, makePlan func(*basis) (*plan, error)) error {
+	b, err := w.load(ctx)
+	if err != nil {
+		return err
+	}
+	p, err := makePlan(b)
+	if err != nil {
+		return err
+	}
+	for _, text := range p.notes {
+		w.options.say("note: %s", text)
+	}
+	changed := slices.DeleteFunc(slices.Clone(p.changes), func(c objects.Change) bool { return !c.IsChange() })
+	if len(changed) == 0 {
+		return w.tell(unchanged(p))
+	}
+	if err := w.show(b, changed); err != nil {
+		return err
+	}
+	switch {
+	case w.inPlace:
+		return w.editFiles(changed)
+	case w.options.offline() || w.output == asYAML:
+		return w.printManifests(changed)
+	default:
+		return w.toCluster(ctx, p, changed)
+	}
+}
+
+// show writes the difference: to stderr where stdout is for manifests.
+func (w *writing) show(b *basis, changed []objects.Change) error {
+	o := w.options
+	streams := o.streams
+	if (o.offline() || w.output == asYAML) && !w.inPlace {
+		streams.Out, streams.Width, streams.Colour = o.streams.ErrOut, 0, false
+	}
+	made := &objects.Set{}
+	for _, c := range changed {
+		each := objects.Object{Object: c.After}
+		if c.Before != nil {
+			each = *c.Before
+			each.Object = c.After
+		}
+		made.Objects = append(made.Objects, each)
+	}
+	progress := terminal.NewProgress(&o.streams)
+	defer progress.Done()
+	progress.Say("deciding what %s would change", counted(len(changed), "object", "objects"))
+	laid := overlay(b.set, made, false)
+	after, err := o.settle(laid, b.scope)
+	if err != nil {
+		return err
+	}
+	found := newDifferences(b.world, after)
+	// The world before is taken along, and is not asked any more.
+	found.judge(b.world, changesBetween(b.set, laid), progress.Say)
+	progress.Done()
+	if found.isEmpty() && len(found.Warnings) == 0 {
+		_, err := fmt.Fprintln(streams.Out, "Nobody's access changes.")
+		return err
+	}
+	return found.writeTable(&streams)
+}
+
+// confirm asks. Who gives no answer declines.
+func (w *writing) confirm(question string) error {
+	if w.yes {
+		return nil
+	}
+	s := &w.options.streams
+	// What cannot be written here nobody could answer.
+	_, _ = fmt.Fprint(s.ErrOut, terminal.Escape(question)+" [y/N] ")
+	line, err := bufio.NewReader(s.In).ReadString('\n')
+	if err != nil && line == "" {
+		_, _ = fmt.Fprintln(s.ErrOut)
+	}
+	if answer := strings.ToLower(strings.TrimSpace(line)); answer == "y" || answer == "yes" {
+		return nil
+	}
+	return &exit{1, errors.New("nothing was written: it was not confirmed (--yes writes without asking)")}
+}
+
+// printManifests prints what to commit: edited, where it was read from files; made anew from objects of a cluster.
+func (w *writing) printManifests(changed []objects.Change) error {
+	rewriter := &objects.Rewriter{}
+	var documents [][]byte
+	for i := range changed {
+		c := &changed[i]
+		if c.Before != nil && len(w.options.filenames) > 0 {
+			if err := rewriter.Edit(c); err != nil {
+				return err
+			}
+			continue
+		}
+		text, err := objects.RenderManifest(c.After)
+		if err != nil {
+			return err
+		}
+		documents = append(documents, text)
+	}
+	edited, err := rewriter.Documents()
+	if err != nil {
+		return err
+	}
+	for i, text := range slices.Concat(edited, documents) {
+		if i > 0 {
+			text = append([]byte("---\n"), text...)
+		}
+		if _, err := w.options.streams.Out.Write(text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// editFiles writes the changed manifests to where they came from.
+func (w *writing) editFiles(changed []objects.Change) error {
+	rewriter := &objects.Rewriter{}
+	for i := range changed {
+		if err := rewriter.Edit(&changed[i]); err != nil {
+			return err
+		}
+	}
+	files, err := rewriter.Files()
+	if err != nil {
+		return err
+	}
+	names := sortedKeys(files)
+	if w.dryRun == dryRunNone {
+		if err := w.confirm(fmt.Sprintf("Write %s?", some(names))); err != nil {
+			return err
+		}
+	}
+	for i, name := range names {
+		if w.dryRun == dryRunNone {
+			if err := replaceFile(name, files[name]); err != nil {
+				return &exit{1, fmt.Errorf("%s is not written (%s): %w", name, counted(i, "file was", "files were"), err)}
+			}
+		}
+		text := "written"
+		if w.dryRun != dryRunNone {
+			text = "would be written"
+		}
+		if _, err := fmt.Fprintf(w.options.streams.Out, "%s: %s\n", terminal.Escape(name), text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// replaceFile writes the file as a whole or not at all, and leaves its mode.
+func replaceFile(name string, content []byte) error {
+	info, err := os.Stat(name)
+	if err != nil {
+		return err
+	}
+	temporary := name + ".tmp"
+	if err := os.WriteFile(temporary, content, info.Mode().Perm()); err != nil {
+		return err
+	}
+	if err := os.Rename(temporary, name); err != nil {
+		return errors.Join(err, os.Remove(temporary))
+	}
+	return nil
+}
+
+// edited returns a copy of the object to change.
+func edited[T client.Object](o *objects.Object) T {
+	return o.Object.DeepCopyObject().(T)
+}
