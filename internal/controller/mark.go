@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -17,16 +18,10 @@ func (f *Feed) mark(changes *roster.Changes, now time.Time) {
 			rules[changes.Rules[i].Organization] = changes.Rules[i].Causes
 		}
 	}
-	applications := map[string][]string{} // by organization
+	f.markApplications(changes, rules, now)
 	for i := range changes.Users {
 		c := &changes.Users[i]
-		if _, listed := applications[c.Organization]; !listed {
-			applications[c.Organization] = f.Roster.ApplicationAccesses(c.Organization)
-		}
-		f.markUser(c, slices.Concat(c.Causes, rules[c.Organization]), applications[c.Organization], now)
-	}
-	for _, o := range changes.Applications {
-		f.touch(Output{ApplicationDocument, o.Namespace, o.Name}, []roster.Object{o}, now)
+		f.markUser(c, slices.Concat(c.Causes, rules[c.Organization]), now)
 	}
 	for _, a := range changes.Accounts {
 		f.touch(f.documentOf(a.Namespace, f.names.note(a.User)), nil, now)
@@ -36,15 +31,45 @@ func (f *Feed) mark(changes *roster.Changes, now time.Time) {
 	}
 }
 
-func (f *Feed) markUser(c *roster.UserChange, causes []roster.Object, applications []string, now time.Time) {
+// markApplications touches the application documents, each once on account of all that changes it, and before any user
+// document: a worker that is free begins with what workloads wait for, and has nothing to render a second time.
+func (f *Feed) markApplications(changes *roster.Changes, rules map[string][]roster.Object, now time.Time) {
+	causes := map[Output]map[roster.Object]struct{}{}
+	note := func(o Output, why []roster.Object) {
+		if causes[o] == nil {
+			causes[o] = map[roster.Object]struct{}{}
+		}
+		for _, cause := range why {
+			causes[o][cause] = struct{}{}
+		}
+	}
+	for _, o := range changes.Applications {
+		note(Output{ApplicationDocument, o.Namespace, o.Name}, []roster.Object{o})
+	}
+	if f.leads() {
+		applications := map[string][]string{} // by organization
+		for i := range changes.Users {
+			c := &changes.Users[i]
+			if _, listed := applications[c.Organization]; !listed {
+				applications[c.Organization] = f.Roster.ApplicationAccesses(c.Organization)
+			}
+			why := slices.Concat(c.Causes, rules[c.Organization])
+			changed := roster.ChangedApplications(c.Before, c.After, applications[c.Organization])
+			f.effects.add(why, changed)
+			for _, application := range changed {
+				note(Output{ApplicationDocument, c.Organization, application}, why)
+			}
+		}
+	}
+	for o, why := range causes {
+		f.touch(o, slices.Collect(maps.Keys(why)), now)
+	}
+}
+
+func (f *Feed) markUser(c *roster.UserChange, causes []roster.Object, now time.Time) {
 	name := f.names.note(c.User)
 	if !f.leads() {
 		return
-	}
-	changed := roster.ChangedApplications(c.Before, c.After, applications)
-	f.effects.add(causes, changed)
-	for _, application := range changed {
-		f.touch(Output{ApplicationDocument, c.Organization, application}, causes, now)
 	}
 	f.touch(Output{UserDocument, c.Organization, name}, causes, now)
 	if !sameEntry(c.Before, c.After) {

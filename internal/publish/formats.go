@@ -75,12 +75,16 @@ type layout struct {
 	names map[string]struct{}
 	// Texts that do not depend on the users.
 	rolesCSV, casbinRoles string
+	// grants has texts that are the same for many users.
+	grants map[grant]string
 }
 
 func newLayout(
 	organization, application string, roles []document.Role, formats []accessv1alpha1.PublishFormat,
 ) *layout {
-	l := &layout{organization: organization, application: application, roles: roles, formats: formats}
+	l := &layout{
+		organization: organization, application: application, roles: roles, formats: formats, grants: map[grant]string{},
+	}
 	for _, format := range formats {
 		switch format {
 		case accessv1alpha1.PublishFormatCSV:

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/usher-dev/usher/api/document"
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
@@ -65,7 +66,7 @@ func Application(
 	})
 	made.Users = len(entries)
 	slices.SortFunc(entries, func(a, b userEntry) int { return strings.Compare(a.user, b.user) })
-	for shards := max(minimumShards, 1); ; shards *= 2 {
+	for shards := fewestShards(entries, minimumShards); ; shards *= 2 {
 		var fits bool
 		made.Shards, made.Bytes, fits = l.split(entries, shards)
 		if fits || shards >= maximumShards {
@@ -101,11 +102,48 @@ type userEntry struct {
 func (l *layout) newUserEntry(user string, access *resolve.Access) (_ userEntry, omitted bool) {
 	h := fnv.New32a()
 	h.Write([]byte(user))
-	text := canonical(user) + ":" + canonical(document.ApplicationUser{
-		Filters: filters(access.Filters), NotAfter: access.NotAfter, Role: access.Role, Source: access.Source,
-	})
+	text := l.said(access)
+	if plain(user) {
+		text = `"` + user + `":` + text
+	} else {
+		text = canonical(user) + ":" + text
+	}
 	line, omitted := l.line(user, access)
 	return userEntry{user: user, hash: h.Sum32(), text: text, line: line}, omitted
+}
+
+// grant is what a document says of a user whom no rows and no end limit.
+type grant struct{ role, source string }
+
+// said is the text of what the document says of a user. Thousands have the same role from the same source, so that is
+// encoded once.
+func (l *layout) said(access *resolve.Access) string {
+	unlimited := access.Filters == nil && access.NotAfter.IsZero()
+	key := grant{access.Role, access.Source}
+	if text, known := l.grants[key]; known && unlimited {
+		return text
+	}
+	text := canonical(document.ApplicationUser{
+		Filters: filters(access.Filters), NotAfter: access.NotAfter, Role: access.Role, Source: access.Source,
+	})
+	if unlimited {
+		l.grants[key] = text
+	}
+	return text
+}
+
+// fewestShards is a power of two times the minimum with fewer than which some shard of several users would be too large,
+// whoever is in it: so many need not be tried.
+func fewestShards(entries []userEntry, minimum int) int {
+	size := 0
+	for i := range entries {
+		size += min(len(entries[i].text), MaximumShardBytes)
+	}
+	shards := max(minimum, 1)
+	for shards < maximumShards && size > shards*MaximumShardBytes {
+		shards *= 2
+	}
+	return shards
 }
 
 // split renders the entries in that many shards. It says how large the largest is, and whether all are within the
@@ -251,6 +289,16 @@ func filters(from []resolve.Filter) []document.Filter {
 		}
 	}
 	return made
+}
+
+// plain says whether JSON takes nothing but quotes around the string.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // canonical gives one line of JSON without escapes but the necessary ones. Types of package document have their fields

@@ -121,6 +121,9 @@ func TestTheTextIsTheTypesEncoding(t *testing.T) {
 	for i := range 50 {
 		decisions[fmt.Sprintf("user-%d@acme.example", i)] = []*resolve.Decision{france(o), administrator(o), decide(o)}[i%3]
 	}
+	for _, user := range []string{"Zoë", "山田太郎", "<script>&", "\x7f", "tab\there", `quote"d`, `back\slash`, "line\u2028separator"} {
+		decisions[user] = administrator(o)
+	}
 	for _, data := range publish.Application(o, "finance", 4, each(decisions)).Shards {
 		var d document.Application
 		if err := json.Unmarshal([]byte(data[document.AccessKey]), &d); err != nil {
@@ -239,5 +242,21 @@ func TestParseName(t *testing.T) {
 		if kind != want.kind || subject != want.subject || shard != want.shard {
 			t.Errorf("%s: got %q, %q, %d; want %+v", name, kind, subject, shard, want)
 		}
+	}
+}
+
+// BenchmarkApplication renders a document of five thousand users, out of ten thousand, whose roles are of ten groups.
+func BenchmarkApplication(b *testing.B) {
+	o := organization()
+	decisions := map[string]*resolve.Decision{}
+	for i := range 10_000 {
+		decisions[fmt.Sprintf("user-%d@acme.example", i)] = decide(o, &resolve.Source{
+			Name:         fmt.Sprintf("AccessGroup/acme/group-%d", i%10),
+			Applications: []resolve.ApplicationGrant{{Application: []string{"finance", "sales"}[i%2], Role: "Viewer"}},
+		})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		publish.Application(o, "finance", 1, each(decisions))
 	}
 }
