@@ -41,9 +41,10 @@ var writing = []string{"get", "list", "create", "update", "patch", "delete"}
 type requester struct {
 	client.Client
 
-	name      string
-	namespace string
-	heard     *heard
+	name  string
+	heard *heard
+	// everything says that it is the cluster's administrator.
+	everything bool
 }
 
 // heard takes the warnings that the API server sends along.
@@ -78,7 +79,6 @@ func newRequester(ctx context.Context, namespace, name string, rules ...rbacv1.P
 	config := rest.AnonymousClientConfig(plane.Config())
 	config.BearerToken = token.Status.Token
 	r := requesterOf(config, "system:serviceaccount:"+namespace+":"+name)
-	r.namespace = namespace
 	if len(rules) > 0 {
 		r.allow(ctx, namespace, rules...)
 	}
@@ -96,7 +96,9 @@ func impersonated(user string, groups ...string) *requester {
 // administrator may do everything, as a member of system:masters.
 func administrator() *requester {
 	GinkgoHelper()
-	return requesterOf(plane.Config(), "the cluster's administrator")
+	r := requesterOf(plane.Config(), "the cluster's administrator")
+	r.everything = true
+	return r
 }
 
 func requesterOf(config *rest.Config, name string) *requester {

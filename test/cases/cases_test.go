@@ -1,5 +1,3 @@
-// Package cases runs the resolution cases: objects in NAME.yaml, whose second line gives the instant, and the
-// decisions that they must give in NAME.expect.json.
 package cases
 
 import (
@@ -9,8 +7,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -25,12 +21,10 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-var instant = regexp.MustCompile(`(?m)^# now: (\S+)$`)
-
 func TestCases(t *testing.T) {
-	paths, err := filepath.Glob("*.yaml")
-	if err != nil || len(paths) < 34 {
-		t.Fatalf("found %d cases, %v", len(paths), err)
+	paths, err := Paths(".")
+	if err != nil {
+		t.Fatal(err)
 	}
 	for _, path := range paths {
 		t.Run(strings.TrimSuffix(path, ".yaml"), func(t *testing.T) {
@@ -52,7 +46,7 @@ func TestCases(t *testing.T) {
 // TestCasesObjectByObject settles after every object, so that every decision comes from changes to an earlier one,
 // and takes every object away and back again.
 func TestCasesObjectByObject(t *testing.T) {
-	paths, err := filepath.Glob("*.yaml")
+	paths, err := Paths(".")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,16 +1,11 @@
 package integration_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -20,22 +15,22 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/usher-dev/usher/api/document"
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/test/cases"
 )
 
 const casesDirectory = "../cases"
 
-// The namespaces of the cases.
-var caseNamespaces = []string{systemNamespace, "acme", "globex", "initech"}
+// The namespaces of the cases, the system namespace first.
+var caseNamespaces = cases.Namespaces()
 
 var _ = Describe("The cases", Ordered, func() {
-	paths, err := filepath.Glob(filepath.Join(casesDirectory, "*.yaml"))
-	if err != nil || len(paths) < 34 {
-		panic(fmt.Sprintf("found %d cases, %v", len(paths), err))
+	paths, err := cases.Paths(casesDirectory)
+	if err != nil {
+		panic(err)
 	}
 	const soon = "--document-grace=100ms"
 
@@ -123,47 +118,14 @@ type resolutionCase struct {
 	text []map[string]any
 }
 
-var (
-	instantOfCase = regexp.MustCompile(`(?m)^# now: (\S+)$`)
-	anyInstant    = regexp.MustCompile(`\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z`)
-)
-
-// loadCase moves every instant by what has passed since that of the case, in the objects and in what they must give.
 func loadCase(path string) *resolutionCase {
 	GinkgoHelper()
-	objects, err := os.ReadFile(path)
+	loaded, err := cases.Load(path, time.Now())
 	Expect(err).NotTo(HaveOccurred())
-	want, err := os.ReadFile(strings.TrimSuffix(path, ".yaml") + ".expect.json")
-	Expect(err).NotTo(HaveOccurred())
-	match := instantOfCase.FindSubmatch(objects)
-	Expect(match).NotTo(BeNil(), "%s does not say which instant it is about", path)
-	then, err := time.Parse(time.RFC3339, string(match[1]))
-	Expect(err).NotTo(HaveOccurred())
-	passed := inSeconds(0).Sub(then)
-	toPresent := func(text []byte) []byte {
-		return anyInstant.ReplaceAllFunc(text, func(found []byte) []byte {
-			t, err := time.Parse(time.RFC3339, string(found))
-			Expect(err).NotTo(HaveOccurred())
-			return []byte(at(t.Add(passed)))
-		})
-	}
-
-	c := &resolutionCase{}
-	want = toPresent(want)
-	Expect(json.Unmarshal(want, &c.want)).To(Succeed())
-	Expect(json.Unmarshal(want, &c.text)).To(Succeed())
-	decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(toPresent(objects)), 4096)
-	for {
-		u := &unstructured.Unstructured{}
-		err := decoder.Decode(&u.Object)
-		if errors.Is(err, io.EOF) {
-			return c
-		}
-		Expect(err).NotTo(HaveOccurred())
-		if u.GetKind() != "" {
-			c.objects = append(c.objects, u)
-		}
-	}
+	c := &resolutionCase{objects: loaded.Objects}
+	Expect(json.Unmarshal(loaded.Want, &c.want)).To(Succeed())
+	Expect(json.Unmarshal(loaded.Want, &c.text)).To(Succeed())
+	return c
 }
 
 // apply declares the objects, and deletes those that are being deleted.
