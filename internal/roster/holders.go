@@ -66,15 +66,25 @@ func (r *Roster) administers(n *namespace, user string, rec *record, from time.T
 	return held
 }
 
-// Holders counts the users who have access to the application in the organization. The cost grows with its users.
-func (r *Roster) Holders(organization, application string) int {
-	count := 0
+// Holders counts the users of the organization who have access, and returns how many have it to an application. The cost
+// grows with the users and with what is said of each, once for all applications.
+func (r *Roster) Holders(organization string) func(application string) int {
+	anywhere, more := 0, map[string]int{}
 	r.EachDecision(organization, func(_ string, d *resolve.Decision) {
-		if d.Application(application).GivesAccess() {
-			count++
+		byDefault := d.Default.GivesAccess()
+		if byDefault {
+			anywhere++
+		}
+		for i := range d.Applications {
+			switch a := &d.Applications[i]; {
+			case a.GivesAccess() && !byDefault:
+				more[a.Application]++
+			case !a.GivesAccess() && byDefault:
+				more[a.Application]--
+			}
 		}
 	})
-	return count
+	return func(application string) int { return anywhere + more[application] }
 }
 
 // TopSystemRole returns the highest role of the system ladder.

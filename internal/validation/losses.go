@@ -89,15 +89,18 @@ func loses(before, after *resolve.Decision, application string) bool {
 // brake refuses a change by which more users would have lost all access to an application, within ten minutes, than the
 // policy allows (docs/admission.md, revocation brake). What the change sets an end to counts as taken now.
 func (j *judge) brake(trial *roster.Trial) {
-	taken := taken{}
+	braked := map[string]bool{}
+	for name, o := range trial.Organizations {
+		braked[name] = len(limitsOf(o)) > 0
+	}
+	lost := taken{}
 	for i := range trial.Users {
 		u := &trial.Users[i]
-		o := trial.Organizations[u.Namespace]
-		if o == nil || len(limitsOf(o)) == 0 {
+		if !braked[u.Namespace] {
 			continue
 		}
 		eachMoment(u, trial.Now, func(m *moment) bool {
-			taken.note(u, o, m)
+			lost.note(u, trial.Organizations[u.Namespace], m)
 			return true
 		})
 	}
@@ -106,9 +109,10 @@ func (j *judge) brake(trial *roster.Trial) {
 		carrier = j.request.Old
 	}
 	allowed, _ := parseAllowance(carrier.GetAnnotations()[accessv1alpha1.AnnotationAllowRevocation])
-	for _, organization := range sortedKeys(taken) {
-		for _, application := range sortedKeys(taken[organization]) {
-			j.brakeAt(trial, organization, application, taken[organization][application], allowed)
+	for _, organization := range sortedKeys(lost) {
+		b := brake{judge: j, trial: trial, organization: organization, allowed: allowed}
+		for _, application := range sortedKeys(lost[organization]) {
+			b.at(application, lost[organization][application])
 		}
 	}
 }
@@ -119,21 +123,23 @@ type taken map[string]map[string]map[string]struct{}
 // note takes in what the user loses at the moment: of the applications that are named, of those that the change names,
 // and of those that nothing does.
 func (t taken) note(u *roster.Tried, o *roster.TriedOrganization, m *moment) {
-	after := m.after
-	if o.After == nil {
-		after = nil // no organization, no access
+	if o.After == nil { // no organization, no access
+		m = &moment{m.at, m.before, nothing(&u.Before, &u.After)}
 	}
-	if !losesAny(m.before, after) {
+	var of []string // those of which something is said
+	m.applications(func(name string, before, after *resolve.Access) {
+		of = append(of, name)
+		if before.GivesAccess() && !after.GivesAccess() {
+			t.add(u.Namespace, name, u.User)
+		}
+	})
+	if !m.before.Default.GivesAccess() || m.after.Default.GivesAccess() {
 		return
 	}
-	for _, application := range append([]string{""}, o.Applications...) {
-		if loses(m.before, after, application) {
-			t.add(u.Namespace, application, u.User)
-		}
-	}
-	for _, application := range m.applications() {
-		if _, named := slices.BinarySearch(o.Applications, application); !named && loses(m.before, after, application) {
-			t.add(u.Namespace, application, u.User)
+	t.add(u.Namespace, "", u.User)
+	for _, name := range o.Applications {
+		if _, said := slices.BinarySearch(of, name); !said {
+			t.add(u.Namespace, name, u.User)
 		}
 	}
 }
@@ -148,42 +154,50 @@ func (t taken) add(organization, application, user string) {
 	t[organization][application][user] = struct{}{}
 }
 
-func (j *judge) brakeAt(
-	trial *roster.Trial, organization, application string, taken map[string]struct{}, allowed allowance,
-) {
-	if _, again := j.braked[organization+"/"+application]; again {
+// brake is the brake of one organization.
+type brake struct {
+	*judge
+
+	trial        *roster.Trial
+	organization string
+	allowed      allowance
+	holders      func(application string) int // counted where a limit needs it
+}
+
+func (b *brake) at(application string, lost map[string]struct{}) {
+	if _, again := b.braked[b.organization+"/"+application]; again {
 		return // on its way out already
 	}
 	before := 0
-	for user := range j.Losses.lost(organization, application, trial.Now) {
-		_, again := taken[user]
-		if d := j.Roster.Decision(organization, user); !again && (d == nil || !d.Application(application).GivesAccess()) {
+	for user := range b.Losses.lost(b.organization, application, b.trial.Now) {
+		_, again := lost[user]
+		if d := b.Roster.Decision(b.organization, user); !again && (d == nil || !d.Application(application).GivesAccess()) {
 			before++
 		}
 	}
-	all := before + len(taken)
-	if all <= allowed.users && trial.Now.Before(allowed.deadline) {
+	all := before + len(lost)
+	if all <= b.allowed.users && b.trial.Now.Before(b.allowed.deadline) {
 		return
 	}
-	holders := -1
-	for _, l := range limitsOf(trial.Organizations[organization]) {
+	for _, l := range limitsOf(b.trial.Organizations[b.organization]) {
 		most, what := l.most, fmt.Sprintf("%d users", l.most)
 		if l.percent {
-			if holders < 0 {
-				holders = j.Roster.Holders(organization, application) + before
+			if b.holders == nil {
+				b.holders = b.Roster.Holders(b.organization)
 			}
+			holders := b.holders(application) + before
 			most, what = holders*l.most/100, fmt.Sprintf("%d percent of %d users", l.most, holders)
 		}
 		if all <= most {
 			continue
 		}
-		j.braked[organization+"/"+application] = struct{}{}
-		j.Braked = append(j.Braked, field.Forbidden(j.changed.path(""), fmt.Sprintf(
+		b.braked[b.organization+"/"+application] = struct{}{}
+		b.Braked = append(b.Braked, field.Forbidden(b.changed.path(""), fmt.Sprintf(
 			"%d users would lose all access to %s of organization %s, after %d within the last ten minutes: together more than "+
 				"the %s that %s allows. If that is meant, annotate the object with %s: %q",
-			len(taken), nameOf(application), organization, before, what, l.source,
+			len(lost), nameOf(application), b.organization, before, what, l.source,
 			accessv1alpha1.AnnotationAllowRevocation,
-			fmt.Sprintf("%d@%s", all, trial.Now.Add(time.Hour).UTC().Format(time.RFC3339)))))
+			fmt.Sprintf("%d@%s", all, b.trial.Now.Add(time.Hour).UTC().Format(time.RFC3339)))))
 		return
 	}
 }

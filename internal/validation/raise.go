@@ -31,14 +31,13 @@ func (j *judge) raiseAt(u *roster.Tried, m *moment, now time.Time) {
 	if falls {
 		j.requireRaised(r, ResourceApplicationRoles, resolve.AnyApplication, &m.before.Default.Outcome, &fallback.Outcome)
 	}
-	for _, name := range m.applications() {
-		before, after := m.before.Application(name), m.after.Application(name)
+	m.applications(func(name string, before, after *resolve.Access) {
 		// Who may give the role everywhere may give it here.
 		if !after.Above(&before.Outcome) || (falls && after.Role == fallback.Role && after.Source == fallback.Source) {
-			continue
+			return
 		}
 		j.requireRaised(r, ResourceApplicationRoles, name, &before.Outcome, &after.Outcome)
-	}
+	})
 }
 
 // raised is who gets a role, and when.

@@ -49,11 +49,11 @@ func (j *judge) widenAt(u *roster.Tried, m *moment, now time.Time) {
 		j.requireRows(u, "", m.at, now)
 		return // whoever may widen all may widen each
 	}
-	for _, name := range m.applications() {
-		if wider(m.before.Application(name), m.after.Application(name)) {
+	m.applications(func(name string, before, after *resolve.Access) {
+		if wider(before, after) {
 			j.requireRows(u, name, m.at, now)
 		}
-	}
+	})
 }
 
 func (j *judge) requireRows(u *roster.Tried, application string, at, now time.Time) {
