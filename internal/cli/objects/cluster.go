@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
+	"net/url"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -150,7 +150,7 @@ func explained(err error, k kind, namespace string) error {
 	if namespace != "" {
 		where, hint = "in namespace "+namespace, ""
 	}
-	var status apierrors.APIStatus
+	var unanswered *url.Error
 	switch {
 	case apierrors.IsForbidden(err):
 		return fmt.Errorf("%s objects %s may not be read, and without them every answer could be wrong: %w "+
@@ -160,9 +160,9 @@ func explained(err error, k kind, namespace string) error {
 			"with -f or -k: %w", k.name, err)
 	case apierrors.IsUnauthorized(err):
 		return fmt.Errorf("the cluster does not know who you are: log in, or choose another context with --context: %w", err)
-	case !errors.As(err, &status):
+	case errors.As(err, &unanswered):
 		return fmt.Errorf("no answer from the cluster; check --context, or give files with -f or -k to answer without one: %w", err)
-	case status.Status().Code == http.StatusTooManyRequests:
+	case apierrors.IsTooManyRequests(err):
 		return fmt.Errorf("the cluster is too busy; try again: %w", err)
 	default:
 		return fmt.Errorf("list %s objects %s: %w", k.name, where, err)
