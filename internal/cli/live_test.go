@@ -69,7 +69,7 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request) {
 	if code := s.refuse(resource, namespace); code != 0 {
 		reason := map[int]string{http.StatusForbidden: "Forbidden", http.StatusNotFound: "NotFound"}[code]
 		w.WriteHeader(code)
-		fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"code":%d,"message":"refused"}`, reason, code)
+		_, _ = fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"code":%d,"message":"refused"}`, reason, code)
 		return
 	}
 	begin, _ := strconv.Atoi(r.URL.Query().Get("continue"))
