@@ -194,6 +194,54 @@ AccessGroup restricting
 spec:
   applicationAccess: [{application: finance, role: Viewer}]
 `, "spec.members[pat]"}, SpecTimeout(longest)),
+		Entry("a restriction that ends in a minute", path{givingAndRestricting, `
+AccessGroup restricting
+spec:
+  members: [{user: pat}]
+  applicationAccess: [{application: finance, role: Viewer, notAfter: $soon!}]
+`, "spec.applicationAccess"}, SpecTimeout(longest)),
+		Entry("a restricting group without privileges", path{givingAndRestricting, `
+AccessGroup restricting
+spec:
+  privileges: Disabled
+  members: [{user: pat}]
+  applicationAccess: [{application: finance, role: Viewer}]
+`, "spec.privileges"}, SpecTimeout(longest)),
+		Entry("a restricting selector that selects less", path{`
+AccessGroup giving
+spec:
+  members: [{user: pat}]
+  applicationAccess: [{application: finance, role: Administrator}]
+---
+AccessGroup blocking
+spec:
+  memberSelector: {}
+  applicationAccess: [{application: finance, role: NoAccess}]
+`, `
+AccessGroup blocking
+spec:
+  memberSelector: {matchLabels: {team: finance}}
+  applicationAccess: [{application: finance, role: NoAccess}]
+`, "spec.memberSelector"}, SpecTimeout(longest)),
+		Entry("a label removed that restricts", path{`
+UserAccess pat
+metadata: {labels: {team: finance}}
+spec: {user: pat}
+---
+AccessGroup giving
+spec:
+  members: [{user: pat}]
+  applicationAccess: [{application: finance, role: Administrator}]
+---
+AccessGroup blocking
+spec:
+  memberSelector: {matchLabels: {team: finance}}
+  applicationAccess: [{application: finance, role: NoAccess}]
+`, `
+UserAccess pat
+metadata: {labels: {}}
+spec: {user: pat}
+`, "metadata.labels"}, SpecTimeout(longest)),
 		Entry("a duplicate removed", path{`
 UserAccess a
 spec: {user: sam}

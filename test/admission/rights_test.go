@@ -96,6 +96,19 @@ spec:
 		Expect(team.do(ctx, organization, change)).To(Succeed())
 	}, SpecTimeout(longest))
 
+	It("cannot take away what restricts with all the rest at once", func(ctx SpecContext) {
+		organization, team := newTeam(ctx, teamWrites, teamGrants, rule(accessGroup, []string{"deletecollection"}, []string{"accessgroups"}))
+		declare(ctx, organization, standing+"---\n"+givingAndRestricting)
+		Expect(kube.Patch(ctx, newGroup(organization, "restricting"), patch(`{"metadata":{"labels":{"of":"it"}}}`))).To(Succeed())
+		all := func() error {
+			return team.DeleteAllOf(ctx, newGroup(organization, ""), client.InNamespace(organization), client.MatchingLabels{"of": "it"})
+		}
+		lineOf(refused(all())[0], grantIn(organization))
+		Expect(kube.Get(ctx, client.ObjectKey{Namespace: organization, Name: "restricting"}, newGroup(organization, ""))).To(Succeed())
+		team.allow(ctx, organization, mayGrant([]string{"applicationroles/finance"}, "Administrator"))
+		Expect(all()).To(Succeed())
+	}, SpecTimeout(longest))
+
 	It("cannot free what somebody else deleted of its last finalizer", func(ctx SpecContext) {
 		organization, team := newTeam(ctx)
 		declare(ctx, organization, standing+"---\n"+`
@@ -269,6 +282,23 @@ spec:
 `, "spec.members[ed]", SpecTimeout(longest)),
 		Entry("a group that restricts rows", "delete AccessGroup editors", "metadata.name", SpecTimeout(longest)),
 	)
+
+	It("cannot be shown to those for whom no filter speaks without the right to", func(ctx SpecContext) {
+		organization, team := newTeam(ctx)
+		declare(ctx, organization, "ApplicationAccess finance\nspec: {unmatchedRows: None}\n---\n"+viewers("pat"))
+		right := `grant datapermissions.grants.access.usher.dev "finance" in namespace "` + organization + `"`
+		for change, field := range map[string]string{
+			"ApplicationAccess finance\nspec: {unmatchedRows: All}": "spec.unmatchedRows",
+			"delete ApplicationAccess finance":                      "metadata.name",
+		} {
+			causes := refused(team.do(ctx, organization, change))
+			Expect(causes).To(HaveLen(1))
+			Expect(causes[0].Field).To(Equal(field))
+			lineOf(causes[0], right)
+		}
+		team.allow(ctx, organization, mayGrant([]string{"datapermissions"}, "finance"))
+		Expect(team.do(ctx, organization, "delete ApplicationAccess finance")).To(Succeed())
+	}, SpecTimeout(longest))
 
 	It("may be narrowed", func(ctx SpecContext) {
 		organization, team := newTeam(ctx)
