@@ -109,7 +109,7 @@ func (j *judge) noteLastAdministrator(
 	trial *roster.Trial, o *roster.TriedOrganization, user string, t time.Time, deny bool,
 ) {
 	rules := o.Before.Rules()
-	j.shown.note("administrator "+rules.Organization, deny, j.changed.path(user), func() string {
+	j.shown.note(subject{what: "administrator", organization: rules.Organization}, deny, j.changed.path(user), func() string {
 		return fmt.Sprintf("organization %s would have nobody with its top organization role %s%s: %s is the last who holds it. "+
 			"Give the role to somebody else first", rules.Organization, topRole(rules), since(t, trial.Now), user)
 	})

@@ -46,8 +46,7 @@ func (j *judge) conflictsAt(trial *roster.Trial, u *roster.Tried, m *moment, den
 		if slices.ContainsFunc(m.before.Conflicts, func(was resolve.Conflict) bool { return holds(&was, c) }) {
 			continue
 		}
-		key := strings.Join([]string{"conflict", u.Namespace, u.User, string(c.Scope), c.Application}, " ")
-		j.shown.note(key, deny, j.changed.path(u.User), func() string {
+		j.shown.note(subject{"conflict", u.Namespace, u.User, string(c.Scope), c.Application}, deny, j.changed.path(u.User), func() string {
 			return fmt.Sprintf("role conflict of %s in %s of organization %s%s: %s; the result is %s (%s). "+
 				"Give both the same role, or take one grant away", u.User, scopeOf(c), u.Namespace,
 				since(m.at, trial.Now), listed(c.Grants), c.Role, c.Rule)
@@ -96,8 +95,7 @@ func (j *judge) exclusionsAt(trial *roster.Trial, u *roster.Tried, m *moment, de
 		}) {
 			continue
 		}
-		key := strings.Join([]string{"exclusion", u.Namespace, u.User, e.Source, e.Name}, " ")
-		j.shown.note(key, deny, j.changed.path(u.User), func() string {
+		j.shown.note(subject{"exclusion", u.Namespace, u.User, e.Source, e.Name}, deny, j.changed.path(u.User), func() string {
 			return fmt.Sprintf("exclusive access: %s would hold %s in organization %s%s, which rule %s of %s excludes, "+
 				"and so gets NoAccess in all of the rule's applications. Leave at most one of the roles",
 				u.User, strings.Join(e.Applications, " and "), u.Namespace, since(m.at, trial.Now), e.Name, e.Source)

@@ -11,25 +11,28 @@ const mostShown = 10
 
 // shown collects findings on users: those that refuse, and those that warn.
 type shown struct {
-	seen             map[string]struct{}
+	seen             map[subject]struct{}
 	refused, warned  []finding
 	refusals, others int
 }
+
+// subject is what a finding is about: there may be hundreds of thousands, so that it is no text.
+type subject struct{ what, organization, user, scope, name string }
 
 type finding struct {
 	at   *field.Path
 	text string
 }
 
-// note takes a finding in, unless one with the key is there. The text is made only where it will be shown.
-func (s *shown) note(key string, deny bool, at *field.Path, text func() string) {
-	if _, again := s.seen[key]; again {
+// note takes a finding in, unless there is one about the same. The text is made only where it will be shown.
+func (s *shown) note(about subject, deny bool, at *field.Path, text func() string) {
+	if _, again := s.seen[about]; again {
 		return
 	}
 	if s.seen == nil {
-		s.seen = map[string]struct{}{}
+		s.seen = map[subject]struct{}{}
 	}
-	s.seen[key] = struct{}{}
+	s.seen[about] = struct{}{}
 	list, count := &s.warned, &s.others
 	if deny {
 		list, count = &s.refused, &s.refusals
