@@ -89,6 +89,7 @@ func (l *lab) newEditor(ctx context.Context) (metadata.Interface, error) {
 	}
 	config := l.plane.Config()
 	config.Impersonate = rest.ImpersonationConfig{UserName: editor}
+	config.WarningHandler = rest.NoWarnings{} // an edit of thousands has its share
 	return metadata.NewForConfig(config)
 }
 

@@ -26,19 +26,26 @@ type replay struct {
 	away bool
 }
 
-// newReplay finds out which version every object has. The manager must not run until the replays are over.
+// newReplay finds out which version every object has. The manager must not run until the replays are over. What is
+// another object by now, under the same name, is left out: a group that was deleted and is there again.
 func (l *lab) newReplay(ctx context.Context, changes []change, atOnce int) (*replay, error) {
-	r := &replay{lab: l, changes: updates(changes), atOnce: atOnce, versions: make([]string, len(updates(changes)))}
-	err := inParallel(ctx, len(r.changes), func(ctx context.Context, i int) error {
-		got, err := l.editor.Resource(resourceOf(r.changes[i].resource)).Namespace(organization).
-			Get(ctx, r.changes[i].name, metav1.GetOptions{})
-		if err != nil {
-			return fmt.Errorf("find what to write once more: %w", err)
-		}
-		r.versions[i] = got.ResourceVersion
-		return nil
+	changes = updates(changes)
+	found := make([]*metav1.PartialObjectMetadata, len(changes))
+	err := inParallel(ctx, len(changes), func(ctx context.Context, i int) (err error) {
+		found[i], err = l.editor.Resource(resourceOf(changes[i].resource)).Namespace(organization).
+			Get(ctx, changes[i].name, metav1.GetOptions{})
+		return err
 	})
-	return r, err
+	if err != nil {
+		return nil, fmt.Errorf("find what to write once more: %w", err)
+	}
+	r := &replay{lab: l, atOnce: atOnce}
+	for i := range changes {
+		if found[i].UID == changes[i].after.GetUID() {
+			r.changes, r.versions = append(r.changes, changes[i]), append(r.versions, found[i].ResourceVersion)
+		}
+	}
+	return r, nil
 }
 
 // turn writes the state that is not there, and says how long after its begin the last document and the last write at

@@ -80,18 +80,35 @@ func (b *bench) inLab(ctx context.Context) (_ *costs, err error) {
 		}
 	}()
 	costs := &costs{size: b.size}
-	var bare []func(context.Context) error
-	if b.wants(fanOut, amplification, noGap, quietAfter) {
+	bare, err := b.withManager(ctx, costs)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.withoutManager(ctx, bare); err != nil {
+		return nil, err
+	}
+	if b.wants(restart) {
+		if err := b.restart(ctx, costs); err != nil {
+			return nil, err
+		}
+	}
+	if b.wants(admission) {
+		return costs, b.admission(ctx)
+	}
+	return costs, nil
+}
+
+// comparison has the bare client do what the manager did, and reports both.
+type comparison func(ctx context.Context) error
+
+func (b *bench) withManager(ctx context.Context, costs *costs) ([]comparison, error) {
+	var bare []comparison
+	if b.wants(fanOut, amplification, noGap) {
 		f, err := b.lab.fanOut(ctx, b.fanOutRuns())
 		if err != nil {
 			return nil, err
 		}
 		bare = append(bare, func(ctx context.Context) error { return b.reportFanOut(ctx, f, costs) })
-	}
-	if b.wants(quietAfter) {
-		if err := b.quiet(ctx); err != nil {
-			return nil, err
-		}
 	}
 	if b.wants(revoke, amplification) {
 		for _, v := range b.lab.world.waves {
@@ -112,21 +129,13 @@ func (b *bench) inLab(ctx context.Context) (_ *costs, err error) {
 		}
 		bare = append(bare, func(ctx context.Context) error { return b.reportSingle(ctx, s, costs) })
 	}
-	if err := b.withoutManager(ctx, bare); err != nil {
-		return nil, err
+	if b.wants(quietAfter) {
+		return bare, b.quiet(ctx)
 	}
-	if b.wants(restart) {
-		if err := b.restart(ctx, costs); err != nil {
-			return nil, err
-		}
-	}
-	if b.wants(admission) {
-		return costs, b.admission(ctx)
-	}
-	return costs, nil
+	return bare, nil
 }
 
-func (b *bench) withoutManager(ctx context.Context, bare []func(context.Context) error) error {
+func (b *bench) withoutManager(ctx context.Context, bare []comparison) error {
 	if len(bare) == 0 {
 		return nil
 	}

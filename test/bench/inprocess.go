@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"golang.org/x/tools/benchmark/parse"
@@ -86,19 +87,23 @@ func (b *bench) goBench(ctx context.Context, g goBenchmark) (ours, other benchma
 	return ours, other, nil
 }
 
-// benchmarkedIn finds the results of a benchmark, after whose name is the number of processors.
+// processors is what Go puts after the name of a benchmark where there is more than one.
+var processors = regexp.MustCompile(`^(-[0-9]+)?$`)
+
+// benchmarkedIn finds the results of a benchmark.
 func benchmarkedIn(set parse.Set, name string) benchmarked {
-	var found benchmarked
+	var all benchmarked
 	for key, results := range set {
-		if key != name && !strings.HasPrefix(key, name+"-") {
+		rest, found := strings.CutPrefix(key, name)
+		if !found || !processors.MatchString(rest) {
 			continue
 		}
 		for _, r := range results {
-			found.nanoseconds = append(found.nanoseconds, r.NsPerOp)
-			found.allocations = append(found.allocations, float64(r.AllocsPerOp))
+			all.nanoseconds = append(all.nanoseconds, r.NsPerOp)
+			all.allocations = append(all.allocations, float64(r.AllocsPerOp))
 		}
 	}
-	return found
+	return all
 }
 
 func scaledBy(values []float64, by float64) []float64 {

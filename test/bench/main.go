@@ -43,5 +43,5 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	failed := b.run(ctx)
-	return errors.Join(failed, b.report.write(*output), b.report.print(os.Stdout))
+	return errors.Join(failed, b.report.write(*output), b.report.table(os.Stdout))
 }

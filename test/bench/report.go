@@ -54,8 +54,8 @@ func (r *report) write(path string) error {
 	return nil
 }
 
-// print prints a table, and below it why aims were missed.
-func (r *report) print(to io.Writer) error {
+// table writes all figures for people, and below them why aims were missed.
+func (r *report) table(to io.Writer) error {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s; %d processors, load %.2f before the run\n\n", r.Size, r.Machine.Processors, r.Machine.LoadBefore)
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)

@@ -10,7 +10,9 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
@@ -54,48 +56,27 @@ func identity(object client.Object) metav1.ObjectMeta {
 }
 
 func (s snapshot) take(list client.ObjectList) error {
-	switch list := list.(type) {
-	case *corev1.ConfigMapList:
-		for i := range list.Items {
-			cm := &list.Items[i]
-			if cm.Labels[accessv1alpha1.LabelManagedBy] != accessv1alpha1.ManagedBy {
-				continue
+	return meta.EachListItem(list, func(item runtime.Object) error {
+		switch o := item.(type) {
+		case *corev1.ConfigMap:
+			if o.Labels[accessv1alpha1.LabelManagedBy] != accessv1alpha1.ManagedBy {
+				return nil
 			}
-			cm.ManagedFields, cm.ResourceVersion = nil, ""
-			if err := s.put(configMaps, cm, cm); err != nil {
-				return err
-			}
+			made := o.DeepCopy()
+			made.ManagedFields, made.ResourceVersion = nil, ""
+			return s.put(configMaps, made, made)
+		case *accessv1alpha1.UserAccess:
+			return s.put(userAccess, &accessv1alpha1.UserAccess{ObjectMeta: identity(o), Status: o.Status}, o.Status)
+		case *accessv1alpha1.AccessGroup:
+			return s.put(groupAccess, &accessv1alpha1.AccessGroup{ObjectMeta: identity(o), Status: o.Status}, o.Status)
+		case *accessv1alpha1.ApplicationAccess:
+			return s.put(appAccess, &accessv1alpha1.ApplicationAccess{ObjectMeta: identity(o), Status: o.Status}, o.Status)
+		case *accessv1alpha1.AccessPolicy:
+			return s.put(policies, &accessv1alpha1.AccessPolicy{ObjectMeta: identity(o), Status: o.Status}, o.Status)
+		default:
+			return fmt.Errorf("the manager writes no %T", item)
 		}
-	case *accessv1alpha1.UserAccessList:
-		for i := range list.Items {
-			o := &accessv1alpha1.UserAccess{ObjectMeta: identity(&list.Items[i]), Status: list.Items[i].Status}
-			if err := s.put(userAccess, o, o.Status); err != nil {
-				return err
-			}
-		}
-	case *accessv1alpha1.AccessGroupList:
-		for i := range list.Items {
-			o := &accessv1alpha1.AccessGroup{ObjectMeta: identity(&list.Items[i]), Status: list.Items[i].Status}
-			if err := s.put(groupAccess, o, o.Status); err != nil {
-				return err
-			}
-		}
-	case *accessv1alpha1.ApplicationAccessList:
-		for i := range list.Items {
-			o := &accessv1alpha1.ApplicationAccess{ObjectMeta: identity(&list.Items[i]), Status: list.Items[i].Status}
-			if err := s.put(appAccess, o, o.Status); err != nil {
-				return err
-			}
-		}
-	case *accessv1alpha1.AccessPolicyList:
-		for i := range list.Items {
-			o := &accessv1alpha1.AccessPolicy{ObjectMeta: identity(&list.Items[i]), Status: list.Items[i].Status}
-			if err := s.put(policies, o, o.Status); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	})
 }
 
 func (s snapshot) put(resource string, object client.Object, compared any) error {
