@@ -51,7 +51,7 @@ func (e *export) run(ctx context.Context) error {
 		return err
 	}
 	for _, what := range sortedKeys(x.left) {
-		e.options.say("note: not in the CSV: %s of %s", what, counted(x.left[what], "object", "objects"))
+		e.options.say("note: not in the CSV: %s (%s)", what, counted(x.left[what], "object", "objects"))
 	}
 	return w.finish()
 }
@@ -88,9 +88,9 @@ func (x *exporter) add(o any) {
 			x.addUser(each)
 		}
 	case *accessv1alpha1.ApplicationAccess:
-		x.leave("ApplicationAccess objects, all")
+		x.leave("ApplicationAccess")
 	case *accessv1alpha1.AccessPolicy:
-		x.leave("AccessPolicy objects, all")
+		x.leave("AccessPolicy")
 	}
 }
 
@@ -172,4 +172,3 @@ func (x *exporter) addSystem(h holder, entries []accessv1alpha1.SystemGrant) {
 		x.addGrants(h, string(e.Organization), e.OrganizationRole, e.ApplicationAccess)
 	}
 }
-

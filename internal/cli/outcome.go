@@ -48,7 +48,7 @@ func unchanged(p *plan) []outcome {
 }
 
 // tell writes what came of each object.
-func (w *writing) tell(all []outcome) error {
+func tell(s *terminal.Streams, all []outcome) error {
 	failed := 0
 	for i := range all {
 		each := &all[i]
@@ -56,7 +56,7 @@ func (w *writing) tell(all []outcome) error {
 		if each.reason != "" {
 			text += ": " + each.reason
 		}
-		if _, err := fmt.Fprintln(w.options.streams.Out, terminal.Escape(text)); err != nil {
+		if _, err := fmt.Fprintln(s.Out, terminal.Escape(text)); err != nil {
 			return &exit{1, err}
 		}
 		if each.failed {
@@ -91,7 +91,7 @@ func (w *writing) toCluster(ctx context.Context, p *plan, changed []objects.Chan
 				all[i].state = stateClient
 			}
 		}
-		return w.tell(all)
+		return tell(&o.streams, all)
 	}
 	config, err := o.config.ToRESTConfig()
 	if err != nil {
@@ -106,7 +106,7 @@ func (w *writing) toCluster(ctx context.Context, p *plan, changed []objects.Chan
 	if err != nil {
 		return err
 	}
-	return w.tell(w.write(ctx, writer, p))
+	return tell(&o.streams, w.write(ctx, writer, p))
 }
 
 // heedGitOps says which of the objects a GitOps tool will bring back to what git says.

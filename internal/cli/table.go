@@ -272,9 +272,8 @@ func (r *row) checkColumns(file string) error {
 			return r.failure(file, name, fmt.Errorf("a %s takes none; it takes %s", record, strings.Join(takes.columns, ", ")))
 		}
 	}
-	both := slices.Contains(takes.columns, columnGroup) && slices.Contains(takes.columns, columnUser) && takes.required < 3
-	if isGrant := record == recordRole || record == recordOrganizationRole || record == recordSystemRole; both && isGrant &&
-		(r.get(columnGroup) == "") == (r.get(columnUser) == "") {
+	isGrant := record == recordRole || record == recordOrganizationRole || record == recordSystemRole
+	if isGrant && (r.get(columnGroup) == "") == (r.get(columnUser) == "") {
 		return r.failure(file, columnGroup, fmt.Errorf("a %s is given to either a group or a user", record))
 	}
 	return nil

@@ -35,6 +35,10 @@ type writing struct {
 	dryRun   string
 	overrule bool
 	inPlace  bool
+	// standalone begins from nothing.
+	standalone bool
+	// toFiles takes the changes in place of what follows from the flags.
+	toFiles func([]objects.Change) error
 }
 
 // basis is what there is before a change.
@@ -116,9 +120,11 @@ func (w *writing) load(ctx context.Context) (*basis, error) {
 	if err := w.validate(); err != nil {
 		return nil, err
 	}
-	target, err := o.scope()
-	if err != nil {
-		return nil, err
+	target, err := o.namespace(), error(nil)
+	if !w.standalone {
+		if target, err = o.scope(); err != nil {
+			return nil, err
+		}
 	}
 	scope := target
 	if scope == o.systemNamespace {
@@ -126,9 +132,11 @@ func (w *writing) load(ctx context.Context) (*basis, error) {
 	}
 	progress := terminal.NewProgress(&o.streams)
 	defer progress.Done()
-	set, err := o.read(ctx, scope, progress.Say)
-	if err != nil {
-		return nil, err
+	set := &objects.Set{}
+	if !w.standalone {
+		if set, err = o.read(ctx, scope, progress.Say); err != nil {
+			return nil, err
+		}
 	}
 	progress.Say("deciding for the users of %d objects", len(set.Objects))
 	made, err := o.settle(set, scope)
@@ -160,12 +168,15 @@ func (w *writing) run(ctx context.Context, makePlan func(*basis) (*plan, error))
 	}
 	changed := slices.DeleteFunc(slices.Clone(p.changes), func(c objects.Change) bool { return !c.IsChange() })
 	if len(changed) == 0 {
-		return w.tell(unchanged(p))
+		streams := w.streams()
+		return tell(&streams, unchanged(p))
 	}
 	if err := w.show(b, changed); err != nil {
 		return err
 	}
 	switch {
+	case w.toFiles != nil:
+		return w.toFiles(changed)
 	case w.inPlace:
 		return w.editFiles(changed)
 	case w.options.offline() || w.output == asYAML:
@@ -175,13 +186,19 @@ func (w *writing) run(ctx context.Context, makePlan func(*basis) (*plan, error))
 	}
 }
 
-// show writes the difference: to stderr where stdout is for manifests.
+// streams are where people are told: stderr where stdout is for manifests.
+func (w *writing) streams() terminal.Streams {
+	s := w.options.streams
+	if (w.options.offline() || w.standalone || w.output == asYAML) && !w.inPlace && w.toFiles == nil {
+		s.Out, s.Width, s.Colour = s.ErrOut, 0, false
+	}
+	return s
+}
+
+// show writes the difference.
 func (w *writing) show(b *basis, changed []objects.Change) error {
 	o := w.options
-	streams := o.streams
-	if (o.offline() || w.output == asYAML) && !w.inPlace {
-		streams.Out, streams.Width, streams.Colour = o.streams.ErrOut, 0, false
-	}
+	streams := w.streams()
 	made := &objects.Set{}
 	for _, c := range changed {
 		each := objects.Object{Object: c.After}

@@ -9,10 +9,10 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"strings"
 
 	yamlv3 "go.yaml.in/yaml/v3"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	kyaml "sigs.k8s.io/kustomize/kyaml/yaml"
 )
 
 // Rewriter edits the documents that objects were read from: what does not change keeps its order and its comments.
@@ -101,7 +101,8 @@ func (r *Rewriter) Files() (map[string][]byte, error) {
 			return nil, fmt.Errorf("%s: JSON is not edited in place; take what is printed without --in-place", d.file)
 		}
 		begin := offsetOfLine(content, d.first)
-		if isSeparator(lineAt(content, begin)) {
+		follows := isSeparator(lineAt(content, begin))
+		if follows {
 			begin += len("---")
 		}
 		if !bytes.HasPrefix(content[begin:], d.text) {
@@ -111,8 +112,13 @@ func (r *Rewriter) Files() (map[string][]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", d.file, err)
 		}
-		if d.text[0] == '\n' {
-			text = append([]byte("\n"), text...)
+		if follows {
+			// A comment may stand on the line of the marker, and nothing else that is rendered here.
+			between := []byte("\n")
+			if text[0] == '#' && d.text[0] != '\n' {
+				between = []byte(" ")
+			}
+			text = append(between, text...)
 		}
 		files[d.file] = slices.Concat(content[:begin], text, content[begin+len(d.text):])
 	}
@@ -136,14 +142,38 @@ func lineAt(content []byte, at int) []byte {
 func render(node *yamlv3.Node, like []byte) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := yamlv3.NewEncoder(&b)
-	encoder.SetIndent(2)
-	if kyaml.DeriveSeqIndentStyle(string(like)) != string(kyaml.WideSequenceStyle) {
+	step, compact := indentation(like)
+	encoder.SetIndent(step)
+	if compact {
 		encoder.CompactSeqIndent()
 	}
 	if err := encoder.Encode(node); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), encoder.Close()
+}
+
+// indentation returns how far the text moves fields of maps in, and whether the entries of lists stay where the name of
+// their list is.
+func indentation(text []byte) (step int, compact bool) {
+	step, compact = 2, true
+	before, opens, found := 0, false, false
+	for line := range strings.Lines(string(text)) {
+		trimmed := strings.TrimLeft(line, " ")
+		if strings.TrimSpace(line) == "" || trimmed[0] == '#' {
+			continue
+		}
+		at := len(line) - len(trimmed)
+		isEntry := strings.HasPrefix(trimmed, "- ")
+		switch {
+		case opens && isEntry && !found:
+			compact, found = at == before, true
+		case opens && !isEntry && before == 0 && at > 1:
+			step = min(at, 8)
+		}
+		before, opens = at, strings.HasSuffix(strings.TrimSpace(line), ":")
+	}
+	return step, compact
 }
 
 // RenderManifest returns the object as a document for git.

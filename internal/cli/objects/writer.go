@@ -195,4 +195,3 @@ func pointer(values any, path fieldpath.Path) []string {
 	}
 	return segments
 }
-

@@ -1,0 +1,292 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/cli/objects"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+// importer lays rows over what there is.
+type importer struct {
+	file  string
+	basis *basis
+
+	changes  map[string]*objects.Change // by Kind/namespace/name
+	order    []string
+	groups   map[string]*objects.Object   // by namespace/name
+	accounts map[string][]*objects.Object // declared UserAccess objects, by namespace/user
+	members  map[string]map[string]int    // where members stand: a search for each line would take minutes
+	seen     map[string]*row              // by what a line is about
+	again    int
+	failures []error
+}
+
+func newImporter(file string, b *basis) *importer {
+	m := &importer{
+		file: file, basis: b, changes: map[string]*objects.Change{}, seen: map[string]*row{},
+		groups: map[string]*objects.Object{}, accounts: map[string][]*objects.Object{}, members: map[string]map[string]int{},
+	}
+	for i := range b.set.Objects {
+		o := &b.set.Objects[i]
+		switch each := o.Object.(type) {
+		case *accessv1alpha1.AccessGroup:
+			m.groups[each.Namespace+"/"+each.Name] = o
+		case *accessv1alpha1.UserAccess:
+			key := each.Namespace + "/" + string(each.Spec.User)
+			m.accounts[key] = append(m.accounts[key], o)
+		}
+	}
+	return m
+}
+
+// rank is the order in which records are taken in: what others refer to first.
+var rank = map[string]int{recordGroup: -2, recordUser: -1}
+
+// plan makes the changes of all rows, or says what is wrong with them.
+func (m *importer) plan(rows []row) (*plan, error) {
+	rows = slices.Clone(rows)
+	slices.SortStableFunc(rows, func(a, b row) int { return rank[a.get(columnRecord)] - rank[b.get(columnRecord)] })
+	for i := range rows {
+		m.take(&rows[i])
+	}
+	p := &plan{}
+	for _, name := range m.order {
+		c := m.changes[name]
+		m.failures = append(m.failures, checkSize(c.After)...)
+		p.changes = append(p.changes, *c)
+	}
+	if len(m.failures) > 0 {
+		return nil, firstOf(m.failures)
+	}
+	if m.again > 0 {
+		p.note("%s: %s again what an earlier one says", m.file, counted(m.again, "line says", "lines say"))
+	}
+	return p, nil
+}
+
+// fail notes what is wrong with a cell.
+func (m *importer) fail(r *row, column string, err error) {
+	m.failures = append(m.failures, r.failure(m.file, column, err))
+}
+
+// take lays one row over what there is.
+func (m *importer) take(r *row) {
+	namespace := cmp.Or(r.get(columnNamespace), m.basis.target)
+	switch {
+	case namespace == "":
+		m.fail(r, columnNamespace, fmt.Errorf("empty, and no -n says which"))
+		return
+	case m.basis.target != "" && namespace != m.basis.target:
+		m.fail(r, columnNamespace, fmt.Errorf("%s is not the namespace %s that is asked for; -A takes all", namespace, m.basis.target))
+		return
+	}
+	if err := checkName("namespace", namespace, labelPattern, maximumName, "small letters, digits, and - between them"); err != nil {
+		m.fail(r, columnNamespace, err)
+		return
+	}
+	if !m.check(r) || m.isAgain(r, namespace) {
+		return
+	}
+	if r.get(columnRecord) == recordUser || r.get(columnRecord) == recordUserGroup ||
+		(r.get(columnRecord) != recordMember && r.get(columnUser) != "") {
+		m.takeUser(r, namespace)
+		return
+	}
+	m.takeGroup(r, namespace)
+}
+
+// check holds every cell against what the schema takes.
+func (m *importer) check(r *row) bool {
+	failures := len(m.failures)
+	checks := map[string]func(string) error{
+		columnGroup: checkGroupName, columnMemberGroup: checkGroupName, columnUser: checkUser, columnRole: checkRole,
+		columnApplication:  func(text string) error { return checkSelector("application", text) },
+		columnOrganization: func(text string) error { return checkSelector("organization", text) },
+		columnNotBefore:    checkInstant, columnNotAfter: checkInstant,
+		columnType:       oneOf(accessv1alpha1.GroupTypeOrganization, accessv1alpha1.GroupTypeSystem),
+		columnPrivileges: oneOf(accessv1alpha1.GroupPrivilegesEnabled, accessv1alpha1.GroupPrivilegesDisabled),
+		columnState:      oneOf(accessv1alpha1.UserStateActive, accessv1alpha1.UserStateSuspended),
+		columnDisplayName: func(text string) error {
+			return checkName("displayName", text, textPattern, maximumDisplayName, "text without control and format characters")
+		},
+		columnDescription: func(text string) error {
+			return checkName("description", text, textPattern, maximumDescription, "text without control and format characters")
+		},
+		columnEmail: func(text string) error {
+			return checkName("email", text, emailPattern, maximumEmail, "an address such as ana@acme.example")
+		},
+	}
+	for _, column := range sortedKeys(checks) {
+		if cell := r.get(column); cell != "" {
+			if err := checks[column](cell); err != nil {
+				m.fail(r, column, err)
+			}
+		}
+	}
+	return len(m.failures) == failures
+}
+
+func checkInstant(text string) error { _, err := parseInstant(text); return err }
+
+func oneOf[T ~string](values ...T) func(string) error {
+	return func(text string) error {
+		if slices.Contains(values, T(text)) {
+			return nil
+		}
+		names := make([]string, len(values))
+		for i, each := range values {
+			names[i] = string(each)
+		}
+		return fmt.Errorf("%q: there is %s", text, strings.Join(names, " and "))
+	}
+}
+
+// isAgain says whether an earlier line was about the same; where it says something else, that is an error.
+func (m *importer) isAgain(r *row, namespace string) bool {
+	key := strings.Join([]string{
+		r.get(columnRecord), namespace, r.get(columnGroup), r.get(columnUser), r.get(columnOrganization),
+		r.get(columnApplication), r.get(columnMemberGroup),
+	}, "\n")
+	earlier := m.seen[key]
+	if earlier == nil {
+		m.seen[key] = r
+		return false
+	}
+	if maps.Equal(withNamespace(earlier.cells, namespace), withNamespace(r.cells, namespace)) {
+		m.again++
+		return true
+	}
+	m.fail(r, "", fmt.Errorf("it contradicts line %d, which is about the same; leave one of the two", earlier.line))
+	return true
+}
+
+func withNamespace(cells map[string]string, namespace string) map[string]string {
+	cells = maps.Clone(cells)
+	cells[columnNamespace] = namespace
+	return cells
+}
+
+// changeOf returns the change of an object, and begins one.
+func (m *importer) changeOf(before *objects.Object, fresh func() client.Object) *objects.Change {
+	made := fresh()
+	if before != nil {
+		made = before.Object.DeepCopyObject().(client.Object)
+	}
+	name := objects.Name(made)
+	if c := m.changes[name]; c != nil {
+		return c
+	}
+	c := &objects.Change{Before: before, After: made}
+	m.changes[name] = c
+	m.order = append(m.order, name)
+	return c
+}
+
+// said returns the window that the row says. An empty cell says nothing; none says that there is no bound.
+func (r *row) said() (*period, error) {
+	w := &period{}
+	for _, each := range []struct {
+		column string
+		into   **metav1.Time
+	}{{columnNotBefore, &w.notBefore}, {columnNotAfter, &w.notAfter}} {
+		text := r.get(each.column)
+		if text == "" {
+			continue
+		}
+		t, err := parseInstant(text)
+		if err != nil {
+			return nil, err
+		}
+		*each.into = t
+	}
+	return w, nil
+}
+
+// checkSize says which lists have become too long.
+func checkSize(o client.Object) []error {
+	var failures []error
+	check := func(field string, n, maximum int, remedy string) {
+		if n > maximum {
+			failures = append(failures, fmt.Errorf("%s: spec.%s: it would have %d, and may have %d; %s", objects.Name(o), field, n,
+				maximum, remedy))
+		}
+	}
+	const elsewhere = "put some in another group"
+	switch each := o.(type) {
+	case *accessv1alpha1.AccessGroup:
+		check("members", len(each.Spec.Members), maximumMembers, "put some in another group, and name that in memberGroups")
+		check("memberGroups", len(each.Spec.MemberGroups), maximumGroups, "nest them deeper")
+		check("applicationAccess", len(each.Spec.ApplicationAccess), maximumGrants, elsewhere)
+		check("systemAccess", len(each.Spec.SystemAccess), maximumSystem, elsewhere)
+	case *accessv1alpha1.UserAccess:
+		check("groups", len(each.Spec.Groups), maximumGroups, "name the user in the members of groups")
+		check("applicationAccess", len(each.Spec.ApplicationAccess), maximumGrants, elsewhere)
+		check("systemAccess", len(each.Spec.SystemAccess), maximumSystem, elsewhere)
+	}
+	return failures
+}
+
+// takeUser lays a row over the UserAccess of its user.
+func (m *importer) takeUser(r *row, namespace string) {
+	user := r.get(columnUser)
+	ua := m.changeOf(m.account(namespace, user), func() client.Object {
+		made := &accessv1alpha1.UserAccess{}
+		made.Name, made.Namespace = roster.UserName(user), namespace
+		made.Spec.User = accessv1alpha1.UserName(user)
+		return made
+	}).After.(*accessv1alpha1.UserAccess)
+	var err error
+	switch r.get(columnRecord) {
+	case recordUser:
+		err = setAccount(ua, r)
+	case recordUserGroup:
+		if name := accessv1alpha1.GroupName(r.get(columnGroup)); !slices.Contains(ua.Spec.Groups, name) {
+			ua.Spec.Groups = append(ua.Spec.Groups, name)
+		}
+	default:
+		err = setRole(r, &ua.Spec.OrganizationRole, &ua.Spec.ApplicationAccess, &ua.Spec.SystemAccess)
+	}
+	if err != nil {
+		m.fail(r, "", err)
+	}
+}
+
+// account returns the UserAccess of the user that counts; a materialized one becomes the declared one.
+func (m *importer) account(namespace, user string) *objects.Object {
+	var found *objects.Object
+	for _, o := range m.accounts[namespace+"/"+user] {
+		switch {
+		case found == nil, isMaterialized(found) && !isMaterialized(o):
+			found = o
+		case isMaterialized(o) == isMaterialized(found) && o.GetName() < found.GetName():
+			found = o
+		}
+	}
+	return found
+}
+
+func isMaterialized(o *objects.Object) bool {
+	return roster.IsMaterialized(o.Object.(*accessv1alpha1.UserAccess))
+}
+
+func setAccount(ua *accessv1alpha1.UserAccess, r *row) error {
+	spec := &ua.Spec
+	spec.DisplayName = cmp.Or(r.get(columnDisplayName), spec.DisplayName)
+	spec.Email = cmp.Or(r.get(columnEmail), spec.Email)
+	spec.State = cmp.Or(accessv1alpha1.UserState(r.get(columnState)), spec.State)
+	w, err := r.said()
+	if err != nil {
+		return err
+	}
+	spec.NotBefore, spec.NotAfter, err = w.over(spec.NotBefore, spec.NotAfter)
+	return err
+}
