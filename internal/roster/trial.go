@@ -279,6 +279,9 @@ func (t *trial) involve(was bool) {
 		if i.recompiled && t.bearsOnAll(i) {
 			maps.Copy(i.users, t.candidates(n))
 		}
+		if n.name == t.object.Namespace && t.before == nil && t.object.Kind == KindAccessGroup {
+			n.namedByDuplicates(t.object.Name, i.users)
+		}
 		t.involved = append(t.involved, i)
 	}
 }

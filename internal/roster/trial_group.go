@@ -43,6 +43,18 @@ func (t *trial) lookThrough(after bool) {
 	}
 }
 
+// namedByDuplicates adds the users of whom a UserAccess that does not count names the group: nothing is decided by it, but
+// it says that they belong to the group as soon as there is one.
+func (n *namespace) namedByDuplicates(group string, users set[string]) {
+	for user, a := range n.accounts {
+		if len(a.declared) > 1 && slices.ContainsFunc(a.declared, func(ua *accessv1alpha1.UserAccess) bool {
+			return slices.Contains(ua.Spec.Groups, accessv1alpha1.GroupName(group))
+		}) {
+			users[user] = struct{}{}
+		}
+	}
+}
+
 func newGroups(was, made *accessv1alpha1.AccessGroup) []string {
 	var names []string
 	for _, name := range made.Spec.MemberGroups {

@@ -503,24 +503,24 @@ func TestOwnErrors(t *testing.T) {
 }
 
 func TestWarnings(t *testing.T) {
-	const any = "AccessGroup acme/editors\nspec: {memberGroups: [later]}\n"
+	const editors = "AccessGroup acme/editors\nspec: {memberGroups: [later]}\n"
 	for name, tc := range map[string]struct {
 		before, change string
 		want           []string
 	}{
-		"a role that no ladder has": {any, "AccessGroup acme/g\nspec: {applicationAccess: [{application: red, role: Editr}]}", []string{
+		"a role that no ladder has": {editors, "AccessGroup acme/g\nspec: {applicationAccess: [{application: red, role: Editr}]}", []string{
 			"spec.applicationAccess[red].role: there is no application role Editr in acme; did you mean Editor? It counts for nothing until there is",
 		}},
-		"a group that does not exist": {any, "UserAccess acme/u\nspec: {user: u, groups: [editor]}", []string{
+		"a group that does not exist": {editors, "UserAccess acme/u\nspec: {user: u, groups: [editor]}", []string{
 			"spec.groups[editor]: there is no AccessGroup editor in acme; did you mean editors? It counts for nothing until there is",
 		}},
-		"one of no likeness": {any, "UserAccess acme/u\nspec: {user: u, groups: [zzz]}", []string{
+		"one of no likeness": {editors, "UserAccess acme/u\nspec: {user: u, groups: [zzz]}", []string{
 			"spec.groups[zzz]: there is no AccessGroup zzz in acme. It counts for nothing until there is",
 		}},
-		"a group that is named already": {any, "AccessGroup acme/later\nspec: {}", []string{
+		"a group that is named already": {editors, "AccessGroup acme/later\nspec: {}", []string{
 			"AccessGroup/acme/later is named already and gives what it gives to them, too: group editors",
 		}},
-		"a System group in an organization": {any, "AccessGroup acme/s\nspec: {type: System}", []string{
+		"a System group in an organization": {editors, "AccessGroup acme/s\nspec: {type: System}", []string{
 			"spec.type: a System group counts only in the namespace access-system; AccessGroup/acme/s counts for nothing",
 		}},
 		"an Organization group at system level": {"", "AccessGroup access-system/o\nspec: {}", []string{

@@ -33,10 +33,10 @@ func FuzzJudge(f *testing.F) {
 		p := newPlay(t, 1, 33, 20)
 		old, made := decoded(kind, before), decoded(kind, after)
 		request := &validation.Request{Old: old, New: made, Lingers: what&4 != 0, Now: p.now}
-		switch {
-		case what&3 == 1:
+		switch what & 3 {
+		case 1:
 			request.Old = nil
-		case what&3 == 2:
+		case 2:
 			request.New = nil
 		default:
 			made.SetNamespace(old.GetNamespace())
