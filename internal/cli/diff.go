@@ -60,7 +60,7 @@ func (d *diff) run(ctx context.Context) error {
 	}
 	found := newDifferences(before, after)
 	progress := terminal.NewProgress(&d.options.streams)
-	found.judge(before, changes, progress.Say)
+	found.judge(ctx, before, changes, progress.Say)
 	progress.Done()
 	if err := d.write(found); err != nil {
 		return err

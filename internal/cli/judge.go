@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"strings"
 
@@ -24,7 +25,7 @@ type judgedObject struct {
 
 // judgeAll asks the validation of admission about one change after the other, each on top of those before it. The
 // roster of the world is taken along.
-func judgeAll(w *world, changes []objectChange, say func(string, ...any)) ([]judgedObject, error) {
+func judgeAll(ctx context.Context, w *world, changes []objectChange, say func(string, ...any)) ([]judgedObject, error) {
 	validator := &validation.Validator{Roster: w.Roster, Settle: func() { w.Settle(w.now) }}
 	judged := make([]judgedObject, 0, len(changes))
 	for i := range changes {
@@ -37,7 +38,7 @@ func judgeAll(w *world, changes []objectChange, say func(string, ...any)) ([]jud
 		if c.after != nil {
 			request.New = c.after.Object
 		}
-		judgement, err := validator.Judge(request)
+		judgement, err := validator.Judge(ctx, request)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", c.name(), err)
 		}
@@ -62,12 +63,12 @@ func (w *world) take(r *validation.Request) error {
 }
 
 // judge adds what admission would say.
-func (f *differences) judge(before *world, changes []objectChange, say func(string, ...any)) {
+func (f *differences) judge(ctx context.Context, before *world, changes []objectChange, say func(string, ...any)) {
 	if len(changes) > maximumJudged {
 		before.options.say("note: more than %d objects change; what admission would refuse is not looked for (lint does)", maximumJudged)
 		return
 	}
-	judged, err := judgeAll(before, changes, say)
+	judged, err := judgeAll(ctx, before, changes, say)
 	if err != nil {
 		before.options.say("note: what admission would say is not known: %s", err)
 		return

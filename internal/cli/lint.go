@@ -188,7 +188,7 @@ func (w *world) lintObject(ctx context.Context, o *objects.Object) ([]finding, e
 	var warnings []string
 	if len(refused) == 0 {
 		validator := &validation.Validator{Roster: w.Roster, Settle: func() { w.Settle(w.now) }}
-		judgement, err := validator.Judge(&validation.Request{New: o.Object, Now: w.now})
+		judgement, err := validator.Judge(ctx, &validation.Request{New: o.Object, Now: w.now})
 		if err != nil {
 			return nil, err
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -120,11 +121,9 @@ func (w *writing) load(ctx context.Context) (*basis, error) {
 	if err := w.validate(); err != nil {
 		return nil, err
 	}
-	target, err := o.namespace(), error(nil)
-	if !w.standalone {
-		if target, err = o.scope(); err != nil {
-			return nil, err
-		}
+	target, err := w.namespace()
+	if err != nil {
+		return nil, err
 	}
 	scope := target
 	if scope == o.systemNamespace {
@@ -153,6 +152,14 @@ func (w *writing) load(ctx context.Context) (*basis, error) {
 	return &basis{made, target}, nil
 }
 
+// namespace returns the one whose objects are changed; empty: all. Who begins from nothing has no context.
+func (w *writing) namespace() (string, error) {
+	if w.standalone {
+		return w.options.namespace(), nil
+	}
+	return w.options.scope()
+}
+
 // run does what the plan says, after it has shown what that changes.
 func (w *writing) run(ctx context.Context, makePlan func(*basis) (*plan, error)) error {
 	b, err := w.load(ctx)
@@ -171,7 +178,7 @@ func (w *writing) run(ctx context.Context, makePlan func(*basis) (*plan, error))
 		streams := w.streams()
 		return tell(&streams, unchanged(p))
 	}
-	if err := w.show(b, changed); err != nil {
+	if err := w.show(ctx, b, changed); err != nil {
 		return err
 	}
 	switch {
@@ -196,7 +203,7 @@ func (w *writing) streams() terminal.Streams {
 }
 
 // show writes the difference.
-func (w *writing) show(b *basis, changed []objects.Change) error {
+func (w *writing) show(ctx context.Context, b *basis, changed []objects.Change) error {
 	o := w.options
 	streams := w.streams()
 	made := &objects.Set{}
@@ -218,7 +225,7 @@ func (w *writing) show(b *basis, changed []objects.Change) error {
 	}
 	found := newDifferences(b.world, after)
 	// The world before is taken along, and is not asked any more.
-	found.judge(b.world, changesBetween(b.set, laid), progress.Say)
+	found.judge(ctx, b.world, changesBetween(b.set, laid), progress.Say)
 	progress.Done()
 	if found.isEmpty() && len(found.Warnings) == 0 {
 		_, err := fmt.Fprintln(streams.Out, "Nobody's access changes.")
@@ -313,18 +320,27 @@ func (w *writing) editFiles(changed []objects.Change) error {
 	return nil
 }
 
-// replaceFile writes the file as a whole or not at all, and leaves its mode.
+// replaceFile writes the file as a whole or not at all, and leaves its mode. A link stays one.
 func replaceFile(name string, content []byte) error {
+	name, err := filepath.EvalSymlinks(name)
+	if err != nil {
+		return err
+	}
 	info, err := os.Stat(name)
 	if err != nil {
 		return err
 	}
-	temporary := name + ".tmp"
-	if err := os.WriteFile(temporary, content, info.Mode().Perm()); err != nil {
+	f, err := os.CreateTemp(filepath.Dir(name), ".kubectl-access-")
+	if err != nil {
 		return err
 	}
-	if err := os.Rename(temporary, name); err != nil {
-		return errors.Join(err, os.Remove(temporary))
+	_, err = f.Write(content)
+	err = errors.Join(err, f.Chmod(info.Mode().Perm()), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package roster
 
 import (
 	"cmp"
+	"context"
 	"maps"
 	"reflect"
 	"slices"
@@ -61,6 +62,8 @@ type TriedOrganization struct {
 type Trial struct {
 	Now    time.Time
 	Object Object
+	// Gone says that the object is not there after the change.
+	Gone bool
 	// Users are those whom the change touches, by namespace and name; not all of them stand differently after it.
 	Users         []Tried
 	Organizations map[string]*TriedOrganization
@@ -76,8 +79,9 @@ type Trial struct {
 // nil, for an object that is created or goes. The roster is the same afterwards. Where it is not settled at the instant
 // now, nothing is tried and false returned.
 //
-// The cost grows with the users whom the change touches, twice; meanwhile nobody else reads the roster.
-func (r *Roster) Try(before, after client.Object, now time.Time) (*Trial, bool) {
+// The cost grows with the users whom the change touches, twice; meanwhile nobody else reads the roster. When the context
+// ends, the trial does too, with part of them.
+func (r *Roster) Try(ctx context.Context, before, after client.Object, now time.Time) (*Trial, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now = now.UTC().Truncate(time.Second)
@@ -88,7 +92,7 @@ func (r *Roster) Try(before, after client.Object, now time.Time) (*Trial, bool) 
 		return nil, false
 	}
 	t := &trial{
-		Roster: r, before: withoutGeneration(before), after: withoutGeneration(after),
+		Roster: r, ctx: ctx, before: withoutGeneration(before), after: withoutGeneration(after),
 		found: &Trial{Now: now, Organizations: map[string]*TriedOrganization{}}, users: map[Account]*Tried{},
 	}
 	if t.after != nil {
@@ -96,7 +100,7 @@ func (r *Roster) Try(before, after client.Object, now time.Time) (*Trial, bool) 
 	} else {
 		t.object = objectOf(t.before)
 	}
-	t.found.Object = t.object
+	t.found.Object, t.found.Gone = t.object, t.after == nil
 	t.run()
 	return t.found, true
 }
@@ -126,6 +130,8 @@ func (r *Roster) isUnsettled(now time.Time) bool {
 
 type trial struct {
 	*Roster
+
+	ctx           context.Context // of the one call of Try that it is made for
 	object        Object
 	before, after client.Object
 	stale         bool // the roster does not have the object as it is before the change
@@ -317,6 +323,9 @@ func (t *trial) lookAt(i *involved, after bool) {
 	}
 	recorded := !after && !t.stale && !i.recompiled
 	for user := range i.users {
+		if t.ctx.Err() != nil {
+			return
+		}
 		at := Account{n.name, user}
 		if t.users[at] == nil {
 			t.users[at] = &Tried{Namespace: n.name, User: user}

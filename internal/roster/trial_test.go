@@ -98,7 +98,7 @@ func tryOne(
 		world[key] = after
 	}
 	is := freshRoster(t, options, world, now)
-	trial, settled := r.Try(before, after, now)
+	trial, settled := r.Try(t.Context(), before, after, now)
 	if !settled {
 		t.Fatalf("%s: not settled", where)
 	}
@@ -144,7 +144,7 @@ func TestTrialTellsWhatAGroupGivesWithoutMembers(t *testing.T) {
 	r.Settle(now)
 	changed := outer.DeepCopy()
 	changed.Spec.MemberGroups = append(changed.Spec.MemberGroups, "inner")
-	trial, _ := r.Try(outer, changed, now)
+	trial, _ := r.Try(t.Context(), outer, changed, now)
 	var through []string
 	for _, u := range trial.Users {
 		through = append(through, u.Through)
@@ -162,7 +162,7 @@ func TestNothingIsTriedOnAnUnsettledRoster(t *testing.T) {
 	r := roster.New(roster.Options{SystemNamespace: "access-system"})
 	g := group("acme", "g", func(s *accessv1alpha1.AccessGroupSpec) { s.Members = members("ana") })
 	must(t, r.Set(g))
-	if _, settled := r.Try(nil, group("acme", "h", func(*accessv1alpha1.AccessGroupSpec) {}), time.Now()); settled {
+	if _, settled := r.Try(t.Context(), nil, group("acme", "h", func(*accessv1alpha1.AccessGroupSpec) {}), time.Now()); settled {
 		t.Error("tried before the group was settled")
 	}
 }
@@ -178,8 +178,8 @@ func TestAPolicyOfAnotherNameIsNone(t *testing.T) {
 	must(t, r.Set(named(accessv1alpha1.AccessPolicyName)))
 	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 	r.Settle(now)
-	r.Try(nil, named("other"), now)
-	r.Try(named("other"), nil, now)
+	r.Try(t.Context(), nil, named("other"), now)
+	r.Try(t.Context(), named("other"), nil, now)
 	must(t, r.Set(group("acme", "g", func(*accessv1alpha1.AccessGroupSpec) {})))
 	r.Settle(now)
 	if r.Policy("acme") == nil || r.Organization("acme").Rules().Strategy != resolve.MostPermissive {

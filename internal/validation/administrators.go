@@ -11,21 +11,13 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// checkAdministrators looks for organizations in which, now or when a window opens or closes, nobody would hold the top
-// organization role any more where somebody did (docs/admission.md, last administrator).
-func (j *judge) checkAdministrators(trial *roster.Trial) {
-	tried := map[string][]*roster.Tried{}
-	for i := range trial.Users {
-		if u := &trial.Users[i]; u.User != "" && trial.Organizations[u.Namespace] != nil {
-			tried[u.Namespace] = append(tried[u.Namespace], u)
-		}
-	}
-	for _, organization := range slices.Sorted(maps.Keys(tried)) {
-		o := trial.Organizations[organization]
-		if mode := checks(o); mode != accessv1alpha1.CrossObjectChecksIgnore {
-			j.checkAdministratorsOf(trial, o, tried[organization], mode == accessv1alpha1.CrossObjectChecksDeny)
-		}
-	}
+// administrators follows who holds the top organization role in one organization, among the users whom the change
+// touches.
+type administrators struct {
+	tried    map[string]struct{}
+	watches  map[string][]watch
+	last     map[time.Time]string // who holds it no more from the instant on
+	instants []time.Time
 }
 
 // watch says whether somebody holds the top role from an instant on, before and after the change.
@@ -34,42 +26,54 @@ type watch struct {
 	before, after bool
 }
 
-func (j *judge) checkAdministratorsOf(trial *roster.Trial, o *roster.TriedOrganization, users []*roster.Tried, deny bool) {
-	watches := map[string][]watch{}
-	last := map[time.Time]string{} // who held it at the instant
-	var instants []time.Time
-	for _, u := range users {
-		var own []watch
-		concerned := false
-		eachMoment(u, trial.Now, func(m *moment) bool {
-			w := watch{m.at, m.before.OrganizationRole.IsTop(), o.After != nil && m.after.OrganizationRole.IsTop()}
-			own, concerned = append(own, w), concerned || w.before || w.after
-			if w.before && !w.after {
-				last[m.at] = u.User
-			}
-			return true
-		})
-		if !concerned {
-			continue
-		}
-		watches[u.User] = own
-		for i := range own {
-			instants = append(instants, own[i].at)
-		}
+// watchers are the administrators by organization.
+type watchers map[string]*administrators
+
+func (w watchers) note(trial *roster.Trial, u *roster.Tried, m *moment) {
+	o := trial.Organizations[u.Namespace]
+	if o == nil || checks(o) == accessv1alpha1.CrossObjectChecksIgnore {
+		return
 	}
-	slices.SortFunc(instants, time.Time.Compare)
-	instants = slices.CompactFunc(instants, time.Time.Equal)
+	a := w[u.Namespace]
+	if a == nil {
+		a = &administrators{tried: map[string]struct{}{}, watches: map[string][]watch{}, last: map[time.Time]string{}}
+		w[u.Namespace] = a
+	}
+	a.tried[u.User] = struct{}{}
+	is := watch{m.at, m.before.OrganizationRole.IsTop(), o.After != nil && m.after.OrganizationRole.IsTop()}
+	own := a.watches[u.User]
+	if !is.before && !is.after && len(own) == 0 {
+		return // holds it neither yet nor so far
+	}
+	a.watches[u.User] = append(own, is)
+	a.instants = append(a.instants, m.at)
+	if is.before && !is.after {
+		a.last[m.at] = u.User
+	}
+}
+
+// checkAdministrators looks for organizations in which, now or when a window opens or closes, nobody would hold the top
+// organization role any more where somebody did (docs/admission.md, last administrator).
+func (j *judge) checkAdministrators(trial *roster.Trial, w watchers) {
+	for _, organization := range slices.Sorted(maps.Keys(w)) {
+		j.checkAdministratorsOf(trial, trial.Organizations[organization], w[organization])
+	}
+}
+
+func (j *judge) checkAdministratorsOf(trial *roster.Trial, o *roster.TriedOrganization, a *administrators) {
+	slices.SortFunc(a.instants, time.Time.Compare)
+	instants := slices.CompactFunc(a.instants, time.Time.Equal)
 	user := ""
 	for i, t := range instants {
-		if name, is := last[t]; is {
+		if name, is := a.last[t]; is {
 			user = name
 		}
-		if before, after := heldAt(watches, t); !before || after {
+		if before, after := heldAt(a.watches, t); !before || after {
 			continue
 		}
-		at, ever := j.othersEnd(o, users, t)
+		at, ever := j.othersEnd(o, a, t)
 		if ever && (i+1 == len(instants) || at.Before(instants[i+1])) {
-			j.noteLastAdministrator(trial, o, user, at, deny)
+			j.noteLastAdministrator(trial, o, user, at)
 			return
 		}
 	}
@@ -91,24 +95,19 @@ func heldAt(watches map[string][]watch, t time.Time) (before, after bool) {
 
 // othersEnd returns from when on nobody holds the top role whom the change does not touch; false where there always is
 // somebody.
-func (j *judge) othersEnd(o *roster.TriedOrganization, users []*roster.Tried, t time.Time) (time.Time, bool) {
+func (j *judge) othersEnd(o *roster.TriedOrganization, a *administrators, t time.Time) (time.Time, bool) {
 	if o.After == nil {
 		return t, true
 	}
-	tried := make(map[string]struct{}, len(users))
-	for _, u := range users {
-		tried[u.User] = struct{}{}
-	}
-	return j.Roster.WithoutAdministrator(users[0].Namespace, t, func(user string) bool {
-		_, is := tried[user]
+	return j.Roster.WithoutAdministrator(o.Before.Rules().Organization, t, func(user string) bool {
+		_, is := a.tried[user]
 		return is
 	})
 }
 
-func (j *judge) noteLastAdministrator(
-	trial *roster.Trial, o *roster.TriedOrganization, user string, t time.Time, deny bool,
-) {
+func (j *judge) noteLastAdministrator(trial *roster.Trial, o *roster.TriedOrganization, user string, t time.Time) {
 	rules := o.Before.Rules()
+	deny := checks(o) == accessv1alpha1.CrossObjectChecksDeny
 	j.shown.note(subject{what: "administrator", organization: rules.Organization}, deny, j.changed.path(user), func() string {
 		return fmt.Sprintf("organization %s would have nobody with its top organization role %s%s: %s is the last who holds it. "+
 			"Give the role to somebody else first", rules.Organization, topRole(rules), since(t, trial.Now), user)

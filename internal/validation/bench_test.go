@@ -126,7 +126,7 @@ func BenchmarkJudge(b *testing.B) {
 			}
 			var rights int
 			for b.Loop() {
-				j, err := l.validator.Judge(&request)
+				j, err := l.validator.Judge(b.Context(), &request)
 				if err != nil {
 					b.Fatal(err)
 				}

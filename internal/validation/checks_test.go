@@ -272,7 +272,12 @@ func TestTheRevocationBrake(t *testing.T) {
 			limited + "---\nAccessPolicy access-system/default\nspec: {revocationLimit: {users: 1}}\n", team("{user: a}, {user: b}", ""),
 			"AccessPolicy/access-system/default",
 		},
-		"less access, but some": {limited, team("{user: a}, {user: b}, {user: c}, {user: d}", ""), ""},
+		"the end of a document": {
+			limited + "---\nApplicationAccess acme/red\nspec: {}\n", "delete ApplicationAccess acme/red",
+			"4 users would lose all access to application red",
+		},
+		"a document that nobody reads": {limited + "---\nApplicationAccess acme/blue\nspec: {}\n", "delete ApplicationAccess acme/blue", ""},
+		"less access, but some":        {limited, team("{user: a}, {user: b}, {user: c}, {user: d}", ""), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			j := situate(t, tc.before).judge(t, tc.change)
@@ -301,7 +306,7 @@ func TestWhatWasLostOfLateIsCounted(t *testing.T) {
 	judge := func(at time.Time, members string) int {
 		t.Helper()
 		o := parse(t, "AccessGroup acme/team\nspec: {members: ["+members+"], applicationAccess: [{application: red, role: Viewer}]}")[0]
-		j, err := s.validator.Judge(&validation.Request{Old: s.objects[keyOf(o)], New: o, Now: at})
+		j, err := s.validator.Judge(t.Context(), &validation.Request{Old: s.objects[keyOf(o)], New: o, Now: at})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -554,7 +559,7 @@ func TestWarnings(t *testing.T) {
 func TestANamespaceThatIsNoOrganizationIsToldOf(t *testing.T) {
 	r := roster.New(roster.Options{SystemNamespace: system, Organizations: selected(t)})
 	v := &validation.Validator{Roster: r, Settle: func() { r.Settle(june) }}
-	j, err := v.Judge(&validation.Request{New: parse(t, organization)[0], Now: june})
+	j, err := v.Judge(t.Context(), &validation.Request{New: parse(t, organization)[0], Now: june})
 	if err != nil {
 		t.Fatal(err)
 	}

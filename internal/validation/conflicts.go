@@ -22,21 +22,17 @@ func checks(o *roster.TriedOrganization) accessv1alpha1.CrossObjectChecks {
 	return policy.Spec.CrossObjectChecks
 }
 
-// checkConflicts looks for role conflicts and broken rules of exclusive access that the change brings, now or when a
-// window opens or closes (docs/rules.md R8, R9).
-func (j *judge) checkConflicts(trial *roster.Trial) {
-	for i := range trial.Users {
-		u := &trial.Users[i]
-		o := trial.Organizations[u.Namespace]
-		if o == nil || o.After == nil || checks(o) == accessv1alpha1.CrossObjectChecksIgnore {
-			continue
-		}
-		deny := checks(o) == accessv1alpha1.CrossObjectChecksDeny
-		eachMoment(u, trial.Now, func(m *moment) bool {
-			j.conflictsAt(trial, u, m, deny)
-			j.exclusionsAt(trial, u, m, deny)
-			return true
-		})
+// checkConflicts looks for role conflicts and broken rules of exclusive access that the change brings (docs/rules.md R8,
+// R9).
+func (j *judge) checkConflicts(trial *roster.Trial, u *roster.Tried, m *moment) {
+	o := trial.Organizations[u.Namespace]
+	if o == nil || o.After == nil {
+		return
+	}
+	if mode := checks(o); mode != accessv1alpha1.CrossObjectChecksIgnore {
+		deny := mode == accessv1alpha1.CrossObjectChecksDeny
+		j.conflictsAt(trial, u, m, deny)
+		j.exclusionsAt(trial, u, m, deny)
 	}
 }
 

@@ -22,9 +22,12 @@ type table map[grant][]resolve.Window
 // declare requires the rights to what the objects of the namespace newly say, for any instant at which they did not say
 // it before (docs/admission.md, the right to grant).
 func (j *judge) declare(trial *roster.Trial) {
+	if trial.Object.Kind == roster.KindAccessPolicy {
+		return // it gives nothing by the letter
+	}
 	d := declarer{judge: j, object: trial.Object, tables: map[tableKey]table{}, fresh: map[freshKey][]grant{}}
 	for i := range trial.Users {
-		if u := &trial.Users[i]; u.Namespace == trial.Object.Namespace {
+		if u := &trial.Users[i]; u.Namespace == trial.Object.Namespace && j.ctx.Err() == nil {
 			d.user(u)
 		}
 	}

@@ -90,15 +90,15 @@ func (j *judge) changePolicy() {
 	if o.Kind != roster.KindAccessPolicy {
 		return
 	}
-	at := field.NewPath("spec")
-	if !j.changed.created && !j.changed.deleted && !j.goes() {
+	at := j.changed.path("")
+	if !j.changed.created && !j.changed.deleted && !j.changed.owned && !j.goes() {
 		i := slices.IndexFunc(j.changed.fields, func(name string) bool {
 			return name != "userConfigMaps" && name != "notificationChannels"
 		})
 		if i < 0 {
 			return
 		}
-		at = at.Child(j.changed.fields[i])
+		at = field.NewPath("spec", j.changed.fields[i])
 	}
 	namespace, where := o.Namespace, "in organization "+o.Namespace
 	if namespace == j.Roster.SystemNamespace() {
@@ -112,6 +112,21 @@ func (j *judge) changePolicy() {
 				o, where, resource),
 		})
 	}
+}
+
+// span requires the right of a super-administrator for a new group that speaks across organizations, whatever it says at
+// first.
+func (j *judge) span() {
+	made, ok := j.request.New.(*accessv1alpha1.AccessGroup)
+	if !ok || !j.changed.created || made.Spec.Type != accessv1alpha1.GroupTypeSystem ||
+		made.Namespace != j.Roster.SystemNamespace() {
+		return
+	}
+	right := j.exempting()
+	right.Field = field.NewPath("spec", "type")
+	right.Reason = fmt.Sprintf("%s speaks across organizations: only who may grant the top system role creates such a group",
+		j.object())
+	j.Rights = append(j.Rights, right)
 }
 
 // own refuses what is wrong with the object whatever else there is, and what neither schema nor CEL can see.

@@ -99,7 +99,7 @@ func (s *situation) judge(t *testing.T, change string) *validation.Judgement {
 			request.Old = old
 		}
 	}
-	j, err := s.validator.Judge(request)
+	j, err := s.validator.Judge(t.Context(), request)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,23 +87,10 @@ func loses(before, after *resolve.Decision, application string) bool {
 }
 
 // brake refuses a change by which more users would have lost all access to an application, within ten minutes, than the
-// policy allows (docs/admission.md, revocation brake). What the change sets an end to counts as taken now.
-func (j *judge) brake(trial *roster.Trial) {
-	braked := map[string]bool{}
-	for name, o := range trial.Organizations {
-		braked[name] = len(limitsOf(o)) > 0
-	}
-	lost := taken{}
-	for i := range trial.Users {
-		u := &trial.Users[i]
-		if !braked[u.Namespace] {
-			continue
-		}
-		eachMoment(u, trial.Now, func(m *moment) bool {
-			lost.note(u, trial.Organizations[u.Namespace], m)
-			return true
-		})
-	}
+// policy allows (docs/admission.md, revocation brake). What the change sets an end to counts as taken now, and so does
+// the access of everybody whose application's document ends.
+func (j *judge) brake(trial *roster.Trial, lost taken) {
+	j.endOfDocument(trial, lost)
 	carrier := j.request.New
 	if carrier == nil {
 		carrier = j.request.Old
@@ -117,13 +104,25 @@ func (j *judge) brake(trial *roster.Trial) {
 	}
 }
 
+func (j *judge) endOfDocument(trial *roster.Trial, lost taken) {
+	o := trial.Organizations[trial.Object.Namespace]
+	if trial.Object.Kind != roster.KindApplicationAccess || !trial.Gone || o == nil || len(limitsOf(o)) == 0 {
+		return
+	}
+	j.Roster.EachDecision(trial.Object.Namespace, func(user string, d *resolve.Decision) {
+		if d.Application(trial.Object.Name).GivesAccess() {
+			lost.add(trial.Object.Namespace, trial.Object.Name, user)
+		}
+	})
+}
+
 // taken is who would lose all access: by organization, application and user.
 type taken map[string]map[string]map[string]struct{}
 
 // note takes in what the user loses at the moment: of the applications that are named, of those that the change names,
 // and of those that nothing does.
-func (t taken) note(u *roster.Tried, o *roster.TriedOrganization, m *moment) {
-	if o.After == nil { // no organization, no access
+func (t taken) note(trial *roster.Trial, u *roster.Tried, m *moment) {
+	if trial.Organizations[u.Namespace].After == nil { // no organization, no access
 		m = &moment{m.at, m.before, nothing(&u.Before, &u.After)}
 	}
 	var of []string // those of which something is said
@@ -137,7 +136,7 @@ func (t taken) note(u *roster.Tried, o *roster.TriedOrganization, m *moment) {
 		return
 	}
 	t.add(u.Namespace, "", u.User)
-	for _, name := range o.Applications {
+	for _, name := range trial.Organizations[u.Namespace].Applications {
 		if _, said := slices.BinarySearch(of, name); !said {
 			t.add(u.Namespace, name, u.User)
 		}
@@ -180,22 +179,22 @@ func (b *brake) at(application string, lost map[string]struct{}) {
 		return
 	}
 	for _, l := range limitsOf(b.trial.Organizations[b.organization]) {
-		most, what := l.most, fmt.Sprintf("%d users", l.most)
+		most, what := l.most, counted(l.most, "user")
 		if l.percent {
 			if b.holders == nil {
 				b.holders = b.Roster.Holders(b.organization)
 			}
 			holders := b.holders(application) + before
-			most, what = holders*l.most/100, fmt.Sprintf("%d percent of %d users", l.most, holders)
+			most, what = holders*l.most/100, fmt.Sprintf("%d percent of %s", l.most, counted(holders, "user"))
 		}
 		if all <= most {
 			continue
 		}
 		b.braked[b.organization+"/"+application] = struct{}{}
 		b.Braked = append(b.Braked, field.Forbidden(b.changed.path(""), fmt.Sprintf(
-			"%d users would lose all access to %s of organization %s, after %d within the last ten minutes: together more than "+
+			"%s would lose all access to %s of organization %s, after %d within the last ten minutes: together more than "+
 				"the %s that %s allows. If that is meant, annotate the object with %s: %q",
-			len(lost), nameOf(application), b.organization, before, what, l.source,
+			counted(len(lost), "user"), nameOf(application), b.organization, before, what, l.source,
 			accessv1alpha1.AnnotationAllowRevocation,
 			fmt.Sprintf("%d@%s", all, b.trial.Now.Add(time.Hour).UTC().Format(time.RFC3339)))))
 		return
@@ -264,3 +263,10 @@ func parseAllowance(value string) (allowance, error) {
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

@@ -14,21 +14,17 @@ type moment struct {
 	before, after *resolve.Decision
 }
 
-// eachMoment calls yield for now, and for every later instant at which a window that bears on the user opens or closes,
-// until it returns false. Between them nothing differs. A user of whom there is nothing to decide has no access.
-func eachMoment(u *roster.Tried, now time.Time, yield func(m *moment) bool) {
+// eachMoment calls yield for now, and for every later instant at which a window that bears on the user opens or closes.
+// Between them nothing differs. A user of whom there is nothing to decide has no access.
+func eachMoment(u *roster.Tried, now time.Time, yield func(m *moment)) {
 	if u.Before.Rules == nil && u.After.Rules == nil {
 		return
 	}
-	if !yield(&moment{now, decided(&u.Before, &u.After), decided(&u.After, &u.Before)}) {
-		return
-	}
+	yield(&moment{now, decided(&u.Before, &u.After), decided(&u.After, &u.Before)})
 	instants := append(resolve.Transitions(&u.Before.User, now), resolve.Transitions(&u.After.User, now)...)
 	slices.SortFunc(instants, time.Time.Compare)
 	for _, t := range slices.CompactFunc(instants, time.Time.Equal) {
-		if !yield(&moment{t, at(&u.Before, &u.After, t), at(&u.After, &u.Before, t)}) {
-			return
-		}
+		yield(&moment{t, at(&u.Before, &u.After, t), at(&u.After, &u.Before, t)})
 	}
 }
 

@@ -163,7 +163,7 @@ func (p *play) judge(c *change) *validation.Judgement {
 	validator := &validation.Validator{
 		Roster: p.roster, Settle: func() { p.roster.Settle(p.now) }, Losses: validation.NewLosses(),
 	}
-	j, err := validator.Judge(c.request)
+	j, err := validator.Judge(p.t.Context(), c.request)
 	if err != nil {
 		p.t.Fatal(err)
 	}

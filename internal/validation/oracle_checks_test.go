@@ -227,7 +227,9 @@ func (o *checksOracle) compareBrake() {
 				if application != anywhere && !f.named(s, application) {
 					continue
 				}
-				if access(s.was, application).Role != resolve.NoAccess && access(s.is, application).Role == resolve.NoAccess {
+				ends := made == nil && s.at.Equal(o.now) && o.endsDocument(where)
+				if access(s.was, application).Role != resolve.NoAccess &&
+					(ends || access(s.is, application).Role == resolve.NoAccess) {
 					if lost[where] == nil {
 						lost[where] = map[string]bool{}
 					}
@@ -257,6 +259,12 @@ func (o *checksOracle) compareBrake() {
 }
 
 // named says whether the application is one: it was, or something is said of it for the user.
+// endsDocument says whether the change takes away what asks for the application's document.
+func (o *checksOracle) endsDocument(where widened) bool {
+	gone, is := o.change.request.Old.(*accessv1alpha1.ApplicationAccess)
+	return is && gone.Namespace == where.organization && gone.Name == where.application
+}
+
 func (f *futures) named(s *standing, application string) bool {
 	if slices.Contains(f.before[0].Applications(s.organization), application) {
 		return true

@@ -9,19 +9,9 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// raise requires the rights to the roles that become effective, at any instant from now on, where they were lower
-// before (docs/admission.md, the right to grant).
-func (j *judge) raise(trial *roster.Trial) {
-	for i := range trial.Users {
-		u := &trial.Users[i]
-		eachMoment(u, trial.Now, func(m *moment) bool {
-			j.raiseAt(u, m, trial.Now)
-			return true
-		})
-	}
-}
-
-func (j *judge) raiseAt(u *roster.Tried, m *moment, now time.Time) {
+// raise requires the rights to the roles that become effective where they were lower before (docs/admission.md, the right
+// to grant).
+func (j *judge) raise(u *roster.Tried, m *moment, now time.Time) {
 	r := raised{u, m.at, now}
 	if m.after.OrganizationRole.Above(&m.before.OrganizationRole) {
 		j.requireRaised(r, ResourceOrganizationRoles, "", &m.before.OrganizationRole, &m.after.OrganizationRole)

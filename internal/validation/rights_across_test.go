@@ -6,6 +6,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// newSystemGroup is what makes it a super-administrator's to create such a group.
+const newSystemGroup = "grant systemroles SystemAdministrator @access-system"
+
 func TestRightsAcrossOrganizations(t *testing.T) {
 	for name, tc := range map[string]struct {
 		before, change string
@@ -24,6 +27,7 @@ spec:
   systemAccess: [{organization: "*", role: Observer}]
 `,
 			want: []string{
+				newSystemGroup,
 				"grant systemroles Observer @access-system",
 				"grant organizationroles Viewer @acme | grant systemroles Observer @access-system",
 				"grant applicationroles Viewer @acme | grant systemroles Observer @access-system",
@@ -41,6 +45,7 @@ spec:
     applicationAccess: [{application: red, role: Viewer}]
 `,
 			want: []string{
+				newSystemGroup,
 				"grant applicationroles/red Viewer @ | grant applicationroles Viewer @",
 				"grant organizationroles Editor @",
 			},
@@ -53,7 +58,7 @@ spec:
   members: [{user: pat}]
   systemAccess: [{organization: tomorrow, organizationRole: Editor}]
 `,
-			want: []string{"grant organizationroles Editor @tomorrow"},
+			want: []string{newSystemGroup, "grant organizationroles Editor @tomorrow"},
 		},
 		"an entry that made an exception": {
 			before: `
@@ -62,6 +67,29 @@ spec:
   type: System
   members: [{user: pat}]
   systemAccess: [{organization: "*", role: Observer}, {organization: acme, role: NoAccess}]
+`,
+			change: `
+AccessGroup access-system/observers
+spec:
+  type: System
+  members: [{user: pat}]
+  systemAccess: [{organization: "*", role: Observer}]
+`,
+			want: []string{"grant systemroles Observer @access-system"},
+		},
+		"a group that gives nothing yet": {
+			change: `
+AccessGroup access-system/later
+spec: {type: System}
+`,
+			want: []string{newSystemGroup},
+		},
+		"a member of one": {
+			before: `
+AccessGroup access-system/observers
+spec:
+  type: System
+  systemAccess: [{organization: "*", role: Observer}]
 `,
 			change: `
 AccessGroup access-system/observers

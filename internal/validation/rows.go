@@ -9,22 +9,16 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// widen requires the right to show more rows, at any instant from now on, to whoever has access before and after. Rows
-// that come with a role that is newly given come with the right to that role. A suspension hides no widening.
-func (j *judge) widen(trial *roster.Trial) {
-	for i := range trial.Users {
-		u := &trial.Users[i]
-		if u.Before.Rules == nil || u.After.Rules == nil {
-			continue
-		}
-		free := u
-		if barred(u.Before.Decision) || barred(u.After.Decision) {
-			free = withoutBars(u, trial.Now)
-		}
-		eachMoment(free, trial.Now, func(m *moment) bool {
-			j.widenAt(free, m, trial.Now)
-			return true
-		})
+// widen requires the right to show more rows to whoever has access before and after. Rows that come with a role that is
+// newly given come with the right to that role. A suspension hides no widening.
+func (j *judge) widen(u *roster.Tried, m *moment, now time.Time) {
+	switch {
+	case u.Before.Rules == nil || u.After.Rules == nil:
+	case !barred(u.Before.Decision) && !barred(u.After.Decision):
+		j.widenAt(u, m, now)
+	case m.at.Equal(now): // once: what follows has moments of its own
+		free := withoutBars(u, now)
+		eachMoment(free, now, func(m *moment) { j.widenAt(free, m, now) })
 	}
 }
 

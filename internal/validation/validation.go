@@ -4,6 +4,7 @@
 package validation
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"time"
@@ -63,9 +64,10 @@ const attempts = 20
 var ErrBehind = errors.New("the roster is behind what the API server tells; try again")
 
 // Judge says what there is to say about the request. The cost grows with the users whom the change touches, and with
-// their windows that will open or close. The roster stays as it is. The only error is [ErrBehind].
-func (v *Validator) Judge(request *Request) (*Judgement, error) {
-	j := newJudge(v, request)
+// their windows that will open or close. The roster stays as it is. The error is [ErrBehind], or that of a context that
+// ended before all was looked at.
+func (v *Validator) Judge(ctx context.Context, request *Request) (*Judgement, error) {
+	j := newJudge(ctx, v, request)
 	if request.Old != nil && request.Old.GetDeletionTimestamp() != nil {
 		return j.beingDeleted()
 	}
@@ -73,6 +75,7 @@ func (v *Validator) Judge(request *Request) (*Judgement, error) {
 	j.protect()
 	j.join()
 	j.changePolicy()
+	j.span()
 	if len(j.Errors) > 0 {
 		return j.done(), nil
 	}
@@ -107,7 +110,7 @@ func (j *judge) beingDeleted() (*Judgement, error) {
 		return j.done(), nil
 	}
 	j.changePolicy()
-	if err := j.try(j.request.Old, nil, j.weighRights); err != nil {
+	if err := j.try(j.request.Old, nil, j.weighRightsOnly); err != nil {
 		return nil, err
 	}
 	return j.done(), nil
@@ -118,6 +121,7 @@ type judge struct {
 	*Validator
 	Judgement
 
+	ctx     context.Context // of the one call of Judge that it is made for
 	request *Request
 	changed changes
 	needed  map[need]struct{}
@@ -125,9 +129,9 @@ type judge struct {
 	shown   shown
 }
 
-func newJudge(v *Validator, request *Request) *judge {
+func newJudge(ctx context.Context, v *Validator, request *Request) *judge {
 	return &judge{
-		Validator: v, Judgement: Judgement{Revisions: map[string]uint64{}},
+		ctx: ctx, Validator: v, Judgement: Judgement{Revisions: map[string]uint64{}},
 		request: request, changed: changesOf(request), needed: map[need]struct{}{}, braked: map[string]struct{}{},
 	}
 }
@@ -135,7 +139,7 @@ func newJudge(v *Validator, request *Request) *judge {
 // try looks at what the change from before to after would bring.
 func (j *judge) try(before, after client.Object, weigh func(*roster.Trial)) error {
 	for range attempts {
-		trial, settled := j.Roster.Try(before, after, j.request.Now)
+		trial, settled := j.Roster.Try(j.ctx, before, after, j.request.Now)
 		if settled {
 			for name := range trial.Organizations {
 				j.Organizations = append(j.Organizations, name)
@@ -146,27 +150,56 @@ func (j *judge) try(before, after client.Object, weigh func(*roster.Trial)) erro
 				}
 			}
 			weigh(trial)
-			return nil
+			return j.ctx.Err()
 		}
 		j.Settle()
 	}
 	return ErrBehind
 }
 
+// weigh looks once at every user whom the change touches, at every moment.
 func (j *judge) weigh(trial *roster.Trial) {
-	j.weighRights(trial)
-	j.checkConflicts(trial)
-	j.checkAdministrators(trial)
-	j.brake(trial)
+	watched, lost := watchers{}, taken{}
+	limited := map[string]bool{}
+	for name, o := range trial.Organizations {
+		limited[name] = len(limitsOf(o)) > 0
+	}
+	j.declare(trial)
+	j.each(trial, func(u *roster.Tried, m *moment) {
+		j.weighRights(trial, u, m)
+		j.checkConflicts(trial, u, m)
+		watched.note(trial, u, m)
+		if limited[u.Namespace] {
+			lost.note(trial, u, m)
+		}
+	})
+	j.checkAdministrators(trial, watched)
+	j.brake(trial, lost)
 }
 
-func (j *judge) weighRights(trial *roster.Trial) {
+// weighRightsOnly is what remains to be asked of who takes away the last finalizer.
+func (j *judge) weighRightsOnly(trial *roster.Trial) {
+	j.declare(trial)
+	j.each(trial, func(u *roster.Tried, m *moment) { j.weighRights(trial, u, m) })
+}
+
+func (j *judge) weighRights(trial *roster.Trial, u *roster.Tried, m *moment) {
 	// Who may change a policy may grant every role: what its users get by it takes nothing more.
 	if trial.Object.Kind != roster.KindAccessPolicy {
-		j.declare(trial)
-		j.raise(trial)
+		j.raise(u, m, trial.Now)
 	}
-	j.widen(trial)
+	j.widen(u, m, trial.Now)
+}
+
+// each calls yield for every user at every moment, as long as there is time.
+func (j *judge) each(trial *roster.Trial, yield func(u *roster.Tried, m *moment)) {
+	for i := range trial.Users {
+		if j.ctx.Err() != nil {
+			return
+		}
+		u := &trial.Users[i]
+		eachMoment(u, trial.Now, func(m *moment) { yield(u, m) })
+	}
 }
 
 func (j *judge) done() *Judgement {

@@ -28,7 +28,7 @@ const Path = "/validate-access-usher-dev-v1alpha1"
 const timeout = 9 * time.Second
 
 // Judge says what there is to say about a request. It is the Judge method of a validation.Validator.
-type Judge func(request *validation.Request) (*validation.Judgement, error)
+type Judge func(ctx context.Context, request *validation.Request) (*validation.Judgement, error)
 
 // Handler answers admission requests.
 type Handler struct {
@@ -68,6 +68,10 @@ func (h *Handler) Handle(ctx context.Context, review admission.Request) admissio
 	given, err := h.answer(ctx, &review.UserInfo, request)
 	if err != nil {
 		log.FromContext(ctx).Error(err, "no answer")
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = errors.New("the change touches too much to be judged in time: change less at once, or try again when less is going on")
+			return admission.Errored(http.StatusServiceUnavailable, err)
+		}
 		if errors.Is(err, validation.ErrBehind) {
 			return admission.Errored(http.StatusServiceUnavailable, err)
 		}
@@ -87,7 +91,7 @@ type answer struct {
 func (h *Handler) answer(
 	ctx context.Context, user *authenticationv1.UserInfo, request *validation.Request,
 ) (*answer, error) {
-	judgement, err := h.Judge(request)
+	judgement, err := h.Judge(ctx, request)
 	if err != nil {
 		return nil, fmt.Errorf("judging the change: %w", err)
 	}

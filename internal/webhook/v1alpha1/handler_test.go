@@ -97,14 +97,16 @@ func newHarness(t *testing.T) *harness {
 	options := roster.Options{SystemNamespace: "access-system"}
 	h.handler = &Handler{
 		Ready: h.ready,
-		Judge: func(r *validation.Request) (*validation.Judgement, error) {
+		Judge: func(_ context.Context, r *validation.Request) (*validation.Judgement, error) {
 			h.requests = append(h.requests, r)
 			return h.first(r)
 		},
 		Reviewer: h.reviews.reviewer(func() time.Time { return now }),
 		Live: NewLive(h.cluster.api, h.cluster.cached, roster.New(options), options,
 			func(r *roster.Roster) Judge {
-				return func(request *validation.Request) (*validation.Judgement, error) { return h.second(r, request) }
+				return func(_ context.Context, request *validation.Request) (*validation.Judgement, error) {
+					return h.second(r, request)
+				}
 			}),
 		Decoder: admission.NewDecoder(h.cluster.scheme),
 		Now:     func() time.Time { return now },
@@ -504,7 +506,9 @@ func TestLiveReads(t *testing.T) {
 		for _, o := range r.Objects("acme") {
 			got = append(got, o.Name)
 		}
-		return func(*validation.Request) (*validation.Judgement, error) { return &validation.Judgement{}, nil }
+		return func(context.Context, *validation.Request) (*validation.Judgement, error) {
+			return &validation.Judgement{}, nil
+		}
 	}
 	if _, err := h.handler.Live.Judge(t.Context(), &validation.Request{New: newGroup(), Now: now}, &validation.Judgement{}); err != nil {
 		t.Fatal(err)

@@ -78,7 +78,7 @@ func (l *Live) Judge(
 		}
 	}
 	fresh.Settle(request.Now)
-	return l.By(fresh)(request)
+	return l.By(fresh)(ctx, request)
 }
 
 // present is what the API server holds of a namespace: which objects, not what they say.
