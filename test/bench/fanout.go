@@ -9,6 +9,7 @@ import (
 // aFanOut is what came of changing the role that the largest group gives.
 type aFanOut struct {
 	documents, all []time.Duration // until the last document, and the last write at all
+	cpu            []time.Duration // of the manager
 	changes        []change        // of the last run
 	amplified      []amplified
 	missing        []float64 // users who were not in the document although they keep access
@@ -31,42 +32,59 @@ func (b *bench) fanOutRuns() int {
 // fanOut changes the role to and fro.
 func (l *lab) fanOut(ctx context.Context, runs int) (*aFanOut, error) {
 	f := &aFanOut{}
-	v := l.world.largest()
 	before, err := l.snapshot(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for run := range runs {
-		l.say.printf("fan-out: run %d of %d, the role that %d members get", run+1, runs, v.members)
-		gap, err := l.watchGap(ctx, v.application)
-		if err != nil {
+		l.say.printf("fan-out: run %d of %d, the role that %d members get", run+1, runs, l.world.largest().members)
+		if before, err = f.run(ctx, l, before, []string{"Editor", "Viewer"}[run%2]); err != nil {
 			return nil, err
 		}
-		requested, err := l.readRequests(ctx)
-		if err != nil {
-			return nil, err
-		}
-		at, err := l.setRole(ctx, v, []string{"Editor", "Viewer"}[run%2])
-		if err != nil {
-			return nil, err
-		}
-		if err := l.settle(ctx, "fan-out", at); err != nil {
-			return nil, err
-		}
-		events := l.observer.since(at)
-		documents, _ := lastOf(events, isDocument)
-		end, _ := lastOf(events, isAny)
-		f.documents, f.all = append(f.documents, documents.Sub(at)), append(f.all, end.Sub(at))
-		missing, states := gap.close()
-		f.missing, f.states = append(f.missing, float64(missing)), f.states+states
-		after, a, err := l.amplified(ctx, before, requested)
-		if err != nil {
-			return nil, err
-		}
-		f.amplified = append(f.amplified, a)
-		f.changes, before = difference(before, after), after
 	}
 	return f, nil
+}
+
+// run changes the role once, and returns what stands there then.
+func (f *aFanOut) run(ctx context.Context, l *lab, before snapshot, role string) (snapshot, error) {
+	v := l.world.largest()
+	gap, err := l.watchGap(ctx, v.application)
+	if err != nil {
+		return nil, err
+	}
+	requested, err := l.readRequests(ctx)
+	if err != nil {
+		return nil, err
+	}
+	idle, err := cpuTime(l.manager.PID())
+	if err != nil {
+		return nil, err
+	}
+	at, err := l.setRole(ctx, v, role)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.settle(ctx, "fan-out", at); err != nil {
+		return nil, err
+	}
+	busy, err := cpuTime(l.manager.PID())
+	if err != nil {
+		return nil, err
+	}
+	events := l.observer.since(at)
+	documents, _ := lastOf(events, isDocument)
+	end, _ := lastOf(events, isAny)
+	f.documents, f.all = append(f.documents, documents.Sub(at)), append(f.all, end.Sub(at))
+	f.cpu = append(f.cpu, busy-idle)
+	missing, states := gap.close()
+	f.missing, f.states = append(f.missing, float64(missing)), f.states+states
+	after, a, err := l.amplified(ctx, before, requested)
+	if err != nil {
+		return nil, err
+	}
+	f.amplified = append(f.amplified, a)
+	f.changes = difference(before, after)
+	return after, nil
 }
 
 // settle waits until nothing is written any more, and says how far it is.
@@ -123,6 +141,7 @@ func (b *bench) reportFanOut(ctx context.Context, f *aFanOut, c *costs) error {
 	b.report.add(
 		newFigure(fanOut, "Usher: last document", "s", seconds(f.documents)...),
 		newFigure(fanOut, "Usher: last write", "s", seconds(f.all)...),
+		newFigure(fanOut, "Usher: processor time", "s", seconds(f.cpu)...),
 		newFigure(fanOut, "bare client: last document", "s", seconds(documents)...),
 		newFigure(fanOut, "bare client: last write", "s", seconds(all)...),
 		newFigure(fanOut, "ratio, last document", "x", ratios(seconds(f.documents), seconds(documents))...),

@@ -20,6 +20,10 @@ apiserver_request_total{code="200",group="access.usher.dev",resource="accessgrou
 apiserver_request_total{code="201",group="access.usher.dev",resource="useraccesses",scope="resource",subresource="",verb="POST",version="v1alpha1"} 3
 apiserver_request_total{code="200",group="access.usher.dev",resource="useraccesses",scope="namespace",subresource="",verb="LIST",version="v1alpha1"} 4
 apiserver_request_total{code="0",group="access.usher.dev",resource="useraccesses",scope="namespace",subresource="",verb="WATCH",version="v1alpha1"} 5
+apiserver_request_total{code="201",group="events.k8s.io",resource="events",scope="resource",subresource="",verb="POST",version="v1"} 6
+# TYPE apiserver_flowcontrol_dispatched_requests_total counter
+apiserver_flowcontrol_dispatched_requests_total{flow_schema="service-accounts",priority_level="workload-low"} 26
+apiserver_flowcontrol_dispatched_requests_total{flow_schema="kube-system-service-accounts",priority_level="workload-high"} 999
 # TYPE apiserver_request_total_of_others counter
 apiserver_request_total_of_others{group="",resource="configmaps",verb="PUT"} 1000
 `
@@ -36,12 +40,14 @@ func TestRequestsOfTheManager(t *testing.T) {
 		{"POST", userAccess, ""}:       3,
 		{"LIST", userAccess, ""}:       4,
 		{"WATCH", userAccess, ""}:      5,
+		{"POST", events, ""}:           6,
+		dispatched:                     26,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("counted (-want +got):\n%s", diff)
 	}
-	if writes, reads := got.writes(), got.reads(); writes != 13 || reads != 4 {
-		t.Errorf("%d writes and %d reads, want 13 (the change of a group is somebody else's) and 4", writes, reads)
+	if writes, reads := got.writes(), got.reads(); writes != 13 || reads != 2 {
+		t.Errorf("%d writes and %d reads, want 13 (the change of a group is somebody else's) and 2", writes, reads)
 	}
 	since := got.minus(requests{{"PUT", configMaps, ""}: 8, {"PUT", groupAccess, "status"}: 1})
 	if writes := since.writes(); writes != 4 {

@@ -15,10 +15,19 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-const requestTotal = "apiserver_request_total"
+const (
+	requestTotal = "apiserver_request_total"
+	// dispatchedTotal counts by whom, but not what: the manager is the one service account outside of kube-system. The
+	// garbage collector, which reads the owners of whatever has one, is another.
+	dispatchedTotal  = "apiserver_flowcontrol_dispatched_requests_total"
+	managersRequests = "service-accounts"
+)
 
 // requests counts what the API server was asked for, of the resources that the manager reads and writes.
 type requests map[request]int
+
+// dispatched stands for all that the manager asked for.
+var dispatched = request{verb: "*", resource: "*"}
 
 // request is what requests are counted by.
 type request struct {
@@ -42,7 +51,7 @@ func (l *lab) readRequests(ctx context.Context) (requests, error) {
 
 func parseRequests(text []byte) (requests, error) {
 	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(onlyOf(requestTotal, text))
+	families, err := parser.TextToMetricFamilies(onlyOf(text, requestTotal, dispatchedTotal))
 	if err != nil {
 		return nil, fmt.Errorf("read the API server's metrics: %w", err)
 	}
@@ -50,13 +59,26 @@ func parseRequests(text []byte) (requests, error) {
 	for _, metric := range families[requestTotal].GetMetric() {
 		labels := labelsOf(metric)
 		r := request{labels["verb"], labels["resource"], labels["subresource"]}
-		if labels["group"] == accessv1alpha1.GroupVersion.Group ||
-			(labels["group"] == "" && slices.Contains([]string{configMaps, "namespaces"}, r.resource)) {
+		if slices.Contains(counts[labels["group"]], r.resource) {
 			counted[r] += int(metric.GetCounter().GetValue())
+		}
+	}
+	for _, metric := range families[dispatchedTotal].GetMetric() {
+		if labelsOf(metric)["flow_schema"] == managersRequests {
+			counted[dispatched] += int(metric.GetCounter().GetValue())
 		}
 	}
 	return counted, nil
 }
+
+// counts has the resources, by group, of which requests are counted.
+var counts = map[string][]string{
+	"":                                {configMaps, "namespaces"},
+	"events.k8s.io":                   {events},
+	accessv1alpha1.GroupVersion.Group: {userAccess, groupAccess, appAccess, policies},
+}
+
+const events = "events"
 
 func labelsOf(metric *dto.Metric) map[string]string {
 	labels := map[string]string{}
@@ -66,12 +88,14 @@ func labelsOf(metric *dto.Metric) map[string]string {
 	return labels
 }
 
-// onlyOf keeps the lines of one metric: there are a hundred times as many.
-func onlyOf(name string, text []byte) io.Reader {
+// onlyOf keeps the lines of some metrics: there are a hundred times as many.
+func onlyOf(text []byte, names ...string) io.Reader {
 	var kept bytes.Buffer
 	for line := range bytes.Lines(text) {
-		if bytes.HasPrefix(line, []byte(name+"{")) || bytes.HasPrefix(line, []byte("# TYPE "+name+" ")) {
-			kept.Write(line)
+		for _, name := range names {
+			if bytes.HasPrefix(line, []byte(name+"{")) || bytes.HasPrefix(line, []byte("# TYPE "+name+" ")) {
+				kept.Write(line)
+			}
 		}
 	}
 	return &kept
@@ -89,27 +113,29 @@ func (r requests) minus(before requests) requests {
 }
 
 // writes counts the writes that the manager may make: what is declared is written by others, but for materialized
-// UserAccess objects, and those it creates and deletes.
+// UserAccess objects, which it creates and deletes. Events are told apart.
 func (r requests) writes() int {
 	count := 0
 	for key, n := range r {
-		switch key.verb {
-		case "POST", "PUT", "PATCH", "APPLY", "DELETE":
-			if key.resource == configMaps || key.resource == userAccess || key.subresource == "status" {
-				count += n
-			}
+		if key.isWrite() && (key.resource == configMaps || key.resource == userAccess || key.subresource == "status") {
+			count += n
 		}
 	}
 	return count
 }
 
-// reads counts what a client reads that does not trust its watch.
+func (r request) isWrite() bool {
+	return slices.Contains([]string{"POST", "PUT", "PATCH", "APPLY", "DELETE"}, r.verb)
+}
+
+// reads counts what the manager asked for besides: what a client reads that does not trust its watch. A watch that ended
+// was begun again.
 func (r requests) reads() int {
-	count := 0
+	others := r.writes()
 	for key, n := range r {
-		if key.verb == "GET" || key.verb == "LIST" {
-			count += n
+		if key.verb == "WATCH" || (key.resource == events && key.isWrite()) {
+			others += n
 		}
 	}
-	return count
+	return max(0, r[dispatched]-others)
 }

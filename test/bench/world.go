@@ -131,8 +131,9 @@ func (w *world) addWaves() {
 	w.groups = append(w.groups, administrators, joined)
 }
 
-// neighbours are as many groups as give the reserved applications to those who are in no wave.
-func (w *world) neighbours() int { return w.size.Groups / 50 }
+// neighbours are as many groups as give the reserved applications to those who are in no wave, to about two of three of
+// them: a group that goes leaves a document behind in which there are others.
+func (w *world) neighbours() int { return w.size.Groups / 10 }
 
 // addGroups adds the groups that are there beside the special ones, without members.
 func (w *world) addGroups(random *rand.Rand) {
