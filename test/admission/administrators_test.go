@@ -93,7 +93,8 @@ var _ = Describe("The last administrator", func() {
 		Entry("below another top of the ladder", administered,
 			"AccessPolicy default\nspec: {crossObjectChecks: MODE, organizationRoles: [{name: Owner}, {name: Administrator}]}",
 			SpecTimeout(longest)),
-		Entry("blocked above", administered, "AccessGroup "+systemNamespace+"/$org-block\nspec: "+
+		Entry("blocked above", administered+"---\nAccessGroup "+systemNamespace+"/$org-block\nspec: "+
+			"{type: System, systemAccess: [{organization: $org, role: NoAccess}]}", "AccessGroup "+systemNamespace+"/$org-block\nspec: "+
 			"{type: System, members: [{user: ana-$org}], systemAccess: [{organization: $org, role: NoAccess}]}", SpecTimeout(longest)),
 	)
 

@@ -67,7 +67,7 @@ var _ = Describe("The revocation brake", func() {
 			settled(ctx, organization)
 		}
 		causes := refused(granter.do(ctx, organization, viewers("a")))
-		Expect(causes[0].Message).To(ContainSubstring("1 users would lose all access"))
+		Expect(causes[0].Message).To(ContainSubstring("1 user would lose all access"))
 		Expect(causes[0].Message).To(ContainSubstring("after 2 within the last ten minutes"))
 	}, SpecTimeout(longest))
 })

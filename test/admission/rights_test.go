@@ -158,7 +158,7 @@ spec:
 		Entry("turn checks off", "AccessPolicy default\nspec: {crossObjectChecks: Deny}",
 			"AccessPolicy default\nspec: {crossObjectChecks: Ignore}", "spec.crossObjectChecks", SpecTimeout(longest)),
 		Entry("delete a policy", "AccessPolicy default\nspec: {individualAccess: Combined}", "delete AccessPolicy default",
-			"spec", SpecTimeout(longest)),
+			"metadata.name", SpecTimeout(longest)),
 	)
 
 	It("may change in a policy what nothing rests on", func(ctx SpecContext) {
@@ -173,9 +173,18 @@ spec:
 		declare(ctx, organization, standing)
 		change := "AccessGroup " + systemNamespace + "/$org-new\nspec:\n  type: System\n  members: [{user: sam}]\n  systemAccess: [" +
 			entry + "]"
+		rights := []string{`grant systemroles.grants.access.usher.dev "SystemAdministrator" in namespace "access-system"`}
+		if right != "" {
+			rights = append(rights, expand(organization, right))
+		}
 		causes := refused(team.do(ctx, organization, change))
-		lineOf(causes[0], expand(organization, right))
+		Expect(causes[0].Field).To(Equal("spec.type"))
+		for i, right := range rights {
+			lineOf(causes[i], right)
+		}
 	},
+		Entry("the right to the top system role", "{organization: $org, organizationRole: Editor}", "", SpecTimeout(longest)),
+		Entry("it where the group only takes", "{organization: $org, role: NoAccess}", "", SpecTimeout(longest)),
 		Entry("the right to a system role", "{organization: $org, role: Observer}",
 			`grant systemroles.grants.access.usher.dev "Observer" in namespace "access-system"`, SpecTimeout(longest)),
 		Entry("the right in every organization", `{organization: "*", applicationAccess: [{application: finance, role: Editor}]}`,

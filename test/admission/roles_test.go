@@ -123,6 +123,6 @@ var _ = Describe("The shipped role", func() {
 		organization, account := holder(ctx, "organization-administrator", false)
 		account.allow(ctx, systemNamespace, mayWrite("accessgroups"))
 		lineOf(refused(account.try(ctx, organization, givesAbove("organization: $org, role: Observer")))[0],
-			`grant systemroles.grants.access.usher.dev "Observer" in namespace "access-system"`)
+			`grant systemroles.grants.access.usher.dev "SystemAdministrator" in namespace "access-system"`)
 	}, SpecTimeout(longest))
 })
