@@ -185,7 +185,7 @@ func leave(p *plan, all []outcome, onlyAsked bool) {
 func outcomeOf(c *objects.Change, err error, dryRun bool) outcome {
 	made := outcome{object: c.Name(), state: stateApplied, failed: err != nil}
 	var status apierrors.APIStatus
-	var meanwhile *changedMeanwhile
+	var meanwhile *meanwhileError
 	switch {
 	case err == nil && dryRun:
 		made.state = stateServer
@@ -217,10 +217,10 @@ func (w *writing) heard(c *objects.Change, written *objects.Written) {
 	}
 }
 
-// changedMeanwhile says that an object is no longer what the difference was shown for.
-type changedMeanwhile struct{ what string }
+// meanwhileError says that an object is no longer what the difference was shown for.
+type meanwhileError struct{ what string }
 
-func (e *changedMeanwhile) Error() string { return e.what }
+func (e *meanwhileError) Error() string { return e.what }
 
 // attempt writes one object. Where it is another version by now but says the same, the write is made for that one.
 func (w *writing) attempt(ctx context.Context, writer *objects.Writer, c *objects.Change, dryRun bool) (*objects.Written, error) {
@@ -232,16 +232,16 @@ func (w *writing) attempt(ctx context.Context, writer *objects.Writer, c *object
 		now, readErr := writer.Read(ctx, c.After)
 		switch {
 		case apierrors.IsNotFound(readErr):
-			return nil, &changedMeanwhile{"it was deleted while this command ran; nothing was written to it"}
+			return nil, &meanwhileError{"it was deleted while this command ran; nothing was written to it"}
 		case readErr != nil:
 			return nil, fmt.Errorf("%w; and it could not be read again: %w", err, readErr)
 		case now.GetUID() != c.Before.GetUID() || !sameDeclaration(now, c.Before.Object):
-			return nil, &changedMeanwhile{fmt.Sprintf("somebody changed it while this command ran (generation %d, was %d), "+
+			return nil, &meanwhileError{fmt.Sprintf("somebody changed it while this command ran (generation %d, was %d), "+
 				"and the difference above is not right any more; run the command again", now.GetGeneration(), c.Before.GetGeneration())}
 		}
 		c.Before.Object = now
 	}
-	return nil, &changedMeanwhile{"it is written to all the time; run the command again"}
+	return nil, &meanwhileError{"it is written to all the time; run the command again"}
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

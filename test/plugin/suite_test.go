@@ -104,11 +104,15 @@ func newOrganization(ctx context.Context) string {
 	organizations++
 	name := fmt.Sprintf("org-%d", organizations)
 	createNamespace(ctx, name)
-	DeferCleanup(func(ctx SpecContext) {
-		gone := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
-		Expect(client.IgnoreNotFound(kube.Delete(ctx, gone))).To(Succeed())
-	})
+	DeferCleanup(dropNamespace, name)
 	return name
+}
+
+// dropNamespace lets the namespace go, without waiting until it has.
+func dropNamespace(ctx context.Context, name string) {
+	GinkgoHelper()
+	gone := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	Expect(client.IgnoreNotFound(kube.Delete(ctx, gone))).To(Succeed())
 }
 
 // answer is what a command showed.

@@ -33,7 +33,7 @@ spec:
 func managerOf(g *accessv1alpha1.AccessGroup, name string) string {
 	for _, entry := range g.ManagedFields {
 		if entry.Manager == name && entry.Subresource == "" {
-			return string(entry.FieldsV1.Raw)
+			return entry.FieldsV1.GetRawString()
 		}
 	}
 	return ""

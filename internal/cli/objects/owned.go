@@ -1,7 +1,6 @@
 package objects
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 
@@ -29,7 +28,7 @@ func ownerships(o client.Object) ([]ownership, error) {
 			continue
 		}
 		fields := &fieldpath.Set{}
-		if err := fields.FromJSON(bytes.NewReader(entry.FieldsV1.Raw)); err != nil {
+		if err := fields.FromJSON(entry.FieldsV1.GetRawReader()); err != nil {
 			return nil, fmt.Errorf("%s: read the fields that %s manages: %w", Name(o), entry.Manager, err)
 		}
 		all = append(all, ownership{entry.Manager, entry.Operation, fields})

@@ -372,6 +372,6 @@ func compareNames(a, b string) int {
 	case n >= 0:
 		return 1
 	default:
-		return bytes.Compare([]byte(a), []byte(b))
+		return strings.Compare(a, b)
 	}
 }
