@@ -105,6 +105,10 @@ func (l *lab) amplified(ctx context.Context, before snapshot, requested requests
 		return nil, amplified{}, err
 	}
 	made := now.minus(requested)
+	if made[dispatched] < made.writes() {
+		return nil, amplified{}, fmt.Errorf("of %d writes the API server counts %d under flow schema %s: its configuration is another one",
+			made.writes(), made[dispatched], managersRequests)
+	}
 	return after, amplified{len(difference(before, after)), made.writes(), made.reads()}, nil
 }
 

@@ -74,11 +74,12 @@ func parseRequests(text []byte) (requests, error) {
 // counts has the resources, by group, of which requests are counted.
 var counts = map[string][]string{
 	"":                                {configMaps, "namespaces"},
-	"events.k8s.io":                   {events},
+	"events.k8s.io":                   {told},
 	accessv1alpha1.GroupVersion.Group: {userAccess, groupAccess, appAccess, policies},
 }
 
-const events = "events"
+// told is what the manager says of objects beside their status.
+const told = "events"
 
 func labelsOf(metric *dto.Metric) map[string]string {
 	labels := map[string]string{}
@@ -133,7 +134,7 @@ func (r request) isWrite() bool {
 func (r requests) reads() int {
 	others := r.writes()
 	for key, n := range r {
-		if key.verb == "WATCH" || (key.resource == events && key.isWrite()) {
+		if key.verb == "WATCH" || (key.resource == told && key.isWrite()) {
 			others += n
 		}
 	}
