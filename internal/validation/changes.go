@@ -29,7 +29,7 @@ type changes struct {
 func changesOf(request *Request) changes {
 	switch {
 	case request.Old == nil:
-		return changes{created: true}
+		return changes{created: true, owned: len(request.New.GetOwnerReferences()) > 0}
 	case request.New == nil:
 		return changes{deleted: true}
 	}

@@ -100,18 +100,37 @@ func (j *judge) changePolicy() {
 		}
 		at = field.NewPath("spec", j.changed.fields[i])
 	}
-	namespace, where := o.Namespace, "in organization "+o.Namespace
+	where := "in organization " + o.Namespace
+	if o.Namespace == j.Roster.SystemNamespace() {
+		where = "in every organization"
+	}
+	j.requireAny(at, fmt.Sprintf("%s says what every grant %s comes to: who changes it must be allowed to grant any of the",
+		o, where))
+}
+
+// requireAny requires the right to grant every role where the object is, or from the system namespace everywhere.
+func (j *judge) requireAny(at *field.Path, reason string) {
+	namespace := j.object().Namespace
 	if namespace == j.Roster.SystemNamespace() {
-		namespace, where = "", "in every organization"
+		namespace = ""
 	}
 	for _, resource := range []string{ResourceApplicationRoles, ResourceOrganizationRoles, ResourceSystemRoles} {
 		j.Rights = append(j.Rights, Right{
 			AnyOf: []Attributes{{Verb: VerbGrant, Group: GrantsGroup, Resource: resource, Namespace: namespace}},
-			Field: at,
-			Reason: fmt.Sprintf("%s says what every grant %s comes to: who changes it must be allowed to grant any of the %s",
-				o, where, resource),
+			Field: at, Reason: reason + " " + resource,
 		})
 	}
+}
+
+// handOver requires the same for an object that gets an owner: the garbage collector takes it away some day, whatever
+// somebody gets by that, and nobody is asked then.
+func (j *judge) handOver() {
+	o := j.object()
+	if !j.changed.owned || o.Kind == roster.KindAccessPolicy {
+		return // of a policy it is required for any change
+	}
+	j.requireAny(field.NewPath("metadata", "ownerReferences"), fmt.Sprintf(
+		"%s would go with its owner, whatever somebody gets by that: who gives it one must be allowed to grant any of the", o))
 }
 
 // span requires the right of a super-administrator for a new group that speaks across organizations, whatever it says at

@@ -121,11 +121,6 @@ spec:
 }
 
 func TestRightsToAPolicy(t *testing.T) {
-	all := func(namespace string) []string {
-		return []string{
-			"grant applicationroles @" + namespace, "grant organizationroles @" + namespace, "grant systemroles @" + namespace,
-		}
-	}
 	const before = `
 AccessPolicy acme/default
 spec: {conflictResolution: MostRestrictive, userConfigMaps: Enabled}
@@ -134,13 +129,13 @@ spec: {conflictResolution: MostRestrictive, userConfigMaps: Enabled}
 		before, change string
 		want           []string
 	}{
-		"created":  {"", before, all("acme")},
-		"deleted":  {before, "delete AccessPolicy acme/default", all("acme")},
-		"strategy": {before, "AccessPolicy acme/default\nspec: {conflictResolution: MostPermissive, userConfigMaps: Enabled}", all("acme")},
-		"a guard":  {before, "AccessPolicy acme/default\nspec: {conflictResolution: MostRestrictive, userConfigMaps: Enabled, crossObjectChecks: Ignore}", all("acme")},
+		"created":  {"", before, anyRole("acme")},
+		"deleted":  {before, "delete AccessPolicy acme/default", anyRole("acme")},
+		"strategy": {before, "AccessPolicy acme/default\nspec: {conflictResolution: MostPermissive, userConfigMaps: Enabled}", anyRole("acme")},
+		"a guard":  {before, "AccessPolicy acme/default\nspec: {conflictResolution: MostRestrictive, userConfigMaps: Enabled, crossObjectChecks: Ignore}", anyRole("acme")},
 		"on its way out, its last finalizer": {
 			"AccessPolicy acme/default\nmetadata: {deletionTimestamp: \"2026-05-31T00:00:00Z\", finalizers: [example.org/held]}\nspec: {}",
-			"AccessPolicy acme/default\nmetadata: {deletionTimestamp: \"2026-05-31T00:00:00Z\"}\nspec: {}", all("acme"),
+			"AccessPolicy acme/default\nmetadata: {deletionTimestamp: \"2026-05-31T00:00:00Z\"}\nspec: {}", anyRole("acme"),
 		},
 		"on its way out, another finalizer": {
 			"AccessPolicy acme/default\nmetadata: {deletionTimestamp: \"2026-05-31T00:00:00Z\", finalizers: [example.org/held]}\nspec: {}",
@@ -150,7 +145,11 @@ spec: {conflictResolution: MostRestrictive, userConfigMaps: Enabled}
 		"what is published only": {
 			before, "AccessPolicy acme/default\nspec: {conflictResolution: MostRestrictive, userConfigMaps: Disabled}", []string{},
 		},
-		"of the platform": {"", "AccessPolicy access-system/default\nspec: {}", all("")},
+		"given an owner": {
+			before, "AccessPolicy acme/default\nmetadata: {ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: any, uid: any}]}\n" +
+				"spec: {conflictResolution: MostRestrictive, userConfigMaps: Enabled}", anyRole("acme"),
+		},
+		"of the platform": {"", "AccessPolicy access-system/default\nspec: {}", anyRole("")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			j := situate(t, tc.before).judge(t, tc.change)

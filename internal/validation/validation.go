@@ -76,6 +76,7 @@ func (v *Validator) Judge(ctx context.Context, request *Request) (*Judgement, er
 	j.join()
 	j.changePolicy()
 	j.span()
+	j.handOver()
 	if len(j.Errors) > 0 {
 		return j.done(), nil
 	}
@@ -85,8 +86,8 @@ func (v *Validator) Judge(ctx context.Context, request *Request) (*Judgement, er
 			return nil, err
 		}
 	}
-	if j.changed.owned {
-		// Its end is the owner's from now on, and nobody is asked then.
+	if j.changed.owned && request.Old != nil {
+		// Its end is the owner's from now on: what it would bring now is told now.
 		j.changed.pointing = field.NewPath("metadata", "ownerReferences")
 		if err := j.try(request.Old, nil, j.weigh); err != nil {
 			return nil, err
