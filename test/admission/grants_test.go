@@ -279,13 +279,6 @@ spec:
 		Entry("a restricting group deleted in the foreground", path{
 			givingAndRestricting, "delete AccessGroup restricting in the foreground", "metadata.name",
 		}, SpecTimeout(longest)),
-		Entry("an owner for a restricting group to go with", path{givingAndRestricting, `
-AccessGroup restricting
-metadata: {ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: none, uid: 11111111-2222-3333-4444-555555555555}]}
-spec:
-  members: [{user: pat}]
-  applicationAccess: [{application: finance, role: Viewer}]
-`, "metadata.ownerReferences"}, SpecTimeout(longest)),
 	)
 })
 

@@ -2,6 +2,7 @@ package admission_test
 
 import (
 	"fmt"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -107,6 +108,27 @@ spec:
 		Expect(kube.Get(ctx, client.ObjectKey{Namespace: organization, Name: "restricting"}, newGroup(organization, ""))).To(Succeed())
 		team.allow(ctx, organization, mayGrant([]string{"applicationroles/finance"}, "Administrator"))
 		Expect(all()).To(Succeed())
+	}, SpecTimeout(longest))
+
+	It("cannot have the garbage collector take away what restricts", func(ctx SpecContext) {
+		organization, team := newTeam(ctx)
+		declare(ctx, organization, standing+"---\n"+givingAndRestricting)
+		const owned = `
+AccessGroup restricting
+metadata: {ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: none, uid: 11111111-2222-3333-4444-555555555555}]}
+spec:
+  members: [{user: pat}]
+  applicationAccess: [{application: finance, role: Viewer}]
+`
+		for _, change := range []string{owned, strings.Replace(owned, "restricting", "new", 1)} {
+			causes := refused(team.do(ctx, organization, change))
+			Expect(len(causes)).To(BeNumerically(">=", 3), "any role of each of the three ladders")
+			for i, resource := range []string{"applicationroles", "organizationroles", "systemroles"} {
+				Expect(causes[i].Field).To(Equal("metadata.ownerReferences"))
+				Expect(causes[i].Message).To(ContainSubstring(
+					`takes the right to grant ` + resource + `.grants.access.usher.dev in namespace "` + organization + `"`))
+			}
+		}
 	}, SpecTimeout(longest))
 
 	It("cannot free what somebody else deleted of its last finalizer", func(ctx SpecContext) {
