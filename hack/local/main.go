@@ -19,6 +19,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
 	"github.com/usher-dev/usher/test/cluster"
 )
 
@@ -31,6 +34,8 @@ const (
 )
 
 func main() {
+	// What controller-runtime logs is for operators; a person reads the steps. Without a logger it complains.
+	log.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
