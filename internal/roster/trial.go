@@ -83,7 +83,15 @@ type Trial struct {
 // ends, the trial does too, with part of them.
 func (r *Roster) Try(ctx context.Context, before, after client.Object, now time.Time) (*Trial, bool) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer func() {
+		if failure := recover(); failure != nil {
+			// Left half-way, the roster holds what is only tried. Nobody may read it any more: the lock stays, and the process
+			// ends, by a goroutine in which no server recovers. What starts next knows the objects as they are.
+			go panic(failure)
+			panic(failure)
+		}
+		r.mu.Unlock()
+	}()
 	now = now.UTC().Truncate(time.Second)
 	if r.now.After(now) {
 		now = r.now
