@@ -41,13 +41,36 @@ func Diff(before, after *Roster) []Difference {
 	return differences
 }
 
-// ChangedApplications lists the applications to which the access differs, among those given, in their order. A nil
-// decision gives no access.
+// ChangedApplications lists the applications to which the access differs, among those given, which are sorted, in their
+// order. A nil decision gives no access. The cost grows with what the decisions say, and with the applications only where
+// the access to those of which they say nothing differs.
 func ChangedApplications(before, after *resolve.Decision, applications []string) []string {
 	var changed []string
-	for _, name := range applications {
-		if !sameAccess(before, after, name) {
+	if before == nil || after == nil || !before.Default.Equal(&after.Default) {
+		for _, name := range applications {
+			if !sameAccess(before, after, name) {
+				changed = append(changed, name)
+			}
+		}
+		return changed
+	}
+	was, is := before.Applications, after.Applications
+	note := func(name string, a, b *resolve.Access) {
+		if _, given := slices.BinarySearch(applications, name); given && !a.Equal(b) {
 			changed = append(changed, name)
+		}
+	}
+	for len(was)+len(is) > 0 {
+		switch {
+		case len(is) == 0 || (len(was) > 0 && was[0].Application < is[0].Application):
+			note(was[0].Application, &was[0].Access, &after.Default)
+			was = was[1:]
+		case len(was) == 0 || is[0].Application < was[0].Application:
+			note(is[0].Application, &before.Default, &is[0].Access)
+			is = is[1:]
+		default:
+			note(was[0].Application, &was[0].Access, &is[0].Access)
+			was, is = was[1:], is[1:]
 		}
 	}
 	return changed
