@@ -15,8 +15,8 @@ LDFLAGS := -X github.com/usher-dev/usher/internal/app.Version=$(VERSION) \
 	-X github.com/usher-dev/usher/internal/cli.Version=$(VERSION)
 
 # Each has its own go.mod; the first is Usher.
-MODULES := . hack/controlplane hack/controlplane/etcd hack/tools test/formats
-LINTED := . hack/controlplane test/formats
+MODULES := . hack/controlplane hack/controlplane/etcd hack/tools test/browser test/formats
+LINTED := . hack/controlplane test/browser test/formats
 
 SAMPLES ?= config/samples
 FUZZTIME ?= 10s
@@ -66,7 +66,6 @@ generate: $(CONTROLLER_GEN) ## Generate the deep copy functions of the API types
 manifests: $(CONTROLLER_GEN) ## Generate CRDs, the manager's roles and the webhook configuration from markers.
 	$(call say,generating manifests)
 	$(CONTROLLER_GEN) crd paths=./api/v1alpha1/... output:crd:dir=config/crd/bases
-	@cp config/crd/bases/*.yaml internal/cli/schema/
 	$(CONTROLLER_GEN) rbac:roleName=manager-role paths=./internal/... output:rbac:dir=config/rbac
 	$(CONTROLLER_GEN) webhook paths=./internal/webhook/... output:webhook:dir=config/webhook
 
@@ -105,6 +104,7 @@ test-unit: ## Run the tests that need no control plane.
 	@go test $(TESTFLAGS) -timeout=10m $(RACE) $$(go list ./... | grep -E '$(RACED)')
 	@go test -C hack/controlplane $(TESTFLAGS) -timeout=10m ./...
 	@go test -C test/formats $(TESTFLAGS) -timeout=10m ./...
+	@go test -C test/browser $(TESTFLAGS) -timeout=10m -count=1 ./...
 
 # Two at a time: each package runs control planes of its own.
 .PHONY: test-integration

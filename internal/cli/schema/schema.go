@@ -6,8 +6,8 @@ package schema
 
 import (
 	"context"
-	"embed"
 	"fmt"
+	"io/fs"
 	"slices"
 	"sync"
 
@@ -26,10 +26,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/config/crd"
 )
-
-//go:embed *.yaml
-var definitions embed.FS
 
 // kind is the schema of one kind.
 type kind struct {
@@ -40,22 +38,22 @@ type kind struct {
 
 // load reads the definitions. Compiling their rules takes a moment, and is done once.
 var load = sync.OnceValues(func() (map[string]*kind, error) {
-	files, err := definitions.ReadDir(".")
+	files, err := fs.Glob(crd.Definitions, "bases/*.yaml")
 	if err != nil {
 		return nil, err
 	}
 	kinds := map[string]*kind{}
 	for _, file := range files {
-		text, err := definitions.ReadFile(file.Name())
+		text, err := crd.Definitions.ReadFile(file)
 		if err != nil {
 			return nil, err
 		}
 		var definition apiextensionsv1.CustomResourceDefinition
 		if err := yaml.UnmarshalStrict(text, &definition); err != nil {
-			return nil, fmt.Errorf("%s: %w", file.Name(), err)
+			return nil, fmt.Errorf("%s: %w", file, err)
 		}
 		if kinds[definition.Spec.Names.Kind], err = newKind(&definition); err != nil {
-			return nil, fmt.Errorf("%s: %w", file.Name(), err)
+			return nil, fmt.Errorf("%s: %w", file, err)
 		}
 	}
 	return kinds, nil

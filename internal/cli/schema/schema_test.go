@@ -1,9 +1,6 @@
 package schema_test
 
 import (
-	"bytes"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -11,23 +8,6 @@ import (
 
 	"github.com/usher-dev/usher/internal/cli/schema"
 )
-
-func TestTheDefinitionsAreThoseThatAreInstalled(t *testing.T) {
-	installed, err := filepath.Glob("../../../config/crd/bases/*.yaml")
-	if err != nil || len(installed) != 4 {
-		t.Fatalf("%d definitions, %v", len(installed), err)
-	}
-	for _, path := range installed {
-		want, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := os.ReadFile(filepath.Base(path))
-		if err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%s is another one than in config/crd/bases (make manifests copies it); %v", filepath.Base(path), err)
-		}
-	}
-}
 
 const group = `apiVersion: access.usher.dev/v1alpha1
 kind: AccessGroup
