@@ -91,7 +91,7 @@ func body(s *Section) template.HTML {
 		for j := range row.Cells {
 			c := &row.Cells[j]
 			if j == 0 {
-				b.WriteString(`<th scope="row">` + escaped(c.Text) + "</th>")
+				b.WriteString(`<th scope="row">` + breakable(c.Text) + "</th>")
 				continue
 			}
 			b.WriteString(`<td data-column="` + columns[j] + `"`)
@@ -101,9 +101,9 @@ func body(s *Section) template.HTML {
 			if c.Faint {
 				b.WriteString(` class="none"`)
 			}
-			b.WriteString(">" + escaped(c.Text))
+			b.WriteString(">" + breakable(c.Text))
 			if c.Reason != "" {
-				b.WriteString("<small>" + escaped(c.Reason) + "</small>")
+				b.WriteString("<small>" + breakable(c.Reason) + "</small>")
 			}
 			b.WriteString("</td>")
 		}
@@ -111,6 +111,9 @@ func body(s *Section) template.HTML {
 	}
 	return template.HTML(b.String())
 }
+
+// breakable is safe as text, and lets a line end after a slash: names of objects are long, and have no spaces.
+func breakable(text string) string { return strings.ReplaceAll(escaped(text), "/", "/<wbr>") }
 
 // escaped is safe as text and as the value of a quoted attribute.
 func escaped(text string) string { return template.HTMLEscapeString(terminal.Escape(text)) }

@@ -46,7 +46,12 @@
     });
   });
   [search, section, role].forEach((field) => field.addEventListener("input", show));
-  reasons.addEventListener("input", () => document.body.classList.toggle("reasons", reasons.checked));
+  const tell = () => document.body.classList.toggle("reasons", reasons.checked);
+  reasons.addEventListener("input", tell);
   document.querySelector("form").addEventListener("submit", (event) => event.preventDefault());
+  // Without this script there is no field, and every reason is shown.
+  document.querySelector("form").hidden = false;
+  reasons.closest("label").hidden = document.querySelector("small") === null;
+  tell();
   show();
 })();
