@@ -94,6 +94,8 @@ type audit struct {
 	Beginning       []userGrant `json:"beginning"`
 	WithoutGrant    []account   `json:"accountsWithoutGrant"`
 	Unresolved      []remark    `json:"unresolvedReferences"`
+	// granted has the users with a grant that counts.
+	granted map[string]bool
 }
 
 // auditOf counts in one organization.
@@ -117,9 +119,9 @@ type userBar struct {
 	bar
 }
 
-// account is a declared UserAccess.
+// account is a declared UserAccess. One of the system namespace is of no organization.
 type account struct {
-	Organization string `json:"organization"`
+	Organization string `json:"organization,omitempty"`
 	User         string `json:"user"`
 	Object       string `json:"object"`
 }
@@ -129,6 +131,7 @@ func newAudit(w *world, organizations []string, days int) *audit {
 		At: w.now, Days: days, SystemNamespace: w.SystemNamespace(), Organizations: []auditOf{}, Holdings: []holding{},
 		Protected: []userGrant{}, SystemLevel: []userGrant{}, Conflicts: []conflict{}, Exclusions: []exclusion{},
 		Barred: []userBar{}, Ending: []holding{}, Beginning: []userGrant{}, WithoutGrant: []account{}, Unresolved: []remark{},
+		granted: map[string]bool{},
 	}
 	for _, p := range w.set.Problems {
 		a.Incomplete = append(a.Incomplete, p.String())
@@ -150,6 +153,10 @@ func newAudit(w *world, organizations []string, days int) *audit {
 	}
 	if len(organizations) > 0 {
 		a.addUnresolved(w, w.SystemNamespace())
+	}
+	// Of one organization alone it is not known what the others give.
+	if w.scope == "" {
+		a.addSystemAccounts(w)
 	}
 	return a
 }
@@ -182,6 +189,7 @@ func (a *audit) addUser(w *world, organization, user string) {
 		counts = a.addGrant(organization, user, &e.Grants[i], deadline) || counts
 	}
 	if counts {
+		a.granted[user] = true
 		return
 	}
 	for _, name := range w.UserAccesses(organization, user) {
@@ -209,6 +217,19 @@ func (a *audit) addGrant(organization, user string, g *grant, deadline time.Time
 		a.SystemLevel = append(a.SystemLevel, of)
 	}
 	return true
+}
+
+// addSystemAccounts lists those of the system namespace whose users have no grant in any organization.
+func (a *audit) addSystemAccounts(w *world) {
+	for _, o := range w.Objects(a.SystemNamespace) {
+		if o.Kind != roster.KindUserAccess {
+			continue
+		}
+		user := string(w.UserAccess(o.Namespace, o.Name).Spec.User)
+		if !a.granted[user] {
+			a.WithoutGrant = append(a.WithoutGrant, account{User: user, Object: o.String()})
+		}
+	}
 }
 
 func (a *audit) addUnresolved(w *world, namespace string) {

@@ -18,6 +18,8 @@ func TestReportOnTheSamples(t *testing.T) {
 		"report -f test/cases/22-protected-system-administrator.yaml",
 		"report -f test/cases/24-duplicate-users.yaml",
 		"report -f test/cases/28-being-deleted.yaml",
+		"report -o csv -f internal/cli/testdata/accounts",
+		"report -o csv -n acme -f internal/cli/testdata/accounts",
 	)
 	golden(t, "report-page.golden", "report -o html --days 4000"+samples)
 }
