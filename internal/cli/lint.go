@@ -24,6 +24,7 @@ type lint struct {
 	options *options
 	output  *output
 	strict  bool
+	rights  bool
 }
 
 func newLint(o *options) *cobra.Command {
@@ -34,8 +35,8 @@ func newLint(o *options) *cobra.Command {
 		Long: `Says what admission would say of the objects of files, with file and line and without a cluster: what the schemas of the
 kinds and their rules refuse, what takes two objects to be wrong, and what admission would warn of.
 
-The objects are taken for all that there is, and for new. Who may grant what is not looked at: that is for the cluster
-to say.
+The objects are taken for all that there is, and for new. Who may grant what is for the cluster to say; --rights lists
+which rights it takes to create each object, the others being there.
 
 Exit code: 0 nothing to refuse, 1 something to refuse (with --strict also something to warn of), 2 error.`,
 		Example: `  # In the checks of a pull request
@@ -49,6 +50,7 @@ Exit code: 0 nothing to refuse, 1 something to refuse (with --strict also someth
 	}
 	l.output = newOutput(command, asText, asJSON)
 	command.Flags().BoolVar(&l.strict, "strict", false, "Exit with 1 for warnings, too")
+	command.Flags().BoolVar(&l.rights, "rights", false, "Also list the rights that it takes to create each object, the others being there")
 	return command
 }
 
@@ -56,12 +58,15 @@ Exit code: 0 nothing to refuse, 1 something to refuse (with --strict also someth
 const (
 	severityError   = "error"
 	severityWarning = "warning"
+	severityRight   = "right" // nothing wrong: what it takes
 )
 
 // finding is one thing to say. Its JSON is a contract.
 type finding struct {
 	Severity string `json:"severity"`
 	remark
+	// AnyOf are the rights of which one is enough, the narrowest first.
+	AnyOf []attributes `json:"anyOf,omitempty"`
 }
 
 func (l *lint) run(ctx context.Context) error {
@@ -89,7 +94,7 @@ func (l *lint) run(ctx context.Context) error {
 	}
 	findings := []finding{}
 	for _, p := range problems {
-		findings = append(findings, finding{severityError, remark{
+		findings = append(findings, finding{Severity: severityError, remark: remark{
 			File: p.Origin.File, Line: p.Origin.Line, Message: p.Err.Error(),
 		}})
 	}
@@ -97,13 +102,18 @@ func (l *lint) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if !l.rights {
+		found = slices.DeleteFunc(found, func(f finding) bool { return f.Severity == severityRight })
+	}
 	progress.Done()
 	return l.write(sorted(append(findings, found...)))
 }
 
 func (l *lint) write(findings []finding) error {
 	s := &l.options.streams
-	refused := slices.ContainsFunc(findings, func(f finding) bool { return f.Severity == severityError || l.strict })
+	refused := slices.ContainsFunc(findings, func(f finding) bool {
+		return f.Severity == severityError || f.Severity == severityWarning && l.strict
+	})
 	if l.output.format == asJSON {
 		if err := writeJSON(s, findings); err != nil {
 			return err
@@ -121,8 +131,11 @@ func writeFindings(s *terminal.Streams, findings []finding) error {
 	for i := range findings {
 		f := &findings[i]
 		style := terminal.Yellow
-		if f.Severity == severityError {
+		switch f.Severity {
+		case severityError:
 			style = terminal.Red
+		case severityRight:
+			style = terminal.Bold
 		}
 		at := ""
 		if f.File != "" {
@@ -186,6 +199,7 @@ func (w *world) lintObject(ctx context.Context, o *objects.Object) ([]finding, e
 		return nil, err
 	}
 	var warnings []string
+	var rights []validation.Right
 	if len(refused) == 0 {
 		validator := &validation.Validator{Roster: w.Roster, Settle: func() { w.Settle(w.now) }}
 		judgement, err := validator.Judge(ctx, &validation.Request{New: o.Object, Now: w.now})
@@ -193,7 +207,7 @@ func (w *world) lintObject(ctx context.Context, o *objects.Object) ([]finding, e
 			return nil, err
 		}
 		refused = slices.Concat(judgement.Errors, judgement.Braked, judgement.Refusals)
-		warnings = judgement.Warnings
+		warnings, rights = judgement.Warnings, judgement.Rights
 	}
 	var findings []finding
 	for _, e := range refused {
@@ -206,6 +220,9 @@ func (w *world) lintObject(ctx context.Context, o *objects.Object) ([]finding, e
 		}
 		at, message := fieldOf(text)
 		findings = append(findings, newFinding(o, severityWarning, at, message))
+	}
+	for i := range rights {
+		findings = append(findings, newRight(o, &rights[i]))
 	}
 	return findings, nil
 }
@@ -230,7 +247,7 @@ func isPolicy(o client.Object) bool {
 }
 
 func newFinding(o *objects.Object, severity, at, message string) finding {
-	f := finding{severity, remark{Object: objects.Name(o.Object), Field: at, Message: message}}
+	f := finding{Severity: severity, remark: remark{Object: objects.Name(o.Object), Field: at, Message: message}}
 	f.place(o, at)
 	return f
 }

@@ -20,6 +20,8 @@ func TestLintOnTheSamples(t *testing.T) {
 		"lint -f test/cases/24-duplicate-users.yaml",
 		"lint -f test/cases/25-system-role-unmapped.yaml",
 		"lint -f test/cases/34-policy-fallback.yaml",
+		"lint --rights --strict -f test/cases/05-admin-keeps-privilege.yaml",
+		"lint --rights -o json -f test/cases/05-admin-keeps-privilege.yaml",
 		"lint",
 		"lint -f none",
 	)
