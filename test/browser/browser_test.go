@@ -208,7 +208,7 @@ func (p *tab) expect(t *testing.T, expression string, want any) {
 	}
 	wanted := strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&").Replace(string(text))
 	script := fmt.Sprintf(`new Promise((done) => {
-		const end = performance.now() + 5000;
+		const end = performance.now() + 20000;
 		const look = () => {
 			if (JSON.stringify(%s) === %s) done(true);
 			else if (performance.now() > end) done(false);
