@@ -70,5 +70,8 @@ func actsInJSON(r rune) bool { return r != '\n' && r != '\t' && acts(r) }
 
 // acts says whether a terminal may do something else on the character than show it.
 func acts(r rune) bool {
+	if r < utf8.RuneSelf { // most text, and a report is long
+		return unicode.IsControl(r)
+	}
 	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)
 }
