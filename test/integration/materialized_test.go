@@ -10,11 +10,25 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/usher-dev/usher/api/document"
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
+
+// collectorIsCurrent returns when the garbage collector knows who owns the namespace's ConfigMaps now: it takes their
+// changes in one after the other, and one that it has to delete comes last. What it does not yet know to be owned, it does
+// not orphan.
+func (n namespace) collectorIsCurrent(ctx context.Context) {
+	GinkgoHelper()
+	last := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
+		Namespace: n.name, Name: "nobody-owns-this",
+		OwnerReferences: []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: "nobody", UID: "00000000-0000-0000-0000-000000000001"}},
+	}}
+	Expect(kube.Create(ctx, last)).To(Succeed())
+	eventually(ctx, n.absent("ConfigMap", last.Name))
+}
 
 // accounts checks which UserAccess objects the namespace has: "name" for a declared one, "name*" for a materialized one.
 func (n namespace) accounts(want ...string) check {
@@ -120,6 +134,7 @@ var _ = Describe("A materialized UserAccess", func() {
 		stays()
 
 		By("taking the declared one away, and its ConfigMap not with it")
+		o.collectorIsCurrent(ctx)
 		_, err := plane.Kubectl(ctx, "-n", o.name, "delete", "useraccess", "ana", "--cascade=orphan", garbageCollected)
 		Expect(err).NotTo(HaveOccurred())
 		eventually(ctx, all(o.accounts(materialized(ana)), o.owner(userMap(ana), "UserAccess", userName(ana)), o.holds(ana, "red", "Editor")))
