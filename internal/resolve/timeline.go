@@ -37,3 +37,23 @@ func (d *Decision) SameRungs(e *Decision) bool {
 	return d.OrganizationRole.rung == e.OrganizationRole.rung && d.Default.rung == e.Default.rung &&
 		slices.EqualFunc(d.Applications, e.Applications, func(a, b ApplicationAccess) bool { return a.rung == b.rung })
 }
+
+// EachApplication calls yield, by name, for every application of which either decision says something of its own, with
+// the access before and after. It walks both lists once: there may be a hundred applications for each of thousands of
+// users.
+func EachApplication(before, after *Decision, yield func(name string, before, after *Access)) {
+	was, is := before.Applications, after.Applications
+	for len(was)+len(is) > 0 {
+		switch {
+		case len(is) == 0 || (len(was) > 0 && was[0].Application < is[0].Application):
+			yield(was[0].Application, &was[0].Access, &after.Default)
+			was = was[1:]
+		case len(was) == 0 || is[0].Application < was[0].Application:
+			yield(is[0].Application, &before.Default, &is[0].Access)
+			is = is[1:]
+		default:
+			yield(was[0].Application, &was[0].Access, &is[0].Access)
+			was, is = was[1:], is[1:]
+		}
+	}
+}

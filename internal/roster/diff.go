@@ -54,25 +54,11 @@ func ChangedApplications(before, after *resolve.Decision, applications []string)
 		}
 		return changed
 	}
-	was, is := before.Applications, after.Applications
-	note := func(name string, a, b *resolve.Access) {
-		if _, given := slices.BinarySearch(applications, name); given && !a.Equal(b) {
+	resolve.EachApplication(before, after, func(name string, was, is *resolve.Access) {
+		if _, given := slices.BinarySearch(applications, name); given && !was.Equal(is) {
 			changed = append(changed, name)
 		}
-	}
-	for len(was)+len(is) > 0 {
-		switch {
-		case len(is) == 0 || (len(was) > 0 && was[0].Application < is[0].Application):
-			note(was[0].Application, &was[0].Access, &after.Default)
-			was = was[1:]
-		case len(was) == 0 || is[0].Application < was[0].Application:
-			note(is[0].Application, &before.Default, &is[0].Access)
-			is = is[1:]
-		default:
-			note(was[0].Application, &was[0].Access, &is[0].Access)
-			was, is = was[1:], is[1:]
-		}
-	}
+	})
 	return changed
 }
 

@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"strings"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
@@ -28,6 +30,20 @@ type Object struct {
 
 // String returns Kind/namespace/name, the form in which decisions name sources.
 func (o Object) String() string { return string(o.Kind) + "/" + o.Namespace + "/" + o.Name }
+
+// ObjectOf names the object, which is of one of the four kinds.
+func ObjectOf(o client.Object) Object {
+	kind := KindAccessPolicy
+	switch o.(type) {
+	case *accessv1alpha1.AccessGroup:
+		kind = KindAccessGroup
+	case *accessv1alpha1.UserAccess:
+		kind = KindUserAccess
+	case *accessv1alpha1.ApplicationAccess:
+		kind = KindApplicationAccess
+	}
+	return Object{kind, o.GetNamespace(), o.GetName()}
+}
 
 // ParseObject is the reverse of [Object.String].
 func ParseObject(source string) (Object, bool) {

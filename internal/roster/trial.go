@@ -104,9 +104,9 @@ func (r *Roster) Try(ctx context.Context, before, after client.Object, now time.
 		found: &Trial{Now: now, Organizations: map[string]*TriedOrganization{}}, users: map[Account]*Tried{},
 	}
 	if t.after != nil {
-		t.object = objectOf(t.after)
+		t.object = ObjectOf(t.after)
 	} else {
-		t.object = objectOf(t.before)
+		t.object = ObjectOf(t.before)
 	}
 	t.found.Object, t.found.Gone = t.object, t.after == nil
 	t.run()
@@ -258,19 +258,6 @@ func (r *Roster) lookup(o Object) client.Object {
 		}
 	}
 	return nil
-}
-
-func objectOf(o client.Object) Object {
-	kind := KindAccessPolicy
-	switch o.(type) {
-	case *accessv1alpha1.AccessGroup:
-		kind = KindAccessGroup
-	case *accessv1alpha1.UserAccess:
-		kind = KindUserAccess
-	case *accessv1alpha1.ApplicationAccess:
-		kind = KindApplicationAccess
-	}
-	return Object{kind, o.GetNamespace(), o.GetName()}
 }
 
 // involve finds, with the change laid over the index, which namespaces and users it touches. was says whether the

@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
@@ -83,24 +82,11 @@ func (c *changes) path(user string) *field.Path {
 	}
 }
 
-func objectOf(o client.Object) roster.Object {
-	kind := roster.KindAccessPolicy
-	switch o.(type) {
-	case *accessv1alpha1.AccessGroup:
-		kind = roster.KindAccessGroup
-	case *accessv1alpha1.UserAccess:
-		kind = roster.KindUserAccess
-	case *accessv1alpha1.ApplicationAccess:
-		kind = roster.KindApplicationAccess
-	}
-	return roster.Object{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName()}
-}
-
 func (j *judge) object() roster.Object {
 	if j.request.New != nil {
-		return objectOf(j.request.New)
+		return roster.ObjectOf(j.request.New)
 	}
-	return objectOf(j.request.Old)
+	return roster.ObjectOf(j.request.Old)
 }
 
 // deletedAt returns the object as it is while finalizers hold it.

@@ -126,7 +126,7 @@ func (t taken) note(trial *roster.Trial, u *roster.Tried, m *moment) {
 		m = &moment{m.at, m.before, nothing(&u.Before, &u.After)}
 	}
 	var of []string // those of which something is said
-	m.applications(func(name string, before, after *resolve.Access) {
+	resolve.EachApplication(m.before, m.after, func(name string, before, after *resolve.Access) {
 		of = append(of, name)
 		if before.GivesAccess() && !after.GivesAccess() {
 			t.add(u.Namespace, name, u.User)

@@ -52,22 +52,3 @@ func nothing(s, other *roster.Standing) *resolve.Decision {
 	d := rules.At(&resolve.User{}, time.Time{})
 	return &d
 }
-
-// applications calls yield, by name, for every application of which either decision says something of its own, with the
-// access before and after. It walks both lists once: there may be a hundred applications for each of thousands of users.
-func (m *moment) applications(yield func(name string, before, after *resolve.Access)) {
-	was, is := m.before.Applications, m.after.Applications
-	for len(was)+len(is) > 0 {
-		switch {
-		case len(is) == 0 || (len(was) > 0 && was[0].Application < is[0].Application):
-			yield(was[0].Application, &was[0].Access, &m.after.Default)
-			was = was[1:]
-		case len(was) == 0 || is[0].Application < was[0].Application:
-			yield(is[0].Application, &m.before.Default, &is[0].Access)
-			is = is[1:]
-		default:
-			yield(was[0].Application, &was[0].Access, &is[0].Access)
-			was, is = was[1:], is[1:]
-		}
-	}
-}

@@ -21,7 +21,7 @@ func (j *judge) raise(u *roster.Tried, m *moment, now time.Time) {
 	if falls {
 		j.requireRaised(r, ResourceApplicationRoles, resolve.AnyApplication, &m.before.Default.Outcome, &fallback.Outcome)
 	}
-	m.applications(func(name string, before, after *resolve.Access) {
+	resolve.EachApplication(m.before, m.after, func(name string, before, after *resolve.Access) {
 		// Who may give the role everywhere may give it here.
 		if !after.Above(&before.Outcome) || (falls && after.Role == fallback.Role && after.Source == fallback.Source) {
 			return

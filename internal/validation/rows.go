@@ -43,7 +43,7 @@ func (j *judge) widenAt(u *roster.Tried, m *moment, now time.Time) {
 		j.requireRows(u, "", m.at, now)
 		return // whoever may widen all may widen each
 	}
-	m.applications(func(name string, before, after *resolve.Access) {
+	resolve.EachApplication(m.before, m.after, func(name string, before, after *resolve.Access) {
 		if wider(before, after) {
 			j.requireRows(u, name, m.at, now)
 		}

@@ -177,7 +177,7 @@ func (j *judge) warnOfNaming(made *accessv1alpha1.AccessGroup) {
 	if len(groups)+len(users) == 0 {
 		return
 	}
-	j.warning("%s is named already and gives what it gives to them, too: %s", objectOf(made),
+	j.warning("%s is named already and gives what it gives to them, too: %s", roster.ObjectOf(made),
 		strings.Join(append(some("group", groups), some("user", users)...), "; "))
 }
 
