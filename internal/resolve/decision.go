@@ -101,8 +101,9 @@ type Decision struct {
 	// Default is the access to any application that nothing names.
 	Default Access
 	// Applications is sorted by name and has the applications of which something is said for this user; in every
-	// other one the access is Default. See [Decision.Application].
-	Applications []ApplicationAccess
+	// other one the access is Default. See [Decision.Application]. Its elements are shared with other decisions and must
+	// not be changed.
+	Applications []*ApplicationAccess
 
 	Conflicts  []Conflict
 	Exclusions []Exclusion
@@ -125,7 +126,7 @@ func (d *Decision) Application(name string) *Access {
 
 // Equal says whether the two accesses are the same to a reader and for the same reason.
 func (a *Access) Equal(b *Access) bool {
-	return a.Outcome.equal(&b.Outcome) && sameFilters(a.Filters, b.Filters)
+	return a == b || (a.Outcome.equal(&b.Outcome) && sameFilters(a.Filters, b.Filters))
 }
 
 // Equal says whether two decisions are the same, reasons and reports included.
@@ -134,8 +135,8 @@ func (d *Decision) Equal(e *Decision) bool {
 		d.OrganizationRole.equal(&e.OrganizationRole) &&
 		d.Default.Equal(&e.Default) &&
 		d.Enters == e.Enters && d.EntersNotAfter.Equal(e.EntersNotAfter) && d.Next.Equal(e.Next) &&
-		slices.EqualFunc(d.Applications, e.Applications, func(a, b ApplicationAccess) bool {
-			return a.Application == b.Application && a.Equal(&b.Access)
+		slices.EqualFunc(d.Applications, e.Applications, func(a, b *ApplicationAccess) bool {
+			return a == b || (a.Application == b.Application && a.Equal(&b.Access))
 		}) &&
 		slices.EqualFunc(d.Conflicts, e.Conflicts, Conflict.Equal) &&
 		slices.EqualFunc(d.Exclusions, e.Exclusions, func(a, b Exclusion) bool {
@@ -153,7 +154,7 @@ func (o *Outcome) equal(p *Outcome) bool {
 	return o.Role == p.Role && o.Rule == p.Rule && o.Source == p.Source && o.NotAfter.Equal(p.NotAfter)
 }
 
-func compareApplication(a ApplicationAccess, name string) int {
+func compareApplication(a *ApplicationAccess, name string) int {
 	return strings.Compare(a.Application, name)
 }
 

@@ -59,10 +59,10 @@ func (o *Organization) Explain(p Person, applications []string, now time.Time) E
 		}
 	}
 	e := Explanation{Decision: o.Resolve(&u, now), Bars: heldBars(p.Bars, now)}
-	g := collect(o, &u, now)
-	inGroup := slices.ContainsFunc(g.groups, func(b *Bound) bool { return b.group })
+	var c collection
+	g := c.collect(o, &u, now)
 	for _, c := range p.Claims {
-		e.Grants = append(e.Grants, o.explainClaim(&c, inGroup, now)...)
+		e.Grants = append(e.Grants, o.explainClaim(&c, g.inGroup, now)...)
 	}
 	slices.SortStableFunc(e.Grants, compareGrants)
 	e.derive(o, &g, applications)
@@ -148,10 +148,11 @@ func (e *Explanation) derive(o *Organization, g *grants, applications []string) 
 		Broad:    o.chosen(g.organization, o.rules.Strategy, o.organizationRole),
 		System:   o.chosen(g.systemOrganization, o.rules.SystemStrategy, o.organizationRole),
 		Combined: o.organizationOutcome(g),
-		Floor:    o.isFloor(choose(g.systemOrganization, o.rules.SystemStrategy)),
 	}
+	atTop := choose(g.systemOrganization, o.rules.SystemStrategy)
+	e.Organization.Floor = o.isFloor(&atTop)
 	own := choose(g.organization, o.rules.Strategy)
-	r, rule, source := o.combine(local{choice: own, rule: o.scopeRule(own)}, choice{})
+	r, rule, source := o.combine(o.localOf(&own), choice{})
 	e.Organization.Local = Outcome{Role: o.organizationRole(r), Rule: rule, Source: source, rung: r}
 
 	e.Default = o.derivation(g, "", &at)
@@ -163,12 +164,12 @@ func (e *Explanation) derive(o *Organization, g *grants, applications []string) 
 // derivation is R5, R7 and R9 for one application; an empty name stands for one that nothing names.
 func (o *Organization) derivation(g *grants, application string, at *instant) Derivation {
 	var tier []grant
+	var specific choice
 	for i := range g.specific {
 		if application != "" && g.specific[i].application == application {
-			tier = g.specific[i].grants
+			tier, specific = g.specific[i].grants, g.specific[i].choice
 		}
 	}
-	specific := choose(tier, o.rules.Strategy)
 	broad := choose(g.broad, o.rules.Strategy)
 	system := choose(g.systemApplication, o.rules.SystemStrategy)
 	_, hidden := slices.BinarySearch(o.hideUnmatched, application)
@@ -178,14 +179,14 @@ func (o *Organization) derivation(g *grants, application string, at *instant) De
 		Broad:          o.chosen(g.broad, o.rules.Strategy, o.applicationRole),
 		System:         o.chosen(g.systemApplication, o.rules.SystemStrategy, o.applicationRole),
 		Local:          o.applicationOutcome(specific, broad, choice{}),
-		Floor:          o.isFloor(system),
+		Floor:          o.isFloor(&system),
 		Combined:       o.applicationOutcome(specific, broad, system),
 		HidesUnmatched: hidden,
 	}
 	if application != "" && at.application(application).Rule == RuleExclusiveAccess {
 		d.Excluded = o.excluding(at, application)
 	}
-	for _, b := range g.groups {
+	for _, b := range g.speaking {
 		if own := b.rowsOf(application); own != nil {
 			d.Rows = append(d.Rows, ContributedRows{b.name, Rows{application, *own}})
 		} else if b.anyRows != nil {
@@ -211,16 +212,12 @@ func (o *Organization) excluding(at *instant, application string) *Exclusion {
 	return nil
 }
 
-func (o *Organization) isFloor(system choice) bool {
-	return o.rules.SystemStrategy == MostPermissive || (system.isProtected && system.protected <= system.rung)
-}
-
 func (o *Organization) chosen(scope []grant, s Strategy, name func(rung) string) Choice {
 	c := choose(scope, s)
 	if !c.has {
 		return Choice{Rule: RuleNoGrant}
 	}
-	made := Choice{Role: name(c.rung), Source: c.source, Rule: ruleOf(c, s)}
+	made := Choice{Role: name(c.rung), Source: c.source(), Rule: ruleOf(&c, s)}
 	for _, g := range scope {
 		made.Grants = append(made.Grants, WeighedGrant{SourceRole{g.source.name, name(g.rung)}, g.protected})
 	}

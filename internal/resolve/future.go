@@ -27,6 +27,9 @@ func transitions(u *User, now time.Time) []time.Time {
 		for _, w := range u.Holdings[i].Windows {
 			add(w)
 		}
+		if !b.timed {
+			continue
+		}
 		for j := range b.broad {
 			add(b.broad[j].window)
 		}
@@ -41,7 +44,7 @@ func transitions(u *User, now time.Time) []time.Time {
 // mayFall says whether anything is left whose end is not known.
 func (d *Decision) mayFall() bool {
 	return (d.Enters && d.EntersNotAfter.IsZero()) || d.OrganizationRole.mayFall() || d.Default.mayFall() ||
-		slices.ContainsFunc(d.Applications, func(a ApplicationAccess) bool { return a.mayFall() })
+		slices.ContainsFunc(d.Applications, func(a *ApplicationAccess) bool { return a.mayFall() })
 }
 
 func (o *Outcome) mayFall() bool { return o.GivesAccess() && o.NotAfter.IsZero() }
@@ -52,13 +55,19 @@ func (d *Decision) fallAt(t time.Time, future *instant) {
 	for i := range future.applications {
 		name := future.applications[i].Application
 		if at, found := slices.BinarySearchFunc(d.Applications, name, compareApplication); !found {
-			d.Applications = slices.Insert(d.Applications, at, ApplicationAccess{name, d.Default})
+			d.Applications = slices.Insert(d.Applications, at, &ApplicationAccess{name, d.Default})
 		}
 	}
-	for i := range d.Applications {
-		d.Applications[i].fallAt(t, future.application(d.Applications[i].Application))
+	for i, a := range d.Applications {
+		if a.fallsTo(future.application(a.Application)) {
+			fallen := *a
+			fallen.NotAfter = t
+			d.Applications[i] = &fallen
+		}
 	}
-	d.Default.fallAt(t, &future.fallback)
+	if d.Default.fallsTo(&future.fallback) {
+		d.Default.NotAfter = t
+	}
 	if d.OrganizationRole.mayFall() && future.organization.rung > d.OrganizationRole.rung {
 		d.OrganizationRole.NotAfter = t
 	}
@@ -69,8 +78,6 @@ func (d *Decision) fallAt(t time.Time, future *instant) {
 	}
 }
 
-func (a *Access) fallAt(t time.Time, future *Access) {
-	if a.mayFall() && (future.rung > a.rung || !sameFilters(a.Filters, future.Filters)) {
-		a.NotAfter = t
-	}
+func (a *Access) fallsTo(future *Access) bool {
+	return a != future && a.mayFall() && (future.rung > a.rung || !sameFilters(a.Filters, future.Filters))
 }

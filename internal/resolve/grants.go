@@ -2,25 +2,24 @@ package resolve
 
 import (
 	"slices"
+	"sync"
 	"time"
 )
 
 // grant is one role that counts for the user at an instant.
 type grant struct {
-	source    *Bound
-	rung      rung
-	protected bool
-}
-
-type specificGrant struct {
-	application string
-	grant
+	application string // in the scope of one
+	source      *Bound
+	alone       *ApplicationAccess // in the scope of one application
+	rung        rung
+	protected   bool
 }
 
 // specificTier is the scope of one application.
 type specificTier struct {
 	application string
 	grants      []grant
+	choice      choice
 }
 
 // grants is all that counts for one user at one instant, by scope (docs/rules.md R2, R3).
@@ -31,65 +30,71 @@ type grants struct {
 	specific           []specificTier // sorted by application
 	systemApplication  []grant        // what the system-scope roles mean in applications
 	systemOrganization []grant        // and of the organization
-	groups             []*Bound
+	inGroup            bool           // a group takes the place of individual grants (R3)
+	speaking           []*Bound       // groups that say something about rows
 
 	anyFilters      []Filter // of every application that no data permission names, once anyFiltersKnown
 	anyFiltersKnown bool
 }
 
-func collect(o *Organization, u *User, t time.Time) grants {
-	g := grants{groups: make([]*Bound, 0, len(u.Holdings))}
-	var specific []specificGrant
-	inGroup := false
+// collection is memory for grants of one user after the other, of which nothing is kept.
+type collection struct {
+	specific []grant
+	tiers    []specificTier
+}
+
+func (c *collection) collect(o *Organization, u *User, t time.Time) grants {
+	var g grants
 	for i := range u.Holdings {
 		b := u.Holdings[i].Source
-		if b != nil && b.origin == OrganizationGroup && contains(u.Holdings[i].Windows, t) {
+		if b == nil {
+			continue
+		}
+		if b.origin == OrganizationGroup && contains(u.Holdings[i].Windows, t) {
 			g.held = true
-			g.groups = append(g.groups, b)
-			inGroup = inGroup || b.group
+			g.inGroup = g.inGroup || b.group
+			if len(b.rows) > 0 || b.anyRows != nil {
+				g.speaking = append(g.speaking, b)
+			}
 		}
 	}
+	c.specific = c.specific[:0]
 	for i := range u.Holdings {
 		b := u.Holdings[i].Source
 		if b == nil || !contains(u.Holdings[i].Windows, t) {
 			continue
 		}
-		onlyProtected := b.origin == Individual && inGroup && !o.rules.Combined
+		onlyProtected := b.origin == Individual && g.inGroup && !o.rules.Combined
 		g.add(o, b, t, onlyProtected)
-		specific = b.appendSpecific(specific, t, onlyProtected)
+		for j := range b.specific {
+			if bg := &b.specific[j]; bg.counts(t, onlyProtected) {
+				c.specific = append(c.specific, grant{bg.application, b, bg.alone, bg.rung, bg.protected})
+			}
+		}
 	}
-	g.held = g.held || len(specific) > 0
-	g.specific = tiersOf(specific)
+	g.held = g.held || len(c.specific) > 0
+	c.cut(o.rules.Strategy)
+	g.specific = c.tiers
 	return g
 }
 
-func (b *Bound) appendSpecific(to []specificGrant, t time.Time, onlyProtected bool) []specificGrant {
-	for i := range b.specific {
-		if bg := &b.specific[i]; bg.counts(t, onlyProtected) {
-			to = append(to, specificGrant{bg.application, grant{b, bg.rung, bg.protected}})
+// cut sorts the specific grants, cuts them by application, and chooses in each.
+func (c *collection) cut(strategy Strategy) {
+	slices.SortFunc(c.specific, func(a, b grant) int { return compareStrings(a.application, b.application) })
+	c.tiers = c.tiers[:0]
+	begin := 0
+	for end := range c.specific {
+		name := c.specific[end].application
+		if end+1 == len(c.specific) || c.specific[end+1].application != name {
+			scope := c.specific[begin : end+1]
+			c.tiers = append(c.tiers, specificTier{name, scope, choose(scope, strategy)})
+			begin = end + 1
 		}
 	}
-	return to
 }
 
-// tiersOf sorts the grants and cuts them by application; the tiers share one array.
-func tiersOf(specific []specificGrant) []specificTier {
-	if len(specific) == 0 {
-		return nil
-	}
-	slices.SortStableFunc(specific, func(a, b specificGrant) int { return compareStrings(a.application, b.application) })
-	all := make([]grant, 0, len(specific))
-	tiers := make([]specificTier, 0, len(specific))
-	begin := 0
-	for i := range specific {
-		all = append(all, specific[i].grant)
-		if i+1 == len(specific) || specific[i+1].application != specific[i].application {
-			tiers = append(tiers, specificTier{specific[i].application, all[begin:]})
-			begin = len(all)
-		}
-	}
-	return tiers
-}
+// collections serve resolving, which does it for tens of thousands of users at a time.
+var collections = sync.Pool{New: func() any { return &collection{} }}
 
 // add takes the grants of the other scopes that count at t; onlyProtected is the Fallback of R3.
 func (g *grants) add(o *Organization, b *Bound, t time.Time, onlyProtected bool) {
@@ -97,7 +102,7 @@ func (g *grants) add(o *Organization, b *Bound, t time.Time, onlyProtected bool)
 		if onlyProtected && !bg.protected {
 			continue
 		}
-		counted := grant{b, bg.rung, bg.protected}
+		counted := grant{source: b, rung: bg.rung, protected: bg.protected}
 		g.organization = append(g.organization, counted)
 		if meaning := o.meaning(bg.rung); meaning != noRung {
 			counted.rung = meaning
@@ -107,17 +112,17 @@ func (g *grants) add(o *Organization, b *Bound, t time.Time, onlyProtected bool)
 	}
 	for i := range b.broad {
 		if bg := &b.broad[i]; bg.counts(t, onlyProtected) {
-			g.broad = append(g.broad, grant{b, bg.rung, bg.protected})
+			g.broad = append(g.broad, grant{source: b, rung: bg.rung, protected: bg.protected})
 			g.held = true
 		}
 	}
 	if b.system != nil {
 		g.held = true
 		if m := b.system.application.rung; m != noRung {
-			g.systemApplication = append(g.systemApplication, grant{b, m, b.system.protected})
+			g.systemApplication = append(g.systemApplication, grant{source: b, rung: m, protected: b.system.protected})
 		}
 		if m := b.system.organization.rung; m != noRung {
-			g.systemOrganization = append(g.systemOrganization, grant{b, m, b.system.protected})
+			g.systemOrganization = append(g.systemOrganization, grant{source: b, rung: m, protected: b.system.protected})
 		}
 	}
 }
@@ -134,15 +139,16 @@ func (o *Organization) meaning(r rung) rung {
 	return o.organizationMeaning[r]
 }
 
-// applications returns, sorted, the applications of which something is said for this user: a grant, a data
-// permission, or rows that the application hides from those for whom no data permission speaks.
-func (g *grants) applications(o *Organization) []string {
-	names := make([]string, 0, len(g.specific))
-	for i := range g.specific {
-		names = append(names, g.specific[i].application)
+// otherApplications returns, sorted, the applications of which something is said for this user beside grants: a data
+// permission, or rows that the application hides from those for whom no data permission speaks. Such as have a grant may
+// be among them.
+func (g *grants) otherApplications(o *Organization) []string {
+	if len(g.speaking) == 0 {
+		return o.hideUnmatched
 	}
+	var names []string
 	speaks := false
-	for _, b := range g.groups {
+	for _, b := range g.speaking {
 		speaks = speaks || b.anyRows != nil
 		for i := range b.rows {
 			names = append(names, b.rows[i].Application)
@@ -167,15 +173,19 @@ func (g *grants) protectedIn(application string, minimum rung) bool {
 
 // choice is the outcome of docs/rules.md R4 within one scope.
 type choice struct {
-	has     bool
+	won     *grant // the grant that is named for it; nil where the scope has none
+	guard   *grant // the highest protected grant, where there is one
 	rung    rung
-	source  string
+	has     bool
 	uniform bool // every grant of the scope gives that role
 	raised  bool // a protected grant raised it over what the strategy gives
+}
 
-	isProtected     bool // some grant is protected
-	protected       rung // the highest such
-	protectedSource string
+func (c *choice) source() string {
+	if c.won == nil {
+		return ""
+	}
+	return c.won.source.name
 }
 
 // choose is docs/rules.md R4: the lowest rung under MostRestrictive, the highest under MostPermissive, and never
@@ -184,42 +194,46 @@ func choose(scope []grant, strategy Strategy) choice {
 	if len(scope) == 0 {
 		return choice{}
 	}
+	if one := &scope[0]; len(scope) == 1 && !one.protected {
+		return choice{has: true, rung: one.rung, won: one, uniform: true}
+	}
 	lowest, highest, best := scope[0].rung, scope[0].rung, noAccess
 	isProtected := false
-	for _, g := range scope {
+	for i := range scope {
+		g := &scope[i]
 		lowest, highest = max(lowest, g.rung), min(highest, g.rung)
 		if g.protected {
 			isProtected, best = true, min(best, g.rung)
 		}
 	}
-	c := choice{has: true, rung: lowest, uniform: lowest == highest, isProtected: isProtected, protected: best}
+	c := choice{has: true, rung: lowest, uniform: lowest == highest}
 	if strategy == MostPermissive {
 		c.rung = highest
 	}
 	if isProtected && best < c.rung {
 		c.rung, c.raised = best, true
 	}
-	c.source = smallestSource(scope, c.rung)
+	c.won = first(scope, c.rung)
 	if isProtected {
-		c.protectedSource = smallestSource(scope, best)
+		c.guard = first(scope, best)
 	}
 	return c
 }
 
-// smallestSource names the grant that gives the rung: a protected one first, then the smallest name.
-func smallestSource(scope []grant, r rung) string {
-	var first *grant
+// first returns the grant that gives the rung: a protected one before others, then the smallest name.
+func first(scope []grant, r rung) *grant {
+	var found *grant
 	for i := range scope {
 		g := &scope[i]
 		switch {
 		case g.rung != r:
-		case first == nil,
-			g.protected && !first.protected,
-			g.protected == first.protected && g.source.name < first.source.name:
-			first = g
+		case found == nil,
+			g.protected && !found.protected,
+			g.protected == found.protected && g.source.name < found.source.name:
+			found = g
 		}
 	}
-	return first.source.name
+	return found
 }
 
 func byApplication(a, b boundGrant) int { return compareStrings(a.application, b.application) }

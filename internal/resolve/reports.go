@@ -8,8 +8,11 @@ import (
 // filters is docs/rules.md R7 for one application; an empty name stands for one that nothing names.
 func (o *Organization) filters(g *grants, application string) []Filter {
 	_, hidden := slices.BinarySearch(o.hideUnmatched, application)
+	if len(g.speaking) == 0 && !hidden {
+		return nil
+	}
 	named := func(b *Bound) bool { return b.rowsOf(application) != nil }
-	if hidden || slices.ContainsFunc(g.groups, named) {
+	if hidden || slices.ContainsFunc(g.speaking, named) {
 		return o.filtersOf(g, application, hidden)
 	}
 	// All applications that no data permission names share what the groups say of any.
@@ -21,7 +24,7 @@ func (o *Organization) filters(g *grants, application string) []Filter {
 
 func (o *Organization) filtersOf(g *grants, application string, hidden bool) []Filter {
 	var contributed []Filter
-	for _, b := range g.groups {
+	for _, b := range g.speaking {
 		if own := b.rowsOf(application); own != nil {
 			contributed = append(contributed, *own)
 		} else if b.anyRows != nil {
@@ -51,7 +54,7 @@ func (b *Bound) rowsOf(application string) *Filter {
 
 // exclude is docs/rules.md R9. Every rule looks at the roles as they are before any rule has taken one.
 func (o *Organization) exclude(at *instant, g *grants) {
-	denied := map[string]string{} // application to source
+	var denied map[string]string // application to source
 	for i := range o.exclusive {
 		rule := &o.exclusive[i]
 		var held, taken []string
@@ -68,6 +71,9 @@ func (o *Organization) exclude(at *instant, g *grants) {
 			continue
 		}
 		at.exclusions = append(at.exclusions, Exclusion{Name: rule.Name, Source: rule.Source, Applications: held})
+		if denied == nil {
+			denied = map[string]string{}
+		}
 		for _, name := range taken {
 			if _, already := denied[name]; !already {
 				denied[name] = rule.Source
@@ -82,10 +88,10 @@ func (o *Organization) exclude(at *instant, g *grants) {
 func (i *instant) set(name string, access Access) {
 	at, found := slices.BinarySearchFunc(i.applications, name, compareApplication)
 	if found {
-		i.applications[at].Access = access
+		i.applications[at] = &ApplicationAccess{name, access}
 		return
 	}
-	i.applications = slices.Insert(i.applications, at, ApplicationAccess{name, access})
+	i.applications = slices.Insert(i.applications, at, &ApplicationAccess{name, access})
 }
 
 // conflicts is the first half of docs/rules.md R8.
@@ -103,13 +109,13 @@ func (o *Organization) conflicts(g *grants, broad, system choice) []Conflict {
 			return cmp.Or(compareStrings(a.Source, b.Source), compareStrings(a.Role, b.Role))
 		})
 		found = append(found, Conflict{
-			Scope: scope, Application: application, Grants: slices.Compact(roles), Role: name(c.rung), Rule: ruleOf(c, s),
+			Scope: scope, Application: application, Grants: slices.Compact(roles), Role: name(c.rung), Rule: ruleOf(&c, s),
 		})
 		return true
 	}
-	for _, tier := range g.specific {
-		own := choose(tier.grants, o.rules.Strategy)
-		report(ScopeApplication, tier.application, tier.grants, own, o.rules.Strategy, o.applicationRole)
+	for i := range g.specific {
+		tier := &g.specific[i]
+		report(ScopeApplication, tier.application, tier.grants, tier.choice, o.rules.Strategy, o.applicationRole)
 	}
 	report(ScopeBroad, "", g.broad, broad, o.rules.Strategy, o.applicationRole)
 	own := choose(g.organization, o.rules.Strategy)

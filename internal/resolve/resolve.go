@@ -66,7 +66,7 @@ type instant struct {
 	held         bool
 	organization Outcome
 	fallback     Access
-	applications []ApplicationAccess
+	applications []*ApplicationAccess
 	conflicts    []Conflict
 	exclusions   []Exclusion
 }
@@ -80,11 +80,13 @@ func (i *instant) application(name string) *Access {
 
 func (i *instant) enters() bool {
 	return i.organization.GivesAccess() || i.fallback.GivesAccess() ||
-		slices.ContainsFunc(i.applications, func(a ApplicationAccess) bool { return a.GivesAccess() })
+		slices.ContainsFunc(i.applications, func(a *ApplicationAccess) bool { return a.GivesAccess() })
 }
 
 func (o *Organization) resolveAt(u *User, t time.Time, reports bool) instant {
-	g := collect(o, u, t)
+	c := collections.Get().(*collection)
+	defer collections.Put(c)
+	g := c.collect(o, u, t)
 	at := instant{held: g.held}
 	if barred, ok := bar(u.Bars, t); ok {
 		at.organization = barred
@@ -107,37 +109,57 @@ func (o *Organization) resolveAt(u *User, t time.Time, reports bool) instant {
 }
 
 // namedApplications decides every application of which something is said for this user.
-func (o *Organization) namedApplications(g *grants, broad, system choice) []ApplicationAccess {
-	names := g.applications(o)
-	if len(names) == 0 {
+func (o *Organization) namedApplications(g *grants, broad, system choice) []*ApplicationAccess {
+	others := g.otherApplications(o)
+	if len(g.specific)+len(others) == 0 {
 		return nil
 	}
-	decided := make([]ApplicationAccess, 0, len(names))
-	specific := g.specific
-	for _, name := range names {
-		var own choice
-		if len(specific) > 0 && specific[0].application == name {
-			own = choose(specific[0].grants, o.rules.Strategy)
-			specific = specific[1:]
+	decided := make([]*ApplicationAccess, 0, len(g.specific)+len(others))
+	for i := range g.specific {
+		tier := &g.specific[i]
+		for len(others) > 0 && others[0] < tier.application {
+			decided = append(decided, o.decideApplication(g, others[0], choice{}, broad, system))
+			others = others[1:]
 		}
-		a := ApplicationAccess{Application: name}
-		a.Outcome = o.applicationOutcome(own, broad, system)
-		if a.GivesAccess() {
-			a.Filters = o.filters(g, name)
+		if len(others) > 0 && others[0] == tier.application {
+			others = others[1:]
 		}
-		decided = append(decided, a)
+		decided = append(decided, o.decideApplication(g, tier.application, tier.choice, broad, system))
+	}
+	for _, name := range others {
+		decided = append(decided, o.decideApplication(g, name, choice{}, broad, system))
 	}
 	return decided
 }
 
+func (o *Organization) decideApplication(g *grants, name string, own, broad, system choice) *ApplicationAccess {
+	if own.has && own.uniform && !own.raised && !broad.has && !system.has {
+		alone := own.won.alone
+		if !alone.GivesAccess() {
+			return alone
+		}
+		filters := o.filters(g, name)
+		if filters == nil {
+			return alone
+		}
+		return &ApplicationAccess{name, Access{alone.Outcome, filters}}
+	}
+	a := &ApplicationAccess{Application: name}
+	a.Outcome = o.applicationOutcome(own, broad, system)
+	if a.GivesAccess() {
+		a.Filters = o.filters(g, name)
+	}
+	return a
+}
+
 // applicationOutcome is docs/rules.md R5 for one application; without a specific tier, the default role.
 func (o *Organization) applicationOutcome(specific, broad, system choice) Outcome {
-	l := local{choice: broad, rule: o.scopeRule(broad)}
+	l := o.localOf(&broad)
 	if specific.has {
-		l = local{choice: specific, rule: o.scopeRule(specific)}
+		l = o.localOf(&specific)
 		switch {
-		case broad.isProtected && broad.protected < specific.rung:
-			l.rung, l.source, l.rule = broad.protected, broad.protectedSource, RuleProtectedAdministrator
+		case broad.guard != nil && broad.guard.rung < specific.rung:
+			l.rung, l.source, l.rule = broad.guard.rung, broad.guard.source.name, RuleProtectedAdministrator
 		case broad.has && broad.rung != specific.rung && l.rule != RuleProtectedAdministrator:
 			l.rule = RuleSpecificApplication
 		}
@@ -150,43 +172,50 @@ func (o *Organization) applicationOutcome(specific, broad, system choice) Outcom
 func (o *Organization) organizationOutcome(g *grants) Outcome {
 	own := choose(g.organization, o.rules.Strategy)
 	system := choose(g.systemOrganization, o.rules.SystemStrategy)
-	r, rule, source := o.combine(local{choice: own, rule: o.scopeRule(own)}, system)
+	r, rule, source := o.combine(o.localOf(&own), system)
 	return Outcome{Role: o.organizationRole(r), Rule: rule, Source: source, rung: r}
 }
 
 // local is what the organization gives, with its reason.
 type local struct {
-	choice
-	rule Rule
+	has    bool
+	rung   rung
+	rule   Rule
+	source string
+}
+
+func (o *Organization) localOf(c *choice) local {
+	return local{has: c.has, rung: c.rung, rule: ruleOf(c, o.rules.Strategy), source: c.source()}
 }
 
 // combine is the combination of the organization's role with the system's (docs/rules.md R5).
 func (o *Organization) combine(l local, system choice) (rung, Rule, string) {
-	floor := o.rules.SystemStrategy == MostPermissive || (system.isProtected && system.protected <= system.rung)
+	floor := o.isFloor(&system)
 	switch {
 	case !system.has && !l.has:
 		return noAccess, RuleNoGrant, ""
 	case !system.has:
 		return l.rung, l.rule, l.source
 	case system.rung == noAccess:
-		return noAccess, RuleSystemBlock, system.source
+		return noAccess, RuleSystemBlock, system.source()
 	case !l.has:
-		return system.rung, RuleSystemGrant, system.source
+		return system.rung, RuleSystemGrant, system.source()
 	case floor && system.rung < l.rung:
-		return system.rung, RuleSystemFloor, system.source
+		return system.rung, RuleSystemFloor, system.source()
 	case !floor && system.rung > l.rung:
-		return system.rung, RuleSystemCap, system.source
+		return system.rung, RuleSystemCap, system.source()
 	default:
 		return l.rung, l.rule, l.source
 	}
 }
 
-// scopeRule is the reason within one scope of the organization.
-func (o *Organization) scopeRule(c choice) Rule {
-	return ruleOf(c, o.rules.Strategy)
+// isFloor says whether the system role is a floor, not a cap.
+func (o *Organization) isFloor(system *choice) bool {
+	return o.rules.SystemStrategy == MostPermissive || (system.guard != nil && system.guard.rung <= system.rung)
 }
 
-func ruleOf(c choice, strategy Strategy) Rule {
+// ruleOf is the reason within one scope.
+func ruleOf(c *choice, strategy Strategy) Rule {
 	switch {
 	case !c.has:
 		return RuleNoGrant

@@ -162,7 +162,7 @@ func NewOrganization(rules Rules) *Organization {
 		r.Applications = slices.Compact(slices.Sorted(slices.Values(r.Applications)))
 		o.exclusive = append(o.exclusive, exclusiveRule{r, minimum})
 	}
-	o.hideUnmatched = slices.Sorted(slices.Values(rules.HideUnmatched))
+	o.hideUnmatched = slices.Compact(slices.Sorted(slices.Values(rules.HideUnmatched)))
 	return o
 }
 

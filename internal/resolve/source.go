@@ -64,6 +64,8 @@ type Bound struct {
 
 	rows    []Rows // specific ones, sorted by application
 	anyRows *Filter
+
+	timed bool // some grant has a window of its own
 }
 
 type boundGrant struct {
@@ -71,6 +73,9 @@ type boundGrant struct {
 	rung        rung
 	protected   bool
 	window      Window
+	// alone is the access that the grant comes to where nothing else is said of the application: of tens of thousands of
+	// users with a hundred applications each, most have nothing else, and share it.
+	alone *ApplicationAccess
 }
 
 type boundSystem struct {
@@ -126,11 +131,15 @@ func (o *Organization) Bind(s *Source) *Bound {
 			continue
 		}
 		grant := boundGrant{application: g.Application, rung: r, protected: protects && r == 0, window: g.Window}
+		b.timed = b.timed || !g.Window.always()
 		if g.Application == AnyApplication {
 			b.broad = append(b.broad, grant)
-		} else {
-			b.specific = append(b.specific, grant)
+			continue
 		}
+		grant.alone = &ApplicationAccess{g.Application, Access{Outcome: Outcome{
+			Role: o.applicationRole(r), Rule: RuleOnlyGrant, Source: s.Name, rung: r,
+		}}}
+		b.specific = append(b.specific, grant)
 	}
 	slices.SortStableFunc(b.specific, byApplication)
 	return b

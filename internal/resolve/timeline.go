@@ -35,7 +35,7 @@ func (o *Outcome) IsTop() bool { return o.rung == 0 }
 // changed around them.
 func (d *Decision) SameRungs(e *Decision) bool {
 	return d.OrganizationRole.rung == e.OrganizationRole.rung && d.Default.rung == e.Default.rung &&
-		slices.EqualFunc(d.Applications, e.Applications, func(a, b ApplicationAccess) bool { return a.rung == b.rung })
+		slices.EqualFunc(d.Applications, e.Applications, func(a, b *ApplicationAccess) bool { return a.rung == b.rung })
 }
 
 // EachApplication calls yield, by name, for every application of which either decision says something of its own, with

@@ -79,9 +79,6 @@ func (r *Roster) replaceUserAccess(n *namespace, old, made *accessv1alpha1.UserA
 	before := a.source
 	n.indexAccount(user, a, false)
 	r.span(n, before, false, false, key)
-	if before != nil {
-		r.unbind(n, before)
-	}
 	a.remove(old)
 	a.add(made)
 	r.touched[key] = struct{}{}
@@ -105,7 +102,7 @@ func (r *Roster) replaceUserAccess(n *namespace, old, made *accessv1alpha1.UserA
 		r.touched[Object{KindUserAccess, n.name, each.Name}] = struct{}{}
 	}
 	r.accounts[Account{n.name, user}] = struct{}{}
-	r.touchUser(n, user, r.reach(n, ""), key)
+	r.touchUser(n, user, r.reach(n, ""), causes{key})
 }
 
 // indexAccount adds what the user's UserAccess objects say to the index, or takes it out.

@@ -72,19 +72,17 @@ func (r *Roster) Explain(organization, user string, applications []string) *Expl
 		return nil
 	}
 	var p resolve.Person
-	p.Bars = n.bars(user)
+	p.Bars = n.appendBars(nil, user)
 	p.Declared = len(p.Bars) > 0
-	p.Bars = append(p.Bars, r.system.bars(user)...)
+	p.Bars = r.system.appendBars(p.Bars, user)
 	made := &Explanation{}
 	for _, at := range []*namespace{n, r.system} {
 		paths := at.paths(user)
 		for _, m := range at.memberships(user) {
 			p.Claims = append(p.Claims, resolve.Claim{Source: m.group.source, Windows: m.windows})
-			rec := record{}
-			rec.note(&m, r.now)
 			made.Memberships = append(made.Memberships, Membership{
 				Group:   Object{KindAccessGroup, at.name, m.group.object.Name},
-				Windows: m.windows, Paths: paths[m.group.object.Name], Active: len(rec.groups) > 0,
+				Windows: m.windows, Paths: paths[m.group.object.Name], Active: m.active(r.now),
 			})
 		}
 		if a := at.accounts[user]; a != nil && a.source != nil {
@@ -99,8 +97,12 @@ func (r *Roster) Explain(organization, user string, applications []string) *Expl
 // paths returns, for every group that the user is in, the ways to it: the shortest from each entrance.
 func (n *namespace) paths(user string) map[string][]Path {
 	found := map[string][]Path{}
-	for _, name := range slices.Sorted(maps.Keys(n.members[user])) {
-		n.follow(Path{By: ByMembers, Groups: []string{name}, Window: n.members[user][name]}, found)
+	for _, e := range n.members[user] {
+		path := Path{By: ByMembers, Groups: []string{e.group.object.Name}}
+		if e.window != nil {
+			path.Window = *e.window
+		}
+		n.follow(path, found)
 	}
 	ua := n.accounts[user].counting()
 	if ua == nil {
@@ -139,10 +141,10 @@ func (n *namespace) follow(entrance Path, found map[string][]Path) {
 // ignored lists what of the namespace would say something of the user and counts for nothing.
 func (n *namespace) ignored(user string) []Ignored {
 	var found []Ignored
-	for _, name := range slices.Sorted(maps.Keys(n.members[user])) {
-		if n.groups[name].inert {
+	for _, e := range n.members[user] {
+		if e.group.inert {
 			found = append(found, Ignored{
-				Object: Object{KindAccessGroup, n.name, name}, Reason: accessv1alpha1.ReasonWrongNamespace,
+				Object: Object{KindAccessGroup, n.name, e.group.object.Name}, Reason: accessv1alpha1.ReasonWrongNamespace,
 			})
 		}
 	}

@@ -50,7 +50,8 @@ func (r *Roster) administers(n *namespace, user string, rec *record, from time.T
 		return nil // who holds it now holds it without an end
 	}
 	var held []resolve.Window
-	u := r.user(n, user, r.holdings(n, user, nil))
+	var g gatherer
+	u := r.gather(n, user, &g)
 	holding := false
 	for _, t := range append([]time.Time{from}, resolve.Transitions(&u, from)...) {
 		d := n.compiled.At(&u, t)
@@ -76,7 +77,7 @@ func (r *Roster) Holders(organization string) func(application string) int {
 			anywhere++
 		}
 		for i := range d.Applications {
-			switch a := &d.Applications[i]; {
+			switch a := d.Applications[i]; {
 			case a.GivesAccess() && !byDefault:
 				more[a.Application]++
 			case !a.GivesAccess() && byDefault:

@@ -3,6 +3,7 @@ package roster
 import (
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -27,10 +28,10 @@ type namespace struct {
 	applications map[string]*accessv1alpha1.ApplicationAccess
 	policy       *accessv1alpha1.AccessPolicy
 
-	members   map[string]map[string]resolve.Window // user, group: the entry in the group's list
-	naming    map[string]set[string]               // group: users whose counting UserAccess names it
-	parents   map[string]set[string]               // group: groups that name it as a member group
-	selecting map[string]*group                    // groups with a selector
+	members   map[string][]entry     // by user: the entries in lists of members, by group
+	naming    map[string]set[string] // group: users whose counting UserAccess names it
+	parents   map[string]set[string] // group: groups that name it as a member group
+	selecting map[string]*group      // groups with a selector
 
 	declared int            // objects that make the namespace an organization
 	named    map[string]int // applications named by objects of the namespace, with how many name them
@@ -41,7 +42,8 @@ type namespace struct {
 	bound        map[*resolve.Source]*resolve.Bound
 	applicable   []string // applications named in the organization, sorted
 	records      map[string]*record
-	active       map[string]int // group: active members
+	sorted       atomic.Pointer[[]UserDecision] // what there is to decide, by user; nil: to be made again
+	active       map[string]int                 // group: active members
 
 	unsettled
 }
@@ -77,7 +79,7 @@ func newNamespace(name string, atSystem bool) *namespace {
 		userAccess:   map[string]*accessv1alpha1.UserAccess{},
 		accounts:     map[string]*account{},
 		applications: map[string]*accessv1alpha1.ApplicationAccess{},
-		members:      map[string]map[string]resolve.Window{},
+		members:      map[string][]entry{},
 		naming:       map[string]set[string]{},
 		parents:      map[string]set[string]{},
 		selecting:    map[string]*group{},
@@ -112,26 +114,54 @@ func (n *namespace) dirtyRules(cause Object) {
 	n.ruleCauses[cause] = struct{}{}
 }
 
+// entry is a user in a group's list of members.
+type entry struct {
+	group  *group
+	window *resolve.Window // nil: always
+}
+
+func newEntry(g *group, m *accessv1alpha1.Member) entry {
+	e := entry{group: g}
+	if w := window(m.NotBefore, m.NotAfter); w != (resolve.Window{}) {
+		e.window = &w
+	}
+	return e
+}
+
+func (e entry) compare(name string) int { return strings.Compare(e.group.object.Name, name) }
+
 // membership is one group that a user belongs to, and when.
 type membership struct {
 	group   *group
 	windows []resolve.Window // empty: always
 }
 
-func (m *membership) covers(w resolve.Window) bool {
-	return len(m.windows) == 0 || slices.ContainsFunc(m.windows, func(v resolve.Window) bool { return v.Covers(w) })
+func (m *membership) covers(w *resolve.Window) bool {
+	return len(m.windows) == 0 ||
+		(w != nil && slices.ContainsFunc(m.windows, func(v resolve.Window) bool { return v.Covers(*w) }))
 }
 
 // memberships follows every path from the user up: member lists, the user's own word, selectors, and nested groups.
 // The window of the first step holds on the whole path. The cost grows with the groups that the user is in, and with
 // the selectors of the namespace.
 func (n *namespace) memberships(user string) []membership {
-	w := walk{namespace: n, at: map[string]int{}}
-	for name, window := range n.members[user] {
-		w.enter(name, window)
-	}
+	var w walk
+	return n.walk(&w, user)
+}
+
+// walk is [namespace.memberships] in memory that has served before.
+func (n *namespace) walk(w *walk, user string) []membership {
+	w.begin(n, user)
 	w.enterBy(n.accounts[user].counting())
 	return w.sorted()
+}
+
+// begin starts over with the lists of members that the user is in.
+func (w *walk) begin(n *namespace, user string) {
+	w.namespace, w.found, w.at = n, w.found[:0], nil
+	for _, e := range n.members[user] {
+		w.enter(e.group, e.window)
+	}
 }
 
 // enterBy follows what the UserAccess, which may be nil, says of its user.
@@ -140,11 +170,11 @@ func (w *walk) enterBy(ua *accessv1alpha1.UserAccess) {
 		return
 	}
 	for _, name := range ua.Spec.Groups {
-		w.enter(string(name), resolve.Window{})
+		w.enter(w.groups[string(name)], nil)
 	}
-	for name, g := range w.selecting {
+	for _, g := range w.selecting {
 		if g.selector.Matches(labels.Set(ua.Labels)) {
-			w.enter(name, resolve.Window{})
+			w.enter(g, nil)
 		}
 	}
 }
@@ -158,33 +188,56 @@ func (w *walk) sorted() []membership {
 type walk struct {
 	*namespace
 	found []membership
-	at    map[string]int
+	at    map[*group]int // where in found, once there are many
 }
 
-func (w *walk) enter(name string, window resolve.Window) {
-	g := w.groups[name]
+// enter takes in a group, which may be nil, and those around it; without a window, for always.
+func (w *walk) enter(g *group, window *resolve.Window) {
 	if g == nil || g.inert {
 		return
 	}
-	i, seen := w.at[name]
+	at := w.place(g)
 	switch {
-	case !seen:
-		i = len(w.found)
-		w.at[name] = i
-		w.found = append(w.found, membership{group: g, windows: []resolve.Window{window}})
-	case w.found[i].covers(window):
+	case at < 0:
+		at = len(w.found)
+		w.found = append(w.found, membership{group: g})
+		if w.at != nil {
+			w.at[g] = at
+		}
+		if window != nil {
+			w.found[at].windows = []resolve.Window{*window}
+		}
+	case w.found[at].covers(window):
 		return // also what ends a cycle
+	case window == nil:
+		w.found[at].windows = nil
 	default:
 		// Only windows that no other covers are kept, whatever the order of the paths.
-		kept := slices.DeleteFunc(w.found[i].windows, window.Covers)
-		w.found[i].windows = append(kept, window)
+		kept := slices.DeleteFunc(w.found[at].windows, window.Covers)
+		w.found[at].windows = append(kept, *window)
 	}
-	if window == (resolve.Window{}) {
-		w.found[i].windows = nil
+	for parent := range w.parents[g.object.Name] {
+		w.enter(w.groups[parent], window)
 	}
-	for parent := range w.parents[name] {
-		w.enter(parent, window)
+}
+
+// place says where in found the group is; negative: it is not. Most users are in a few groups, among which looking is
+// quicker than an index.
+func (w *walk) place(g *group) int {
+	const few = 32
+	if w.at == nil && len(w.found) >= few {
+		w.at = make(map[*group]int, 2*few)
+		for i := range w.found {
+			w.at[w.found[i].group] = i
+		}
 	}
+	if w.at == nil {
+		return slices.IndexFunc(w.found, func(m membership) bool { return m.group == g })
+	}
+	if at, seen := w.at[g]; seen {
+		return at
+	}
+	return -1
 }
 
 // transitiveMembers returns every user who is a member of the group by any path, active or not.
@@ -237,16 +290,17 @@ func (n *namespace) indexGroup(g *group, in bool) {
 	for i := range g.object.Spec.Members {
 		m := &g.object.Spec.Members[i]
 		user := string(m.User)
-		if in {
-			if n.members[user] == nil {
-				n.members[user] = map[string]resolve.Window{}
-			}
-			n.members[user][name] = window(m.NotBefore, m.NotAfter)
-			continue
-		}
-		delete(n.members[user], name)
-		if len(n.members[user]) == 0 {
+		entries := n.members[user]
+		at, listed := slices.BinarySearchFunc(entries, name, entry.compare)
+		switch {
+		case in && listed:
+			entries[at] = newEntry(g, m) // the schema refuses a user who is listed twice; in a file the last one counts
+		case in:
+			n.members[user] = slices.Insert(entries, at, newEntry(g, m))
+		case len(entries) == 1 && listed:
 			delete(n.members, user)
+		case listed:
+			n.members[user] = slices.Delete(entries, at, at+1)
 		}
 	}
 	for _, inner := range g.object.Spec.MemberGroups {

@@ -14,20 +14,28 @@ type record struct {
 	next     time.Time         // when to decide again; zero: never
 }
 
-// note adds the membership to the record: whether it is active, and when that changes.
-func (rec *record) note(m *membership, now time.Time) {
-	active := len(m.windows) == 0
-	for _, w := range m.windows {
-		active = active || w.Contains(now)
-		for _, t := range []time.Time{w.NotBefore, w.NotAfter} {
-			if t.After(now) && (rec.next.IsZero() || t.Before(rec.next)) {
-				rec.next = t
+// note adds the memberships to the record: which are active, and when that changes.
+func (rec *record) note(memberships []membership, now time.Time) {
+	for i := range memberships {
+		m := &memberships[i]
+		if m.active(now) {
+			if rec.groups == nil {
+				rec.groups = make([]string, 0, len(memberships)-i)
+			}
+			rec.groups = append(rec.groups, m.group.object.Name)
+		}
+		for _, w := range m.windows {
+			for _, t := range []time.Time{w.NotBefore, w.NotAfter} {
+				if t.After(now) && (rec.next.IsZero() || t.Before(rec.next)) {
+					rec.next = t
+				}
 			}
 		}
 	}
-	if active {
-		rec.groups = append(rec.groups, m.group.object.Name)
-	}
+}
+
+func (m *membership) active(now time.Time) bool {
+	return len(m.windows) == 0 || slices.ContainsFunc(m.windows, func(w resolve.Window) bool { return w.Contains(now) })
 }
 
 // record replaces what was noted for the user, and counts active members.

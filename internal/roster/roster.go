@@ -182,7 +182,7 @@ func (r *Roster) setGroup(o *accessv1alpha1.AccessGroup) {
 		n.blame(key)
 		reach := r.reach(n, o.Name)
 		for _, user := range differingMembers(old.object, o) {
-			r.touchUser(n, user, reach, key)
+			r.touchUser(n, user, reach, causes{key})
 		}
 		return
 	}

@@ -65,7 +65,7 @@ func (r *Roster) Settle(now time.Time) Changes {
 	r.now = now
 	for len(r.windows) > 0 && !r.windows[0].at.After(now) {
 		if w := heap.Pop(&r.windows).(timedUser); w.stands() {
-			w.namespace.dirty[w.user] = w.namespace.dirty[w.user].with(Object{})
+			w.namespace.dirty[w.user] = w.namespace.dirty[w.user].with(nil)
 		}
 	}
 	var changes Changes
@@ -106,7 +106,7 @@ func drain[T comparable](noted set[T], compare func(a, b T) int) []T {
 func (r *Roster) decideAllAgain() {
 	for _, n := range r.namespaces {
 		for user := range r.candidates(n) {
-			n.dirty[user] = n.dirty[user].with(Object{})
+			n.dirty[user] = n.dirty[user].with(nil)
 		}
 	}
 }
@@ -128,8 +128,9 @@ func (r *Roster) settleOrganization(n *namespace, changes *Changes) {
 	if n.rulesDirty || n.namesDirty {
 		r.settleRules(n, began, changes)
 	}
-	for user, why := range n.dirty {
-		r.decide(n, user, why, changes)
+	users := slices.Collect(maps.Keys(n.dirty))
+	for i, made := range r.resolveAll(n, users) {
+		r.decided(n, users[i], made, changes)
 	}
 	clear(n.dirty)
 }
@@ -139,7 +140,7 @@ func (r *Roster) settleRules(n *namespace, began bool, changes *Changes) {
 	rulesChanged := n.rulesDirty && (r.compile(n) || began)
 	if rulesChanged {
 		for user := range r.candidates(n) {
-			n.dirty[user] = n.dirty[user].with(Object{})
+			n.dirty[user] = n.dirty[user].with(nil)
 		}
 	}
 	if n.rulesDirty {
@@ -251,9 +252,7 @@ func (r *Roster) candidates(n *namespace) set[string] {
 func (r *Roster) settleMemberships(n *namespace) {
 	for user := range n.dirty {
 		made := &record{}
-		for _, m := range n.memberships(user) {
-			made.note(&m, r.now)
-		}
+		made.note(n.memberships(user), r.now)
 		if len(made.groups) == 0 && made.next.IsZero() {
 			made = nil
 		}
@@ -262,15 +261,11 @@ func (r *Roster) settleMemberships(n *namespace) {
 	clear(n.dirty)
 }
 
-// decide resolves for one user of an organization and notes what differs.
-func (r *Roster) decide(n *namespace, user string, why causes, changes *Changes) {
+// decided takes in what was resolved for one user of an organization, and notes what differs.
+func (r *Roster) decided(n *namespace, user string, made *record, changes *Changes) {
 	var before, after *resolve.Decision
 	if old := n.records[user]; old != nil && old.decision.Exists {
 		before = old.decision
-	}
-	var made *record
-	if n.organization {
-		made = r.resolve(n, user)
 	}
 	if made != nil && made.decision.Exists {
 		after = made.decision
@@ -282,8 +277,9 @@ func (r *Roster) decide(n *namespace, user string, why causes, changes *Changes)
 		}
 		return
 	}
+	n.sorted.Store(nil)
 	r.users += exists(after) - exists(before)
-	changes.Users = append(changes.Users, UserChange{Difference{n.name, user, before, after}, why})
+	changes.Users = append(changes.Users, UserChange{Difference{n.name, user, before, after}, n.dirty[user]})
 	r.noteEntry(n, user, made)
 	r.noteConflicts(n, user, before, after)
 	r.touchUserAccess(n, user)
@@ -301,88 +297,4 @@ func exists(d *resolve.Decision) int {
 
 func same(a, b *resolve.Decision) bool {
 	return (a == nil) == (b == nil) && (a == nil || a.Equal(b))
-}
-
-// resolve returns nil where there is nothing to decide, now or later.
-func (r *Roster) resolve(n *namespace, user string) *record {
-	made := &record{}
-	u := r.user(n, user, r.holdings(n, user, made))
-	decision := n.compiled.Resolve(&u, r.now)
-	made.decision = &decision
-	if made.next.IsZero() || (!decision.Next.IsZero() && decision.Next.Before(made.next)) {
-		made.next = decision.Next
-	}
-	if !decision.Exists && made.next.IsZero() {
-		return nil
-	}
-	return made
-}
-
-// held is a source that a user has, and when; no windows stand for always.
-type held struct {
-	source  *resolve.Source
-	windows []resolve.Window
-}
-
-// holdings gathers what the user has by the groups and UserAccess objects of the organization and of the system
-// namespace. made may be nil.
-func (r *Roster) holdings(n *namespace, user string, made *record) []held {
-	own, above := n.memberships(user), r.system.memberships(user)
-	all := make([]held, 0, len(own)+len(above)+2)
-	for _, m := range own {
-		if made != nil {
-			made.note(&m, r.now)
-		}
-		all = append(all, held{m.group.source, m.windows})
-	}
-	for _, m := range above {
-		all = append(all, held{m.group.source, m.windows})
-	}
-	for _, a := range []*account{n.accounts[user], r.system.accounts[user]} {
-		if a != nil && a.source != nil {
-			all = append(all, held{source: a.source})
-		}
-	}
-	return all
-}
-
-// user gathers what the organization and the system namespace say of the user who has the holdings.
-func (r *Roster) user(n *namespace, user string, holdings []held) resolve.User {
-	u := resolve.User{Bars: n.bars(user), Holdings: make([]resolve.Holding, 0, len(holdings))}
-	u.Declared = len(u.Bars) > 0
-	u.Bars = append(u.Bars, r.system.bars(user)...)
-	for _, h := range holdings {
-		if b := n.bind(h.source); b != nil {
-			u.Holdings = append(u.Holdings, resolve.Holding{Source: b, Windows: h.windows})
-		}
-	}
-	return u
-}
-
-// bars returns one bar for every declared UserAccess of the user.
-func (n *namespace) bars(user string) []resolve.Bar {
-	a := n.accounts[user]
-	if a == nil {
-		return nil
-	}
-	var bars []resolve.Bar
-	for _, ua := range a.declared {
-		bars = append(bars, resolve.Bar{
-			Source:    Object{KindUserAccess, n.name, ua.Name}.String(),
-			AtSystem:  n.atSystem,
-			Suspended: ua.Spec.State == "Suspended",
-			Window:    window(ua.Spec.NotBefore, ua.Spec.NotAfter),
-		})
-	}
-	return bars
-}
-
-// bind looks the source up on the organization's ladders, once.
-func (n *namespace) bind(s *resolve.Source) *resolve.Bound {
-	b, known := n.bound[s]
-	if !known {
-		b = n.compiled.Bind(s)
-		n.bound[s] = b
-	}
-	return b
 }

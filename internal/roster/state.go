@@ -1,6 +1,11 @@
 package roster
 
-import "github.com/usher-dev/usher/internal/resolve"
+import (
+	"slices"
+	"strings"
+
+	"github.com/usher-dev/usher/internal/resolve"
+)
 
 // UserDecision is a user with what the user may do.
 type UserDecision struct {
@@ -17,8 +22,8 @@ type State struct {
 	PublishesUsers bool
 }
 
-// State returns the organization's state with the decisions for all its users, in no order; nil where the namespace is
-// no organization.
+// State returns the organization's state with the decisions for all its users, by user; nil where the namespace is no
+// organization. The list is made once after a change, for as many documents as are rendered then, and must not be changed.
 func (r *Roster) State(organization string) (*State, []UserDecision) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -26,13 +31,18 @@ func (r *Roster) State(organization string) (*State, []UserDecision) {
 	if s == nil {
 		return nil, nil
 	}
-	records := r.namespaces[organization].records
-	decisions := make([]UserDecision, 0, len(records))
-	for user, rec := range records {
+	n := r.namespaces[organization]
+	if kept := n.sorted.Load(); kept != nil {
+		return s, *kept
+	}
+	decisions := make([]UserDecision, 0, len(n.records))
+	for user, rec := range n.records {
 		if rec.decision.Exists {
 			decisions = append(decisions, UserDecision{user, rec.decision})
 		}
 	}
+	slices.SortFunc(decisions, func(a, b UserDecision) int { return strings.Compare(a.User, b.User) })
+	n.sorted.Store(&decisions)
 	return s, decisions
 }
 

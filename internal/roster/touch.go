@@ -9,18 +9,22 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// causes are the objects whose change made a new decision necessary.
+// causes are the objects whose change made a new decision necessary. They are shared between users, and not changed.
 type causes []Object
 
-func (c causes) with(cause Object) causes {
-	if cause == (Object{}) || slices.Contains(c, cause) {
+// with adds a cause, which is given as a list so that all users whom it alone touches share that; nil adds none.
+func (c causes) with(cause causes) causes {
+	if len(c) == 0 {
+		return cause
+	}
+	if len(cause) == 0 || slices.Contains(c, cause[0]) {
 		return c
 	}
-	return append(c, cause)
+	return append(slices.Clip(c), cause[0])
 }
 
 // touchUser marks the user for a new decision in the namespace and in those that a change there reaches.
-func (r *Roster) touchUser(n *namespace, user string, reach []*namespace, cause Object) {
+func (r *Roster) touchUser(n *namespace, user string, reach []*namespace, cause causes) {
 	n.dirty[user] = n.dirty[user].with(cause)
 	for _, o := range reach {
 		o.dirty[user] = o.dirty[user].with(cause)
@@ -69,9 +73,9 @@ func (r *Roster) touchSpanning(n *namespace) {
 }
 
 func (r *Roster) touchMembers(n *namespace, g *group, cause Object) {
-	reach := r.reach(n, g.object.Name)
+	reach, only := r.reach(n, g.object.Name), causes{cause}
 	for user := range n.transitiveMembers(g.object.Name) {
-		r.touchUser(n, user, reach, cause)
+		r.touchUser(n, user, reach, only)
 	}
 }
 

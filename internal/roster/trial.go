@@ -316,6 +316,9 @@ func (t *trial) lookAt(i *involved, after bool) {
 		}
 		defer func() { n.organization, n.compiled, n.bound = i.organization, i.compiled, i.bound }()
 	}
+	if n.organization {
+		t.bindGroups(n)
+	}
 	recorded := !after && !t.stale && !i.recompiled
 	for user := range i.users {
 		if t.ctx.Err() != nil {
@@ -372,11 +375,9 @@ func (t *trial) standing(n *namespace, user string, recorded bool) Standing {
 	if !n.organization {
 		return s
 	}
-	holdings := t.holdings(n, user, nil)
-	s.Rules, s.User = n.compiled, t.user(n, user, holdings)
-	for _, h := range holdings {
-		s.Sources = append(s.Sources, h.source)
-	}
+	var g gatherer // of its own: what it gathers is kept
+	s.Rules, s.User = n.compiled, t.gather(n, user, &g)
+	s.Sources = g.sources
 	if rec := n.records[user]; recorded && rec != nil {
 		if rec.decision.Exists {
 			s.Decision = rec.decision
@@ -391,10 +392,8 @@ func (t *trial) standing(n *namespace, user string, recorded bool) Standing {
 
 // declarations returns the sources that the user has by the letter of the namespace's objects.
 func (n *namespace) declarations(user string) []Declaration {
-	w := walk{namespace: n, at: map[string]int{}}
-	for name, window := range n.members[user] {
-		w.enter(name, window)
-	}
+	var w walk
+	w.begin(n, user)
 	var individual []Declaration
 	if a := n.accounts[user]; a != nil {
 		for _, ua := range a.declared {

@@ -7,7 +7,6 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
-	"github.com/usher-dev/usher/internal/resolve"
 )
 
 // lookThrough looks at a group that is tried through the eyes of whoever belongs to it, of whoever belongs to a group
@@ -97,12 +96,12 @@ func containsAll(list, wanted []string) bool {
 
 // declarationsIn returns the sources that a member of the group has by it. The group need not exist.
 func (n *namespace) declarationsIn(group string) []Declaration {
-	w := walk{namespace: n, at: map[string]int{}}
-	if n.groups[group] != nil {
-		w.enter(group, resolve.Window{})
+	w := walk{namespace: n}
+	if g := n.groups[group]; g != nil {
+		w.enter(g, nil)
 	} else {
 		for parent := range n.parents[group] {
-			w.enter(parent, resolve.Window{})
+			w.enter(n.groups[parent], nil)
 		}
 	}
 	return declarationsOf(w.sorted())

@@ -128,9 +128,11 @@ func (r *Roster) EachDecision(organization string, yield func(user string, d *re
 
 // Users lists everybody for whom there is something to decide in the organization, sorted.
 func (r *Roster) Users(organization string) []string {
-	var users []string
-	r.EachDecision(organization, func(user string, _ *resolve.Decision) { users = append(users, user) })
-	slices.Sort(users)
+	_, decisions := r.State(organization)
+	users := make([]string, len(decisions))
+	for i := range decisions {
+		users[i] = decisions[i].User
+	}
 	return users
 }
 

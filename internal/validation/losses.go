@@ -73,9 +73,9 @@ func (l *Losses) lost(organization, application string, now time.Time) map[strin
 }
 
 func losesAny(before, after *resolve.Decision) bool {
-	return loses(before, after, "") || slices.ContainsFunc(before.Applications, func(a resolve.ApplicationAccess) bool {
+	return loses(before, after, "") || slices.ContainsFunc(before.Applications, func(a *resolve.ApplicationAccess) bool {
 		return loses(before, after, a.Application)
-	}) || (after != nil && slices.ContainsFunc(after.Applications, func(a resolve.ApplicationAccess) bool {
+	}) || (after != nil && slices.ContainsFunc(after.Applications, func(a *resolve.ApplicationAccess) bool {
 		return loses(before, after, a.Application)
 	}))
 }

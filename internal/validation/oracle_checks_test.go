@@ -270,7 +270,7 @@ func (f *futures) named(s *standing, application string) bool {
 		return true
 	}
 	for _, d := range []*resolve.Decision{s.was, s.is} {
-		if d != nil && slices.ContainsFunc(d.Applications, func(a resolve.ApplicationAccess) bool { return a.Application == application }) {
+		if d != nil && slices.ContainsFunc(d.Applications, func(a *resolve.ApplicationAccess) bool { return a.Application == application }) {
 			return true
 		}
 	}
