@@ -69,8 +69,9 @@ func formatKeys(data map[string]string) map[string]string {
 type layout struct {
 	organization, application string
 
-	roles   []document.Role
-	formats []accessv1alpha1.PublishFormat
+	roles    []document.Role
+	formats  []accessv1alpha1.PublishFormat
+	hasLines bool // some format lists users by lines
 	// names has the roles of the ladder, where Casbin is a format.
 	names map[string]struct{}
 	// Texts that do not depend on the users.
@@ -88,8 +89,10 @@ func newLayout(
 	for _, format := range formats {
 		switch format {
 		case accessv1alpha1.PublishFormatCSV:
+			l.hasLines = true
 			l.rolesCSV = rolesCSV(roles)
 		case accessv1alpha1.PublishFormatCasbin:
+			l.hasLines = true
 			l.names = make(map[string]struct{}, len(roles))
 			for i := range roles {
 				l.names[roles[i].Name] = struct{}{}
@@ -105,7 +108,8 @@ type line struct{ csv, casbin string }
 
 // line renders the user for the formats that list users by lines, and says whether one of these has to leave the user
 // out. They know neither rows nor expiry: a user who has either would be given more, or for longer.
-func (l *layout) line(user string, access *resolve.Access) (made line, omitted bool) {
+func (l *layout) line(user string, access *resolve.Access) (made *line, omitted bool) {
+	made = &line{}
 	limited := len(access.Filters) > 0 || !access.NotAfter.IsZero()
 	for _, format := range l.formats {
 		switch format {

@@ -3,7 +3,6 @@ package publish
 import (
 	"bytes"
 	"encoding/json"
-	"hash/fnv"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,21 +94,46 @@ func applicationRoles(o *resolve.Organization) []document.Role {
 type userEntry struct {
 	user string
 	hash uint32
-	text string // "user":{...}
-	line line
+	key  string // the user as JSON has it; empty: the user between quotes
+	said string // {...}
+	line *line  // nil where no format has lines
 }
 
 func (l *layout) newUserEntry(user string, access *resolve.Access) (_ userEntry, omitted bool) {
-	h := fnv.New32a()
-	h.Write([]byte(user))
-	text := l.said(access)
-	if plain(user) {
-		text = `"` + user + `":` + text
-	} else {
-		text = canonical(user) + ":" + text
+	e := userEntry{user: user, hash: hash(user), said: l.said(access)}
+	if !plain(user) {
+		e.key = canonical(user)
 	}
-	line, omitted := l.line(user, access)
-	return userEntry{user: user, hash: h.Sum32(), text: text, line: line}, omitted
+	if l.hasLines {
+		e.line, omitted = l.line(user, access)
+	}
+	return e, omitted
+}
+
+// hash is FNV-1a, by which users are spread over shards.
+func hash(user string) uint32 {
+	const offset, prime = 2166136261, 16777619
+	h := uint32(offset)
+	for i := range len(user) {
+		h = (h ^ uint32(user[i])) * prime
+	}
+	return h
+}
+
+// size is at least what the entry takes in the document.
+func (e *userEntry) size() int { return max(len(e.key), len(e.user)+2) + len(e.said) + 2 }
+
+// write adds the entry to the document.
+func (e *userEntry) write(b *strings.Builder) {
+	if e.key != "" {
+		b.WriteString(e.key)
+	} else {
+		b.WriteByte('"')
+		b.WriteString(e.user)
+		b.WriteByte('"')
+	}
+	b.WriteByte(':')
+	b.WriteString(e.said)
 }
 
 // grant is what a document says of a user whom no rows and no end limit.
@@ -137,7 +161,7 @@ func (l *layout) said(access *resolve.Access) string {
 func fewestShards(entries []userEntry, minimum int) int {
 	size := 0
 	for i := range entries {
-		size += min(len(entries[i].text), MaximumShardBytes)
+		size += min(entries[i].size()-1, MaximumShardBytes) // the last one has no comma
 	}
 	shards := max(minimum, 1)
 	for shards < maximumShards && size > shards*MaximumShardBytes {
@@ -150,6 +174,9 @@ func fewestShards(entries []userEntry, minimum int) int {
 // bound.
 func (l *layout) split(entries []userEntry, shards int) (made []map[string]string, largest int, fits bool) {
 	split := make([][]userEntry, shards)
+	for n := range split {
+		split[n] = make([]userEntry, 0, len(entries)/shards+len(entries)/shards/8+8)
+	}
 	for i := range entries {
 		n := int(entries[i].hash % uint32(shards))
 		split[n] = append(split[n], entries[i])
@@ -185,7 +212,7 @@ func (l *layout) text(entries []userEntry, shard, shards int) string {
 	var b strings.Builder
 	size := len(around)
 	for i := range entries {
-		size += len(entries[i].text) + 1
+		size += entries[i].size()
 	}
 	b.Grow(size)
 	b.WriteString(strings.TrimSuffix(around, "}}")) // users is the last key
@@ -193,7 +220,7 @@ func (l *layout) text(entries []userEntry, shard, shards int) string {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteString(entries[i].text)
+		entries[i].write(&b)
 	}
 	b.WriteString("}}")
 	return b.String()
