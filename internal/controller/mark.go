@@ -21,7 +21,7 @@ func (f *Feed) mark(changes *roster.Changes, now time.Time) {
 	f.markApplications(changes, rules, now)
 	for i := range changes.Users {
 		c := &changes.Users[i]
-		f.markUser(c, slices.Concat(c.Causes, rules[c.Organization]), now)
+		f.markUser(c, causesOf(c, rules), now)
 	}
 	for _, a := range changes.Accounts {
 		f.touch(f.documentOf(a.Namespace, f.names.note(a.User)), nil, now)
@@ -53,7 +53,7 @@ func (f *Feed) markApplications(changes *roster.Changes, rules map[string][]rost
 			if _, listed := applications[c.Organization]; !listed {
 				applications[c.Organization] = f.Roster.ApplicationAccesses(c.Organization)
 			}
-			why := slices.Concat(c.Causes, rules[c.Organization])
+			why := causesOf(c, rules)
 			changed := roster.ChangedApplications(c.Before, c.After, applications[c.Organization])
 			f.effects.add(why, changed)
 			for _, application := range changed {
@@ -64,6 +64,14 @@ func (f *Feed) markApplications(changes *roster.Changes, rules map[string][]rost
 	for o, why := range causes {
 		f.touch(o, slices.Collect(maps.Keys(why)), now)
 	}
+}
+
+// causesOf are the causes of a changed decision, those of a change of rules in the organization included.
+func causesOf(c *roster.UserChange, rules map[string][]roster.Object) []roster.Object {
+	if of := rules[c.Organization]; len(of) > 0 {
+		return slices.Concat(c.Causes, of)
+	}
+	return c.Causes
 }
 
 func (f *Feed) markUser(c *roster.UserChange, causes []roster.Object, now time.Time) {

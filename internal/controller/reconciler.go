@@ -24,6 +24,8 @@ type Reconciler struct {
 	Feed      *Feed
 	Publisher *publish.Publisher
 	Recorder  events.EventRecorder
+
+	precedence precedence
 }
 
 // workers write side by side. The API server is the bound: more of them only queue there.
@@ -65,6 +67,11 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager) error {
 
 // Reconcile renders one output anew and writes it where the watch does not show it so.
 func (r *Reconciler) Reconcile(ctx context.Context, o Output) (reconcile.Result, error) {
+	if o.Kind == ApplicationDocument {
+		defer r.precedence.take()()
+	} else {
+		r.precedence.yield(ctx)
+	}
 	if o.isDocument() {
 		return r.reconcileDocument(ctx, o)
 	}
