@@ -97,6 +97,11 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 		HealthProbeBindAddress:        options.HealthProbeBindAddress,
 		Metrics:                       metricsOptions(options),
 	}
+	writer := config
+	if options.LeaderElect {
+		f := &fence{now: time.Now}
+		made.RenewDeadline, made.LeaderElectionConfig, writer = new(renewDeadline), f.elector(config), f.writer(config)
+	}
 	if admission != nil {
 		made.WebhookServer = admission.server
 		admission.caches(made.Cache.ByObject)
@@ -105,11 +110,15 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 	if err != nil {
 		return fmt.Errorf("creating the manager: %w", err)
 	}
-	return run(ctx, mgr, options, roster.Options{SystemNamespace: options.SystemNamespace, Organizations: selector}, admission)
+	writes, err := client.New(writer, client.Options{Scheme: scheme, Mapper: mgr.GetRESTMapper()})
+	if err != nil {
+		return fmt.Errorf("creating the client that writes: %w", err)
+	}
+	return run(ctx, mgr, writes, options, roster.Options{SystemNamespace: options.SystemNamespace, Organizations: selector}, admission)
 }
 
 func run(
-	ctx context.Context, mgr ctrl.Manager, options Options, rosterOptions roster.Options, admission *admissionServer,
+	ctx context.Context, mgr ctrl.Manager, writes client.Client, options Options, rosterOptions roster.Options, admission *admissionServer,
 ) error {
 	observed := publish.NewObserved()
 	measured := controller.NewMetrics(metrics.Registry)
@@ -119,7 +128,7 @@ func run(
 	reconciler := &controller.Reconciler{
 		Feed: feed,
 		Publisher: &publish.Publisher{
-			Client:   client.WithFieldOwner(mgr.GetClient(), publish.FieldManager),
+			Client:   client.WithFieldOwner(writes, publish.FieldManager),
 			Live:     mgr.GetAPIReader(),
 			Observed: observed,
 			Grace:    options.DocumentGrace,

@@ -1,0 +1,95 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/rest"
+)
+
+// renewDeadline is how long after it last renewed its lease a leader goes on. Another replica waits half as long again
+// before it takes the lease.
+const renewDeadline = 10 * time.Second
+
+// fence lets the leader write only while nobody else can lead. One that froze and wakes learns a moment too late that it
+// has lost its lease: without the fence it would go through its queue in the meantime, and write what was wanted before.
+// What it had sent before it froze lands all the same.
+type fence struct {
+	now func() time.Time
+
+	mu      sync.Mutex
+	renewed time.Time // when the request was sent by which the lease was renewed last
+}
+
+// elector returns the configuration by which the lease is kept.
+func (f *fence) elector(config *rest.Config) *rest.Config {
+	config = rest.CopyConfig(config)
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &renewals{f, next} })
+	return config
+}
+
+// writer returns the configuration by which the leader writes.
+func (f *fence) writer(config *rest.Config) *rest.Config {
+	config = rest.CopyConfig(config)
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &fenced{f, next} })
+	return config
+}
+
+// holds returns an error where another replica may lead.
+func (f *fence) holds() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.renewed.IsZero() {
+		return errors.New("nothing is written: this replica has never held the lease")
+	}
+	now := f.now()
+	// While a machine sleeps, only one of its clocks goes on: the one without a monotonic reading.
+	rest := max(now.Sub(f.renewed), now.Round(0).Sub(f.renewed.Round(0)))
+	if rest >= renewDeadline {
+		return fmt.Errorf("nothing is written: the lease was last renewed %s ago, and another replica may lead by now",
+			rest.Round(time.Millisecond))
+	}
+	return nil
+}
+
+func (f *fence) renew(at time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.renewed = at
+}
+
+type renewals struct {
+	fence *fence
+	next  http.RoundTripper
+}
+
+// RoundTrip notes when a request was sent that wrote the lease.
+func (r *renewals) RoundTrip(request *http.Request) (*http.Response, error) {
+	sent := r.fence.now()
+	response, err := r.next.RoundTrip(request)
+	if err == nil && request.Method != http.MethodGet && response.StatusCode < http.StatusMultipleChoices &&
+		strings.Contains(request.URL.Path, "/leases") {
+		r.fence.renew(sent)
+	}
+	return response, err
+}
+
+type fenced struct {
+	fence *fence
+	next  http.RoundTripper
+}
+
+// RoundTrip sends the request only where the fence holds.
+func (r *fenced) RoundTrip(request *http.Request) (*http.Response, error) {
+	if err := r.fence.holds(); err != nil {
+		if request.Body != nil {
+			_ = request.Body.Close()
+		}
+		return nil, err
+	}
+	return r.next.RoundTrip(request)
+}
