@@ -37,7 +37,7 @@ var Version = "dev"
 
 // NewCommand returns the manager's command.
 func NewCommand() *cobra.Command {
-	options := Options{}
+	options := Options{Now: time.Now}
 	logging := zap.Options{}
 	command := &cobra.Command{
 		Use:           "usher",
@@ -123,7 +123,7 @@ func run(
 	observed := publish.NewObserved()
 	measured := controller.NewMetrics(metrics.Registry)
 	feed := controller.NewFeed(
-		roster.New(rosterOptions), observed, mgr.GetCache(), measured, time.Now,
+		roster.New(rosterOptions), observed, mgr.GetCache(), measured, options.Now,
 	)
 	reconciler := &controller.Reconciler{
 		Feed: feed,
@@ -132,7 +132,7 @@ func run(
 			Live:     mgr.GetAPIReader(),
 			Observed: observed,
 			Grace:    options.DocumentGrace,
-			Now:      time.Now,
+			Now:      options.Now,
 			Wrote:    measured.Wrote,
 		},
 		Recorder: mgr.GetEventRecorder("usher"),
@@ -144,7 +144,7 @@ func run(
 		return err
 	}
 	if admission != nil {
-		if err := admission.setup(mgr, feed, rosterOptions); err != nil {
+		if err := admission.setup(mgr, feed, rosterOptions, options.Now); err != nil {
 			return err
 		}
 	}

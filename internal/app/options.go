@@ -24,6 +24,9 @@ type Options struct {
 	HealthProbeBindAddress string
 
 	Webhook WebhookOptions
+
+	// Now is the clock by which access is resolved. It is no flag: the command has the machine's.
+	Now func() time.Time
 }
 
 // AddFlags adds the flags with their defaults.

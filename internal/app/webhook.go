@@ -78,7 +78,9 @@ func (a *admissionServer) caches(byObject map[client.Object]cache.ByObject) {
 func named(name string) fields.Selector { return fields.OneTermEqualSelector("metadata.name", name) }
 
 // setup adds certificates, handler and readiness to the manager.
-func (a *admissionServer) setup(mgr ctrl.Manager, feed *controller.Feed, options roster.Options) error {
+func (a *admissionServer) setup(
+	mgr ctrl.Manager, feed *controller.Feed, options roster.Options, now func() time.Time,
+) error {
 	a.serving.Reader = mgr.GetClient()
 	if err := a.serving.SetupWithManager(mgr); err != nil {
 		return err
@@ -96,28 +98,30 @@ func (a *admissionServer) setup(mgr ctrl.Manager, feed *controller.Feed, options
 			return err
 		}
 	}
-	handlerFor(mgr, feed, options).SetupWithManager(mgr)
+	handlerFor(mgr, feed, options, now).SetupWithManager(mgr)
 	return errors.Join(
 		mgr.AddReadyzCheck("webhook-certificate", a.serving.Check),
 		mgr.AddReadyzCheck("webhook-server", a.server.StartedChecker()),
 	)
 }
 
-func handlerFor(mgr ctrl.Manager, feed *controller.Feed, options roster.Options) *webhookv1alpha1.Handler {
+func handlerFor(
+	mgr ctrl.Manager, feed *controller.Feed, options roster.Options, now func() time.Time,
+) *webhookv1alpha1.Handler {
 	losses := validation.NewLosses()
 	feed.Settled = losses.Note
 	by := func(r *roster.Roster, settle func()) webhookv1alpha1.Judge {
 		return (&validation.Validator{Roster: r, Settle: settle, Losses: losses}).Judge
 	}
 	live := func(r *roster.Roster) webhookv1alpha1.Judge {
-		return by(r, func() { r.Settle(time.Now()) })
+		return by(r, func() { r.Settle(now()) })
 	}
 	return &webhookv1alpha1.Handler{
 		Ready:    feed.Ready(),
 		Judge:    by(feed.Roster, feed.Settle),
-		Reviewer: webhookv1alpha1.NewReviewer(mgr.GetClient(), webhookv1alpha1.NewMetrics(metrics.Registry), time.Now),
+		Reviewer: webhookv1alpha1.NewReviewer(mgr.GetClient(), webhookv1alpha1.NewMetrics(metrics.Registry), now),
 		Live:     webhookv1alpha1.NewLive(mgr.GetAPIReader(), mgr.GetClient(), feed.Roster, options, live),
 		Decoder:  admission.NewDecoder(mgr.GetScheme()),
-		Now:      time.Now,
+		Now:      now,
 	}
 }
