@@ -38,30 +38,47 @@ var Root = sync.OnceValues(func() (string, error) {
 })
 
 // buildManager builds bin/usher, once for all the managers of a process.
-var buildManager = sync.OnceValues(func() (string, error) {
+var buildManager = sync.OnceValues(func() (string, error) { return buildIn("usher") })
+
+// buildRacedManager builds bin/usher-race.
+var buildRacedManager = sync.OnceValues(func() (string, error) { return buildIn("usher-race", "-race") })
+
+// CanRace says whether the race detector can be built in: it takes a C compiler.
+var CanRace = sync.OnceValue(func() bool {
+	out, err := exec.CommandContext(context.Background(), "go", "env", "CGO_ENABLED", "CC").Output()
+	fields := strings.Fields(string(out))
+	if err != nil || len(fields) < 2 || fields[0] != "1" {
+		return false
+	}
+	_, err = exec.LookPath(fields[1])
+	return err == nil
+})
+
+func buildIn(name string, flags ...string) (string, error) {
 	root, err := Root()
 	if err != nil {
 		return "", err
 	}
-	target := filepath.Join(root, "bin", "usher")
+	target := filepath.Join(root, "bin", name)
 	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 		return "", fmt.Errorf("make bin: %w", err)
 	}
 	// Packages are tested at the same time, each in a process of its own, and go build
 	// does not put its result in place atomically.
-	lock, err := os.OpenFile(filepath.Join(root, "bin", ".usher.lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	lock, err := os.OpenFile(filepath.Join(root, "bin", "."+name+".lock"), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
-		return "", fmt.Errorf("lock bin/usher: %w", err)
+		return "", fmt.Errorf("lock bin/%s: %w", name, err)
 	}
 	defer func() { _ = lock.Close() }()
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-		return "", fmt.Errorf("lock bin/usher: %w", err)
+		return "", fmt.Errorf("lock bin/%s: %w", name, err)
 	}
-	return target, goBuild(context.Background(), root, target, "./cmd/usher")
-})
+	return target, goBuild(context.Background(), root, target, "./cmd/usher", flags...)
+}
 
-func goBuild(ctx context.Context, dir, target, pkg string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-C", dir, "-o", target, pkg)
+func goBuild(ctx context.Context, dir, target, pkg string, flags ...string) error {
+	args := append([]string{"build", "-C", dir, "-o", target}, flags...)
+	cmd := exec.CommandContext(ctx, "go", append(args, pkg)...)
 	// hack/controlplane is in no workspace.
 	cmd.Env = append(os.Environ(), "GOWORK=off")
 	var output bytes.Buffer

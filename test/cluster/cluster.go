@@ -42,6 +42,10 @@ type Cluster struct {
 	config    *rest.Config
 	process   *process
 	stdin     io.Closer
+
+	// apiServer is the one that StartAPIServer started, in place of the control plane's own.
+	apiServer        *process
+	apiServerCommand []string
 }
 
 // Start starts a control plane and returns when it is ready. The context bounds the
@@ -103,6 +107,9 @@ func Attach(ctx context.Context, dir string) (*Cluster, error) {
 // Stop ends the control plane with everything in it.
 func (c *Cluster) Stop() error {
 	var errs []error
+	if c.apiServer != nil {
+		errs = append(errs, c.apiServer.kill())
+	}
 	if c.process != nil {
 		if c.stdin != nil {
 			_ = c.stdin.Close()

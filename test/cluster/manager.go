@@ -38,6 +38,11 @@ type ManagerOptions struct {
 	Webhooks bool
 	// WebhookAddress is where it serves them instead.
 	WebhookAddress string
+	// Kubeconfig is the manager's in place of one that ManagerKubeconfig makes: with something between it and the API
+	// server.
+	Kubeconfig string
+	// Race has it built with the race detector, where CanRace says that it can be. What that finds is in the log.
+	Race bool
 	// LogFile is appended to. Empty means manager.log in the cluster's directory.
 	LogFile string
 	// Detached lets the manager outlive this process.
@@ -85,13 +90,19 @@ func (c *Cluster) ManagerKubeconfig(ctx context.Context) (string, error) {
 // StartManager builds the manager, starts it under its own service account, and returns
 // when it is ready. Several may run on one cluster. The context bounds the start only.
 func (c *Cluster) StartManager(ctx context.Context, options ManagerOptions) (*Manager, error) {
-	program, err := buildManager()
+	build := buildManager
+	if options.Race {
+		build = buildRacedManager
+	}
+	program, err := build()
 	if err != nil {
 		return nil, err
 	}
-	kubeconfig, err := c.ManagerKubeconfig(ctx)
-	if err != nil {
-		return nil, err
+	kubeconfig := options.Kubeconfig
+	if kubeconfig == "" {
+		if kubeconfig, err = c.ManagerKubeconfig(ctx); err != nil {
+			return nil, err
+		}
 	}
 	health, metrics, err := freeAddresses(ctx)
 	if err != nil {
@@ -130,17 +141,21 @@ func (c *Cluster) StartManager(ctx context.Context, options ManagerOptions) (*Ma
 // WaitReady returns when the manager says that it is ready.
 func (m *Manager) WaitReady(ctx context.Context) error {
 	return m.process.waitUntil(ctx, "the manager is ready", func(ctx context.Context) bool {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, m.healthURL+"/readyz", nil)
-		if err != nil {
-			return false
-		}
-		response, err := http.DefaultClient.Do(request)
-		if err != nil {
-			return false
-		}
-		_ = response.Body.Close()
-		return response.StatusCode == http.StatusOK
+		return isOK(ctx, http.DefaultClient, m.healthURL+"/readyz")
 	})
+}
+
+func isOK(ctx context.Context, client *http.Client, url string) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return false
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return false
+	}
+	_ = response.Body.Close()
+	return response.StatusCode == http.StatusOK
 }
 
 // ReadyAfter returns how long after its start the manager was ready.

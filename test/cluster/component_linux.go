@@ -1,0 +1,131 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"k8s.io/client-go/rest"
+)
+
+// Components that a test may break. There is a way back from all that it can do to them here.
+const (
+	Etcd      = "etcd"
+	APIServer = "kube-apiserver"
+)
+
+// component is a process below the control plane's.
+type component struct {
+	pid     int
+	program string
+	args    []string
+}
+
+// findComponent finds a component by its program: the control plane tells nobody what it started.
+func (c *Cluster) findComponent(name string) (*component, error) {
+	if c.process == nil {
+		return nil, fmt.Errorf("find %s: the control plane was not started by this process", name)
+	}
+	directories, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		return nil, err
+	}
+	for _, directory := range directories {
+		// What ends meanwhile is not what is looked for.
+		stat, err := os.ReadFile(filepath.Join(directory, "stat"))
+		if err != nil || parentOf(string(stat)) != c.process.pid() {
+			continue
+		}
+		program, err := os.Readlink(filepath.Join(directory, "exe"))
+		if err != nil || filepath.Base(program) != name {
+			continue
+		}
+		line, err := os.ReadFile(filepath.Join(directory, "cmdline"))
+		if err != nil {
+			return nil, fmt.Errorf("find %s: %w", name, err)
+		}
+		pid, err := strconv.Atoi(filepath.Base(directory))
+		if err != nil {
+			return nil, err
+		}
+		return &component{pid, program, strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")[1:]}, nil
+	}
+	return nil, fmt.Errorf("find %s: process %d has no such child", name, c.process.pid())
+}
+
+// parentOf reads /proc/PID/stat. The name of the program is in parentheses and may hold anything, also parentheses.
+func parentOf(stat string) int {
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 2 {
+		return 0
+	}
+	parent, err := strconv.Atoi(fields[1])
+	if err != nil {
+		return 0
+	}
+	return parent
+}
+
+// SignalEtcd hands the store's process to a test that freezes it.
+func (c *Cluster) SignalEtcd(signal syscall.Signal) error {
+	etcd, err := c.findComponent(Etcd)
+	if err != nil {
+		return err
+	}
+	return syscall.Kill(etcd.pid, signal)
+}
+
+// EtcdURL returns where the store is, in the clear and without a password: what it holds is what the API server will
+// show, also while there is none.
+func (c *Cluster) EtcdURL() (string, error) {
+	etcd, err := c.findComponent(Etcd)
+	if err != nil {
+		return "", err
+	}
+	for _, arg := range etcd.args {
+		if url, found := strings.CutPrefix(arg, "--listen-client-urls="); found {
+			return url, nil
+		}
+	}
+	return "", fmt.Errorf("find etcd: no client URL in %q", etcd.args)
+}
+
+// KillAPIServer ends the API server as a crash would. StartAPIServer brings it back.
+func (c *Cluster) KillAPIServer() error {
+	if c.apiServer != nil {
+		return c.apiServer.kill()
+	}
+	running, err := c.findComponent(APIServer)
+	if err != nil {
+		return err
+	}
+	c.apiServerCommand = append([]string{running.program}, running.args...)
+	return syscall.Kill(running.pid, syscall.SIGKILL)
+}
+
+// StartAPIServer starts the API server that KillAPIServer ended, as it was, and returns when it is ready.
+func (c *Cluster) StartAPIServer(ctx context.Context) error {
+	if c.apiServerCommand == nil {
+		return errors.New("start the API server: it was not ended by KillAPIServer")
+	}
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), c.apiServerCommand[0], c.apiServerCommand[1:]...)
+	var err error
+	if c.apiServer, err = startProcess(cmd, filepath.Join(c.dir, APIServer+".log"), false); err != nil {
+		return err
+	}
+	transport, err := rest.TransportFor(c.config)
+	if err != nil {
+		return fmt.Errorf("reach the API server: %w", err)
+	}
+	client := &http.Client{Transport: transport}
+	return c.apiServer.waitUntil(ctx, "the API server is ready", func(ctx context.Context) bool {
+		return isOK(ctx, client, strings.TrimSuffix(c.config.Host, "/")+"/readyz")
+	})
+}

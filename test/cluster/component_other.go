@@ -1,0 +1,23 @@
+//go:build !linux
+
+package cluster
+
+import (
+	"context"
+	"errors"
+	"syscall"
+)
+
+var errOnlyLinux = errors.New("the components of a control plane are found on Linux only")
+
+// SignalEtcd fails: see the one for Linux.
+func (c *Cluster) SignalEtcd(syscall.Signal) error { return errOnlyLinux }
+
+// EtcdURL fails: see the one for Linux.
+func (c *Cluster) EtcdURL() (string, error) { return "", errOnlyLinux }
+
+// KillAPIServer fails: see the one for Linux.
+func (c *Cluster) KillAPIServer() error { return errOnlyLinux }
+
+// StartAPIServer fails: see the one for Linux.
+func (c *Cluster) StartAPIServer(context.Context) error { return errOnlyLinux }
