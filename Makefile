@@ -126,6 +126,14 @@ bench: control-plane ## Measure speed and cost at SIZE (S, M or L); BENCH=name: 
 	@go build -o $(BIN)/bench ./test/bench
 	@$(BIN)/bench -size=$(SIZE) -bench=$(BENCH) -output=$(BIN)/bench.json
 
+# Minutes, and none of it may fail; the short form is one of the integration tests.
+SEED ?= 0
+FOCUS ?=
+.PHONY: fault
+fault: control-plane ## Break what Usher runs on; SEED=n: as an earlier run did, FOCUS=words: one fault.
+	$(call say,faults)
+	@go test ./test/fault -count=1 -timeout=12m -v $(RACE) -long -seed=$(SEED) -ginkgo.focus='$(FOCUS)'
+
 .PHONY: fuzz-short
 fuzz-short: ## Run every fuzz test for FUZZTIME.
 	$(call say,fuzz tests)

@@ -1,0 +1,109 @@
+package fault_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/usher-dev/usher/api/document"
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/publish"
+)
+
+// facts are what a document says, one by one: of an application document by user, of a user document by application, of
+// an organizations document by organization. Each is text with everything that is said: role, rows, end, source.
+type facts map[string]string
+
+// outer is the fact of a user document that is about no application.
+const outer = "*"
+
+// documentOf names the document that a ConfigMap is of: that of all its shards is shard 0.
+func documentOf(key types.NamespacedName) (of types.NamespacedName, kind string) {
+	kind, subject, _ := publish.ParseName(key.Name)
+	if kind == accessv1alpha1.DocumentApplication {
+		key.Name = publish.ApplicationName(subject, 0)
+	}
+	return key, kind
+}
+
+// factsIn reads what a reader of the ConfigMap would take from it. Every format has to say the same.
+func factsIn(data map[string]string) (facts, error) {
+	text, has := data[document.AccessKey]
+	if !has {
+		text = data[document.OrganizationsKey]
+	}
+	read, err := document.Parse([]byte(text))
+	if err != nil {
+		return nil, err
+	}
+	found := facts{}
+	switch {
+	case len(read.Applications) == 1:
+		for user, entry := range read.Applications[0].Users {
+			found[user] = textOf(entry)
+		}
+		return found, sameInFormats(&read.Applications[0], data)
+	case len(read.Users) == 1:
+		u := &read.Users[0]
+		for application, entry := range u.Applications {
+			found[application] = textOf(entry)
+		}
+		found[outer] = textOf([]any{u.OrganizationRole, u.DefaultRole, u.DefaultFilters, u.NotAfter})
+		return found, nil
+	case len(read.Organizations) == 1:
+		for _, o := range read.Organizations[0].Organizations {
+			found[o.Name] = textOf(o)
+		}
+		return found, nil
+	default:
+		return nil, errors.New("it holds no document")
+	}
+}
+
+func textOf(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err.Error() // no two are alike, and none is allowed
+	}
+	return string(text)
+}
+
+// sameInFormats checks that the formats beside JSON give nobody anything else.
+func sameInFormats(d *document.Application, data map[string]string) error {
+	if text, has := data[publish.OPAKey]; has && text != data[document.AccessKey] {
+		return fmt.Errorf("%s differs from %s", publish.OPAKey, document.AccessKey)
+	}
+	given := func(format, user, role string) error {
+		if e, has := d.Users[user]; !has || e.Role != role || len(e.Filters) > 0 || !e.NotAfter.IsZero() {
+			return fmt.Errorf("%s gives %s the role %s, %s says %s", format, user, role, document.AccessKey, textOf(e))
+		}
+		return nil
+	}
+	var failures []error
+	for line := range strings.Lines(data[publish.UsersCSVKey]) {
+		user, role, _ := strings.Cut(strings.TrimSpace(line), ",")
+		failures = append(failures, given(publish.UsersCSVKey, user, role))
+	}
+	for line := range strings.Lines(data[publish.CasbinKey]) {
+		if fields := strings.Split(strings.TrimSpace(line), ", "); fields[0] == "g" && len(fields) == 4 {
+			failures = append(failures, given(publish.CasbinKey, fields[1], fields[2]))
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// givesNothing says whether a document of this kind is one that ends: nobody has anything by it.
+func givesNothing(kind string, said facts) bool {
+	if kind == accessv1alpha1.DocumentUser {
+		return len(said) == 1 && said[outer] == textOf([]any{document.NoAccess, document.NoAccess, nil, "0001-01-01T00:00:00Z"})
+	}
+	return len(said) == 0
+}
+
+func compareKeys(a, b types.NamespacedName) int {
+	return slices.Compare([]string{a.Namespace, a.Name}, []string{b.Namespace, b.Name})
+}
