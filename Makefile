@@ -6,8 +6,12 @@ SHELL := /bin/sh
 .DELETE_ON_ERROR:
 
 BIN ?= $(CURDIR)/bin
+DIST ?= $(CURDIR)/dist
 GOLANGCI_LINT := $(BIN)/golangci-lint
 CONTROLLER_GEN := $(BIN)/controller-gen
+HELM := $(BIN)/helm
+KO := $(BIN)/ko
+KUBE_SCORE := $(BIN)/kube-score
 
 IMG ?= usher:dev
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -15,10 +19,12 @@ LDFLAGS := -X github.com/usher-dev/usher/internal/app.Version=$(VERSION) \
 	-X github.com/usher-dev/usher/internal/cli.Version=$(VERSION)
 
 # Each has its own go.mod; the first is Usher.
-MODULES := . hack/controlplane hack/controlplane/etcd hack/tools test/browser test/formats
-LINTED := . hack/controlplane test/browser test/formats
+MODULES := . hack/controlplane hack/controlplane/etcd hack/tools hack/tools/ko hack/tools/kube-score test/browser \
+	test/formats test/install
+LINTED := . hack/controlplane test/browser test/formats test/install
 
 SAMPLES ?= config/samples
+INSTALL ?= kustomize
 FUZZTIME ?= 10s
 TESTFLAGS ?=
 
@@ -38,8 +44,8 @@ help: ## Show this help.
 		/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: clean
-clean: down ## Remove bin/ with everything that was built or left in it.
-	rm -rf $(BIN)
+clean: down ## Remove bin/ and dist/ with everything that was built or left in them.
+	rm -rf $(BIN) $(DIST)
 
 ##@ Try it
 
@@ -48,8 +54,13 @@ demo: ## Show who gets what in the samples, on a control plane of its own.
 	@go run ./hack/local demo --samples=$(SAMPLES)
 
 .PHONY: up
-up: build ## Run Usher in the background, with samples (SAMPLES=none: without).
+up: build $(if $(filter helm,$(INSTALL)),$(HELM)) ## Run Usher in the background, with samples (SAMPLES=none: without; INSTALL=helm: from the chart).
+ifeq ($(INSTALL),helm)
+	@$(HELM) template usher config/helm/usher --namespace=usher-system --values=config/local/helm_values.yaml >$(BIN)/chart.yaml
+	@go run ./hack/local up --samples=$(SAMPLES) --install=$(BIN)/chart.yaml
+else
 	@go run ./hack/local up --samples=$(SAMPLES)
+endif
 
 .PHONY: down
 down: ## End what "make up" started.
@@ -63,11 +74,12 @@ generate: $(CONTROLLER_GEN) ## Generate the deep copy functions of the API types
 	$(CONTROLLER_GEN) object paths=./api/v1alpha1/...
 
 .PHONY: manifests
-manifests: $(CONTROLLER_GEN) ## Generate CRDs, the manager's roles and the webhook configuration from markers.
+manifests: $(CONTROLLER_GEN) ## Generate CRDs, the manager's roles, the webhook configuration, and the chart's copies.
 	$(call say,generating manifests)
 	$(CONTROLLER_GEN) crd paths=./api/v1alpha1/... output:crd:dir=config/crd/bases
 	$(CONTROLLER_GEN) rbac:roleName=manager-role paths=./internal/... output:rbac:dir=config/rbac
 	$(CONTROLLER_GEN) webhook paths=./internal/webhook/... output:webhook:dir=config/webhook
+	go run ./hack/manifests chart
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format all Go code.
@@ -104,6 +116,7 @@ test-unit: ## Run the tests that need no control plane.
 	@go test $(TESTFLAGS) -timeout=10m $(RACE) $$(go list ./... | grep -E '$(RACED)')
 	@go test -C hack/controlplane $(TESTFLAGS) -timeout=10m ./...
 	@go test -C test/formats $(TESTFLAGS) -timeout=10m ./...
+	@go test -C test/install $(TESTFLAGS) -timeout=10m -count=1 .
 	@go test -C test/browser $(TESTFLAGS) -timeout=10m -count=1 ./...
 
 # Two at a time: each package runs control planes of its own.
@@ -111,6 +124,7 @@ test-unit: ## Run the tests that need no control plane.
 test-integration: control-plane ## Run the tests on a real control plane.
 	$(call say,integration tests)
 	@go test $(TESTFLAGS) -timeout=20m -p=2 ./test/...
+	@go test -C test/install $(TESTFLAGS) -timeout=20m -count=1 ./release
 
 .PHONY: control-plane
 control-plane: ## Build the control plane for tests and demo, once per machine.
@@ -145,7 +159,7 @@ fuzz-short: ## Run every fuzz test for FUZZTIME.
 	done
 
 .PHONY: verify
-verify: verify-generated verify-format verify-modules verify-docs vet lint lint-api ## Check all that can be checked without running Usher.
+verify: verify-generated verify-format verify-modules verify-docs verify-manifests vet lint lint-api ## Check all that can be checked without running Usher.
 	$(call say,verified)
 
 .PHONY: verify-generated
@@ -170,6 +184,23 @@ verify-docs:
 	$(call say,paths in the documentation)
 	@go run ./hack/docpaths
 
+# What kube-score is not asked about: an image that is named by version or digest need not be pulled at every start.
+KUBE_SCORE_IGNORED := container-image-pull-policy
+EXAMPLE_IMAGE := registry.example/usher
+
+.PHONY: verify-manifests
+verify-manifests: $(HELM) $(KUBE_SCORE)
+	$(call say,chart)
+	@go test -C test/install -count=1 .
+	@$(HELM) lint --strict --quiet config/helm/usher
+	$(call say,kube-score)
+	@go run ./hack/manifests install --image=$(EXAMPLE_IMAGE):v1 | $(KUBE_SCORE) score --ignore-test=$(KUBE_SCORE_IGNORED) -
+	@for issuer in Usher CertManager; do \
+		$(HELM) template usher config/helm/usher --namespace=usher-system --set=certificates.issuedBy=$$issuer \
+			--set=image.repository=$(EXAMPLE_IMAGE) --set=image.tag=v1 --set=metrics.serviceMonitor.enabled=true \
+			| $(KUBE_SCORE) score --ignore-test=$(KUBE_SCORE_IGNORED) - || exit 1; \
+	done
+
 ##@ Build
 
 .PHONY: build
@@ -185,6 +216,26 @@ build: ## Build the manager and the kubectl plugin into bin/.
 docker-build: ## Build the manager's image as IMG.
 	docker build --build-arg VERSION=$(VERSION) --tag $(IMG) .
 
+.PHONY: build-installer
+build-installer: ## Write all of config/default, with IMG, into dist/install.yaml.
+	@mkdir -p $(DIST)
+	@go run ./hack/manifests install --image=$(IMG) >$(DIST)/install.yaml
+
+.PHONY: build-chart
+build-chart: $(HELM) ## Package the Helm chart into dist/.
+	@$(HELM) package config/helm/usher --destination=$(DIST)
+
+# Without Docker. What it is based on comes from a registry, or from KOCACHE: docs/operations.md.
+.PHONY: image
+image: $(KO) ## Build the manager's image for linux/amd64 and linux/arm64 into dist/image, its SBOMs into dist/sbom.
+	@mkdir -p $(DIST)/sbom
+	@KO_DOCKER_REPO=$(firstword $(subst :, ,$(IMG))) VERSION=$(VERSION) $(KO) build ./cmd/usher --bare --push=false \
+		--oci-layout-path=$(DIST)/image --sbom-dir=$(DIST)/sbom
+
+.PHONY: build-plugin
+build-plugin: ## Build the kubectl plugin for every platform that krew knows into dist/.
+	@go run ./hack/plugin -dist=$(DIST) -ldflags='$(LDFLAGS)'
+
 $(GOLANGCI_LINT): hack/tools/go.mod
 	$(call say,building golangci-lint with the API linter (about a minute, once))
 	@go build -C hack/tools -o $@ sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter
@@ -192,3 +243,15 @@ $(GOLANGCI_LINT): hack/tools/go.mod
 $(CONTROLLER_GEN): hack/tools/go.mod
 	$(call say,building controller-gen)
 	@go build -C hack/tools -o $@ sigs.k8s.io/controller-tools/cmd/controller-gen
+
+$(HELM): test/install/go.mod
+	$(call say,building helm)
+	@go build -C test/install -o $@ helm.sh/helm/v4/cmd/helm
+
+$(KO): hack/tools/ko/go.mod
+	$(call say,building ko)
+	@go build -C hack/tools/ko -o $@ github.com/google/ko
+
+$(KUBE_SCORE): hack/tools/kube-score/go.mod
+	$(call say,building kube-score)
+	@go build -C hack/tools/kube-score -o $@ github.com/zegl/kube-score/cmd/kube-score

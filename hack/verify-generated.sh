@@ -15,6 +15,9 @@ done | tar -cf - -T - | tar -xf - -C "$copy"
 # What no source makes any more must not survive in the copy.
 find "$copy/api" -name 'zz_generated.*' -exec rm -f {} +
 rm -f "$copy"/config/crd/bases/*.yaml "$copy"/config/rbac/role.yaml "$copy"/config/webhook/manifests.yaml
+chart='config/helm/usher/templates/crds config/helm/usher/templates/rbac.yaml
+	config/helm/usher/templates/admission-policies.yaml config/helm/usher/templates/validating-webhook.yaml'
+for path in $chart; do rm -rf "${copy:?}/$path"; done
 
 if ! make -C "$copy" --no-print-directory BIN="${BIN:-$root/bin}" generate manifests >"$copy/.log" 2>&1; then
 	cat "$copy/.log"
@@ -30,7 +33,7 @@ if [ "$stale" != 0 ]; then
 	exit 1
 fi
 
-untracked=$(git ls-files --others --exclude-standard -- 'api/**/zz_generated.*' config/crd/bases config/rbac/role.yaml config/webhook/manifests.yaml)
+untracked=$(git ls-files --others --exclude-standard -- 'api/**/zz_generated.*' config/crd/bases config/rbac/role.yaml config/webhook/manifests.yaml $chart)
 if [ -n "$untracked" ]; then
 	printf '%s\n' "$untracked" 'are generated but not in git: add them'
 	exit 1

@@ -128,8 +128,8 @@ func topFolders(root string) (map[string]bool, error) {
 	}
 	folders := map[string]bool{}
 	for _, entry := range entries {
-		// What is built into bin is not in the repository.
-		if entry.IsDir() && entry.Name() != "bin" && entry.Name() != ".git" {
+		// What is built into bin and dist is not in the repository.
+		if entry.IsDir() && !slices.Contains([]string{"bin", "dist", ".git"}, entry.Name()) {
 			folders[entry.Name()] = true
 		}
 	}

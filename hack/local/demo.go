@@ -31,7 +31,7 @@ func demo(ctx context.Context, samples string, out io.Writer, steps *steps) (err
 		steps.say("ending everything")
 		err = errors.Join(err, c.Stop())
 	}()
-	manager, err := startUsher(ctx, c, cluster.ManagerOptions{}, steps)
+	manager, err := startUsher(ctx, c, "", cluster.ManagerOptions{}, steps)
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ import (
 
 const (
 	usage = `usage:
-  go run ./hack/local up [--samples=DIR|none]
+  go run ./hack/local up [--samples=DIR|none] [--install=FILE]
   go run ./hack/local down
   go run ./hack/local demo [--samples=DIR|none]`
 	noSamples = "none"
@@ -58,6 +58,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	flags.Usage = func() { _, _ = fmt.Fprintln(progress, usage) }
 	samples := flags.String("samples", filepath.Join(root, "config", "samples"),
 		`kustomize directory to apply, or "none"`)
+	manifests := flags.String("install", "", "up: what to install in place of config/local, such as the rendered chart")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
@@ -67,7 +68,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	steps := newSteps(progress)
 	switch args[0] {
 	case "up":
-		return up(ctx, newPlaces(root), *samples, out, steps)
+		return up(ctx, newPlaces(root), *manifests, *samples, out, steps)
 	case "down":
 		return down(ctx, newPlaces(root), steps)
 	case "demo":

@@ -42,7 +42,7 @@ func newPlaces(root string) places {
 	}
 }
 
-func up(ctx context.Context, places places, samples string, out io.Writer, steps *steps) (err error) {
+func up(ctx context.Context, places places, manifests, samples string, out io.Writer, steps *steps) (err error) {
 	running, err := places.controlPlane.pid(ctx)
 	if err != nil {
 		return err
@@ -67,7 +67,7 @@ func up(ctx context.Context, places places, samples string, out io.Writer, steps
 			return err
 		}
 	}
-	if err := places.ensureManager(ctx, c, steps); err != nil {
+	if err := places.ensureManager(ctx, c, manifests, steps); err != nil {
 		return err
 	}
 	if err := places.linkTools(c); err != nil {
@@ -95,15 +95,15 @@ func (p places) startControlPlane(ctx context.Context, steps *steps) (*cluster.C
 	return c, nil
 }
 
-func (p places) ensureManager(ctx context.Context, c *cluster.Cluster, steps *steps) error {
+func (p places) ensureManager(ctx context.Context, c *cluster.Cluster, manifests string, steps *steps) error {
 	running, err := p.manager.pid(ctx)
 	if err != nil {
 		return err
 	}
 	if running != 0 {
-		return install(ctx, c, steps)
+		return install(ctx, c, manifests, steps)
 	}
-	manager, err := startUsher(ctx, c, cluster.ManagerOptions{LogFile: p.managerLog, Detached: true}, steps)
+	manager, err := startUsher(ctx, c, manifests, cluster.ManagerOptions{LogFile: p.managerLog, Detached: true}, steps)
 	if err != nil {
 		return err
 	}

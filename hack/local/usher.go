@@ -23,9 +23,9 @@ func startCluster(ctx context.Context, options cluster.Options, steps *steps) (*
 
 // startUsher installs Usher and starts its manager.
 func startUsher(
-	ctx context.Context, c *cluster.Cluster, options cluster.ManagerOptions, steps *steps,
+	ctx context.Context, c *cluster.Cluster, manifests string, options cluster.ManagerOptions, steps *steps,
 ) (*cluster.Manager, error) {
-	if err := install(ctx, c, steps); err != nil {
+	if err := install(ctx, c, manifests, steps); err != nil {
 		return nil, err
 	}
 	steps.say("building and starting the manager")
@@ -34,7 +34,12 @@ func startUsher(
 	return c.StartManager(ctx, options)
 }
 
-func install(ctx context.Context, c *cluster.Cluster, steps *steps) error {
+// install installs what a file has, or config/local where there is none.
+func install(ctx context.Context, c *cluster.Cluster, manifests string, steps *steps) error {
+	if manifests != "" {
+		steps.say("installing Usher from %s", manifests)
+		return c.InstallManifests(ctx, manifests)
+	}
 	steps.say("installing Usher")
 	if err := c.Install(ctx); err != nil {
 		return err

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -55,6 +54,11 @@ func (c *Cluster) Install(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("install Usher: %w", err)
 	}
+	return c.waitForKinds(ctx, applied)
+}
+
+// waitForKinds returns when the API server serves the kinds among what kubectl says that it applied.
+func (c *Cluster) waitForKinds(ctx context.Context, applied string) error {
 	wait := []string{"wait", "--for=condition=Established", "--timeout=60s"}
 	for name := range strings.Lines(applied) {
 		if strings.HasPrefix(name, "customresourcedefinition") {
@@ -81,10 +85,6 @@ func (c *Cluster) InstallWebhooks(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return fmt.Errorf("find the webhooks' port: %w", err)
-	}
 	manifests, err := c.Kubectl(ctx, "kustomize", filepath.Join(root, "config", "local", "webhook"))
 	if err != nil {
 		return fmt.Errorf("render the webhooks: %w", err)
@@ -92,7 +92,7 @@ func (c *Cluster) InstallWebhooks(ctx context.Context) error {
 	if !strings.Contains(manifests, localWebhook) {
 		return fmt.Errorf("config/local/webhook does not have the API server call %s", localWebhook)
 	}
-	manifests = strings.ReplaceAll(manifests, localWebhook, "https://"+net.JoinHostPort("localhost", port)+"/")
+	manifests = strings.ReplaceAll(manifests, localWebhook, "https://"+localhost(address)+"/")
 	if _, err := c.KubectlInput(ctx, strings.NewReader(manifests), append(apply(), "--filename=-")...); err != nil {
 		return fmt.Errorf("install the webhooks: %w", err)
 	}

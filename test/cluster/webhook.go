@@ -70,3 +70,9 @@ func FreeWebhookAddress(ctx context.Context) (string, error) {
 	}
 	return "", fmt.Errorf("find a free port: %w", failed)
 }
+
+// localhost returns the address by the name that the webhooks have a certificate for.
+func localhost(address string) string {
+	_, port, _ := net.SplitHostPort(address) // it is one of ours
+	return net.JoinHostPort("localhost", port)
+}

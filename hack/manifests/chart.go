@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/kustomize/api/resmap"
+	"sigs.k8s.io/kustomize/api/resource"
+)
+
+const (
+	defaultDir     = "config/default"
+	certManagerDir = "config/certmanager"
+	templatesDir   = "config/helm/usher/templates"
+	crdsDir        = "crds"
+
+	// shippedNamespace is what config installs into; a release of the chart has one of its own.
+	shippedNamespace = "usher-system"
+	releaseNamespace = "{{ .Release.Namespace }}"
+
+	issuedByUsher       = `{{- if eq .Values.certificates.issuedBy "Usher" }}`
+	issuedByCertManager = `{{- if ne .Values.certificates.issuedBy "Usher" }}`
+	end                 = "{{- end }}"
+)
+
+// generated says which kinds the chart takes from config as they are, and into which template. What values change is
+// written by hand, and test/install holds it to config.
+var generated = map[string]string{
+	"ClusterRole":                    "rbac.yaml",
+	"ClusterRoleBinding":             "rbac.yaml",
+	"Role":                           "rbac.yaml",
+	"RoleBinding":                    "rbac.yaml",
+	"ValidatingAdmissionPolicy":      "admission-policies.yaml",
+	"ValidatingWebhookConfiguration": "validating-webhook.yaml",
+}
+
+func writeChart(root string) error {
+	shipped, err := build(root, defaultDir)
+	if err != nil {
+		return err
+	}
+	certManager, err := build(root, certManagerDir)
+	if err != nil {
+		return err
+	}
+	templates, err := chart(shipped, certManager)
+	if err != nil {
+		return err
+	}
+	// What config has no more must not stay.
+	target := filepath.Join(root, templatesDir)
+	if err := os.RemoveAll(filepath.Join(target, crdsDir)); err != nil {
+		return fmt.Errorf("remove the old definitions: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Join(target, crdsDir), 0o755); err != nil {
+		return fmt.Errorf("make a directory for the definitions: %w", err)
+	}
+	for name, text := range templates {
+		if err := os.WriteFile(filepath.Join(target, name), []byte(text), 0o644); err != nil {
+			return fmt.Errorf("write a template: %w", err)
+		}
+	}
+	return nil
+}
+
+// chart returns the generated templates by their paths.
+func chart(shipped, certManager resmap.ResMap) (map[string]string, error) {
+	texts := map[string][]string{}
+	for _, object := range shipped.Resources() {
+		text, err := template(object)
+		if err != nil {
+			return nil, fmt.Errorf("%s %s: %w", object.GetKind(), object.GetName(), err)
+		}
+		if object.GetKind() == "CustomResourceDefinition" {
+			if text, err = definition(text); err != nil {
+				return nil, fmt.Errorf("%s: %w", object.GetName(), err)
+			}
+			plural, _, _ := strings.Cut(object.GetName(), ".")
+			name := filepath.Join(crdsDir, plural+".yaml")
+			texts[name] = append(texts[name], text)
+			continue
+		}
+		name, ok := generated[object.GetKind()]
+		if !ok {
+			continue
+		}
+		other, err := certManager.GetById(object.CurId())
+		if err != nil {
+			text = issuedByUsher + "\n" + text + end + "\n"
+		} else if text, err = annotated(text, object, other); err != nil {
+			return nil, fmt.Errorf("%s %s: %w", object.GetKind(), object.GetName(), err)
+		}
+		texts[name] = append(texts[name], text)
+	}
+	templates := map[string]string{}
+	for name, parts := range texts {
+		templates[name] = "# Generated from config: make manifests.\n" + strings.Join(parts, "---\n")
+	}
+	return templates, nil
+}
+
+// template returns an object as a template that renders to it in the release's namespace.
+func template(object *resource.Resource) (string, error) {
+	text, err := object.AsYAML()
+	if err != nil {
+		return "", err
+	}
+	if bytes.Contains(text, []byte("{{")) || bytes.Contains(text, []byte("}}")) {
+		return "", errors.New("it has {{ or }}, which Helm would take for its own: escape it here")
+	}
+	return strings.ReplaceAll(string(text), shippedNamespace, releaseNamespace), nil
+}
+
+// definition wraps a CustomResourceDefinition. It is a template, because what is in the folder "crds" of a chart is
+// never upgraded; and it is kept, because every declared object goes with it.
+func definition(text string) (string, error) {
+	const annotations = "\n  annotations:\n"
+	if strings.Count(text, annotations) != 1 {
+		return "", errors.New("it has no annotations, or not where they are looked for")
+	}
+	return "{{- if .Values.crds.enabled }}\n" + strings.Replace(text, annotations, annotations+
+		"    {{- if .Values.crds.keep }}\n    helm.sh/resource-policy: keep\n    {{- end }}\n", 1) + end + "\n", nil
+}
+
+// annotated adds what cert-manager's variant has beside: annotations, and nothing else.
+func annotated(text string, shipped, other *resource.Resource) (string, error) {
+	want, got := other.DeepCopy(), shipped.DeepCopy()
+	var lines []string
+	for key, value := range want.GetAnnotations() {
+		if got.GetAnnotations()[key] != value {
+			lines = append(lines, fmt.Sprintf("    %s: %s\n", key, strings.ReplaceAll(value, shippedNamespace, releaseNamespace)))
+		}
+	}
+	if err := errors.Join(want.SetAnnotations(nil), got.SetAnnotations(nil)); err != nil {
+		return "", err
+	}
+	if !slices.Equal([]byte(want.MustYaml()), []byte(got.MustYaml())) {
+		return "", fmt.Errorf("%s changes more than annotations: take that into the chart by hand", certManagerDir)
+	}
+	if len(lines) == 0 {
+		return text, nil
+	}
+	slices.Sort(lines)
+	const metadata = "\nmetadata:\n"
+	if len(shipped.GetAnnotations()) > 0 || strings.Count(text, metadata) != 1 {
+		return "", errors.New("it has annotations already: merge them here")
+	}
+	return strings.Replace(text, metadata, metadata+
+		"  "+issuedByCertManager+"\n  annotations:\n"+strings.Join(lines, "")+"  "+end+"\n", 1), nil
+}

@@ -1,0 +1,169 @@
+package install
+
+import (
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// created has the chart make the namespace too, which it cannot where Helm keeps a release in it.
+var created = values{"namespace": values{"create": true}}
+
+// TestTheChartIsConfig compares whole objects. All that the chart has of its own is that the definitions of the kinds
+// outlive the release.
+func TestTheChartIsConfig(t *testing.T) {
+	for name, tc := range map[string]struct {
+		set  values
+		want []string // directories of config
+	}{
+		"as shipped": {set: created, want: []string{"default"}},
+		"with certificates by cert-manager": {
+			set:  with(created, values{"certificates": values{"issuedBy": "CertManager"}}),
+			want: []string{"certmanager"},
+		},
+		"with a ServiceMonitor": {
+			set:  with(created, values{"metrics": values{"serviceMonitor": values{"enabled": true}}}),
+			want: []string{"default", "prometheus"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := objects{}
+			for _, dir := range tc.want {
+				maps.Copy(want, kustomize(t, dir))
+			}
+			got := mustRender(t, tc.set)
+			for key, content := range got {
+				if strings.HasPrefix(key, "CustomResourceDefinition/") {
+					takeKeep(t, key, content)
+				}
+			}
+			same(t, want, got)
+		})
+	}
+}
+
+// same compares object by object.
+func same(t *testing.T, want, got objects) {
+	t.Helper()
+	if diff := cmp.Diff(want.names(), got.names()); diff != "" {
+		t.Errorf("objects (-want +got):\n%s", diff)
+	}
+	for _, key := range want.names() {
+		if diff := cmp.Diff(want[key], got[key]); diff != "" && got[key] != nil {
+			t.Errorf("%s (-want +got):\n%s", key, diff)
+		}
+	}
+}
+
+// takeKeep takes away the annotation that keeps a definition, and fails where there is none.
+func takeKeep(t *testing.T, key string, content map[string]any) {
+	t.Helper()
+	object := unstructured.Unstructured{Object: content}
+	annotations := object.GetAnnotations()
+	if annotations["helm.sh/resource-policy"] != "keep" {
+		t.Errorf("%s goes with the release, and every declared object with it", key)
+	}
+	delete(annotations, "helm.sh/resource-policy")
+	object.SetAnnotations(annotations)
+}
+
+// TestTheNamespaceIsAllThatIsLeftOut holds the default of values.yaml to config/default.
+func TestTheNamespaceIsAllThatIsLeftOut(t *testing.T) {
+	got, want := mustRender(t, nil), mustRender(t, created)
+	delete(want, "Namespace/"+shippedIn)
+	same(t, want, got)
+}
+
+// TestAnotherNamespace finds what still names the namespace that config installs into.
+func TestAnotherNamespace(t *testing.T) {
+	for name, set := range map[string]values{
+		"by Usher":        created,
+		"by cert-manager": with(created, values{"certificates": values{"issuedBy": "CertManager"}}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			const elsewhere = "access-manager"
+			shipped := mustRender(t, set)
+			moved, _, err := render(t, elsewhere, set)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := objects{}
+			for _, content := range shipped {
+				want.add(t, replaced(content, shippedIn, elsewhere).(map[string]any))
+			}
+			if name == "by Usher" {
+				// What the flags have for defaults.
+				appendArgs(t, want[deployment], "--webhook-certificate-secret="+elsewhere+"/usher-webhook-certificate",
+					"--webhook-dns-names=usher-webhook-service."+elsewhere+".svc")
+			}
+			same(t, want, moved)
+		})
+	}
+}
+
+// replaced returns a copy of JSON in which every string has its parts replaced.
+func replaced(content any, before, after string) any {
+	switch content := content.(type) {
+	case map[string]any:
+		made := map[string]any{}
+		for key, value := range content {
+			made[key] = replaced(value, before, after)
+		}
+		return made
+	case []any:
+		made := make([]any, 0, len(content))
+		for _, value := range content {
+			made = append(made, replaced(value, before, after))
+		}
+		return made
+	case string:
+		return strings.ReplaceAll(content, before, after)
+	default:
+		return content
+	}
+}
+
+func container(t *testing.T, deployment map[string]any) map[string]any {
+	t.Helper()
+	containers, found, err := unstructured.NestedSlice(deployment, "spec", "template", "spec", "containers")
+	if err != nil || !found || len(containers) != 1 {
+		t.Fatalf("the Deployment has not one container: %v", err)
+	}
+	return containers[0].(map[string]any)
+}
+
+func args(t *testing.T, rendered objects) []string {
+	t.Helper()
+	found, _, err := unstructured.NestedStringSlice(container(t, rendered[deployment]), "args")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func appendArgs(t *testing.T, deployment map[string]any, more ...string) {
+	t.Helper()
+	manager := container(t, deployment)
+	for _, arg := range more {
+		manager["args"] = append(manager["args"].([]any), arg)
+	}
+	if err := unstructured.SetNestedSlice(deployment, []any{manager}, "spec", "template", "spec", "containers"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// with returns the values with others laid over them.
+func with(below, above values) values {
+	made := maps.Clone(below)
+	for key, value := range above {
+		inner, isMap := value.(values)
+		if before, ok := made[key].(values); ok && isMap {
+			value = with(before, inner)
+		}
+		made[key] = value
+	}
+	return made
+}

@@ -1,0 +1,107 @@
+package install
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/usher-dev/usher/internal/app"
+)
+
+// TestTheManagerTakesTheArguments parses what the chart renders with the flags of the manager.
+func TestTheManagerTakesTheArguments(t *testing.T) {
+	for name, set := range map[string]values{
+		"as shipped":    {},
+		"with all else": {"logging": values{"level": "debug", "encoder": "console"}, "metrics": values{"secure": false}},
+		"cert-manager":  {"certificates": values{"issuedBy": "CertManager"}},
+		"validities":    {"certificates": values{"validity": "24h", "authorityValidity": "72h"}},
+		"no metrics":    {"metrics": values{"enabled": false}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, namespace := range []string{shippedIn, "elsewhere"} {
+				rendered, _, err := render(t, namespace, set)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := app.NewCommand().ParseFlags(args(t, rendered)); err != nil {
+					t.Errorf("in %s: %v", namespace, err)
+				}
+			}
+		})
+	}
+}
+
+// TestEveryFlagHasItsWay holds that each flag is a value's or can be given in extraArgs.
+func TestEveryFlagHasItsWay(t *testing.T) {
+	var refused []string
+	app.NewCommand().Flags().VisitAll(func(flag *pflag.Flag) {
+		given := "--" + flag.Name + "=" + flag.DefValue
+		rendered, _, err := render(t, shippedIn, values{"extraArgs": []any{given}})
+		switch {
+		case err != nil:
+			refused = append(refused, flag.Name)
+		case !slices.Contains(args(t, rendered), given):
+			t.Errorf("%s does not reach the manager", given)
+		}
+	})
+	want := []string{
+		"document-grace", "health-probe-bind-address", "leader-elect", "metrics-bind-address", "metrics-secure",
+		"organization-selector", "system-namespace", "webhook-bind-address", "webhook-ca-validity", "webhook-certificate-dir",
+		"webhook-certificate-secret", "webhook-certificate-validity", "webhook-certificates", "zap-encoder", "zap-log-level",
+	}
+	slices.Sort(refused)
+	if diff := cmp.Diff(want, refused); diff != "" {
+		t.Errorf("flags that have a value of their own (-want +got):\n%s", diff)
+	}
+}
+
+// TestTheSelectorIsOne holds the flag and the admission policies to the same namespaces.
+func TestTheSelectorIsOne(t *testing.T) {
+	expression := func(key, operator string, in ...any) values {
+		made := values{"key": key, "operator": operator}
+		if len(in) > 0 {
+			made["values"] = in
+		}
+		return made
+	}
+	for name, tc := range map[string]struct {
+		selector []any
+		want     string
+	}{
+		"as shipped": {nil, "access.usher.dev/organization=enabled"},
+		"all kinds": {[]any{
+			expression("a", "In", "x"), expression("b", "In", "x", "y"), expression("c", "NotIn", "z"), expression("d", "Exists"),
+			expression("e", "DoesNotExist"),
+		}, "a=x,b in (x,y),c notin (z),d,!e"},
+		"everything": {[]any{}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			set := values{}
+			if tc.selector != nil {
+				set["organizationSelector"] = tc.selector
+			}
+			rendered := mustRender(t, set)
+			want := "--organization-selector=" + tc.want
+			if !slices.Contains(args(t, rendered), want) {
+				t.Errorf("%v has no %s", args(t, rendered), want)
+			}
+			if _, err := labels.Parse(tc.want); err != nil {
+				t.Error(err)
+			}
+			bound := fmt.Sprint(rendered[organizationsAt]["spec"])
+			for _, part := range strings.FieldsFunc(tc.want, func(r rune) bool { return strings.ContainsRune("=,!() ", r) }) {
+				if part != "in" && part != "notin" && !strings.Contains(bound, part) {
+					t.Errorf("the binding does not say %s: %s", part, bound)
+				}
+			}
+			if tc.want == "" && !strings.Contains(bound, "kube-system") {
+				t.Errorf("the binding holds in kube-system: %s", bound)
+			}
+		})
+	}
+}

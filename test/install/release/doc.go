@@ -1,0 +1,2 @@
+// Package release installs, upgrades and removes Usher with Helm on a real control plane.
+package release

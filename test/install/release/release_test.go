@@ -1,0 +1,309 @@
+package release
+
+import (
+	"bytes"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"helm.sh/helm/v4/pkg/action"
+	"helm.sh/helm/v4/pkg/chart/common"
+	chartv2 "helm.sh/helm/v4/pkg/chart/v2"
+	"helm.sh/helm/v4/pkg/chart/v2/loader"
+	"helm.sh/helm/v4/pkg/cli"
+	"helm.sh/helm/v4/pkg/kube"
+	releasev1 "helm.sh/helm/v4/pkg/release/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/usher-dev/usher/test/cluster"
+)
+
+const (
+	name      = "usher"
+	namespace = "usher-system"
+	timeout   = time.Minute
+	oldest    = "v1.30.0"
+	webhooks  = "validatingwebhookconfiguration/usher-validating-webhook-configuration"
+)
+
+type values = map[string]any
+
+// lab is a control plane with Helm.
+type lab struct {
+	*testing.T
+
+	plane *cluster.Cluster
+	helm  *action.Configuration
+}
+
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	plane, err := cluster.Start(t.Context(), cluster.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := plane.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	settings := cli.New()
+	settings.KubeConfig = plane.KubeconfigPath()
+	settings.SetNamespace(namespace)
+	helm := action.NewConfiguration()
+	if err := helm.Init(settings.RESTClientGetter(), namespace, "secret"); err != nil {
+		t.Fatal(err)
+	}
+	return &lab{T: t, plane: plane, helm: helm}
+}
+
+// kubectl runs kubectl, which has to succeed.
+func (l *lab) kubectl(stdin string, args ...string) string {
+	l.Helper()
+	out, err := l.plane.KubectlInput(l.Context(), strings.NewReader(stdin), args...)
+	if err != nil {
+		l.Fatal(err)
+	}
+	return out
+}
+
+// field reads a field of an object.
+func (l *lab) field(object, path string) string {
+	l.Helper()
+	return l.kubectl("", "--namespace="+namespace, "get", object, "--output=jsonpath={"+path+"}")
+}
+
+func (l *lab) gone(object string) {
+	l.Helper()
+	if out := l.kubectl("", "--namespace="+namespace, "get", object, "--ignore-not-found", "--output=name"); out != "" {
+		l.Errorf("%s is still there", strings.TrimSpace(out))
+	}
+}
+
+func (l *lab) chart() *chartv2.Chart {
+	l.Helper()
+	chart, err := loader.LoadDir(filepath.Join("..", "..", "..", "config", "helm", "usher"))
+	if err != nil {
+		l.Fatal(err)
+	}
+	return chart
+}
+
+func (l *lab) install(chart *chartv2.Chart, set values, dryRun action.DryRunStrategy) (string, error) {
+	l.Helper()
+	install := action.NewInstall(l.helm)
+	install.ReleaseName, install.Namespace = name, namespace
+	install.WaitStrategy, install.Timeout, install.DryRunStrategy = kube.HookOnlyStrategy, timeout, dryRun
+	var err error
+	if install.KubeVersion, err = common.ParseKubeVersion(oldest); err != nil { // of a rendering that asks no cluster
+		l.Fatal(err)
+	}
+	made, err := install.RunWithContext(l.Context(), chart, set)
+	if err != nil {
+		return "", err
+	}
+	release, ok := made.(*releasev1.Release)
+	if !ok {
+		l.Fatalf("Helm returns a %T", made)
+	}
+	return release.Manifest, nil
+}
+
+func (l *lab) mustInstall(chart *chartv2.Chart, set values) {
+	l.Helper()
+	if _, err := l.install(chart, set, action.DryRunNone); err != nil {
+		l.Fatal(err)
+	}
+	l.kubectl("", "wait", "--for=condition=Established", "--timeout=60s", "crd/accessgroups.access.usher.dev")
+}
+
+func (l *lab) upgrade(chart *chartv2.Chart, set values) {
+	l.Helper()
+	upgrade := action.NewUpgrade(l.helm)
+	upgrade.Namespace, upgrade.WaitStrategy, upgrade.Timeout, upgrade.ServerSideApply = namespace, kube.HookOnlyStrategy, timeout, "auto"
+	if _, err := upgrade.RunWithContext(l.Context(), name, chart, set); err != nil {
+		l.Fatal(err)
+	}
+}
+
+func (l *lab) uninstall() {
+	l.Helper()
+	uninstall := action.NewUninstall(l.helm)
+	uninstall.WaitStrategy, uninstall.Timeout = kube.StatusWatcherStrategy, timeout
+	if _, err := uninstall.Run(name); err != nil {
+		l.Fatal(err)
+	}
+}
+
+// earlier returns the chart as if a version ago, when AccessGroup had no short name.
+func (l *lab) earlier() *chartv2.Chart {
+	l.Helper()
+	const shortNames = "    shortNames:\n    - ag\n"
+	chart := l.chart()
+	changed := 0
+	for _, file := range chart.Templates {
+		if before := file.Data; file.Name == "templates/crds/accessgroups.yaml" {
+			file.Data = bytes.Replace(before, []byte(shortNames), nil, 1)
+			changed += len(before) - len(file.Data)
+		}
+	}
+	if changed != len(shortNames) {
+		l.Fatal("the chart has no short name of AccessGroup, where it is looked for")
+	}
+	return chart
+}
+
+const declared = `
+apiVersion: access.usher.dev/v1alpha1
+kind: ApplicationAccess
+metadata: {name: finance, namespace: acme}
+---
+apiVersion: access.usher.dev/v1alpha1
+kind: AccessGroup
+metadata: {name: france, namespace: acme}
+spec: {members: [{user: amelie}], applicationAccess: [{application: finance, role: Editor}]}
+`
+
+// TestRelease is the life of a release: what Usher wrote outlives an upgrade, and what people declared, with what is
+// published of it, outlives the release.
+func TestRelease(t *testing.T) {
+	l := newLab(t)
+	for namespace, labels := range map[string]string{
+		namespace:       "pod-security.kubernetes.io/enforce=restricted",
+		"access-system": "team=platform",
+		"acme":          "access.usher.dev/organization=enabled",
+	} {
+		l.kubectl("", "create", "namespace", namespace)
+		l.kubectl("", "label", "namespace", namespace, labels)
+	}
+
+	if _, err := l.install(l.chart(), values{"accessPolicy": values{"crossObjectChecks": "Deny"}}, action.DryRunNone); err == nil ||
+		!strings.Contains(err.Error(), "install with accessPolicy=null, and upgrade with it when the manager is ready") {
+		t.Fatalf("a policy that would meet no webhook: %v", err)
+	}
+	l.mustInstall(l.earlier(), nil)
+	if got := l.field("crd/accessgroups.access.usher.dev", ".spec.names.shortNames"); got != "" {
+		t.Fatalf("the earlier version has short names %s", got)
+	}
+
+	manager, err := l.plane.StartManager(t.Context(), cluster.ManagerOptions{
+		Webhooks: true, Args: []string{"--organization-selector=access.usher.dev/organization=enabled"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = manager.Kill() })
+	certificate, bundle := l.field("secret/usher-webhook-certificate", ".data"), l.field(webhooks, ".webhooks[0].clientConfig.caBundle")
+	if certificate == "" || bundle == "" {
+		t.Fatal("a ready manager has no certificate")
+	}
+
+	l.upgrade(l.chart(), values{"replicas": 3})
+	for what, pair := range map[string][2]string{
+		"the certificate": {certificate, l.field("secret/usher-webhook-certificate", ".data")},
+		"the CA bundle":   {bundle, l.field(webhooks, ".webhooks[0].clientConfig.caBundle")},
+		"replicas":        {"3", l.field("deployment/usher-controller-manager", ".spec.replicas")},
+		"the definitions": {`["ag"]`, l.field("crd/accessgroups.access.usher.dev", ".spec.names.shortNames")},
+	} {
+		if pair[0] != pair[1] {
+			t.Errorf("%s after the upgrade: %q, want %q", what, pair[1], pair[0])
+		}
+	}
+
+	// Nobody answers at the Service here.
+	l.kubectl("", "delete", webhooks)
+	l.kubectl(declared, "apply", "--filename=-")
+	l.kubectl("", "--namespace=acme", "wait", "--for=condition=Ready", "accessgroup/france", "applicationaccess/finance", "--timeout=60s")
+	if err := manager.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	kept := func() string {
+		return l.kubectl("", "--namespace=acme", "get", "accessgroups,applicationaccesses,useraccesses,configmaps",
+			"--output=jsonpath={range .items[*]}{.kind}/{.metadata.name} {.metadata.uid} {.data}{\"\\n\"}{end}")
+	}
+	before := kept()
+	for _, part := range []string{"ConfigMap/application-access-finance", "UserAccess/amelie-", "AccessGroup/france"} {
+		if !strings.Contains(before, part) {
+			t.Fatalf("there is no %s in\n%s", part, before)
+		}
+	}
+	l.uninstall()
+	for _, object := range []string{
+		"deployment/usher-controller-manager", "clusterrole/usher-manager-role", webhooks,
+		"validatingadmissionpolicy/usher-published-documents", "secret/usher-webhook-certificate",
+	} {
+		l.gone(object)
+	}
+	if after := kept(); after != before {
+		t.Errorf("after the release:\n%s\nbefore:\n%s", after, before)
+	}
+
+	l.mustInstall(l.chart(), nil)
+	if after := kept(); after != before {
+		t.Errorf("after installing again:\n%s\nbefore:\n%s", after, before)
+	}
+	t.Run("Pod Security Standard", func(t *testing.T) { l.holdToRestricted(t) })
+}
+
+// holdToRestricted has the API server judge every shipped Deployment, and its pods, where the standard is enforced.
+func (l *lab) holdToRestricted(t *testing.T) {
+	l.kubectl("", "label", "namespace", namespace, "pod-security.kubernetes.io/warn=restricted")
+	variants := map[string]string{}
+	for _, dir := range []string{"default", "certmanager"} {
+		variants["kustomize "+dir] = l.kubectl("", "kustomize", filepath.Join("..", "..", "..", "config", dir))
+	}
+	for _, issuer := range []string{"Usher", "CertManager"} {
+		manifest, err := l.install(l.chart(), values{"certificates": values{"issuedBy": issuer}}, action.DryRunClient)
+		if err != nil {
+			t.Fatal(err)
+		}
+		variants["chart "+issuer] = manifest
+	}
+	for variant, manifests := range variants {
+		t.Run(variant, func(t *testing.T) {
+			deployment := deploymentIn(t, manifests)
+			if err := l.judge(deployment); err != nil {
+				t.Error(err)
+			}
+			pod := deployment["spec"].(values)["template"].(values)
+			pod["apiVersion"], pod["kind"] = "v1", "Pod"
+			pod["metadata"].(values)["generateName"], pod["metadata"].(values)["namespace"] = "judged-", namespace
+			if err := l.judge(pod); err != nil {
+				t.Error(err)
+			}
+			// That it is judged at all.
+			pod["spec"].(values)["hostNetwork"] = true
+			if err := l.judge(pod); err == nil || !strings.Contains(err.Error(), `violates PodSecurity "restricted`) {
+				t.Errorf("a pod in the host's network: %v", err)
+			}
+		})
+	}
+}
+
+// judge has the API server take an object without keeping it, and without a warning.
+func (l *lab) judge(object values) error {
+	text, err := yaml.Marshal(object)
+	if err != nil {
+		return err
+	}
+	_, err = l.plane.KubectlInput(l.Context(), bytes.NewReader(text), "create", "--dry-run=server", "--warnings-as-errors", "--filename=-")
+	return err
+}
+
+func deploymentIn(t *testing.T, manifests string) values {
+	t.Helper()
+	for _, document := range strings.Split(manifests, "\n---\n") {
+		var object values
+		if err := yaml.Unmarshal([]byte(document), &object); err != nil {
+			t.Fatal(err)
+		}
+		if object["kind"] == "Deployment" {
+			object["metadata"].(values)["name"] = "judged"
+			return object
+		}
+	}
+	t.Fatal(errors.New("there is no Deployment"))
+	return nil
+}

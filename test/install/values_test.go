@@ -1,0 +1,267 @@
+package install
+
+import (
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+)
+
+// bindings are where the admission policies hold.
+func bindings(of string) []string {
+	return []string{
+		"ValidatingAdmissionPolicyBinding/usher-materialized-label-" + of,
+		"ValidatingAdmissionPolicyBinding/usher-published-documents-" + of,
+	}
+}
+
+// effects has an entry for every value: another one than the default, and which objects differ by it.
+var effects = map[string]struct {
+	given values // what it takes besides, before and after
+	value any
+	want  []string
+}{
+	"image.repository":     {value: "registry.example/usher", want: []string{deployment}},
+	"image.tag":            {value: "v1.2.3", want: []string{deployment}},
+	"image.digest":         {value: "sha256:" + strings.Repeat("0", 64), want: []string{deployment}},
+	"image.pullPolicy":     {value: "Always", want: []string{deployment}},
+	"imagePullSecrets":     {value: []any{values{"name": "registry"}}, want: []string{deployment}},
+	"replicas":             {value: 3, want: []string{deployment}},
+	"resources":            {value: values{"limits": values{"memory": "4Gi"}}, want: []string{deployment}},
+	"systemNamespace":      {value: "platform", want: append(bindings("system"), deployment)},
+	"organizationSelector": {value: labelled("team", "acme"), want: append(bindings("organizations"), deployment)},
+	"documentGrace":        {value: "10m", want: []string{deployment}},
+	"accessPolicy":         {value: values{"crossObjectChecks": "Deny"}, want: []string{"AccessPolicy/default"}},
+	"logging.level":        {value: "debug", want: []string{deployment}},
+	"logging.encoder":      {value: "console", want: []string{deployment}},
+	"extraArgs":            {value: []any{"--zap-time-encoding=rfc3339"}, want: []string{deployment}},
+	"certificates.issuedBy": {value: "CertManager", want: []string{
+		"Certificate/usher-webhook-ca", "Certificate/usher-webhook-certificate", deployment, "Issuer/usher-selfsigned-issuer",
+		"Issuer/usher-webhook-issuer", "Role/usher-system/usher-manager-role", "RoleBinding/usher-system/usher-manager-rolebinding",
+		"Secret/usher-webhook-certificate", webhooks,
+	}},
+	"certificates.validity":          {value: "720h", want: []string{deployment}},
+	"certificates.authorityValidity": {value: "87600h", want: []string{deployment}},
+	"certificates.issuerRef": {
+		given: values{"certificates": values{"issuedBy": "CertManager"}},
+		value: values{"kind": "ClusterIssuer", "name": "internal"},
+		want: []string{
+			"Certificate/usher-webhook-ca", "Certificate/usher-webhook-certificate", "Issuer/usher-selfsigned-issuer",
+			"Issuer/usher-webhook-issuer",
+		},
+	},
+	"metrics.enabled":                {value: false, want: []string{deployment, networkPolicy, metricsService}},
+	"metrics.secure":                 {value: false, want: []string{deployment, metricsService}},
+	"metrics.serviceMonitor.enabled": {value: true, want: []string{serviceMonitor}},
+	"metrics.serviceMonitor.labels":  {given: monitored, value: values{"release": "prometheus"}, want: []string{serviceMonitor}},
+	"metrics.serviceMonitor.interval": {
+		given: monitored, value: "30s", want: []string{serviceMonitor},
+	},
+	"networkPolicy.enabled":             {value: false, want: []string{networkPolicy}},
+	"networkPolicy.metricsFrom":         {value: labelled("team", "sre"), want: []string{networkPolicy}},
+	"podDisruptionBudget.enabled":       {value: false, want: []string{"PodDisruptionBudget/usher-controller-manager"}},
+	"podDisruptionBudget.minAvailable":  {value: "50%", want: []string{"PodDisruptionBudget/usher-controller-manager"}},
+	"crds.enabled":                      {value: false, want: definitions},
+	"crds.keep":                         {value: false, want: definitions},
+	"namespace.create":                  {value: true, want: []string{"Namespace/" + shippedIn}},
+	"serviceAccount.annotations":        {value: values{"team": "access"}, want: []string{"ServiceAccount/usher-controller-manager"}},
+	"pod.labels":                        {value: values{"team": "access"}, want: []string{deployment}},
+	"pod.annotations":                   {value: values{"team": "access"}, want: []string{deployment}},
+	"pod.nodeSelector":                  {value: values{"kubernetes.io/os": "linux"}, want: []string{deployment}},
+	"pod.tolerations":                   {value: []any{values{"operator": "Exists"}}, want: []string{deployment}},
+	"pod.affinity":                      {value: values{"nodeAffinity": values{}}, want: []string{deployment}},
+	"pod.topologySpreadConstraints":     {value: []any{}, want: []string{deployment}},
+	"pod.priorityClassName":             {value: "system-cluster-critical", want: []string{deployment}},
+	"pod.terminationGracePeriodSeconds": {value: 60, want: []string{deployment}},
+	"pod.securityContext":               {value: values{"runAsUser": nil}, want: []string{deployment}},
+	"pod.env":                           {value: []any{values{"name": "A", "value": "b"}}, want: []string{deployment}},
+}
+
+var (
+	monitored   = values{"metrics": values{"serviceMonitor": values{"enabled": true}}}
+	definitions = []string{
+		"CustomResourceDefinition/accessgroups.access.usher.dev",
+		"CustomResourceDefinition/accesspolicies.access.usher.dev",
+		"CustomResourceDefinition/applicationaccesses.access.usher.dev",
+		"CustomResourceDefinition/useraccesses.access.usher.dev",
+	}
+)
+
+// labelled is an expression that asks for one value of a label.
+func labelled(key, value string) []any {
+	return []any{values{"key": key, "operator": "In", "values": []any{value}}}
+}
+
+func TestEveryValueHasItsEffect(t *testing.T) {
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(effects)), documented(t)); diff != "" {
+		t.Errorf("values (-tested +values.yaml):\n%s", diff)
+	}
+	for name, tc := range effects {
+		t.Run(name, func(t *testing.T) {
+			given := with(values{}, tc.given)
+			before, after := mustRender(t, given), mustRender(t, with(given, nested(name, tc.value)))
+			var got []string
+			both := maps.Clone(before)
+			maps.Copy(both, after)
+			for _, key := range both.names() {
+				if !cmp.Equal(before[key], after[key]) {
+					got = append(got, key)
+				}
+			}
+			if diff := cmp.Diff(slices.Sorted(slices.Values(tc.want)), got); diff != "" {
+				t.Errorf("objects that differ (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func nested(name string, value any) values {
+	first, rest, more := strings.Cut(name, ".")
+	if !more {
+		return values{first: value}
+	}
+	return values{first: nested(rest, value)}
+}
+
+// documented returns the names of all values in values.yaml. What Kubernetes has a type for is one value.
+func documented(t *testing.T) []string {
+	t.Helper()
+	text, err := os.ReadFile(repository("config", "helm", "usher", "values.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all values
+	if err := yaml.UnmarshalStrict(text, &all); err != nil {
+		t.Fatal(err)
+	}
+	names := leaves("", all)
+	slices.Sort(names)
+	return names
+}
+
+func leaves(prefix string, of values) []string {
+	var names []string
+	for key, value := range of {
+		name := prefix + key
+		inner, isMap := value.(values)
+		if isMap && len(inner) > 0 && name != "resources" && name != "pod.securityContext" {
+			names = append(names, leaves(name+".", inner)...)
+		} else {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func TestBadValuesAreRefused(t *testing.T) {
+	for name, tc := range map[string]struct {
+		set  values
+		want []string // each in the error
+	}{
+		"unknown":           {values{"replicaCount": 3}, []string{"additional properties 'replicaCount' not allowed"}},
+		"unknown inside":    {values{"image": values{"name": "x"}}, []string{"at '/image'", "additional properties 'name' not allowed"}},
+		"no replica":        {values{"replicas": 0}, []string{"at '/replicas'", "minimum: got 0, want 1"}},
+		"half a replica":    {values{"replicas": 1.5}, []string{"at '/replicas'", "want integer"}},
+		"tag in repository": {values{"image": values{"repository": "usher:v1"}}, []string{"at '/image/repository'"}},
+		"bad digest":        {values{"image": values{"digest": "sha256:1"}}, []string{"at '/image/digest'"}},
+		"bad pull policy":   {values{"image": values{"pullPolicy": "Sometimes"}}, []string{"at '/image/pullPolicy'", "'Always', 'IfNotPresent', 'Never'"}},
+		"bad namespace":     {values{"systemNamespace": "A_B"}, []string{"at '/systemNamespace'"}},
+		"no duration":       {values{"documentGrace": "2 minutes"}, []string{"at '/documentGrace'"}},
+		"number":            {values{"documentGrace": 120}, []string{"at '/documentGrace'", "want string"}},
+		"string selector":   {values{"organizationSelector": "a=b"}, []string{"at '/organizationSelector'", "want array"}},
+		"bad operator": {
+			values{"organizationSelector": []any{values{"key": "a", "operator": "Equals"}}},
+			[]string{"at '/organizationSelector/0/operator'", "'In', 'NotIn', 'Exists', 'DoesNotExist'"},
+		},
+		"in nothing": {
+			values{"organizationSelector": []any{values{"key": "a", "operator": "In"}}},
+			[]string{"missing property 'values'"},
+		},
+		"exists in": {
+			values{"organizationSelector": []any{values{"key": "a", "operator": "Exists", "values": []any{"b"}}}},
+			[]string{"at '/organizationSelector/0/values'"},
+		},
+		"two values at once": {
+			values{"organizationSelector": slices.Concat(labelled("a", "x"), labelled("a", "y"))},
+			[]string{"label a is asked to have two values at once"},
+		},
+		"bad issuer":          {values{"certificates": values{"issuedBy": "Rotator"}}, []string{"at '/certificates/issuedBy'", "'Usher', 'CertManager'"}},
+		"nameless issuer":     {values{"certificates": values{"issuerRef": values{"kind": "ClusterIssuer"}}}, []string{"at '/certificates/issuerRef'"}},
+		"bad level":           {values{"logging": values{"level": "loud"}}, []string{"at '/logging/level'"}},
+		"switch as string":    {values{"crds": values{"keep": "yes"}}, []string{"at '/crds/keep'", "want boolean"}},
+		"no flag":             {values{"extraArgs": []any{"zap-devel"}}, []string{"at '/extraArgs/0'"}},
+		"selected label":      {values{"pod": values{"labels": values{"control-plane": "x"}}}, []string{"at '/pod/labels'"}},
+		"too little time":     {values{"pod": values{"terminationGracePeriodSeconds": 1}}, []string{"at '/pod/terminationGracePeriodSeconds'"}},
+		"bad share":           {values{"podDisruptionBudget": values{"minAvailable": "half"}}, []string{"at '/podDisruptionBudget/minAvailable'"}},
+		"not a policy":        {values{"accessPolicy": []any{}}, []string{"at '/accessPolicy'"}},
+		"flag with a value":   {values{"extraArgs": []any{"--system-namespace=x"}}, []string{"extraArgs: --system-namespace is not set here; the value for it is systemNamespace"}},
+		"flag without one":    {values{"extraArgs": []any{"--metrics-secure"}}, []string{"extraArgs: --metrics-secure is not set here", "metrics.secure"}},
+		"flag that is served": {values{"extraArgs": []any{"--webhook-bind-address=:1"}}, []string{"the Service follows it"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, _, err := render(t, shippedIn, tc.set)
+			if err == nil {
+				t.Fatal("it was taken")
+			}
+			for _, part := range tc.want {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("%q does not say %q", err, part)
+				}
+			}
+		})
+	}
+}
+
+func TestNotes(t *testing.T) {
+	const unlabelled = "pod-security.kubernetes.io/enforce=restricted"
+	for name, tc := range map[string]struct {
+		set       values
+		want, not []string
+	}{
+		"as shipped": {
+			want: []string{"kubectl create namespace access-system", "access.usher.dev/organization=enabled", unlabelled},
+			not:  []string{"somebody else installs", "Every namespace"},
+		},
+		"otherwise": {
+			set: with(created, values{
+				"systemNamespace": "platform", "crds": values{"enabled": false},
+				"organizationSelector": []any{},
+			}),
+			want: []string{"kubectl create namespace platform", "somebody else installs", "Every namespace"},
+			not:  []string{unlabelled},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, notes, err := render(t, shippedIn, tc.set)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, part := range tc.want {
+				if !strings.Contains(notes, part) {
+					t.Errorf("the notes do not say %q:\n%s", part, notes)
+				}
+			}
+			for _, part := range tc.not {
+				if strings.Contains(notes, part) {
+					t.Errorf("the notes say %q:\n%s", part, notes)
+				}
+			}
+		})
+	}
+}
+
+// TestTheSchemaKnowsEveryValue finds a value that would be refused only because the schema forgot it; what differs from
+// the default is held by the effects.
+func TestTheSchemaKnowsEveryValue(t *testing.T) {
+	if _, _, err := render(t, shippedIn, loadChart(t).Values); err != nil {
+		t.Fatal(err)
+	}
+	if got := path.Base(loadChart(t).ChartFullPath()); got != "usher" {
+		t.Errorf("the chart is called %s", got)
+	}
+}
