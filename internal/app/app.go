@@ -83,6 +83,9 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 	config = rest.CopyConfig(config)
 	config.QPS = -1
 	config.UserAgent = "usher/" + Version
+	if err := checkKinds(ctx, config); err != nil {
+		return err
+	}
 	admission, err := newAdmissionServer(options.Webhook)
 	if err != nil {
 		return err

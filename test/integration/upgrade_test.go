@@ -1,0 +1,295 @@
+package integration_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/google/go-cmp/cmp"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+// storedDirectory has, for each minor version, what its manager left in a cluster: the objects with their status, and
+// what it published. The file of a version that was released never changes.
+const storedDirectory = "testdata/stored"
+
+var updateStored = flag.Bool("update", false, "have the manager store what testdata/stored declares, and write what it stored")
+
+var _ = Describe("An upgrade", func() {
+	paths, err := filepath.Glob(filepath.Join(storedDirectory, "*.yaml"))
+	if err != nil || len(paths) == 0 {
+		panic(fmt.Sprintf("no stored cluster in %s: %v", storedDirectory, err))
+	}
+	for _, path := range paths {
+		It("from "+strings.TrimSuffix(filepath.Base(path), ".yaml")+" keeps every byte that is published", func(ctx SpecContext) {
+			if *updateStored {
+				writeStored(ctx, path)
+				Skip("written")
+			}
+			eventually(ctx, noTerminatingNamespaces)
+			Expect(manager.Stop()).To(Succeed())
+			DeferCleanup(startAgain)
+			s := readStored(path)
+			s.restore(ctx)
+			published, versions := dataOf(ctx, s.namespaces...), s.configMapVersions(ctx)
+			Expect(len(versions)).To(BeNumerically(">", 10))
+
+			startManager(ctx)
+			eventually(ctx, managerIdle)
+			Expect(s.configMapVersions(ctx)).To(Equal(versions), "something published was written")
+			now(ctx, s.ready)
+
+			By("editing one, so that it is seen that they are looked at")
+			edited := slices.Sorted(maps.Keys(versions))[0]
+			in, name, _ := strings.Cut(edited, "/")
+			namespace{in}.patch(ctx, "ConfigMap", name, `{data: {access.json: "{}"}}`)
+			eventually(ctx, same(published, s.namespaces...))
+			Expect(s.configMapVersions(ctx)[edited]).NotTo(Equal(versions[edited]))
+		})
+	}
+})
+
+// startAgain starts the manager where a spec failed without one.
+func startAgain(ctx SpecContext) {
+	select {
+	case <-manager.Done():
+		startManager(ctx)
+	default:
+	}
+}
+
+// stored is what a version left in a cluster.
+type stored struct {
+	objects, configMaps []*unstructured.Unstructured
+	namespaces          []string
+}
+
+func readStored(path string) *stored {
+	GinkgoHelper()
+	text, err := os.ReadFile(path)
+	Expect(err).NotTo(HaveOccurred())
+	s := &stored{}
+	for _, document := range strings.Split("\n"+string(text), "\n---\n") {
+		o := &unstructured.Unstructured{}
+		Expect(yaml.UnmarshalStrict([]byte(document), &o.Object)).To(Succeed())
+		if o.GetKind() == "ConfigMap" {
+			s.configMaps = append(s.configMaps, o)
+		} else {
+			s.objects = append(s.objects, o)
+		}
+		if !slices.Contains(s.namespaces, o.GetNamespace()) {
+			s.namespaces = append(s.namespaces, o.GetNamespace())
+		}
+	}
+	return s
+}
+
+// makeNamespaces makes what the objects stand in. It goes with the spec, and so do the objects of the system namespace.
+func (s *stored) makeNamespaces(ctx context.Context) {
+	GinkgoHelper()
+	for _, name := range s.namespaces {
+		createNamespace(ctx, name, nil)
+		if name != systemNamespace {
+			DeferCleanup(namespace{name}.drop)
+		}
+	}
+	for _, o := range s.objects {
+		if o.GetNamespace() == systemNamespace && !isMaterialized(o) {
+			DeferCleanup(system.remove, o.GetKind(), o.GetName())
+		}
+	}
+}
+
+// restore creates all of it, as after an upgrade.
+func (s *stored) restore(ctx context.Context) {
+	GinkgoHelper()
+	s.makeNamespaces(ctx)
+	uids := map[string]types.UID{}
+	for _, o := range s.objects {
+		made := o.DeepCopy()
+		Expect(kube.Create(ctx, made)).To(Succeed())
+		uids[made.GetNamespace()+"/"+made.GetKind()+"/"+made.GetName()] = made.GetUID()
+		Expect(made.GetGeneration()).To(BeEquivalentTo(1), "what its status says is of this generation")
+		made.Object["status"] = o.Object["status"]
+		Expect(kube.Status().Update(ctx, made)).To(Succeed())
+	}
+	for _, o := range s.configMaps {
+		made := o.DeepCopy()
+		owners := made.GetOwnerReferences()
+		for i := range owners {
+			owners[i].UID = uids[made.GetNamespace()+"/"+owners[i].Kind+"/"+owners[i].Name]
+			Expect(owners[i].UID).NotTo(BeEmpty())
+		}
+		made.SetOwnerReferences(owners)
+		Expect(kube.Create(ctx, made)).To(Succeed())
+	}
+}
+
+// configMapVersions are the versions of what is published.
+func (s *stored) configMapVersions(ctx context.Context) map[string]string {
+	GinkgoHelper()
+	found, err := publishedIn(ctx, s.namespaces...)
+	Expect(err).NotTo(HaveOccurred())
+	versions := map[string]string{}
+	for name, cm := range found {
+		versions[name] = cm.ResourceVersion
+	}
+	return versions
+}
+
+// ready checks that every object that was ready is.
+func (s *stored) ready(ctx context.Context) error {
+	for _, o := range s.objects {
+		want, err := conditionsOf(o)
+		if err != nil {
+			return err
+		}
+		has := newObject(o.GetKind(), o.GetNamespace(), o.GetName())
+		if err := kube.Get(ctx, client.ObjectKeyFromObject(has), has); err != nil {
+			return err
+		}
+		got, err := conditionsOf(has)
+		if err != nil {
+			return err
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			return fmt.Errorf("conditions of %s %s/%s (-stored +now):\n%s", o.GetKind(), o.GetNamespace(), o.GetName(), diff)
+		}
+	}
+	return nil
+}
+
+// conditionsOf returns the reasons of an object's conditions.
+func conditionsOf(o *unstructured.Unstructured) (map[string]string, error) {
+	list, _, err := unstructured.NestedSlice(o.Object, "status", "conditions")
+	reasons := map[string]string{}
+	for _, each := range list {
+		if c, ok := each.(map[string]any); ok {
+			reasons[fmt.Sprint(c["type"])] = fmt.Sprint(c["status"], " ", c["reason"])
+		}
+	}
+	return reasons, err
+}
+
+func isMaterialized(o *unstructured.Unstructured) bool {
+	return o.GetLabels()[accessv1alpha1.LabelMaterialized] == accessv1alpha1.ValueTrue
+}
+
+// writeStored has this version publish what a file declares, and writes all that it stored to the file.
+func writeStored(ctx context.Context, path string) {
+	GinkgoHelper()
+	s := readStored(path)
+	s.makeNamespaces(ctx)
+	for _, o := range s.objects {
+		if isMaterialized(o) {
+			continue
+		}
+		declared := o.DeepCopy()
+		delete(declared.Object, "status")
+		Expect(kube.Create(ctx, declared)).To(Succeed())
+	}
+	for _, o := range s.objects {
+		if !isMaterialized(o) {
+			eventually(ctx, namespace{o.GetNamespace()}.says(o.GetKind(), o.GetName()))
+		}
+	}
+	eventually(ctx, managerIdle)
+	var documents []string
+	for _, in := range s.namespaces {
+		for _, kind := range []string{"AccessPolicy", "ApplicationAccess", "AccessGroup", "UserAccess", "ConfigMap"} {
+			list := &unstructured.UnstructuredList{}
+			list.SetGroupVersionKind(newObject(kind, "", "").GroupVersionKind())
+			Expect(kube.List(ctx, list, client.InNamespace(in))).To(Succeed())
+			for i := range list.Items {
+				o := &list.Items[i]
+				if kind == "ConfigMap" && o.GetLabels()[accessv1alpha1.LabelManagedBy] != accessv1alpha1.ManagedBy {
+					continue
+				}
+				documents = append(documents, plain(o))
+			}
+		}
+	}
+	Expect(os.WriteFile(path, []byte(strings.Join(documents, "---\n")), 0o600)).To(Succeed())
+}
+
+// plain is an object without what another cluster would say of it.
+func plain(o *unstructured.Unstructured) string {
+	GinkgoHelper()
+	made := o.DeepCopy()
+	made.SetUID("")
+	made.SetResourceVersion("")
+	made.SetCreationTimestamp(metav1.Time{})
+	made.SetManagedFields(nil)
+	made.SetGeneration(0)
+	owners := made.GetOwnerReferences()
+	for i := range owners {
+		owners[i].UID = ""
+	}
+	made.SetOwnerReferences(owners)
+	text, err := yaml.Marshal(made.Object)
+	Expect(err).NotTo(HaveOccurred())
+	return string(text)
+}
+
+var _ = Describe("A downgrade", func() {
+	const definition = "accessgroups.access.usher.dev"
+	const schemas = "/openapi/v3/apis/access.usher.dev/v1alpha1"
+	describes := func(what string, want bool) check {
+		return func(ctx context.Context) error {
+			text, err := plane.Kubectl(ctx, "get", "--raw", schemas)
+			if err == nil && strings.Contains(text, what) != want {
+				err = fmt.Errorf("the API server describes %s: %v, want %v", what, !want, want)
+			}
+			return err
+		}
+	}
+	patchDefinition := func(ctx context.Context, patch string, args ...string) {
+		GinkgoHelper()
+		_, err := plane.Kubectl(ctx, append([]string{"patch", "crd", definition, "--type=json", "--patch=" + patch}, args...)...)
+		Expect(err).NotTo(HaveOccurred())
+	}
+
+	It("to a manager that does not know a field is refused by that manager", func(ctx SpecContext) {
+		DeferCleanup(func(ctx SpecContext) {
+			Expect(plane.Install(ctx)).To(Succeed())
+			eventually(ctx, describes("onlyLater", false))
+			startAgain(ctx)
+		})
+		patchDefinition(ctx, `[{"op": "add", "path": "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/onlyLater",
+			"value": {"type": "string", "enum": ["Deny"]}}]`)
+		eventually(ctx, describes("onlyLater", true))
+		now(ctx, isReady(manager)) // the one that runs goes on
+
+		_, err := plane.StartManager(ctx, managerOptions())
+		Expect(err).To(MatchError(And(
+			ContainSubstring("are of a later version of Usher"), ContainSubstring("does not know AccessGroup.spec.onlyLater."),
+		)))
+	})
+
+	It("of the definitions, below what is stored, is refused by the API server", func(ctx SpecContext) {
+		DeferCleanup(func(ctx SpecContext) {
+			patchDefinition(ctx, `[{"op": "replace", "path": "/spec/versions/0/storage", "value": true},
+				{"op": "replace", "path": "/spec/versions/1/storage", "value": false}]`)
+			patchDefinition(ctx, `[{"op": "replace", "path": "/status/storedVersions", "value": ["v1alpha1"]}]`, "--subresource=status")
+			Expect(plane.Install(ctx)).To(Succeed())
+		})
+		patchDefinition(ctx, `[{"op": "copy", "from": "/spec/versions/0", "path": "/spec/versions/1"},
+			{"op": "replace", "path": "/spec/versions/1/name", "value": "v1beta1"},
+			{"op": "replace", "path": "/spec/versions/0/storage", "value": false}]`)
+		_, err := plane.Kubectl(ctx, "apply", "--server-side", "--force-conflicts", "--filename=../../config/crd/bases/access.usher.dev_accessgroups.yaml")
+		Expect(err).To(MatchError(And(ContainSubstring("status.storedVersions"), ContainSubstring("v1beta1"))))
+	})
+})
