@@ -22,8 +22,8 @@ import (
 )
 
 const (
-	// An API server describes a kind about a second after it serves it.
-	describedWithin  = 30 * time.Second
+	// An API server describes a kind about a second after it serves it. This is as long as the caches wait for one.
+	describedWithin  = 2 * time.Minute
 	describedAgainIn = 200 * time.Millisecond
 )
 
