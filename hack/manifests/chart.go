@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"sigs.k8s.io/kustomize/api/resmap"
@@ -23,9 +22,8 @@ const (
 	shippedNamespace = "usher-system"
 	releaseNamespace = "{{ .Release.Namespace }}"
 
-	issuedByUsher       = `{{- if eq .Values.certificates.issuedBy "Usher" }}`
-	issuedByCertManager = `{{- if ne .Values.certificates.issuedBy "Usher" }}`
-	end                 = "{{- end }}"
+	issuedByUsher = `{{- if eq .Values.certificates.issuedBy "Usher" }}`
+	end           = "{{- end }}"
 )
 
 // generated says which kinds the chart takes from config as they are, and into which template. What values change is
@@ -89,10 +87,7 @@ func chart(shipped, certManager resmap.ResMap) (map[string]string, error) {
 		if !ok {
 			continue
 		}
-		other, err := certManager.GetById(object.CurId())
-		if err != nil {
-			text = issuedByUsher + "\n" + text + end + "\n"
-		} else if text, err = annotated(text, object, other); err != nil {
+		if text, err = byIssuer(text, object, certManager); err != nil {
 			return nil, fmt.Errorf("%s %s: %w", object.GetKind(), object.GetName(), err)
 		}
 		texts[name] = append(texts[name], text)
@@ -127,29 +122,18 @@ func definition(text string) (string, error) {
 		"    {{- if .Values.crds.keep }}\n    helm.sh/resource-policy: keep\n    {{- end }}\n", 1) + end + "\n", nil
 }
 
-// annotated adds what cert-manager's variant has beside: annotations, and nothing else.
-func annotated(text string, shipped, other *resource.Resource) (string, error) {
-	want, got := other.DeepCopy(), shipped.DeepCopy()
-	var lines []string
-	for key, value := range want.GetAnnotations() {
-		if got.GetAnnotations()[key] != value {
-			lines = append(lines, fmt.Sprintf("    %s: %s\n", key, strings.ReplaceAll(value, shippedNamespace, releaseNamespace)))
-		}
+// byIssuer lets the issuer of certificates choose, where cert-manager's variant has another object, or none.
+func byIssuer(text string, shipped *resource.Resource, certManager resmap.ResMap) (string, error) {
+	other, err := certManager.GetById(shipped.CurId())
+	if err != nil {
+		return issuedByUsher + "\n" + text + end + "\n", nil
 	}
-	if err := errors.Join(want.SetAnnotations(nil), got.SetAnnotations(nil)); err != nil {
+	otherText, err := template(other)
+	if err != nil {
 		return "", err
 	}
-	if !slices.Equal([]byte(want.MustYaml()), []byte(got.MustYaml())) {
-		return "", fmt.Errorf("%s changes more than annotations: take that into the chart by hand", certManagerDir)
-	}
-	if len(lines) == 0 {
+	if otherText == text {
 		return text, nil
 	}
-	slices.Sort(lines)
-	const metadata = "\nmetadata:\n"
-	if len(shipped.GetAnnotations()) > 0 || strings.Count(text, metadata) != 1 {
-		return "", errors.New("it has annotations already: merge them here")
-	}
-	return strings.Replace(text, metadata, metadata+
-		"  "+issuedByCertManager+"\n  annotations:\n"+strings.Join(lines, "")+"  "+end+"\n", 1), nil
+	return issuedByUsher + "\n" + text + "{{- else }}\n" + otherText + end + "\n", nil
 }

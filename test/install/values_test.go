@@ -41,8 +41,8 @@ var effects = map[string]struct {
 	"logging.encoder":      {value: "console", want: []string{deployment}},
 	"extraArgs":            {value: []any{"--zap-time-encoding=rfc3339"}, want: []string{deployment}},
 	"certificates.issuedBy": {value: "CertManager", want: []string{
-		"Certificate/usher-webhook-ca", "Certificate/usher-webhook-certificate", deployment, "Issuer/usher-selfsigned-issuer",
-		"Issuer/usher-webhook-issuer", "Role/usher-system/usher-manager-role", "RoleBinding/usher-system/usher-manager-rolebinding",
+		"Certificate/usher-webhook-ca", "Certificate/usher-webhook-certificate", "ClusterRole/usher-manager-role", deployment,
+		"Issuer/usher-selfsigned-issuer", "Issuer/usher-webhook-issuer", "Role/usher-system/usher-manager-role", "RoleBinding/usher-system/usher-manager-rolebinding",
 		"Secret/usher-webhook-certificate", webhooks,
 	}},
 	"certificates.validity":          {value: "720h", want: []string{deployment}},

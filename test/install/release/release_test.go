@@ -3,7 +3,9 @@ package release
 import (
 	"bytes"
 	"errors"
+	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -92,6 +94,11 @@ func (l *lab) chart() *chartv2.Chart {
 }
 
 func (l *lab) install(chart *chartv2.Chart, set values, dryRun action.DryRunStrategy) (string, error) {
+	l.Helper()
+	return l.installAs(name, chart, set, dryRun)
+}
+
+func (l *lab) installAs(name string, chart *chartv2.Chart, set values, dryRun action.DryRunStrategy) (string, error) {
 	l.Helper()
 	install := action.NewInstall(l.helm)
 	install.ReleaseName, install.Namespace = name, namespace
@@ -244,8 +251,45 @@ func TestRelease(t *testing.T) {
 	if after := kept(); after != before {
 		t.Errorf("after installing again:\n%s\nbefore:\n%s", after, before)
 	}
+	if _, err := l.installAs("second", l.chart(), nil, action.DryRunNone); err == nil || !strings.Contains(err.Error(), "invalid ownership metadata") {
+		t.Errorf("a second Usher: %v", err)
+	}
 	t.Run("Pod Security Standard", func(t *testing.T) { l.holdToRestricted(t) })
+	t.Run("kubectl", func(t *testing.T) { l.removeWithKubectl(t, kept, before) })
 }
+
+// removeWithKubectl installs config/default in place of the release, and removes it as docs/operations.md has it.
+func (l *lab) removeWithKubectl(t *testing.T, kept func() string, before string) {
+	l.uninstall()
+	manifests := l.kubectl("", "kustomize", filepath.Join("..", "..", "..", "config", "default"))
+	l.kubectl(manifests, "apply", "--server-side", "--filename=-")
+	page, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "operations.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands := removal.FindSubmatch(page)
+	if commands == nil {
+		t.Fatal("docs/operations.md does not say how to remove Usher")
+	}
+	for command := range strings.Lines(strings.ReplaceAll(string(commands[1]), "\\\n", " ")) {
+		args := strings.Fields(command)
+		if args[0] != "kubectl" {
+			t.Fatalf("the test knows nothing of %q", command)
+		}
+		l.kubectl("", args[1:]...)
+	}
+	for name := range strings.Lines(l.kubectl(manifests, "get", "--ignore-not-found", "--output=name", "--filename=-")) {
+		if !strings.HasPrefix(name, "customresourcedefinition.") {
+			t.Errorf("%s is left", strings.TrimSpace(name))
+		}
+	}
+	if after := kept(); after != before {
+		t.Errorf("after Usher:\n%s\nbefore:\n%s", after, before)
+	}
+}
+
+// removal finds the commands that remove Usher and leave access as it is.
+var removal = regexp.MustCompile("(?s)leave access as it is.*?```sh\n(.*?)```")
 
 // holdToRestricted has the API server judge every shipped Deployment, and its pods, where the standard is enforced.
 func (l *lab) holdToRestricted(t *testing.T) {
