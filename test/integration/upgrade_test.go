@@ -35,11 +35,11 @@ var _ = Describe("An upgrade", func() {
 	}
 	for _, path := range paths {
 		It("from "+strings.TrimSuffix(filepath.Base(path), ".yaml")+" keeps every byte that is published", func(ctx SpecContext) {
+			eventually(ctx, noTerminatingNamespaces)
 			if *updateStored {
 				writeStored(ctx, path)
 				Skip("written")
 			}
-			eventually(ctx, noTerminatingNamespaces)
 			Expect(manager.Stop()).To(Succeed())
 			DeferCleanup(startAgain)
 			s := readStored(path)
