@@ -163,7 +163,7 @@ func (e *Explanation) derive(o *Organization, g *grants, applications []string) 
 
 // derivation is R5, R7 and R9 for one application; an empty name stands for one that nothing names.
 func (o *Organization) derivation(g *grants, application string, at *instant) Derivation {
-	var tier []grant
+	var tier []*grant
 	var specific choice
 	for i := range g.specific {
 		if application != "" && g.specific[i].application == application {
@@ -212,7 +212,7 @@ func (o *Organization) excluding(at *instant, application string) *Exclusion {
 	return nil
 }
 
-func (o *Organization) chosen(scope []grant, s Strategy, name func(rung) string) Choice {
+func (o *Organization) chosen(scope []*grant, s Strategy, name func(rung) string) Choice {
 	c := choose(scope, s)
 	if !c.has {
 		return Choice{Rule: RuleNoGrant}

@@ -6,30 +6,21 @@ import (
 	"time"
 )
 
-// grant is one role that counts for the user at an instant.
-type grant struct {
-	application string // in the scope of one
-	source      *Bound
-	alone       *ApplicationAccess // in the scope of one application
-	rung        rung
-	protected   bool
-}
-
 // specificTier is the scope of one application.
 type specificTier struct {
 	application string
-	grants      []grant
+	grants      []*grant
 	choice      choice
 }
 
 // grants is all that counts for one user at one instant, by scope (docs/rules.md R2, R3).
 type grants struct {
 	held               bool // there is a grant or an active membership
-	organization       []grant
-	broad              []grant        // scope all applications, and what the organization-scope roles mean
+	organization       []*grant
+	broad              []*grant       // scope all applications, and what the organization-scope roles mean
 	specific           []specificTier // sorted by application
-	systemApplication  []grant        // what the system-scope roles mean in applications
-	systemOrganization []grant        // and of the organization
+	systemApplication  []*grant       // what the system-scope roles mean in applications
+	systemOrganization []*grant       // and of the organization
 	inGroup            bool           // a group takes the place of individual grants (R3)
 	speaking           []*Bound       // groups that say something about rows
 
@@ -39,7 +30,7 @@ type grants struct {
 
 // collection is memory for grants of one user after the other, of which nothing is kept.
 type collection struct {
-	specific []grant
+	specific []*grant
 	tiers    []specificTier
 }
 
@@ -65,14 +56,14 @@ func (c *collection) collect(o *Organization, u *User, t time.Time) grants {
 			continue
 		}
 		onlyProtected := b.origin == Individual && g.inGroup && !o.rules.Combined
-		g.add(o, b, t, onlyProtected)
-		for j := range b.specific {
-			if bg := &b.specific[j]; bg.counts(t, onlyProtected) {
-				c.specific = append(c.specific, grant{bg.application, b, bg.alone, bg.rung, bg.protected})
-			}
-		}
+		g.organization = b.organization.appendCounting(g.organization, t, onlyProtected)
+		g.broad = b.broad.appendCounting(g.broad, t, onlyProtected)
+		c.specific = b.specific.appendCounting(c.specific, t, onlyProtected)
+		g.systemApplication = b.systemApplication.appendCounting(g.systemApplication, t, false)
+		g.systemOrganization = b.systemOrganization.appendCounting(g.systemOrganization, t, false)
+		g.held = g.held || b.system
 	}
-	g.held = g.held || len(c.specific) > 0
+	g.held = g.held || len(g.organization)+len(g.broad)+len(c.specific) > 0
 	c.cut(o.rules.Strategy)
 	g.specific = c.tiers
 	return g
@@ -80,7 +71,7 @@ func (c *collection) collect(o *Organization, u *User, t time.Time) grants {
 
 // cut sorts the specific grants, cuts them by application, and chooses in each.
 func (c *collection) cut(strategy Strategy) {
-	slices.SortFunc(c.specific, func(a, b grant) int { return compareStrings(a.application, b.application) })
+	slices.SortFunc(c.specific, func(a, b *grant) int { return compareStrings(a.application, b.application) })
 	c.tiers = c.tiers[:0]
 	begin := 0
 	for end := range c.specific {
@@ -96,39 +87,15 @@ func (c *collection) cut(strategy Strategy) {
 // collections serve resolving, which does it for tens of thousands of users at a time.
 var collections = sync.Pool{New: func() any { return &collection{} }}
 
-// add takes the grants of the other scopes that count at t; onlyProtected is the Fallback of R3.
-func (g *grants) add(o *Organization, b *Bound, t time.Time, onlyProtected bool) {
-	for _, bg := range b.organization {
-		if onlyProtected && !bg.protected {
-			continue
-		}
-		counted := grant{source: b, rung: bg.rung, protected: bg.protected}
-		g.organization = append(g.organization, counted)
-		if meaning := o.meaning(bg.rung); meaning != noRung {
-			counted.rung = meaning
-			g.broad = append(g.broad, counted)
-		}
-		g.held = true
-	}
-	for i := range b.broad {
-		if bg := &b.broad[i]; bg.counts(t, onlyProtected) {
-			g.broad = append(g.broad, grant{source: b, rung: bg.rung, protected: bg.protected})
-			g.held = true
+// appendCounting adds those grants that count at t; onlyProtected is the Fallback of R3.
+func (l grantList) appendCounting(to []*grant, t time.Time, onlyProtected bool) []*grant {
+	for i := range l {
+		g := &l[i]
+		if (g.protected || !onlyProtected) && (g.window.always() || g.window.Contains(t)) {
+			to = append(to, g)
 		}
 	}
-	if b.system != nil {
-		g.held = true
-		if m := b.system.application.rung; m != noRung {
-			g.systemApplication = append(g.systemApplication, grant{source: b, rung: m, protected: b.system.protected})
-		}
-		if m := b.system.organization.rung; m != noRung {
-			g.systemOrganization = append(g.systemOrganization, grant{source: b, rung: m, protected: b.system.protected})
-		}
-	}
-}
-
-func (g *boundGrant) counts(t time.Time, onlyProtected bool) bool {
-	return (g.protected || !onlyProtected) && (g.window.always() || g.window.Contains(t))
+	return to
 }
 
 // meaning is what an organization role means in every application.
@@ -164,7 +131,7 @@ func (g *grants) otherApplications(o *Organization) []string {
 // protectedIn says whether a protected grant, a system one included and caps aside, gives the user the rung or a
 // better one in the application (docs/rules.md R9).
 func (g *grants) protectedIn(application string, minimum rung) bool {
-	gives := func(c grant) bool { return c.protected && c.rung <= minimum }
+	gives := func(c *grant) bool { return c.protected && c.rung <= minimum }
 	return slices.ContainsFunc(g.broad, gives) || slices.ContainsFunc(g.systemApplication, gives) ||
 		slices.ContainsFunc(g.specific, func(tier specificTier) bool {
 			return tier.application == application && slices.ContainsFunc(tier.grants, gives)
@@ -190,17 +157,16 @@ func (c *choice) source() string {
 
 // choose is docs/rules.md R4: the lowest rung under MostRestrictive, the highest under MostPermissive, and never
 // below the highest protected grant.
-func choose(scope []grant, strategy Strategy) choice {
+func choose(scope []*grant, strategy Strategy) choice {
 	if len(scope) == 0 {
 		return choice{}
 	}
-	if one := &scope[0]; len(scope) == 1 && !one.protected {
+	if one := scope[0]; len(scope) == 1 && !one.protected {
 		return choice{has: true, rung: one.rung, won: one, uniform: true}
 	}
 	lowest, highest, best := scope[0].rung, scope[0].rung, noAccess
 	isProtected := false
-	for i := range scope {
-		g := &scope[i]
+	for _, g := range scope {
 		lowest, highest = max(lowest, g.rung), min(highest, g.rung)
 		if g.protected {
 			isProtected, best = true, min(best, g.rung)
@@ -221,10 +187,9 @@ func choose(scope []grant, strategy Strategy) choice {
 }
 
 // first returns the grant that gives the rung: a protected one before others, then the smallest name.
-func first(scope []grant, r rung) *grant {
+func first(scope []*grant, r rung) *grant {
 	var found *grant
-	for i := range scope {
-		g := &scope[i]
+	for _, g := range scope {
 		switch {
 		case g.rung != r:
 		case found == nil,
@@ -236,4 +201,4 @@ func first(scope []grant, r rung) *grant {
 	return found
 }
 
-func byApplication(a, b boundGrant) int { return compareStrings(a.application, b.application) }
+func byApplication(a, b grant) int { return compareStrings(a.application, b.application) }

@@ -97,7 +97,7 @@ func (i *instant) set(name string, access Access) {
 // conflicts is the first half of docs/rules.md R8.
 func (o *Organization) conflicts(g *grants, broad, system choice) []Conflict {
 	var found []Conflict
-	report := func(scope Scope, application string, of []grant, c choice, s Strategy, name func(rung) string) bool {
+	report := func(scope Scope, application string, of []*grant, c choice, s Strategy, name func(rung) string) bool {
 		if c.uniform || !differBetweenSources(of) {
 			return false
 		}
@@ -129,7 +129,7 @@ func (o *Organization) conflicts(g *grants, broad, system choice) []Conflict {
 }
 
 // differBetweenSources says whether two sources of the scope give different roles.
-func differBetweenSources(scope []grant) bool {
+func differBetweenSources(scope []*grant) bool {
 	var others, ownDiffers bool
 	for _, g := range scope {
 		other, differs := g.source.name != scope[0].source.name, g.rung != scope[0].rung

@@ -57,10 +57,14 @@ type Bound struct {
 	// group: the source is a group of the organization with privileges, which takes the place of individual grants.
 	group bool
 
-	organization []boundGrant // at most one: scope organization
-	broad        []boundGrant // scope all applications
-	specific     []boundGrant // scope application, sorted by application
-	system       *boundSystem
+	organization grantList // at most one: scope organization
+	broad        grantList // scope all applications, and what the role at scope organization means
+	specific     grantList // scope application, sorted by application
+
+	system             bool      // the source gives a role at scope system
+	systemApplication  grantList // at most one: what that role means in applications
+	systemOrganization grantList // and what it means for the organization
+	unmapped           bool      // the organization's ladders do not have a meaning that is declared
 
 	rows    []Rows // specific ones, sorted by application
 	anyRows *Filter
@@ -68,8 +72,10 @@ type Bound struct {
 	timed bool // some grant has a window of its own
 }
 
-type boundGrant struct {
-	application string
+// grant is one role that a source gives, or what that means.
+type grant struct {
+	source      *Bound
+	application string // in the scope of one
 	rung        rung
 	protected   bool
 	window      Window
@@ -78,10 +84,7 @@ type boundGrant struct {
 	alone *ApplicationAccess
 }
 
-type boundSystem struct {
-	application, organization meaning
-	protected                 bool
-}
+type grantList []grant
 
 // Entry returns what the System group or individual grants of the system namespace give in the organization: the
 // entry that names it, or where there is none the one for all (docs/rules.md R2). Nil means nothing.
@@ -121,25 +124,29 @@ func (o *Organization) Bind(s *Source) *Bound {
 	}
 	switch r := o.organizationRung(organizationRole); {
 	case s.gives(r):
-		b.organization = []boundGrant{{rung: r, protected: protects && r == 0}}
+		own := grant{source: b, rung: r, protected: protects && r == 0}
+		b.organization = grantList{own}
+		if own.rung = o.meaning(r); own.rung != noRung {
+			b.broad = grantList{own}
+		}
 	case r != noRung && o.meaning(r) == noAccess:
-		b.broad = []boundGrant{{application: AnyApplication, rung: noAccess}}
+		b.broad = grantList{{source: b, rung: noAccess}}
 	}
 	for _, g := range applications {
 		r := o.applicationRung(g.Role)
 		if !s.gives(r) {
 			continue
 		}
-		grant := boundGrant{application: g.Application, rung: r, protected: protects && r == 0, window: g.Window}
+		made := grant{source: b, application: g.Application, rung: r, protected: protects && r == 0, window: g.Window}
 		b.timed = b.timed || !g.Window.always()
 		if g.Application == AnyApplication {
-			b.broad = append(b.broad, grant)
+			b.broad = append(b.broad, made)
 			continue
 		}
-		grant.alone = &ApplicationAccess{g.Application, Access{Outcome: Outcome{
+		made.alone = &ApplicationAccess{g.Application, Access{Outcome: Outcome{
 			Role: o.applicationRole(r), Rule: RuleOnlyGrant, Source: s.Name, rung: r,
 		}}}
-		b.specific = append(b.specific, grant)
+		b.specific = append(b.specific, made)
 	}
 	slices.SortStableFunc(b.specific, byApplication)
 	return b
@@ -157,7 +164,9 @@ func (b *Bound) bindSystemRole(o *Organization, s *Source, role string) {
 		return
 	}
 	if r == noAccess {
-		b.system = &boundSystem{application: meaning{rung: noAccess}, organization: meaning{rung: noAccess}}
+		b.system = true
+		b.systemApplication = grantList{{source: b, rung: noAccess}}
+		b.systemOrganization = grantList{{source: b, rung: noAccess}}
 		return
 	}
 	application, organization := o.systemApplication[r], o.systemOrganization[r]
@@ -167,10 +176,13 @@ func (b *Bound) bindSystemRole(o *Organization, s *Source, role string) {
 			return
 		}
 	}
-	b.system = &boundSystem{
-		application:  application,
-		organization: organization,
-		protected:    s.Origin == IndividualAtSystem && o.rules.SystemProtected && r == 0 && !s.BeingDeleted,
+	b.system, b.unmapped = true, application.unmapped || organization.unmapped
+	protected := s.Origin == IndividualAtSystem && o.rules.SystemProtected && r == 0 && !s.BeingDeleted
+	if application.rung != noRung {
+		b.systemApplication = grantList{{source: b, rung: application.rung, protected: protected}}
+	}
+	if organization.rung != noRung {
+		b.systemOrganization = grantList{{source: b, rung: organization.rung, protected: protected}}
 	}
 }
 
@@ -187,6 +199,4 @@ func (b *Bound) bindRows(rows []Rows) {
 
 // Unmapped says whether the source grants, in the organization, a system role whose declared meaning the
 // organization's ladders do not have (docs/rules.md R5, condition SystemRoleUnmapped).
-func (b *Bound) Unmapped() bool {
-	return b != nil && b.system != nil && (b.system.application.unmapped || b.system.organization.unmapped)
-}
+func (b *Bound) Unmapped() bool { return b != nil && b.unmapped }
