@@ -113,11 +113,23 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 	if err != nil {
 		return fmt.Errorf("creating the manager: %w", err)
 	}
-	writes, err := client.New(writer, client.Options{Scheme: scheme, Mapper: mgr.GetRESTMapper()})
+	writes, err := newWriter(mgr, writer)
 	if err != nil {
-		return fmt.Errorf("creating the client that writes: %w", err)
+		return err
 	}
 	return run(ctx, mgr, writes, options, roster.Options{SystemNamespace: options.SystemNamespace, Organizations: selector}, admission)
+}
+
+func newWriter(mgr ctrl.Manager, config *rest.Config) (client.Client, error) {
+	connections, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, fmt.Errorf("creating the client that writes: %w", err)
+	}
+	c, err := client.New(config, client.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), HTTPClient: connections})
+	if err != nil {
+		return nil, fmt.Errorf("creating the client that writes: %w", err)
+	}
+	return publish.NewWriter(c, config, connections), nil
 }
 
 func run(

@@ -170,6 +170,9 @@ func (t *tracker) release(o Output, d *documentState, touch uint64, now time.Tim
 			continue
 		}
 		delete(d.causes, cause)
+		if len(d.causes) == 0 {
+			d.causes = nil // an empty map keeps its memory, for each of tens of thousands of documents
+		}
 		if w := t.waiting[cause]; w != nil {
 			delete(w.documents, o)
 			w.last = now

@@ -1,0 +1,116 @@
+package publish
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+)
+
+// Writer is a client whose Create, Update and Status().Update read nothing back: the API server answers with metadata,
+// and the object stays as it was given. What it has become, the watch shows anyway, so that reading it from the answer
+// too would only cost both sides. All else is the client's that it is made of.
+type Writer struct {
+	client.Client
+
+	config     *rest.Config
+	http       *http.Client
+	codecs     serializer.CodecFactory
+	parameters runtime.ParameterCodec
+
+	mu        sync.Mutex
+	resources map[schema.GroupVersionKind]*resource
+}
+
+// resource is where the objects of a kind are written.
+type resource struct {
+	rest.Interface
+	mapping string
+}
+
+// NewWriter makes a writer of the client, whose configuration and connections are given.
+func NewWriter(c client.Client, config *rest.Config, connections *http.Client) *Writer {
+	return &Writer{
+		Client: c, config: config, http: connections,
+		codecs: serializer.NewCodecFactory(c.Scheme()), parameters: runtime.NewParameterCodec(c.Scheme()),
+		resources: map[schema.GroupVersionKind]*resource{},
+	}
+}
+
+// Create creates the object.
+func (w *Writer) Create(ctx context.Context, o client.Object, options ...client.CreateOption) error {
+	to, err := w.resourceOf(o)
+	if err != nil {
+		return err
+	}
+	made := (&client.CreateOptions{}).ApplyOptions(options).AsCreateOptions()
+	return w.send(ctx, to.Post().Namespace(o.GetNamespace()).Resource(to.mapping), o, made)
+}
+
+// Update replaces the object.
+func (w *Writer) Update(ctx context.Context, o client.Object, options ...client.UpdateOption) error {
+	to, err := w.resourceOf(o)
+	if err != nil {
+		return err
+	}
+	made := (&client.UpdateOptions{}).ApplyOptions(options).AsUpdateOptions()
+	return w.send(ctx, to.Put().Namespace(o.GetNamespace()).Resource(to.mapping).Name(o.GetName()), o, made)
+}
+
+// Status returns a writer of statuses.
+func (w *Writer) Status() client.SubResourceWriter {
+	return &statusWriter{SubResourceWriter: w.Client.Status(), writer: w}
+}
+
+type statusWriter struct {
+	client.SubResourceWriter
+
+	writer *Writer
+}
+
+// Update replaces the object's status.
+func (s *statusWriter) Update(ctx context.Context, o client.Object, options ...client.SubResourceUpdateOption) error {
+	to, err := s.writer.resourceOf(o)
+	if err != nil {
+		return err
+	}
+	made := (&client.SubResourceUpdateOptions{}).ApplyOptions(options).AsUpdateOptions()
+	request := to.Put().Namespace(o.GetNamespace()).Resource(to.mapping).Name(o.GetName()).SubResource("status")
+	return s.writer.send(ctx, request, o, made)
+}
+
+// metadataOnly asks for an answer without what is not read. A failure is answered in full.
+const metadataOnly = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+
+func (w *Writer) send(ctx context.Context, request *rest.Request, o client.Object, options runtime.Object) error {
+	return request.SetHeader("Accept", metadataOnly).Body(o).VersionedParams(options, w.parameters).Do(ctx).Error()
+}
+
+func (w *Writer) resourceOf(o client.Object) (*resource, error) {
+	kind, err := w.GroupVersionKindFor(o)
+	if err != nil {
+		return nil, fmt.Errorf("writing a %T: %w", o, err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if known := w.resources[kind]; known != nil {
+		return known, nil
+	}
+	mapping, err := w.RESTMapper().RESTMapping(kind.GroupKind(), kind.Version)
+	if err != nil {
+		return nil, fmt.Errorf("writing a %s: %w", kind.Kind, err)
+	}
+	made, err := apiutil.RESTClientForGVK(kind, false, false, w.config, w.codecs, w.http)
+	if err != nil {
+		return nil, fmt.Errorf("writing a %s: %w", kind.Kind, err)
+	}
+	w.resources[kind] = &resource{made, mapping.Resource.Resource}
+	return w.resources[kind], nil
+}
