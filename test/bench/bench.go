@@ -103,12 +103,17 @@ type comparison func(ctx context.Context) error
 
 func (b *bench) withManager(ctx context.Context, costs *costs) ([]comparison, error) {
 	var bare []comparison
-	if b.wants(fanOut, amplification, noGap) {
+	if b.wants(fanOut, amplification, noGap, quietAfter) {
 		f, err := b.lab.fanOut(ctx, b.fanOutRuns())
 		if err != nil {
 			return nil, err
 		}
-		bare = append(bare, func(ctx context.Context) error { return b.reportFanOut(ctx, f, costs) })
+		if b.wants(fanOut, amplification, noGap) {
+			bare = append(bare, func(ctx context.Context) error { return b.reportFanOut(ctx, f, costs) })
+		}
+		if err := b.backAgain(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if b.wants(revoke, amplification) {
 		for _, v := range b.lab.world.waves {
@@ -128,9 +133,6 @@ func (b *bench) withManager(ctx context.Context, costs *costs) ([]comparison, er
 			return nil, err
 		}
 		bare = append(bare, func(ctx context.Context) error { return b.reportSingle(ctx, s, costs) })
-	}
-	if b.wants(quietAfter) {
-		return bare, b.quiet(ctx)
 	}
 	return bare, nil
 }

@@ -6,6 +6,7 @@ import "context"
 type costs struct {
 	size        size
 	fanOut      []float64 // seconds until the last write
+	fanOutBare  []float64 // the same of the bare client
 	single      []float64 // milliseconds
 	singleRatio float64
 	ready       []float64 // seconds
@@ -60,15 +61,19 @@ func (b *bench) costsOf(ctx context.Context, s size) (_ *costs, err error) {
 			err = closed
 		}
 	}()
-	f, err := l.fanOut(ctx, 2)
-	if err != nil {
-		return nil, err
-	}
 	one, err := l.single(ctx, singles/2)
 	if err != nil {
 		return nil, err
 	}
+	f, err := l.fanOut(ctx, 2)
+	if err != nil {
+		return nil, err
+	}
 	if err := l.stop(); err != nil {
+		return nil, err
+	}
+	_, bareAll, err := l.bareFanOut(ctx, f.changes)
+	if err != nil {
 		return nil, err
 	}
 	changes := updates(one.changes)
@@ -81,30 +86,36 @@ func (b *bench) costsOf(ctx context.Context, s size) (_ *costs, err error) {
 		return nil, err
 	}
 	return &costs{
-		size: s, fanOut: seconds(f.all), single: milliseconds(one.took), ready: seconds(r.ready), memory: r.memory,
+		size: s, fanOut: seconds(f.all), fanOutBare: seconds(bareAll), single: milliseconds(one.took), ready: seconds(r.ready), memory: r.memory,
 		singleRatio: quantile(milliseconds(one.took), 0.5) / quantile(milliseconds(bare), 0.5),
 	}, nil
 }
 
 func (b *bench) reportGrowth(all []*costs) {
-	var touched []float64
+	var touched, against []float64
 	for _, c := range all {
 		perUser := make([]float64, len(c.fanOut))
 		for i := range perUser {
 			perUser[i] = 1000 * c.fanOut[i] / float64(c.size.largest())
 		}
 		touched = append(touched, quantile(perUser, 0.5))
+		against = append(against, quantile(c.fanOut, 0.5)/quantile(c.fanOutBare, 0.5))
 		b.report.add(
 			newFigure(growth, c.size.Name+": fan-out for each touched user", "ms", perUser...),
+			newFigure(growth, c.size.Name+": fan-out against the bare client", "x", against[len(against)-1]),
 			newFigure(growth, c.size.Name+": single", "ms", c.single...),
 			newFigure(growth, c.size.Name+": single against the bare client, p50", "x", c.singleRatio),
 			newFigure(growth, c.size.Name+": ready", "s", c.ready...),
 			newFigure(growth, c.size.Name+": peak resident memory", "MiB", c.memory...),
 		)
 	}
-	b.report.add(newFigure(growth, "fan-out for each touched user, largest against smallest size", "x",
-		touched[len(touched)-1]/touched[0]).atMost(1.2, "What one user costs depends on how many applications the user's "+
-		"document and status list, and on how large the documents are in which the user is."))
+	last := len(all) - 1
+	b.report.add(
+		newFigure(growth, "fan-out for each touched user, largest against smallest size", "x", touched[last]/touched[0]),
+		// In a larger world a user has more applications, and so more bytes to write.
+		newFigure(growth, "the same against the bare client's writes", "x", against[last]/against[0]).atMost(1.2,
+			"What the manager does for one user grows with something else than what it writes."),
+	)
 	if len(all) < 3 {
 		return
 	}

@@ -19,7 +19,7 @@ import (
 )
 
 // restarts are how often the manager is killed and started.
-const restarts = 3
+const restarts = 2
 
 // megabytes is the aim for the manager's memory, at M.
 const megabytes = 250

@@ -16,9 +16,9 @@ type aRevocation struct {
 
 func revokeRuns(v wave, s size) int {
 	if v.members == s.largest() {
-		return 3
+		return 2
 	}
-	return 5
+	return 4
 }
 
 // revoke deletes a group and brings it back.
