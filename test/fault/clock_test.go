@@ -52,23 +52,22 @@ var _ = Describe("The clock", func() {
 			stop()
 			Expect(<-ended).To(Succeed())
 		})
-		settled := func(ctx context.Context) error { return settledAt(ctx, c.now) }
 
-		r := begin(ctx)
+		r := beginBy(ctx, c.now)
 		now := c.now().Truncate(time.Second)
 		opens, closes := now.Add(time.Hour), now.Add(24*time.Hour)
 		r.change(ctx, all.window(opens, closes))
 		r.noteAt(opens)
 		r.noteAt(closes)
-		Eventually(settled).WithContext(ctx).Should(Succeed())
+		Eventually(settledAt).WithContext(ctx).WithArguments(c.now).Should(Succeed())
 		for _, jump := range brief([]time.Duration{closes.Sub(now)}, []time.Duration{opens.Sub(now), closes.Sub(now)}) {
 			say("the clock is %s ahead", jump)
 			c.set(jump)
-			r.noteAt(c.now())
-			Eventually(settled).WithContext(ctx).Should(Succeed())
+			r.note()
+			Eventually(settledAt).WithContext(ctx).WithArguments(c.now).Should(Succeed())
 		}
 		r.judge(ctx)
-		r = begin(ctx)
+		r = beginBy(ctx, c.now)
 		r.change(ctx, all.window(time.Time{}, time.Time{}))
 		r.end(ctx)
 	}, SpecTimeout(3*time.Minute))

@@ -16,9 +16,10 @@ var _ = Describe("The shards of an application", func() {
 		}
 		for range brief(2, 5) {
 			r := begin(ctx)
+			var shards []int32
 			for range brief(4, 8) {
 				minimum := int32(1) << all.random.IntN(4)
-				say("%s in %d shards", waveApplication, minimum)
+				shards = append(shards, minimum)
 				from, _ := seen.written()
 				r.change(ctx, all.shards(waveApplication, minimum, formats[:all.random.IntN(len(formats)+1)]...))
 				r.change(ctx, all.changeOf(wave))
@@ -27,6 +28,7 @@ var _ = Describe("The shards of an application", func() {
 			m.kill()
 			m.start(ctx)
 			r.end(ctx)
+			say("one document in %d shards", shards)
 		}
 	}, SpecTimeout(5*time.Minute))
 })
