@@ -20,8 +20,8 @@ LDFLAGS := -X github.com/usher-dev/usher/internal/app.Version=$(VERSION) \
 
 # Each has its own go.mod; the first is Usher.
 MODULES := . hack/controlplane hack/controlplane/etcd hack/tools hack/tools/ko hack/tools/kube-score test/browser \
-	test/formats test/install
-LINTED := . hack/controlplane test/browser test/formats test/install
+	test/formats test/gitops test/install
+LINTED := . hack/controlplane test/browser test/formats test/gitops test/install
 
 SAMPLES ?= config/samples
 INSTALL ?= kustomize
@@ -125,6 +125,7 @@ test-integration: control-plane ## Run the tests on a real control plane.
 	$(call say,integration tests)
 	@go test $(TESTFLAGS) -timeout=20m -p=2 ./test/...
 	@go test -C test/install $(TESTFLAGS) -timeout=20m -count=1 ./release
+	@go test -C test/gitops $(TESTFLAGS) -timeout=20m ./...
 
 .PHONY: control-plane
 control-plane: ## Build the control plane for tests and demo, once per machine.

@@ -1,0 +1,50 @@
+package gitops_test
+
+import (
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	argov1alpha1 "github.com/argoproj/argo-cd/v3/pkg/apis/application/v1alpha1"
+	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// block finds what the documentation has people write.
+var block = regexp.MustCompile("(?s)```yaml\n(.*?)```")
+
+// TestDocumentation holds the manifests of docs/gitops.md against the types that the tools read: every field exists.
+func TestDocumentation(t *testing.T) {
+	types := map[string]func() any{
+		"Kustomization": func() any { return &kustomizev1.Kustomization{} },
+		"GitRepository": func() any { return &sourcev1.GitRepository{} },
+		"Application":   func() any { return &argov1alpha1.Application{} },
+		"AppProject":    func() any { return &argov1alpha1.AppProject{} },
+	}
+	found := map[string]int{}
+	for _, b := range block.FindAllStringSubmatch(read(t, filepath.Join("..", "..", "docs", "gitops.md")), -1) {
+		for _, text := range strings.Split(b[1], "---\n") {
+			var kind metav1.TypeMeta
+			if err := yaml.Unmarshal([]byte(text), &kind); err != nil {
+				t.Fatalf("%v in\n%s", err, text)
+			}
+			found[kind.Kind]++
+			made := types[kind.Kind]
+			if made == nil {
+				t.Errorf("nobody here knows %s:\n%s", kind.Kind, text)
+				continue
+			}
+			if err := yaml.UnmarshalStrict([]byte(text), made()); err != nil {
+				t.Errorf("%v in\n%s", err, text)
+			}
+		}
+	}
+	for kind := range types {
+		if found[kind] == 0 {
+			t.Errorf("no %s is shown", kind)
+		}
+	}
+}

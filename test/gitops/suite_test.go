@@ -1,0 +1,169 @@
+package gitops_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	ssautil "github.com/fluxcd/pkg/ssa/utils"
+	"github.com/go-logr/logr"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/test/cluster"
+)
+
+const (
+	systemNamespace = "access-system"
+	// A machine that does other things too needs several times the usual second.
+	patience     = time.Minute
+	pollInterval = 50 * time.Millisecond
+)
+
+var (
+	plane   *cluster.Cluster
+	kube    client.Client
+	manager *cluster.Manager
+)
+
+func TestGitOps(t *testing.T) {
+	// What admission warns of is not what is looked at here.
+	ctrl.SetLogger(logr.Discard())
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "GitOps")
+}
+
+var _ = BeforeSuite(func(ctx SpecContext) {
+	SetDefaultEventuallyTimeout(patience)
+	SetDefaultEventuallyPollingInterval(pollInterval)
+	EnforceDefaultTimeoutsWhenUsingContexts()
+
+	var err error
+	plane, err = cluster.Start(ctx, cluster.Options{Progress: GinkgoWriter})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(plane.Stop)
+	Expect(plane.Install(ctx)).To(Succeed())
+	Expect(plane.InstallWebhooks(ctx)).To(Succeed())
+
+	scheme := runtime.NewScheme()
+	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
+	Expect(accessv1alpha1.AddToScheme(scheme)).To(Succeed())
+	kube, err = client.New(plane.Config(), client.Options{Scheme: scheme})
+	Expect(err).NotTo(HaveOccurred())
+	manager, err = plane.StartManager(ctx, cluster.ManagerOptions{Webhooks: true, Args: []string{
+		"--document-grace=1s", "--organization-selector=access.usher.dev/organization=enabled",
+	}})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(func() error { return manager.Stop() })
+}, NodeTimeout(15*time.Minute)) // Where nobody has built the control plane yet, the suite does.
+
+var _ = JustAfterEach(func() {
+	if CurrentSpecReport().Failed() {
+		AddReportEntry("the end of the manager's log", manager.LogTail())
+	}
+})
+
+// render builds a kustomization, as both tools do.
+func render(ctx context.Context, directory string) []*unstructured.Unstructured {
+	GinkgoHelper()
+	text, err := plane.Kubectl(ctx, "kustomize", directory)
+	Expect(err).NotTo(HaveOccurred())
+	return objectsIn(text)
+}
+
+func objectsIn(text string) []*unstructured.Unstructured {
+	GinkgoHelper()
+	objects, err := ssautil.ReadObjects(strings.NewReader(text))
+	Expect(err).NotTo(HaveOccurred())
+	Expect(objects).NotTo(BeEmpty())
+	return objects
+}
+
+// live reads what the API server has of an object.
+func live(ctx context.Context, object *unstructured.Unstructured) *unstructured.Unstructured {
+	GinkgoHelper()
+	found, err := find(ctx, object)
+	Expect(err).NotTo(HaveOccurred())
+	return found
+}
+
+func find(ctx context.Context, object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	found := &unstructured.Unstructured{}
+	found.SetGroupVersionKind(object.GroupVersionKind())
+	return found, kube.Get(ctx, client.ObjectKeyFromObject(object), found)
+}
+
+// subject is how a test names an object.
+func subject(object *unstructured.Unstructured) string {
+	return strings.TrimPrefix(fmt.Sprintf("%s/%s/%s", object.GetKind(), object.GetNamespace(), object.GetName()), "/")
+}
+
+// documents returns what is published in all namespaces: the data of the ConfigMaps, by namespace and name.
+func documents(ctx context.Context) map[string]map[string]string {
+	GinkgoHelper()
+	list := &corev1.ConfigMapList{}
+	Expect(kube.List(ctx, list, client.HasLabels{accessv1alpha1.LabelDocument})).To(Succeed())
+	found := map[string]map[string]string{}
+	for i := range list.Items {
+		found[list.Items[i].Namespace+"/"+list.Items[i].Name] = list.Items[i].Data
+	}
+	return found
+}
+
+// role returns the role that the application's document gives the user.
+func role(ctx context.Context, namespace, application, user string) string {
+	GinkgoHelper()
+	cm := &corev1.ConfigMap{}
+	key := client.ObjectKey{Namespace: namespace, Name: "application-access-" + application}
+	Expect(kube.Get(ctx, key, cm)).To(Succeed())
+	var document struct {
+		Users map[string]struct {
+			Role string `json:"role"`
+		} `json:"users"`
+	}
+	Expect(json.Unmarshal([]byte(cm.Data["access.json"]), &document)).To(Succeed())
+	return document.Users[user].Role
+}
+
+// derived returns all that Usher made: the ConfigMaps, and the UserAccess objects that it materialized.
+func derived(ctx context.Context) []client.Object {
+	GinkgoHelper()
+	configMaps := &corev1.ConfigMapList{}
+	Expect(kube.List(ctx, configMaps, client.HasLabels{accessv1alpha1.LabelDocument})).To(Succeed())
+	accounts := &accessv1alpha1.UserAccessList{}
+	Expect(kube.List(ctx, accounts, client.HasLabels{accessv1alpha1.LabelMaterialized})).To(Succeed())
+	var all []client.Object
+	for i := range configMaps.Items {
+		all = append(all, &configMaps.Items[i])
+	}
+	for i := range accounts.Items {
+		all = append(all, &accounts.Items[i])
+	}
+	return all
+}
+
+// removeNamespaces lets the namespaces go with all that is in them, and waits until they have.
+func removeNamespaces(ctx context.Context, names ...string) {
+	GinkgoHelper()
+	for _, name := range names {
+		gone := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		Expect(client.IgnoreNotFound(kube.Delete(ctx, gone))).To(Succeed())
+	}
+	for _, name := range names {
+		Eventually(func() bool {
+			return apierrors.IsNotFound(kube.Get(ctx, client.ObjectKey{Name: name}, &corev1.Namespace{}))
+		}).WithContext(ctx).Should(BeTrue(), "namespace %s goes", name)
+	}
+}
