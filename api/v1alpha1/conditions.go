@@ -23,6 +23,10 @@ const (
 	// ConditionAdministratorExpires is present, and true, only while every holder of the top organization role has an
 	// end. It stands on the AccessPolicy.
 	ConditionAdministratorExpires = "AdministratorExpires"
+
+	// ConditionNoticesFailing is present, and true, only while members of the group cannot be told of their access. It
+	// stands on the AccessGroup.
+	ConditionNoticesFailing = "NoticesFailing"
 )
 
 // Reasons of ConditionReady.
@@ -77,4 +81,22 @@ const (
 
 	// ReasonEveryHolderExpires says that no holder of the top organization role stays. Of ConditionAdministratorExpires.
 	ReasonEveryHolderExpires = "EveryHolderExpires"
+
+	// ReasonChannelFailing says that a channel of the group delivers nothing. Of ConditionNoticesFailing.
+	ReasonChannelFailing = "ChannelFailing"
+
+	// ReasonNotDelivered says that a notice to some of the members was refused or given up. Of ConditionNoticesFailing.
+	ReasonNotDelivered = "NotDelivered"
+
+	// ReasonTemplateFailing says that the template of a channel fails, and Usher's own words are sent. Of
+	// ConditionNoticesFailing.
+	ReasonTemplateFailing = "TemplateFailing"
+
+	// ReasonNoAddress says that members have no address that a channel of the group could deliver to. Of
+	// ConditionNoticesFailing.
+	ReasonNoAddress = "NoAddress"
+
+	// ReasonRecordFailing says that Usher cannot keep its record of whom it has told what, and so tells nobody. Of
+	// ConditionNoticesFailing.
+	ReasonRecordFailing = "RecordFailing"
 )

@@ -13,8 +13,8 @@ const (
 	// without the verb unprotect.
 	LabelProtected = "access.usher.dev/protected"
 
-	// LabelNotify with the value "true" on a Secret allows notification channels to use it.
-	LabelNotify = "access.usher.dev/notify"
+	// LabelRecord names what a ConfigMap of Usher's own remembers: one of the Record values.
+	LabelRecord = "access.usher.dev/record"
 
 	// LabelOrganization with the value OrganizationEnabled on a namespace is what the shipped deployment selects
 	// organizations by.
@@ -25,6 +25,10 @@ const (
 
 	// AnnotationDigest is the SHA-256 over the data of a published ConfigMap, for reload tools.
 	AnnotationDigest = "access.usher.dev/digest"
+
+	// AnnotationNotify on an AccessGroup or a UserAccess asks Usher to tell all members, or the user, of their access as
+	// it is: an RFC 3339 instant. A later one asks again.
+	AnnotationNotify = "access.usher.dev/notify"
 
 	// AnnotationAllowRevocation lets one change pass the revocation limit: "<users>@<RFC 3339 deadline>".
 	AnnotationAllowRevocation = "access.usher.dev/allow-revocation"
@@ -49,4 +53,34 @@ const (
 
 	// DocumentOrganizations is the value of LabelDocument on an organizations document.
 	DocumentOrganizations = "organizations"
+
+	// RecordNotices is the value of LabelRecord on what says whom Usher has told what.
+	RecordNotices = "notices"
+)
+
+// SecretTypeChannel is the type of a Secret that a notification channel may name. It carries the server or URL that it is
+// for, so that nobody reads a Secret by naming it in a channel.
+const SecretTypeChannel = "access.usher.dev/channel"
+
+// Keys of a Secret of type SecretTypeChannel.
+const (
+	// ChannelKeyServer is the mail server that username and password are for: smtp.server of the channel.
+	ChannelKeyServer = "server"
+
+	// ChannelKeyUsername is the name to log in with at the mail server. Absent: Usher does not log in.
+	ChannelKeyUsername = "username"
+
+	// ChannelKeyPassword is the password that goes with it.
+	ChannelKeyPassword = "password"
+
+	// ChannelKeyURL is the address that the signing key is for: webhook.url of the channel. For Slack it is the address
+	// to post to.
+	ChannelKeyURL = "url"
+
+	// ChannelKeySigningKey is what posts to a webhook are signed with: "whsec_" and 24 to 64 bytes in base64.
+	ChannelKeySigningKey = "signingKey"
+
+	// ChannelKeyCertificateAuthority holds certificate authorities in PEM, beside those that the manager's system
+	// trusts. Absent: none.
+	ChannelKeyCertificateAuthority = "ca.crt"
 )

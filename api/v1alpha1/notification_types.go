@@ -47,11 +47,18 @@ type NotificationChannel struct {
 	// +optional
 	Webhook WebhookChannel `json:"webhook,omitzero"`
 
-	// secretRef names a Secret of the same namespace that holds what must stay secret: for SMTP the keys username and
-	// password, for Webhook the key token, for Slack the key url. It takes the label access.usher.dev/notify: "true".
-	// Absent: SMTP and Webhook do without; Slack needs it.
+	// secretRef names a Secret of the same namespace and of type access.usher.dev/channel that holds what must stay
+	// secret: for SMTP the keys server, username and password, for Webhook the keys url and signingKey, for Slack the
+	// key url. server and url must be those of the channel. Absent: SMTP and Webhook do without; Slack needs it.
 	// +optional
 	SecretRef SecretReference `json:"secretRef,omitzero"`
+
+	// perMinute is how many notices the channel delivers a minute at most. Absent: 600.
+	// +optional
+	// +kubebuilder:default=600
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=60000
+	PerMinute int32 `json:"perMinute,omitempty"`
 }
 
 // SMTPChannel says how mail is sent.
@@ -74,6 +81,36 @@ type SMTPChannel struct {
 	// +optional
 	// +kubebuilder:default="StartTLS"
 	TLS SMTPTLS `json:"tls,omitempty"`
+
+	// template is what the mail says. Absent: Usher's own words.
+	// +optional
+	Template MailTemplate `json:"template,omitzero"`
+}
+
+// MailTemplate is what a mail says: Go templates over a notice. A part that is absent is Usher's own.
+//
+// +kubebuilder:validation:MinProperties=1
+type MailTemplate struct {
+	// subject is the subject, one line. Absent: Usher's own.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:Pattern=`^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$`
+	Subject string `json:"subject,omitempty"`
+
+	// text is the body for those who read plain text. Absent: Usher's own.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=4096
+	// +kubebuilder:validation:Pattern=`^([\t\n]|[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}])+$`
+	Text string `json:"text,omitempty"`
+
+	// html is the body in HTML, in which what the notice says is escaped. Absent: Usher's own.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=8192
+	// +kubebuilder:validation:Pattern=`^([\t\n]|[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}])+$`
+	HTML string `json:"html,omitempty"`
 }
 
 // WebhookChannel says where notices are posted.

@@ -120,7 +120,7 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 	return run(ctx, mgr, writes, options, roster.Options{SystemNamespace: options.SystemNamespace, Organizations: selector}, admission)
 }
 
-func newWriter(mgr ctrl.Manager, config *rest.Config) (client.Client, error) {
+func newWriter(mgr ctrl.Manager, config *rest.Config) (*publish.Writer, error) {
 	connections, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("creating the client that writes: %w", err)
@@ -133,7 +133,7 @@ func newWriter(mgr ctrl.Manager, config *rest.Config) (client.Client, error) {
 }
 
 func run(
-	ctx context.Context, mgr ctrl.Manager, writes client.Client, options Options, rosterOptions roster.Options, admission *admissionServer,
+	ctx context.Context, mgr ctrl.Manager, writes *publish.Writer, options Options, rosterOptions roster.Options, admission *admissionServer,
 ) error {
 	observed := publish.NewObserved()
 	measured := controller.NewMetrics(metrics.Registry)
@@ -162,6 +162,9 @@ func run(
 		if err := admission.setup(mgr, feed, rosterOptions, options.Now); err != nil {
 			return err
 		}
+	}
+	if err := setupNotices(mgr, writes, feed, reconciler, options); err != nil {
+		return err
 	}
 	alive := func(*http.Request) error { return feed.Alive() }
 	if err := mgr.AddHealthzCheck("roster", alive); err != nil {

@@ -24,6 +24,7 @@ type Options struct {
 	HealthProbeBindAddress string
 
 	Webhook WebhookOptions
+	Notices NoticeOptions
 
 	// Now is the clock by which access is resolved. It is no flag: the command has the machine's.
 	Now func() time.Time
@@ -48,6 +49,7 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.HealthProbeBindAddress, "health-probe-bind-address", ":8081",
 		`The address of /healthz and /readyz. "0" turns them off.`)
 	o.Webhook.AddFlags(flags)
+	o.Notices.AddFlags(flags)
 }
 
 // Validate returns every flag's error.
@@ -62,5 +64,6 @@ func (o *Options) Validate() error {
 	if o.DocumentGrace < 0 {
 		failures = append(failures, fmt.Errorf("--document-grace %s: must not be negative", o.DocumentGrace))
 	}
-	return errors.Join(append(failures, o.Webhook.validate()...)...)
+	failures = append(failures, o.Webhook.validate()...)
+	return errors.Join(append(failures, o.Notices.validate()...)...)
 }

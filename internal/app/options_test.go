@@ -46,6 +46,17 @@ func TestOptions(t *testing.T) {
 			args: []string{"--system-namespace=A_B", "--document-grace=-1s"},
 			want: []string{`--system-namespace "A_B"`, "--document-grace -1s"},
 		},
+		"notices": {args: []string{"--notice-window=0s", "--notice-mass=0", "--notice-allowed-networks=10.0.0.0/8,::1/128"}},
+		"notices all wrong": {
+			args: []string{
+				"--notice-window=-1s", "--notice-mass=-1", "--notice-keep=0s", "--notice-timeout=0s",
+				"--notice-allowed-networks=10.0.0.1", "--notice-plaintext=yes",
+			},
+			want: []string{
+				"--notice-window -1s", "--notice-mass -1", "--notice-keep 0s", "--notice-timeout 0s",
+				`--notice-allowed-networks "10.0.0.1"`, `--notice-plaintext "yes": must be Refused or Allowed`,
+			},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var o Options
@@ -80,6 +91,9 @@ func TestDefaults(t *testing.T) {
 			DNSNames:              []string{"usher-webhook-service.usher-system.svc"},
 			CertificateValidity:   90 * 24 * time.Hour,
 			CertificateCAValidity: 5 * 365 * 24 * time.Hour,
+		},
+		Notices: NoticeOptions{
+			Window: 30 * time.Second, Mass: 50, Keep: 24 * time.Hour, Timeout: 30 * time.Second, Plaintext: "Refused",
 		},
 	}
 	if diff := cmp.Diff(want, o); diff != "" {

@@ -92,6 +92,13 @@ func (f *Feed) leads() bool {
 	return f.queue != nil
 }
 
+// Concern has the statuses of the objects looked at: something that they say of others than documents has changed.
+func (f *Feed) Concern(objects []roster.Object) {
+	for _, o := range objects {
+		f.enqueue(statusOf(o))
+	}
+}
+
 // enqueue puts the output into the queue. Where this replica does not lead it is dropped: the one that comes to lead
 // looks at everything.
 func (f *Feed) enqueue(o Output) {

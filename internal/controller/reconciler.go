@@ -24,6 +24,9 @@ type Reconciler struct {
 	Feed      *Feed
 	Publisher *publish.Publisher
 	Recorder  events.EventRecorder
+	// Notices, where set, says why members of a group cannot be told of their access: reason and message of a condition.
+	// The reason is empty where nothing stands in the way.
+	Notices func(*accessv1alpha1.AccessGroup) (reason, message string)
 
 	precedence precedence
 }

@@ -195,7 +195,7 @@ func (r *Reconciler) statusOf(object roster.Object, p publication, now time.Time
 		}
 		r.Feed.Metrics.unresolvedIn(object, len(report.Unresolved))
 		made := &accessv1alpha1.AccessGroup{ObjectMeta: identity(report.Object)}
-		made.Status = groupStatus(report, p, r.unpublished(object), r.Feed.Roster.SystemNamespace(), now)
+		made.Status = groupStatus(report, p, r.unpublished(object), r.notices(report), r.Feed.Roster.SystemNamespace(), now)
 		return &statusWrite{
 			object: made, status: made.Status, seen: report.Object,
 			before: report.Object.Status.Conditions, after: made.Status.Conditions,
@@ -241,6 +241,17 @@ func (r *Reconciler) statusOf(object roster.Object, p publication, now time.Time
 	default:
 		return nil
 	}
+}
+
+// untold is why members of a group cannot be told of their access; empty: nothing stands in the way.
+type untold struct{ reason, message string }
+
+func (r *Reconciler) notices(report *roster.GroupReport) untold {
+	if r.Notices == nil || report.Inert != "" {
+		return untold{}
+	}
+	reason, message := r.Notices(report.Object)
+	return untold{reason, message}
 }
 
 // identity is what a status update is sent with: the API server takes nothing else from it but the status.
@@ -298,6 +309,8 @@ func (r *Reconciler) tell(w *statusWrite) {
 			if c.Status == metav1.ConditionTrue {
 				r.Recorder.Eventf(w.seen, nil, corev1.EventTypeWarning, c.Reason, "Resolve", "%s", c.Message)
 			}
+		case accessv1alpha1.ConditionNoticesFailing:
+			r.Recorder.Eventf(w.seen, nil, corev1.EventTypeWarning, c.Reason, "Notify", "%s", c.Message)
 		}
 	}
 }

@@ -29,7 +29,7 @@ const (
 
 // groupStatus says what became of an AccessGroup.
 func groupStatus(
-	report *roster.GroupReport, p publication, unpublished int, systemNamespace string, now time.Time,
+	report *roster.GroupReport, p publication, unpublished int, notices untold, systemNamespace string, now time.Time,
 ) accessv1alpha1.AccessGroupStatus {
 	g := report.Object
 	c := conditions{before: g.Status.Conditions, generation: g.Generation, now: now}
@@ -51,6 +51,9 @@ func groupStatus(
 		}
 		c.conflicts(report.Conflicts, "conflictSamples")
 		c.stalled(p)
+		if notices.reason != "" {
+			c.set(accessv1alpha1.ConditionNoticesFailing, true, notices.reason, notices.message)
+		}
 		c.unmapped(report.Unmapped, "In %s, which has no policy of its own, the system role means a role that is not on "+
 			"the ladder. Declare the role there, or map the system role to one that is.")
 	}

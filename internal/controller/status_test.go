@@ -84,7 +84,7 @@ func TestGroupStatus(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			tc.report.Object = &accessv1alpha1.AccessGroup{ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Generation: 3}}
-			got := groupStatus(&tc.report, tc.p, 0, "access-system", june)
+			got := groupStatus(&tc.report, tc.p, 0, untold{}, "access-system", june)
 			if diff := cmp.Diff(tc.want, said(got.Conditions)); diff != "" {
 				t.Errorf("conditions (-want +got):\n%s", diff)
 			}

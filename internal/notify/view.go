@@ -1,0 +1,131 @@
+package notify
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// View is what templates are executed on: words, nothing that could be called.
+type View struct {
+	Reason       string
+	Organization string
+	User         string
+	// Name is what to call the user: the display name, or the user.
+	Name string
+	// Changed, Ending and Standing are what changed, what is about to end, and, where somebody asked, what there is.
+	Changed, Ending, Standing []Line
+	// Messages are those of the groups, Groups what the groups are called.
+	Messages, Groups []string
+	// Digest counts users, on a digest; all zero otherwise.
+	Digest Counts
+	At     string
+}
+
+// Line is one role of a view.
+type Line struct {
+	// Kind is one of the ChangeKind values.
+	Kind string
+	// Where is what the role holds in: the name of an application, or words for more.
+	Where string
+	// Before and After are names of roles; After is empty for what is about to end.
+	Before, After string
+	// Until is when the role ends, in words; empty: it does not.
+	Until string
+	// By is what gives the role, or gave it; empty: not known.
+	By string
+	// Text says all of it in one sentence, without Where.
+	Text string
+}
+
+func viewOf(n *Notice) *View {
+	v := &View{
+		Reason: string(n.Reason), Organization: n.Organization, User: n.User, Name: n.Name, At: inWords(n.At),
+	}
+	if v.Name == "" {
+		v.Name = n.User
+	}
+	if n.Digest != nil {
+		v.Digest = *n.Digest
+	}
+	for i := range n.Changes {
+		line := lineOf(&n.Changes[i])
+		switch n.Changes[i].Kind {
+		case Expiring:
+			v.Ending = append(v.Ending, line)
+		case Unchanged:
+			v.Standing = append(v.Standing, line)
+		default:
+			v.Changed = append(v.Changed, line)
+		}
+	}
+	for i := range n.Groups {
+		g := &n.Groups[i]
+		v.Groups = append(v.Groups, g.title())
+		if g.Message != "" && !slices.Contains(v.Messages, g.Message) {
+			v.Messages = append(v.Messages, g.Message)
+		}
+	}
+	return v
+}
+
+func lineOf(c *Change) Line {
+	line := Line{
+		Kind: string(c.Kind), Where: where(c), Before: c.Before, After: c.After,
+		Until: inWords(c.Until), By: sourceName(c.Source),
+	}
+	line.Text = sentence(c, &line)
+	return line
+}
+
+func where(c *Change) string {
+	switch c.Scope {
+	case ScopeOrganization:
+		return "The organization"
+	case ScopeDefault:
+		return "All other applications"
+	default:
+		return c.Application
+	}
+}
+
+func sentence(c *Change, line *Line) string {
+	by, until := "", ""
+	if line.By != "" {
+		by = ", by " + line.By
+	}
+	if line.Until != "" {
+		until = ", until " + line.Until
+	}
+	switch c.Kind {
+	case Granted:
+		return fmt.Sprintf("you now have the role %s%s%s.", c.After, until, by)
+	case Revoked:
+		if line.By != "" {
+			by = ", which " + line.By + " gave"
+		}
+		return fmt.Sprintf("you no longer have the role %s%s.", c.Before, by)
+	case Expiring:
+		return fmt.Sprintf("your role %s ends on %s%s.", c.Before, line.Until, by)
+	case Unchanged:
+		return fmt.Sprintf("you have the role %s%s%s.", c.After, until, by)
+	}
+	switch {
+	case c.Before != c.After:
+		return fmt.Sprintf("your role is now %s, it was %s%s%s.", c.After, c.Before, until, by)
+	case c.Until.IsZero():
+		return fmt.Sprintf("your role %s no longer ends on %s%s.", c.After, inWords(c.UntilBefore), by)
+	case c.UntilBefore.IsZero():
+		return fmt.Sprintf("your role %s now ends on %s%s.", c.After, line.Until, by)
+	default:
+		return fmt.Sprintf("your role %s now ends on %s, not on %s%s.", c.After, line.Until, inWords(c.UntilBefore), by)
+	}
+}
+
+// inWords is the instant as people write it, in UTC; empty for none.
+func inWords(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2 January 2006, 15:04 UTC")
+}
