@@ -37,6 +37,27 @@ func TestMembersOnTheSamples(t *testing.T) {
 	)
 }
 
+func TestNotify(t *testing.T) {
+	const files = " -f internal/cli/testdata/notify"
+	golden(t, "notify.golden",
+		"notify -g france,paris --dry-run=client"+files,
+		"notify -l team=finance --dry-run=client"+files,
+		"notify -g quiet,france --dry-run=client"+files,
+		"notify -g quiet --dry-run=client"+files,
+		"notify --user bruno@acme.example,emil@acme.example --dry-run=client"+files,
+		"notify --user brno@acme.example --dry-run=client"+files,
+		"notify -g frnace --dry-run=client"+files,
+		"notify -l team=none --dry-run=client"+files,
+		"notify -l team=!! --dry-run=client"+files,
+		"notify -g france"+files,
+		"notify -g france --dry-run=server"+files,
+		"notify -g france --at 2026-01-01 --dry-run=client"+files,
+		"notify -g france --user bruno@acme.example"+files,
+		"notify"+files,
+		"notify -g france",
+	)
+}
+
 func TestSetRoleOnTheSamples(t *testing.T) {
 	golden(t, "set-role.golden",
 		"set-role -g france,germany -a sales --role Viewer -n analytics"+samples,

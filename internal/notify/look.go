@@ -45,7 +45,7 @@ func (n *Notifier) look(ctx context.Context, b batch) {
 // openNew begins to tell in organizations that have come to have a group that tells.
 func (n *Notifier) openNew(ctx context.Context, users map[member]before) {
 	for _, organization := range n.Roster.Notified() {
-		if n.records[organization] != nil {
+		if n.records[organization] != nil || n.Roster.Terminating(organization) {
 			continue
 		}
 		found, err := n.store.list(ctx, organization)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/events"
@@ -54,8 +55,6 @@ type Notifier struct {
 	workers  map[ChannelKey]*worker
 	results  chan result
 	work     func(ctx context.Context, w *worker)
-	retryAt  time.Time // when to write again what could not be written
-	failures int       // writes that failed since one did not
 }
 
 // tracked is a record with what follows from it.
@@ -68,7 +67,10 @@ type tracked struct {
 	urgent  bool                // the record has to be written now
 	// stale says that everybody has to be looked at.
 	stale bool
-	kept  int // accesses that were left when those that nobody names were last forgotten
+	// retryAt is when to write again what could not be written, failures how often in a row it could not.
+	retryAt  time.Time
+	failures int
+	kept     int // accesses that were left when those that nobody names were last forgotten
 }
 
 // sweepSometimes forgets accesses that nobody names, when there are many.
@@ -232,7 +234,7 @@ func (n *Notifier) untilNext() time.Duration {
 			soonest(m.Due)
 		}
 		if t.isDirty() {
-			soonest(later(t.dirtyAt.Add(lazily), n.retryAt))
+			soonest(later(t.dirtyAt.Add(lazily), t.retryAt))
 		}
 	}
 	return max(rest, time.Millisecond)
@@ -251,11 +253,11 @@ const lazily = time.Second
 // flush writes what there is to write, and then queues what rests on it.
 func (n *Notifier) flush(ctx context.Context) {
 	now := n.Now()
-	if now.Before(n.retryAt) {
-		return
-	}
 	for _, organization := range slices.Sorted(maps.Keys(n.records)) {
 		t := n.records[organization]
+		if now.Before(t.retryAt) {
+			continue // the others do not wait for it
+		}
 		if !t.urgent && (!t.isDirty() || now.Sub(t.dirtyAt) < lazily) {
 			continue
 		}
@@ -263,7 +265,7 @@ func (n *Notifier) flush(ctx context.Context) {
 			n.unwritten(ctx, t, err)
 			continue
 		}
-		n.failures = 0
+		t.failures = 0
 		n.health.recorded(organization, nil, n.concerned)
 		t.urgent = false
 		n.dispatch(ctx, t)
@@ -289,13 +291,15 @@ func (n *Notifier) unwritten(ctx context.Context, t *tracked, err error) {
 		// Another leader, or somebody with the right to, has written it: what stands there counts.
 		n.reopen(ctx, t)
 		return
-	case apierrors.HasStatusCause(err, "NamespaceTerminating") || n.Roster.Terminating(t.organization):
-		n.drop(t)
+	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause), apierrors.IsNotFound(err),
+		n.Roster.Terminating(t.organization):
+		n.drop(t) // the record goes with the namespace, and so does what it would be about
+		n.health.recorded(t.organization, nil, n.concerned)
 		return
 	}
 	t.urgent = true
-	n.failures++
-	n.retryAt = n.Now().Add(wait.Jitter(min(firstPause<<min(n.failures-1, 16), time.Minute), 0.3))
+	t.failures++
+	t.retryAt = n.Now().Add(wait.Jitter(min(firstPause<<min(t.failures-1, 16), time.Minute), 0.3))
 	n.health.recorded(t.organization, err, n.concerned)
 	log.FromContext(ctx).Error(err, "Notices wait", "namespace", t.organization)
 }
@@ -320,7 +324,7 @@ func (n *Notifier) reopen(ctx context.Context, t *tracked) {
 	if err != nil {
 		n.records[t.organization] = t
 		t.urgent = true
-		n.retryAt = n.Now().Add(firstPause)
+		t.retryAt = n.Now().Add(firstPause)
 		return
 	}
 	n.open(ctx, read(t.organization, found[t.organization], n.Now()), nil)
@@ -383,4 +387,3 @@ func (n *Notifier) tell(organization, reason, message string) {
 		}
 	}
 }
-

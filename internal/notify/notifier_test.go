@@ -63,6 +63,15 @@ func TestWhatIsTold(t *testing.T) {
 				"mail " + ana + ": finance Changed Viewer>Editor", "mail " + ben + ": finance Changed Viewer>Editor",
 			},
 		},
+		"a role of the organization, which means one in every application": {
+			before: []runtime.Object{group("france", "finance", "Viewer", ana)},
+			steps: func(w *world) {
+				g := group("france", "finance", "Viewer", ana)
+				g.Spec.OrganizationRole = "Editor"
+				w.set(g)
+			},
+			want: []string{"mail " + ana + ": Organization Granted NoAccess>Editor; OtherApplications Granted NoAccess>Editor"},
+		},
 		"an end is a change": {
 			before: []runtime.Object{group("france", "finance", "Viewer", ana)},
 			steps:  func(w *world) { w.set(until(group("france", "finance", "Viewer", ana), start.Add(40*day))) },
@@ -259,11 +268,14 @@ func TestWhatWaitsBecomesPartOfWhatComes(t *testing.T) {
 func TestALostRecord(t *testing.T) {
 	const ana, ben = "ana@acme.example", "ben@acme.example"
 	for name, lose := range map[string]func(cm *corev1.ConfigMap) bool{ // says whether it is to go
-		"a shard is gone":      func(cm *corev1.ConfigMap) bool { return cm.Name == shardName(0) },
-		"the index is gone":    func(cm *corev1.ConfigMap) bool { return cm.Name == indexName },
-		"a shard is no JSON":   func(cm *corev1.ConfigMap) bool { cm.Data[recordKey] = "{"; return false },
-		"of another version":   func(cm *corev1.ConfigMap) bool { cm.Data[recordKey] = `{"version":9}`; return false },
-		"what is told is gone": func(cm *corev1.ConfigMap) bool { cm.Data[recordKey] = `{"version":1,"users":{"a":{"told":"b"}}}`; return false },
+		"a shard is gone":    func(cm *corev1.ConfigMap) bool { return cm.Name == shardName(0) },
+		"the index is gone":  func(cm *corev1.ConfigMap) bool { return cm.Name == indexName },
+		"a shard is no JSON": func(cm *corev1.ConfigMap) bool { cm.Data[recordKey] = "{"; return false },
+		"of another version": func(cm *corev1.ConfigMap) bool { cm.Data[recordKey] = `{"version":9}`; return false },
+		"what is told is gone": func(cm *corev1.ConfigMap) bool {
+			cm.Data[recordKey] = `{"version":1,"users":{"a":{"told":"b"}}}`
+			return false
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

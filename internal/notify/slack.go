@@ -67,7 +67,9 @@ type hiddenError struct {
 func withoutURL(err error, url string) error { return &hiddenError{err, url} }
 
 // Error returns the text with the address left out.
-func (e *hiddenError) Error() string { return strings.ReplaceAll(e.err.Error(), e.url, "(the address)") }
+func (e *hiddenError) Error() string {
+	return strings.ReplaceAll(e.err.Error(), e.url, "(the address)")
+}
 
 // Unwrap returns the error.
 func (e *hiddenError) Unwrap() error { return e.err }

@@ -326,7 +326,9 @@ func (w *worker) ensure(ctx context.Context) error {
 	return nil
 }
 
-func sameChannel(a, b *accessv1alpha1.NotificationChannel) bool { return equality.Semantic.DeepEqual(a, b) }
+func sameChannel(a, b *accessv1alpha1.NotificationChannel) bool {
+	return equality.Semantic.DeepEqual(a, b)
+}
 
 func (w *worker) closeSender() {
 	if w.sender != nil {

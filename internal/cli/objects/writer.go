@@ -85,6 +85,20 @@ func (w *Writer) Write(ctx context.Context, c *Change, dryRun bool) (*Written, e
 	return written, result.Error()
 }
 
+// Annotate sets an annotation of the object, whatever else has changed in it.
+func (w *Writer) Annotate(ctx context.Context, o client.Object, key, value string) error {
+	k, err := kindNamed(kindOf(o))
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{key: value}}})
+	if err != nil {
+		return err
+	}
+	return w.rest.Patch(types.MergePatchType).Namespace(o.GetNamespace()).Resource(k.resource).Name(o.GetName()).
+		VersionedParams(&metav1.PatchOptions{FieldManager: FieldManager}, metav1.ParameterCodec).Body(body).Do(ctx).Error()
+}
+
 // Read returns the object as it is now.
 func (w *Writer) Read(ctx context.Context, o client.Object) (client.Object, error) {
 	k, err := kindNamed(kindOf(o))

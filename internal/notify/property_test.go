@@ -1,0 +1,144 @@
+package notify
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+// belief is what users know from what they were told: the role, by user and where it holds.
+type belief map[string]map[string]string
+
+// hear takes a notice in; it fails where the notice does not go on from what the user knew.
+func (b belief) hear(t *testing.T, n *Notice) {
+	t.Helper()
+	for _, c := range n.Changes {
+		if c.Kind == Expiring {
+			continue
+		}
+		where := string(c.Scope) + c.Application
+		knew := b[n.User][where]
+		if knew == "" {
+			knew = noAccess
+		}
+		if c.Kind == Granted || c.Kind == Revoked || c.Kind == Changed {
+			if knew != c.Before {
+				t.Errorf("%s is told that %s was %s, and knew %s", n.User, where, c.Before, knew)
+			}
+		}
+		if b[n.User] == nil {
+			b[n.User] = map[string]string{}
+		}
+		b[n.User][where] = c.After
+		if c.After == noAccess {
+			delete(b[n.User], where)
+		}
+		if len(b[n.User]) == 0 {
+			delete(b, n.User)
+		}
+	}
+}
+
+// Whatever happens, in whatever order, with restarts and failures between: in the end everybody knows what they have, and
+// nobody was told anything that was not so.
+func TestWhatPeopleAreToldAddsUp(t *testing.T) {
+	users := []string{"ana@acme.example", "ben@acme.example", "cy@acme.example"}
+	applications := []string{"red", "blue"}
+	roles := []string{"Administrator", "Editor", "Viewer", "NoAccess", "Typo"}
+	for seed := range uint64(60) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			r := rand.New(rand.NewPCG(seed, 1))
+			w := newWorld(t)
+			w.set(policy(acme, byMail), group("everybody", "", "", users...))
+			w.start()
+			known := belief{}
+			deliver := func() {
+				for _, n := range w.deliverSome(r) {
+					known.hear(t, n)
+				}
+			}
+			for range 40 {
+				name := fmt.Sprintf("g%d", r.IntN(3))
+				switch r.IntN(8) {
+				case 0:
+					w.remove(group(name, "", ""))
+				case 1:
+					w.start()
+				case 2:
+					w.fails = errors.New("no")
+				case 3:
+					deliver()
+				case 4:
+					w.pass(time.Duration(r.IntN(60)) * time.Second)
+				default:
+					var members []string
+					for _, user := range users {
+						if r.IntN(2) == 0 {
+							members = append(members, user)
+						}
+					}
+					g := group(name, applications[r.IntN(2)], roles[r.IntN(len(roles))], members...)
+					w.set(g)
+				}
+				if r.IntN(3) > 0 {
+					w.fails = nil
+				}
+			}
+			w.fails = nil
+			for range 4 {
+				w.pass(2 * time.Minute)
+				deliver()
+			}
+			if got := w.queued(); len(got) > 0 {
+				t.Errorf("left over: %q", got)
+			}
+			if diff := cmp.Diff(w.had(users), map[string]map[string]string(known)); diff != "" {
+				t.Errorf("what people know (-have +know):\n%s", diff)
+			}
+			w.start()
+			w.pass(2 * window)
+			if got := w.queued(); len(got) > 0 {
+				t.Errorf("told again after a restart: %q", got)
+			}
+		})
+	}
+}
+
+// had is what users have, in the form of a belief.
+func (w *world) had(users []string) map[string]map[string]string {
+	found := map[string]map[string]string{}
+	for _, user := range users {
+		m := w.roster.Member(acme, user)
+		for _, c := range changes(none, accessOf(&m)) {
+			if found[user] == nil {
+				found[user] = map[string]string{}
+			}
+			found[user][string(c.Scope)+c.Application] = c.After
+		}
+	}
+	return found
+}
+
+// deliverSome has some of what is queued be delivered and recorded.
+func (w *world) deliverSome(r *rand.Rand) []*Notice {
+	var heard []*Notice
+	for key, worker := range w.n.workers {
+		for worker.left() > 0 && len(worker.slots) < unrecorded && r.IntN(8) > 0 {
+			j, _ := worker.take()
+			worker.done()
+			worker.slots <- struct{}{}
+			heard = append(heard, j.notice(w.roster))
+			w.n.handle(result{kind: delivered, channel: key, typ: accessv1alpha1.ChannelTypeSMTP, job: j.job})
+			if w.fails == nil {
+				w.step()
+			}
+		}
+	}
+	return heard
+}

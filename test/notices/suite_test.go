@@ -1,0 +1,244 @@
+// Package notices_test tells people of their access as Usher does where it is shipped: a real control plane, the manager
+// as a process with its own rights, a real mail server and real receivers of posts.
+package notices_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/test/cluster"
+)
+
+const (
+	systemNamespace = "access-system"
+	fieldOwner      = client.FieldOwner("somebody")
+
+	patience     = 30 * time.Second
+	pollInterval = 25 * time.Millisecond
+
+	username = "usher"
+	password = "correct horse battery staple"
+)
+
+var (
+	update = flag.Bool("update", false, "write the golden files anew")
+
+	root    string
+	plane   *cluster.Cluster
+	kube    client.Client
+	manager *cluster.Manager
+	ca      *authority
+)
+
+func TestNotices(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "Notices")
+}
+
+var _ = BeforeSuite(func(ctx SpecContext) {
+	SetDefaultEventuallyTimeout(patience)
+	SetDefaultEventuallyPollingInterval(pollInterval)
+	EnforceDefaultTimeoutsWhenUsingContexts()
+
+	var err error
+	root, err = cluster.Root()
+	Expect(err).NotTo(HaveOccurred())
+	ca = newAuthority()
+	plane, err = cluster.Start(ctx, cluster.Options{Progress: GinkgoWriter})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(plane.Stop)
+	Expect(plane.Install(ctx)).To(Succeed())
+
+	scheme := runtime.NewScheme()
+	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
+	Expect(accessv1alpha1.AddToScheme(scheme)).To(Succeed())
+	kube, err = client.New(plane.Config(), client.Options{Scheme: scheme})
+	Expect(err).NotTo(HaveOccurred())
+	startManager(ctx)
+	DeferCleanup(func() error { return manager.Stop() })
+}, NodeTimeout(15*time.Minute)) // Where nobody has built the control plane yet, the suite does.
+
+var _ = BeforeEach(func(ctx SpecContext) {
+	select {
+	case <-manager.Done():
+		startManager(ctx)
+	default:
+	}
+})
+
+var _ = JustAfterEach(func() {
+	if CurrentSpecReport().Failed() {
+		AddReportEntry("the end of the manager's log", manager.LogTail())
+	}
+})
+
+// flags have the manager tell soon, and reach the servers of this process.
+var flags = []string{"--notice-window=300ms", "--notice-timeout=2s", "--notice-mass=0", "--notice-allowed-networks=127.0.0.0/8"}
+
+// startManager starts the manager with flags that win over the usual ones.
+func startManager(ctx context.Context, args ...string) {
+	GinkgoHelper()
+	var err error
+	manager, err = plane.StartManager(ctx, cluster.ManagerOptions{Args: append(append([]string{}, flags...), args...)})
+	Expect(err).NotTo(HaveOccurred())
+}
+
+// replaceManager runs another manager until the spec is over.
+func replaceManager(ctx context.Context, args ...string) {
+	GinkgoHelper()
+	Expect(manager.Stop()).To(Succeed())
+	startManager(ctx, args...)
+	DeferCleanup(func(ctx SpecContext) {
+		Expect(manager.Stop()).To(Succeed())
+		startManager(ctx)
+	})
+}
+
+// organization is where a spec declares things.
+type organization struct{ name string }
+
+var organizations int
+
+// newOrganization makes a namespace for one spec, in which Usher may read Secrets.
+func newOrganization(ctx context.Context) organization {
+	GinkgoHelper()
+	organizations++
+	return namedOrganization(ctx, fmt.Sprintf("org-%d", organizations))
+}
+
+func namedOrganization(ctx context.Context, name string) organization {
+	GinkgoHelper()
+	o := organization{name}
+	Expect(kube.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: o.name}})).To(Succeed())
+	DeferCleanup(func(ctx SpecContext) {
+		Expect(kube.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: o.name}})).To(Succeed())
+	})
+	_, err := plane.Kubectl(ctx, "--namespace="+o.name, "apply", "--server-side", "--kustomize="+filepath.Join(root, "config", "notices"))
+	Expect(err).NotTo(HaveOccurred())
+	return o
+}
+
+// apply declares an object, its spec in YAML.
+func (o organization) apply(ctx context.Context, kind, name, spec string) {
+	GinkgoHelper()
+	u := &unstructured.Unstructured{Object: map[string]any{}}
+	u.SetGroupVersionKind(accessv1alpha1.GroupVersion.WithKind(kind))
+	u.SetNamespace(o.name)
+	u.SetName(name)
+	fields := map[string]any{}
+	Expect(yaml.UnmarshalStrict([]byte(spec), &fields)).To(Succeed())
+	u.Object["spec"] = fields
+	Expect(kube.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), fieldOwner, client.ForceOwnership)).To(Succeed())
+}
+
+// remove deletes an object.
+func (o organization) remove(ctx context.Context, kind, name string) {
+	GinkgoHelper()
+	u := &unstructured.Unstructured{}
+	u.SetGroupVersionKind(accessv1alpha1.GroupVersion.WithKind(kind))
+	u.SetNamespace(o.name)
+	u.SetName(name)
+	Expect(kube.Delete(ctx, u)).To(Succeed())
+}
+
+// secret makes a Secret for a channel, or another one of the name.
+func (o organization) secret(ctx context.Context, name string, typ corev1.SecretType, data map[string]string) {
+	GinkgoHelper()
+	made := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: o.name, Name: name}, Type: typ, StringData: data}
+	Expect(client.IgnoreNotFound(kube.Delete(ctx, made.DeepCopy()))).To(Succeed())
+	Expect(kube.Create(ctx, made)).To(Succeed())
+}
+
+// mailSecret is one that a mail channel takes.
+func (o organization) mailSecret(ctx context.Context, s *mailServer) {
+	GinkgoHelper()
+	o.secret(ctx, "mail", accessv1alpha1.SecretTypeChannel, map[string]string{
+		accessv1alpha1.ChannelKeyServer: s.address, accessv1alpha1.ChannelKeyUsername: username,
+		accessv1alpha1.ChannelKeyPassword: password, accessv1alpha1.ChannelKeyCertificateAuthority: ca.pem,
+	})
+}
+
+// mailPolicy has a channel "mail" that goes to the server.
+func (o organization) mailPolicy(ctx context.Context, s *mailServer) {
+	GinkgoHelper()
+	o.mailSecret(ctx, s)
+	o.apply(ctx, "AccessPolicy", "default", fmt.Sprintf(`
+notificationChannels:
+- {name: mail, type: SMTP, perMinute: 60000, secretRef: {name: mail}, smtp: {server: %q, sender: access@acme.example}}
+`, s.address))
+}
+
+// waitTracked waits until Usher has a record of the organization: what changes from then on is told.
+func (o organization) waitTracked(ctx context.Context) {
+	GinkgoHelper()
+	Eventually(func() error {
+		index := &corev1.ConfigMap{}
+		if err := kube.Get(ctx, client.ObjectKey{Namespace: o.name, Name: "access-notices-index"}, index); err != nil {
+			return err
+		}
+		var said struct{ Begun bool }
+		if err := yaml.Unmarshal([]byte(index.Data["record.json"]), &said); err != nil {
+			return err
+		}
+		if !said.Begun {
+			return errors.New("the record has not been written whole")
+		}
+		return nil
+	}).WithContext(ctx).Should(Succeed())
+}
+
+// condition returns reason and message of the condition NoticesFailing of a group.
+func (o organization) condition(ctx context.Context, group string) func() (string, error) {
+	return func() (string, error) {
+		g := &accessv1alpha1.AccessGroup{}
+		if err := kube.Get(ctx, client.ObjectKey{Namespace: o.name, Name: group}, g); err != nil {
+			return "", err
+		}
+		for _, c := range g.Status.Conditions {
+			if c.Type == accessv1alpha1.ConditionNoticesFailing && c.Status == metav1.ConditionTrue {
+				return c.Reason + ": " + c.Message, nil
+			}
+		}
+		return "", nil
+	}
+}
+
+// waitReady is what a pipeline does: it returns when workloads get what the object says.
+func (o organization) waitReady(ctx context.Context, kind, name string) {
+	GinkgoHelper()
+	_, err := plane.Kubectl(ctx, "-n", o.name, "wait", "--for=condition=Ready", kind+"/"+name, "--timeout="+patience.String())
+	Expect(err).NotTo(HaveOccurred())
+}
+
+// golden compares with a file, or writes it.
+func golden(name, got string) {
+	GinkgoHelper()
+	path := filepath.Join("testdata", name+".golden")
+	if *update {
+		Expect(os.WriteFile(path, []byte(got), 0o644)).To(Succeed())
+		return
+	}
+	want, err := os.ReadFile(path)
+	Expect(err).NotTo(HaveOccurred())
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		Fail("differs from " + path + " (-want +got); -update writes it anew:\n" + diff)
+	}
+}
