@@ -23,8 +23,8 @@ func setupNotices(
 		return err
 	}
 	notifier := &notify.Notifier{
-		Roster:    feed.Roster,
-		Ready:     feed.Ready(),
+		Roster: feed.Roster,
+		Ready:  feed.Ready(),
 		// Not the writer itself: what the next write has to carry is read from the answer to the last.
 		Client:    client.WithFieldOwner(writes.Client, publish.FieldManager),
 		Live:      mgr.GetAPIReader(),
