@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 )
 
@@ -97,8 +98,8 @@ func (c *Cluster) EtcdURL() (string, error) {
 	return "", fmt.Errorf("find etcd: no client URL in %q", etcd.args)
 }
 
-// KillAPIServer ends the API server as a crash would. StartAPIServer brings it back.
-func (c *Cluster) KillAPIServer() error {
+// KillAPIServer ends the API server as a crash would, and returns when it is gone. StartAPIServer brings it back.
+func (c *Cluster) KillAPIServer(ctx context.Context) error {
 	if c.apiServer != nil {
 		return c.apiServer.kill()
 	}
@@ -107,7 +108,12 @@ func (c *Cluster) KillAPIServer() error {
 		return err
 	}
 	c.apiServerCommand = append([]string{running.program}, running.args...)
-	return syscall.Kill(running.pid, syscall.SIGKILL)
+	if err := syscall.Kill(running.pid, syscall.SIGKILL); err != nil {
+		return fmt.Errorf("kill the API server: %w", err)
+	}
+	return wait.PollUntilContextTimeout(ctx, pollInterval, terminateTimeout, true, func(context.Context) (bool, error) {
+		return errors.Is(syscall.Kill(running.pid, 0), syscall.ESRCH), nil
+	})
 }
 
 // StartAPIServer starts the API server that KillAPIServer ended, as it was, and returns when it is ready.
@@ -115,17 +121,29 @@ func (c *Cluster) StartAPIServer(ctx context.Context) error {
 	if c.apiServerCommand == nil {
 		return errors.New("start the API server: it was not ended by KillAPIServer")
 	}
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), c.apiServerCommand[0], c.apiServerCommand[1:]...)
-	var err error
-	if c.apiServer, err = startProcess(cmd, filepath.Join(c.dir, APIServer+".log"), false); err != nil {
-		return err
-	}
 	transport, err := rest.TransportFor(c.config)
 	if err != nil {
 		return fmt.Errorf("reach the API server: %w", err)
 	}
 	client := &http.Client{Transport: transport}
-	return c.apiServer.waitUntil(ctx, "the API server is ready", func(ctx context.Context) bool {
-		return isOK(ctx, client, strings.TrimSuffix(c.config.Host, "/")+"/readyz")
-	})
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	for {
+		cmd := exec.CommandContext(context.WithoutCancel(ctx), c.apiServerCommand[0], c.apiServerCommand[1:]...)
+		if c.apiServer, err = startProcess(cmd, filepath.Join(c.dir, APIServer+".log"), false); err != nil {
+			return err
+		}
+		err := c.apiServer.waitUntil(ctx, "the API server is ready", func(ctx context.Context) bool {
+			return isOK(ctx, client, strings.TrimSuffix(c.config.Host, "/")+"/readyz")
+		})
+		select {
+		case <-c.apiServer.done:
+			// The kernel may have lent its port to somebody who was connecting in the meantime.
+			if ctx.Err() == nil {
+				continue
+			}
+		default:
+		}
+		return err
+	}
 }

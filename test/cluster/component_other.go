@@ -17,7 +17,7 @@ func (c *Cluster) SignalEtcd(syscall.Signal) error { return errOnlyLinux }
 func (c *Cluster) EtcdURL() (string, error) { return "", errOnlyLinux }
 
 // KillAPIServer fails: see the one for Linux.
-func (c *Cluster) KillAPIServer() error { return errOnlyLinux }
+func (c *Cluster) KillAPIServer(context.Context) error { return errOnlyLinux }
 
 // StartAPIServer fails: see the one for Linux.
 func (c *Cluster) StartAPIServer(context.Context) error { return errOnlyLinux }

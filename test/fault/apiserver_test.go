@@ -15,12 +15,12 @@ var _ = Describe("The API server", func() {
 	It("may crash under load and come back", func(ctx SpecContext) {
 		m := newManager(ctx)
 		m.keep()
-		for range brief(1, 3) {
+		for range brief(1, 2) {
 			r := begin(ctx)
 			from, _ := seen.written()
 			r.change(ctx, all.waveGives(all.otherRole()))
 			awaitWrites(ctx, from+1+all.random.IntN(len(all.users)))
-			Expect(plane.KillAPIServer()).To(Succeed())
+			Expect(plane.KillAPIServer(ctx)).To(Succeed())
 			say("the API server is gone")
 			Expect(plane.StartAPIServer(ctx)).To(Succeed())
 			say("the API server is back")
@@ -64,7 +64,7 @@ var _ = Describe("The network", func() {
 	It("may cut watches, and whole connections", func(ctx SpecContext) {
 		m := newManager(ctx)
 		m.keep()
-		for i := range brief(2, 6) {
+		for i := range brief(2, 3) {
 			r := begin(ctx)
 			from, _ := seen.written()
 			r.change(ctx, all.waveGives(all.otherRole()))
@@ -102,7 +102,7 @@ var _ = Describe("The network", func() {
 			say("of 100 requests %d meet one of %q", trouble.percent, trouble.kinds)
 			r := begin(ctx)
 			m.proxy.troubles(trouble.percent, trouble.kinds...)
-			for range brief(2, 6) {
+			for range brief(2, 4) {
 				r.change(ctx, all.changeOf(wave))
 				from, _ := seen.written()
 				awaitWrites(ctx, from+all.random.IntN(len(all.users)))

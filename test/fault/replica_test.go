@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -143,17 +144,24 @@ func (r *replica) drop() {
 	}
 	if m := r.process(); m != nil {
 		_ = m.Kill()
-		if CurrentSpecReport().Failed() {
-			AddReportEntry("the end of the log of "+r.name, m.LogTail())
-		}
 	}
 	r.proxy.close()
 	log, err := os.ReadFile(r.options.LogFile)
 	if !errors.Is(err, os.ErrNotExist) {
 		Expect(err).NotTo(HaveOccurred())
 	}
+	if CurrentSpecReport().Failed() {
+		AddReportEntry("the end of the log of "+r.name, tail(string(log)))
+	}
 	_, race, found := strings.Cut(string(log), "WARNING: DATA RACE")
 	Expect(found).To(BeFalse(), "the race detector says of %s:%s", r.name, race)
+}
+
+// tail is the end of a log, without what only tells that readiness was asked for.
+func tail(log string) string {
+	const shown = 40
+	lines := slices.DeleteFunc(strings.Split(log, "\n"), func(line string) bool { return strings.Contains(line, "healthz") })
+	return strings.Join(lines[max(0, len(lines)-shown):], "\n")
 }
 
 // lease is the leader's; nil while there is none.

@@ -14,7 +14,7 @@ var _ = Describe("The shards of an application", func() {
 		formats := []accessv1alpha1.PublishFormat{
 			accessv1alpha1.PublishFormatCSV, accessv1alpha1.PublishFormatCasbin, accessv1alpha1.PublishFormatOPA,
 		}
-		for range brief(2, 5) {
+		for range brief(1, 3) {
 			r := begin(ctx)
 			var shards []int32
 			for range brief(4, 8) {
