@@ -57,6 +57,9 @@ func (o *Organization) exclude(at *instant, g *grants) {
 	var denied map[string]string // application to source
 	for i := range o.exclusive {
 		rule := &o.exclusive[i]
+		if !at.holdsSeveral(rule) {
+			continue
+		}
 		var held, taken []string
 		for _, name := range rule.Applications {
 			if g.protectedIn(name, rule.minimum) {
@@ -83,6 +86,17 @@ func (o *Organization) exclude(at *instant, g *grants) {
 	for name, source := range denied {
 		at.set(name, Access{Outcome: Outcome{Role: NoAccess, Rule: RuleExclusiveAccess, Source: source, rung: noAccess}})
 	}
+}
+
+// holdsSeveral says whether the rule may take anything: it does where two of its applications are held, privileges aside.
+func (i *instant) holdsSeveral(rule *exclusiveRule) bool {
+	held := 0
+	for _, name := range rule.Applications {
+		if i.application(name).rung <= rule.minimum {
+			held++
+		}
+	}
+	return held > 1
 }
 
 func (i *instant) set(name string, access Access) {

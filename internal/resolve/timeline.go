@@ -45,6 +45,9 @@ func EachApplication(before, after *Decision, yield func(name string, before, af
 	was, is := before.Applications, after.Applications
 	for len(was)+len(is) > 0 {
 		switch {
+		case len(was) > 0 && len(is) > 0 && was[0] == is[0]:
+			yield(was[0].Application, &was[0].Access, &is[0].Access)
+			was, is = was[1:], is[1:]
 		case len(is) == 0 || (len(was) > 0 && was[0].Application < is[0].Application):
 			yield(was[0].Application, &was[0].Access, &after.Default)
 			was = was[1:]

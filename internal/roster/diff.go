@@ -55,7 +55,10 @@ func ChangedApplications(before, after *resolve.Decision, applications []string)
 		return changed
 	}
 	resolve.EachApplication(before, after, func(name string, was, is *resolve.Access) {
-		if _, given := slices.BinarySearch(applications, name); given && !was.Equal(is) {
+		if was.Equal(is) {
+			return
+		}
+		if _, given := slices.BinarySearch(applications, name); given {
 			changed = append(changed, name)
 		}
 	})

@@ -8,17 +8,15 @@ import (
 )
 
 // noteEntry keeps track of the organizations that the user can enter.
-func (r *Roster) noteEntry(n *namespace, user string, made *record) {
-	if made != nil && made.decision.Enters {
-		if r.entered[user] == nil {
-			r.entered[user] = map[string]*record{}
-		}
-		r.entered[user][n.name] = made
-		return
-	}
-	delete(r.entered[user], n.name)
-	if len(r.entered[user]) == 0 {
+func (r *Roster) noteEntry(n *namespace, user string, before, after *resolve.Decision) {
+	was, is := before != nil && before.Enters, after != nil && after.Enters
+	switch entered := r.entered[user]; {
+	case is && !was:
+		r.entered[user] = append(entered, n)
+	case was && !is && len(entered) == 1:
 		delete(r.entered, user)
+	case was && !is:
+		r.entered[user] = slices.DeleteFunc(entered, func(e *namespace) bool { return e == n })
 	}
 }
 

@@ -55,14 +55,16 @@ func (r *Roster) record(n *namespace, user string, made *record) {
 	if slices.Equal(before, after) {
 		return
 	}
-	for _, g := range before {
-		if !slices.Contains(after, g) {
-			r.countMember(n, g, -1)
-		}
-	}
-	for _, g := range after {
-		if !slices.Contains(before, g) {
-			r.countMember(n, g, +1)
+	for len(before)+len(after) > 0 { // both are sorted
+		switch {
+		case len(after) == 0 || (len(before) > 0 && before[0] < after[0]):
+			r.countMember(n, before[0], -1)
+			before = before[1:]
+		case len(before) == 0 || after[0] < before[0]:
+			r.countMember(n, after[0], +1)
+			after = after[1:]
+		default:
+			before, after = before[1:], after[1:]
 		}
 	}
 	r.touchUserAccess(n, user)

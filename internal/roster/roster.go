@@ -36,7 +36,7 @@ type Roster struct {
 	now        time.Time
 	windows    windowQueue
 	timed      int                            // users with a time to decide again
-	entered    map[string]map[string]*record  // user, organization: where the user can enter
+	entered    map[string][]*namespace        // by user: where the user can enter, in no order
 	conflicts  map[string]map[conflicting]int // source: its conflicts
 	spanning   set[*resolve.Source]           // sources of the system namespace that name applications
 	notes
@@ -66,7 +66,7 @@ func New(options Options) *Roster {
 		options:    options,
 		namespaces: map[string]*namespace{},
 		notes:      newNotes(),
-		entered:    map[string]map[string]*record{},
+		entered:    map[string][]*namespace{},
 		conflicts:  map[string]map[conflicting]int{},
 		spanning:   set[*resolve.Source]{},
 	}

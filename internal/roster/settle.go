@@ -280,7 +280,7 @@ func (r *Roster) decided(n *namespace, user string, made *record, changes *Chang
 	n.sorted.Store(nil)
 	r.users += exists(after) - exists(before)
 	changes.Users = append(changes.Users, UserChange{Difference{n.name, user, before, after}, n.dirty[user]})
-	r.noteEntry(n, user, made)
+	r.noteEntry(n, user, before, after)
 	r.noteConflicts(n, user, before, after)
 	r.touchUserAccess(n, user)
 	if holdsTop(n, before) || holdsTop(n, after) {

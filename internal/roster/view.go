@@ -3,6 +3,7 @@ package roster
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
@@ -162,10 +163,11 @@ func (r *Roster) Entries(user string) []Entry {
 
 func (r *Roster) entries(user string) []Entry {
 	var entries []Entry
-	for _, name := range slices.Sorted(maps.Keys(r.entered[user])) {
-		d := r.entered[user][name].decision
-		entries = append(entries, Entry{name, d.OrganizationRole.Role, d.EntersNotAfter})
+	for _, n := range r.entered[user] {
+		d := n.records[user].decision
+		entries = append(entries, Entry{n.name, d.OrganizationRole.Role, d.EntersNotAfter})
 	}
+	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Organization, b.Organization) })
 	return entries
 }
 
