@@ -114,6 +114,7 @@ func (b *bench) withManager(ctx context.Context, costs *costs) ([]comparison, er
 		if err := b.backAgain(ctx); err != nil {
 			return nil, err
 		}
+		f.changes = reversed(f.changes)
 	}
 	if b.wants(revoke, amplification) {
 		for _, v := range b.lab.world.waves {
