@@ -16,27 +16,36 @@ func (r *Roster) resolveAll(n *namespace, users []string) []*record {
 		return records
 	}
 	r.bindGroups(n)
-	const share = 64 // users at a time: less is not worth handing over
-	var next atomic.Int64
-	work := func() {
+	sideBySide(len(users), func() func(i int) {
 		var g gatherer
+		return func(i int) { records[i] = r.resolve(n, users[i], &g) }
+	})
+	return records
+}
+
+// sideBySide has each of the numbers below n worked on once, on all processors where they are many. Every goroutine
+// begins with a worker of its own.
+func sideBySide(n int, begin func() (work func(i int))) {
+	const share = 64 // numbers at a time: fewer are not worth handing over
+	var next atomic.Int64
+	some := func() {
+		work := begin()
 		for {
 			end := int(next.Add(share))
-			for i := end - share; i < min(end, len(users)); i++ {
-				records[i] = r.resolve(n, users[i], &g)
+			for i := end - share; i < min(end, n); i++ {
+				work(i)
 			}
-			if end >= len(users) {
+			if end >= n {
 				return
 			}
 		}
 	}
 	var others sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), (len(users)+share-1)/share) - 1 {
-		others.Go(work)
+	for range min(runtime.GOMAXPROCS(0), (n+share-1)/share) - 1 {
+		others.Go(some)
 	}
-	work()
+	some()
 	others.Wait()
-	return records
 }
 
 // resolve returns nil where there is nothing to decide, now or later.

@@ -320,19 +320,27 @@ func (t *trial) lookAt(i *involved, after bool) {
 		t.bindGroups(n)
 	}
 	recorded := !after && !t.stale && !i.recompiled
-	for user := range i.users {
-		if t.ctx.Err() != nil {
-			return
+	users := slices.Collect(maps.Keys(i.users))
+	standings := make([]Standing, len(users))
+	sideBySide(len(users), func() func(int) {
+		return func(u int) {
+			if t.ctx.Err() == nil {
+				standings[u] = t.standing(n, users[u], recorded)
+			}
 		}
+	})
+	if t.ctx.Err() != nil {
+		return
+	}
+	for u, user := range users {
 		at := Account{n.name, user}
 		if t.users[at] == nil {
 			t.users[at] = &Tried{Namespace: n.name, User: user}
 		}
-		standing := t.standing(n, user, recorded)
 		if after {
-			t.users[at].After = standing
+			t.users[at].After = standings[u]
 		} else {
-			t.users[at].Before = standing
+			t.users[at].Before = standings[u]
 		}
 	}
 	if !n.atSystem {

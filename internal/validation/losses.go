@@ -125,14 +125,17 @@ func (t taken) note(trial *roster.Trial, u *roster.Tried, m *moment) {
 	if trial.Organizations[u.Namespace].After == nil { // no organization, no access
 		m = &moment{m.at, m.before, nothing(&u.Before, &u.After)}
 	}
+	anywhere := m.before.Default.GivesAccess() && !m.after.Default.GivesAccess()
 	var of []string // those of which something is said
 	resolve.EachApplication(m.before, m.after, func(name string, before, after *resolve.Access) {
-		of = append(of, name)
+		if anywhere {
+			of = append(of, name)
+		}
 		if before.GivesAccess() && !after.GivesAccess() {
 			t.add(u.Namespace, name, u.User)
 		}
 	})
-	if !m.before.Default.GivesAccess() || m.after.Default.GivesAccess() {
+	if !anywhere {
 		return
 	}
 	t.add(u.Namespace, "", u.User)
