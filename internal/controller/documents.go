@@ -246,7 +246,7 @@ func (r *Reconciler) materialize(ctx context.Context, o Output, user string) err
 	ua := &accessv1alpha1.UserAccess{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: o.Namespace, Name: o.Name,
-			Labels: map[string]string{accessv1alpha1.LabelMaterialized: accessv1alpha1.ValueTrue},
+			Labels: materializedLabels,
 		},
 		Spec: accessv1alpha1.UserAccessSpec{User: accessv1alpha1.UserName(user)},
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -39,9 +40,14 @@ func ObserveStatus(object client.Object) {
 	publish.Strip(object)
 	switch o := object.(type) {
 	case *accessv1alpha1.AccessGroup:
+		// Decoding leaves room for more, which of a list of thousands is a lot.
+		o.Spec.Members = slices.Clone(o.Spec.Members)
 		setDigest(o, o.Status)
 		o.Status = accessv1alpha1.AccessGroupStatus{Conditions: o.Status.Conditions}
 	case *accessv1alpha1.UserAccess:
+		if maps.Equal(o.Labels, materializedLabels) {
+			o.Labels = materializedLabels
+		}
 		setDigest(o, o.Status)
 		o.Status = accessv1alpha1.UserAccessStatus{Conditions: o.Status.Conditions}
 	case *accessv1alpha1.ApplicationAccess:
@@ -52,6 +58,9 @@ func ObserveStatus(object client.Object) {
 		o.Status = accessv1alpha1.AccessPolicyStatus{Conditions: o.Status.Conditions}
 	}
 }
+
+// materializedLabels are those of a UserAccess that Usher writes. In the cache tens of thousands share them.
+var materializedLabels = map[string]string{accessv1alpha1.LabelMaterialized: accessv1alpha1.ValueTrue}
 
 func setDigest(object client.Object, status any) {
 	annotations := object.GetAnnotations()

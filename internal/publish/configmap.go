@@ -140,7 +140,17 @@ func Observe(cm *corev1.ConfigMap) {
 		delete(cm.Annotations, accessv1alpha1.AnnotationDigest)
 	}
 	cm.Data, cm.BinaryData = formatKeys(cm.Data), nil
+	if labels := usualLabels[cm.Labels[accessv1alpha1.LabelDocument]]; maps.Equal(cm.Labels, labels) {
+		cm.Labels = labels
+	}
 	Strip(cm)
+}
+
+// usualLabels are those of a document without formats, by kind. In the cache tens of thousands of ConfigMaps share them.
+var usualLabels = map[string]map[string]string{
+	accessv1alpha1.DocumentApplication:   (&Want{Document: accessv1alpha1.DocumentApplication}).labels(),
+	accessv1alpha1.DocumentUser:          (&Want{Document: accessv1alpha1.DocumentUser}).labels(),
+	accessv1alpha1.DocumentOrganizations: (&Want{Document: accessv1alpha1.DocumentOrganizations}).labels(),
 }
 
 // Strip takes an object's managed fields away, which the cache has no use for, and leaves an empty list in their place:
