@@ -233,7 +233,10 @@ func (n *Notifier) untilNext() time.Duration {
 		if m := t.index.Mass; m != nil {
 			soonest(m.Due)
 		}
-		if t.isDirty() {
+		switch {
+		case t.urgent:
+			soonest(later(now, t.retryAt))
+		case t.isDirty():
 			soonest(later(t.dirtyAt.Add(lazily), t.retryAt))
 		}
 	}

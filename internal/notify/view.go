@@ -34,7 +34,7 @@ type Line struct {
 	Until string
 	// By is what gives the role, or gave it; empty: not known.
 	By string
-	// Text says all of it in one sentence, without Where.
+	// Text is a sentence that says all of it but Where.
 	Text string
 }
 
@@ -99,26 +99,26 @@ func sentence(c *Change, line *Line) string {
 	}
 	switch c.Kind {
 	case Granted:
-		return fmt.Sprintf("you now have the role %s%s%s.", c.After, until, by)
+		return fmt.Sprintf("You now have the role %s%s%s.", c.After, until, by)
 	case Revoked:
 		if line.By != "" {
 			by = ", which " + line.By + " gave"
 		}
-		return fmt.Sprintf("you no longer have the role %s%s.", c.Before, by)
+		return fmt.Sprintf("You no longer have the role %s%s.", c.Before, by)
 	case Expiring:
-		return fmt.Sprintf("your role %s ends on %s%s.", c.Before, line.Until, by)
+		return fmt.Sprintf("Your role %s ends on %s%s.", c.Before, line.Until, by)
 	case Unchanged:
-		return fmt.Sprintf("you have the role %s%s%s.", c.After, until, by)
+		return fmt.Sprintf("You have the role %s%s%s.", c.After, until, by)
 	}
 	switch {
 	case c.Before != c.After:
-		return fmt.Sprintf("your role is now %s, it was %s%s%s.", c.After, c.Before, until, by)
+		return fmt.Sprintf("Your role is now %s, it was %s%s%s.", c.After, c.Before, until, by)
 	case c.Until.IsZero():
-		return fmt.Sprintf("your role %s no longer ends on %s%s.", c.After, inWords(c.UntilBefore), by)
+		return fmt.Sprintf("Your role %s no longer ends on %s%s.", c.After, inWords(c.UntilBefore), by)
 	case c.UntilBefore.IsZero():
-		return fmt.Sprintf("your role %s now ends on %s%s.", c.After, line.Until, by)
+		return fmt.Sprintf("Your role %s now ends on %s%s.", c.After, line.Until, by)
 	default:
-		return fmt.Sprintf("your role %s now ends on %s, not on %s%s.", c.After, line.Until, inWords(c.UntilBefore), by)
+		return fmt.Sprintf("Your role %s now ends on %s, not on %s%s.", c.After, line.Until, inWords(c.UntilBefore), by)
 	}
 }
 

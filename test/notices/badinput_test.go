@@ -201,7 +201,7 @@ notificationChannels:
 		acme.tell(ctx, mailed)
 		Eventually(server.recipients).WithContext(ctx).Should(Equal(both))
 		Expect(server.subjectsTo(both[0])).To(Equal([]string{"News for ana@acme.example"}))
-		Expect(server.all()[0].parts()).To(HaveKeyWithValue("text/plain", ContainSubstring("your role is now Editor, it was Viewer")))
+		Expect(server.all()[0].parts()).To(HaveKeyWithValue("text/plain", ContainSubstring("Your role is now Editor, it was Viewer")))
 		failing(ctx, "TemplateFailing: Channel mail sends mail in Usher's own words: smtp.template.text:")
 	}, NodeTimeout(patience))
 
