@@ -124,11 +124,14 @@ func definition(text string) (string, error) {
 
 // byIssuer lets the issuer of certificates choose, where cert-manager's variant has another object, or none.
 func byIssuer(text string, shipped *resource.Resource, certManager resmap.ResMap) (string, error) {
-	other, err := certManager.GetById(shipped.CurId())
+	index, err := certManager.GetIndexOfCurrentId(shipped.CurId())
 	if err != nil {
+		return "", err
+	}
+	if index < 0 {
 		return issuedByUsher + "\n" + text + end + "\n", nil
 	}
-	otherText, err := template(other)
+	otherText, err := template(certManager.Resources()[index])
 	if err != nil {
 		return "", err
 	}
