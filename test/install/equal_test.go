@@ -28,11 +28,21 @@ func TestTheChartIsConfig(t *testing.T) {
 			set:  with(created, values{"metrics": values{"serviceMonitor": values{"enabled": true}}}),
 			want: []string{"default", "prometheus"},
 		},
+		"with the Secrets of channels": {
+			set:  with(created, values{"notices": values{"namespaces": []any{"acme"}}}),
+			want: []string{"default", "notices"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			want := objects{}
 			for _, dir := range tc.want {
-				maps.Copy(want, kustomize(t, dir))
+				for _, content := range kustomize(t, dir) {
+					// What config leaves to --namespace.
+					if object := (unstructured.Unstructured{Object: content}); dir == "notices" {
+						object.SetNamespace("acme")
+					}
+					want.add(t, content)
+				}
 			}
 			got := mustRender(t, tc.set)
 			for key, content := range got {
