@@ -73,6 +73,7 @@ type Permission string
 //
 // +kubebuilder:validation:MinProperties=0
 // +kubebuilder:validation:XValidation:rule="!has(self.organizationRoles) || self.organizationRoles.all(o, !has(o.applicationRole) || o.applicationRole == 'NoAccess' || (has(self.applicationRoles) ? self.applicationRoles.exists(a, a.name == o.applicationRole) : o.applicationRole in ['Administrator', 'RulesAdmin', 'Editor', 'Viewer']))",message="every applicationRole must be NoAccess or the name of a role in applicationRoles (where that is absent: Administrator, RulesAdmin, Editor or Viewer)",fieldPath=".organizationRoles",reason="FieldValueInvalid"
+// +kubebuilder:validation:XValidation:rule="!has(self.notificationChannels) || self.notificationChannels.map(c, has(c.smtp) && has(c.smtp.template) ? (has(c.smtp.template.subject) ? size(c.smtp.template.subject) : 0) + (has(c.smtp.template.text) ? size(c.smtp.template.text) : 0) + (has(c.smtp.template.html) ? size(c.smtp.template.html) : 0) : 0).sum() <= 32768",message="the templates of all channels may have 32768 characters together",fieldPath=".notificationChannels",reason="FieldValueInvalid"
 type AccessPolicySpec struct {
 	// applicationRoles is the application ladder, the most permissive role first. Absent: Administrator, RulesAdmin,
 	// Editor, Viewer.

@@ -39,6 +39,8 @@ type world struct {
 	now    time.Time
 	n      *Notifier
 	fails  error // what writes of records return
+	// failAfter, where set, is how many writes succeed before all fail.
+	failAfter *int
 }
 
 func newWorld(t *testing.T) *world {
@@ -50,19 +52,30 @@ func newWorld(t *testing.T) *world {
 	w := &world{T: t, now: start, roster: roster.New(roster.Options{SystemNamespace: system, Organizations: labels.Everything()})}
 	w.kube = fake.NewClientBuilder().WithScheme(scheme).WithInterceptorFuncs(interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
-			if w.fails != nil {
-				return w.fails
+			if err := w.refuses(); err != nil {
+				return err
 			}
 			return c.Create(ctx, o, opts...)
 		},
 		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
-			if w.fails != nil {
-				return w.fails
+			if err := w.refuses(); err != nil {
+				return err
 			}
 			return c.Update(ctx, o, opts...)
 		},
 	}).Build()
 	return w
+}
+
+func (w *world) refuses() error {
+	if w.failAfter == nil {
+		return w.fails
+	}
+	*w.failAfter--
+	if *w.failAfter < 0 {
+		return errStopped
+	}
+	return nil
 }
 
 // start is the notifier of a new leader.

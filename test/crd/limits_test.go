@@ -119,11 +119,18 @@ func largestPolicy() accessv1alpha1.AccessPolicySpec {
 			}
 		}),
 		NotificationChannels: many(20, func(n int) accessv1alpha1.NotificationChannel {
-			return accessv1alpha1.NotificationChannel{
+			made := accessv1alpha1.NotificationChannel{
 				Name: accessv1alpha1.ChannelName(longest(n, 63)), Type: accessv1alpha1.ChannelTypeWebhook,
 				Webhook:   accessv1alpha1.WebhookChannel{URL: "https://a.example/" + strings.Repeat("&", 2030)},
 				SecretRef: accessv1alpha1.SecretReference{Name: longest(n, 253)},
 			}
+			if n < 4 { // all that templates may have together
+				made.Type, made.Webhook = accessv1alpha1.ChannelTypeSMTP, accessv1alpha1.WebhookChannel{}
+				made.SMTP = accessv1alpha1.SMTPChannel{
+					Server: "a.example:25", Sender: "a@a.example", Template: accessv1alpha1.MailTemplate{HTML: strings.Repeat("&", 8192)},
+				}
+			}
+			return made
 		}),
 	}
 }
