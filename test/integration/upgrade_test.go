@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -44,20 +45,20 @@ var _ = Describe("An upgrade", func() {
 			DeferCleanup(startAgain)
 			s := readStored(path)
 			s.restore(ctx)
-			published, versions := dataOf(ctx, s.namespaces...), s.configMapVersions(ctx)
+			versions := s.versions(ctx)
 			Expect(len(versions)).To(BeNumerically(">", 10))
 
 			startManager(ctx)
 			eventually(ctx, managerIdle)
-			Expect(s.configMapVersions(ctx)).To(Equal(versions), "something published was written")
+			Expect(s.versions(ctx)).To(Equal(versions), "something published was written")
 			now(ctx, s.ready)
 
 			By("editing one, so that it is seen that they are looked at")
 			edited := slices.Sorted(maps.Keys(versions))[0]
 			in, name, _ := strings.Cut(edited, "/")
 			namespace{in}.patch(ctx, "ConfigMap", name, `{data: {access.json: "{}"}}`)
-			eventually(ctx, same(published, s.namespaces...))
-			Expect(s.configMapVersions(ctx)[edited]).NotTo(Equal(versions[edited]))
+			eventually(ctx, s.published)
+			Expect(s.versions(ctx)[edited]).NotTo(Equal(versions[edited]))
 		})
 	}
 })
@@ -138,16 +139,33 @@ func (s *stored) restore(ctx context.Context) {
 	}
 }
 
-// configMapVersions are the versions of what is published.
-func (s *stored) configMapVersions(ctx context.Context) map[string]string {
+// versions are those of what is published.
+func (s *stored) versions(ctx context.Context) map[string]string {
 	GinkgoHelper()
-	found, err := publishedIn(ctx, s.namespaces...)
-	Expect(err).NotTo(HaveOccurred())
 	versions := map[string]string{}
-	for name, cm := range found {
-		versions[name] = cm.ResourceVersion
+	for _, o := range s.configMaps {
+		cm := read(ctx, namespace{o.GetNamespace()}, o.GetName(), &corev1.ConfigMap{})
+		versions[cm.Namespace+"/"+cm.Name] = cm.ResourceVersion
 	}
 	return versions
+}
+
+// published checks that all that was published has the bytes that it had.
+func (s *stored) published(ctx context.Context) error {
+	for _, o := range s.configMaps {
+		want, _, err := unstructured.NestedStringMap(o.Object, "data")
+		if err != nil {
+			return err
+		}
+		cm := &corev1.ConfigMap{}
+		if err := kube.Get(ctx, client.ObjectKeyFromObject(o), cm); err != nil {
+			return err
+		}
+		if diff := cmp.Diff(want, cm.Data); diff != "" {
+			return fmt.Errorf("ConfigMap %s/%s (-stored +now):\n%s", o.GetNamespace(), o.GetName(), diff)
+		}
+	}
+	return nil
 }
 
 // ready checks that every object that was ready is.
@@ -215,7 +233,7 @@ func writeStored(ctx context.Context, path string) {
 			Expect(kube.List(ctx, list, client.InNamespace(in))).To(Succeed())
 			for i := range list.Items {
 				o := &list.Items[i]
-				if kind == "ConfigMap" && o.GetLabels()[accessv1alpha1.LabelManagedBy] != accessv1alpha1.ManagedBy {
+				if kind == "ConfigMap" && o.GetLabels()[accessv1alpha1.LabelDocument] == "" {
 					continue
 				}
 				documents = append(documents, plain(o))
