@@ -11,7 +11,10 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
+	"go.uber.org/zap/zapcore"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -32,6 +35,7 @@ import (
 	"github.com/usher-dev/usher/internal/controller"
 	"github.com/usher-dev/usher/internal/publish"
 	"github.com/usher-dev/usher/internal/roster"
+	webhookv1alpha1 "github.com/usher-dev/usher/internal/webhook/v1alpha1"
 )
 
 // Version is what the build says it is.
@@ -56,6 +60,9 @@ func NewCommand() *cobra.Command {
 			if os.Getenv("GOGC") == "" {
 				debug.SetGCPercent(gcPercent)
 			}
+			if options.AuditLog {
+				options.Audit = unsampled(logging).WithName("audit").GetSink()
+			}
 			config, err := config.GetConfig()
 			if err != nil {
 				return fmt.Errorf("finding the cluster: %w", err)
@@ -75,6 +82,12 @@ func NewCommand() *cobra.Command {
 // memory is the roster and the cache, which stay: half as much again is room enough, at some processor time. GOGC in the
 // environment says otherwise.
 const gcPercent = 50
+
+// unsampled is a log that keeps every line: the usual one drops all but a hundred alike in a second.
+func unsampled(options zap.Options) logr.Logger {
+	options.Level = zapcore.Level(-2) // from which on nothing is sampled; no line of the audit is that verbose
+	return zap.New(zap.UseFlagOptions(&options))
+}
 
 // leaseName is the name of the leader's lease.
 const leaseName = "usher.access.usher.dev"
@@ -162,14 +175,19 @@ func run(
 		},
 		Recorder: mgr.GetEventRecorder("usher"),
 	}
-	if err := mgr.Add(feed); err != nil {
+	metrics.Registry.MustRegister(feed.Collector(), buildInfo())
+	auditing := logr.New(options.Audit)
+	requesters := webhookv1alpha1.NewRequesters(auditing)
+	audit := controller.NewAudit(auditing, requesters.Of, measured)
+	feed.Audit = audit
+	if err := errors.Join(mgr.Add(feed), mgr.Add(audit)); err != nil {
 		return fmt.Errorf("adding the feed: %w", err)
 	}
 	if err := reconciler.SetupWithManager(mgr); err != nil {
 		return err
 	}
 	if admission != nil {
-		if err := admission.setup(mgr, feed, rosterOptions, options.Now); err != nil {
+		if err := admission.setup(mgr, feed, rosterOptions, requesters, options.Now); err != nil {
 			return err
 		}
 	}
@@ -184,6 +202,15 @@ func run(
 		return fmt.Errorf("adding the readiness check: %w", err)
 	}
 	return mgr.Start(ctx)
+}
+
+// buildInfo says in a metric which version runs.
+func buildInfo() prometheus.Collector {
+	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "usher_build_info", Help: "1, by the version that runs.",
+	}, []string{"version"})
+	info.WithLabelValues(Version).Set(1)
+	return info
 }
 
 // rosterCheck says whether this replica knows all objects.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -15,6 +16,7 @@ type Options struct {
 	SystemNamespace      string
 	OrganizationSelector string
 	DocumentGrace        time.Duration
+	AuditLog             bool
 
 	LeaderElect             bool
 	LeaderElectionNamespace string
@@ -28,6 +30,8 @@ type Options struct {
 
 	// Now is the clock by which access is resolved. It is no flag: the command has the machine's.
 	Now func() time.Time
+	// Audit takes the lines of the audit. It is no flag either; nil takes none.
+	Audit logr.LogSink
 }
 
 // AddFlags adds the flags with their defaults.
@@ -38,6 +42,8 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 		"Label selector over the namespaces that may be organizations. Empty selects all.")
 	flags.DurationVar(&o.DocumentGrace, "document-grace", 2*time.Minute,
 		"How long an ended document stays, empty, before it is removed.")
+	flags.BoolVar(&o.AuditLog, "audit-log", true,
+		"Write a line to the log for every change of a user's access to an application, and for every change that admission lets through.")
 	flags.BoolVar(&o.LeaderElect, "leader-elect", false,
 		"Write only while holding the lease, so that of several replicas one writes.")
 	flags.StringVar(&o.LeaderElectionNamespace, "leader-election-namespace", "",

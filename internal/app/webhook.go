@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -79,7 +80,8 @@ func named(name string) fields.Selector { return fields.OneTermEqualSelector("me
 
 // setup adds certificates, handler and readiness to the manager.
 func (a *admissionServer) setup(
-	mgr ctrl.Manager, feed *controller.Feed, options roster.Options, now func() time.Time,
+	mgr ctrl.Manager, feed *controller.Feed, options roster.Options, requesters *webhookv1alpha1.Requesters,
+	now func() time.Time,
 ) error {
 	a.serving.Reader = mgr.GetClient()
 	if err := a.serving.SetupWithManager(mgr); err != nil {
@@ -97,18 +99,35 @@ func (a *admissionServer) setup(
 		if err := rotation.SetupWithManager(mgr); err != nil {
 			return err
 		}
+		metrics.Registry.MustRegister(certificateExpiry(a.serving))
 	}
-	handlerFor(mgr, feed, options, now).SetupWithManager(mgr)
+	handler := handlerFor(mgr, feed, options, now)
+	handler.Requesters = requesters
+	handler.SetupWithManager(mgr)
 	return errors.Join(
 		mgr.AddReadyzCheck("webhook-certificate", a.serving.Check),
 		mgr.AddReadyzCheck("webhook-server", a.server.StartedChecker()),
 	)
 }
 
+// certificateExpiry is when what is served ends; 0 where nothing is yet.
+func certificateExpiry(serving *certificate.Serving) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "usher_webhook_certificate_expiry_timestamp_seconds",
+		Help: "When the certificate ends that this replica serves its webhook with.",
+	}, func() float64 {
+		at := serving.NotAfter()
+		if at.IsZero() {
+			return 0
+		}
+		return float64(at.Unix())
+	})
+}
+
 func handlerFor(
 	mgr ctrl.Manager, feed *controller.Feed, options roster.Options, now func() time.Time,
 ) *webhookv1alpha1.Handler {
-	losses := validation.NewLosses()
+	losses, measured := validation.NewLosses(), webhookv1alpha1.NewMetrics(metrics.Registry)
 	feed.Settled = losses.Note
 	by := func(r *roster.Roster, settle func()) webhookv1alpha1.Judge {
 		return (&validation.Validator{Roster: r, Settle: settle, Losses: losses}).Judge
@@ -119,9 +138,10 @@ func handlerFor(
 	return &webhookv1alpha1.Handler{
 		Ready:    feed.Ready(),
 		Judge:    by(feed.Roster, feed.Settle),
-		Reviewer: webhookv1alpha1.NewReviewer(mgr.GetClient(), webhookv1alpha1.NewMetrics(metrics.Registry), now),
+		Reviewer: webhookv1alpha1.NewReviewer(mgr.GetClient(), measured, now),
 		Live:     webhookv1alpha1.NewLive(mgr.GetAPIReader(), mgr.GetClient(), feed.Roster, options, live),
 		Decoder:  admission.NewDecoder(mgr.GetScheme()),
+		Metrics:  measured,
 		Now:      now,
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/usher-dev/usher/internal/roster"
@@ -18,10 +19,15 @@ type effects struct {
 
 type effect struct {
 	users        int
+	first        []string // of the users, by name: a few
 	applications map[string]struct{}
 }
 
-func (e *effects) add(causes []roster.Object, applications []string) {
+// mostNamed bounds the users that an event names.
+const mostNamed = 3
+
+// add notes that the user's access changed in the applications.
+func (e *effects) add(causes []roster.Object, user string, applications []string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, cause := range causes {
@@ -31,6 +37,9 @@ func (e *effects) add(causes []roster.Object, applications []string) {
 			e.of[cause] = at
 		}
 		at.users++
+		if i, named := slices.BinarySearch(at.first, user); !named && i < mostNamed {
+			at.first = first(slices.Insert(at.first, i, user), mostNamed)
+		}
 		for _, application := range applications {
 			at.applications[application] = struct{}{}
 		}
@@ -46,9 +55,9 @@ func (e *effects) take(object roster.Object) string {
 		return ""
 	}
 	delete(e.of, object)
-	users := "1 user"
-	if at.users != 1 {
-		users = fmt.Sprintf("%d users", at.users)
+	users := strings.Join(at.first, ", ")
+	if more := at.users - len(at.first); more > 0 {
+		users += fmt.Sprintf(" and %d more", more)
 	}
 	if len(at.applications) == 0 {
 		return fmt.Sprintf("Access of %s changed.", users)

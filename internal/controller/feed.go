@@ -33,6 +33,9 @@ type Feed struct {
 	// Settled, where set, is told what came of every settling but the first, in order.
 	Settled func(changes *roster.Changes, now time.Time)
 
+	// Audit, where set, tells of changed access on the leader.
+	Audit *Audit
+
 	// settling is held while the roster settles and the outputs are marked, so that no status is computed between the
 	// two.
 	settling sync.RWMutex

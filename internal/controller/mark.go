@@ -29,6 +29,9 @@ func (f *Feed) mark(changes *roster.Changes, now time.Time) {
 	for _, o := range changes.Objects {
 		f.enqueue(statusOf(o))
 	}
+	if f.leads() {
+		f.Audit.note(changes.Users, rules, f.Roster, now)
+	}
 }
 
 // markApplications touches the application documents, each once on account of all that changes it, and before any user
@@ -55,7 +58,7 @@ func (f *Feed) markApplications(changes *roster.Changes, rules map[string][]rost
 			}
 			why := causesOf(c, rules)
 			changed := roster.ChangedApplications(c.Before, c.After, applications[c.Organization])
-			f.effects.add(why, changed)
+			f.effects.add(why, c.User, changed)
 			for _, application := range changed {
 				note(Output{ApplicationDocument, c.Organization, application}, why)
 			}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
@@ -19,10 +20,14 @@ type Metrics struct {
 	writes        *prometheus.CounterVec
 	bytes         *prometheus.CounterVec
 	publication   *prometheus.HistogramVec
+	notReady      *prometheus.GaugeVec
+	changes       *prometheus.CounterVec
+	unaudited     prometheus.Counter
 
 	mu            sync.Mutex
 	unresolvedBy  map[roster.Object]int
 	unresolvedSum int
+	notReadyBy    map[roster.Object]string // why, by object
 }
 
 // NewMetrics makes the metrics and registers them.
@@ -48,9 +53,26 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Help:    "Time from when a change was seen to when the watch shows the document that holds it.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 18),
 		}, []string{"document"}),
-		unresolvedBy: map[roster.Object]int{},
+		notReady: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "usher", Name: "not_ready_objects",
+			Help: "Number of objects of the four kinds whose Ready condition is not true, by kind and reason. On the leader.",
+		}, []string{"kind", "reason"}),
+		changes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "usher", Name: "access_changes_total",
+			Help: "Number of times that a user's access to an application changed, by how. On the leader.",
+		}, []string{"change"}),
+		unaudited: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "usher", Name: "unaudited_changes_total",
+			Help: "Number of users whose changed access no audit line tells of, because lines could not be written fast enough.",
+		}),
+		unresolvedBy: map[roster.Object]int{}, notReadyBy: map[roster.Object]string{},
 	}
-	registry.MustRegister(m.organizations, m.users, m.conflicts, m.unresolved, m.writes, m.bytes, m.publication)
+	registry.MustRegister(m.organizations, m.users, m.conflicts, m.unresolved, m.writes, m.bytes, m.publication,
+		m.notReady, m.changes, m.unaudited)
+	// What has not happened yet is none, not nothing: an alert sees the first time.
+	for _, each := range resolve.Changes() {
+		m.changes.WithLabelValues(string(each))
+	}
 	return m
 }
 
@@ -82,4 +104,23 @@ func (m *Metrics) unresolvedIn(object roster.Object, count int) {
 		m.unresolvedBy[object] = count
 	}
 	m.unresolved.Set(float64(m.unresolvedSum))
+}
+
+// stands notes whether the object is ready, and why not: "" where it is, or is gone.
+func (m *Metrics) stands(object roster.Object, reason string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	was := m.notReadyBy[object]
+	if was == reason {
+		return
+	}
+	if was != "" {
+		m.notReady.WithLabelValues(string(object.Kind), was).Dec()
+	}
+	if reason == "" {
+		delete(m.notReadyBy, object)
+		return
+	}
+	m.notReady.WithLabelValues(string(object.Kind), reason).Inc()
+	m.notReadyBy[object] = reason
 }

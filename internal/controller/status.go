@@ -157,9 +157,20 @@ func (r *Reconciler) planStatus(o Output) (*statusWrite, time.Duration) {
 	}
 	if write == nil {
 		f.Metrics.unresolvedIn(object, 0)
+		f.Metrics.stands(object, "")
 		f.effects.take(object)
+		return nil, 0
 	}
+	f.Metrics.stands(object, notReadyReason(write.after))
 	return write, 0
+}
+
+// notReadyReason is the reason of a Ready that is not true, or "".
+func notReadyReason(conditions []metav1.Condition) string {
+	if meta.IsStatusConditionTrue(conditions, accessv1alpha1.ConditionReady) {
+		return ""
+	}
+	return reasonOf(conditions, accessv1alpha1.ConditionReady)
 }
 
 // sweepOf names the namespaces whose documents a status in the namespace rests on: its own, or all for the system

@@ -19,6 +19,7 @@ type tracker struct {
 	waiting   map[roster.Object]*waitingObject
 	sweeping  map[string]struct{} // namespaces whose sweep is waited for
 	stuck     map[Output]struct{} // documents that cannot be written
+	open      map[Output]struct{} // documents that are touched and not finished
 }
 
 type documentState struct {
@@ -55,7 +56,7 @@ type waitingObject struct {
 func newTracker() *tracker {
 	return &tracker{
 		documents: map[Output]*documentState{}, waiting: map[roster.Object]*waitingObject{},
-		sweeping: map[string]struct{}{}, stuck: map[Output]struct{}{},
+		sweeping: map[string]struct{}{}, stuck: map[Output]struct{}{}, open: map[Output]struct{}{},
 	}
 }
 
@@ -73,6 +74,7 @@ func (t *tracker) touch(o Output, causes []roster.Object, swept bool, now time.T
 		d.since = now
 	}
 	d.touched++
+	t.open[o] = struct{}{}
 	d.changed = d.changed || !swept
 	for _, cause := range causes {
 		if d.causes == nil {
@@ -144,6 +146,11 @@ func (t *tracker) finish(o Output, touch uint64, now time.Time) (free []roster.O
 			took = now.Sub(d.since)
 		}
 		d.finished, d.since, d.changed = touch, now, touch < d.touched && d.changed
+	}
+	if d.finished == d.touched {
+		if delete(t.open, o); len(t.open) == 0 {
+			t.open = map[Output]struct{}{} // one that was large stays so
+		}
 	}
 	return t.release(o, d, touch, now), took
 }
@@ -258,6 +265,22 @@ func (t *tracker) blocked() []Output {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Collect(maps.Keys(t.stuck))
+}
+
+// standing counts the documents that are not as they should be, by kind, and says since when the first of them is not;
+// those that cannot be written for a reason of their own are counted apart.
+func (t *tracker) standing() (open map[OutputKind]int, since time.Time, stuck int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	open = map[OutputKind]int{}
+	for o := range t.open {
+		if _, is := t.stuck[o]; is {
+			continue
+		}
+		open[o.Kind]++
+		since = earliest(since, t.documents[o].since)
+	}
+	return open, since, len(t.stuck)
 }
 
 // forget drops what is known of a document that is not wanted and holds nobody up.

@@ -71,6 +71,16 @@ func (s *Serving) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	return s.served.certificate, nil
 }
 
+// NotAfter returns when the certificate that is served ends; zero: none is.
+func (s *Serving) NotAfter() time.Time {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.served == nil {
+		return time.Time{}
+	}
+	return s.served.certificate.Leaf.NotAfter
+}
+
 // Check says whether the API server can call this replica: it is a readiness check.
 func (s *Serving) Check(*http.Request) error {
 	s.mu.RLock()

@@ -39,6 +39,9 @@ type Handler struct {
 	Reviewer *Reviewer
 	Live     *Live
 	Decoder  admission.Decoder
+	Metrics  *Metrics
+	// Requesters, where set, is told who asked for what is admitted.
+	Requesters *Requesters
 	// Now is the clock.
 	Now func() time.Time
 }
@@ -48,42 +51,68 @@ func (h *Handler) SetupWithManager(mgr ctrl.Manager) {
 	mgr.GetWebhookServer().Register(Path, &admission.Webhook{Handler: h})
 }
 
-// Handle answers one request.
+// Handle answers one request, and counts the answer.
 func (h *Handler) Handle(ctx context.Context, review admission.Request) admission.Response {
+	response, with := h.handle(ctx, &review)
+	h.Metrics.answered(with)
+	return response
+}
+
+func (h *Handler) handle(ctx context.Context, review *admission.Request) (admission.Response, outcome) {
 	select {
 	case <-h.Ready:
 	default:
 		return admission.Errored(http.StatusServiceUnavailable,
-			errors.New("the manager does not know all objects yet: try again in a moment"))
+			errors.New("the manager does not know all objects yet: try again in a moment")), outcomeError
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	request, err := h.read(&review)
+	request, err := h.read(review)
 	if err != nil {
-		return admission.Errored(http.StatusBadRequest, err)
+		return admission.Errored(http.StatusBadRequest, err), outcomeError
 	}
 	if request == nil {
-		return admission.Allowed("")
+		return admission.Allowed(""), outcomeAllowed
 	}
 	given, err := h.answer(ctx, &review.UserInfo, request)
 	if err != nil {
 		log.FromContext(ctx).Error(err, "no answer")
-		if errors.Is(err, context.DeadlineExceeded) {
-			err = errors.New("the change touches too much to be judged in time: change less at once, or try again when less is going on")
-			return admission.Errored(http.StatusServiceUnavailable, err)
-		}
-		if errors.Is(err, validation.ErrBehind) {
-			return admission.Errored(http.StatusServiceUnavailable, err)
-		}
-		return admission.Errored(http.StatusInternalServerError, err)
+		return noAnswer(err), outcomeError
 	}
-	return given.response(ctx, &review, request)
+	if len(given.errors) == 0 && h.Requesters != nil && (review.DryRun == nil || !*review.DryRun) {
+		h.Requesters.note(review.Operation, review.Kind.Kind, request, review.UserInfo.Username)
+	}
+	return given.response(ctx, review, request), given.outcome()
+}
+
+// noAnswer says why there is none.
+func noAnswer(err error) admission.Response {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return admission.Errored(http.StatusServiceUnavailable,
+			errors.New("the change touches too much to be judged in time: change less at once, or try again when less is going on"))
+	}
+	if errors.Is(err, validation.ErrBehind) {
+		return admission.Errored(http.StatusServiceUnavailable, err)
+	}
+	return admission.Errored(http.StatusInternalServerError, err)
 }
 
 // answer is what the requester gets to hear: without errors, a yes.
 type answer struct {
 	errors   field.ErrorList
 	warnings []string
+	refused  outcome // why, where there are errors
+}
+
+func (a *answer) outcome() outcome {
+	switch {
+	case len(a.errors) > 0:
+		return a.refused
+	case len(a.warnings) > 0:
+		return outcomeWarned
+	default:
+		return outcomeAllowed
+	}
 }
 
 // answer judges the request by the roster. A refusal that rests on more than the object itself is given only where it
@@ -111,7 +140,7 @@ func (h *Handler) answer(
 func weigh(ctx context.Context, judgement *validation.Judgement, asked *Asked) (*answer, error) {
 	given := &answer{warnings: judgement.Warnings}
 	if len(judgement.Errors) > 0 {
-		given.errors = judgement.Errors
+		given.errors, given.refused = judgement.Errors, outcomeInvalid
 		return given, nil
 	}
 	missing, err := asked.Missing(ctx, judgement.Rights)
@@ -119,6 +148,14 @@ func weigh(ctx context.Context, judgement *validation.Judgement, asked *Asked) (
 		return nil, fmt.Errorf("asking what %s may do: %w", asked.user.Username, err)
 	}
 	given.errors = append(refusals(missing, asked.user), judgement.Braked...)
+	switch {
+	case len(missing) > 0:
+		given.refused = outcomeForbidden
+	case len(judgement.Braked) > 0:
+		given.refused = outcomeBraked
+	default:
+		given.refused = outcomeConflicting
+	}
 	if len(judgement.Refusals) == 0 {
 		return given, nil
 	}

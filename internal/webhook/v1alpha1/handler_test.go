@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/prometheus/client_golang/prometheus"
 	admissionv1 "k8s.io/api/admission/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -96,7 +97,8 @@ func newHarness(t *testing.T) *harness {
 	close(h.ready)
 	options := roster.Options{SystemNamespace: "access-system"}
 	h.handler = &Handler{
-		Ready: h.ready,
+		Ready:   h.ready,
+		Metrics: NewMetrics(prometheus.NewRegistry()),
 		Judge: func(_ context.Context, r *validation.Request) (*validation.Judgement, error) {
 			h.requests = append(h.requests, r)
 			return h.first(r)

@@ -1,0 +1,75 @@
+package controller
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// standing collects what is looked up when it is asked for: how far the feed is, and what the leader has yet to write.
+type standing struct {
+	feed *Feed
+
+	synced, settled, unpublished, age, blocked, expiring *prometheus.Desc
+}
+
+// horizons are within what "soon" is counted.
+var horizons = []struct {
+	name string
+	long time.Duration
+}{{"1d", 24 * time.Hour}, {"7d", 7 * 24 * time.Hour}, {"30d", 30 * 24 * time.Hour}}
+
+// Collector returns the metrics that are read off the feed at the time of a scrape. The cost of one grows with the documents
+// that are not published yet, and with the users whose access a date changes within a month.
+func (f *Feed) Collector() prometheus.Collector {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("usher_"+name, help, labels, nil)
+	}
+	return &standing{
+		feed:    f,
+		synced:  desc("roster_synced", "1 where the first lists of all kinds have been handled, else 0."),
+		settled: desc("roster_settled_timestamp_seconds", "When the roster last decided what was pending."),
+		unpublished: desc("unpublished_documents",
+			"Number of documents that the watch does not yet show as they should be, by kind of document. On the leader.", "document"),
+		age: desc("unpublished_age_seconds", "For how long the oldest of these documents has not been. On the leader."),
+		blocked: desc("blocked_documents",
+			"Number of documents that cannot be written for a reason of their own. On the leader."),
+		expiring: desc("expiring_users", "Number of users who lose something by a date within the time given, over all organizations.",
+			"within"),
+	}
+}
+
+// Describe is part of prometheus.Collector.
+func (s *standing) Describe(descs chan<- *prometheus.Desc) { prometheus.DescribeByCollect(s, descs) }
+
+// Collect is part of prometheus.Collector.
+func (s *standing) Collect(metrics chan<- prometheus.Metric) {
+	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
+		metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
+	}
+	synced := 0.0
+	select {
+	case <-s.feed.ready:
+		synced = 1
+	default:
+	}
+	gauge(s.synced, synced)
+	gauge(s.settled, float64(s.feed.settledAt.Load()))
+	open, oldest, blocked := s.feed.tracker.standing()
+	for _, kind := range []OutputKind{ApplicationDocument, UserDocument, OrganizationsDocument} {
+		gauge(s.unpublished, float64(open[kind]), string(kind))
+	}
+	age := 0.0
+	if !oldest.IsZero() {
+		age = max(0, s.feed.Now().Sub(oldest).Seconds())
+	}
+	gauge(s.age, age)
+	gauge(s.blocked, float64(blocked))
+	var within []time.Duration
+	for _, each := range horizons {
+		within = append(within, each.long)
+	}
+	for i, count := range s.feed.Roster.Expiring(within...) {
+		gauge(s.expiring, float64(count), horizons[i].name)
+	}
+}
