@@ -24,8 +24,9 @@ var _ = Describe("The manager", func() {
 				r.change(ctx, all.anyChange())
 			}
 			for again := true; again && kills < brief(4, 20); again = all.random.IntN(3) == 0 {
-				point := 1 + all.random.IntN(first)
-				awaitWrites(ctx, from+point)
+				if !awaitWrites(ctx, from+1+all.random.IntN(first)) {
+					break // nothing is left to be killed in
+				}
 				m.kill()
 				kills++
 				now, _ := seen.written()
@@ -50,15 +51,17 @@ func (w *world) fanOut(ctx context.Context, r *round) int {
 	return to - from
 }
 
-// awaitWrites returns when there have been so many writes in all, or there is nothing left to write.
-func awaitWrites(ctx context.Context, count int) {
+// awaitWrites returns when there have been so many writes in all, and says whether there have, or when there is nothing
+// left to write.
+func awaitWrites(ctx context.Context, count int) (reached bool) {
 	GinkgoHelper()
 	Eventually(func() error {
 		waiting, cancel := context.WithTimeout(ctx, 20*pollInterval)
 		defer cancel()
-		if err := seen.awaitWrites(waiting, count); err == nil {
+		if reached = seen.awaitWrites(waiting, count) == nil; reached {
 			return nil
 		}
 		return settled(ctx)
 	}).WithContext(ctx).Should(Succeed())
+	return reached
 }
