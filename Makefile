@@ -9,6 +9,7 @@ BIN ?= $(CURDIR)/bin
 DIST ?= $(CURDIR)/dist
 GOLANGCI_LINT := $(BIN)/golangci-lint
 CONTROLLER_GEN := $(BIN)/controller-gen
+PROMTOOL := $(BIN)/promtool
 HELM := $(BIN)/helm
 KO := $(BIN)/ko
 KUBE_SCORE := $(BIN)/kube-score
@@ -20,8 +21,8 @@ LDFLAGS := -X github.com/usher-dev/usher/internal/app.Version=$(VERSION) \
 
 # Each has its own go.mod; the first is Usher.
 MODULES := . hack/controlplane hack/controlplane/etcd hack/tools hack/tools/ko hack/tools/kube-score test/browser \
-	test/formats test/gitops test/install
-LINTED := . hack/controlplane test/browser test/formats test/gitops test/install
+	test/formats test/gitops test/install test/monitoring
+LINTED := . hack/controlplane test/browser test/formats test/gitops test/install test/monitoring
 
 SAMPLES ?= config/samples
 INSTALL ?= kustomize
@@ -110,13 +111,14 @@ lint-api: $(GOLANGCI_LINT) ## Hold the API types against the Kubernetes API conv
 test: test-unit test-integration ## Run all tests.
 
 .PHONY: test-unit
-test-unit: ## Run the tests that need no control plane.
+test-unit: $(PROMTOOL) ## Run the tests that need no control plane.
 	$(call say,unit tests)
 	@go test $(TESTFLAGS) -timeout=10m $$(go list ./... | grep -Ev '/test/|$(RACED)')
 	@go test $(TESTFLAGS) -timeout=10m $(RACE) $$(go list ./... | grep -E '$(RACED)')
 	@go test -C hack/controlplane $(TESTFLAGS) -timeout=10m ./...
 	@go test -C test/formats $(TESTFLAGS) -timeout=10m ./...
 	@go test -C test/install $(TESTFLAGS) -timeout=10m -count=1 .
+	@go test -C test/monitoring $(TESTFLAGS) -timeout=10m ./...
 	@go test -C test/browser $(TESTFLAGS) -timeout=10m -count=1 ./...
 
 # Two at a time: each package runs control planes of its own.
@@ -240,6 +242,11 @@ build-plugin: ## Build the kubectl plugin for every platform that krew knows int
 $(GOLANGCI_LINT): hack/tools/go.mod
 	$(call say,building golangci-lint with the API linter (about a minute, once))
 	@go build -C hack/tools -o $@ sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter
+
+# Without the clients of all clouds, which it takes for something else.
+$(PROMTOOL): test/monitoring/go.mod
+	$(call say,building promtool (some minutes, once))
+	@go build -C test/monitoring -tags=remove_all_sd -o $@ github.com/prometheus/prometheus/cmd/promtool
 
 $(CONTROLLER_GEN): hack/tools/go.mod
 	$(call say,building controller-gen)
