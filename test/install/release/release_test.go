@@ -51,6 +51,11 @@ func newLab(t *testing.T) *lab {
 			t.Error(err)
 		}
 	})
+	return &lab{T: t, plane: plane, helm: newHelm(t, plane)}
+}
+
+func newHelm(t *testing.T, plane *cluster.Cluster) *action.Configuration {
+	t.Helper()
 	settings := cli.New()
 	settings.KubeConfig = plane.KubeconfigPath()
 	settings.SetNamespace(namespace)
@@ -58,7 +63,13 @@ func newLab(t *testing.T) *lab {
 	if err := helm.Init(settings.RESTClientGetter(), namespace, "secret"); err != nil {
 		t.Fatal(err)
 	}
-	return &lab{T: t, plane: plane, helm: helm}
+	return helm
+}
+
+// in is the lab for a subtest. It has a Helm of its own: one that only rendered something forgets the releases.
+func (l *lab) in(t *testing.T) *lab {
+	t.Helper()
+	return &lab{T: t, plane: l.plane, helm: newHelm(t, l.plane)}
 }
 
 // kubectl runs kubectl, which has to succeed.
@@ -254,37 +265,37 @@ func TestRelease(t *testing.T) {
 	if _, err := l.installAs("second", l.chart(), nil, action.DryRunNone); err == nil || !strings.Contains(err.Error(), "invalid ownership metadata") {
 		t.Errorf("a second Usher: %v", err)
 	}
-	t.Run("Pod Security Standard", func(t *testing.T) { l.holdToRestricted(t) })
-	t.Run("kubectl", func(t *testing.T) { l.removeWithKubectl(t, kept, before) })
+	t.Run("Pod Security Standard", func(t *testing.T) { l.in(t).holdToRestricted() })
+	t.Run("kubectl", func(t *testing.T) { l.in(t).removeWithKubectl(kept, before) })
 }
 
 // removeWithKubectl installs config/default in place of the release, and removes it as docs/operations.md has it.
-func (l *lab) removeWithKubectl(t *testing.T, kept func() string, before string) {
+func (l *lab) removeWithKubectl(kept func() string, before string) {
 	l.uninstall()
 	manifests := l.kubectl("", "kustomize", filepath.Join("..", "..", "..", "config", "default"))
-	l.kubectl(manifests, "apply", "--server-side", "--filename=-")
+	l.kubectl(manifests, "apply", "--server-side", "--force-conflicts", "--filename=-") // Helm managed the definitions
 	page, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "operations.md"))
 	if err != nil {
-		t.Fatal(err)
+		l.Fatal(err)
 	}
 	commands := removal.FindSubmatch(page)
 	if commands == nil {
-		t.Fatal("docs/operations.md does not say how to remove Usher")
+		l.Fatal("docs/operations.md does not say how to remove Usher")
 	}
 	for command := range strings.Lines(strings.ReplaceAll(string(commands[1]), "\\\n", " ")) {
 		args := strings.Fields(command)
 		if args[0] != "kubectl" {
-			t.Fatalf("the test knows nothing of %q", command)
+			l.Fatalf("the test knows nothing of %q", command)
 		}
 		l.kubectl("", args[1:]...)
 	}
 	for name := range strings.Lines(l.kubectl(manifests, "get", "--ignore-not-found", "--output=name", "--filename=-")) {
 		if !strings.HasPrefix(name, "customresourcedefinition.") {
-			t.Errorf("%s is left", strings.TrimSpace(name))
+			l.Errorf("%s is left", strings.TrimSpace(name))
 		}
 	}
 	if after := kept(); after != before {
-		t.Errorf("after Usher:\n%s\nbefore:\n%s", after, before)
+		l.Errorf("after Usher:\n%s\nbefore:\n%s", after, before)
 	}
 }
 
@@ -292,7 +303,7 @@ func (l *lab) removeWithKubectl(t *testing.T, kept func() string, before string)
 var removal = regexp.MustCompile("(?s)leave access as it is.*?```sh\n(.*?)```")
 
 // holdToRestricted has the API server judge every shipped Deployment, and its pods, where the standard is enforced.
-func (l *lab) holdToRestricted(t *testing.T) {
+func (l *lab) holdToRestricted() {
 	l.kubectl("", "label", "namespace", namespace, "pod-security.kubernetes.io/warn=restricted")
 	variants := map[string]string{}
 	for _, dir := range []string{"default", "certmanager"} {
@@ -301,12 +312,12 @@ func (l *lab) holdToRestricted(t *testing.T) {
 	for _, issuer := range []string{"Usher", "CertManager"} {
 		manifest, err := l.install(l.chart(), values{"certificates": values{"issuedBy": issuer}}, action.DryRunClient)
 		if err != nil {
-			t.Fatal(err)
+			l.Fatal(err)
 		}
 		variants["chart "+issuer] = manifest
 	}
 	for variant, manifests := range variants {
-		t.Run(variant, func(t *testing.T) {
+		l.Run(variant, func(t *testing.T) {
 			deployment := deploymentIn(t, manifests)
 			if err := l.judge(deployment); err != nil {
 				t.Error(err)
