@@ -172,6 +172,22 @@ func (h *health) delivered(j *job, tell telling) {
 	}, tell)
 }
 
+// forget drops what is known of users who are no longer members of the group that was to tell them.
+func (h *health) forget(isMember func(group roster.Object, user string) bool, tell telling) {
+	var changed []roster.Object
+	h.mu.Lock()
+	for o, g := range h.groups {
+		before := len(g.unaddressed) + len(g.undelivered)
+		maps.DeleteFunc(g.unaddressed, func(m member, _ struct{}) bool { return !isMember(o, m.user) })
+		maps.DeleteFunc(g.undelivered, func(m member, _ string) bool { return !isMember(o, m.user) })
+		if len(g.unaddressed)+len(g.undelivered) < before {
+			changed = append(changed, o)
+		}
+	}
+	h.mu.Unlock()
+	tell(changed...)
+}
+
 // ignored notes that the annotation is ignored and says whether that is news.
 func (h *health) ignored(o roster.Object, text string) bool {
 	h.mu.Lock()

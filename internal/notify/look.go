@@ -21,7 +21,8 @@ func (n *Notifier) look(ctx context.Context, b batch) {
 			n.policyChanged(o.Namespace)
 		}
 	}
-	if groups {
+	if groups || n.unopened {
+		n.unopened = false
 		n.openNew(ctx, b.users)
 		n.noteGroups(b.objects)
 	}
@@ -51,7 +52,8 @@ func (n *Notifier) openNew(ctx context.Context, users map[member]before) {
 		found, err := n.store.list(ctx, organization)
 		if err != nil {
 			n.health.recorded(organization, err, n.concerned)
-			continue // everybody is looked at again, and then this is tried again
+			n.unopened = true
+			continue
 		}
 		n.open(ctx, read(organization, found[organization], n.Now()), users)
 	}
@@ -101,8 +103,9 @@ func (n *Notifier) policyChanged(namespace string) {
 	}
 }
 
-// lookAtAll looks at everybody, and for organizations that could not be opened.
+// lookAtAll looks at everybody, and forgets of whom groups no longer speak.
 func (n *Notifier) lookAtAll() {
+	n.health.forget(n.Roster.IsMember, n.concerned)
 	for _, t := range n.records {
 		t.stale = true
 	}

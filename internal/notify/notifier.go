@@ -55,6 +55,7 @@ type Notifier struct {
 	workers  map[ChannelKey]*worker
 	results  chan result
 	work     func(ctx context.Context, w *worker)
+	unopened bool // a record of an organization could not be read, which is tried again every minute at least
 }
 
 // tracked is a record with what follows from it.

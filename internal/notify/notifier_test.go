@@ -449,3 +449,25 @@ func TestAnotherLeaderHasWritten(t *testing.T) {
 		t.Errorf("unexpected notices (-want +got):\n%s", diff)
 	}
 }
+
+func TestWhatIsSaidOfUsersWithoutAnAddress(t *testing.T) {
+	w := newWorld(t)
+	g := group("france", "finance", "Editor", "x1", "x2", "x3", "x4")
+	w.set(policy(acme, byMail), group("france", "finance", "Viewer", "x1", "x2", "x3", "x4"))
+	w.start()
+	w.set(g)
+	w.pass(window)
+	want := "No notice was mailed to x1, x2, x3 and 1 more: nothing says an e-mail address. Set spec.email in a UserAccess."
+	if reason, message := w.n.Condition(g); reason != accessv1alpha1.ReasonNoAddress || message != want {
+		t.Errorf("got %s: %s", reason, message)
+	}
+	if got := metric(t, w.n.Metrics.unaddressed); got != 4 {
+		t.Errorf("%v are counted", got)
+	}
+	w.set(account("x1", "ana@acme.example"), group("france", "finance", "Viewer", "x1"))
+	w.pass(window)
+	w.n.lookAtAll()
+	if reason, message := w.n.Condition(g); reason != "" {
+		t.Errorf("got %s: %s", reason, message)
+	}
+}
