@@ -42,6 +42,7 @@ type Feed struct {
 	tracker  *tracker
 	effects  effects
 	names    names
+	echoes   echoes
 
 	wake      chan struct{}
 	ready     chan struct{}
@@ -145,10 +146,21 @@ func (f *Feed) rosterHandler() toolscache.ResourceEventHandler {
 		f.signal()
 	}
 	return toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    set,
-		UpdateFunc: func(_, object any) { set(object) },
+		AddFunc: set,
+		UpdateFunc: func(_, object any) {
+			o, kind := object.(client.Object)
+			if !kind || !f.echoes.take(o) {
+				set(object)
+				return
+			}
+			if changed, _ := f.Roster.SetWritten(o); changed {
+				f.signal()
+			}
+		},
 		DeleteFunc: func(object any) {
-			_ = f.Roster.Remove(last(object).(runtime.Object))
+			gone := last(object).(client.Object)
+			f.echoes.drop(gone)
+			_ = f.Roster.Remove(gone)
 			f.signal()
 		},
 	}

@@ -94,18 +94,28 @@ type statusWrite struct {
 	quiet bool
 }
 
-func (w *statusWrite) differs() bool {
-	return w.seen.GetAnnotations()[statusDigestKey] != statusDigest(w.status)
+// differs says whether the status is not the one that is there; digest is that of the one that should be.
+func (w *statusWrite) differs() (digest string, differs bool) {
+	digest = statusDigest(w.status)
+	return digest, digest != w.seen.GetAnnotations()[statusDigestKey]
 }
 
 // reconcileStatus writes the status of one object where it differs. While documents that the object changes are on
 // their way it waits, and says so only if that takes long.
 func (r *Reconciler) reconcileStatus(ctx context.Context, o Output) (reconcile.Result, error) {
 	write, wait := r.planStatus(o)
-	if write == nil || !write.differs() {
+	if write == nil {
 		return reconcile.Result{RequeueAfter: wait}, nil
 	}
+	digest, differs := write.differs()
+	if !differs {
+		return reconcile.Result{RequeueAfter: wait}, nil
+	}
+	r.Feed.echoes.expect(write.object, digest)
 	err := r.Publisher.Client.Status().Update(ctx, write.object)
+	if err != nil {
+		r.Feed.echoes.drop(write.object)
+	}
 	switch {
 	case apierrors.IsNotFound(err):
 		return reconcile.Result{}, nil

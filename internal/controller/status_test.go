@@ -177,12 +177,49 @@ func TestObservedStatusKeepsConditionsAndADigest(t *testing.T) {
 		t.Errorf("kept %+v, %v", g.Status, g.ManagedFields)
 	}
 	w := statusWrite{seen: g, status: status}
-	if w.differs() {
+	if _, differs := w.differs(); differs {
 		t.Error("the status that the API server has counts as another one")
 	}
 	status.Members = 6
 	w.status = status
-	if !w.differs() {
+	if _, differs := w.differs(); !differs {
 		t.Error("another status counts as the same")
 	}
 }
+
+func TestEchoIsTheStatusThatWasWritten(t *testing.T) {
+	seen := func(members int32) *accessv1alpha1.AccessGroup {
+		g := &accessv1alpha1.AccessGroup{ObjectMeta: metav1.ObjectMeta{UID: "1"}}
+		g.Status.Members = members
+		ObserveStatus(g)
+		return g
+	}
+	for name, tc := range map[string]struct {
+		expect func(e *echoes)
+		shown  []int32
+		want   []bool
+	}{
+		"what was written, once": {func(e *echoes) { e.expect(seen(5), digestOf(seen(5))) }, []int32{5, 5}, []bool{true, false}},
+		"what somebody else wrote": {
+			func(e *echoes) { e.expect(seen(5), digestOf(seen(5))) }, []int32{6, 5}, []bool{false, true},
+		},
+		"a write that failed": {
+			func(e *echoes) { e.expect(seen(5), digestOf(seen(5))); e.drop(seen(5)) }, []int32{5}, []bool{false},
+		},
+		"nothing was written":   {func(*echoes) {}, []int32{5}, []bool{false}},
+		"what has no digest":    {func(e *echoes) { e.expect(seen(5), "") }, []int32{5}, []bool{false}},
+		"written over, not yet": {func(e *echoes) { e.expect(seen(5), digestOf(seen(6))) }, []int32{5, 6}, []bool{false, true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var e echoes
+			tc.expect(&e)
+			for i, members := range tc.shown {
+				if got := e.take(seen(members)); got != tc.want[i] {
+					t.Errorf("status %d of %v: taken for an echo %t, want %t", i, tc.shown, got, tc.want[i])
+				}
+			}
+		})
+	}
+}
+
+func digestOf(g *accessv1alpha1.AccessGroup) string { return g.Annotations[statusDigestKey] }

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/resolve"
@@ -81,6 +82,24 @@ func (r *Roster) Set(object runtime.Object) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.set(object)
+}
+
+// SetWritten takes an object of the four kinds in of which only the status has changed, by the caller, who knows what it
+// is: no status is to be looked at on that account. Where anything else has changed too, it is like [Roster.Set], and
+// the next [Roster.Settle] has something to do.
+func (r *Roster) SetWritten(object client.Object) (changed bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n, key := r.namespace(object.GetNamespace()), ObjectOf(object)
+	revision := n.revision
+	_, noted := r.touched[key]
+	if err := r.set(object); err != nil {
+		return false, err
+	}
+	if n.revision == revision && !noted {
+		delete(r.touched, key)
+	}
+	return n.revision != revision, nil
 }
 
 func (r *Roster) set(object runtime.Object) error {

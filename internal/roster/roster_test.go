@@ -257,3 +257,50 @@ func TestOwnership(t *testing.T) {
 		})
 	}
 }
+
+func TestAStatusOfOnesOwnTouchesNothing(t *testing.T) {
+	made := func(version string, users ...string) *accessv1alpha1.AccessGroup {
+		g := group("acme", "readers", func(s *accessv1alpha1.AccessGroupSpec) {
+			s.Members, s.ApplicationAccess = members(users...), viewer("red")
+		})
+		g.UID, g.ResourceVersion = "1", version
+		return g
+	}
+	readers := roster.Object{Kind: roster.KindAccessGroup, Namespace: "acme", Name: "readers"}
+	for name, tc := range map[string]struct {
+		before  *accessv1alpha1.AccessGroup // set, and not settled
+		shown   *accessv1alpha1.AccessGroup
+		changed bool
+		touched bool
+	}{
+		"only the status":                 {nil, made("2", "ana@acme.example"), false, false},
+		"the members too":                 {nil, made("2", "ben@acme.example"), true, true},
+		"while its status is to be seen":  {made("2", "ana@acme.example"), made("3", "ana@acme.example"), false, true},
+		"after a change that is not seen": {made("2", "ben@acme.example"), made("3", "ben@acme.example"), false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := roster.New(roster.Options{SystemNamespace: "access-system"})
+			set := func(o runtime.Object) {
+				t.Helper()
+				if err := r.Set(o); err != nil {
+					t.Fatal(err)
+				}
+			}
+			set(made("1", "ana@acme.example"))
+			r.Settle(june)
+			if tc.before != nil {
+				set(tc.before)
+			}
+			changed, err := r.SetWritten(tc.shown)
+			if err != nil || changed != tc.changed {
+				t.Errorf("changed %t, %v; want %t", changed, err, tc.changed)
+			}
+			if got := slices.Contains(r.Settle(june).Objects, readers); got != tc.touched {
+				t.Errorf("its status is to be looked at: %t, want %t", got, tc.touched)
+			}
+			if got := r.Group("acme", "readers", 1).Object.ResourceVersion; got != tc.shown.ResourceVersion {
+				t.Errorf("the roster has version %s, want that which was shown, %s", got, tc.shown.ResourceVersion)
+			}
+		})
+	}
+}
