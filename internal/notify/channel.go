@@ -60,11 +60,11 @@ func (c *channels) find(key ChannelKey) *accessv1alpha1.NotificationChannel {
 	return &all[i]
 }
 
-// errUnresolved says that no policy has the channel.
-type errUnresolved struct{ key ChannelKey }
+// unresolvedError says that no policy has the channel.
+type unresolvedError struct{ key ChannelKey }
 
 // Error says what to do about it.
-func (e *errUnresolved) Error() string {
+func (e *unresolvedError) Error() string {
 	return fmt.Sprintf("no notification channel %q is in AccessPolicy %s/%s: correct the name, or declare the channel",
 		e.key.Name, e.key.Namespace, accessv1alpha1.AccessPolicyName)
 }
@@ -73,7 +73,7 @@ func (e *errUnresolved) Error() string {
 func (c *channels) open(ctx context.Context, key ChannelKey) (sender, error) {
 	spec := c.find(key)
 	if spec == nil {
-		return nil, &errUnresolved{key}
+		return nil, &unresolvedError{key}
 	}
 	secret, err := c.secret(ctx, key.Namespace, spec)
 	if err != nil {

@@ -98,11 +98,6 @@ func (n *Notice) addExpiring(ends []Change) {
 	}
 }
 
-// kinds says whether the notice has changes of the kinds.
-func (n *Notice) has(kinds ...ChangeKind) bool {
-	return slices.ContainsFunc(n.Changes, func(c Change) bool { return slices.Contains(kinds, c.Kind) })
-}
-
 // sourceName is what to call what gives a role: the group's name, or that it is the user's own.
 func sourceName(source string) string {
 	o, ok := roster.ParseObject(source)

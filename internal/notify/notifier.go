@@ -109,7 +109,7 @@ func (n *Notifier) Start(ctx context.Context) error {
 	}
 	n.begin()
 	if err := n.load(ctx); err != nil {
-		return nil //nolint:nilerr // it only fails when the context ends
+		return nil // it only fails when the context ends
 	}
 	lookedAt := n.Now()
 	timer := time.NewTimer(0) //nolint:forbidigo // it only waits; which instant it is, Now says

@@ -27,8 +27,6 @@ type duty struct {
 	// Digest is set on a digest for administrators, and then nothing of Before and After.
 	Digest *Counts `json:"digest,omitempty"`
 	Tries  int     `json:"tries,omitempty"`
-
-	inFlight bool
 }
 
 // Counts says how many users a mass change regards, and how: a user may be in several of the counts.
@@ -52,8 +50,6 @@ type entry struct {
 	// due is when what differs from told becomes a notice; zero: nothing does. It is not written down: what differs is
 	// found again.
 	due time.Time
-	// next is when an end has to be announced; zero: never.
-	next time.Time
 }
 
 func (e *entry) idle() bool { return e.told.isNone() && len(e.duties) == 0 && e.due.IsZero() }

@@ -128,12 +128,16 @@ func namedOrganization(ctx context.Context, name string) organization {
 	GinkgoHelper()
 	o := organization{name}
 	Expect(kube.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: o.name}})).To(Succeed())
-	DeferCleanup(func(ctx SpecContext) {
-		Expect(kube.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: o.name}})).To(Succeed())
-	})
+	DeferCleanup(o.drop)
 	_, err := plane.Kubectl(ctx, "--namespace="+o.name, "apply", "--server-side", "--kustomize="+filepath.Join(root, "config", "notices"))
 	Expect(err).NotTo(HaveOccurred())
 	return o
+}
+
+// drop lets the namespace go, without waiting until it has.
+func (o organization) drop(ctx context.Context) {
+	GinkgoHelper()
+	Expect(kube.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: o.name}})).To(Succeed())
 }
 
 // apply declares an object, its spec in YAML.
@@ -147,16 +151,6 @@ func (o organization) apply(ctx context.Context, kind, name, spec string) {
 	Expect(yaml.UnmarshalStrict([]byte(spec), &fields)).To(Succeed())
 	u.Object["spec"] = fields
 	Expect(kube.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), fieldOwner, client.ForceOwnership)).To(Succeed())
-}
-
-// remove deletes an object.
-func (o organization) remove(ctx context.Context, kind, name string) {
-	GinkgoHelper()
-	u := &unstructured.Unstructured{}
-	u.SetGroupVersionKind(accessv1alpha1.GroupVersion.WithKind(kind))
-	u.SetNamespace(o.name)
-	u.SetName(name)
-	Expect(kube.Delete(ctx, u)).To(Succeed())
 }
 
 // secret makes a Secret for a channel, or another one of the name.
