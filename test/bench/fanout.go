@@ -81,11 +81,14 @@ func (f *aFanOut) run(ctx context.Context, l *lab, before snapshot, role string)
 	f.cpu = append(f.cpu, busy-idle)
 	missing, states := gap.close()
 	f.missing, f.states = append(f.missing, float64(missing)), f.states+states
-	after, a, err := l.amplified(ctx, before, requested)
+	if requested, err = l.requestsSince(ctx, requested); err != nil {
+		return nil, err
+	}
+	after, err := l.snapshot(ctx)
 	if err != nil {
 		return nil, err
 	}
-	f.amplified = append(f.amplified, a)
+	f.amplified = append(f.amplified, amplifiedBy(requested, before, after))
 	f.changes = difference(before, after)
 	return after, nil
 }
@@ -97,22 +100,23 @@ func (l *lab) settle(ctx context.Context, what string, since time.Time) error {
 	return l.observer.settle(ctx, quiet)
 }
 
-// amplified compares what was requested with what differs since the snapshot before, and takes the one after.
-func (l *lab) amplified(ctx context.Context, before snapshot, requested requests) (snapshot, amplified, error) {
+// requestsSince returns what the manager has requested since then.
+func (l *lab) requestsSince(ctx context.Context, then requests) (requests, error) {
 	now, err := l.readRequests(ctx)
 	if err != nil {
-		return nil, amplified{}, err
+		return nil, err
 	}
-	after, err := l.snapshot(ctx)
-	if err != nil {
-		return nil, amplified{}, err
-	}
-	made := now.minus(requested)
+	made := now.minus(then)
 	if made[dispatched] < made.writes() {
-		return nil, amplified{}, fmt.Errorf("of %d writes the API server counts %d under flow schema %s: its configuration is another one",
+		return nil, fmt.Errorf("of %d writes the API server counts %d under flow schema %s: its configuration is another one",
 			made.writes(), made[dispatched], managersRequests)
 	}
-	return after, amplified{len(difference(before, after)), made.writes(), made.reads()}, nil
+	return made, nil
+}
+
+// amplifiedBy compares what was requested with what differs.
+func amplifiedBy(made requests, before, after snapshot) amplified {
+	return amplified{len(difference(before, after)), made.writes(), made.reads()}
 }
 
 // reportFanOut has the bare client make the same writes, and reports.

@@ -10,12 +10,14 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/publish"
 )
 
 // written is something that the manager writes: a ConfigMap, or the status of an object.
@@ -50,33 +52,52 @@ func (l *lab) snapshot(ctx context.Context) (snapshot, error) {
 	return all, nil
 }
 
+// documentsOf is what the manager has written of one application's document.
+func (l *lab) documentsOf(ctx context.Context, application string) (snapshot, error) {
+	all := snapshot{}
+	for shard := 0; ; shard++ {
+		cm := &corev1.ConfigMap{}
+		key := client.ObjectKey{Namespace: organization, Name: publish.ApplicationName(application, shard)}
+		if err := l.admin.Get(ctx, key, cm); apierrors.IsNotFound(err) {
+			return all, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("read what is published: %w", err)
+		}
+		if err := all.takeItem(cm); err != nil {
+			return nil, err
+		}
+	}
+}
+
 // identity is what a status is sent with.
 func identity(object client.Object) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Namespace: object.GetNamespace(), Name: object.GetName(), UID: object.GetUID()}
 }
 
 func (s snapshot) take(list client.ObjectList) error {
-	return meta.EachListItem(list, func(item runtime.Object) error {
-		switch o := item.(type) {
-		case *corev1.ConfigMap:
-			if o.Labels[accessv1alpha1.LabelManagedBy] != accessv1alpha1.ManagedBy {
-				return nil
-			}
-			made := o.DeepCopy()
-			made.ManagedFields, made.ResourceVersion = nil, ""
-			return s.put(configMaps, made, made)
-		case *accessv1alpha1.UserAccess:
-			return s.put(userAccess, &accessv1alpha1.UserAccess{ObjectMeta: identity(o), Status: o.Status}, o.Status)
-		case *accessv1alpha1.AccessGroup:
-			return s.put(groupAccess, &accessv1alpha1.AccessGroup{ObjectMeta: identity(o), Status: o.Status}, o.Status)
-		case *accessv1alpha1.ApplicationAccess:
-			return s.put(appAccess, &accessv1alpha1.ApplicationAccess{ObjectMeta: identity(o), Status: o.Status}, o.Status)
-		case *accessv1alpha1.AccessPolicy:
-			return s.put(policies, &accessv1alpha1.AccessPolicy{ObjectMeta: identity(o), Status: o.Status}, o.Status)
-		default:
-			return fmt.Errorf("the manager writes no %T", item)
+	return meta.EachListItem(list, s.takeItem)
+}
+
+func (s snapshot) takeItem(item runtime.Object) error {
+	switch o := item.(type) {
+	case *corev1.ConfigMap:
+		if o.Labels[accessv1alpha1.LabelManagedBy] != accessv1alpha1.ManagedBy {
+			return nil
 		}
-	})
+		made := o.DeepCopy()
+		made.ManagedFields, made.ResourceVersion = nil, ""
+		return s.put(configMaps, made, made)
+	case *accessv1alpha1.UserAccess:
+		return s.put(userAccess, &accessv1alpha1.UserAccess{ObjectMeta: identity(o), Status: o.Status}, o.Status)
+	case *accessv1alpha1.AccessGroup:
+		return s.put(groupAccess, &accessv1alpha1.AccessGroup{ObjectMeta: identity(o), Status: o.Status}, o.Status)
+	case *accessv1alpha1.ApplicationAccess:
+		return s.put(appAccess, &accessv1alpha1.ApplicationAccess{ObjectMeta: identity(o), Status: o.Status}, o.Status)
+	case *accessv1alpha1.AccessPolicy:
+		return s.put(policies, &accessv1alpha1.AccessPolicy{ObjectMeta: identity(o), Status: o.Status}, o.Status)
+	default:
+		return fmt.Errorf("the manager writes no %T", item)
+	}
 }
 
 func (s snapshot) put(resource string, object client.Object, compared any) error {
