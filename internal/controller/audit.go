@@ -92,6 +92,9 @@ func (a *Audit) note(changes []roster.UserChange, rules map[string][]roster.Obje
 	}
 }
 
+// auditRest is how long lines wait: the documents that a change touches need the same processors, and go first.
+const auditRest = 250 * time.Millisecond
+
 // Start writes lines until the context ends. What is noted by then is written.
 func (a *Audit) Start(ctx context.Context) error {
 	for {
@@ -100,6 +103,9 @@ func (a *Audit) Start(ctx context.Context) error {
 			a.drain()
 			return nil
 		case <-a.wake:
+			rest, cancel := context.WithTimeout(ctx, auditRest)
+			<-rest.Done()
+			cancel()
 			a.drain()
 		}
 	}

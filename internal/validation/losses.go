@@ -73,11 +73,14 @@ func (l *Losses) lost(organization, application string, now time.Time) map[strin
 }
 
 func losesAny(before, after *resolve.Decision) bool {
-	return loses(before, after, "") || slices.ContainsFunc(before.Applications, func(a *resolve.ApplicationAccess) bool {
-		return loses(before, after, a.Application)
-	}) || (after != nil && slices.ContainsFunc(after.Applications, func(a *resolve.ApplicationAccess) bool {
-		return loses(before, after, a.Application)
-	}))
+	if after == nil {
+		after = resolve.Nothing()
+	}
+	lost := before.Default.GivesAccess() && !after.Default.GivesAccess()
+	resolve.EachApplication(before, after, func(_ string, was, is *resolve.Access) {
+		lost = lost || (was.GivesAccess() && !is.GivesAccess())
+	})
+	return lost
 }
 
 // loses says whether there was access to the application, and is none; an empty name stands for one that nothing names.
