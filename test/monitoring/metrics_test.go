@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
@@ -45,7 +45,7 @@ func named(t *testing.T, expression string) []string {
 			return nil
 		}
 		for _, m := range selector.LabelMatchers {
-			if m.Name == labels.MetricName {
+			if m.Name == model.MetricNameLabel {
 				names = append(names, m.Value)
 			}
 		}
