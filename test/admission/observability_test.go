@@ -17,6 +17,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/test/cluster"
@@ -137,8 +138,9 @@ var _ = Describe("What an operator sees", func() {
 				fmt.Sprintf("AccessGroup/%s/france generation %d by %s", organization, generation, requester)))
 		}
 		expect(1, "Gained", "usher-admin", 1)
-		group.Spec.ApplicationAccess[0].Role = "Editor"
-		Expect(kube.Update(ctx, group)).To(Succeed())
+		promoted := group.DeepCopy()
+		promoted.Spec.ApplicationAccess[0].Role = "Editor"
+		Expect(kube.Patch(ctx, promoted, client.MergeFrom(group))).To(Succeed()) // its status may have been written since
 		expect(2, "Raised", "usher-admin", 2)
 		Expect(kube.Delete(ctx, group)).To(Succeed())
 		expect(3, "Lost", "usher-admin", 0)
