@@ -43,7 +43,6 @@ type settled struct {
 	users    []roster.UserChange
 	rules    map[string][]roster.Object
 	versions map[roster.Object]roster.Version
-	now      time.Time
 }
 
 // cause is how a line names an object that led to a change.
@@ -60,11 +59,11 @@ func NewAudit(log logr.Logger, requester func(roster.Object, roster.Version) str
 }
 
 // note takes in what came of a settling. It costs little more than a look at the causes.
-func (a *Audit) note(changes []roster.UserChange, rules map[string][]roster.Object, r *roster.Roster, now time.Time) {
+func (a *Audit) note(changes []roster.UserChange, rules map[string][]roster.Object, r *roster.Roster) {
 	if a == nil || len(changes) == 0 {
 		return
 	}
-	s := settled{users: changes, rules: rules, versions: map[roster.Object]roster.Version{}, now: now}
+	s := settled{users: changes, rules: rules, versions: map[roster.Object]roster.Version{}}
 	look := func(causes []roster.Object) {
 		for _, each := range causes {
 			if _, known := s.versions[each]; !known {

@@ -30,7 +30,7 @@ func (f *Feed) mark(changes *roster.Changes, now time.Time) {
 		f.enqueue(statusOf(o))
 	}
 	if f.leads() {
-		f.Audit.note(changes.Users, rules, f.Roster, now)
+		f.Audit.note(changes.Users, rules, f.Roster)
 	}
 }
 

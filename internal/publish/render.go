@@ -3,6 +3,7 @@ package publish
 import (
 	"bytes"
 	"encoding/json"
+	"hash/fnv"
 	"slices"
 	"strconv"
 	"strings"
@@ -100,7 +101,9 @@ type userEntry struct {
 }
 
 func (l *layout) newUserEntry(user string, access *resolve.Access) (_ userEntry, omitted bool) {
-	e := userEntry{user: user, hash: hash(user), said: l.said(access)}
+	h := fnv.New32a()
+	h.Write([]byte(user))
+	e := userEntry{user: user, hash: h.Sum32(), said: l.said(access)}
 	if !plain(user) {
 		e.key = canonical(user)
 	}
@@ -108,16 +111,6 @@ func (l *layout) newUserEntry(user string, access *resolve.Access) (_ userEntry,
 		e.line, omitted = l.line(user, access)
 	}
 	return e, omitted
-}
-
-// hash is FNV-1a, by which users are spread over shards.
-func hash(user string) uint32 {
-	const offset, prime = 2166136261, 16777619
-	h := uint32(offset)
-	for i := range len(user) {
-		h = (h ^ uint32(user[i])) * prime
-	}
-	return h
 }
 
 // size is at least what the entry takes in the document.
