@@ -226,16 +226,21 @@ type mapEvent struct {
 	at        time.Time
 }
 
-// watchMap watches a ConfigMap from now on. The returned function says what has happened so far.
+// watchMap watches a ConfigMap from now on. The returned function says what has happened so far: it waits for the watch to
+// show what a read shows, since who asks may learn of a change before who watches.
 func watchMap(ctx context.Context, n namespace, name string) func() []mapEvent {
 	GinkgoHelper()
 	var list corev1.ConfigMapList
-	Expect(kube.List(ctx, &list, client.InNamespace(n.name))).To(Succeed())
+	selected := fields.OneTermEqualSelector("metadata.name", name)
+	Expect(kube.List(ctx, &list, client.InNamespace(n.name), client.MatchingFieldsSelector{Selector: selected})).To(Succeed())
+	shown := "" // the version that the watch has come to; empty: there is none
+	if len(list.Items) > 0 {
+		shown = list.Items[0].ResourceVersion
+	}
 	events := make(chan mapEvent, 1000)
 	watching, stop := context.WithCancel(ctx)
 	w, err := kube.Watch(watching, &corev1.ConfigMapList{}, &client.ListOptions{
-		Namespace: n.name, FieldSelector: fields.OneTermEqualSelector("metadata.name", name),
-		Raw: &metav1.ListOptions{ResourceVersion: list.ResourceVersion},
+		Namespace: n.name, FieldSelector: selected, Raw: &metav1.ListOptions{ResourceVersion: list.ResourceVersion},
 	})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() { stop(); w.Stop() })
@@ -248,14 +253,21 @@ func watchMap(ctx context.Context, n namespace, name string) func() []mapEvent {
 	}()
 	var seen []mapEvent
 	return func() []mapEvent {
-		for {
+		GinkgoHelper()
+		var cm corev1.ConfigMap
+		Expect(client.IgnoreNotFound(kube.Get(ctx, client.ObjectKey{Namespace: n.name, Name: name}, &cm))).To(Succeed())
+		for shown != cm.ResourceVersion {
 			select {
 			case event := <-events:
 				seen = append(seen, event)
-			default:
-				return seen
+				if shown = event.configMap.ResourceVersion; event.kind == watch.Deleted {
+					shown = ""
+				}
+			case <-ctx.Done():
+				Fail(fmt.Sprintf("the watch of ConfigMap %s/%s stays at %q and never comes to %q", n.name, name, shown, cm.ResourceVersion))
 			}
 		}
+		return seen
 	}
 }
 

@@ -287,13 +287,9 @@ var _ = Describe("An ApplicationAccess", func() {
 // emptiedAndRemoved holds that the document was written empty once, stayed so for the grace period, and was removed.
 func emptiedAndRemoved(ctx context.Context, seen func() []mapEvent, empty func(*corev1.ConfigMap) (bool, error)) {
 	GinkgoHelper()
-	var events []mapEvent
-	Eventually(func() watch.EventType {
-		if events = seen(); len(events) == 0 {
-			return ""
-		}
-		return events[len(events)-1].kind
-	}).WithContext(ctx).Should(Equal(watch.Deleted)) // who asks for it may learn of the end before who watches
+	events := seen()
+	Expect(events).NotTo(BeEmpty())
+	Expect(events[len(events)-1].kind).To(Equal(watch.Deleted))
 	var emptied time.Time
 	for _, event := range events {
 		is, err := empty(event.configMap)
