@@ -37,11 +37,18 @@ type progress struct {
 }
 
 func (r *Reconciler) reconcileApplication(ctx context.Context, o Output, touch uint64) (progress, error) {
+	wants, rendered := r.Feed.tracker.expected(o)
+	if len(wants) > 0 && rendered == touch && len(r.differing(o, wants)) == 0 {
+		return r.endShards(ctx, o, len(wants)) // it stands, and nothing has been touched since it was rendered
+	}
 	object := r.Feed.Roster.ApplicationAccess(o.Namespace, o.Name)
 	state, decisions := r.Feed.Roster.State(o.Namespace)
 	if object == nil || object.DeletionTimestamp != nil || state == nil {
 		r.Feed.tracker.expect(o, touch, nil, holders{})
 		return r.endShards(ctx, o, 0)
+	}
+	if wait := pace - r.Feed.Now().Sub(r.Feed.tracker.lastWritten(o)); wait > 0 {
+		return progress{after: wait}, nil
 	}
 	minimum, formats := 1, []accessv1alpha1.PublishFormat(nil)
 	if object.Spec.Publish != nil {
@@ -52,7 +59,7 @@ func (r *Reconciler) reconcileApplication(ctx context.Context, o Output, touch u
 			yield(decisions[i].User, decisions[i].Decision)
 		}
 	}, formats...)
-	wants := make([]publish.Want, len(made.Shards))
+	wants = make([]publish.Want, len(made.Shards))
 	for i, data := range made.Shards {
 		wants[i] = publish.Want{
 			Key:      types.NamespacedName{Namespace: o.Namespace, Name: publish.ApplicationName(o.Name, i)},
@@ -72,7 +79,19 @@ func holdersIn(made *publish.ApplicationDocument) holders {
 	}
 }
 
-// writeShards writes the last shard first and shard 0 last, and ends shards too many when the watch shows all that.
+// differing lists the shards that the watch does not show as wanted.
+func (r *Reconciler) differing(o Output, wants []publish.Want) []int {
+	seen := r.Feed.Observed.Shards(o.Namespace, o.Name)
+	var differing []int
+	for i := range wants {
+		if !wants[i].Matches(seen[i]) {
+			differing = append(differing, i)
+		}
+	}
+	return differing
+}
+
+// writeShards writes the last shard first and shard 0 last, and then ends shards too many.
 //
 // So a user who keeps access is in a shard at every instant, however far earlier changes of the number have come: both
 // numbers are powers of two, and among the shards that are wanted a user only ever moves to a later one, which has been
@@ -82,18 +101,9 @@ func holdersIn(made *publish.ApplicationDocument) holders {
 func (r *Reconciler) writeShards(
 	ctx context.Context, o Output, wants []publish.Want, data []map[string]string,
 ) (progress, error) {
-	seen := r.Feed.Observed.Shards(o.Namespace, o.Name)
-	var differing []int
-	for i := range wants {
-		if !wants[i].Matches(seen[i]) {
-			differing = append(differing, i)
-		}
-	}
+	differing := r.differing(o, wants)
 	if len(differing) == 0 {
 		return r.endShards(ctx, o, len(wants))
-	}
-	if wait := pace - r.Feed.Now().Sub(r.Feed.tracker.lastWritten(o)); wait > 0 {
-		return progress{after: wait}, nil
 	}
 	r.Feed.tracker.wrote(o, r.Feed.Now())
 	written := 0
@@ -113,7 +123,12 @@ func (r *Reconciler) writeShards(
 		return progress{after: again}, nil // the watch has shown what was missing, or one of them is on its way out
 	}
 	log.FromContext(ctx).V(1).Info("Document written", "configMaps", written, "shards", len(wants))
-	return progress{}, nil
+	if written < len(differing) {
+		return progress{}, nil
+	}
+	p, err := r.endShards(ctx, o, len(wants))
+	p.done = false // the watch has yet to show it
+	return p, err
 }
 
 // endShards ends the shards from the given one on.

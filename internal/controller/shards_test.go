@@ -75,6 +75,57 @@ func TestNobodyIsMissingWhileShardsChange(t *testing.T) {
 	}
 }
 
+// TestADocumentIsRenderedWhenItWasTouched changes what a document is made of without touching it, and then touches it.
+func TestADocumentIsRenderedWhenItWasTouched(t *testing.T) {
+	w := newShardWorld(t, rand.New(rand.NewPCG(1, 1)))
+	feed := w.reconciler.Feed
+	set := func(role string, generation int64) {
+		meta := metav1.ObjectMeta{Namespace: "acme", Name: "red"}
+		group := &accessv1alpha1.AccessGroup{ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: "team", Generation: generation}}
+		group.Spec.Members = []accessv1alpha1.Member{{User: "ana@acme.example"}}
+		group.Spec.ApplicationAccess = []accessv1alpha1.ApplicationGrant{{Application: "red", Role: accessv1alpha1.RoleName(role)}}
+		for _, o := range []client.Object{&accessv1alpha1.ApplicationAccess{ObjectMeta: meta}, group} {
+			if err := feed.Roster.Set(o); err != nil {
+				t.Fatal(err)
+			}
+		}
+		feed.Roster.Settle(w.now)
+	}
+	reconcile := func() progress {
+		w.now = w.now.Add(time.Second)
+		p, err := w.reconciler.reconcileApplication(t.Context(), w.output, feed.tracker.begin(w.output))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	holds := func(role string) {
+		t.Helper()
+		if text := w.texts[publish.ApplicationName("red", 0)]; !strings.Contains(text, fmt.Sprintf(`"role":%q`, role)) {
+			t.Errorf("the document does not give %s: %s", role, text)
+		}
+	}
+
+	set("Viewer", 1)
+	feed.tracker.touch(w.output, nil, false, w.now)
+	if p := reconcile(); p.done {
+		t.Error("a document that was just written is done before it was looked at again")
+	}
+	holds("Viewer")
+	if p := reconcile(); !p.done {
+		t.Error("a document that stands is not done")
+	}
+
+	set("Editor", 2)
+	if p := reconcile(); !p.done {
+		t.Error("a document that was not touched is not done")
+	}
+	holds("Viewer")
+	feed.tracker.touch(w.output, nil, false, w.now)
+	reconcile()
+	holds("Editor")
+}
+
 var errFails = errors.New("the API server is busy")
 
 // shardWorld is an API server whose watch shows every write at once.
