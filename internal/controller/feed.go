@@ -43,6 +43,8 @@ type Feed struct {
 	effects  effects
 	names    names
 	echoes   echoes
+	// precedence is that of application documents.
+	precedence precedence
 
 	wake      chan struct{}
 	ready     chan struct{}

@@ -19,7 +19,12 @@ func (f *Feed) mark(changes *roster.Changes, now time.Time) {
 		}
 	}
 	f.markApplications(changes, rules, now)
+	passed, end := moment()
+	defer end()
 	for i := range changes.Users {
+		if i%yieldEvery == yieldEvery-1 {
+			f.precedence.yield(passed)
+		}
 		c := &changes.Users[i]
 		f.markUser(c, causesOf(c, rules), now)
 	}
@@ -33,6 +38,9 @@ func (f *Feed) mark(changes *roster.Changes, now time.Time) {
 		f.Audit.note(changes.Users, rules, f.Roster)
 	}
 }
+
+// yieldEvery is after how many users marking yields: a worker that was woken has begun by then.
+const yieldEvery = 64
 
 // markApplications touches the application documents, each once on account of all that changes it, and before any user
 // document: a worker that is free begins with what workloads wait for, and has nothing to render a second time.

@@ -1,7 +1,6 @@
 package controller
 
 import (
-	"context"
 	"sync"
 	"time"
 )
@@ -31,9 +30,8 @@ func (p *precedence) take() (end func()) {
 	}
 }
 
-// yield waits until no application document is under way, but no longer than a moment: one that does not come forward
-// holds nobody up.
-func (p *precedence) yield(ctx context.Context) {
+// yield waits until no application document is under way, or until the moment given has passed.
+func (p *precedence) yield(passed <-chan struct{}) {
 	p.mu.Lock()
 	over := p.over
 	if p.count == 0 {
@@ -43,13 +41,18 @@ func (p *precedence) yield(ctx context.Context) {
 	if over == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, longestYield)
-	defer cancel()
 	select {
 	case <-over:
-	case <-ctx.Done():
+	case <-passed:
 	}
 }
 
 // longestYield is about how long the largest documents take.
 const longestYield = 250 * time.Millisecond
+
+// moment begins one, which is how long anything yields: a document that does not come forward holds nobody up. It must be
+// ended.
+func moment() (passed <-chan struct{}, end func() bool) {
+	c := make(chan struct{})
+	return c, time.AfterFunc(longestYield, func() { close(c) }).Stop //nolint:forbidigo // it only waits
+}

@@ -27,8 +27,6 @@ type Reconciler struct {
 	// Notices, where set, says why members of a group cannot be told of their access: reason and message of a condition.
 	// The reason is empty where nothing stands in the way.
 	Notices func(*accessv1alpha1.AccessGroup) (reason, message string)
-
-	precedence precedence
 }
 
 // workers write side by side. The API server is the bound: more of them only queue there.
@@ -71,9 +69,11 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager) error {
 // Reconcile renders one output anew and writes it where the watch does not show it so.
 func (r *Reconciler) Reconcile(ctx context.Context, o Output) (reconcile.Result, error) {
 	if o.Kind == ApplicationDocument {
-		defer r.precedence.take()()
+		defer r.Feed.precedence.take()()
 	} else {
-		r.precedence.yield(ctx)
+		passed, end := moment()
+		r.Feed.precedence.yield(passed)
+		end()
 	}
 	if o.isDocument() {
 		return r.reconcileDocument(ctx, o)
