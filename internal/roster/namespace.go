@@ -42,8 +42,8 @@ type namespace struct {
 	bound        map[*resolve.Source]*resolve.Bound
 	applicable   []string // applications named in the organization, sorted
 	records      map[string]*record
-	sorted       atomic.Pointer[[]UserDecision] // what there is to decide, by user; nil: to be made again
-	active       map[string]int                 // group: active members
+	sorted       atomic.Pointer[sortedDecisions] // nil: to be made again
+	active       map[string]int                  // group: active members
 
 	unsettled
 }

@@ -277,8 +277,12 @@ func (r *Roster) decided(n *namespace, user string, made *record, changes *Chang
 		}
 		return
 	}
-	n.sorted.Store(nil)
-	r.users += exists(after) - exists(before)
+	if more := exists(after) - exists(before); more != 0 {
+		r.users += more
+		n.sorted.Store(nil)
+	} else if s := n.sorted.Load(); s != nil && s.current {
+		n.sorted.Store(&sortedDecisions{s.decisions, false})
+	}
 	changes.Users = append(changes.Users, UserChange{Difference{n.name, user, before, after}, n.dirty[user]})
 	r.noteEntry(n, user, before, after)
 	r.noteConflicts(n, user, before, after)

@@ -32,18 +32,37 @@ func (r *Roster) State(organization string) (*State, []UserDecision) {
 		return nil, nil
 	}
 	n := r.namespaces[organization]
-	if kept := n.sorted.Load(); kept != nil {
-		return s, *kept
+	kept := n.sorted.Load()
+	if kept == nil || !kept.current {
+		kept = &sortedDecisions{n.decisionsLike(kept), true}
+		n.sorted.Store(kept)
 	}
+	return s, kept.decisions
+}
+
+// sortedDecisions are those of an organization, by user.
+type sortedDecisions struct {
+	decisions []UserDecision
+	current   bool // if not, only the users are
+}
+
+// decisionsLike lists the decisions. Those listed earlier, if any, are those of the same users.
+func (n *namespace) decisionsLike(earlier *sortedDecisions) []UserDecision {
 	decisions := make([]UserDecision, 0, len(n.records))
+	if earlier != nil {
+		for i := range earlier.decisions {
+			user := earlier.decisions[i].User
+			decisions = append(decisions, UserDecision{user, n.records[user].decision})
+		}
+		return decisions
+	}
 	for user, rec := range n.records {
 		if rec.decision.Exists {
 			decisions = append(decisions, UserDecision{user, rec.decision})
 		}
 	}
 	slices.SortFunc(decisions, func(a, b UserDecision) int { return strings.Compare(a.User, b.User) })
-	n.sorted.Store(&decisions)
-	return s, decisions
+	return decisions
 }
 
 // UserState returns the organization's state with the decision for one user; either may be nil.
