@@ -57,6 +57,9 @@ func NewCommand() *cobra.Command {
 				return err
 			}
 			ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
+			if os.Getenv("GOGC") == "" {
+				debug.SetGCPercent(gcPercent)
+			}
 			if options.AuditLog {
 				options.Audit = unsampled(logging).WithName("audit").GetSink()
 			}
@@ -74,6 +77,11 @@ func NewCommand() *cobra.Command {
 	command.Flags().AddGoFlagSet(goFlags)
 	return command
 }
+
+// gcPercent is how far the heap may grow, in percent of what is kept, before the garbage collector runs. Nearly all
+// memory is the roster and the cache, which stay: half as much again is room enough, at some processor time. GOGC in the
+// environment says otherwise.
+const gcPercent = 50
 
 // unsampled is a log that keeps every line: the usual one drops all but a hundred alike in a second.
 func unsampled(options zap.Options) logr.Logger {
@@ -186,7 +194,6 @@ func run(
 	if err := setupNotices(mgr, writes, feed, reconciler, options); err != nil {
 		return err
 	}
-	collectOftenUntil(ctx, feed.Ready())
 	alive := func(*http.Request) error { return feed.Alive() }
 	if err := mgr.AddHealthzCheck("roster", alive); err != nil {
 		return fmt.Errorf("adding the health check: %w", err)
@@ -195,25 +202,6 @@ func run(
 		return fmt.Errorf("adding the readiness check: %w", err)
 	}
 	return mgr.Start(ctx)
-}
-
-// gcPercentAtStart is how far the heap may grow at first, in percent of what is kept, before the garbage collector runs.
-const gcPercentAtStart = 50
-
-// collectOftenUntil has the garbage collector run more often than usual until the first lists are handled: they are in
-// memory beside what is made of them, and nothing waits for the processor yet. GOGC in the environment says otherwise.
-func collectOftenUntil(ctx context.Context, handled <-chan struct{}) {
-	if os.Getenv("GOGC") != "" {
-		return
-	}
-	usual := debug.SetGCPercent(gcPercentAtStart)
-	go func() {
-		select {
-		case <-handled:
-			debug.SetGCPercent(usual)
-		case <-ctx.Done():
-		}
-	}()
 }
 
 // buildInfo says in a metric which version runs.
