@@ -104,17 +104,13 @@ type comparison func(ctx context.Context) error
 func (b *bench) withManager(ctx context.Context, costs *costs) ([]comparison, error) {
 	var bare []comparison
 	if b.wants(fanOut, amplification, noGap, quietAfter) {
-		f, err := b.lab.fanOut(ctx, b.fanOutRuns())
+		f, err := b.fanOutAndQuiet(ctx)
 		if err != nil {
 			return nil, err
 		}
 		if b.wants(fanOut, amplification, noGap) {
 			bare = append(bare, func(ctx context.Context) error { return b.reportFanOut(ctx, f, costs) })
 		}
-		if err := b.backAgain(ctx); err != nil {
-			return nil, err
-		}
-		f.changes = reversed(f.changes)
 	}
 	if b.wants(revoke, amplification) {
 		for _, v := range b.lab.world.waves {

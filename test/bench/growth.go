@@ -65,7 +65,7 @@ func (b *bench) costsOf(ctx context.Context, s size) (_ *costs, err error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := l.fanOut(ctx, 2)
+	f, err := l.fanOut(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -14,45 +14,32 @@ const (
 	idleMargin = 0.02
 )
 
-// backAgain changes the role of the largest group back to what was declared, and follows the manager after the last
-// write of that where it is asked for.
-func (b *bench) backAgain(ctx context.Context) error {
-	l := b.lab
-	if !b.wants(quietAfter) {
-		at, err := l.setRole(ctx, l.world.largest(), "Viewer")
-		if err != nil {
-			return err
-		}
-		return l.settle(ctx, "back again", at)
-	}
+// fanOutAndQuiet follows the manager while it fans out and for a minute after the last write.
+func (b *bench) fanOutAndQuiet(ctx context.Context) (*aFanOut, error) {
 	sampling, stop := context.WithCancel(ctx)
 	defer stop()
-	cpu := sampleUsage(sampling, l.manager.PID())
-	b.say.printf("quiet: one more change, and a minute after it")
-	at, err := l.setRole(ctx, l.world.largest(), "Viewer")
+	cpu := sampleUsage(sampling, b.lab.manager.PID())
+	f, err := b.lab.fanOut(ctx)
+	if err != nil || !b.wants(quietAfter) {
+		return f, err
+	}
+	b.say.printf("quiet: a minute after the last write")
+	return f, b.reportQuiet(ctx, f, cpu)
+}
+
+func (b *bench) reportQuiet(ctx context.Context, f *aFanOut, cpu *usage) error {
+	if err := pause(ctx, time.Until(f.last.Add(still))); err != nil {
+		return err
+	}
+	after, err := b.lab.readRequests(ctx)
 	if err != nil {
 		return err
 	}
-	if err := l.settle(ctx, "quiet", at); err != nil {
-		return err
-	}
-	last, _ := lastOf(l.observer.since(at), isAny)
-	before, err := l.readRequests(ctx)
+	first, err := cpu.between(f.last.Add(time.Second), f.last.Add(6*time.Second))
 	if err != nil {
 		return err
 	}
-	if err := pause(ctx, time.Until(last.Add(still))); err != nil {
-		return err
-	}
-	after, err := l.readRequests(ctx)
-	if err != nil {
-		return err
-	}
-	first, err := cpu.between(last.Add(time.Second), last.Add(6*time.Second))
-	if err != nil {
-		return err
-	}
-	idle, err := cpu.between(last.Add(idleFrom), last.Add(still))
+	idle, err := cpu.between(f.last.Add(idleFrom), f.last.Add(still))
 	if err != nil {
 		return err
 	}
@@ -60,7 +47,7 @@ func (b *bench) backAgain(ctx context.Context) error {
 		newFigure(quietAfter, "CPU, second 1 to 6 after the last write", "%", 100*first).atMost(100*(idle+idleMargin),
 			"The manager still works a second after its last write."),
 		newFigure(quietAfter, "CPU, idle", "%", 100*idle),
-		newFigure(quietAfter, "writes in the minute after the last", "writes", float64(after.minus(before).writes())).never(
+		newFigure(quietAfter, "writes in the minute after the last", "writes", float64(after.minus(f.requested).writes())).never(
 			"Something is written although nothing has changed."),
 	)
 	return nil

@@ -140,3 +140,13 @@ func (r requests) reads() int {
 	}
 	return max(0, r[dispatched]-others)
 }
+
+// since returns what was requested between the two.
+func (r requests) since(then requests) (requests, error) {
+	made := r.minus(then)
+	if made[dispatched] < made.writes() {
+		return nil, fmt.Errorf("of %d writes the API server counts %d under flow schema %s: its configuration is another one",
+			made.writes(), made[dispatched], managersRequests)
+	}
+	return made, nil
+}

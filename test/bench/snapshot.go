@@ -132,15 +132,6 @@ func difference(before, after snapshot) []change {
 	return changes
 }
 
-// reversed are the changes that take them back.
-func reversed(changes []change) []change {
-	back := slices.Clone(changes)
-	for i := range back {
-		back[i].before, back[i].after = back[i].after, back[i].before
-	}
-	return back
-}
-
 func union(a, b snapshot) map[written]struct{} {
 	keys := map[written]struct{}{}
 	for key := range a {
