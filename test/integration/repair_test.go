@@ -277,7 +277,7 @@ var _ = Describe("An ApplicationAccess", func() {
 		_, err := plane.Kubectl(ctx, "-n", o.name, "delete", "applicationaccess", "red", "--cascade=orphan", garbageCollected)
 		Expect(err).NotTo(HaveOccurred())
 		eventually(ctx, o.absent("ConfigMap", applicationMap("red")))
-		emptiedAndRemoved(ctx, seen, func(cm *corev1.ConfigMap) (bool, error) {
+		emptiedAndRemoved(seen, func(cm *corev1.ConfigMap) (bool, error) {
 			d, err := documentOf(cm)
 			return d != nil && len(d.Users) == 0, err
 		})
@@ -285,7 +285,7 @@ var _ = Describe("An ApplicationAccess", func() {
 })
 
 // emptiedAndRemoved holds that the document was written empty once, stayed so for the grace period, and was removed.
-func emptiedAndRemoved(ctx context.Context, seen func() []mapEvent, empty func(*corev1.ConfigMap) (bool, error)) {
+func emptiedAndRemoved(seen func() []mapEvent, empty func(*corev1.ConfigMap) (bool, error)) {
 	GinkgoHelper()
 	events := seen()
 	Expect(events).NotTo(BeEmpty())
