@@ -1,7 +1,9 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -41,7 +43,7 @@ type ManagerOptions struct {
 	// Kubeconfig is the manager's in place of one that ManagerKubeconfig makes: with something between it and the API
 	// server.
 	Kubeconfig string
-	// Race has it built with the race detector, where CanRace says that it can be. What that finds is in the log.
+	// Race has it built with the race detector, where CanRace says that it can be. What that finds, Kill and Stop return.
 	Race bool
 	// LogFile is appended to. Empty means manager.log in the cluster's directory.
 	LogFile string
@@ -52,6 +54,7 @@ type ManagerOptions struct {
 // Manager is a running manager.
 type Manager struct {
 	process        *process
+	race           bool
 	healthURL      string
 	metricsURL     string
 	webhookAddress string
@@ -125,6 +128,7 @@ func (c *Cluster) StartManager(ctx context.Context, options ManagerOptions) (*Ma
 	cmd.Env = append(os.Environ(), options.Env...)
 	m := &Manager{
 		healthURL: "http://" + health, metricsURL: "http://" + metrics + "/metrics", webhookAddress: webhooks,
+		race: options.Race,
 	}
 	if m.process, err = startProcess(cmd, log, options.Detached); err != nil {
 		return nil, err
@@ -162,10 +166,25 @@ func isOK(ctx context.Context, client *http.Client, url string) bool {
 func (m *Manager) ReadyAfter() time.Duration { return m.readyAfter }
 
 // Kill ends the manager as a crash would, and returns when it is gone.
-func (m *Manager) Kill() error { return m.process.kill() }
+func (m *Manager) Kill() error { return errors.Join(m.process.kill(), m.races()) }
 
 // Stop ends the manager as a roll-out would, and returns when it is gone.
-func (m *Manager) Stop() error { return m.process.terminate() }
+func (m *Manager) Stop() error { return errors.Join(m.process.terminate(), m.races()) }
+
+// races returns what the race detector has said in the log.
+func (m *Manager) races() error {
+	if !m.race {
+		return nil
+	}
+	log, err := os.ReadFile(m.process.log)
+	if err != nil {
+		return fmt.Errorf("look for data races: %w", err)
+	}
+	if _, said, found := bytes.Cut(log, []byte("WARNING: DATA RACE")); found {
+		return fmt.Errorf("a data race in the manager, by %s:%s", m.process.log, said[:min(len(said), tailBytes)])
+	}
+	return nil
+}
 
 // Signal hands the manager's process to a test that freezes it.
 func (m *Manager) Signal(signal os.Signal) error { return m.process.cmd.Process.Signal(signal) }

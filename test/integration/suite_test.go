@@ -101,7 +101,10 @@ func startManager(ctx context.Context, args ...string) {
 }
 
 func managerOptions(args ...string) cluster.ManagerOptions {
-	return cluster.ManagerOptions{Args: append([]string{"--document-grace=" + grace.String()}, args...)}
+	return cluster.ManagerOptions{
+		Race: cluster.CanRace(),
+		Args: append([]string{"--document-grace=" + grace.String()}, args...),
+	}
 }
 
 // replaceManager runs another manager until the spec, or the container, is over.

@@ -97,7 +97,9 @@ var flags = []string{"--notice-window=300ms", "--notice-timeout=2s", "--notice-m
 func startManager(ctx context.Context, args ...string) {
 	GinkgoHelper()
 	var err error
-	manager, err = plane.StartManager(ctx, cluster.ManagerOptions{Args: append(append([]string{}, flags...), args...)})
+	manager, err = plane.StartManager(ctx, cluster.ManagerOptions{
+		Race: cluster.CanRace(), Args: append(append([]string{}, flags...), args...),
+	})
 	Expect(err).NotTo(HaveOccurred())
 }
 
