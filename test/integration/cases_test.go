@@ -13,7 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -35,7 +34,7 @@ var _ = Describe("The cases", Ordered, func() {
 	const soon = "--document-grace=100ms"
 
 	BeforeAll(func(ctx SpecContext) {
-		eventually(ctx, noOrganizations) // a grant in all organizations would find those of other specs
+		eventually(ctx, noTerminatingNamespaces) // a grant in all organizations would find those of other specs
 		for _, name := range caseNamespaces {
 			createNamespace(ctx, name, nil)
 		}
@@ -72,20 +71,6 @@ var _ = Describe("The cases", Ordered, func() {
 		})
 	}
 })
-
-// noOrganizations checks that the namespaces of other specs are gone.
-func noOrganizations(ctx context.Context) error {
-	var list corev1.NamespaceList
-	if err := kube.List(ctx, &list); err != nil {
-		return err
-	}
-	for i := range list.Items {
-		if strings.HasPrefix(list.Items[i].Name, "org-") {
-			return fmt.Errorf("namespace %s is still there: %+v", list.Items[i].Name, list.Items[i].Status.Conditions)
-		}
-	}
-	return nil
-}
 
 // versionsOf says which version of which object is there, to see that nothing is written.
 func versionsOf(ctx context.Context, namespaces ...string) map[string]string {
