@@ -3,42 +3,52 @@ package controller
 import (
 	"sync"
 
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // echoes are the statuses that have been written and that the watch has yet to show. When it does, there is nothing to
 // look at: half of all statuses would be computed only to find them as they should be. The zero value is ready.
+//
+// Whoever computes a status drops its echo first: what should be there may have become what the watch still shows, and
+// then what was written in between has to be looked at when it is seen.
 type echoes struct {
 	mu      sync.Mutex
-	digests map[types.UID]string
+	digests map[Output]string
 }
 
 // expect notes that a status of that digest is about to be written.
-func (e *echoes) expect(o client.Object, digest string) {
+func (e *echoes) expect(status Output, digest string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.digests == nil {
-		e.digests = map[types.UID]string{}
+		e.digests = map[Output]string{}
 	}
-	e.digests[o.GetUID()] = digest
+	e.digests[status] = digest
 }
 
-// drop expects nothing more of the object.
-func (e *echoes) drop(o client.Object) {
+// drop expects nothing more of the status.
+func (e *echoes) drop(status Output) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(e.digests, o.GetUID())
+	delete(e.digests, status)
 }
 
-// take says, once, whether the object has the status that was written.
-func (e *echoes) take(o client.Object) bool {
+// expects says whether the object has the status that was written.
+func (e *echoes) expects(status Output, o client.Object) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	digest, expected := e.digests[o.GetUID()]
-	if !expected || digest == "" || digest != o.GetAnnotations()[statusDigestKey] {
+	digest := e.digests[status]
+	return digest != "" && digest == o.GetAnnotations()[statusDigestKey]
+}
+
+// take says the same, once.
+func (e *echoes) take(status Output, o client.Object) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	digest := e.digests[status]
+	if digest == "" || digest != o.GetAnnotations()[statusDigestKey] {
 		return false
 	}
-	delete(e.digests, o.GetUID())
+	delete(e.digests, status)
 	return true
 }

@@ -150,22 +150,35 @@ func (f *Feed) rosterHandler() toolscache.ResourceEventHandler {
 	return toolscache.ResourceEventHandlerFuncs{
 		AddFunc: set,
 		UpdateFunc: func(_, object any) {
-			o, kind := object.(client.Object)
-			if !kind || !f.echoes.take(o) {
+			if !f.setWritten(object) {
 				set(object)
-				return
-			}
-			if changed, _ := f.Roster.SetWritten(o); changed {
-				f.signal()
 			}
 		},
 		DeleteFunc: func(object any) {
 			gone := last(object).(client.Object)
-			f.echoes.drop(gone)
+			f.echoes.drop(statusOf(roster.ObjectOf(gone)))
 			_ = f.Roster.Remove(gone)
 			f.signal()
 		},
 	}
+}
+
+// setWritten takes an object in that the watch shows with the status that was written, and says whether that is so. It
+// is asked twice, so that a status that is computed meanwhile, from the object before, is computed again.
+func (f *Feed) setWritten(object any) bool {
+	if _, is := object.(*corev1.Namespace); is {
+		return false
+	}
+	o := object.(client.Object)
+	status := statusOf(roster.ObjectOf(o))
+	if !f.echoes.expects(status, o) {
+		return false
+	}
+	changed, _ := f.Roster.SetWritten(o)
+	if changed {
+		f.signal()
+	}
+	return f.echoes.take(status, o)
 }
 
 func (f *Feed) configMapHandler() toolscache.ResourceEventHandler {

@@ -103,6 +103,7 @@ func (w *statusWrite) differs() (digest string, differs bool) {
 // reconcileStatus writes the status of one object where it differs. While documents that the object changes are on
 // their way it waits, and says so only if that takes long.
 func (r *Reconciler) reconcileStatus(ctx context.Context, o Output) (reconcile.Result, error) {
+	r.Feed.echoes.drop(o)
 	write, wait := r.planStatus(o)
 	if write == nil {
 		return reconcile.Result{RequeueAfter: wait}, nil
@@ -111,10 +112,10 @@ func (r *Reconciler) reconcileStatus(ctx context.Context, o Output) (reconcile.R
 	if !differs {
 		return reconcile.Result{RequeueAfter: wait}, nil
 	}
-	r.Feed.echoes.expect(write.object, digest)
+	r.Feed.echoes.expect(o, digest)
 	err := r.Publisher.Client.Status().Update(ctx, write.object)
 	if err != nil {
-		r.Feed.echoes.drop(write.object)
+		r.Feed.echoes.drop(o)
 	}
 	switch {
 	case apierrors.IsNotFound(err):
