@@ -108,7 +108,7 @@ func (r *Reconciler) writeShards(
 	r.Feed.tracker.wrote(o, r.Feed.Now())
 	written := 0
 	for _, i := range slices.Backward(differing) {
-		wrote, err := r.Publisher.Publish(ctx, &wants[i], data[i])
+		wrote, err := r.publish(ctx, o, &wants[i], data[i])
 		if err != nil {
 			return progress{}, err
 		}
@@ -142,17 +142,32 @@ func (r *Reconciler) endShards(ctx context.Context, o Output, from int) (progres
 		}
 		formats := publish.FormatsIn(seen[shard].Data)
 		empty := publish.EmptyApplication(o.Namespace, o.Name, shard, formats...)
-		failures = append(failures, r.end(ctx, &p, seen[shard], accessv1alpha1.DocumentApplication, empty))
+		failures = append(failures, r.end(ctx, o, &p, seen[shard], empty))
 	}
 	return p, errors.Join(failures...)
 }
 
+// publish writes a ConfigMap of the document where the watch does not show it as wanted.
+func (r *Reconciler) publish(ctx context.Context, o Output, want *publish.Want, data map[string]string) (wrote bool, err error) {
+	ended := r.Feed.unseen.expect(o, want.Key, want.Digest, r.Feed.Now())
+	wrote, err = r.Publisher.Publish(ctx, want, data)
+	ended(wrote, err)
+	return wrote, err
+}
+
 // end takes the next step in ending one ConfigMap. A document that is empty is done, although it is still there.
 func (r *Reconciler) end(
-	ctx context.Context, p *progress, seen *corev1.ConfigMap, kind string, empty map[string]string,
+	ctx context.Context, o Output, p *progress, seen *corev1.ConfigMap, empty map[string]string,
 ) error {
-	p.done = p.done && seen.Annotations[accessv1alpha1.AnnotationDigest] == publish.Digest(empty)
-	wait, err := r.Publisher.End(ctx, seen, kind, empty)
+	digest := publish.Digest(empty)
+	isEmpty := seen.Annotations[accessv1alpha1.AnnotationDigest] == digest
+	p.done = p.done && isEmpty
+	ended := func(bool, error) {}
+	if !isEmpty {
+		ended = r.Feed.unseen.expect(o, client.ObjectKeyFromObject(seen), digest, r.Feed.Now())
+	}
+	wait, err := r.Publisher.End(ctx, seen, string(o.Kind), empty)
+	ended(true, err)
 	if wait > 0 && (p.after == 0 || wait < p.after) {
 		p.after = wait
 	}
@@ -187,7 +202,7 @@ func (r *Reconciler) reconcileUser(ctx context.Context, o Output, touch uint64) 
 	}
 	r.Feed.tracker.expect(o, touch, []publish.Want{want}, holders{})
 	superseded := owner.Materialized != nil && owner.Owner != owner.Materialized
-	wrote, err := r.Publisher.Publish(ctx, &want, data)
+	wrote, err := r.publish(ctx, o, &want, data)
 	stands := err == nil && !wrote && want.Matches(r.Feed.Observed.Get(key))
 	switch {
 	case err != nil:
@@ -247,7 +262,7 @@ func (r *Reconciler) endUser(
 		if o.Kind == OrganizationsDocument {
 			empty = publish.OrganizationsData(user, nil)
 		}
-		err := r.end(ctx, &p, seen, string(o.Kind), empty)
+		err := r.end(ctx, o, &p, seen, empty)
 		return p, err
 	}
 	if owner.Materialized != nil && !owner.Materialize {
@@ -330,6 +345,9 @@ func (r *Reconciler) reconcileDocument(ctx context.Context, o Output) (reconcile
 		return reconcile.Result{RequeueAfter: r.Feed.blocked(o, touch, err)}, nil
 	case err != nil:
 		return reconcile.Result{}, err
+	}
+	if p.done && r.Feed.unseen.any(o, r.Feed.Now()) {
+		return reconcile.Result{RequeueAfter: again}, nil
 	}
 	if p.done {
 		r.Feed.finished(o, touch)

@@ -43,6 +43,7 @@ type Feed struct {
 	effects  effects
 	names    names
 	echoes   echoes
+	unseen   unseen
 	// precedence is that of application documents.
 	precedence precedence
 
@@ -219,6 +220,7 @@ func (f *Feed) seen(cm *corev1.ConfigMap) {
 	if !ours {
 		return
 	}
+	f.unseen.shown(o, cm)
 	wants, touch := f.tracker.expected(o)
 	for i := range wants {
 		if !wants[i].Matches(f.Observed.Get(wants[i].Key)) {
@@ -226,7 +228,7 @@ func (f *Feed) seen(cm *corev1.ConfigMap) {
 			return
 		}
 	}
-	if len(wants) == 0 || len(wants) != f.shardsOf(o) {
+	if len(wants) == 0 || len(wants) != f.shardsOf(o) || f.unseen.any(o, f.Now()) {
 		f.enqueue(o)
 		return
 	}
