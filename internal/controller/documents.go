@@ -162,12 +162,9 @@ func (r *Reconciler) end(
 	digest := publish.Digest(empty)
 	isEmpty := seen.Annotations[accessv1alpha1.AnnotationDigest] == digest
 	p.done = p.done && isEmpty
-	ended := func(bool, error) {}
-	if !isEmpty {
-		ended = r.Feed.unseen.expect(o, client.ObjectKeyFromObject(seen), digest, r.Feed.Now())
-	}
+	ended := r.Feed.unseen.expect(o, client.ObjectKeyFromObject(seen), digest, r.Feed.Now())
 	wait, err := r.Publisher.End(ctx, seen, string(o.Kind), empty)
-	ended(true, err)
+	ended(!isEmpty, err)
 	if wait > 0 && (p.after == 0 || wait < p.after) {
 		p.after = wait
 	}
@@ -345,8 +342,7 @@ func (r *Reconciler) reconcileDocument(ctx context.Context, o Output) (reconcile
 		return reconcile.Result{RequeueAfter: r.Feed.blocked(o, touch, err)}, nil
 	case err != nil:
 		return reconcile.Result{}, err
-	}
-	if p.done && r.Feed.unseen.any(o, r.Feed.Now()) {
+	case p.done && r.Feed.unseen.any(o, r.Feed.Now()):
 		return reconcile.Result{RequeueAfter: again}, nil
 	}
 	if p.done {

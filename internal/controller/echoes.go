@@ -37,18 +37,21 @@ func (e *echoes) drop(status Output) {
 func (e *echoes) expects(status Output, o client.Object) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	digest := e.digests[status]
-	return digest != "" && digest == o.GetAnnotations()[statusDigestKey]
+	return e.is(status, o)
 }
 
 // take says the same, once.
 func (e *echoes) take(status Output, o client.Object) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	digest := e.digests[status]
-	if digest == "" || digest != o.GetAnnotations()[statusDigestKey] {
+	if !e.is(status, o) {
 		return false
 	}
 	delete(e.digests, status)
 	return true
+}
+
+func (e *echoes) is(status Output, o client.Object) bool {
+	digest := e.digests[status]
+	return digest != "" && digest == o.GetAnnotations()[statusDigestKey]
 }

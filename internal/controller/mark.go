@@ -19,11 +19,11 @@ func (f *Feed) mark(changes *roster.Changes, now time.Time) {
 		}
 	}
 	f.markApplications(changes, rules, now)
-	passed, end := moment()
-	defer end()
+	var m moment
+	defer m.end()
 	for i := range changes.Users {
 		if i%yieldEvery == yieldEvery-1 {
-			f.precedence.yield(passed)
+			f.precedence.yield(&m)
 		}
 		c := &changes.Users[i]
 		f.markUser(c, causesOf(c, rules), now)

@@ -30,8 +30,8 @@ func (p *precedence) take() (end func()) {
 	}
 }
 
-// yield waits until no application document is under way, or until the moment given has passed.
-func (p *precedence) yield(passed <-chan struct{}) {
+// yield waits until no application document is under way, or until the moment has passed.
+func (p *precedence) yield(m *moment) {
 	p.mu.Lock()
 	over := p.over
 	if p.count == 0 {
@@ -43,16 +43,30 @@ func (p *precedence) yield(passed <-chan struct{}) {
 	}
 	select {
 	case <-over:
-	case <-passed:
+	case <-m.passed():
 	}
 }
 
 // longestYield is about how long the largest documents take.
 const longestYield = 250 * time.Millisecond
 
-// moment begins one, which is how long anything yields: a document that does not come forward holds nobody up. It must be
-// ended.
-func moment() (passed <-chan struct{}, end func() bool) {
-	c := make(chan struct{})
-	return c, time.AfterFunc(longestYield, func() { close(c) }).Stop //nolint:forbidigo // it only waits
+// moment is how long anything yields: a document that does not come forward holds nobody up. It begins with the first wait,
+// as mostly there is none, and must be ended. The zero value is ready.
+type moment struct {
+	over  chan struct{}
+	timer *time.Timer
+}
+
+func (m *moment) passed() <-chan struct{} {
+	if m.timer == nil {
+		over := make(chan struct{})
+		m.over, m.timer = over, time.AfterFunc(longestYield, func() { close(over) }) //nolint:forbidigo // it only waits
+	}
+	return m.over
+}
+
+func (m *moment) end() {
+	if m.timer != nil {
+		m.timer.Stop()
+	}
 }

@@ -71,9 +71,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, o Output) (reconcile.Result,
 	if o.Kind == ApplicationDocument {
 		defer r.Feed.precedence.take()()
 	} else {
-		passed, end := moment()
-		r.Feed.precedence.yield(passed)
-		end()
+		var m moment
+		r.Feed.precedence.yield(&m)
+		m.end()
 	}
 	if o.isDocument() {
 		return r.reconcileDocument(ctx, o)

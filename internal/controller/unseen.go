@@ -66,17 +66,18 @@ func refused(err error) bool {
 func (u *unseen) shown(o Output, cm *corev1.ConfigMap) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	last := -1
-	for i, w := range u.writes[o] {
-		if w.key.Name == cm.Name && w.digest == cm.Annotations[accessv1alpha1.AnnotationDigest] {
-			last = i
-			break
-		}
+	digest := cm.Annotations[accessv1alpha1.AnnotationDigest]
+	is := func(w *write) bool { return w.key.Name == cm.Name && w.digest == digest }
+	if !slices.ContainsFunc(u.writes[o], is) {
+		return
 	}
-	i := -1
+	before := true
 	u.keep(o, func(w *write) bool {
-		i++
-		return i > last || w.key.Name != cm.Name
+		if w.key.Name != cm.Name || !before {
+			return true
+		}
+		before = !is(w)
+		return false
 	})
 }
 

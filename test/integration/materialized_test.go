@@ -93,7 +93,7 @@ var _ = Describe("A materialized UserAccess", func() {
 		o.waitReady(ctx, "accessgroup", "team")
 		now(ctx, o.holds(ana, "red", "NoAccess"))
 		eventually(ctx, all(o.accounts(), o.absent("ConfigMap", userMap(ana))))
-		emptiedAndRemoved(seen, grantsNothing)
+		emptiedAndRemoved(seen(), grantsNothing)
 	})
 
 	It("comes back while it is on its way out, if there is a reason again", func(ctx SpecContext) {
@@ -241,7 +241,7 @@ var _ = Describe("The organizations document", func() {
 		seen := watchMap(ctx, system, organizationsMap(olga))
 		second.remove(ctx, "AccessGroup", "team")
 		eventually(ctx, all(system.absent("ConfigMap", organizationsMap(olga)), system.absent("UserAccess", userName(olga))))
-		emptiedAndRemoved(seen, func(cm *corev1.ConfigMap) (bool, error) {
+		emptiedAndRemoved(seen(), func(cm *corev1.ConfigMap) (bool, error) {
 			d, err := parseDocument[document.Organizations](cm, document.OrganizationsKey)
 			return d != nil && len(d.Organizations) == 0, err
 		})
@@ -278,7 +278,7 @@ var _ = Describe("userConfigMaps", func() {
 		seen := watchMap(ctx, o, userMap(ana))
 		o.apply(ctx, "AccessPolicy", "default", "{userConfigMaps: Disabled}")
 		eventually(ctx, o.absent("ConfigMap", userMap(ana)))
-		emptiedAndRemoved(seen, grantsNothing)
+		emptiedAndRemoved(seen(), grantsNothing)
 		o.waitReady(ctx, "accesspolicy", "default")
 		o.waitReady(ctx, "accessgroup", "team")
 

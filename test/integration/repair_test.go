@@ -11,7 +11,6 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/usher-dev/usher/api/document"
@@ -277,7 +276,7 @@ var _ = Describe("An ApplicationAccess", func() {
 		_, err := plane.Kubectl(ctx, "-n", o.name, "delete", "applicationaccess", "red", "--cascade=orphan", garbageCollected)
 		Expect(err).NotTo(HaveOccurred())
 		eventually(ctx, o.absent("ConfigMap", applicationMap("red")))
-		emptiedAndRemoved(seen, func(cm *corev1.ConfigMap) (bool, error) {
+		emptiedAndRemoved(seen(), func(cm *corev1.ConfigMap) (bool, error) {
 			d, err := documentOf(cm)
 			return d != nil && len(d.Users) == 0, err
 		})
@@ -285,11 +284,8 @@ var _ = Describe("An ApplicationAccess", func() {
 })
 
 // emptiedAndRemoved holds that the document was written empty once, stayed so for the grace period, and was removed.
-func emptiedAndRemoved(seen func() []mapEvent, empty func(*corev1.ConfigMap) (bool, error)) {
+func emptiedAndRemoved(events []mapEvent, empty func(*corev1.ConfigMap) (bool, error)) {
 	GinkgoHelper()
-	events := seen()
-	Expect(events).NotTo(BeEmpty())
-	Expect(events[len(events)-1].kind).To(Equal(watch.Deleted))
 	var emptied time.Time
 	for _, event := range events {
 		is, err := empty(event.configMap)
@@ -303,6 +299,7 @@ func emptiedAndRemoved(seen func() []mapEvent, empty func(*corev1.ConfigMap) (bo
 	}
 	Expect(emptied).NotTo(BeZero(), "it was never empty")
 	last := events[len(events)-1]
+	Expect(last.kind).To(BeEquivalentTo("DELETED"))
 	Expect(last.at).To(BeTemporally(">=", emptied.Add(grace-100*time.Millisecond)), "the grace period was not over")
 }
 

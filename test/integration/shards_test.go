@@ -266,7 +266,7 @@ var _ = Describe("The formats of an application", func() {
 		_, err := plane.Kubectl(ctx, "-n", o.name, "delete", "applicationaccess", "red", "--cascade=orphan", garbageCollected)
 		Expect(err).NotTo(HaveOccurred())
 		eventually(ctx, o.absent("ConfigMap", applicationMap("red")))
-		emptiedAndRemoved(seen, func(cm *corev1.ConfigMap) (bool, error) {
+		emptiedAndRemoved(seen(), func(cm *corev1.ConfigMap) (bool, error) {
 			Expect(slices.Sorted(maps.Keys(cm.Data))).To(Equal([]string{"access.csv", "access.json", "data.json", "policy.csv", "roles.csv"}))
 			// OPA's sidecar takes no notice of what does not carry it, and would go on with what it read.
 			Expect(cm.Labels).To(HaveKeyWithValue(opaLabel, "opa"))
