@@ -67,11 +67,14 @@ func ParseName(name string) (kind, subject string, shard int) {
 // its length, so that no two different data have the same.
 func Digest(data map[string]string) string {
 	hash := sha256.New()
-	var length [8]byte
+	var chunk [512]byte // a copy of the whole would be garbage as large as the data
 	write := func(s string) {
-		binary.BigEndian.PutUint64(length[:], uint64(len(s)))
-		hash.Write(length[:])
-		hash.Write([]byte(s))
+		hash.Write(binary.BigEndian.AppendUint64(chunk[:0], uint64(len(s))))
+		for len(s) > 0 {
+			n := copy(chunk[:], s)
+			hash.Write(chunk[:n])
+			s = s[n:]
+		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(data)) {
 		write(key)

@@ -1,7 +1,6 @@
 package publish
 
 import (
-	"bytes"
 	"encoding/json"
 	"hash/fnv"
 	"slices"
@@ -225,19 +224,19 @@ type Entry struct {
 	Access      *resolve.Access
 }
 
-// Entries lists what a user document says of the applications named in the organization: one in which the user's role
+// Entries lists what a user document says of the applications named in the organization, which are sorted: one in which the user's role
 // and the default role are both NoAccess is left out.
 func Entries(d *resolve.Decision, applications []string) []Entry {
 	var entries []Entry
-	for _, name := range applications {
-		if access := d.Application(name); access.GivesAccess() || d.Default.GivesAccess() {
+	for name, access := range d.Each(applications) {
+		if access.GivesAccess() || d.Default.GivesAccess() {
 			entries = append(entries, Entry{name, access})
 		}
 	}
 	return entries
 }
 
-// User makes the user document. The applications are those named in the organization.
+// User makes the user document. The applications are those named in the organization, sorted.
 func User(o *resolve.Organization, user string, d *resolve.Decision, applications []string) document.User {
 	made := EmptyUser(o.Rules().Organization, user)
 	made.DefaultRole, made.OrganizationRole = d.Default.Role, d.OrganizationRole.Role
@@ -245,7 +244,9 @@ func User(o *resolve.Organization, user string, d *resolve.Decision, application
 	if d.Default.GivesAccess() {
 		made.DefaultFilters = filters(d.Default.Filters)
 	}
-	for _, e := range Entries(d, applications) {
+	entries := Entries(d, applications)
+	made.Applications = make(map[string]document.UserApplication, len(entries))
+	for _, e := range entries {
 		if !e.Access.GivesAccess() {
 			made.Applications[e.Application] = document.UserApplication{Role: document.NoAccess}
 			continue
@@ -324,12 +325,12 @@ func plain(s string) bool {
 // canonical gives one line of JSON without escapes but the necessary ones. Types of package document have their fields
 // in the order of their keys, and maps are encoded in it.
 func canonical(v any) string {
-	var buffer bytes.Buffer
-	encoder := json.NewEncoder(&buffer)
+	var text strings.Builder
+	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(v); err != nil {
 		// Documents consist of strings, numbers and instants of four-digit years: they always encode.
 		panic("publish: " + strconv.Quote(err.Error()))
 	}
-	return strings.TrimSuffix(buffer.String(), "\n")
+	return strings.TrimSuffix(text.String(), "\n")
 }

@@ -1,6 +1,7 @@
 package resolve
 
 import (
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -122,6 +123,25 @@ func (d *Decision) Application(name string) *Access {
 		return &d.Applications[i].Access
 	}
 	return &d.Default
+}
+
+// Each yields the user's access to each of the applications, which are sorted. It walks both lists once.
+func (d *Decision) Each(applications []string) iter.Seq2[string, *Access] {
+	return func(yield func(string, *Access) bool) {
+		said := d.Applications
+		for _, name := range applications {
+			for len(said) > 0 && said[0].Application < name {
+				said = said[1:]
+			}
+			access := &d.Default
+			if len(said) > 0 && said[0].Application == name {
+				access = &said[0].Access
+			}
+			if !yield(name, access) {
+				return
+			}
+		}
+	}
 }
 
 // Equal says whether the two accesses are the same to a reader and for the same reason.

@@ -124,6 +124,25 @@ func outcomes(d *resolve.Decision) map[string]resolve.Outcome {
 	return all
 }
 
+func TestEachIsWhatApplicationSays(t *testing.T) {
+	eachWorld(t, 11, func(t *testing.T, w world, now time.Time) {
+		d := w.engine(now)
+		all := slices.Sorted(slices.Values(append(slices.Clone(applications), unnamed)))
+		for from := range all { // also where the decision says more than is asked for
+			var got []string
+			for name, access := range d.Each(all[from:]) {
+				got = append(got, name)
+				if want := d.Application(name); access != want {
+					t.Errorf("%q: %+v instead of %+v", name, access, want)
+				}
+			}
+			if !slices.Equal(got, all[from:]) {
+				t.Errorf("%q instead of %q", got, all[from:])
+			}
+		}
+	})
+}
+
 // TestOneMoreGrant adds a grant of a group to a scope that has some already. (The first grant of a scope raises the
 // role from NoAccess under either strategy.)
 func TestOneMoreGrant(t *testing.T) {
