@@ -102,9 +102,12 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 	if err != nil {
 		return err
 	}
-	// The API server's own priority and fairness is the limit; one of ours would only delay a revocation.
 	config = rest.CopyConfig(config)
+	// The API server's own priority and fairness is the limit; one of ours would only delay a revocation.
 	config.QPS = -1
+	// The API server would compress the watches for this client alone, every event by itself. Between the two there is a
+	// network of the cluster's, which has more to spare than either has processors.
+	config.DisableCompression = true
 	config.UserAgent = "usher/" + Version
 	if err := checkKinds(ctx, config); err != nil {
 		return err

@@ -99,13 +99,14 @@ func (l *lab) connect(ctx context.Context) error {
 	return nil
 }
 
-// unlimited is a configuration without a limit on the client's side, as the manager's.
+// unlimited is a configuration without a limit on the client's side and without compression, as the manager's.
 func unlimited(kubeconfig string) (*rest.Config, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
 		return nil, fmt.Errorf("read the manager's kubeconfig: %w", err)
 	}
 	config.QPS = -1
+	config.DisableCompression = true
 	return config, nil
 }
 
