@@ -14,6 +14,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
+	uberzap "go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -56,7 +57,7 @@ func NewCommand() *cobra.Command {
 			if err := options.Validate(); err != nil {
 				return err
 			}
-			ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
+			ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging), zap.RawZapOpts(uberzap.WrapCore(lazily))))
 			if os.Getenv("GOGC") == "" {
 				debug.SetGCPercent(gcPercent)
 			}
@@ -82,6 +83,17 @@ func NewCommand() *cobra.Command {
 // memory is the roster and the cache, which stay: half as much again is room enough, at some processor time. GOGC in the
 // environment says otherwise.
 const gcPercent = 50
+
+// lazily has a log encode the values that all its lines carry when it writes the first one: for most objects that are
+// reconciled it writes none.
+func lazily(core zapcore.Core) zapcore.Core { return lazyCore{core} }
+
+type lazyCore struct{ zapcore.Core }
+
+// With returns a log whose lines carry the fields too.
+func (c lazyCore) With(fields []zapcore.Field) zapcore.Core {
+	return lazyCore{zapcore.NewLazyWith(c.Core, fields)}
+}
 
 // unsampled is a log that keeps every line: the usual one drops all but a hundred alike in a second.
 func unsampled(options zap.Options) logr.Logger {
