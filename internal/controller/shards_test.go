@@ -75,22 +75,25 @@ func TestNobodyIsMissingWhileShardsChange(t *testing.T) {
 	}
 }
 
+// declareTeam declares application red, and a group that gives ana the role in it.
+func declareTeam(t *testing.T, feed *Feed, role accessv1alpha1.RoleName, generation int64) {
+	t.Helper()
+	application := &accessv1alpha1.ApplicationAccess{ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: "red"}}
+	group := &accessv1alpha1.AccessGroup{ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: "team", Generation: generation}}
+	group.Spec.Members = []accessv1alpha1.Member{{User: "ana@acme.example"}}
+	group.Spec.ApplicationAccess = []accessv1alpha1.ApplicationGrant{{Application: "red", Role: role}}
+	for _, o := range []client.Object{application, group} {
+		if err := feed.Roster.Set(o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	feed.Roster.Settle(feed.Now())
+}
+
 // TestADocumentIsRenderedWhenItWasTouched changes what a document is made of without touching it, and then touches it.
 func TestADocumentIsRenderedWhenItWasTouched(t *testing.T) {
 	w := newShardWorld(t, rand.New(rand.NewPCG(1, 1)))
 	feed := w.reconciler.Feed
-	set := func(role string, generation int64) {
-		meta := metav1.ObjectMeta{Namespace: "acme", Name: "red"}
-		group := &accessv1alpha1.AccessGroup{ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: "team", Generation: generation}}
-		group.Spec.Members = []accessv1alpha1.Member{{User: "ana@acme.example"}}
-		group.Spec.ApplicationAccess = []accessv1alpha1.ApplicationGrant{{Application: "red", Role: accessv1alpha1.RoleName(role)}}
-		for _, o := range []client.Object{&accessv1alpha1.ApplicationAccess{ObjectMeta: meta}, group} {
-			if err := feed.Roster.Set(o); err != nil {
-				t.Fatal(err)
-			}
-		}
-		feed.Roster.Settle(w.now)
-	}
 	reconcile := func() progress {
 		w.now = w.now.Add(time.Second)
 		p, err := w.reconciler.reconcileApplication(t.Context(), w.output, feed.tracker.begin(w.output))
@@ -106,7 +109,7 @@ func TestADocumentIsRenderedWhenItWasTouched(t *testing.T) {
 		}
 	}
 
-	set("Viewer", 1)
+	declareTeam(t, feed, "Viewer", 1)
 	feed.tracker.touch(w.output, nil, false, w.now)
 	if p := reconcile(); p.done {
 		t.Error("a document that was just written is done before it was looked at again")
@@ -116,7 +119,7 @@ func TestADocumentIsRenderedWhenItWasTouched(t *testing.T) {
 		t.Error("a document that stands is not done")
 	}
 
-	set("Editor", 2)
+	declareTeam(t, feed, "Editor", 2)
 	if p := reconcile(); !p.done {
 		t.Error("a document that was not touched is not done")
 	}

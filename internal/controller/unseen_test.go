@@ -98,19 +98,10 @@ func TestADocumentThatChangedBackIsFinishedWhenTheWatchShowsThat(t *testing.T) {
 	red := Output{ApplicationDocument, "acme", "red"}
 
 	// gives has the document touched and reconciled, and says whether it is finished.
-	gives := func(role string, generation int64) bool {
+	gives := func(role accessv1alpha1.RoleName, generation int64) bool {
 		t.Helper()
 		now = now.Add(longestUnseen / 4)
-		group := &accessv1alpha1.AccessGroup{ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: "team", Generation: generation}}
-		group.Spec.Members = []accessv1alpha1.Member{{User: "ana@acme.example"}}
-		group.Spec.ApplicationAccess = []accessv1alpha1.ApplicationGrant{{Application: "red", Role: accessv1alpha1.RoleName(role)}}
-		application := &accessv1alpha1.ApplicationAccess{ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: "red"}}
-		for _, o := range []client.Object{application, group} {
-			if err := feed.Roster.Set(o); err != nil {
-				t.Fatal(err)
-			}
-		}
-		feed.Roster.Settle(now)
+		declareTeam(t, feed, role, generation)
 		feed.tracker.touch(red, nil, false, now)
 		if _, err := r.reconcileDocument(t.Context(), red); err != nil {
 			t.Fatal(err)
