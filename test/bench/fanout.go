@@ -56,6 +56,9 @@ func (f *aFanOut) run(ctx context.Context, l *lab, before snapshot, role string)
 	if err != nil {
 		return nil, err
 	}
+	if err := l.calm(ctx); err != nil {
+		return nil, err
+	}
 	idle, err := cpuTime(l.manager.PID())
 	if err != nil {
 		return nil, err

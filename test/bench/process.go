@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -135,6 +136,56 @@ func (l *lab) rest(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// longestCalm bounds the wait for a machine that may have something else to do.
+const longestCalm = 20 * time.Second
+
+// calm waits until the machine does next to nothing: who has just read everything has left much to collect, in the API
+// server too, and that is not to be measured with what comes next.
+func (l *lab) calm(ctx context.Context) error {
+	runtime.GC()
+	waiting, cancel := context.WithTimeout(ctx, longestCalm)
+	defer cancel()
+	for {
+		idle, all, err := processorTime()
+		if err != nil {
+			return err
+		}
+		if pause(waiting, 500*time.Millisecond) != nil {
+			return ctx.Err()
+		}
+		idleAfter, allAfter, err := processorTime()
+		if err != nil {
+			return err
+		}
+		if idleAfter-idle >= (allAfter-all)*9/10 {
+			return nil
+		}
+	}
+}
+
+// processorTime is how long all processors together have been idle, and how long they have been there, in ticks.
+func processorTime() (idle, all int, err error) {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, 0, err
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	fields := strings.Fields(line) // cpu user nice system idle iowait irq softirq steal ...
+	if len(fields) < 9 {
+		return 0, 0, fmt.Errorf("/proc/stat begins with %q", line)
+	}
+	for i, field := range fields[1:9] {
+		ticks, err := strconv.Atoi(field)
+		if err != nil {
+			return 0, 0, fmt.Errorf("/proc/stat begins with %q: %w", line, err)
+		}
+		if all += ticks; i == 3 || i == 4 {
+			idle += ticks
+		}
+	}
+	return idle, all, nil
 }
 
 // loadAverage is how much the machine had to do in the last minute, or -1.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"time"
 )
 
@@ -41,7 +40,9 @@ func (l *lab) revoke(ctx context.Context, v wave) (*aRevocation, error) {
 		if err != nil {
 			return nil, err
 		}
-		runtime.GC() // what it takes to look at everything is not collected while a document is on its way
+		if err := l.calm(ctx); err != nil {
+			return nil, err
+		}
 		began := time.Now()
 		at, err := l.deleteGroup(ctx, v.group)
 		if err != nil {
