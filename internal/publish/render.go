@@ -224,8 +224,8 @@ type Entry struct {
 	Access      *resolve.Access
 }
 
-// Entries lists what a user document says of the applications named in the organization, which are sorted: one in which the user's role
-// and the default role are both NoAccess is left out.
+// Entries lists what a user document says of the applications named in the organization, which are sorted: one in which
+// the user's role and the default role are both NoAccess is left out.
 func Entries(d *resolve.Decision, applications []string) []Entry {
 	var entries []Entry
 	for name, access := range d.Each(applications) {
