@@ -169,17 +169,21 @@ func (l *lab) calm(ctx context.Context) error {
 func processorTime() (idle, all int, err error) {
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, fmt.Errorf("read what the machine does: %w", err)
 	}
-	line, _, _ := strings.Cut(string(text), "\n")
+	return parseProcessorTime(string(text))
+}
+
+func parseProcessorTime(stat string) (idle, all int, err error) {
+	line, _, _ := strings.Cut(stat, "\n")
 	fields := strings.Fields(line) // cpu user nice system idle iowait irq softirq steal ...
 	if len(fields) < 9 {
-		return 0, 0, fmt.Errorf("/proc/stat begins with %q", line)
+		return 0, 0, fmt.Errorf("no times of the processors in %q", line)
 	}
 	for i, field := range fields[1:9] {
 		ticks, err := strconv.Atoi(field)
 		if err != nil {
-			return 0, 0, fmt.Errorf("/proc/stat begins with %q: %w", line, err)
+			return 0, 0, fmt.Errorf("no times of the processors in %q: %w", line, err)
 		}
 		if all += ticks; i == 3 || i == 4 {
 			idle += ticks

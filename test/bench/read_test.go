@@ -68,6 +68,19 @@ func TestCPUTime(t *testing.T) {
 	}
 }
 
+func TestProcessorTime(t *testing.T) {
+	stat := "cpu  10 1 5 100 20 2 3 4 50 0\ncpu0 5 0 2 50 10 1 1 2 25 0\n"
+	idle, all, err := parseProcessorTime(stat)
+	if err != nil || idle != 120 || all != 145 {
+		t.Errorf("got %d of %d, %v, want 120 of 145", idle, all, err)
+	}
+	for _, broken := range []string{"", "cpu  10 1 5", strings.Replace(stat, "100", "much", 1)} {
+		if idle, all, err := parseProcessorTime(broken); err == nil {
+			t.Errorf("%q: got %d of %d", broken, idle, all)
+		}
+	}
+}
+
 func TestPeakMemory(t *testing.T) {
 	got, err := parsePeakMemory("Name:\tusher\nVmPeak:\t  9999 kB\nVmHWM:\t  262144 kB\nVmRSS:\t  1024 kB\n")
 	if err != nil || got != 256 {

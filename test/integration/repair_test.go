@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/usher-dev/usher/api/document"
@@ -299,7 +300,7 @@ func emptiedAndRemoved(events []mapEvent, empty func(*corev1.ConfigMap) (bool, e
 	}
 	Expect(emptied).NotTo(BeZero(), "it was never empty")
 	last := events[len(events)-1]
-	Expect(last.kind).To(BeEquivalentTo("DELETED"))
+	Expect(last.kind).To(Equal(watch.Deleted))
 	Expect(last.at).To(BeTemporally(">=", emptied.Add(grace-100*time.Millisecond)), "the grace period was not over")
 }
 
