@@ -24,6 +24,15 @@ const (
 	// end. It stands on the AccessPolicy.
 	ConditionAdministratorExpires = "AdministratorExpires"
 
+	// ConditionFiltersTooLarge is present, and true, only while the row-level filters of a user in one organization are
+	// larger together than docs/rules.md R7 allows, so that the user sees no row of some applications. It stands on the
+	// user's UserAccess and on every AccessGroup that contributes filters.
+	ConditionFiltersTooLarge = "FiltersTooLarge"
+
+	// ConditionTooManyWindows is present, and true, only while more windows bear on an entry than notAfter looks at
+	// exactly. It stands on the user's UserAccess.
+	ConditionTooManyWindows = "TooManyWindows"
+
 	// ConditionNoticesFailing is present, and true, only while members of the group cannot be told of their access. It
 	// stands on the AccessGroup.
 	ConditionNoticesFailing = "NoticesFailing"
@@ -43,6 +52,14 @@ const (
 	// ReasonPublishFailed says that a document of this object could not be written for a reason of its own, such as a
 	// quota or a namespace that is being deleted.
 	ReasonPublishFailed = "PublishFailed"
+
+	// ReasonLossNotPublished says that a published document still gives more than it should on account of this object,
+	// because it cannot be written.
+	ReasonLossNotPublished = "LossNotPublished"
+
+	// ReasonDocumentTooLarge says that users are left out of an application document because their entries do not fit
+	// into its shards.
+	ReasonDocumentTooLarge = "DocumentTooLarge"
 )
 
 // Reasons of ConditionStalled, and of ConditionReady while stalled.
@@ -81,6 +98,9 @@ const (
 
 	// ReasonEveryHolderExpires says that no holder of the top organization role stays. Of ConditionAdministratorExpires.
 	ReasonEveryHolderExpires = "EveryHolderExpires"
+
+	// ReasonOverLimit says that a limit of the rules is exceeded. Of ConditionFiltersTooLarge and ConditionTooManyWindows.
+	ReasonOverLimit = "OverLimit"
 
 	// ReasonChannelFailing says that a channel of the group delivers nothing. Of ConditionNoticesFailing.
 	ReasonChannelFailing = "ChannelFailing"
