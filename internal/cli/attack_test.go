@@ -149,6 +149,17 @@ func TestAttackMillionsOfDocuments(t *testing.T) {
 	})
 }
 
+func TestAttackMillionsOfValues(t *testing.T) {
+	for name, text := range map[string]string{
+		"flow":  "a: [" + strings.Repeat("[],", 1_000_001) + "]",
+		"block": "a:\n" + strings.Repeat(strings.Repeat("- ", 1000)+"a\n", 2001),
+	} {
+		t.Run(name, func(t *testing.T) {
+			refuses(t, call{args: []string{"lint", "-f", "-"}, stdin: text}, "", "the YAML document has more than 2000000 values")
+		})
+	}
+}
+
 func TestAttackDeepNesting(t *testing.T) {
 	const deep = 20_000
 	for name, text := range map[string]string{

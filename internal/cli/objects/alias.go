@@ -12,9 +12,30 @@ const (
 	// mostRepeated is how much the aliases of one document may repeat. It is more than an object may have that the API
 	// server stores.
 	mostRepeated = 2 << 20
+	// mostNodes is how many values one YAML document may have. Each takes some 400 bytes of memory, and two in the text.
+	mostNodes = 2_000_000
 	// nodeSize is what a node counts beside its text.
 	nodeSize = 16
 )
+
+// checkNodes counts what may begin a value, without parsing the document.
+func (d *document) checkNodes() error {
+	count := 0
+	for i, c := range d.text {
+		switch c {
+		case '[', '{', ',':
+			count++
+		case '-', ':', '?':
+			if i+1 == len(d.text) || d.text[i+1] <= ' ' {
+				count++
+			}
+		}
+	}
+	if count > mostNodes {
+		return fmt.Errorf("the YAML document has more than %d values; write it as JSON, or as several documents", mostNodes)
+	}
+	return nil
+}
 
 // repeatedByAliases returns how many bytes the aliases of the document repeat, without writing them out: a few hundred
 // bytes can stand for gigabytes. More than mostRepeated is an error.

@@ -140,10 +140,14 @@ func (f *found) add(d *document, path string, encoded []byte, into client.Object
 	})
 }
 
-// json returns the document as JSON. Keys that are given twice are an error, and so are aliases that repeat much.
+// json returns the document as JSON. Keys that are given twice are an error, and so are more values, or aliases that repeat
+// more, than a document of access needs.
 func (d *document) json(in *input.Reader) ([]byte, error) {
 	if text := bytes.TrimSpace(d.text); len(text) > 0 && text[0] == '{' && json.Valid(text) {
 		return text, nil
+	}
+	if err := d.checkNodes(); err != nil {
+		return nil, err
 	}
 	repeated, err := d.repeatedByAliases()
 	if err != nil {

@@ -66,6 +66,9 @@ func (b *boundedDisk) ReadFile(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	for _, d := range documents {
+		if err := d.checkNodes(); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
 		repeated, err := d.repeatedByAliases()
 		if d.err != nil {
 			continue // it is no YAML, which is for kustomize to say
