@@ -33,12 +33,36 @@ func newScheme() *runtime.Scheme {
 
 // header is what tells of which kind an object is.
 type header struct {
-	APIVersion string            `json:"apiVersion"`
-	Kind       string            `json:"kind"`
-	Items      []json.RawMessage `json:"items"`
+	APIVersion string   `json:"apiVersion"`
+	Kind       string   `json:"kind"`
+	Items      itemList `json:"items"`
 	Metadata   struct {
 		Name string `json:"name"`
 	} `json:"metadata"`
+}
+
+// itemList is a list of objects that are yet to be decoded. It has no more items than it takes to see that there are too
+// many.
+type itemList []json.RawMessage
+
+// UnmarshalJSON takes the items apart.
+func (l *itemList) UnmarshalJSON(text []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	begin, err := decoder.Token()
+	switch {
+	case err != nil || begin == nil:
+		return err
+	case begin != json.Delim('['):
+		return errors.New("items is not a list")
+	}
+	for decoder.More() && len(*l) <= input.MaxObjects {
+		var item json.RawMessage
+		if err := decoder.Decode(&item); err != nil {
+			return err
+		}
+		*l = append(*l, item)
+	}
+	return nil
 }
 
 // found is what a document holds.
