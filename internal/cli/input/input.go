@@ -148,7 +148,7 @@ func openRegular(
 }
 
 func checkRegular(mode fs.FileMode) error {
-	kind := ""
+	var kind string
 	switch {
 	case mode.IsRegular():
 		return nil

@@ -129,12 +129,11 @@ func (f *found) decode(d *document, path string, encoded []byte, namespace strin
 	case version != accessv1alpha1.GroupVersion:
 		f.problem(d, path, fmt.Errorf("apiVersion %s: unknown; this plugin reads %s", h.APIVersion, accessv1alpha1.GroupVersion))
 	default:
-		made, err := scheme.New(version.WithKind(h.Kind))
-		if err != nil {
+		if made, err := scheme.New(version.WithKind(h.Kind)); err == nil {
+			f.add(d, path, encoded, made.(client.Object), namespace)
+		} else {
 			f.problem(d, path, fmt.Errorf("kind %s: there is none in %s", h.Kind, h.APIVersion))
-			return nil
 		}
-		f.add(d, path, encoded, made.(client.Object), namespace)
 	}
 	return nil
 }

@@ -92,36 +92,14 @@ func (f *Files) locate(ctx context.Context, s *Set) error {
 	if err != nil {
 		return noLocation(ctx)
 	}
-	type place struct {
-		object Object
-		more   bool
-	}
 	places := map[string]*place{}
 	wrong := map[string]Origin{}
 	for _, each := range written {
 		if each.err != nil {
 			continue
 		}
-		documents, err := files.split(nil, each)
-		if err != nil {
+		if err := files.place(ctx, each, places, wrong); err != nil {
 			return noLocation(ctx)
-		}
-		for _, d := range documents {
-			decoded, err := decode(d, "", files.Input)
-			if err != nil || ctx.Err() != nil {
-				return noLocation(ctx)
-			}
-			for _, p := range decoded.problems {
-				wrong[p.Err.Error()] = p.Origin
-			}
-			for _, o := range decoded.objects {
-				key := kindOf(o.Object) + "/" + o.GetName()
-				if places[key] == nil {
-					places[key] = &place{object: o}
-				} else {
-					places[key].more = true
-				}
-			}
 		}
 	}
 	for i := range s.Objects {
@@ -135,6 +113,41 @@ func (f *Files) locate(ctx context.Context, s *Set) error {
 	for i := range s.Problems {
 		if origin, found := wrong[s.Problems[i].Err.Error()]; found {
 			s.Problems[i].Origin = origin
+		}
+	}
+	return nil
+}
+
+// place is where an object of a name stands; more says that there are several.
+type place struct {
+	object Object
+	more   bool
+}
+
+// place notes where the objects of the file stand, and what is wrong in it.
+func (f *Files) place(ctx context.Context, from file, places map[string]*place, wrong map[string]Origin) error {
+	documents, err := f.split(nil, from)
+	if err != nil {
+		return err
+	}
+	for _, d := range documents {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		decoded, err := decode(d, "", f.Input)
+		if err != nil {
+			return err
+		}
+		for _, p := range decoded.problems {
+			wrong[p.Err.Error()] = p.Origin
+		}
+		for _, o := range decoded.objects {
+			key := kindOf(o.Object) + "/" + o.GetName()
+			if places[key] == nil {
+				places[key] = &place{object: o}
+			} else {
+				places[key].more = true
+			}
 		}
 	}
 	return nil
