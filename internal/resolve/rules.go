@@ -117,6 +117,7 @@ type Organization struct {
 	systemApplication   []meaning
 	systemOrganization  []meaning
 	exclusive           []exclusiveRule
+	exclusiveOf         map[string][]*exclusiveRule // by application, in the order of exclusive
 	hideUnmatched       []string
 }
 
@@ -161,6 +162,12 @@ func NewOrganization(rules Rules) *Organization {
 		}
 		r.Applications = slices.Compact(slices.Sorted(slices.Values(r.Applications)))
 		o.exclusive = append(o.exclusive, exclusiveRule{r, minimum})
+	}
+	o.exclusiveOf = map[string][]*exclusiveRule{}
+	for i := range o.exclusive {
+		for _, name := range o.exclusive[i].Applications {
+			o.exclusiveOf[name] = append(o.exclusiveOf[name], &o.exclusive[i])
+		}
 	}
 	o.hideUnmatched = slices.Compact(slices.Sorted(slices.Values(rules.HideUnmatched)))
 	return o
