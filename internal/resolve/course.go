@@ -72,25 +72,35 @@ func (c *Courses) Application(name string) *Course {
 // [MaximumInstants] times. What all entries have in common at an instant is computed once.
 func (o *Organization) Courses(u *User, now time.Time) *Courses {
 	f := newFuture(o, u, now)
+	f.gatherLines(everything)
 	c := &Courses{
-		Organization: course(now, f.atTop, func(t time.Time) Access { return Access{Outcome: f.organizationAt(t)} }),
-		Default:      course(now, f.instants(nil), func(t time.Time) Access { return f.accessAt(nil, t) }),
+		Organization: f.organizationCourse(),
+		Default:      f.course(f.instants(nil), func(t time.Time) Access { return f.accessAt(nil, t) }),
 	}
 	for i := range f.lines {
 		l := &f.lines[i]
 		c.Applications = append(c.Applications, ApplicationCourse{
-			l.application, course(now, f.instants(l), func(t time.Time) Access { return f.accessAt(l, t) }),
+			l.application, f.course(f.instants(l), func(t time.Time) Access { return f.accessAt(l, t) }),
 		})
 	}
 	return c
 }
 
+// OrganizationCourse returns the course of the organization role alone, which costs less than all courses.
+func (o *Organization) OrganizationCourse(u *User, now time.Time) Course {
+	return newFuture(o, u, now).organizationCourse()
+}
+
+func (f *future) organizationCourse() Course {
+	return f.course(f.atTop, func(t time.Time) Access { return Access{Outcome: f.organizationAt(t)} })
+}
+
 // course evaluates an entry now and at each of the instants, which are sorted.
-func course(now time.Time, instants []time.Time, at func(time.Time) Access) Course {
-	c := Course{Steps: []Step{{now, at(now)}}, Instants: min(len(instants), MaximumInstants+1)}
-	if len(instants) > MaximumInstants {
-		c.Until = instants[MaximumInstants-1]
-		instants = instants[:MaximumInstants-1]
+func (f *future) course(instants []time.Time, at func(time.Time) Access) Course {
+	c := Course{Steps: []Step{{f.now, at(f.now)}}, Instants: len(instants)}
+	if most := f.o.instants; len(instants) > most {
+		c.Until = instants[most-1]
+		instants = instants[:most-1]
 	}
 	for _, t := range instants {
 		access := at(t)

@@ -82,6 +82,11 @@ func sortedByJSON[T any](list []T) []T {
 func canonicalFilter(anyOf []Alternative) Filter {
 	slices.SortFunc(anyOf, func(a, b Alternative) int { return strings.Compare(a.canonical, b.canonical) })
 	anyOf = slices.CompactFunc(anyOf, func(a, b Alternative) bool { return a.canonical == b.canonical })
+	return rendered(anyOf)
+}
+
+// rendered makes the filter of alternatives that are canonical, sorted and without duplicates.
+func rendered(anyOf []Alternative) Filter {
 	keys := make([]string, len(anyOf))
 	for i := range anyOf {
 		keys[i] = anyOf[i].canonical

@@ -1,7 +1,6 @@
 package resolve
 
 import (
-	"cmp"
 	"slices"
 	"time"
 )
@@ -21,7 +20,24 @@ type future struct {
 	atTop, common []time.Time
 	segments      []segment // the first one begins now, each other one at one of common
 	lines         []line    // sorted by application
-	scratch       []*grant
+	gathered      bool      // lines are complete
+
+	// bounded says that the bound of docs/rules.md R7 may take rows from the user: what bears on one application then
+	// bears on all. fitting is what fits, by place in all.
+	bounded bool
+	all     []time.Time // instants that bear on the user; see future.allInstants
+	fitting []*shown
+
+	views   []*view
+	scratch []*grant
+	witness int // the line that gave access when it was last asked whether any does
+}
+
+// view is what a set of groups says about rows. Segments in which the same groups say something share it.
+type view struct {
+	speaking []*Bound
+	filters  map[string][]Filter // by application
+	measured *measurement        // nil until it is needed
 }
 
 // segment is what the entries have in common from an instant of future.common on.
@@ -31,11 +47,12 @@ type segment struct {
 	barred       bool
 	active       []bool // by holding
 	grants       grants // those in single applications left out
+	view         *view
 	broad        choice
 	system       choice
 	guard        rung // that of the highest protected grant in the broad and the system tier; noAccess without one
 	organization Outcome
-	fallback     Access
+	fallback     Outcome
 }
 
 // line is what bears on one application beside what all applications have in common.
@@ -45,7 +62,7 @@ type line struct {
 	exclusive   []*exclusiveRule
 	own         []time.Time // instants of grants, sorted
 	merged      []time.Time // own and future.common
-	roles       []roleAt    // by place in merged, kept where rules of exclusive access ask for them again and again
+	roles       []roleAt    // by place in merged, kept where other applications ask for them too
 }
 
 // heldGrant is a grant in one application with the place of its source among the holdings.
@@ -63,112 +80,147 @@ type roleAt struct {
 }
 
 // newFuture gathers what bears on the user after the instant now. The cost grows with the user's grants and windows.
+// Lines are made by [future.gatherLines].
 func newFuture(o *Organization, u *User, now time.Time) *future {
 	f := &future{o: o, u: u, now: now}
-	f.atTop = topInstants(u, now)
-	f.common = f.atTop
-	var broad []time.Time
-	eachTimed(u, func(b *Bound) { broad = b.broad.appendInstants(broad, now) })
-	if len(broad) > 0 {
-		f.common = earliest(append(broad, f.atTop...))
+	var speaking []*Bound
+	for i := range u.Holdings {
+		if b := u.Holdings[i].Source; b != nil && b.speaks() {
+			speaking = append(speaking, b)
+		}
 	}
+	f.bounded = len(speaking) > 0 && o.mayExceed(speaking)
+	f.atTop = f.gatherInstants(windowsAtTop)
+	f.common = f.gatherInstants(windowsAtTop, windowsBroad)
 	f.segments = make([]segment, len(f.common)+1)
-	f.gatherLines()
 	return f
 }
 
-// topInstants returns the instants after now that bear on the organization role: those of bars and memberships.
-func topInstants(u *User, now time.Time) []time.Time {
+// gatherInstants returns those after now at which a window of these kinds opens or closes.
+func (f *future) gatherInstants(kinds ...func(*User, func(Window))) []time.Time {
 	var instants []time.Time
-	for i := range u.Bars {
-		instants = u.Bars[i].Window.appendInstants(instants, now)
+	for _, each := range kinds {
+		each(f.u, func(w Window) { instants = w.appendInstants(instants, f.now) })
 	}
-	for i := range u.Holdings {
-		if u.Holdings[i].Source == nil {
-			continue
-		}
-		for _, w := range u.Holdings[i].Windows {
-			instants = w.appendInstants(instants, now)
-		}
-	}
-	return earliest(instants)
+	return f.earliest(instants)
 }
 
-// eachTimed calls yield for the sources of which a grant has a window.
-func eachTimed(u *User, yield func(*Bound)) {
-	for i := range u.Holdings {
-		if b := u.Holdings[i].Source; b != nil && b.timed {
-			yield(b)
-		}
+// allInstants returns the instants that bear on the user.
+func (f *future) allInstants() []time.Time {
+	if f.all == nil {
+		f.all = f.gatherInstants(windowsAtTop, windowsBroad, windowsSpecific)
 	}
-}
-
-func (l grantList) appendInstants(to []time.Time, now time.Time) []time.Time {
-	for i := range l {
-		to = l[i].window.appendInstants(to, now)
-	}
-	return to
-}
-
-// appendInstants adds the bounds of the window that lie after now.
-func (w Window) appendInstants(to []time.Time, now time.Time) []time.Time {
-	if w.NotBefore.After(now) {
-		to = append(to, w.NotBefore)
-	}
-	if w.NotAfter.After(now) {
-		to = append(to, w.NotAfter)
-	}
-	return to
+	return f.all
 }
 
 // earliest sorts the instants, drops duplicates, and keeps as many as are ever looked at.
-func earliest(instants []time.Time) []time.Time {
-	slices.SortFunc(instants, time.Time.Compare)
-	instants = slices.CompactFunc(instants, time.Time.Equal)
-	return instants[:min(len(instants), MaximumInstants+1)]
+func (f *future) earliest(instants []time.Time) []time.Time {
+	instants = sortedInstants(instants)
+	return instants[:min(len(instants), f.o.instants+1)]
 }
 
-// gatherLines makes a line for every application of which something is said for this user at any instant, and for
-// those of rules of exclusive access. All others follow the default.
-func (f *future) gatherLines() {
-	var names []string
-	var all []heldGrant
+// extent says of which applications lines are made.
+type extent int
+
+const (
+	// everything: those of which something is said for the user at any instant, and those of rules of exclusive access.
+	// All others follow the default.
+	everything extent = iota
+	// onlyChanging leaves out applications on which no instant bears, where that is quickly known.
+	onlyChanging
+)
+
+// gatherLines makes the lines, once.
+func (f *future) gatherLines(of extent) {
+	if f.gathered {
+		return
+	}
+	f.gathered = true
+	if of == onlyChanging && len(f.common) == 0 && !f.bounded {
+		f.makeLines(f.tiedTo(f.changing()))
+		return
+	}
+	names := slices.Clone(f.o.hideUnmatched)
 	for i := range f.u.Holdings {
 		b := f.u.Holdings[i].Source
 		if b == nil {
 			continue
 		}
 		for j := range b.specific {
-			all = append(all, heldGrant{&b.specific[j], i})
+			names = append(names, b.specific[j].application)
 		}
 		for j := range b.rows {
 			names = append(names, b.rows[j].Application)
 		}
 	}
-	slices.SortFunc(all, func(a, b heldGrant) int {
-		return cmp.Or(compareStrings(a.application, b.application), cmp.Compare(a.holding, b.holding))
-	})
-	for i := range all {
-		if i == 0 || all[i].application != all[i-1].application {
-			names = append(names, all[i].application)
-		}
-	}
-	names = append(names, f.o.hideUnmatched...)
 	for i := range f.o.exclusive {
 		names = append(names, f.o.exclusive[i].Applications...)
 	}
+	f.makeLines(names)
+}
+
+// changing returns the applications on which instants of their own bear.
+func (f *future) changing() []string {
+	var names []string
+	for i := range f.u.Holdings {
+		b := f.u.Holdings[i].Source
+		if b == nil || !b.timed {
+			continue
+		}
+		for j := range b.specific {
+			if g := &b.specific[j]; !g.window.next(f.now, time.Time{}).IsZero() {
+				names = append(names, g.application)
+			}
+		}
+	}
+	return names
+}
+
+// tiedTo adds to the applications those that rules of exclusive access tie to them, to these in turn, and so on.
+func (f *future) tiedTo(names []string) []string {
+	if len(f.o.exclusive) == 0 {
+		return names
+	}
+	tied := map[string]bool{}
+	for i := 0; i < len(names); i++ { // names grows
+		if tied[names[i]] {
+			continue
+		}
+		tied[names[i]] = true
+		for _, rule := range f.o.exclusiveOf[names[i]] {
+			names = append(names, rule.Applications...)
+		}
+	}
+	return names
+}
+
+// makeLines makes a line for each of the applications, which are closed under the ties of exclusive access.
+func (f *future) makeLines(names []string) {
+	f.witness = 0
 	slices.Sort(names)
 	names = slices.Compact(names)
 	f.lines = make([]line, len(names))
 	for i, name := range names {
-		l := &f.lines[i]
-		l.application, l.exclusive = name, f.o.exclusiveOf[name]
-		own := 0
-		for own < len(all) && all[own].application == name {
-			own++
+		f.lines[i].application, f.lines[i].exclusive = name, f.o.exclusiveOf[name]
+	}
+	for i := range f.u.Holdings {
+		b := f.u.Holdings[i].Source
+		if b == nil {
+			continue
 		}
-		l.grants, all = all[:own], all[own:]
-		l.findInstants(f)
+		rest := f.lines // both lists are sorted
+		for j := range b.specific {
+			g := &b.specific[j]
+			for len(rest) > 0 && rest[0].application < g.application {
+				rest = rest[1:]
+			}
+			if len(rest) > 0 && rest[0].application == g.application {
+				rest[0].grants = append(rest[0].grants, heldGrant{g, i})
+			}
+		}
+	}
+	for i := range f.lines {
+		f.lines[i].findInstants(f)
 	}
 }
 
@@ -177,27 +229,33 @@ func (l *line) findInstants(f *future) {
 	for i := range l.grants {
 		l.own = l.grants[i].window.appendInstants(l.own, f.now)
 	}
-	l.own = earliest(l.own)
+	l.own = f.earliest(l.own)
 	l.merged = f.common
 	if len(l.own) > 0 {
-		l.merged = earliest(slices.Concat(l.own, f.common))
+		l.merged = f.earliest(slices.Concat(l.own, f.common))
 	}
 }
 
+// line returns the line of the application, nil without one.
 func (f *future) line(application string) *line {
-	i, _ := slices.BinarySearchFunc(f.lines, application, func(l line, name string) int {
+	i, found := slices.BinarySearchFunc(f.lines, application, func(l line, name string) int {
 		return compareStrings(l.application, name)
 	})
+	if !found {
+		return nil
+	}
 	return &f.lines[i]
 }
 
 // instants returns the instants that bear on the application: its own, what all applications have in common, and those
 // of the applications that rules of exclusive access tie to it. Nil stands for an application without a line.
 func (f *future) instants(l *line) []time.Time {
-	if l == nil {
+	switch {
+	case f.bounded:
+		return f.allInstants()
+	case l == nil:
 		return f.common
-	}
-	if len(l.exclusive) == 0 {
+	case len(l.exclusive) == 0:
 		return l.merged
 	}
 	instants := slices.Clone(l.merged)
@@ -206,7 +264,7 @@ func (f *future) instants(l *line) []time.Time {
 			instants = append(instants, f.line(name).own...)
 		}
 	}
-	return earliest(instants)
+	return f.earliest(instants)
 }
 
 // place returns the place of the segment, or of the role, that holds at t.
@@ -247,11 +305,20 @@ func (f *future) segment(t time.Time) *segment {
 		}
 	}
 	s.organization = f.o.organizationOutcome(&s.grants)
-	s.fallback.Outcome = f.o.applicationOutcome(choice{}, s.broad, s.system)
-	if s.fallback.GivesAccess() {
-		s.fallback.Filters = f.o.filters(&s.grants, "")
-	}
+	s.fallback = f.o.applicationOutcome(choice{}, s.broad, s.system)
+	s.view = f.viewOf(s.grants.speaking)
 	return s
+}
+
+func (f *future) viewOf(speaking []*Bound) *view {
+	for _, v := range f.views {
+		if slices.Equal(v.speaking, speaking) {
+			return v
+		}
+	}
+	v := &view{speaking: speaking}
+	f.views = append(f.views, v)
+	return v
 }
 
 // organizationAt returns the organization role at t.
@@ -265,26 +332,93 @@ func (f *future) organizationAt(t time.Time) Outcome {
 
 // accessAt returns the access to the application at t. Nil stands for an application without a line.
 func (f *future) accessAt(l *line, t time.Time) Access {
-	s := f.segment(t)
-	switch {
-	case s.barred:
-		return Access{Outcome: s.bar}
-	case l == nil:
-		return s.fallback
-	}
-	a := Access{Outcome: f.roleAt(l, t).Outcome}
-	if source, excluded := f.excluded(l, t); excluded {
-		a.Outcome = Outcome{Role: NoAccess, Rule: RuleExclusiveAccess, Source: source, rung: noAccess}
-	}
+	a := Access{Outcome: f.outcomeAt(l, t)}
 	if a.GivesAccess() {
-		a.Filters = f.o.filters(&s.grants, l.application)
+		a.Filters = f.filtersAt(l, t)
 	}
 	return a
 }
 
+// outcomeAt returns the role in the application at t. Nil stands for an application without a line.
+func (f *future) outcomeAt(l *line, t time.Time) Outcome {
+	s := f.segment(t)
+	switch {
+	case s.barred:
+		return s.bar
+	case l == nil:
+		return s.fallback
+	}
+	if source, excluded := f.excluded(l, t); excluded {
+		return Outcome{Role: NoAccess, Rule: RuleExclusiveAccess, Source: source, rung: noAccess}
+	}
+	return f.roleAt(l, t).Outcome
+}
+
+// filtersAt returns the filters of the application at t, where the user has access to it.
+func (f *future) filtersAt(l *line, t time.Time) []Filter {
+	s, application := f.segment(t), ""
+	if l != nil {
+		application = l.application
+	}
+	v := s.view
+	if len(v.speaking) == 0 {
+		return f.o.filters(&s.grants, application)
+	}
+	if s.grants.mayExceed {
+		if v.measured == nil {
+			v.measured = f.o.measure(v.speaking)
+		}
+		filters, _ := v.measured.filters(f.o, application, f.fittingAt(t, v.measured))
+		return filters
+	}
+	filters, known := v.filters[application]
+	if !known {
+		filters = f.o.filters(&s.grants, application)
+		if v.filters == nil {
+			v.filters = map[string][]Filter{}
+		}
+		v.filters[application] = filters
+	}
+	return filters
+}
+
+// fittingAt returns what is within the bound of R7 at t.
+func (f *future) fittingAt(t time.Time, m *measurement) shown {
+	if f.fitting == nil {
+		f.fitting = make([]*shown, len(f.allInstants())+1)
+	}
+	kept := &f.fitting[place(f.all, t)]
+	if *kept == nil {
+		fitting := m.take(func(name string) bool {
+			o := f.outcomeAt(f.line(name), t)
+			return o.GivesAccess()
+		})
+		*kept = &fitting
+	}
+	return **kept
+}
+
+// entersAt reports whether the user can enter the organization at t.
+func (f *future) entersAt(t time.Time) bool {
+	s := f.segment(t)
+	switch {
+	case s.barred:
+		return false
+	case s.organization.GivesAccess(), s.fallback.GivesAccess():
+		return true
+	}
+	for range f.lines {
+		if o := f.outcomeAt(&f.lines[f.witness], t); o.GivesAccess() {
+			return true
+		}
+		f.witness = (f.witness + 1) % len(f.lines)
+	}
+	return false
+}
+
 // roleAt returns the role in the application at t, bar and exclusive access aside.
 func (f *future) roleAt(l *line, t time.Time) roleAt {
-	if len(l.exclusive) == 0 {
+	if len(l.exclusive) == 0 && !f.bounded {
 		return f.decideRole(l, t)
 	}
 	if l.roles == nil {
@@ -334,81 +468,4 @@ func (f *future) excluded(l *line, t time.Time) (source string, taken bool) {
 		}
 	}
 	return "", false
-}
-
-// transitions returns, sorted, the instants after now at which a window that bears on the user opens or closes.
-func transitions(u *User, now time.Time) []time.Time {
-	var instants []time.Time
-	add := func(w Window) {
-		if w.NotBefore.After(now) {
-			instants = append(instants, w.NotBefore)
-		}
-		if w.NotAfter.After(now) {
-			instants = append(instants, w.NotAfter)
-		}
-	}
-	for i := range u.Bars {
-		add(u.Bars[i].Window)
-	}
-	for i := range u.Holdings {
-		b := u.Holdings[i].Source
-		if b == nil {
-			continue
-		}
-		for _, w := range u.Holdings[i].Windows {
-			add(w)
-		}
-		if !b.timed {
-			continue
-		}
-		for j := range b.broad {
-			add(b.broad[j].window)
-		}
-		for j := range b.specific {
-			add(b.specific[j].window)
-		}
-	}
-	slices.SortFunc(instants, time.Time.Compare)
-	return slices.CompactFunc(instants, time.Time.Equal)
-}
-
-// mayFall says whether anything is left whose end is not known.
-func (d *Decision) mayFall() bool {
-	return (d.Enters && d.EntersNotAfter.IsZero()) || d.OrganizationRole.mayFall() || d.Default.mayFall() ||
-		slices.ContainsFunc(d.Applications, func(a *ApplicationAccess) bool { return a.mayFall() })
-}
-
-func (o *Outcome) mayFall() bool { return o.GivesAccess() && o.NotAfter.IsZero() }
-
-// fallAt notes what has fallen at t, the earliest instant not yet looked at (docs/documents.md, notAfter).
-func (d *Decision) fallAt(t time.Time, future *instant) {
-	// An application of which something will be said has an end of its own from here on.
-	for i := range future.applications {
-		name := future.applications[i].Application
-		if at, found := slices.BinarySearchFunc(d.Applications, name, compareApplication); !found {
-			d.Applications = slices.Insert(d.Applications, at, &ApplicationAccess{name, d.Default})
-		}
-	}
-	for i, a := range d.Applications {
-		if a.fallsTo(future.application(a.Application)) {
-			fallen := *a
-			fallen.NotAfter = t
-			d.Applications[i] = &fallen
-		}
-	}
-	if d.Default.fallsTo(&future.fallback) {
-		d.Default.NotAfter = t
-	}
-	if d.OrganizationRole.mayFall() && future.organization.rung > d.OrganizationRole.rung {
-		d.OrganizationRole.NotAfter = t
-	}
-	if d.Enters && d.EntersNotAfter.IsZero() {
-		if future.organization.rung > d.OrganizationRole.rung || !future.enters() {
-			d.EntersNotAfter = t
-		}
-	}
-}
-
-func (a *Access) fallsTo(future *Access) bool {
-	return a != future && a.mayFall() && (future.rung > a.rung || !sameFilters(a.Filters, future.Filters))
 }

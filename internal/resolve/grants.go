@@ -23,6 +23,7 @@ type grants struct {
 	systemOrganization []*grant       // and of the organization
 	inGroup            bool           // a group takes the place of individual grants (R3)
 	speaking           []*Bound       // groups that say something about rows
+	mayExceed          bool           // their filters may be larger together than the bound of R7
 
 	anyFilters      []Filter // of every application that no data permission names, once anyFiltersKnown
 	anyFiltersKnown bool
@@ -50,11 +51,12 @@ func (g *grants) collect(o *Organization, u *User, t time.Time, c *collection) {
 		if b.origin == OrganizationGroup && contains(u.Holdings[i].Windows, t) {
 			g.held = true
 			g.inGroup = g.inGroup || b.group
-			if len(b.rows) > 0 || b.anyRows != nil {
+			if b.speaks() {
 				g.speaking = append(g.speaking, b)
 			}
 		}
 	}
+	g.mayExceed = len(g.speaking) > 0 && o.mayExceed(g.speaking)
 	if c != nil {
 		c.specific = c.specific[:0]
 	}

@@ -119,6 +119,9 @@ type Organization struct {
 	exclusive           []exclusiveRule
 	exclusiveOf         map[string][]*exclusiveRule // by application, in the order of exclusive
 	hideUnmatched       []string
+
+	// The limits of instants and of bytes of filters, which tests lower.
+	instants, filterBytes int
 }
 
 // meaning is what a system role means on a ladder of the organization.
@@ -142,7 +145,7 @@ type exclusiveRule struct {
 
 // NewOrganization makes the rules ready. Its cost grows with the ladders and rules, not with users.
 func NewOrganization(rules Rules) *Organization {
-	o := &Organization{rules: rules}
+	o := &Organization{rules: rules, instants: MaximumInstants, filterBytes: MaximumFilterBytes}
 	o.permissions = inheritedPermissions(rules.ApplicationRoles)
 	for _, r := range rules.OrganizationRoles {
 		o.organizationMeaning = append(o.organizationMeaning, o.applicationRung(r.ApplicationRole))

@@ -8,22 +8,19 @@ import (
 // At decides like [Organization.Resolve] for one instant, without looking at what comes after: NotAfter, EntersNotAfter
 // and Next stay zero.
 func (o *Organization) At(u *User, t time.Time) Decision {
-	at := o.resolveAt(u, t, true)
+	at := o.resolveAt(u, t)
 	return Decision{
 		Exists:           at.held || u.Declared,
 		Held:             at.held,
 		OrganizationRole: at.organization,
 		Default:          at.fallback,
 		Applications:     at.applications,
+		HiddenRows:       at.hiddenRows,
 		Conflicts:        at.conflicts,
 		Exclusions:       at.exclusions,
 		Enters:           at.enters(),
 	}
 }
-
-// Transitions returns, sorted, the instants after now at which a window that bears on the user opens or closes: between
-// two of them the decision stays the same.
-func Transitions(u *User, now time.Time) []time.Time { return transitions(u, now) }
 
 // Above says whether the role is higher than the other on the same ladder.
 func (o *Outcome) Above(other *Outcome) bool { return o.rung < other.rung }
