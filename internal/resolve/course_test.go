@@ -146,7 +146,7 @@ func TestResumingAgreesWithResolvingAnew(t *testing.T) {
 		for i, later := 0, now; later.Before(at(9)); i++ {
 			later = later.Add(time.Duration(1+(i*i+now.Hour())%4) * 30 * time.Minute)
 			resumed, anew := o.Resume(&previous, u, later), o.Resolve(u, later)
-			if !resumed.Equal(&anew) || !resumed.SameRungs(&anew) {
+			if !resumed.Equal(&anew) || !resumed.Identical(&anew) {
 				t.Errorf("resumed at %v (+), another decision:\n%s", later,
 					cmp.Diff(answerOf(t, &anew), answerOf(t, &resumed)))
 			}

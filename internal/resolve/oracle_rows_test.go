@@ -138,4 +138,3 @@ func canonical[T any](list []T, render func(T) string) []string {
 func quoted(s string) string {
 	return `"` + strings.NewReplacer(`"`, `\"`, `\`, `\\`, "\n", `\n`).Replace(s) + `"`
 }
-
