@@ -43,8 +43,9 @@ type measurement struct {
 	own      []measured // in the order in which they are taken
 	fallback measured   // the default filters
 	places   map[string]int
-	parts    []Filter // the distinct filters; those that are united have no text until they are asked for
+	parts    []Filter // the distinct filters; those that are united have no text
 	known    map[string]int
+	united   map[int][]Filter // by place in parts: those that have been rendered
 }
 
 // measured are the filters of one application.
@@ -62,7 +63,7 @@ type shown struct {
 }
 
 func (o *Organization) measure(speaking []*Bound) *measurement {
-	m := &measurement{limit: o.filterBytes, places: map[string]int{}, known: map[string]int{}}
+	m := &measurement{limit: o.filterBytes, places: map[string]int{}, known: map[string]int{}, united: map[int][]Filter{}}
 	names := ownApplications(speaking)
 	m.own = make([]measured, len(names))
 	for i, name := range names {
@@ -186,12 +187,19 @@ func (m *measurement) filters(o *Organization, application string, fitting shown
 	}
 	filters = make([]Filter, len(each.parts))
 	for i, id := range each.parts {
-		if f := &m.parts[id]; f.canonical == "" {
-			*f = rendered(f.AnyOf)
+		if filters[i] = m.parts[id]; filters[i].canonical == "" {
+			return m.render(o, id), "" // the only one
 		}
-		filters[i] = m.parts[id]
 	}
 	return intersect(filters), ""
+}
+
+// render returns a united filter with its text.
+func (m *measurement) render(o *Organization, id int) []Filter {
+	if m.united[id] == nil {
+		m.united[id] = o.shared.share(rendered(m.parts[id].AnyOf))
+	}
+	return m.united[id]
 }
 
 // bytes returns the size of the filter as far as it counts for the bound.

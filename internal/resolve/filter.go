@@ -95,7 +95,7 @@ func rendered(anyOf []Alternative) Filter {
 }
 
 // unite gives the one filter that passes what any of the filters passes.
-func unite(filters []Filter) []Filter {
+func (s *sharedFilters) unite(filters []Filter) []Filter {
 	if len(filters) < 2 {
 		return filters
 	}
@@ -103,7 +103,7 @@ func unite(filters []Filter) []Filter {
 	for _, f := range filters {
 		anyOf = append(anyOf, f.AnyOf...)
 	}
-	return []Filter{canonicalFilter(anyOf)}
+	return s.share(canonicalFilter(anyOf))
 }
 
 // intersect gives the filters that together pass what every one of them passes, in canonical order.

@@ -32,7 +32,7 @@ func (o *Organization) filtersOf(g *grants, application string, hidden bool) []F
 	case len(contributed) == 0 && hidden:
 		return noRow
 	case o.rules.Strategy == MostPermissive:
-		return unite(contributed)
+		return o.shared.unite(contributed)
 	default:
 		return intersect(contributed)
 	}
