@@ -69,7 +69,7 @@ func newFuture(o *Organization, u *User, now time.Time) *future {
 	f := &future{o: o, u: u, now: now}
 	var speaking []*Bound
 	for i := range u.Holdings {
-		if b := u.Holdings[i].Source; b != nil && b.speaks() {
+		if b := u.Holdings[i].Source; b != nil && b.hasRows() {
 			speaking = append(speaking, b)
 		}
 	}

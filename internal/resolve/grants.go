@@ -51,7 +51,7 @@ func (g *grants) collect(o *Organization, u *User, t time.Time, c *collection) {
 		if b.origin == OrganizationGroup && contains(u.Holdings[i].Windows, t) {
 			g.held = true
 			g.inGroup = g.inGroup || b.group
-			if b.speaks() {
+			if b.hasRows() {
 				g.speaking = append(g.speaking, b)
 			}
 		}

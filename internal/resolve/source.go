@@ -200,8 +200,8 @@ func (b *Bound) bindRows(rows []Rows) {
 	slices.SortStableFunc(b.rows, func(a, b Rows) int { return compareStrings(a.Application, b.Application) })
 }
 
-// speaks reports whether the source says something about rows.
-func (b *Bound) speaks() bool { return len(b.rows) > 0 || b.anyRows != nil }
+// hasRows reports whether the source says something about rows.
+func (b *Bound) hasRows() bool { return len(b.rows) > 0 || b.anyRows != nil }
 
 // Unmapped says whether the source grants, in the organization, a system role whose declared meaning the
 // organization's ladders do not have (docs/rules.md R5, condition SystemRoleUnmapped).
