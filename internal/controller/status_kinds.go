@@ -50,6 +50,13 @@ func groupStatus(
 			status.ConflictSamples = append(status.ConflictSamples, sample)
 		}
 		c.conflicts(report.Conflicts, "conflictSamples")
+		if report.OverBound > 0 {
+			c.set(accessv1alpha1.ConditionFiltersTooLarge, true, accessv1alpha1.ReasonOverLimit, fmt.Sprintf(
+				"The row-level filters of %d members, to which this group contributes, are larger together than %d KiB "+
+					"(docs/rules.md R7): these members see no row of some applications. The condition on their UserAccess "+
+					"objects says of which. Use fewer or shorter values in spec.dataPermissions.",
+				report.OverBound, resolve.MaximumFilterBytes>>10))
+		}
 		c.stalled(p)
 		if notices.reason != "" {
 			c.set(accessv1alpha1.ConditionNoticesFailing, true, notices.reason, notices.message)
@@ -101,6 +108,7 @@ func userStatus(report *roster.UserReport, p publication, now time.Time) accessv
 		if report.Decision != nil {
 			decided(&status, report)
 			c.userConflicts(report.Decision)
+			c.overLimit(report.Decision)
 		} else if report.Samples != nil {
 			elsewhere(&status, report)
 			c.conflicts(report.Conflicts, "conflicts")
@@ -174,6 +182,47 @@ func (c *conditions) userConflicts(d *resolve.Decision) {
 		c.set(accessv1alpha1.ConditionRoleConflict, false, accessv1alpha1.ReasonNoConflicts,
 			"No sources give the user different roles in one scope.")
 	}
+}
+
+// overLimit sets the conditions of a user whom a limit of the rules affects.
+func (c *conditions) overLimit(d *resolve.Decision) {
+	if len(d.HiddenRows) > 0 {
+		names := slices.Clone(d.HiddenRows)
+		if names[0] == resolve.AnyApplication {
+			names[0] = "all applications that no data permission names"
+		}
+		c.set(accessv1alpha1.ConditionFiltersTooLarge, true, accessv1alpha1.ReasonOverLimit, fmt.Sprintf(
+			"The row-level filters of this user are larger together than %d KiB (docs/rules.md R7): the user sees no row of %s. "+
+				"Use fewer or shorter values in spec.dataPermissions of the user's groups, or fewer such groups.",
+			resolve.MaximumFilterBytes>>10, listed(names)))
+	}
+	if d.TooManyWindows {
+		c.set(accessv1alpha1.ConditionTooManyWindows, true, accessv1alpha1.ReasonOverLimit, fmt.Sprintf(
+			"More than %d instants at which windows open or close bear on %s (docs/documents.md, notAfter): the published "+
+				"notAfter is the last of these, earlier than it need be, and moves on as time passes. Delete memberships and "+
+				"entries whose window has closed, and give the user fewer with windows.",
+			resolve.MaximumInstants, listed(cutOff(d))))
+	}
+}
+
+// cutOff names the entries whose notAfter is earlier than it need be.
+func cutOff(d *resolve.Decision) []string {
+	var names []string
+	if d.OrganizationRole.IsCutOff() {
+		names = append(names, "organizationRole")
+	}
+	if d.Default.IsCutOff() {
+		names = append(names, "defaultRole")
+	}
+	for _, a := range d.Applications {
+		if a.IsCutOff() {
+			names = append(names, "application "+a.Application)
+		}
+	}
+	if len(names) == 0 {
+		return []string{"whether the user can enter the organization"}
+	}
+	return names
 }
 
 func conflictOf(c *resolve.Conflict) accessv1alpha1.Conflict {

@@ -82,6 +82,11 @@ func sortedByJSON[T any](list []T) []T {
 func canonicalFilter(anyOf []Alternative) Filter {
 	slices.SortFunc(anyOf, func(a, b Alternative) int { return strings.Compare(a.canonical, b.canonical) })
 	anyOf = slices.CompactFunc(anyOf, func(a, b Alternative) bool { return a.canonical == b.canonical })
+	return rendered(anyOf)
+}
+
+// rendered makes the filter of alternatives that are canonical, sorted and without duplicates.
+func rendered(anyOf []Alternative) Filter {
 	keys := make([]string, len(anyOf))
 	for i := range anyOf {
 		keys[i] = anyOf[i].canonical
@@ -90,7 +95,7 @@ func canonicalFilter(anyOf []Alternative) Filter {
 }
 
 // unite gives the one filter that passes what any of the filters passes.
-func unite(filters []Filter) []Filter {
+func (s *sharedFilters) unite(filters []Filter) []Filter {
 	if len(filters) < 2 {
 		return filters
 	}
@@ -98,7 +103,7 @@ func unite(filters []Filter) []Filter {
 	for _, f := range filters {
 		anyOf = append(anyOf, f.AnyOf...)
 	}
-	return []Filter{canonicalFilter(anyOf)}
+	return s.share(canonicalFilter(anyOf))
 }
 
 // intersect gives the filters that together pass what every one of them passes, in canonical order.

@@ -53,8 +53,17 @@ func (r *Roster) resolve(n *namespace, user string, g *gatherer) *record {
 	made := &record{}
 	u := r.gather(n, user, g)
 	made.note(g.own.found, r.now)
-	decision := n.compiled.Resolve(&u, r.now)
+	var decision resolve.Decision
+	previous := n.records[user]
+	if _, dirty := n.dirty[user]; dirty || previous == nil {
+		decision = n.compiled.Resolve(&u, r.now)
+	} else {
+		decision = n.compiled.Resume(previous.decision, &u, r.now) // only time has passed
+	}
 	made.decision = &decision
+	if len(decision.HiddenRows) > 0 {
+		made.noteContributors(g.own.found, r.now)
+	}
 	if made.next.IsZero() || (!decision.Next.IsZero() && decision.Next.Before(made.next)) {
 		made.next = decision.Next
 	}

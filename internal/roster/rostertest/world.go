@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,6 +31,11 @@ var (
 	systemRoles = []string{"SystemAdministrator", "Observer", "NoAccess", "Typo"}
 	teams       = []string{"one", "two"}
 	countries   = []accessv1alpha1.AttributeValue{"France", "Germany"}
+
+	// Two of the first, or one of the second, are more than the filters of a user may be together.
+	large = []accessv1alpha1.AttributeValue{
+		accessv1alpha1.AttributeValue(strings.Repeat("x", 40<<10)), accessv1alpha1.AttributeValue(strings.Repeat("y", 66<<10)),
+	}
 )
 
 // World makes random objects.
@@ -176,6 +182,9 @@ func (w *World) rows() []accessv1alpha1.DataPermission {
 			}}}
 			if w.Chance(20) {
 				a.AllOf[0].Operator = "NotIn"
+			}
+			if w.Chance(10) {
+				a.AllOf[0].Values[0] = Pick(w, large)
 			}
 			if w.Chance(20) {
 				a.AllOf = append(a.AllOf, accessv1alpha1.RowRequirement{
