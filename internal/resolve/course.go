@@ -72,7 +72,6 @@ func (c *Courses) Application(name string) *Course {
 // [MaximumInstants] times. What all entries have in common at an instant is computed once.
 func (o *Organization) Courses(u *User, now time.Time) *Courses {
 	f := newFuture(o, u, now)
-	f.gatherLines(everything)
 	c := &Courses{
 		Organization: f.organizationCourse(),
 		Default:      f.course(f.instants(nil), func(t time.Time) Access { return f.accessAt(nil, t) }),
@@ -88,7 +87,7 @@ func (o *Organization) Courses(u *User, now time.Time) *Courses {
 
 // OrganizationCourse returns the course of the organization role alone, which costs less than all courses.
 func (o *Organization) OrganizationCourse(u *User, now time.Time) Course {
-	return newFuture(o, u, now).organizationCourse()
+	return newFutureWithoutLines(o, u, now).organizationCourse()
 }
 
 func (f *future) organizationCourse() Course {

@@ -19,7 +19,7 @@ func (o *Organization) findEnds(d, previous *Decision, u *User, now time.Time) {
 	if d.Next.IsZero() {
 		return
 	}
-	f := newFuture(o, u, now)
+	f := newFutureWithoutLines(o, u, now)
 	f.endOrganization(d, previous)
 	if previous != nil && (!d.Default.GivesAccess() || f.isKnown(&d.Default, &previous.Default)) {
 		f.endChanged(d, previous)

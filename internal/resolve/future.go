@@ -64,8 +64,14 @@ type roleAt struct {
 }
 
 // newFuture gathers what bears on the user after the instant now. The cost grows with the user's grants and windows.
-// Lines are made by [future.gatherLines].
 func newFuture(o *Organization, u *User, now time.Time) *future {
+	f := newFutureWithoutLines(o, u, now)
+	f.gatherLines(everything)
+	return f
+}
+
+// newFutureWithoutLines is newFuture for callers who need no lines, or not all of them.
+func newFutureWithoutLines(o *Organization, u *User, now time.Time) *future {
 	f := &future{o: o, u: u, now: now}
 	var speaking []*Bound
 	for i := range u.Holdings {
