@@ -101,6 +101,20 @@ func (d *declaration) members() map[string]map[string]bool {
 			members[g.Name] = d.directMembers(g)
 		}
 	}
+	for _, object := range d.objects { // a group that does not exist has those who name it, as soon as it does
+		ua, is := object.(*accessv1alpha1.UserAccess)
+		if !is || ua.Namespace != d.namespace || roster.IsMaterialized(ua) {
+			continue
+		}
+		for _, name := range ua.Spec.Groups {
+			if d.objects[rostertest.Key(&accessv1alpha1.AccessGroup{ObjectMeta: metav1.ObjectMeta{Namespace: d.namespace, Name: string(name)}})] == nil {
+				if members[string(name)] == nil {
+					members[string(name)] = map[string]bool{}
+				}
+				members[string(name)][string(ua.Spec.User)] = true
+			}
+		}
+	}
 	if d.through != "" && members[d.through] == nil {
 		if d.objects[rostertest.Key(&accessv1alpha1.AccessGroup{ObjectMeta: metav1.ObjectMeta{Namespace: d.namespace, Name: d.through}})] == nil {
 			members[d.through] = map[string]bool{}
