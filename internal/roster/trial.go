@@ -391,7 +391,7 @@ func (t *trial) lookAtOrganization(i *involved, after bool) {
 func (t *trial) standing(n *namespace, user string, after, recorded bool) Standing {
 	var s Standing
 	if n.name == t.object.Namespace {
-		s.Declared = n.declarations(user)
+		s.Declared = n.declarations(user, t.comingGroup(after))
 	}
 	if !n.organization {
 		return s
@@ -417,15 +417,24 @@ func (t *trial) standing(n *namespace, user string, after, recorded bool) Standi
 	return s
 }
 
-// declarations returns the sources that the user has by the letter of the namespace's objects.
-func (n *namespace) declarations(user string) []Declaration {
+// comingGroup returns the name of the group that the change creates, while it is not there.
+func (t *trial) comingGroup(after bool) string {
+	if after || t.before != nil || t.object.Kind != KindAccessGroup {
+		return ""
+	}
+	return t.object.Name
+}
+
+// declarations returns the sources that the user has by the letter of the namespace's objects. A group that does not exist,
+// but for the one that is coming, has those who name it.
+func (n *namespace) declarations(user, coming string) []Declaration {
 	var w walk
 	w.begin(n, user)
 	var individual []Declaration
 	if a := n.accounts[user]; a != nil {
 		for _, ua := range a.declared {
 			w.enterBy(ua)
-			w.enterMissing(ua)
+			w.enterMissing(ua, coming)
 			if s := userSource(ua, n.atSystem); s != nil && !s.BeingDeleted {
 				individual = append(individual, Declaration{Source: s})
 			}
