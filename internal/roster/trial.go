@@ -203,6 +203,7 @@ func (t *trial) run() {
 		}
 	}
 	t.collect()
+	defer t.forget(aside)
 	t.found.Revisions = map[string]uint64{}
 	for _, name := range []string{t.object.Namespace, t.system.name} {
 		t.found.Revisions[name] = t.revisionOf(name)
