@@ -159,12 +159,17 @@ func (b *Bar) stopped() spans {
 }
 
 // stopped returns the instants at which one UserAccess suspends the user or has ended, before and after.
-func (d *difference) stopped() spans {
+func stopped(before, after []Bar) spans {
 	var all []Window
-	for _, p := range barsOf(d.before.Bars, d.after.Bars) {
+	for _, p := range barsOf(before, after) {
 		all = append(all, p.before.stopped().and(p.after.stopped())...)
 	}
 	return united(all)
+}
+
+// IsStopped reports whether one of the bars, before and after, suspends the user or has ended from now on.
+func IsStopped(before, after []Bar, now time.Time) bool {
+	return len(from(now).without(stopped(before, after))) == 0
 }
 
 // ended returns the restrictions that end or get weaker, exclusive access aside.

@@ -71,7 +71,7 @@ func (o *Organization) Released(before, after *Claims, effective *Courses, now t
 		return nil
 	}
 	r := releasing{
-		o: o, difference: d, now: now, ledger: newLedger(before, after), effective: effective, free: d.stopped(),
+		o: o, difference: d, now: now, ledger: newLedger(before, after), effective: effective, free: stopped(before.Bars, after.Bars),
 		found: map[releaseKey]struct{}{},
 	}
 	for i := range ended {
@@ -107,17 +107,40 @@ func BearsOn(before, after *Claims, application string) bool {
 		return true
 	}
 	return slices.ContainsFunc(d.pairs, func(p pair) bool {
+		if p.before != nil && p.after != nil && slices.EqualFunc(p.before.Windows, p.after.Windows, Window.equal) {
+			return !p.before.Source.saysTheSame(p.after.Source, application)
+		}
 		return p.before.bearsOn(application) || p.after.bearsOn(application)
 	})
 }
 
+// saysTheSame reports whether the two say the same about the entry.
+func (b *Bound) saysTheSame(c *Bound, application string) bool {
+	if b.group != c.group {
+		return false
+	}
+	if application == "" {
+		return b.organization.equal(c.organization) && b.systemOrganization.equal(c.systemOrganization)
+	}
+	was, is := b.filterFor(application), c.filterFor(application)
+	return b.broad.equal(c.broad) && b.systemApplication.equal(c.systemApplication) &&
+		b.in(application).equal(c.in(application)) && (was == nil) == (is == nil) && (was == nil || was.Equal(*is))
+}
+
+func (l grantList) equal(m grantList) bool {
+	return slices.EqualFunc(l, m, func(a, b grant) bool {
+		return a.rung == b.rung && a.protected == b.protected && a.application == b.application && a.window.equal(b.window)
+	})
+}
+
+// bearsOn reports whether the source says something about the entry.
 func (h *Holding) bearsOn(application string) bool {
 	if h == nil || h.Source == nil {
 		return false
 	}
 	b := h.Source
 	switch {
-	case b.group || len(b.rows) > 0 || b.anyRows != nil:
+	case b.group || b.speaks():
 		return true
 	case application == "":
 		return len(b.organization)+len(b.systemOrganization) > 0
@@ -380,6 +403,9 @@ func (r *releasing) releaseExclusive() {
 	for i := range r.o.exclusive {
 		rule := &r.o.exclusive[i]
 		for _, l := range r.difference.unheld(rule.minimum, r.o) {
+			if l.restriction == RestrictionGroup && !r.individual || l.restriction == RestrictionPrecede && !r.hidden {
+				continue
+			}
 			l.restriction, l.minimum = RestrictionExclusive, rule.minimum
 			for _, other := range rule.Applications {
 				if l.tier == tierSpecific && l.application != other || !r.holds(other, rule.minimum, l.spans) {

@@ -41,7 +41,7 @@ func (o *Organization) ReleasedRows(
 			names = applicationsOfRows(before, after)
 		}
 		for _, application := range names {
-			when := p.widened(application, filters, d.stopped()).and(from(now))
+			when := p.widened(application, filters, stopped(before.Bars, after.Bars)).and(from(now))
 			if len(when) == 0 {
 				continue
 			}

@@ -17,11 +17,22 @@ func (j *judge) widen(u *roster.Tried, c courses, now time.Time) {
 	if slices.ContainsFunc(u.Before.User.Bars, mayBar) || slices.ContainsFunc(u.After.User.Bars, mayBar) {
 		free = coursesOf(withoutBars(u, now), now)
 	}
-	free.each(now, func(m *moment) { j.widenAt(u, m, now) })
+	if !j.mayLeave(u, now) {
+		free.each(now, func(m *moment) { j.widenAt(u, m, now) })
+	}
 	rules := u.Before.Rules
 	for _, r := range rules.ReleasedRows(u.Before.Claims(), u.After.Claims(), free.before, free.after, &j.filters, now) {
 		j.requireReleasedRows(u, &r, now)
 	}
+}
+
+// mayLeave reports whether the user may be taken out of a group that filters rows: a UserAccess suspends the user or has
+// ended, before and after the change. What else widens a filter is found among the filters themselves.
+func (j *judge) mayLeave(u *roster.Tried, now time.Time) bool {
+	kind := j.object().Kind
+	return (kind == roster.KindAccessGroup || kind == roster.KindUserAccess) &&
+		u.Before.Rules.Rules().Strategy == resolve.MostRestrictive &&
+		resolve.IsStopped(u.Before.User.Bars, u.After.User.Bars, now)
 }
 
 func mayBar(b resolve.Bar) bool { return b.Suspended || b.Window != resolve.Window{} }
