@@ -54,6 +54,19 @@ func (n *namespace) namedByDuplicates(group string, users set[string]) {
 	}
 }
 
+// enterMissing follows what the UserAccess says of groups that do not exist: as soon as one does, whoever takes it in
+// takes the user in. The one that is coming is passed over.
+func (w *walk) enterMissing(ua *accessv1alpha1.UserAccess, coming string) {
+	for _, name := range ua.Spec.Groups {
+		if w.groups[string(name)] != nil || string(name) == coming {
+			continue
+		}
+		for parent := range w.parents[string(name)] {
+			w.enter(w.groups[parent], nil)
+		}
+	}
+}
+
 func newGroups(was, made *accessv1alpha1.AccessGroup) []string {
 	var names []string
 	for _, name := range made.Spec.MemberGroups {

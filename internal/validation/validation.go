@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
@@ -126,6 +127,7 @@ type judge struct {
 	request *Request
 	changed changes
 	needed  map[need]struct{}
+	filters resolve.Containment
 	braked  map[string]struct{} // organization/application
 	shown   shown
 }
@@ -163,16 +165,18 @@ func (j *judge) weigh(trial *roster.Trial) {
 	watched, lost := watchers{}, taken{}
 	limited := map[string]bool{}
 	for name, o := range trial.Organizations {
-		limited[name] = len(limitsOf(o)) > 0
+		limited[name] = o.Was && len(limitsOf(o)) > 0
 	}
 	j.declare(trial)
-	j.each(trial, func(u *roster.Tried, m *moment) {
-		j.weighRights(trial, u, m)
-		j.checkConflicts(trial, u, m)
-		watched.note(trial, u, m)
-		if limited[u.Namespace] {
-			lost.note(trial, u, m)
-		}
+	j.each(trial, func(u *roster.Tried, c courses) {
+		j.weighRights(trial, u, c)
+		j.checkConflicts(trial, u, c)
+		c.each(trial.Now, func(m *moment) {
+			watched.note(trial, u, m)
+			if limited[u.Namespace] {
+				lost.note(trial, u, m)
+			}
+		})
 	})
 	j.checkAdministrators(trial, watched)
 	j.brake(trial, lost)
@@ -181,25 +185,29 @@ func (j *judge) weigh(trial *roster.Trial) {
 // weighRightsOnly is what remains to be asked of who takes away the last finalizer.
 func (j *judge) weighRightsOnly(trial *roster.Trial) {
 	j.declare(trial)
-	j.each(trial, func(u *roster.Tried, m *moment) { j.weighRights(trial, u, m) })
+	j.each(trial, func(u *roster.Tried, c courses) { j.weighRights(trial, u, c) })
 }
 
-func (j *judge) weighRights(trial *roster.Trial, u *roster.Tried, m *moment) {
+func (j *judge) weighRights(trial *roster.Trial, u *roster.Tried, c courses) {
 	// Who may change a policy may grant every role: what its users get by it takes nothing more.
 	if trial.Object.Kind != roster.KindAccessPolicy {
-		j.raise(u, m, trial.Now)
+		c.each(trial.Now, func(m *moment) { j.raise(u, m, trial.Now) })
+		j.release(u, c, trial.Now)
+		j.bound(u, c, trial.Now)
 	}
-	j.widen(u, m, trial.Now)
+	j.widen(u, c, trial.Now)
 }
 
-// each calls yield for every user at every moment, as long as there is time.
-func (j *judge) each(trial *roster.Trial, yield func(u *roster.Tried, m *moment)) {
+// each calls yield for every user in an organization, as long as there is time.
+func (j *judge) each(trial *roster.Trial, yield func(u *roster.Tried, c courses)) {
 	for i := range trial.Users {
 		if j.ctx.Err() != nil {
 			return
 		}
 		u := &trial.Users[i]
-		eachMoment(u, trial.Now, func(m *moment) { yield(u, m) })
+		if u.Before.Rules != nil && u.After.Rules != nil {
+			yield(u, coursesOf(u, trial.Now))
+		}
 	}
 }
 
