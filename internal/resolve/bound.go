@@ -40,7 +40,7 @@ func ownApplications(speaking []*Bound) []string {
 // and renders no more than the bound allows.
 type measurement struct {
 	limit    int
-	own      []measured // in the order in which they are taken
+	named    []measured // the applications, in the order in which they are taken
 	fallback measured   // the default filters
 	places   map[string]int
 	parts    []Filter // the distinct filters; those that are united have no text
@@ -56,25 +56,35 @@ type measured struct {
 	speaks      bool  // some entry contributes
 }
 
-// shown says which filters fit: those of the first own applications, and the default filters.
+// shown says which filters fit: those of the first named applications, and the default filters.
 type shown struct {
-	own      int
+	named    int
 	fallback bool
 }
 
-func (o *Organization) measure(speaking []*Bound) *measurement {
+// measure measures the filters of the applications that are named in the organization, and of those that an entry of the
+// sources names. Applications without an entry of their own share the measure of the default filters.
+func (o *Organization) measure(speaking []*Bound, named []string) *measurement {
 	m := &measurement{limit: o.filterBytes, places: map[string]int{}, known: map[string]int{}, united: map[int][]Filter{}}
-	names := ownApplications(speaking)
-	m.own = make([]measured, len(names))
-	for i, name := range names {
-		m.own[i] = m.measure(o, speaking, name)
-	}
 	m.fallback = m.measure(o, speaking, "")
-	slices.SortFunc(m.own, func(a, b measured) int {
+	own := ownApplications(speaking)
+	names := slices.Concat(own, named)
+	slices.Sort(names)
+	names = slices.Compact(names)
+	m.named = make([]measured, len(names))
+	for i, name := range names {
+		if _, is := slices.BinarySearch(own, name); is {
+			m.named[i] = m.measure(o, speaking, name)
+			continue
+		}
+		m.named[i] = m.fallback
+		m.named[i].application = name
+	}
+	slices.SortFunc(m.named, func(a, b measured) int {
 		return cmp.Or(cmp.Compare(a.bytes, b.bytes), compareStrings(a.application, b.application))
 	})
-	for i := range m.own {
-		m.places[m.own[i].application] = i
+	for i := range m.named {
+		m.places[m.named[i].application] = i
 	}
 	m.knowUnited(o)
 	return m
@@ -120,9 +130,9 @@ func (m *measurement) knowUnited(o *Organization) {
 	if o.rules.Strategy != MostPermissive {
 		return
 	}
-	all := make([]*measured, 0, len(m.own)+1)
-	for i := range m.own {
-		all = append(all, &m.own[i])
+	all := make([]*measured, 0, len(m.named)+1)
+	for i := range m.named {
+		all = append(all, &m.named[i])
 	}
 	all = append(all, &m.fallback)
 	slices.SortStableFunc(all, func(a, b *measured) int { return cmp.Compare(a.bytes, b.bytes) })
@@ -152,12 +162,12 @@ func (m *measurement) take(givesAccess func(application string) bool) shown {
 		}
 		return total <= m.limit
 	}
-	for i := range m.own {
-		if givesAccess(m.own[i].application) && !fits(&m.own[i]) {
-			return shown{own: i}
+	for i := range m.named {
+		if givesAccess(m.named[i].application) && !fits(&m.named[i]) {
+			return shown{named: i}
 		}
 	}
-	return shown{len(m.own), fits(&m.fallback)}
+	return shown{len(m.named), fits(&m.fallback)}
 }
 
 // sizeOf returns the size of a part, which is within the limit.
@@ -169,29 +179,29 @@ func (m *measurement) sizeOf(id int) int {
 	return f.bytes()
 }
 
-// filters returns the filters of the application, and whether the bound takes its rows. The application is listed in
-// hidden then: by its name, or as AnyApplication where it has the default filters.
-func (m *measurement) filters(o *Organization, application string, fitting shown) (filters []Filter, hidden string) {
-	each, listed, fits := &m.fallback, AnyApplication, fitting.fallback
-	if place, own := m.places[application]; own {
-		each, listed, fits = &m.own[place], application, place < fitting.own
+// filters returns the filters of the application, and whether the bound takes its rows. The empty name, and every name
+// that is not measured, stand for an application that nothing names.
+func (m *measurement) filters(o *Organization, application string, fitting shown) (filters []Filter, hidden bool) {
+	each, fits := &m.fallback, fitting.fallback
+	if place, named := m.places[application]; named {
+		each, fits = &m.named[place], place < fitting.named
 	}
 	_, hides := slices.BinarySearch(o.hideUnmatched, application)
 	switch {
 	case !each.speaks && hides:
-		return noRow, ""
+		return noRow, false
 	case !each.speaks:
-		return nil, ""
+		return nil, false
 	case !fits:
-		return noRow, listed
+		return noRow, true
 	}
 	filters = make([]Filter, len(each.parts))
 	for i, id := range each.parts {
 		if filters[i] = m.parts[id]; filters[i].canonical == "" {
-			return m.render(o, id), "" // the only one
+			return m.render(o, id), false // the only one
 		}
 	}
-	return intersect(filters), ""
+	return intersect(filters), false
 }
 
 // render returns a united filter with its text.
@@ -263,28 +273,40 @@ func sameAlternatives(a, b []Alternative) bool {
 }
 
 // boundRows gives every access its filters where they may be larger together than the bound: those that fit.
+//
+// A named application that follows the default access may show rows that the default filters, which are taken last, no
+// longer show. It is listed then.
 func (o *Organization) boundRows(at *instant, g *grants) {
-	m := o.measure(g.speaking)
+	m := o.measure(g.speaking, g.named)
 	fitting := m.take(func(name string) bool { return at.application(name).GivesAccess() })
-	hiddenByDefault := false
-	show := func(a Access, application string) Access {
-		filters, hidden := m.filters(o, application, fitting)
-		if a.Filters = filters; hidden == AnyApplication {
-			hiddenByDefault = true
-		} else if hidden != "" {
-			at.hiddenRows = append(at.hiddenRows, hidden)
-		}
-		return a
+	byDefault := at.fallback
+	if byDefault.GivesAccess() {
+		at.fallback.Filters = m.show(o, at, "", fitting)
 	}
 	for i, a := range at.applications {
 		if a.GivesAccess() {
-			at.applications[i] = &ApplicationAccess{a.Application, show(a.Access, a.Application)}
+			made := &ApplicationAccess{a.Application, a.Access}
+			made.Filters = m.show(o, at, a.Application, fitting)
+			at.applications[i] = made
 		}
 	}
-	if at.fallback.GivesAccess() {
-		at.fallback = show(at.fallback, "")
+	for i := 0; i < len(m.named) && byDefault.GivesAccess(); i++ {
+		name := m.named[i].application
+		if _, listed := slices.BinarySearchFunc(at.applications, name, compareApplication); listed {
+			continue
+		}
+		if filters := m.show(o, at, name, fitting); !sameFilters(filters, at.fallback.Filters) {
+			at.set(name, Access{Outcome: byDefault.Outcome, Filters: filters})
+		}
 	}
-	if hiddenByDefault {
-		at.hiddenRows = slices.Insert(at.hiddenRows, 0, AnyApplication) // sorts before every name
+	slices.Sort(at.hiddenRows) // AnyApplication sorts before every name
+}
+
+// show returns the filters of the application, and notes where the bound takes its rows.
+func (m *measurement) show(o *Organization, at *instant, application string, fitting shown) []Filter {
+	filters, hidden := m.filters(o, application, fitting)
+	if hidden {
+		at.hiddenRows = append(at.hiddenRows, cmp.Or(application, AnyApplication))
 	}
+	return filters
 }

@@ -17,6 +17,7 @@ type Person struct {
 	Declared bool
 	Bars     []Bar
 	Claims   []Claim
+	Named    []string // User.Named
 }
 
 // Explanation is a decision with the whole derivation. It is for people to read; nothing is decided by it.
@@ -52,7 +53,7 @@ type Moment struct {
 
 // Explain derives what the person may do in the organization at the instant now, in the applications given.
 func (o *Organization) Explain(p Person, applications []string, now time.Time) Explanation {
-	u := User{Declared: p.Declared, Bars: p.Bars}
+	u := User{Declared: p.Declared, Bars: p.Bars, Named: p.Named}
 	for _, c := range p.Claims {
 		if b := o.Bind(c.Source); b != nil {
 			u.Holdings = append(u.Holdings, Holding{Source: b, Windows: c.Windows})
@@ -192,6 +193,9 @@ func (o *Organization) derivation(g *grants, application string, at *instant) De
 		d.Excluded = o.excluding(at, application)
 	}
 	listed := AnyApplication
+	if _, named := slices.BinarySearch(g.named, application); named {
+		listed = application
+	}
 	for _, b := range g.speaking {
 		if own := b.rowsOf(application); own != nil {
 			listed = application

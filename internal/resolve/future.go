@@ -208,7 +208,7 @@ func (f *future) filtersAt(l *line, t time.Time) []Filter {
 	}
 	if s.grants.mayExceed {
 		if v.measured == nil {
-			v.measured = f.o.measure(v.speaking)
+			v.measured = f.o.measure(v.speaking, f.u.Named)
 		}
 		filters, _ := v.measured.filters(f.o, application, f.fittingAt(t, v.measured))
 		return filters

@@ -23,6 +23,7 @@ type grants struct {
 	systemOrganization []*grant       // and of the organization
 	inGroup            bool           // a group takes the place of individual grants (R3)
 	speaking           []*Bound       // groups that say something about rows
+	named              []string       // User.Named
 	mayExceed          bool           // their filters may be larger together than the bound of R7
 
 	anyFilters      []Filter // of every application that no data permission names, once anyFiltersKnown
@@ -57,6 +58,7 @@ func (g *grants) collect(o *Organization, u *User, t time.Time, c *collection) {
 		}
 	}
 	g.mayExceed = len(g.speaking) > 0 && o.mayExceed(g.speaking)
+	g.named = u.Named
 	if c != nil {
 		c.specific = c.specific[:0]
 	}

@@ -43,6 +43,9 @@ func (f *future) gatherLines(of extent) {
 		return
 	}
 	names := slices.Clone(f.o.hideUnmatched)
+	if f.bounded {
+		names = append(names, f.u.Named...)
+	}
 	for i := range f.u.Holdings {
 		b := f.u.Holdings[i].Source
 		if b == nil {

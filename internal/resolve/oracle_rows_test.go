@@ -9,9 +9,9 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// rows is R7 without its bound: the filters as canonical JSON, none for every row, and whether an entry names the
-// application.
-func (w world) rows(t time.Time, name string) (filters []string, own bool) {
+// rows is R7 without its bound: the filters as canonical JSON, none for every row.
+func (w world) rows(t time.Time, name string) []string {
+	var filters []string
 	var united []string
 	for _, h := range w.held {
 		if h.source.Origin != resolve.OrganizationGroup || !h.active(t) {
@@ -29,19 +29,17 @@ func (w world) rows(t time.Time, name string) (filters []string, own bool) {
 			}
 			return false
 		}
-		if name != unnamed && entry(name) {
-			own = true
-		} else {
+		if name == unnamed || !entry(name) {
 			entry("*")
 		}
 	}
 	switch {
 	case len(filters) == 0 && slices.Contains(w.rules.HideUnmatched, name):
-		return []string{noRow}, false
+		return []string{noRow}
 	case len(filters) > 0 && w.rules.Strategy == resolve.MostPermissive:
-		return []string{`{"anyOf":[` + strings.Join(canonical(united, func(s string) string { return s }), ",") + `]}`}, own
+		return []string{`{"anyOf":[` + strings.Join(canonical(united, func(s string) string { return s }), ",") + `]}`}
 	}
-	return canonical(filters, func(s string) string { return s }), own
+	return canonical(filters, func(s string) string { return s })
 }
 
 const noRow = `{"anyOf":[]}`
@@ -73,20 +71,16 @@ func (w world) bound(t time.Time, d *snapshot) {
 		return sum
 	}
 	var order []taken
-	byDefault := d.fallback.Role != resolve.NoAccess
 	for name, v := range d.applications {
-		if filters, own := w.rows(t, name); v.Role == resolve.NoAccess {
-			continue
-		} else if own {
+		if v.Role != resolve.NoAccess {
+			filters := w.rows(t, name)
 			order = append(order, taken{name, filters, size(filters)})
-		} else {
-			byDefault = true
 		}
 	}
 	slices.SortFunc(order, func(a, b taken) int {
 		return cmp.Or(a.bytes-b.bytes, strings.Compare(a.name, b.name))
 	})
-	if filters, _ := w.rows(t, unnamed); byDefault && len(filters) > 0 {
+	if filters := w.rows(t, unnamed); d.fallback.Role != resolve.NoAccess && len(filters) > 0 {
 		order = append(order, taken{"*", filters, size(filters)})
 	}
 	counted, total := map[string]bool{noRow: true}, 0
@@ -106,12 +100,8 @@ func (w world) bound(t time.Time, d *snapshot) {
 	}
 	slices.Sort(d.hidden)
 	show := func(v verdict, name string) verdict {
-		filters, own := w.rows(t, name)
-		listed := name
-		if !own {
-			listed = "*"
-		}
-		if len(filters) > 0 && slices.Contains(d.hidden, listed) {
+		filters := w.rows(t, name)
+		if slices.Contains(d.hidden, cmp.Or(name, "*")) {
 			filters = []string{noRow}
 		}
 		if v.Role != resolve.NoAccess {

@@ -28,6 +28,9 @@ type User struct {
 	Bars []Bar
 	// Holdings are bound to the organization; a nil Source is passed over.
 	Holdings []Holding
+	// Named lists, sorted, the applications named in the organization. It is read only where the bound of
+	// docs/rules.md R7 may take rows from the user.
+	Named []string
 }
 
 // Resolve decides what the user may do at the instant now.

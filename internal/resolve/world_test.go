@@ -245,7 +245,7 @@ func randomFilter(d dice) resolve.Filter {
 // bind makes the world ready for the engine.
 func (w world) bind() (*resolve.Organization, *resolve.User) {
 	o := resolve.NewOrganization(w.rules).WithLimits(w.instantLimit(), w.filterBytes())
-	u := &resolve.User{Declared: w.declared, Bars: w.bars}
+	u := &resolve.User{Declared: w.declared, Bars: w.bars, Named: applications}
 	for _, h := range w.held {
 		u.Holdings = append(u.Holdings, resolve.Holding{Source: o.Bind(&h.source), Windows: h.windows})
 	}

@@ -101,7 +101,7 @@ func (r *Roster) gather(n *namespace, user string, g *gatherer) resolve.User {
 	g.bars = n.appendBars(g.bars[:0], user)
 	u := resolve.User{Declared: len(g.bars) > 0}
 	g.bars = r.system.appendBars(g.bars, user)
-	u.Bars, u.Holdings = g.bars, g.holdings
+	u.Bars, u.Holdings, u.Named = g.bars, g.holdings, n.applicable
 	return u
 }
 

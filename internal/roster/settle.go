@@ -156,6 +156,7 @@ func (r *Roster) settleRules(n *namespace, began bool, changes *Changes) {
 	if names := r.applicationsOf(n); !slices.Equal(names, n.applicable) {
 		n.applicable = names
 		changed = true
+		n.touchHidden()
 	}
 	if changed {
 		delete(n.ruleCauses, Object{}) // the namespace itself
@@ -164,6 +165,20 @@ func (r *Roster) settleRules(n *namespace, began bool, changes *Changes) {
 	}
 	n.rulesDirty, n.namesDirty = false, false
 	clear(n.ruleCauses)
+}
+
+// touchHidden marks the users from whom the bound of docs/rules.md R7 takes rows: it takes the named applications one after
+// the other, so another one may hide other rows.
+func (n *namespace) touchHidden() {
+	for user, rec := range n.records {
+		if rec.decision == nil || len(rec.decision.HiddenRows) == 0 { // nothing is decided in the system namespace
+			continue
+		}
+		n.dirty[user] = n.dirty[user].with(nil)
+		for cause := range n.ruleCauses {
+			n.dirty[user] = n.dirty[user].with(causes{cause})
+		}
+	}
 }
 
 // compile makes the organization's rules anew and says whether they differ. What a policy says besides, such as its

@@ -167,6 +167,7 @@ type involved struct {
 	organization bool
 	compiled     *resolve.Organization
 	bound        map[*resolve.Source]*resolve.Bound
+	applicable   []string
 }
 
 // run lays the object over the index as it would be and as it is, and takes it away again. All notes that this leaves
@@ -277,6 +278,10 @@ func (t *trial) involve(was bool) {
 		i := &involved{
 			namespace: n, was: n.organization, is: n.organization, users: set[string]{},
 			organization: n.organization, compiled: n.compiled, bound: n.bound,
+			applicable: n.applicable,
+		}
+		if n.namesDirty {
+			n.touchHidden()
 		}
 		if n.name == t.object.Namespace {
 			i.was, i.is = was, t.isOrganization(n)
@@ -327,6 +332,10 @@ func (t *trial) lookAt(i *involved, after bool) {
 		n.compiled = resolve.NewOrganization(t.rulesOf(n))
 		defer func() { n.organization, n.compiled, n.bound = i.organization, i.compiled, i.bound }()
 	}
+	if n.organization && (i.recompiled || n.namesDirty) {
+		n.applicable = t.applicationsOf(n)
+		defer func() { n.applicable = i.applicable }()
+	}
 	if n.organization {
 		t.bindGroups(n)
 	}
@@ -375,7 +384,7 @@ func (t *trial) lookAtOrganization(i *involved, after bool) {
 	n := i.namespace
 	o := t.found.Organizations[n.name]
 	if o == nil {
-		o = &TriedOrganization{Was: i.was, Applications: n.applicable}
+		o = &TriedOrganization{Was: i.was, Applications: i.applicable}
 		t.found.Organizations[n.name] = o
 	}
 	policy := cmp.Or(n.policy, t.system.policy)
