@@ -238,7 +238,7 @@ func (r *Reconciler) statusOf(object roster.Object, p publication, now time.Time
 		}
 		r.Feed.Metrics.unresolvedIn(object, len(report.Unresolved))
 		made := &accessv1alpha1.UserAccess{ObjectMeta: identity(report.Object)}
-		made.Status = userStatus(report, p, now)
+		made.Status = userStatus(report, p, r.Feed.nameTaken(report.Object), now)
 		return &statusWrite{
 			object: made, status: made.Status, seen: report.Object,
 			before: report.Object.Status.Conditions, after: made.Status.Conditions,
@@ -336,7 +336,7 @@ func (r *Reconciler) tell(w *statusWrite) {
 			}
 			r.Recorder.Eventf(w.seen, nil, kind, c.Reason, "Publish", "%s", message)
 		case accessv1alpha1.ConditionRoleConflict, accessv1alpha1.ConditionSystemRoleUnmapped,
-			accessv1alpha1.ConditionAdministratorExpires:
+			accessv1alpha1.ConditionAdministratorExpires, accessv1alpha1.ConditionNameTaken:
 			if c.Status == metav1.ConditionTrue {
 				r.Recorder.Eventf(w.seen, nil, corev1.EventTypeWarning, c.Reason, "Resolve", "%s", c.Message)
 			}

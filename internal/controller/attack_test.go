@@ -1,0 +1,152 @@
+package controller
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/usher-dev/usher/api/document"
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/publish"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+// refuses answers writes of ConfigMaps of these names as an admission policy or a quota does.
+func refuses(names ...string) func(client.Object) error {
+	return func(o client.Object) error {
+		for _, name := range names {
+			if _, is := o.(*corev1.ConfigMap); is && o.GetName() == name {
+				return apierrors.NewForbidden(corev1.Resource("configmaps"), name, errors.New("no writes on Sundays"))
+			}
+		}
+		return nil
+	}
+}
+
+// userInShard returns a user whom the shard has, of that many.
+func userInShard(prefix string, shard, shards int) string {
+	for i := 0; ; i++ {
+		user := fmt.Sprintf("%s-%d@acme.example", prefix, i)
+		h := fnv.New32a()
+		h.Write([]byte(user))
+		if int(h.Sum32()%uint32(shards)) == shard {
+			return user
+		}
+	}
+}
+
+// TestAttackRefusedShardFreezesNobody has the API server refuse the last shard of a document, and takes access from users
+// of every shard.
+func TestAttackRefusedShardFreezesNobody(t *testing.T) {
+	w := newWorld(t)
+	w.declare(&accessv1alpha1.ApplicationAccess{}, "red", "{publish: {minimumShards: 4}}")
+	var users, members []string
+	for shard := range 4 {
+		user := userInShard("user", shard, 4)
+		users = append(users, user)
+		members = append(members, fmt.Sprintf("{user: %q}", user))
+	}
+	team := func(members []string) string {
+		return fmt.Sprintf("{members: [%s], applicationAccess: [{application: red, role: Editor}]}", strings.Join(members, ", "))
+	}
+	w.declare(&accessv1alpha1.AccessGroup{}, "team", team(members))
+	has := func(shard int) bool {
+		return strings.Contains(w.published(publish.ApplicationName("red", shard), document.AccessKey), users[shard])
+	}
+	for shard := range users {
+		if !has(shard) {
+			t.Fatalf("user %s is not in shard %d", users[shard], shard)
+		}
+	}
+
+	w.refuse = refuses(publish.ApplicationName("red", 3))
+	w.declare(&accessv1alpha1.AccessGroup{}, "team", team(nil))
+	for shard := range 3 {
+		if has(shard) {
+			t.Errorf("the revocation of %s is not published in shard %d, because shard 3 is refused", users[shard], shard)
+		}
+	}
+	w.ready(ApplicationStatus, "red", accessv1alpha1.ReasonPublishFailed, "no writes on Sundays")
+
+	w.refuse = nil
+	w.pass(lastBlocked)
+	w.run()
+	if has(3) {
+		t.Error("the revocation is not published when nothing refuses it any more")
+	}
+	w.ready(ApplicationStatus, "red", accessv1alpha1.ReasonPublished)
+	w.ready(GroupStatus, "team", accessv1alpha1.ReasonPublished)
+}
+
+// TestRefusedSurplusShardKeepsNoOther has the API server refuse one of the shards that a document no longer needs.
+func TestRefusedSurplusShardKeepsNoOther(t *testing.T) {
+	w := newWorld(t)
+	w.declare(&accessv1alpha1.ApplicationAccess{}, "red", "{publish: {minimumShards: 4}}")
+	w.refuse = refuses(publish.ApplicationName("red", 1))
+	w.declare(&accessv1alpha1.ApplicationAccess{}, "red", "{}")
+	w.pass(w.reconciler.Publisher.Grace)
+	w.run()
+	for shard, want := range []bool{true, true, false, false} {
+		if got := w.published(publish.ApplicationName("red", shard), document.AccessKey) != ""; got != want {
+			t.Errorf("shard %d is there: %t, want %t", shard, got, want)
+		}
+	}
+}
+
+// TestAGainThatIsRefusedHoldsNobody holds that a document which cannot be written and gives nobody too much keeps no group
+// from being ready.
+func TestAGainThatIsRefusedHoldsNobody(t *testing.T) {
+	w := newWorld(t)
+	w.declare(&accessv1alpha1.ApplicationAccess{}, "red", "{}")
+	w.refuse = refuses(publish.ApplicationName("red", 0))
+	w.declare(&accessv1alpha1.AccessGroup{}, "team",
+		"{members: [{user: ana@acme.example}], applicationAccess: [{application: red, role: Editor}]}")
+	w.ready(GroupStatus, "team", accessv1alpha1.ReasonPublished)
+	w.ready(ApplicationStatus, "red", accessv1alpha1.ReasonPublishFailed, "no writes on Sundays")
+}
+
+// TestAttackNameTaken has another user's UserAccess take the name that a user's own needs.
+func TestAttackNameTaken(t *testing.T) {
+	const ana = "ana@acme.example"
+	name := roster.UserName(ana)
+	w := newWorld(t)
+	w.declare(&accessv1alpha1.ApplicationAccess{}, "red", "{}")
+	w.declare(&accessv1alpha1.UserAccess{}, name, "{user: mallory@acme.example}")
+	w.declare(&accessv1alpha1.AccessGroup{}, "team",
+		"{members: [{user: ana@acme.example}], applicationAccess: [{application: red, role: Editor}]}")
+	gives := func() bool {
+		return strings.Contains(w.published(publish.UserDocumentName(name), document.AccessKey), `"role":"Editor"`)
+	}
+	if !gives() {
+		t.Error("the user has no document because the name of their UserAccess is taken")
+	}
+	if got := w.condition(UserStatus, name, accessv1alpha1.ConditionNameTaken); got.Status != metav1.ConditionTrue ||
+		!strings.Contains(got.Message, ana) {
+		t.Errorf("the object that has the name says %+v", got)
+	}
+
+	w.drop(&accessv1alpha1.UserAccess{}, name)
+	// The garbage collector takes what the object owned.
+	cm := &corev1.ConfigMap{}
+	if err := w.kube.Get(t.Context(), types.NamespacedName{Namespace: "acme", Name: publish.UserDocumentName(name)}, cm); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.kube.Delete(t.Context(), cm); err != nil {
+		t.Fatal(err)
+	}
+	w.run()
+	if !gives() {
+		t.Error("the document does not come back when the name is free")
+	}
+	if ua := w.reconciler.Feed.Roster.UserAccess("acme", name); ua == nil || string(ua.Spec.User) != ana {
+		t.Errorf("the name has %v, want the user's own UserAccess", ua)
+	}
+}
