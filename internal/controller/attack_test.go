@@ -74,7 +74,8 @@ func TestAttackRefusedShardFreezesNobody(t *testing.T) {
 			t.Errorf("the revocation of %s is not published in shard %d, because shard 3 is refused", users[shard], shard)
 		}
 	}
-	w.ready(ApplicationStatus, "red", accessv1alpha1.ReasonPublishFailed, "no writes on Sundays")
+	w.ready(ApplicationStatus, "red", accessv1alpha1.ReasonLossNotPublished, "application-access-red.3", users[3], "no writes on Sundays")
+	w.ready(GroupStatus, "team", accessv1alpha1.ReasonLossNotPublished, "application-access-red.3", users[3])
 
 	w.refuse = nil
 	w.pass(lastBlocked)
@@ -97,6 +98,97 @@ func TestRefusedSurplusShardKeepsNoOther(t *testing.T) {
 	for shard, want := range []bool{true, true, false, false} {
 		if got := w.published(publish.ApplicationName("red", shard), document.AccessKey) != ""; got != want {
 			t.Errorf("shard %d is there: %t, want %t", shard, got, want)
+		}
+	}
+}
+
+// TestAttackLossNotPublished takes access in every way while the document cannot be written, and holds that the object
+// which takes it, and after a restart the owner of the document, are not ready.
+func TestAttackLossNotPublished(t *testing.T) {
+	const ana, ben = "ana@acme.example", "ben@acme.example"
+	const team = "{members: [{user: ana@acme.example}, {user: ben@acme.example}], applicationAccess: [{application: red, role: Editor}]}"
+	applicationMap, userMap := publish.ApplicationName("red", 0), publish.UserDocumentName(roster.UserName(ana))
+	for name, tc := range map[string]struct {
+		object     client.Object
+		kind       OutputKind
+		name, spec string
+		gone       bool // the object is deleted instead
+		restart    bool // the object knows after a restart, too
+	}{
+		"suspended": {
+			&accessv1alpha1.UserAccess{}, UserStatus, "ana", "{user: ana@acme.example, state: Suspended}", false, true,
+		},
+		"member removed": {
+			&accessv1alpha1.AccessGroup{}, GroupStatus, "team",
+			"{members: [{user: ben@acme.example}], applicationAccess: [{application: red, role: Editor}]}", false, false,
+		},
+		"role lowered": {
+			&accessv1alpha1.AccessGroup{}, GroupStatus, "team",
+			"{members: [{user: ana@acme.example}, {user: ben@acme.example}], applicationAccess: [{application: red, role: Viewer}]}",
+			false, false,
+		},
+		"demoted by another group": {
+			&accessv1alpha1.AccessGroup{}, GroupStatus, "limit",
+			"{members: [{user: ana@acme.example}], applicationAccess: [{application: red, role: Viewer}]}", false, true,
+		},
+		"rows taken": {
+			&accessv1alpha1.AccessGroup{}, GroupStatus, "rows",
+			"{members: [{user: ana@acme.example}], dataPermissions: [{application: red, anyOf: [{allOf: " +
+				"[{attribute: country, operator: In, values: [France]}]}]}]}", false, false,
+		},
+		"an end": {
+			&accessv1alpha1.AccessGroup{}, GroupStatus, "team",
+			"{members: [{user: ana@acme.example, notAfter: '2030-01-01T00:00:00Z'}, {user: ben@acme.example}], " +
+				"applicationAccess: [{application: red, role: Editor}]}", false, false,
+		},
+		"permissions of the role taken": {
+			&accessv1alpha1.AccessPolicy{}, PolicyStatus, "default",
+			"{applicationRoles: [{name: Administrator}, {name: Editor, permissions: [look]}]}", false, false,
+		},
+		"group deleted": {&accessv1alpha1.AccessGroup{}, "", "team", "", true, false},
+	} {
+		for document, owner := range map[string]Output{
+			applicationMap: {ApplicationStatus, "acme", "red"}, userMap: {UserStatus, "acme", "ana"},
+		} {
+			t.Run(name+" in "+document, func(t *testing.T) {
+				w, object := newWorld(t), tc.object.DeepCopyObject().(client.Object)
+				w.declare(&accessv1alpha1.ApplicationAccess{}, "red", "{}")
+				w.declare(&accessv1alpha1.UserAccess{}, "ana", "{user: ana@acme.example}")
+				w.declare(&accessv1alpha1.AccessGroup{}, "team", team)
+				w.declare(&accessv1alpha1.AccessGroup{}, "bystanders",
+					"{members: [{user: cy@acme.example}], applicationAccess: [{application: red, role: Editor}]}")
+				w.ready(owner.Kind, owner.Name, accessv1alpha1.ReasonPublished)
+
+				w.refuse = refuses(document)
+				if tc.gone {
+					w.drop(object, tc.name)
+				} else {
+					w.declare(object, tc.name, tc.spec)
+					w.ready(tc.kind, tc.name, accessv1alpha1.ReasonLossNotPublished, document, ana, "no writes on Sundays")
+				}
+				w.ready(owner.Kind, owner.Name, accessv1alpha1.ReasonLossNotPublished, document, ana, "no writes on Sundays")
+				w.ready(GroupStatus, "bystanders", accessv1alpha1.ReasonPublished)
+				if _, _, _, lossy := w.reconciler.Feed.tracker.standing(); lossy != 1 {
+					t.Errorf("%d documents count as giving too much, want 1", lossy)
+				}
+
+				w.restart()
+				w.ready(owner.Kind, owner.Name, accessv1alpha1.ReasonLossNotPublished, document, ana)
+				if tc.restart {
+					w.ready(tc.kind, tc.name, accessv1alpha1.ReasonLossNotPublished, document, ana)
+				}
+
+				w.refuse = nil
+				w.pass(lastBlocked)
+				w.run()
+				w.ready(owner.Kind, owner.Name, accessv1alpha1.ReasonPublished)
+				if !tc.gone {
+					w.ready(tc.kind, tc.name, accessv1alpha1.ReasonPublished)
+				}
+				if _, _, _, lossy := w.reconciler.Feed.tracker.standing(); lossy != 0 {
+					t.Errorf("%d documents count as giving too much, want none", lossy)
+				}
+			})
 		}
 	}
 }

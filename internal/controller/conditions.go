@@ -63,7 +63,8 @@ func truncate(message string) string {
 // publication is how far what an object changes has been published.
 type publication struct {
 	pending bool
-	blocked error // why a document of the object's own cannot be written
+	blocked error  // why a document of the object's own cannot be written
+	loss    string // which documents still give more than they should because of the object; empty: none
 }
 
 // stand sets Ready, ResolvedRefs and Stalled, which mean the same on every kind. It says whether the object counts.
@@ -75,6 +76,8 @@ func (c *conditions) stand(report *roster.Report, inert string, p publication) b
 	}
 	reason, message := blockedReason(p.blocked)
 	switch {
+	case p.loss != "":
+		c.set(accessv1alpha1.ConditionReady, false, accessv1alpha1.ReasonLossNotPublished, p.loss)
 	case reason == accessv1alpha1.ReasonConfigMapConflict:
 		c.set(accessv1alpha1.ConditionReady, false, reason, message)
 	case len(report.Unresolved) > 0:

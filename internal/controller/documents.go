@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -200,10 +201,7 @@ func (r *Reconciler) reconcileDocument(ctx context.Context, o Output) (reconcile
 	case changedMeanwhile(err):
 		return reconcile.Result{RequeueAfter: again}, nil
 	case err != nil && blocks(err):
-		if was := r.Feed.tracker.blockedBy(o); was == nil || was.Error() != err.Error() {
-			log.FromContext(ctx).Error(err, "The document cannot be written; it is tried again")
-		}
-		return reconcile.Result{RequeueAfter: r.Feed.blocked(o, touch, err)}, nil
+		return r.block(ctx, o, touch, err)
 	case err != nil:
 		return reconcile.Result{}, err
 	case p.done && r.Feed.unseen.any(o, r.Feed.Now()):
@@ -214,4 +212,17 @@ func (r *Reconciler) reconcileDocument(ctx context.Context, o Output) (reconcile
 		r.Feed.tracker.forget(o)
 	}
 	return reconcile.Result{RequeueAfter: p.after}, nil
+}
+
+// block notes that the document cannot be written, and what it still gives although it should not. The document is tried
+// again after a growing delay, which bounds how often it is read for that.
+func (r *Reconciler) block(ctx context.Context, o Output, touch uint64, why error) (reconcile.Result, error) {
+	still, err := r.lossIn(ctx, o)
+	if err != nil {
+		return reconcile.Result{}, fmt.Errorf("reading what is published while it cannot be written: %w", err)
+	}
+	if was := r.Feed.tracker.blockedBy(o); was == nil || was.Error() != why.Error() {
+		log.FromContext(ctx).Error(why, "The document cannot be written; it is tried again")
+	}
+	return reconcile.Result{RequeueAfter: r.Feed.blocked(o, touch, why, still)}, nil
 }

@@ -162,6 +162,7 @@ func (r *Reconciler) planStatus(o Output) (*statusWrite, time.Duration) {
 		}
 		p.pending = true
 	}
+	p.loss = f.lossOf(object)
 	write := r.statusOf(object, p, now)
 	if f.Roster.Unsettled(object) {
 		return nil, 0
