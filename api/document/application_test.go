@@ -26,7 +26,7 @@ var france = []document.Filter{{AnyOf: []document.Alternative{{AllOf: []document
 func TestApplicationAnswers(t *testing.T) {
 	m := &mount{dir: t.TempDir()}
 	m.swap(t, map[string]string{"access.json": encode(t, finance(0, 1, map[string]document.ApplicationUser{
-		amelie: {Role: "Viewer", Filters: france},
+		amelie: {Role: "Viewer", Filters: frenchRows},
 		zoe:    {Role: "Administrator"},
 	})), "data.json": "not for us", "notes.txt": "nor this"})
 	f := follow(t, document.Options{Directories: []string{m.dir}, Organization: "acme"})
@@ -190,7 +190,7 @@ func TestNotAfterIsEnforcedWithoutReading(t *testing.T) {
 	dir, now := t.TempDir(), newClock()
 	end := start.Add(time.Hour)
 	write(t, filepath.Join(dir, "access.json"), encode(t, finance(0, 1, map[string]document.ApplicationUser{
-		amelie: {Role: "Viewer", Filters: france, NotAfter: end},
+		amelie: {Role: "Viewer", Filters: frenchRows, NotAfter: end},
 		zoe:    {Role: "Viewer"},
 	})))
 	f := follow(t, document.Options{Directories: []string{dir}, Now: now.Now, PollInterval: time.Minute})
@@ -402,7 +402,7 @@ func TestHitsDoNotAllocate(t *testing.T) {
 	users := map[string]document.ApplicationUser{}
 	for i := range 1000 {
 		users[fmt.Sprintf("user%d@acme.example", i)] = document.ApplicationUser{
-			Role: "Editor", Filters: france, NotAfter: time.Now().Add(time.Hour),
+			Role: "Editor", Filters: frenchRows, NotAfter: time.Now().Add(time.Hour),
 		}
 	}
 	for shard := range 4 {

@@ -107,7 +107,7 @@ func ExampleFilters_Match() {
 	if err != nil {
 		panic(err)
 	}
-	filters := document.Filters(documents.Applications[0].Users["amelie@acme.example"].Filters)
+	filters := documents.Applications[0].FiltersOf("amelie@acme.example")
 
 	fmt.Println(filters.Match(map[string]any{"country": "France", "amount": 999.99}))
 	fmt.Println(filters.Match(map[string]any{"country": "France", "amount": 1000}))
@@ -128,7 +128,7 @@ func ExampleFilters_MatchStruct() {
 	if err != nil {
 		panic(err)
 	}
-	filters := document.Filters(documents.Applications[0].Users["amelie@acme.example"].Filters)
+	filters := documents.Applications[0].FiltersOf("amelie@acme.example")
 
 	visible, err := filters.MatchStruct(invoice{Country: "France", Amount: "12.50"})
 	fmt.Println(visible, err)
@@ -149,7 +149,7 @@ func ExampleTable_Where() {
 	if err != nil {
 		panic(err)
 	}
-	filters := document.Filters(documents.Applications[0].Users["amelie@acme.example"].Filters)
+	filters := documents.Applications[0].FiltersOf("amelie@acme.example")
 
 	// One parameter, $1, stands before the condition.
 	visible, err := invoices.Where(filters, 1)

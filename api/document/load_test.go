@@ -25,8 +25,8 @@ var organizations = document.Organizations{
 
 // application is a document with what a document can have.
 var application = finance(0, 1, map[string]document.ApplicationUser{
-	amelie:                  {Role: "Viewer", Filters: france, NotAfter: start},
-	zoe:                     {Role: "Administrator", Filters: document.Nothing()},
+	amelie:                  {Role: "Viewer", Filters: frenchRows, NotAfter: start},
+	zoe:                     {Role: "Administrator", Filters: noRows},
 	"Zoë/ü~ <&>\u2028@acme": {Role: "Editor"},
 })
 
@@ -65,7 +65,7 @@ func TestLoad(t *testing.T) {
 // replace changes the application document, in which what is replaced has to be.
 func replace(t *testing.T, old, with string) string {
 	t.Helper()
-	text := encode(t, finance(0, 1, map[string]document.ApplicationUser{amelie: {Role: "Viewer", Filters: france}}))
+	text := encode(t, finance(0, 1, map[string]document.ApplicationUser{amelie: {Role: "Viewer", Filters: frenchRows}}))
 	if !strings.Contains(text, old) {
 		t.Fatalf("there is no %s in %s", old, text)
 	}

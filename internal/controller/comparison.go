@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -112,7 +113,7 @@ func (c *comparison) application(d *document.Application) {
 	organization := c.organization(d.Organization)
 	for user, u := range d.Users {
 		access := c.decision(d.Organization, user).Application(d.Application)
-		published := offer{applicationRung(organization, u.Role), permissions[u.Role], texts(u.Filters), u.NotAfter}
+		published := offer{applicationRung(organization, u.Role), permissions[u.Role], texts(d.FiltersOf(user)), u.NotAfter}
 		c.compare(user, &published, decidedAccess(organization, access), &access.Outcome)
 	}
 }
@@ -123,11 +124,11 @@ func (c *comparison) user(d *document.User) {
 	c.compare(d.User, &offer{rung: organizationRung(organization, d.OrganizationRole), notAfter: d.NotAfter},
 		&offer{rung: organizationRung(organization, decision.OrganizationRole.Role), notAfter: decision.OrganizationRole.NotAfter},
 		&decision.OrganizationRole)
-	other := offer{rung: applicationRung(organization, d.DefaultRole), filters: texts(d.DefaultFilters), notAfter: d.NotAfter}
+	other := offer{rung: applicationRung(organization, d.DefaultRole), filters: texts(d.FiltersOf("")), notAfter: d.NotAfter}
 	c.compare(d.User, &other, decidedAccess(organization, &decision.Default), &decision.Default.Outcome)
 	for name, u := range d.Applications {
 		access := decision.Application(name)
-		published := offer{applicationRung(organization, u.Role), u.Permissions, texts(u.Filters), u.NotAfter}
+		published := offer{applicationRung(organization, u.Role), u.Permissions, texts(d.FiltersOf(name)), u.NotAfter}
 		c.compare(d.User, &published, decidedAccess(organization, access), &access.Outcome)
 	}
 	for _, a := range decision.Applications {
@@ -175,7 +176,7 @@ func decidedAccess(o *resolve.Organization, access *resolve.Access) *offer {
 		made.permissions = o.Permissions(access.Role)
 	}
 	for i := range access.Filters {
-		made.filters = append(made.filters, text(access.Filters[i]))
+		made.filters = append(made.filters, access.Filters[i].JSON())
 	}
 	return made
 }
@@ -203,19 +204,16 @@ func organizationRung(o *resolve.Organization, role string) int {
 	return slices.IndexFunc(o.Rules().OrganizationRoles, func(r resolve.OrganizationRole) bool { return r.Name == role })
 }
 
+// texts returns the canonical JSON of the filters.
 func texts(filters []document.Filter) []string {
 	made := make([]string, len(filters))
 	for i := range filters {
-		made[i] = text(filters[i])
+		var text strings.Builder
+		encoder := json.NewEncoder(&text)
+		encoder.SetEscapeHTML(false)
+		if err := encoder.Encode(filters[i]); err == nil { // a filter consists of strings and always encodes
+			made[i] = strings.TrimSuffix(text.String(), "\n")
+		}
 	}
 	return made
-}
-
-// text is the JSON of a filter. Those of decisions and of documents have the same form.
-func text(filter any) string {
-	encoded, err := json.Marshal(filter)
-	if err != nil {
-		return "" // a filter consists of strings and always encodes
-	}
-	return string(encoded)
 }

@@ -56,23 +56,23 @@ func (r *Reconciler) reconcileApplication(ctx context.Context, o Output, touch u
 			yield(decisions[i].User, decisions[i].Decision)
 		}
 	}, formats...)
-	wants = make([]publish.Want, len(made.Shards))
-	for i, data := range made.Shards {
+	wants = make([]publish.Want, made.Shards)
+	for i := range wants {
 		wants[i] = publish.Want{
 			Key:      types.NamespacedName{Namespace: o.Namespace, Name: publish.ApplicationName(o.Name, i)},
-			Document: accessv1alpha1.DocumentApplication, Digest: publish.Digest(data),
+			Document: accessv1alpha1.DocumentApplication, Digest: made.Digest(i),
 			Owner:  publish.Owner(string(roster.KindApplicationAccess), object),
 			Labels: publish.FormatLabels(formats),
 		}
 	}
-	r.Feed.tracker.expect(o, touch, wants, holdersIn(&made))
-	return r.writeShards(ctx, o, wants, made.Shards)
+	r.Feed.tracker.expect(o, touch, wants, holdersIn(made))
+	return r.writeShards(ctx, o, wants, made.Data)
 }
 
 func holdersIn(made *publish.ApplicationDocument) holders {
 	return holders{
 		users: made.Users, byRole: made.UsersByRole, omitted: made.Omitted,
-		shards: len(made.Shards), growing: made.Grows(),
+		shards: made.Shards, growing: made.Grows(),
 	}
 }
 
@@ -98,8 +98,9 @@ func (r *Reconciler) differing(o Output, wants []publish.Want) []int {
 // happens to another shard. A user who moves to a shard that is refused has no access until it can be written.
 //
 // What the watch shows is read after the rendering was noted as expected: what it shows later, [Feed.seen] looks at.
+// data renders one shard: only those that are written are rendered, and one at a time.
 func (r *Reconciler) writeShards(
-	ctx context.Context, o Output, wants []publish.Want, data []map[string]string,
+	ctx context.Context, o Output, wants []publish.Want, data func(shard int) map[string]string,
 ) (progress, error) {
 	differing := r.differing(o, wants)
 	if len(differing) == 0 {
@@ -109,7 +110,7 @@ func (r *Reconciler) writeShards(
 	written := 0
 	var refused refusals
 	for _, i := range slices.Backward(differing) {
-		wrote, err := r.publish(ctx, o, &wants[i], data[i])
+		wrote, err := r.publish(ctx, o, &wants[i], data(i))
 		switch {
 		case err != nil && blocks(err):
 			refused = append(refused, err)

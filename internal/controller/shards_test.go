@@ -42,20 +42,20 @@ func TestNobodyIsMissingWhileShardsChange(t *testing.T) {
 	for seed := range uint64(12) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		w := newShardWorld(t, random)
-		grow := func(shards int) ([]publish.Want, []map[string]string) {
+		grow := func(shards int) ([]publish.Want, func(int) map[string]string) {
 			made := publish.Application(organization, "red", shards, func(yield func(string, *resolve.Decision)) {
 				for _, user := range users {
 					yield(user, &viewer)
 				}
 			})
-			wants := make([]publish.Want, len(made.Shards))
-			for i, data := range made.Shards {
+			wants := make([]publish.Want, made.Shards)
+			for i := range wants {
 				wants[i] = publish.Want{
 					Key:      types.NamespacedName{Namespace: "acme", Name: publish.ApplicationName("red", i)},
-					Document: accessv1alpha1.DocumentApplication, Digest: publish.Digest(data),
+					Document: accessv1alpha1.DocumentApplication, Digest: made.Digest(i),
 				}
 			}
-			return wants, made.Shards
+			return wants, made.Data
 		}
 		for step := range 12 {
 			wants, data := grow(1 << random.IntN(4))

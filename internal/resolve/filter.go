@@ -46,6 +46,9 @@ func NewFilter(alternatives []Alternative) Filter {
 // Equal says whether the two canonical filters let the same alternatives pass.
 func (f Filter) Equal(g Filter) bool { return f.canonical == g.canonical }
 
+// JSON returns the canonical JSON of the filter, as documents carry it.
+func (f Filter) JSON() string { return f.canonical }
+
 func newAlternative(requirements []Requirement) Alternative {
 	all := make([]Requirement, 0, len(requirements))
 	for _, r := range requirements {

@@ -81,9 +81,9 @@ func (made resolution) addApplication(
 			yield(d.User, d.Decision)
 		}
 	}, formats...)
-	for i, data := range rendered.Shards {
+	for i := range rendered.Shards {
 		made.add(types.NamespacedName{Namespace: organization, Name: publish.ApplicationName(application, i)},
-			accessv1alpha1.DocumentApplication, data, publish.FormatLabels(formats),
+			accessv1alpha1.DocumentApplication, rendered.Data(i), publish.FormatLabels(formats),
 			func() (string, client.Object) { return string(roster.KindApplicationAccess), object })
 	}
 }
