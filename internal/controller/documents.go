@@ -41,6 +41,7 @@ func (r *Reconciler) reconcileApplication(ctx context.Context, o Output, touch u
 	object := r.Feed.Roster.ApplicationAccess(o.Namespace, o.Name)
 	state, decisions := r.Feed.Roster.State(o.Namespace)
 	if object == nil || object.DeletionTimestamp != nil || state == nil {
+		r.Feed.noteCut(o, cut{})
 		r.Feed.tracker.expect(o, touch, nil, holders{})
 		return r.endShards(ctx, o, 0)
 	}
@@ -66,6 +67,7 @@ func (r *Reconciler) reconcileApplication(ctx context.Context, o Output, touch u
 		}
 	}
 	r.Feed.tracker.expect(o, touch, wants, holdersIn(made))
+	r.Feed.noteCut(o, cutOf(made))
 	return r.writeShards(ctx, o, wants, made.Data)
 }
 

@@ -21,6 +21,7 @@ type tracker struct {
 	stuck     map[Output]struct{} // documents that cannot be written
 	lossy     map[Output]struct{} // those of them that still give more than they should
 	open      map[Output]struct{} // documents that are touched and not finished
+	cuts      map[Output]cut      // application documents that lack something
 }
 
 type documentState struct {
@@ -62,6 +63,7 @@ func newTracker() *tracker {
 	return &tracker{
 		documents: map[Output]*documentState{}, waiting: map[roster.Object]*waitingObject{},
 		sweeping: map[string]struct{}{}, stuck: map[Output]struct{}{}, lossy: map[Output]struct{}{}, open: map[Output]struct{}{},
+		cuts: map[Output]cut{},
 	}
 }
 
