@@ -16,11 +16,11 @@ import (
 )
 
 // published stands for the mounted ConfigMap application-access-finance.
-const published = `{"apiVersion":"access.usher.dev/v1","application":"finance","kind":"ApplicationAccessDocument",
+const published = `{"apiVersion":"access.usher.dev/v1","application":"finance",
+"filters":[{"anyOf":[{"allOf":[{"attribute":"country","operator":"In","values":["France"]},
+{"attribute":"amount","operator":"LessThan","values":["1000"]}]}]}],"kind":"ApplicationAccessDocument",
 "organization":"acme","roles":[{"name":"Editor","permissions":["edit","view"]},{"name":"Viewer","permissions":["view"]}],
-"shard":0,"shards":1,"users":{"amelie@acme.example":{"filters":[{"anyOf":[{"allOf":[
-{"attribute":"country","operator":"In","values":["France"]},{"attribute":"amount","operator":"LessThan","values":["1000"]}
-]}]}],"role":"Viewer","source":"AccessGroup/acme/france"}}}`
+"shard":0,"shards":1,"users":{"amelie@acme.example":{"filters":[0],"role":"Viewer","source":"AccessGroup/acme/france"}}}`
 
 // mounted gives the directory of a mount.
 func mounted() string {

@@ -349,9 +349,11 @@ func (p *parser) skip(depth int) error {
 		for p.at < len(p.data) && strings.IndexByte("+-.0123456789Eaeflnrstu", p.data[p.at]) >= 0 {
 			p.at++
 		}
-		if token := p.data[start:p.at]; !json.Valid(token) {
-			p.at = start
+		switch token := p.data[start:p.at]; {
+		case len(token) == 0:
 			return fail(start, "%s where a value belongs", p.found())
+		case !json.Valid(token):
+			return fail(start, "%q is no JSON value", shorten(string(token)))
 		}
 		return nil
 	}

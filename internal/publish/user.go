@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/usher-dev/usher/api/document"
@@ -70,19 +71,66 @@ func EmptyUser(organization, user string) document.User {
 	}
 }
 
-// UserData is the data of a user document's ConfigMap.
+// UserData is the data of a user document's ConfigMap; see [FitUserData].
 func UserData(d document.User) map[string]string {
-	return map[string]string{document.AccessKey: canonical(d)}
+	data, _ := FitUserData(d)
+	return data
 }
 
-// OrganizationsData is the data of an organizations document's ConfigMap. The organizations must be sorted by name.
-func OrganizationsData(user string, organizations []document.Organization) map[string]string {
-	if organizations == nil {
-		organizations = []document.Organization{}
+// FitUserData is the data of a user document's ConfigMap, which the API server takes: a document larger than
+// [MaximumDataBytes] shows no row where it limits the rows; if that is not enough, it names no permissions; and if that
+// is not enough either, it gives the user no access. It reports whether the document is whole.
+func FitUserData(d document.User) (map[string]string, bool) {
+	text, whole := canonical(d), true
+	for _, smaller := range []func(document.User) document.User{withoutRows, withoutPermissions, withoutAccess} {
+		if len(document.AccessKey)+len(text) <= MaximumDataBytes {
+			break
+		}
+		d = smaller(d)
+		text, whole = canonical(d), false
 	}
-	return map[string]string{document.OrganizationsKey: canonical(document.Organizations{
+	return map[string]string{document.AccessKey: text}, whole
+}
+
+// withoutRows shows no row where the document limits the rows.
+func withoutRows(d document.User) document.User {
+	d.Filters = []document.Filter{documentFilter(&nothing)}
+	if d.DefaultFilters != nil {
+		d.DefaultFilters = []int{0}
+	}
+	d.Applications = maps.Clone(d.Applications)
+	for name, entry := range d.Applications {
+		if entry.Filters != nil {
+			entry.Filters = []int{0}
+			d.Applications[name] = entry
+		}
+	}
+	return d
+}
+
+func withoutPermissions(d document.User) document.User {
+	d.Applications = maps.Clone(d.Applications)
+	for name, entry := range d.Applications {
+		entry.Permissions = nil
+		d.Applications[name] = entry
+	}
+	return d
+}
+
+func withoutAccess(d document.User) document.User { return EmptyUser(d.Organization, d.User) }
+
+// OrganizationsData is the data of an organizations document's ConfigMap. The organizations must be sorted by name. A
+// document that the API server would refuse lists none.
+func OrganizationsData(user string, organizations []document.Organization) map[string]string {
+	d := document.Organizations{
 		APIVersion: document.APIVersion, Kind: document.KindOrganizations, Organizations: organizations, User: user,
-	})}
+	}
+	text := canonical(d)
+	if organizations == nil || len(document.OrganizationsKey)+len(text) > MaximumDataBytes {
+		d.Organizations = []document.Organization{}
+		text = canonical(d)
+	}
+	return map[string]string{document.OrganizationsKey: text}
 }
 
 func earlier[T interface {
