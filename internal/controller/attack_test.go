@@ -102,6 +102,32 @@ func TestRefusedSurplusShardKeepsNoOther(t *testing.T) {
 	}
 }
 
+// TestShardsOfAnEarlierVersionEnd starts on a document of more shards than there may be. All but shard 0 end.
+func TestShardsOfAnEarlierVersionEnd(t *testing.T) {
+	const before = publish.MaximumShards + 36
+	w := newWorld(t)
+	w.declare(&accessv1alpha1.ApplicationAccess{}, "red", "{}")
+	for shard := 1; shard < before; shard++ {
+		if err := w.kube.Create(t.Context(), &corev1.ConfigMap{
+			ObjectMeta: metav1.ObjectMeta{
+				Namespace: "acme", Name: publish.ApplicationName("red", shard), Labels: map[string]string{
+					accessv1alpha1.LabelManagedBy: accessv1alpha1.ManagedBy, accessv1alpha1.LabelDocument: accessv1alpha1.DocumentApplication,
+				},
+			},
+			Data: map[string]string{document.AccessKey: "{}"},
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.declare(&accessv1alpha1.AccessGroup{}, "team",
+		"{members: [{user: ana@acme.example}], applicationAccess: [{application: red, role: Editor}]}")
+	w.pass(w.reconciler.Publisher.Grace)
+	w.run()
+	if got := len(w.reconciler.Feed.Observed.Shards("acme", "red")); got != 1 {
+		t.Errorf("%d shards are left, want 1", got)
+	}
+}
+
 // TestAttackLossNotPublished takes access in every way while the document cannot be written, and holds that the object
 // which takes it, and after a restart the owner of the document, are not ready.
 func TestAttackLossNotPublished(t *testing.T) {

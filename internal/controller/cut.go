@@ -10,11 +10,11 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// cut is what an application document lacks because it would be too large to be written. The lists are sorted and have no
-// user in common.
+// cut is what a document lacks because it would be too large to be written. The lists are sorted and have no user in
+// common. A user document that lacks anything has its user in withoutRows.
 type cut struct {
 	leftOut            []string // users who have access and are not in it
-	withoutRows        []string // users to whom it shows no row
+	withoutRows        []string // users to whom it shows no row, or who lack something else in it
 	withoutPermissions bool     // the roles are there without their permissions
 }
 
@@ -119,8 +119,8 @@ func (f *Feed) noteCut(o Output, lacks cut) {
 	}
 }
 
-// cutUser says which application documents lack something of the user; empty: none. A UserAccess of the system namespace
-// counts in every organization.
+// cutUser says which documents lack something of the user; empty: none. A UserAccess of the system namespace counts in
+// every organization.
 func (f *Feed) cutUser(object roster.Object) string {
 	ua := f.Roster.UserAccess(object.Namespace, object.Name)
 	if ua == nil {
@@ -129,23 +129,27 @@ func (f *Feed) cutUser(object roster.Object) string {
 	var documents []string
 	for o, lacks := range f.tracker.allCuts() {
 		if (o.Namespace == object.Namespace || object.Namespace == f.Roster.SystemNamespace()) && lacks.has(string(ua.Spec.User)) {
-			documents = append(documents, "ApplicationAccess "+o.Namespace+"/"+o.Name)
+			name := "ApplicationAccess " + o.Namespace + "/" + o.Name
+			if o.Kind == UserDocument {
+				name = "the user in namespace " + o.Namespace
+			}
+			documents = append(documents, name)
 		}
 	}
 	if len(documents) == 0 {
 		return ""
 	}
 	slices.Sort(documents)
-	return fmt.Sprintf("Not everything that is decided for the user fits into the documents of %s. Their status says what to do.",
-		listed(documents))
+	return fmt.Sprintf("Not everything that is decided for the user fits into the documents of %s: they show fewer rows, or give "+
+		"no access. Shorten the data permissions of the user. The status of an ApplicationAccess says more.", listed(documents))
 }
 
-// cutMembers counts the members of the group of whom an application document that the group bears on lacks something, once
-// for each document.
+// cutMembers counts the members of the group of whom a document that the group bears on lacks something, once for each
+// document.
 func (f *Feed) cutMembers(group roster.Object) int {
 	count := 0
 	for o, lacks := range f.tracker.allCuts() {
-		if !f.Roster.Bears(group, o.Namespace, o.Name) {
+		if o.Kind == ApplicationDocument && !f.Roster.Bears(group, o.Namespace, o.Name) {
 			continue
 		}
 		for _, user := range lacks.users() {

@@ -191,6 +191,7 @@ func (r *Reconciler) reconcileDocument(ctx context.Context, o Output) (reconcile
 	if r.Feed.Roster.Terminating(o.Namespace) || r.Feed.Roster.IsMissing(o.Namespace) {
 		// What is published goes with its namespace, and nothing can be written where there is none.
 		r.Feed.tracker.expect(o, touch, nil, holders{})
+		r.Feed.noteCut(o, cut{})
 		r.Feed.finished(o, touch)
 		r.Feed.tracker.forget(o)
 		return reconcile.Result{}, nil

@@ -55,7 +55,8 @@ func (r *Reconciler) writeUser(
 	ctx context.Context, o Output, touch uint64, user string, owner roster.Ownership,
 ) (progress, error) {
 	key := types.NamespacedName{Namespace: o.Namespace, Name: documentName(o)}
-	data := r.userData(o, user, owner)
+	data, lacks := r.userData(o, user, owner)
+	r.Feed.noteCut(o, lacks)
 	if data == nil || owner.Owner == nil {
 		r.Feed.tracker.expect(o, touch, nil, holders{})
 		return r.endUser(ctx, o, user, r.Feed.Observed.Get(key), owner)
@@ -90,16 +91,17 @@ func documentName(o Output) string {
 	return publish.UserDocumentName(o.Name)
 }
 
-// userData renders the document; nil where there should be none.
-func (r *Reconciler) userData(o Output, user string, owner roster.Ownership) map[string]string {
+// userData renders the document and says what it lacks because it would be too large. The data is nil where there should
+// be no document.
+func (r *Reconciler) userData(o Output, user string, owner roster.Ownership) (map[string]string, cut) {
 	atSystem := o.Namespace == r.Feed.Roster.SystemNamespace()
 	if !owner.Reason || atSystem != (o.Kind == OrganizationsDocument) {
-		return nil
+		return nil, cut{}
 	}
 	if atSystem {
 		entries := r.Feed.Roster.Entries(user)
 		if len(entries) < 2 {
-			return nil
+			return nil, cut{}
 		}
 		organizations := make([]document.Organization, len(entries))
 		for i, e := range entries {
@@ -107,13 +109,17 @@ func (r *Reconciler) userData(o Output, user string, owner roster.Ownership) map
 				Name: e.Organization, OrganizationRole: e.OrganizationRole, NotAfter: e.NotAfter,
 			}
 		}
-		return publish.OrganizationsData(user, organizations)
+		return publish.OrganizationsData(user, organizations), cut{}
 	}
 	state, decision := r.Feed.Roster.UserState(o.Namespace, user)
 	if state == nil || decision == nil || !state.PublishesUsers {
-		return nil
+		return nil, cut{}
 	}
-	return publish.UserData(publish.User(state.Organization, user, decision, state.Applications))
+	data, whole := publish.FitUserData(publish.User(state.Organization, user, decision, state.Applications))
+	if whole {
+		return data, cut{}
+	}
+	return data, cut{withoutRows: []string{user}}
 }
 
 // endUser ends the document, and then the materialized UserAccess that has no reason any more.
