@@ -68,6 +68,7 @@ type publication struct {
 	cut     string // what does not fit into the document; empty: nothing
 	// unpublished counts what cannot be published for a reason of its own and does not hold the object.
 	unpublished int
+	nameOf      string // the user whose materialized UserAccess needs the name of this one; empty: nobody's
 }
 
 // stand sets Ready, ResolvedRefs and Stalled, which mean the same on every kind. It says whether the object counts.

@@ -239,9 +239,9 @@ func (r *Reconciler) statusOf(object roster.Object, p publication, now time.Time
 			return nil
 		}
 		r.Feed.Metrics.unresolvedIn(object, len(report.Unresolved))
-		p.cut = r.Feed.cutUser(object)
+		p.cut, p.nameOf = r.Feed.cutUser(object), r.Feed.nameTaken(report.Object)
 		made := &accessv1alpha1.UserAccess{ObjectMeta: identity(report.Object)}
-		made.Status = userStatus(report, p, r.Feed.nameTaken(report.Object), now)
+		made.Status = userStatus(report, p, now)
 		return &statusWrite{
 			object: made, status: made.Status, seen: report.Object,
 			before: report.Object.Status.Conditions, after: made.Status.Conditions,

@@ -80,11 +80,8 @@ func notAnOrganization(namespace string) string {
 		namespace, accessv1alpha1.LabelOrganization, accessv1alpha1.OrganizationEnabled)
 }
 
-// userStatus says what became of a UserAccess, and what the user may do. If nameOf is not empty, it is another user whose
-// materialized UserAccess needs the name of this one.
-func userStatus(
-	report *roster.UserReport, p publication, nameOf string, now time.Time,
-) accessv1alpha1.UserAccessStatus {
+// userStatus says what became of a UserAccess, and what the user may do.
+func userStatus(report *roster.UserReport, p publication, now time.Time) accessv1alpha1.UserAccessStatus {
 	ua := report.Object
 	c := conditions{before: ua.Status.Conditions, generation: ua.Generation, now: now}
 	status := accessv1alpha1.UserAccessStatus{ObservedGeneration: ua.Generation}
@@ -111,11 +108,11 @@ func userStatus(
 		c.unmapped(report.Unmapped, "In %s, which has no policy of its own, the system role means a role that is not on "+
 			"the ladder. Declare the role there, or map the system role to one that is.")
 	}
-	if nameOf != "" {
+	if p.nameOf != "" {
 		c.set(accessv1alpha1.ConditionNameTaken, true, accessv1alpha1.ReasonNameOfAnotherUser, fmt.Sprintf(
 			"This object is declared for user %q, but its name is kept for user %q, who has no UserAccess here. It owns that "+
 				"user's document meanwhile. Give this object another name, or declare a UserAccess for that user.",
-			ua.Spec.User, nameOf))
+			ua.Spec.User, p.nameOf))
 	}
 	status.Conditions = c.list
 	return status

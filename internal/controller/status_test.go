@@ -144,7 +144,7 @@ func TestUserStatus(t *testing.T) {
 	}, june)
 	got := userStatus(&roster.UserReport{
 		Object: &accessv1alpha1.UserAccess{}, Decision: &d, Applications: []string{"blue", "red"}, Groups: []string{"a", "b"},
-	}, publication{}, "", june)
+	}, publication{}, june)
 	want := accessv1alpha1.UserAccessStatus{
 		OrganizationRole: "NoAccess", DefaultRole: "NoAccess",
 		ApplicationCount: 1, Applications: []accessv1alpha1.EffectiveRole{
