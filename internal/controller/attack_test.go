@@ -43,48 +43,65 @@ func userInShard(prefix string, shard, shards int) string {
 	}
 }
 
-// TestAttackRefusedShardFreezesNobody has the API server refuse the last shard of a document, and takes access from users
-// of every shard.
+// TestAttackRefusedShardFreezesNobody makes the last shard of a document such that it cannot be written, and takes access
+// from users of every shard.
 func TestAttackRefusedShardFreezesNobody(t *testing.T) {
-	w := newWorld(t)
-	w.declare(&accessv1alpha1.ApplicationAccess{}, "red", "{publish: {minimumShards: 4}}")
-	var users, members []string
-	for shard := range 4 {
-		user := userInShard("user", shard, 4)
-		users = append(users, user)
-		members = append(members, fmt.Sprintf("{user: %q}", user))
-	}
-	team := func(members []string) string {
-		return fmt.Sprintf("{members: [%s], applicationAccess: [{application: red, role: Editor}]}", strings.Join(members, ", "))
-	}
-	w.declare(&accessv1alpha1.AccessGroup{}, "team", team(members))
-	has := func(shard int) bool {
-		return strings.Contains(w.published(publish.ApplicationName("red", shard), document.AccessKey), users[shard])
-	}
-	for shard := range users {
-		if !has(shard) {
-			t.Fatalf("user %s is not in shard %d", users[shard], shard)
-		}
-	}
+	const roles = "applicationAccess: [{application: red, role: Editor}]"
+	last := publish.ApplicationName("red", 3)
+	for name, tc := range map[string]struct {
+		begin, end func(w *world)
+		why        string
+	}{
+		"the API server refuses it": {
+			begin: func(w *world) { w.refuse = refuses(last) }, end: func(w *world) { w.refuse = nil }, why: "no writes on Sundays",
+		},
+		"it is immutable and held by a finalizer": {
+			begin: func(w *world) {
+				w.edit(last, func(cm *corev1.ConfigMap) { cm.Immutable, cm.Finalizers = new(true), []string{"example.com/hold"} })
+			},
+			end: func(w *world) { w.edit(last, func(cm *corev1.ConfigMap) { cm.Finalizers = nil }) },
+			why: "its finalizers (example.com/hold) keep it: remove them",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.declare(&accessv1alpha1.ApplicationAccess{}, "red", "{publish: {minimumShards: 4}}")
+			var users, members []string
+			for shard := range 4 {
+				user := userInShard("user", shard, 4)
+				users = append(users, user)
+				members = append(members, fmt.Sprintf("{user: %q}", user))
+			}
+			w.declare(&accessv1alpha1.AccessGroup{}, "team", fmt.Sprintf("{members: [%s], %s}", strings.Join(members, ", "), roles))
+			has := func(shard int) bool {
+				return strings.Contains(w.published(publish.ApplicationName("red", shard), document.AccessKey), users[shard])
+			}
+			for shard := range users {
+				if !has(shard) {
+					t.Fatalf("user %s is not in shard %d", users[shard], shard)
+				}
+			}
 
-	w.refuse = refuses(publish.ApplicationName("red", 3))
-	w.declare(&accessv1alpha1.AccessGroup{}, "team", team(nil))
-	for shard := range 3 {
-		if has(shard) {
-			t.Errorf("the revocation of %s is not published in shard %d, because shard 3 is refused", users[shard], shard)
-		}
-	}
-	w.ready(ApplicationStatus, "red", accessv1alpha1.ReasonLossNotPublished, "application-access-red.3", users[3], "no writes on Sundays")
-	w.ready(GroupStatus, "team", accessv1alpha1.ReasonLossNotPublished, "application-access-red.3", users[3])
+			tc.begin(w)
+			w.declare(&accessv1alpha1.AccessGroup{}, "team", "{members: [], "+roles+"}")
+			for shard := range 3 {
+				if has(shard) {
+					t.Errorf("the revocation of %s is not published in shard %d, because of shard 3", users[shard], shard)
+				}
+			}
+			w.ready(ApplicationStatus, "red", accessv1alpha1.ReasonLossNotPublished, last, users[3], tc.why)
+			w.ready(GroupStatus, "team", accessv1alpha1.ReasonLossNotPublished, last, users[3])
 
-	w.refuse = nil
-	w.pass(lastBlocked)
-	w.run()
-	if has(3) {
-		t.Error("the revocation is not published when nothing refuses it any more")
+			tc.end(w)
+			w.pass(lastBlocked)
+			w.run()
+			if has(3) {
+				t.Error("the revocation is not published when it can be")
+			}
+			w.ready(ApplicationStatus, "red", accessv1alpha1.ReasonPublished)
+			w.ready(GroupStatus, "team", accessv1alpha1.ReasonPublished)
+		})
 	}
-	w.ready(ApplicationStatus, "red", accessv1alpha1.ReasonPublished)
-	w.ready(GroupStatus, "team", accessv1alpha1.ReasonPublished)
 }
 
 // TestRefusedSurplusShardKeepsNoOther has the API server refuse one of the shards that a document no longer needs.

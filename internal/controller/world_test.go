@@ -86,6 +86,11 @@ func newWorld(t *testing.T) *world {
 			if err := c.Delete(ctx, o, options...); err != nil {
 				return err
 			}
+			// With finalizers it is still there.
+			if kept := o.DeepCopyObject().(client.Object); c.Get(ctx, client.ObjectKeyFromObject(o), kept) == nil {
+				w.show(kept)
+				return nil
+			}
 			w.showGone(o)
 			return nil
 		},
@@ -181,6 +186,22 @@ func (w *world) drop(o client.Object, name string) {
 		w.t.Fatal(err)
 	}
 	w.run()
+}
+
+// edit changes a published ConfigMap as somebody else would.
+func (w *world) edit(name string, change func(*corev1.ConfigMap)) {
+	w.t.Helper()
+	cm := &corev1.ConfigMap{}
+	if err := w.kube.Get(w.t.Context(), types.NamespacedName{Namespace: "acme", Name: name}, cm); err != nil {
+		w.t.Fatal(err)
+	}
+	change(cm)
+	if err := w.kube.Update(w.t.Context(), cm); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := w.kube.Get(w.t.Context(), types.NamespacedName{Namespace: "acme", Name: name}, cm); err != nil {
+		w.showGone(cm)
+	}
 }
 
 // run reconciles documents until nothing is due. A second passes first, so that the pace of writes holds nothing up.
