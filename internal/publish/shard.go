@@ -3,7 +3,6 @@ package publish
 import (
 	"cmp"
 	"slices"
-	"sort"
 	"strings"
 )
 
@@ -135,11 +134,10 @@ func (d *ApplicationDocument) takeRows(s *shard) {
 		}
 	}
 	// From the first user on, each makes the shard smaller.
-	count := 1 + sort.Search(max(0, len(order)-1), func(i int) bool {
-		take(1 + i)
+	take(fewest(min(1, len(order)), len(order), func(count int) bool {
+		take(count)
 		return d.fits(s)
-	})
-	take(min(count, len(order)))
+	}))
 }
 
 // leaveOut leaves users out until the shard fits: the lowest rung first, protected grants last, then the largest entry,
@@ -170,7 +168,7 @@ func (d *ApplicationDocument) leaveOut(s *shard) {
 		}
 		s.entries = slices.DeleteFunc(slices.Clone(all), func(e *userEntry) bool { return out[e] })
 	}
-	count := sort.Search(len(order), func(count int) bool {
+	count := fewest(0, len(order), func(count int) bool {
 		leave(count)
 		return d.fits(s)
 	})
@@ -178,4 +176,17 @@ func (d *ApplicationDocument) leaveOut(s *shard) {
 	for _, e := range order[:count] {
 		d.LeftOut = append(d.LeftOut, e.user)
 	}
+}
+
+// fewest returns the smallest number from the first on with which it is enough, the last one if none before it is. What
+// is enough stays enough with a larger number.
+func fewest(first, last int, enough func(int) bool) int {
+	for first < last {
+		if middle := first + (last-first)/2; enough(middle) {
+			last = middle
+		} else {
+			first = middle + 1
+		}
+	}
+	return first
 }
