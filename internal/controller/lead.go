@@ -92,7 +92,7 @@ func (f *Feed) leads() bool {
 	return f.queue != nil
 }
 
-// Concern has the statuses of the objects looked at: something that they say of others than documents has changed.
+// Concern has the statuses of the objects looked at: something has changed that they report beside their own documents.
 func (f *Feed) Concern(objects []roster.Object) {
 	for _, o := range objects {
 		f.enqueue(statusOf(o))

@@ -162,6 +162,7 @@ func (r *Reconciler) planStatus(o Output) (*statusWrite, time.Duration) {
 		}
 		p.pending = true
 	}
+	p.loss = f.lossOf(object)
 	write := r.statusOf(object, p, now)
 	if f.Roster.Unsettled(object) {
 		return nil, 0
@@ -226,7 +227,8 @@ func (r *Reconciler) statusOf(object roster.Object, p publication, now time.Time
 		}
 		r.Feed.Metrics.unresolvedIn(object, len(report.Unresolved))
 		made := &accessv1alpha1.AccessGroup{ObjectMeta: identity(report.Object)}
-		made.Status = groupStatus(report, p, r.unpublished(object), r.notices(report), r.Feed.Roster.SystemNamespace(), now)
+		p.unpublished = r.unpublished(object)
+		made.Status = groupStatus(report, p, r.notices(report), r.Feed.Roster.SystemNamespace(), now)
 		return &statusWrite{
 			object: made, status: made.Status, seen: report.Object,
 			before: report.Object.Status.Conditions, after: made.Status.Conditions,
@@ -237,6 +239,7 @@ func (r *Reconciler) statusOf(object roster.Object, p publication, now time.Time
 			return nil
 		}
 		r.Feed.Metrics.unresolvedIn(object, len(report.Unresolved))
+		p.cut, p.nameOf = r.Feed.cutUser(object), r.Feed.nameTaken(report.Object)
 		made := &accessv1alpha1.UserAccess{ObjectMeta: identity(report.Object)}
 		made.Status = userStatus(report, p, now)
 		return &statusWrite{
@@ -249,7 +252,9 @@ func (r *Reconciler) statusOf(object roster.Object, p publication, now time.Time
 		if report == nil {
 			return nil
 		}
-		h := r.Feed.tracker.holdersOf(Output{ApplicationDocument, object.Namespace, object.Name})
+		own := Output{ApplicationDocument, object.Namespace, object.Name}
+		h, lacks := r.Feed.tracker.holdersOf(own), r.Feed.tracker.cutOf(own)
+		p.cut = lacks.message()
 		made := &accessv1alpha1.ApplicationAccess{ObjectMeta: identity(report.Object)}
 		made.Status = applicationStatus(report, p, h, r.Feed.Roster.Organization(object.Namespace), now)
 		return &statusWrite{
@@ -293,9 +298,10 @@ func identity(object client.Object) metav1.ObjectMeta {
 	}
 }
 
-// unpublished counts the documents that cannot be written and that the group bears on.
+// unpublished counts the documents that cannot be written and that the group bears on, and its members who do not fit into
+// one that can.
 func (r *Reconciler) unpublished(group roster.Object) int {
-	count := 0
+	count := r.Feed.cutMembers(group)
 	for _, o := range r.Feed.tracker.blocked() {
 		switch o.Kind {
 		case ApplicationDocument:
@@ -336,7 +342,7 @@ func (r *Reconciler) tell(w *statusWrite) {
 			}
 			r.Recorder.Eventf(w.seen, nil, kind, c.Reason, "Publish", "%s", message)
 		case accessv1alpha1.ConditionRoleConflict, accessv1alpha1.ConditionSystemRoleUnmapped,
-			accessv1alpha1.ConditionAdministratorExpires:
+			accessv1alpha1.ConditionAdministratorExpires, accessv1alpha1.ConditionNameTaken:
 			if c.Status == metav1.ConditionTrue {
 				r.Recorder.Eventf(w.seen, nil, corev1.EventTypeWarning, c.Reason, "Resolve", "%s", c.Message)
 			}

@@ -24,12 +24,11 @@ const (
 	maxGroups         = 50
 	maxUserConflicts  = 20
 	maxRolesOfHolders = 20
-	maxMinimumShards  = 256
 )
 
 // groupStatus says what became of an AccessGroup.
 func groupStatus(
-	report *roster.GroupReport, p publication, unpublished int, notices untold, systemNamespace string, now time.Time,
+	report *roster.GroupReport, p publication, notices untold, systemNamespace string, now time.Time,
 ) accessv1alpha1.AccessGroupStatus {
 	g := report.Object
 	c := conditions{before: g.Status.Conditions, generation: g.Generation, now: now}
@@ -37,7 +36,7 @@ func groupStatus(
 	if c.stand(&report.Report, inertGroup(report, systemNamespace), p) {
 		c.references(report.Unresolved)
 		status.Members = count(report.Members)
-		status.Unpublished = count(unpublished)
+		status.Unpublished = count(p.unpublished)
 		status.UnresolvedReferences = first(report.Unresolved, maxReferences)
 		status.Conflicts = count(report.Conflicts)
 		for i := range report.Samples {
@@ -116,6 +115,12 @@ func userStatus(report *roster.UserReport, p publication, now time.Time) accessv
 		c.stalled(p)
 		c.unmapped(report.Unmapped, "In %s, which has no policy of its own, the system role means a role that is not on "+
 			"the ladder. Declare the role there, or map the system role to one that is.")
+	}
+	if p.nameOf != "" {
+		c.set(accessv1alpha1.ConditionNameTaken, true, accessv1alpha1.ReasonNameOfAnotherUser, fmt.Sprintf(
+			"This object is declared for user %q, but its name is kept for user %q, who has no UserAccess here. It owns that "+
+				"user's document meanwhile. Give this object another name, or declare a UserAccess for that user.",
+			ua.Spec.User, p.nameOf))
 	}
 	status.Conditions = c.list
 	return status
@@ -283,12 +288,9 @@ func shardsGrow(application string, h holders) string {
 	for i := range names {
 		names[i] = publish.ApplicationName(application, h.shards+i)
 	}
-	text := fmt.Sprintf("The document has nearly outgrown its ConfigMaps (%d): soon there will be %d. Let workloads mount %s "+
-		"too, optionally, before they are needed", h.shards, 2*h.shards, listed(names))
-	if 2*h.shards <= maxMinimumShards {
-		text += fmt.Sprintf(", or set publish.minimumShards to %d", 2*h.shards)
-	}
-	return text + "."
+	return fmt.Sprintf("The document has nearly outgrown its ConfigMaps (%d): soon there will be %d. Let workloads mount %s "+
+		"too, optionally, before they are needed, or set publish.minimumShards to %d.",
+		h.shards, 2*h.shards, listed(names), 2*h.shards)
 }
 
 // policyStatus says what became of an AccessPolicy.

@@ -81,6 +81,17 @@ func TestGroupStatus(t *testing.T) {
 			want:    []string{"Ready=False PublishFailed", "ResolvedRefs=True Resolved", "RoleConflict=False NoConflicts"},
 			message: "exceeded quota",
 		},
+		"a loss that cannot be published": {
+			report:  roster.GroupReport{Report: roster.Report{Unresolved: missing}},
+			p:       publication{blocked: errors.New("exceeded quota"), loss: "it still gives"},
+			want:    []string{"Ready=False LossNotPublished", "ResolvedRefs=False UnresolvedReferences", "RoleConflict=False NoConflicts"},
+			message: "it still gives",
+		},
+		"members who do not fit": {
+			p:       publication{unpublished: 2},
+			want:    []string{"Ready=True Published", "ResolvedRefs=True Resolved", "RoleConflict=False NoConflicts"},
+			message: "except for what cannot be published for a reason of its own: 2 in status.unpublished",
+		},
 		"a system role is not mapped": {
 			report: roster.GroupReport{Report: roster.Report{Unmapped: []string{"acme"}}},
 			want: []string{
@@ -91,7 +102,7 @@ func TestGroupStatus(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			tc.report.Object = &accessv1alpha1.AccessGroup{ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Generation: 3}}
-			got := groupStatus(&tc.report, tc.p, 0, untold{}, "access-system", june)
+			got := groupStatus(&tc.report, tc.p, untold{}, "access-system", june)
 			if diff := cmp.Diff(tc.want, said(got.Conditions)); diff != "" {
 				t.Errorf("conditions (-want +got):\n%s", diff)
 			}
