@@ -73,6 +73,7 @@ func (v *Validator) Judge(ctx context.Context, request *Request) (*Judgement, er
 	}
 	j.own()
 	j.protect()
+	j.protectOthers()
 	j.join()
 	j.changePolicy()
 	j.span()
@@ -88,7 +89,7 @@ func (v *Validator) Judge(ctx context.Context, request *Request) (*Judgement, er
 	}
 	if j.changed.owned && request.Old != nil {
 		// Its end is the owner's from now on: what it would bring now is told now.
-		j.changed.pointing = field.NewPath("metadata", "ownerReferences")
+		j.changed.pointing = ownersPath
 		if err := j.try(request.Old, nil, j.weigh); err != nil {
 			return nil, err
 		}

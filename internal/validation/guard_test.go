@@ -1,0 +1,111 @@
+package validation_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const owned = `
+AccessGroup acme/block
+metadata:
+  labels: {LABELS}
+  ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: owner, uid: u1, controller: false, blockOwnerDeletion: true}]
+spec:
+  members: [{user: pat}]
+  applicationAccess: [{application: red, role: NoAccess}]
+`
+
+// An owner reference with the UID of an owner that exists and any other part changed has the garbage collector delete the
+// object: the owner that it names does not exist.
+func TestAttackChangesAnOwnerReferenceInPart(t *testing.T) {
+	const protectedLabel = `access.usher.dev/protected: "true"`
+	plain := strings.Replace(owned, "LABELS", "", 1)
+	kept := strings.Replace(owned, "LABELS", protectedLabel, 1)
+	for name, edit := range map[string][2]string{
+		"its name":               {"name: owner", "name: other"},
+		"its kind":               {"kind: ConfigMap", "kind: Secret"},
+		"its version":            {"apiVersion: v1", "apiVersion: v2"},
+		"its UID":                {"uid: u1", "uid: u2"},
+		"whether it controls":    {"controller: false", "controller: true"},
+		"whether it is waited":   {"blockOwnerDeletion: true", "blockOwnerDeletion: false"},
+		"one more, one the same": {"blockOwnerDeletion: true}", "blockOwnerDeletion: true}, {apiVersion: v1, kind: Secret, name: more, uid: u1}"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(anyRole("acme"), rightsOf(situate(t, plain).judge(t, strings.Replace(plain, edit[0], edit[1], 1)))); diff != "" {
+				t.Error(diff)
+			}
+			want := append([]string{"unprotect accessgroups block @acme"}, anyRole("acme")...)
+			if diff := cmp.Diff(want, rightsOf(situate(t, kept).judge(t, strings.Replace(kept, edit[0], edit[1], 1)))); diff != "" {
+				t.Errorf("protected: %s", diff)
+			}
+		})
+	}
+	t.Run("none at all", func(t *testing.T) {
+		for before, want := range map[string][]string{plain: {}, kept: {"unprotect accessgroups block @acme"}} {
+			from, to := strings.Index(before, "  ownerReferences"), strings.Index(before, "spec:")
+			if diff := cmp.Diff(want, rightsOf(situate(t, before).judge(t, before[:from]+before[to:]))); diff != "" {
+				t.Error(diff)
+			}
+		}
+	})
+	t.Run("nothing", func(t *testing.T) {
+		if diff := cmp.Diff([]string{}, rightsOf(situate(t, kept).judge(t, kept))); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// Of several UserAccess objects of one user one counts, and any bars: a second one must not stand in for a protected one.
+func TestAttackShadowsAProtectedUserAccess(t *testing.T) {
+	const boss = `
+UserAccess acme/boss
+metadata: {labels: {access.usher.dev/protected: "true"}}
+spec: {user: boss, organizationRole: Administrator}
+---
+UserAccess acme/other
+spec: {user: other}
+`
+	const (
+		second  = "---\nUserAccess acme/zzz-boss\nspec: {user: boss, notAfter: \"2026-07-01T00:00:00Z\"}\n"
+		first   = "---\nUserAccess acme/aaa-boss\nspec: {user: boss}\n"
+		between = "---\nUserAccess acme/abc-boss\nspec: {user: boss}\n"
+		leaving = "---\nUserAccess acme/aaa-boss\nmetadata: {deletionTimestamp: \"2026-05-31T00:00:00Z\", finalizers: [example.org/held]}\nspec: {user: boss}\n"
+	)
+	may := []string{"unprotect useraccesses boss @acme"}
+	for name, tc := range map[string]struct {
+		before, change string
+		want           []string
+	}{
+		"a suspended one":                      {boss, "UserAccess acme/zzz-boss\nspec: {user: boss, state: Suspended}", may},
+		"one with an end":                      {boss, "UserAccess acme/zzz-boss\nspec: {user: boss, notAfter: \"2027-01-01T00:00:00Z\"}", may},
+		"one with a beginning":                 {boss, "UserAccess acme/zzz-boss\nspec: {user: boss, notBefore: \"2026-07-01T00:00:00Z\"}", may},
+		"one with a beginning that is past":    {boss, "UserAccess acme/zzz-boss\nspec: {user: boss, notBefore: \"2026-05-01T00:00:00Z\"}", []string{}},
+		"one that sorts first":                 {boss, "UserAccess acme/aaa-boss\nspec: {user: boss}", may},
+		"one that neither counts nor bars":     {boss, "UserAccess acme/zzz-boss\nspec: {user: boss}", []string{}},
+		"one of another user":                  {boss, "UserAccess acme/aaa-other\nspec: {user: other, state: Suspended}", []string{}},
+		"an earlier end":                       {boss + second, "UserAccess acme/zzz-boss\nspec: {user: boss, notAfter: \"2026-06-30T00:00:00Z\"}", may},
+		"a later end":                          {boss + second, "UserAccess acme/zzz-boss\nspec: {user: boss, notAfter: \"2026-07-02T00:00:00Z\"}", []string{}},
+		"a suspension of it":                   {boss + second, "UserAccess acme/zzz-boss\nspec: {user: boss, state: Suspended}", may},
+		"its end":                              {boss + first, "delete UserAccess acme/aaa-boss", []string{}},
+		"another comes to count by its end":    {boss + first + between, "delete UserAccess acme/aaa-boss", may},
+		"another counts while it goes":         {boss + leaving, "UserAccess acme/abc-boss\nspec: {user: boss}", may},
+		"a change of the one that counts":      {boss + first, "UserAccess acme/aaa-boss\nspec: {user: boss, displayName: The Boss}", []string{}},
+		"a protected one in another place":     {boss, "UserAccess globex/aaa-boss\nspec: {user: boss, state: Suspended}", []string{}},
+		"a suspension of the protected itself": {boss, "UserAccess acme/boss\nmetadata: {labels: {access.usher.dev/protected: \"true\"}}\nspec: {user: boss, organizationRole: Administrator, state: Suspended}", may},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := situate(t, tc.before).judge(t, tc.change)
+			got := []string{}
+			for _, right := range rightsOf(j) {
+				if strings.HasPrefix(right, "unprotect") {
+					got = append(got, right)
+				}
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
