@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/identity"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
@@ -165,6 +166,7 @@ func (j *judge) own() {
 	}
 	j.ownAnnotation()
 	j.ownSelector()
+	j.ownName()
 	value, is := j.request.New.GetLabels()[accessv1alpha1.LabelProtected]
 	if was := j.oldLabels()[accessv1alpha1.LabelProtected]; is && value != was && value != accessv1alpha1.ValueTrue {
 		j.Errors = append(j.Errors, field.NotSupported(labelsPath.Key(accessv1alpha1.LabelProtected), value,
@@ -187,6 +189,20 @@ func (j *judge) ownAnnotation() {
 	if _, err := parseAllowance(value); err != nil {
 		j.Errors = append(j.Errors, field.Invalid(
 			field.NewPath("metadata", "annotations").Key(accessv1alpha1.AnnotationAllowRevocation), value, err.Error()))
+	}
+}
+
+// ownName refuses a new UserAccess that takes the name that Usher would give a UserAccess of another user: Usher could then
+// write neither that UserAccess nor the user's document.
+func (j *judge) ownName() {
+	made, ok := j.request.New.(*accessv1alpha1.UserAccess)
+	if !ok || !j.changed.created || !identity.IsReserved(made.Name) {
+		return
+	}
+	if name := identity.Name(string(made.Spec.User)); made.Name != name {
+		j.Errors = append(j.Errors, field.Invalid(field.NewPath("metadata", "name"), made.Name, fmt.Sprintf(
+			"a name that ends in a hyphen and 16 hex digits is kept for the user that it is made of; that of %s is %s. "+
+				"Choose that name, or one with another end", made.Spec.User, name)))
 	}
 }
 

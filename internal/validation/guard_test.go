@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/usher-dev/usher/internal/identity"
 )
 
 const owned = `
@@ -105,6 +107,35 @@ spec: {user: other}
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Error(diff)
+			}
+		})
+	}
+}
+
+// With the generated name of another user taken, Usher can write neither that user's UserAccess nor the document.
+func TestAttackTakesTheNameOfAnotherUser(t *testing.T) {
+	victim := identity.Name("victim")
+	for name, tc := range map[string]struct{ before, change, want string }{
+		"the name of another user": {
+			"", "UserAccess acme/" + victim + "\nspec: {user: pat}",
+			"a name that ends in a hyphen and 16 hex digits is kept for the user that it is made of; that of pat is " + identity.Name("pat"),
+		},
+		"a name that may be of some user": {"", "UserAccess acme/pat-0123456789abcdef\nspec: {user: pat}", "that of pat is"},
+		"the user's own":                  {"", "UserAccess acme/" + victim + "\nspec: {user: victim}", ""},
+		"any other":                       {"", "UserAccess acme/pat-0123456789\nspec: {user: pat}", ""},
+		"one that has it since before": {
+			"UserAccess acme/" + victim + "\nspec: {user: pat}",
+			"UserAccess acme/" + victim + "\nspec: {user: pat, displayName: Pat}", "",
+		},
+		"a group": {"", "AccessGroup acme/" + victim + "\nspec: {}", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := situate(t, tc.before).judge(t, tc.change)
+			switch {
+			case tc.want == "" && len(j.Errors) > 0:
+				t.Errorf("refused: %v", j.Errors)
+			case tc.want != "" && (len(j.Errors) != 1 || !strings.Contains(j.Errors[0].Error(), tc.want)):
+				t.Errorf("got %v, want %q", j.Errors, tc.want)
 			}
 		})
 	}
