@@ -129,12 +129,14 @@ type judge struct {
 	needed  map[need]struct{}
 	braked  map[string]struct{} // organization/application
 	shown   shown
+	rows    rows
 }
 
 func newJudge(ctx context.Context, v *Validator, request *Request) *judge {
 	return &judge{
 		ctx: ctx, Validator: v, Judgement: Judgement{Revisions: map[string]uint64{}},
 		request: request, changed: changesOf(request), needed: map[need]struct{}{}, braked: map[string]struct{}{},
+		rows: rows{left: mostForRequest},
 	}
 }
 
@@ -172,7 +174,7 @@ func (j *judge) weigh(trial *roster.Trial) {
 		j.checkConflicts(trial, u, m)
 		watched.note(trial, u, m)
 		if limited[u.Namespace] {
-			lost.note(trial, u, m)
+			lost.note(trial, u, m, &j.rows)
 		}
 	})
 	j.checkAdministrators(trial, watched)
