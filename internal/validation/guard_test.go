@@ -140,3 +140,74 @@ func TestAttackTakesTheNameOfAnotherUser(t *testing.T) {
 		})
 	}
 }
+
+// Names and labels are legal before their target exists. Whoever gives the target something is told of those who wait for
+// it.
+func TestAttackPlantsNamesAndLabels(t *testing.T) {
+	const planted = `
+UserAccess acme/dana
+spec: {user: dana, groups: [leads]}
+---
+UserAccess acme/ed
+metadata: {labels: {team: leads}}
+spec: {user: ed}
+---
+AccessGroup acme/interns
+spec: {members: [{user: finn}, {user: gina}, {user: dana}]}
+---
+AccessGroup acme/outer
+spec: {memberGroups: [leads]}
+---
+`
+	const (
+		bare   = "AccessGroup acme/leads\nspec: {members: [{user: gina}]}\n"
+		byName = "AccessGroup/acme/leads gives what it gives to 1 user who is not in its spec.members: dana (spec.groups of the user's UserAccess)"
+		taken  = "AccessGroup/acme/leads is named in spec.memberGroups of outer: its members have what these groups give"
+	)
+	for name, tc := range map[string]struct {
+		before, change string
+		want           []string
+	}{
+		"the group comes to exist":        {"", bare, []string{byName, taken}},
+		"it gains an organization role":   {bare, "AccessGroup acme/leads\nspec: {members: [{user: gina}], organizationRole: Viewer}", []string{byName, taken}},
+		"it gains a role in applications": {bare, "AccessGroup acme/leads\nspec: {members: [{user: gina}], applicationAccess: [{application: red, role: Viewer}]}", []string{byName, taken}},
+		"it gains privileges":             {"AccessGroup acme/leads\nspec: {privileges: Disabled}", "AccessGroup acme/leads\nspec: {privileges: Enabled}", []string{byName, taken}},
+		"it gains a selector": {
+			bare, "AccessGroup acme/leads\nspec: {members: [{user: gina}], memberSelector: {matchLabels: {team: leads}}}",
+			[]string{
+				"AccessGroup/acme/leads gives what it gives to 2 users who are not in its spec.members: " +
+					"dana (spec.groups of the user's UserAccess), ed (spec.memberSelector)", taken,
+			},
+		},
+		"it takes others in": {
+			"", "AccessGroup acme/leads\nspec: {members: [{user: gina}], memberGroups: [interns]}",
+			[]string{
+				"AccessGroup/acme/leads gives what it gives to 2 users who are not in its spec.members: " +
+					"dana (spec.groups of the user's UserAccess), finn (spec.memberGroups: interns)", taken,
+			},
+		},
+		"it gains a member":                        {bare, "AccessGroup acme/leads\nspec: {members: [{user: gina}, {user: hal}]}", nil},
+		"its manifest names the one who names it":  {"", "AccessGroup acme/leads\nspec: {members: [{user: dana}]}", []string{taken}},
+		"a System group, which counts for nothing": {"", "AccessGroup acme/leads\nspec: {type: System}", []string{"spec.type: a System group counts only in the namespace access-system; AccessGroup/acme/leads counts for nothing"}},
+		"it loses a role":                          {"AccessGroup acme/leads\nspec: {organizationRole: Viewer}", "AccessGroup acme/leads\nspec: {}", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := situate(t, planted+tc.before).judge(t, tc.change)
+			if diff := cmp.Diff(tc.want, j.Warnings); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestTenOfThePlantedAreNamedAndTheRestCounted(t *testing.T) {
+	var planted strings.Builder
+	for i := range 25 {
+		name := "u" + string(rune('a'+i))
+		planted.WriteString("UserAccess acme/" + name + "\nmetadata: {labels: {team: leads}}\nspec: {user: " + name + "}\n---\n")
+	}
+	j := situate(t, planted.String()).judge(t, "AccessGroup acme/leads\nspec: {memberSelector: {matchLabels: {team: leads}}}")
+	if len(j.Warnings) != 1 || !strings.Contains(j.Warnings[0], "gives to 25 users") || !strings.Contains(j.Warnings[0], "uj (spec.memberSelector), and 15 more") {
+		t.Error(j.Warnings)
+	}
+}
