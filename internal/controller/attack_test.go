@@ -15,6 +15,7 @@ import (
 
 	"github.com/usher-dev/usher/api/document"
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/identity"
 	"github.com/usher-dev/usher/internal/publish"
 	"github.com/usher-dev/usher/internal/roster"
 )
@@ -150,7 +151,7 @@ func TestShardsOfAnEarlierVersionEnd(t *testing.T) {
 func TestAttackLossNotPublished(t *testing.T) {
 	const ana, ben = "ana@acme.example", "ben@acme.example"
 	const team = "{members: [{user: ana@acme.example}, {user: ben@acme.example}], applicationAccess: [{application: red, role: Editor}]}"
-	applicationMap, userMap := publish.ApplicationName("red", 0), publish.UserDocumentName(roster.UserName(ana))
+	applicationMap, userMap := publish.ApplicationName("red", 0), publish.UserDocumentName(identity.Name(ana))
 	for name, tc := range map[string]struct {
 		object     client.Object
 		kind       OutputKind
@@ -251,7 +252,7 @@ func TestAGainThatIsRefusedHoldsNobody(t *testing.T) {
 // TestAttackNameTaken has another user's UserAccess take the name that a user's own needs.
 func TestAttackNameTaken(t *testing.T) {
 	const ana = "ana@acme.example"
-	name := roster.UserName(ana)
+	name := identity.Name(ana)
 	w := newWorld(t)
 	w.declare(&accessv1alpha1.ApplicationAccess{}, "red", "{}")
 	w.declare(&accessv1alpha1.UserAccess{}, name, "{user: mallory@acme.example}")

@@ -61,8 +61,8 @@ func TestPublishedDocumentsAreCompared(t *testing.T) {
 	}
 	declared.Settle(june)
 	red := Output{ApplicationDocument, "acme", "red"}
-	user := Output{UserDocument, "acme", roster.UserName(ana)}
-	organizations := Output{OrganizationsDocument, "access-system", roster.UserName(ana)}
+	user := Output{UserDocument, "acme", identity.Name(ana)}
+	organizations := Output{OrganizationsDocument, "access-system", identity.Name(ana)}
 	application := func(users string) string {
 		return `{"apiVersion":"access.usher.dev/v1","application":"red","kind":"ApplicationAccessDocument","organization":"acme",` +
 			`"roles":[{"name":"Editor","permissions":["edit","view"]},{"name":"Viewer","permissions":["view"]}],` +

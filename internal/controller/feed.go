@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/identity"
 	"github.com/usher-dev/usher/internal/publish"
 	"github.com/usher-dev/usher/internal/roster"
 )
@@ -74,7 +75,7 @@ type names struct {
 }
 
 func (n *names) note(user string) string {
-	name := roster.UserName(user)
+	name := identity.Name(user)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.users[name] = user

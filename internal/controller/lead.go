@@ -7,6 +7,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 
+	"github.com/usher-dev/usher/internal/identity"
 	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
 )
@@ -43,7 +44,7 @@ func (f *Feed) sweep(wait bool) {
 		}
 	}
 	note := func(user string) string {
-		name := roster.UserName(user)
+		name := identity.Name(user)
 		users[name] = user
 		return name
 	}

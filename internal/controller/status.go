@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/identity"
 	"github.com/usher-dev/usher/internal/publish"
 	"github.com/usher-dev/usher/internal/roster"
 )
@@ -204,7 +205,7 @@ func (f *Feed) ownDocument(object roster.Object) (Output, bool) {
 		if ua == nil {
 			return Output{}, false
 		}
-		return f.documentOf(object.Namespace, roster.UserName(string(ua.Spec.User))), true
+		return f.documentOf(object.Namespace, identity.Name(string(ua.Spec.User))), true
 	default:
 		return Output{}, false
 	}
@@ -226,7 +227,7 @@ func (r *Reconciler) statusOf(object roster.Object, p publication, now time.Time
 			return nil
 		}
 		r.Feed.Metrics.unresolvedIn(object, len(report.Unresolved))
-		made := &accessv1alpha1.AccessGroup{ObjectMeta: identity(report.Object)}
+		made := &accessv1alpha1.AccessGroup{ObjectMeta: metaOf(report.Object)}
 		p.unpublished = r.unpublished(object)
 		made.Status = groupStatus(report, p, r.notices(report), r.Feed.Roster.SystemNamespace(), now)
 		return &statusWrite{
@@ -240,7 +241,7 @@ func (r *Reconciler) statusOf(object roster.Object, p publication, now time.Time
 		}
 		r.Feed.Metrics.unresolvedIn(object, len(report.Unresolved))
 		p.cut, p.nameOf = r.Feed.cutUser(object), r.Feed.nameTaken(report.Object)
-		made := &accessv1alpha1.UserAccess{ObjectMeta: identity(report.Object)}
+		made := &accessv1alpha1.UserAccess{ObjectMeta: metaOf(report.Object)}
 		made.Status = userStatus(report, p, now)
 		return &statusWrite{
 			object: made, status: made.Status, seen: report.Object,
@@ -255,7 +256,7 @@ func (r *Reconciler) statusOf(object roster.Object, p publication, now time.Time
 		own := Output{ApplicationDocument, object.Namespace, object.Name}
 		h, lacks := r.Feed.tracker.holdersOf(own), r.Feed.tracker.cutOf(own)
 		p.cut = lacks.message()
-		made := &accessv1alpha1.ApplicationAccess{ObjectMeta: identity(report.Object)}
+		made := &accessv1alpha1.ApplicationAccess{ObjectMeta: metaOf(report.Object)}
 		made.Status = applicationStatus(report, p, h, r.Feed.Roster.Organization(object.Namespace), now)
 		return &statusWrite{
 			object: made, status: made.Status, seen: report.Object,
@@ -268,7 +269,7 @@ func (r *Reconciler) statusOf(object roster.Object, p publication, now time.Time
 			return nil
 		}
 		r.Feed.Metrics.unresolvedIn(object, len(report.Unresolved))
-		made := &accessv1alpha1.AccessPolicy{ObjectMeta: identity(report.Object)}
+		made := &accessv1alpha1.AccessPolicy{ObjectMeta: metaOf(report.Object)}
 		made.Status = policyStatus(report, p, now)
 		return &statusWrite{
 			object: made, status: made.Status, seen: report.Object,
@@ -290,8 +291,8 @@ func (r *Reconciler) notices(report *roster.GroupReport) untold {
 	return untold{reason, message}
 }
 
-// identity is what a status update is sent with: the API server takes nothing else from it but the status.
-func identity(object client.Object) metav1.ObjectMeta {
+// metaOf returns the metadata of a status update. The API server takes nothing else of the object but its status.
+func metaOf(object client.Object) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
 		Namespace: object.GetNamespace(), Name: object.GetName(),
 		UID: object.GetUID(), ResourceVersion: object.GetResourceVersion(),

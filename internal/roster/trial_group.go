@@ -139,23 +139,3 @@ func (t *trial) unresolvedIn(n *namespace) []accessv1alpha1.UnresolvedReference 
 		return nil
 	}
 }
-
-// Naming lists the AccessGroups and the users that name the group: who would be a member if it came to be, or has what
-// it comes to give.
-func (r *Roster) Naming(namespace, group string) (groups, users []string) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	n := r.namespaces[namespace]
-	if n == nil {
-		return nil, nil
-	}
-	for name := range n.parents[group] {
-		groups = append(groups, name)
-	}
-	for user := range n.naming[group] {
-		users = append(users, user)
-	}
-	slices.Sort(groups)
-	slices.Sort(users)
-	return groups, users
-}

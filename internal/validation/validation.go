@@ -74,6 +74,7 @@ func (v *Validator) Judge(ctx context.Context, request *Request) (*Judgement, er
 	}
 	j.own()
 	j.protect()
+	j.protectOthers()
 	j.join()
 	j.changePolicy()
 	j.span()
@@ -89,7 +90,7 @@ func (v *Validator) Judge(ctx context.Context, request *Request) (*Judgement, er
 	}
 	if j.changed.owned && request.Old != nil {
 		// Its end is the owner's from now on: what it would bring now is told now.
-		j.changed.pointing = field.NewPath("metadata", "ownerReferences")
+		j.changed.pointing = ownersPath
 		if err := j.try(request.Old, nil, j.weigh); err != nil {
 			return nil, err
 		}
@@ -130,12 +131,14 @@ type judge struct {
 	filters resolve.Containment
 	braked  map[string]struct{} // organization/application
 	shown   shown
+	rows    rows
 }
 
 func newJudge(ctx context.Context, v *Validator, request *Request) *judge {
 	return &judge{
 		ctx: ctx, Validator: v, Judgement: Judgement{Revisions: map[string]uint64{}},
 		request: request, changed: changesOf(request), needed: map[need]struct{}{}, braked: map[string]struct{}{},
+		rows: rows{left: mostForRequest},
 	}
 }
 
@@ -174,7 +177,7 @@ func (j *judge) weigh(trial *roster.Trial) {
 		c.each(trial.Now, func(m *moment) {
 			watched.note(trial, u, m)
 			if limited[u.Namespace] {
-				lost.note(trial, u, m)
+				lost.note(trial, u, m, &j.rows)
 			}
 		})
 	})

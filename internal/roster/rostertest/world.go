@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
-	"github.com/usher-dev/usher/internal/roster"
+	"github.com/usher-dev/usher/internal/identity"
 )
 
 // Horizon is how long after the start the last window may close.
@@ -222,7 +222,7 @@ func (w *World) userAccess(namespace, name, user string) *accessv1alpha1.UserAcc
 func materialized(namespace, user string) *accessv1alpha1.UserAccess {
 	return &accessv1alpha1.UserAccess{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: namespace, Name: roster.UserName(user),
+			Namespace: namespace, Name: identity.Name(user),
 			Labels: map[string]string{accessv1alpha1.LabelMaterialized: accessv1alpha1.ValueTrue},
 		},
 		Spec: accessv1alpha1.UserAccessSpec{User: accessv1alpha1.UserName(user)},
