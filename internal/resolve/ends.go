@@ -12,13 +12,19 @@ type end struct {
 	cut bool
 }
 
-// findEnds looks for the ends of the decision's entries (docs/documents.md, notAfter). The previous decision, which may
-// be nil, is of the same user by the same objects at an earlier instant: what is known by it is not looked for again.
-func (o *Organization) findEnds(d, previous *Decision, u *User, now time.Time) {
+// withEnds returns the decision with the ends of its entries (docs/documents.md, notAfter). The previous decision, which
+// may be nil, is of the same user by the same objects at an earlier instant: what is known by it is not looked for again.
+func (o *Organization) withEnds(d Decision, previous *Decision, u *User, now time.Time) Decision {
 	d.Next = nextTransition(u, now)
 	if d.Next.IsZero() {
-		return
+		return d
 	}
+	ending := d // most users have no windows, and their decisions stay off the heap
+	o.findEnds(&ending, previous, u, now)
+	return ending
+}
+
+func (o *Organization) findEnds(d, previous *Decision, u *User, now time.Time) {
 	f := newFutureWithoutLines(o, u, now)
 	f.endOrganization(d, previous)
 	if previous != nil && (!d.Default.GivesAccess() || f.isKnown(&d.Default, &previous.Default)) {

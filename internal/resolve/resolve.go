@@ -38,18 +38,14 @@ type User struct {
 // The cost grows with the user's own grants and rows. Each entry is looked at again at the instants that bear on it,
 // [MaximumInstants] at most. The cost does not grow with the number of applications that the user's sources do not name.
 func (o *Organization) Resolve(u *User, now time.Time) Decision {
-	d := o.At(u, now)
-	o.findEnds(&d, nil, u, now)
-	return d
+	return o.withEnds(o.At(u, now), nil, u, now)
 }
 
 // Resume decides like [Organization.Resolve] for a user of whom nothing but the time has changed since the previous
 // decision. It looks for the end of an entry only where the entry is not as it was: its role and filters differ, or its
 // end has come. An end that was cut off is looked for from where the search stopped.
 func (o *Organization) Resume(previous *Decision, u *User, now time.Time) Decision {
-	d := o.At(u, now)
-	o.findEnds(&d, previous, u, now)
-	return d
+	return o.withEnds(o.At(u, now), previous, u, now)
 }
 
 // instant is the decision at one instant, without what comes after.
