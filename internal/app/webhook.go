@@ -16,7 +16,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/usher-dev/usher/internal/controller"
 	"github.com/usher-dev/usher/internal/publish"
@@ -140,7 +139,6 @@ func handlerFor(
 		Judge:    by(feed.Roster, feed.Settle),
 		Reviewer: webhookv1alpha1.NewReviewer(mgr.GetClient(), measured, now),
 		Live:     webhookv1alpha1.NewLive(mgr.GetAPIReader(), mgr.GetClient(), feed.Roster, options, live),
-		Decoder:  admission.NewDecoder(mgr.GetScheme()),
 		Metrics:  measured,
 		Now:      now,
 	}

@@ -20,7 +20,7 @@ import (
 	"github.com/usher-dev/usher/internal/validation"
 )
 
-func newScheme(t *testing.T) *runtime.Scheme {
+func newScheme(t testing.TB) *runtime.Scheme {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, accessv1alpha1.AddToScheme} {
@@ -37,13 +37,15 @@ type reviews struct {
 
 	mu      sync.Mutex
 	allowed map[validation.Attributes]bool
-	failure error
-	then    func()
-	asked   []validation.Attributes
-	specs   []authorizationv1.SubjectAccessReviewSpec
+	// everything is allowed to everybody.
+	everything bool
+	failure    error
+	then       func()
+	asked      []validation.Attributes
+	specs      []authorizationv1.SubjectAccessReviewSpec
 }
 
-func newReviews(t *testing.T) *reviews {
+func newReviews(t testing.TB) *reviews {
 	t.Helper()
 	r := &reviews{allowed: map[validation.Attributes]bool{}}
 	r.client = fake.NewClientBuilder().WithScheme(newScheme(t)).WithInterceptorFuncs(interceptor.Funcs{Create: r.answer}).Build()
@@ -60,7 +62,7 @@ func (r *reviews) answer(_ context.Context, _ client.WithWatch, object client.Ob
 	}
 	r.asked = append(r.asked, asked)
 	r.specs = append(r.specs, review.Spec)
-	review.Status.Allowed = r.allowed[asked]
+	review.Status.Allowed = r.everything || r.allowed[asked]
 	review.Status.EvaluationError = "a role that a binding names is not there"
 	if r.then != nil {
 		r.then()
@@ -86,7 +88,7 @@ type fakeCluster struct {
 	got         []string // what was read one by one
 }
 
-func newFakeCluster(t *testing.T) *fakeCluster {
+func newFakeCluster(t testing.TB) *fakeCluster {
 	t.Helper()
 	c := &fakeCluster{scheme: newScheme(t)}
 	c.cached = &swapped{fake.NewClientBuilder().WithScheme(c.scheme).Build()}

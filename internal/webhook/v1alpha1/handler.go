@@ -38,7 +38,6 @@ type Handler struct {
 	Judge    Judge
 	Reviewer *Reviewer
 	Live     *Live
-	Decoder  admission.Decoder
 	Metrics  *Metrics
 	// Requesters, where set, is told who asked for what is admitted.
 	Requesters *Requesters
@@ -74,7 +73,10 @@ func (h *Handler) handle(ctx context.Context, review *admission.Request) (admiss
 	if request == nil {
 		return admission.Allowed(""), outcomeAllowed
 	}
-	given, err := h.answer(ctx, &review.UserInfo, request)
+	given, err := h.bounds(ctx, review, request)
+	if err == nil && given == nil {
+		given, err = h.answer(ctx, &review.UserInfo, request)
+	}
 	if err != nil {
 		log.FromContext(ctx).Error(err, "no answer")
 		return noAnswer(err), outcomeError
@@ -93,6 +95,9 @@ func noAnswer(err error) admission.Response {
 	}
 	if errors.Is(err, validation.ErrBehind) {
 		return admission.Errored(http.StatusServiceUnavailable, err)
+	}
+	if errors.Is(err, errNotStored) {
+		return admission.Errored(http.StatusConflict, err)
 	}
 	return admission.Errored(http.StatusInternalServerError, err)
 }
