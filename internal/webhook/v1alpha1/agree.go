@@ -94,13 +94,20 @@ func agree(old, made client.Object) error {
 	return nil
 }
 
-// mostOfName bounds what messages and logs repeat of a name in a review.
-const mostOfName = 256
+const (
+	// mostOfName bounds what messages and logs repeat of a name in a review.
+	mostOfName = 256
+	// mostLogged bounds what logs repeat of a message.
+	mostLogged = 4096
+)
 
 // shortened returns the text, or its beginning where it is too long for a name.
-func shortened(text string) string {
-	if len(text) <= mostOfName {
+func shortened(text string) string { return excerpt(text, mostOfName) }
+
+// excerpt returns the text, or so many bytes of its beginning.
+func excerpt(text string, most int) string {
+	if len(text) <= most {
 		return text
 	}
-	return strings.ToValidUTF8(text[:mostOfName], "") + "..."
+	return strings.ToValidUTF8(text[:most], "") + "..."
 }

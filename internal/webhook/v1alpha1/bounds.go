@@ -74,10 +74,27 @@ func (h *Handler) checkOld(ctx context.Context, review *admission.Request, old c
 	return nil
 }
 
+// untyped reads what of an object has bounds. The status and the managed fields are left out: nothing rests on them, and
+// they may be most of the object.
 func untyped(which string, raw []byte) (map[string]any, error) {
-	var content map[string]any
+	var content struct {
+		Metadata struct {
+			Annotations     map[string]any `json:"annotations"`
+			Finalizers      []any          `json:"finalizers"`
+			Labels          map[string]any `json:"labels"`
+			OwnerReferences []any          `json:"ownerReferences"`
+		} `json:"metadata"`
+		Spec any `json:"spec"`
+	}
 	if err := json.UnmarshalCaseSensitivePreserveInts(raw, &content); err != nil {
 		return nil, field.InternalError(field.NewPath(which), err) // it was read once already
 	}
-	return content, nil
+	object := map[string]any{"metadata": map[string]any{
+		"annotations": content.Metadata.Annotations, "finalizers": content.Metadata.Finalizers,
+		"labels": content.Metadata.Labels, "ownerReferences": content.Metadata.OwnerReferences,
+	}}
+	if content.Spec != nil {
+		object["spec"] = content.Spec
+	}
+	return object, nil
 }
