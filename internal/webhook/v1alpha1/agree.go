@@ -72,6 +72,9 @@ func readObject(review *admission.Request, which string, raw runtime.RawExtensio
 	if problems := validation.IsDNS1123Label(made.GetNamespace()); len(problems) > 0 {
 		return nil, fmt.Errorf("%s.metadata.namespace %q: %s", which, shortened(made.GetNamespace()), problems[0])
 	}
+	if len(made.GetUID()) > mostOfName {
+		return nil, fmt.Errorf("%s.metadata.uid has %d bytes; must have at most %d", which, len(made.GetUID()), mostOfName)
+	}
 	if problems := validation.IsDNS1123Subdomain(made.GetName()); len(problems) > 0 {
 		return nil, fmt.Errorf("%s.metadata.name %q: %s", which, shortened(made.GetName()), problems[0])
 	}
