@@ -21,8 +21,13 @@ import (
 	"github.com/usher-dev/usher/internal/validation"
 )
 
-// realHandler is a handler that judges by a real roster. Everything is granted to whoever asks.
+// realHandler is a handler that judges by a real roster, now. Everything is granted to whoever asks.
 func realHandler(t testing.TB, objects ...client.Object) (*Handler, *roster.Roster) {
+	t.Helper()
+	return realHandlerAt(t, now, objects...)
+}
+
+func realHandlerAt(t testing.TB, now time.Time, objects ...client.Object) (*Handler, *roster.Roster) {
 	t.Helper()
 	options := roster.Options{SystemNamespace: rostertest.System}
 	r := roster.New(options)
