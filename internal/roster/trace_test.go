@@ -110,8 +110,8 @@ func pairName(before, after client.Object) string {
 func TestAttackPhantom(t *testing.T) {
 	for name, namespace := range map[string]string{"of an organization": "acme", "of the system namespace": rostertest.System} {
 		t.Run(name, func(t *testing.T) {
-			real := namedGroup("acme", "staff", "ana", "Viewer")
-			objects := map[string]client.Object{"staff": real}
+			staff := namedGroup("acme", "staff", "ana", "Viewer")
+			objects := map[string]client.Object{"staff": staff}
 			r := freshRoster(t, roster.Options{SystemNamespace: rostertest.System}, objects, rostertest.NewWorld(0, 0).Start)
 			was := rostertest.Dump(r)
 			forged, phantom := namedGroup(namespace, "a1", "eve", "Viewer"), namedGroup(namespace, "phantom", "eve", "Administrator")

@@ -14,19 +14,19 @@ import (
 	"github.com/usher-dev/usher/internal/schema"
 )
 
-func parse(t testing.TB, text string) map[string]any {
-	t.Helper()
+func parse(tb testing.TB, text string) map[string]any {
+	tb.Helper()
 	var object map[string]any
 	if err := yaml.Unmarshal([]byte(text), &object); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return object
 }
 
 // withMembers returns a group with so many members. In their names # stands for a number.
-func withMembers(t testing.TB, count int, user string) map[string]any {
-	t.Helper()
-	object := parse(t, group)
+func withMembers(tb testing.TB, count int, user string) map[string]any {
+	tb.Helper()
+	object := parse(tb, group)
 	members := make([]any, count)
 	for i := range members {
 		members[i] = map[string]any{"user": strings.ReplaceAll(user, "#", strconv.Itoa(i))}
@@ -79,9 +79,9 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-func withLabels(t testing.TB, count int) map[string]any {
-	t.Helper()
-	object, labels := parse(t, group), map[string]any{}
+func withLabels(tb testing.TB, count int) map[string]any {
+	tb.Helper()
+	object, labels := parse(tb, group), map[string]any{}
 	for i := range count {
 		labels[fmt.Sprintf("l%d", i)] = "x"
 	}

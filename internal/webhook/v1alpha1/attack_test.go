@@ -22,12 +22,12 @@ import (
 )
 
 // realHandler is a handler that judges by a real roster, now. Everything is granted to whoever asks.
-func realHandler(t testing.TB, objects ...client.Object) (*Handler, *roster.Roster) {
+func realHandler(t *testing.T, objects ...client.Object) (*Handler, *roster.Roster) {
 	t.Helper()
 	return realHandlerAt(t, now, objects...)
 }
 
-func realHandlerAt(t testing.TB, now time.Time, objects ...client.Object) (*Handler, *roster.Roster) {
+func realHandlerAt(t *testing.T, now time.Time, objects ...client.Object) (*Handler, *roster.Roster) {
 	t.Helper()
 	options := roster.Options{SystemNamespace: rostertest.System}
 	r := roster.New(options)
@@ -58,7 +58,7 @@ func kindOf(o client.Object) metav1.GroupVersionKind {
 }
 
 // updating is a review that has old changed to made, as the API server would send it for made.
-func updating(t testing.TB, old, made client.Object) admission.Request {
+func updating(t *testing.T, old, made client.Object) admission.Request {
 	t.Helper()
 	return admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
 		UID: "1", Operation: admissionv1.Update, Namespace: made.GetNamespace(), Name: made.GetName(), Kind: kindOf(made),

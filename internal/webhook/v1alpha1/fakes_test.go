@@ -20,7 +20,7 @@ import (
 	"github.com/usher-dev/usher/internal/validation"
 )
 
-func newScheme(t testing.TB) *runtime.Scheme {
+func newScheme(t *testing.T) *runtime.Scheme {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, accessv1alpha1.AddToScheme} {
@@ -45,7 +45,7 @@ type reviews struct {
 	specs      []authorizationv1.SubjectAccessReviewSpec
 }
 
-func newReviews(t testing.TB) *reviews {
+func newReviews(t *testing.T) *reviews {
 	t.Helper()
 	r := &reviews{allowed: map[validation.Attributes]bool{}}
 	r.client = fake.NewClientBuilder().WithScheme(newScheme(t)).WithInterceptorFuncs(interceptor.Funcs{Create: r.answer}).Build()
@@ -92,7 +92,7 @@ type fakeCluster struct {
 	got []string // what was read one by one
 }
 
-func newFakeCluster(t testing.TB) *fakeCluster {
+func newFakeCluster(t *testing.T) *fakeCluster {
 	t.Helper()
 	c := &fakeCluster{scheme: newScheme(t)}
 	c.cached = &swapped{fake.NewClientBuilder().WithScheme(c.scheme).Build()}

@@ -26,7 +26,7 @@ import (
 )
 
 // serve serves the handler over TLS, as the manager does.
-func serve(t testing.TB, h *Handler, limits Limits) *httptest.Server {
+func serve(t *testing.T, h *Handler, limits Limits) *httptest.Server {
 	t.Helper()
 	server := httptest.NewTLSServer(NewGate(h, limits))
 	server.Client().Transport.(*http.Transport).MaxIdleConnsPerHost = 100
@@ -34,7 +34,7 @@ func serve(t testing.TB, h *Handler, limits Limits) *httptest.Server {
 	return server
 }
 
-func encoded(t testing.TB, review *admission.Request) []byte {
+func encoded(t *testing.T, review *admission.Request) []byte {
 	t.Helper()
 	text, err := json.Marshal(admissionv1.AdmissionReview{
 		TypeMeta: metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "AdmissionReview"},
@@ -115,7 +115,7 @@ func TestGate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t)
 			server := serve(t, h.handler, limits)
-			request, err := http.NewRequestWithContext(t.Context(), "POST", server.URL, tc.body)
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, tc.body)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -268,6 +268,16 @@ func TestLane(t *testing.T) {
 	}
 }
 
+// fill takes all of a lane, from many addresses.
+func fill(t *testing.T, l *lane) {
+	t.Helper()
+	for i := range cap(l.inside) {
+		if _, err := l.enter(t.Context(), fmt.Sprint(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestAGateThatIsFullSaysSo has reviews of each class come where all of the class is taken and their time is up.
 func TestAGateThatIsFullSaysSo(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
@@ -285,11 +295,7 @@ func TestAGateThatIsFullSaysSo(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t)
 			g := NewGate(h.handler, DefaultLimits())
-			for i := range cap(tc.full(g).inside) {
-				if _, err := tc.full(g).enter(t.Context(), fmt.Sprint(i)); err != nil {
-					t.Fatal(err)
-				}
-			}
+			fill(t, tc.full(g))
 			got := g.judge(ended, &admissionv1.AdmissionReview{Request: &tc.review.AdmissionRequest}, tc.size, "other")
 			if got.Allowed || got.Result.Code != http.StatusServiceUnavailable || got.UID != "1" ||
 				!strings.Contains(got.Result.Message, errBusy.Error()) {

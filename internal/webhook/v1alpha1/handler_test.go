@@ -48,7 +48,7 @@ func newGroup(change ...func(*accessv1alpha1.AccessGroup)) *accessv1alpha1.Acces
 	return g
 }
 
-func raw(t testing.TB, object any) runtime.RawExtension {
+func raw(t *testing.T, object any) runtime.RawExtension {
 	t.Helper()
 	text, err := json.Marshal(object)
 	if err != nil {
