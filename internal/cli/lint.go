@@ -14,8 +14,8 @@ import (
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/cli/objects"
-	"github.com/usher-dev/usher/internal/cli/schema"
 	"github.com/usher-dev/usher/internal/cli/terminal"
+	"github.com/usher-dev/usher/internal/schema"
 	"github.com/usher-dev/usher/internal/validation"
 )
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/usher-dev/usher/api/document"
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/identity"
 	"github.com/usher-dev/usher/internal/roster"
 )
 

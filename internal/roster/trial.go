@@ -89,7 +89,12 @@ type Trial struct {
 //
 // The cost grows with the users whom the change touches, twice; meanwhile nobody else reads the roster. When the context
 // ends, the trial does too, with part of them.
+//
+// Try panics where before and after are not the same object; ask [SameObject] first. The roster stays as it is then.
 func (r *Roster) Try(ctx context.Context, before, after client.Object, now time.Time) (*Trial, bool) {
+	if err := SameObject(before, after); err != nil {
+		panic(err)
+	}
 	r.mu.Lock()
 	defer func() {
 		if failure := recover(); failure != nil {
@@ -200,7 +205,7 @@ func (t *trial) run() {
 		if kept, known := aside[n]; known {
 			n.unsettled = kept
 		} else {
-			n.unsettled = newUnsettled()
+			delete(t.namespaces, n.name) // the object's, of which nothing else is known
 		}
 	}
 	t.collect()

@@ -65,9 +65,12 @@ const attempts = 20
 var ErrBehind = errors.New("the roster is behind what the API server tells; try again")
 
 // Judge says what there is to say about the request. The cost grows with the users whom the change touches, and with
-// their windows that will open or close. The roster stays as it is. The error is [ErrBehind], or that of a context that
-// ended before all was looked at.
+// their windows that will open or close. The roster stays as it is. The error is [ErrBehind], that of a context that
+// ended before all was looked at, or says that Old and New are not the same object.
 func (v *Validator) Judge(ctx context.Context, request *Request) (*Judgement, error) {
+	if err := roster.SameObject(request.Old, request.New); err != nil {
+		return nil, err
+	}
 	j := newJudge(ctx, v, request)
 	if request.Old != nil && request.Old.GetDeletionTimestamp() != nil {
 		return j.beingDeleted()
