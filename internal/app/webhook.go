@@ -131,7 +131,9 @@ func handlerFor(
 	losses, measured := validation.NewLosses(), webhookv1alpha1.NewMetrics(metrics.Registry)
 	feed.Settled = losses.Note
 	by := func(r *roster.Roster, settle func()) webhookv1alpha1.Judge {
-		return (&validation.Validator{Roster: r, Settle: settle, Losses: losses}).Judge
+		return (&validation.Validator{
+			Roster: r, Settle: settle, Losses: losses, ConfigMaps: publish.ConfigMaps,
+		}).Judge
 	}
 	live := func(r *roster.Roster) webhookv1alpha1.Judge {
 		return by(r, func() { r.Settle(now()) })

@@ -55,6 +55,8 @@ type Validator struct {
 	Settle func()
 	// Losses is what was lost of late. Nil: nothing.
 	Losses *Losses
+	// ConfigMaps says which ConfigMaps the document of an application takes. Nil: it is not warned of more of them.
+	ConfigMaps ConfigMapsFunc
 }
 
 // attempts bounds how often a roster is settled for one request: objects may be set all the time.
