@@ -17,7 +17,6 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/identity"
 	"github.com/usher-dev/usher/internal/publish"
-	"github.com/usher-dev/usher/internal/roster"
 )
 
 // refuses answers writes of ConfigMaps of these names as an admission policy or a quota does.

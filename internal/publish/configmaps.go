@@ -15,7 +15,7 @@ func ConfigMaps(
 	if p := application.Spec.Publish; p != nil {
 		minimum, formats = int(p.MinimumShards), p.Formats
 	}
-	names := make([]string, len(Application(o, application.Name, minimum, decisions, formats...).Shards))
+	names := make([]string, Application(o, application.Name, minimum, decisions, formats...).Shards)
 	for n := range names {
 		names[n] = ApplicationName(application.Name, n)
 	}

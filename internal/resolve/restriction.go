@@ -140,7 +140,7 @@ func (h *Holding) bearsOn(application string) bool {
 	}
 	b := h.Source
 	switch {
-	case b.group || b.speaks():
+	case b.group || b.hasRows():
 		return true
 	case application == "":
 		return len(b.organization)+len(b.systemOrganization) > 0

@@ -34,7 +34,7 @@ func (o *Organization) ReleasedRows(
 	var found []RowRelease
 	var names []string
 	for _, p := range d.pairs {
-		if p.before == nil || !p.before.Source.speaks() {
+		if p.before == nil || !p.before.Source.hasRows() {
 			continue
 		}
 		if names == nil {
@@ -52,11 +52,6 @@ func (o *Organization) ReleasedRows(
 		}
 	}
 	return found
-}
-
-// speaks reports whether the group says something about rows.
-func (b *Bound) speaks() bool {
-	return b.origin == OrganizationGroup && (len(b.rows) > 0 || b.anyRows != nil)
 }
 
 // filterFor returns what the group shows of the application: its own entry, or the one for all. Nil stands for every row.

@@ -205,11 +205,10 @@ func (t *trial) run() {
 		if kept, known := aside[n]; known {
 			n.unsettled = kept
 		} else {
-			delete(t.namespaces, n.name) // the object's, of which nothing else is known
+			delete(t.namespaces, n.name) // only the trial knows it
 		}
 	}
 	t.collect()
-	defer t.forget(aside)
 	t.found.Revisions = map[string]uint64{}
 	for _, name := range []string{t.object.Namespace, t.system.name} {
 		t.found.Revisions[name] = t.revisionOf(name)

@@ -29,15 +29,6 @@ func (t *trial) reachUnselected() {
 	}
 }
 
-// forget removes the namespaces that the trial has made.
-func (t *trial) forget(known map[*namespace]unsettled) {
-	for name, n := range t.namespaces {
-		if _, is := known[n]; !is && n.isEmpty() {
-			delete(t.namespaces, name)
-		}
-	}
-}
-
 // namedBySystem returns the namespaces that an entry of an object in the system namespace names, before or after the
 // change.
 func (t *trial) namedBySystem() set[string] {
