@@ -194,7 +194,7 @@ func (c *conditions) overLimit(d *resolve.Decision) {
 	if len(d.HiddenRows) > 0 {
 		names := slices.Clone(d.HiddenRows)
 		if names[0] == resolve.AnyApplication {
-			names[0] = "all applications that no data permission names"
+			names[0] = "all applications that nothing names"
 		}
 		c.set(accessv1alpha1.ConditionFiltersTooLarge, true, accessv1alpha1.ReasonOverLimit, fmt.Sprintf(
 			"The row-level filters of this user are larger together than %d KiB (docs/rules.md R7): the user sees no row of %s. "+

@@ -202,7 +202,7 @@ func TestUserStatusOverLimit(t *testing.T) {
 		t.Fatalf("conditions (-want +got):\n%s", diff)
 	}
 	for i, part := range []string{
-		"no row of all applications that no data permission names, red.", "bear on application blue, application red (",
+		"no row of blue, red.", "bear on application blue, application red (",
 	} {
 		if message := got.Conditions[3+i].Message; !strings.Contains(message, part) {
 			t.Errorf("%q does not say %q", message, part)

@@ -18,31 +18,24 @@ import (
 )
 
 // restricted decides for a user of a team who is in further groups, each with a filter of its own of that many values of
-// 200 bytes.
+// 200 bytes. The filters are put into the decision afterwards: rendering has to bear more than resolution lets through
+// (docs/rules.md R7).
 func restricted(o *resolve.Organization, role string, groups, values int) *resolve.Decision {
-	sources := []*resolve.Source{{
+	d := decide(o, &resolve.Source{
 		Name: "AccessGroup/acme/team", Applications: []resolve.ApplicationGrant{{Application: "finance", Role: role}},
-	}}
+	})
+	finance := *d.Applications[0]
 	for g := range groups {
 		requirement := resolve.Requirement{Attribute: "account", Operator: "In"}
 		for v := range values {
 			requirement.Values = append(requirement.Values, fmt.Sprintf("%0200d", g*values+v))
 		}
-		sources = append(sources, &resolve.Source{
-			Name: fmt.Sprintf("AccessGroup/acme/rows-%d", g), WithoutPrivileges: true,
-			Rows: []resolve.Rows{{Application: "finance", Filter: resolve.NewFilter([]resolve.Alternative{
-				{AllOf: []resolve.Requirement{requirement}},
-			})}},
-		})
+		finance.Filters = append(finance.Filters, resolve.NewFilter([]resolve.Alternative{
+			{AllOf: []resolve.Requirement{requirement}},
+		}))
 	}
-	return decide(o, sources...)
-}
-
-// restrictive is an organization in which every filter counts by itself.
-func restrictive() *resolve.Organization {
-	rules := *organization().Rules()
-	rules.Strategy = resolve.MostRestrictive
-	return resolve.NewOrganization(rules)
+	d.Applications = []*resolve.ApplicationAccess{&finance}
+	return d
 }
 
 func shardOf(user string, shards int) int {
@@ -74,23 +67,22 @@ func shardsIn(t *testing.T, made *publish.ApplicationDocument) []document.Applic
 
 // TestAttackFiltersMakeNoShards: the filters of one user do not move the other users to ConfigMaps that nobody mounts.
 func TestAttackFiltersMakeNoShards(t *testing.T) {
-	union, intersection := organization(), restrictive()
+	o := organization()
 	for name, tc := range map[string]struct {
-		o              *resolve.Organization
 		groups, values int
 		withoutRows    []string
 	}{
-		"one filter of 2,600 values": {union, 1, 2600, nil},
-		"2,600 filters of one value": {intersection, 2600, 1, nil},
-		"20,000 filters":             {intersection, 20_000, 1, []string{"mallory@acme.example"}},
-		"one filter of 5,300 values": {union, 1, 5300, []string{"mallory@acme.example"}},
+		"one filter of 2,600 values": {1, 2600, nil},
+		"2,600 filters of one value": {2600, 1, nil},
+		"20,000 filters":             {20_000, 1, []string{"mallory@acme.example"}},
+		"one filter of 5,300 values": {1, 5300, []string{"mallory@acme.example"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			decisions := map[string]*resolve.Decision{"mallory@acme.example": restricted(tc.o, "Viewer", tc.groups, tc.values)}
+			decisions := map[string]*resolve.Decision{"mallory@acme.example": restricted(o, "Viewer", tc.groups, tc.values)}
 			for i := range 100 {
-				decisions[fmt.Sprintf("user-%d@acme.example", i)] = holding(tc.o, "Editor", resolve.Window{})
+				decisions[fmt.Sprintf("user-%d@acme.example", i)] = holding(o, "Editor", resolve.Window{})
 			}
-			made := publish.Application(tc.o, "finance", 1, each(decisions))
+			made := publish.Application(o, "finance", 1, each(decisions))
 			if made.Shards != 1 {
 				t.Fatalf("the filters of one user make %d shards", made.Shards)
 			}

@@ -236,3 +236,10 @@ func checkUserDocument(t *testing.T, o *resolve.Organization, user string, d *re
 		}
 	}
 }
+
+// restrictive is an organization in which every filter counts by itself.
+func restrictive() *resolve.Organization {
+	rules := *organization().Rules()
+	rules.Strategy = resolve.MostRestrictive
+	return resolve.NewOrganization(rules)
+}

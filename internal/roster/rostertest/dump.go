@@ -15,8 +15,8 @@ import (
 // and follows every pointer, so a field that is added to the roster is in the dump without further work. Nothing may use
 // the roster meanwhile.
 //
-// Locks and two caches are left out: the list of sorted decisions, and bindings of sources, which are made when they are
-// first needed. What has no order, such as a map, a heap or a set, is sorted.
+// Locks and three caches are left out: the list of sorted decisions, bindings of sources, which are made when they are
+// first needed, and the filters that decisions share. What has no order, such as a map, a heap or a set, is sorted.
 func Dump(r *roster.Roster) map[string]string {
 	sections := map[string]string{}
 	value := reflect.ValueOf(r).Elem()
@@ -106,6 +106,9 @@ func (d *dumper) target(v reflect.Value) string {
 	}
 	if v.Type().String() == "*roster.namespace" {
 		return "namespace " + v.Elem().FieldByName("name").String()
+	}
+	if v.Type().String() == "*resolve.sharedFilters" {
+		return ""
 	}
 	at := v.UnsafePointer()
 	if d.under[at] {
