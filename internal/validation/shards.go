@@ -129,7 +129,7 @@ func (j *judge) warnOfConfigMapsOf(application *publishedApplication, o *roster.
 	more := names[there:]
 	j.warning("the document of application %s in %s would take %d ConfigMaps, %d more than now: workloads that do not mount "+
 		"them do not see the users in them. Mount %s", is.Name, is.Namespace, len(names), len(more),
-		someOf(more[:min(len(more), mostShown)], len(more)))
+		shortList(more))
 }
 
 func eachOf(decisions map[string]*resolve.Decision) func(yield func(user string, d *resolve.Decision)) {

@@ -43,7 +43,7 @@ func (j *judge) warnOfUnlisted(made *accessv1alpha1.AccessGroup) {
 	}
 	if len(takenInBy) > 0 {
 		j.warning("%s%s%s: its members have what these groups give", roster.ObjectOf(made), takenIn,
-			someOf(takenInBy[:min(len(takenInBy), mostShown)], len(takenInBy)))
+			shortList(takenInBy))
 	}
 }
 

@@ -28,6 +28,7 @@ func (j *judge) warn(trial *roster.Trial) {
 	}
 	j.warnOfPlace(trial)
 	j.warnOfReferences(trial)
+	j.warnOfFilters(trial)
 	j.warnOfConfigMaps(trial)
 	switch made := j.request.New.(type) {
 	case *accessv1alpha1.AccessGroup:
