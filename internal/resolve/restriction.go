@@ -407,15 +407,20 @@ func (r *releasing) releaseExclusive() {
 				continue
 			}
 			l.restriction, l.minimum = RestrictionExclusive, rule.minimum
-			for _, other := range rule.Applications {
-				if l.tier == tierSpecific && l.application != other || !r.holds(other, rule.minimum, l.spans) {
-					continue
-				}
-				for _, application := range rule.Applications {
-					if application != other {
-						r.releaseIn(application, &l)
-					}
-				}
+			r.releaseOthers(rule, &l)
+		}
+	}
+}
+
+// releaseOthers looks at the other applications of the rule than those in which the user may hold the role no more.
+func (r *releasing) releaseOthers(rule *exclusiveRule, l *loosened) {
+	for _, other := range rule.Applications {
+		if l.tier == tierSpecific && l.application != other || !r.holds(other, rule.minimum, l.spans) {
+			continue
+		}
+		for _, application := range rule.Applications {
+			if application != other {
+				r.releaseIn(application, l)
 			}
 		}
 	}

@@ -45,7 +45,7 @@ func (o *Organization) ReleasedRows(
 			if len(when) == 0 {
 				continue
 			}
-			if r, any := rowsReleased(application, when, effective, later); any {
+			if r, ends := rowsReleased(application, when, effective, later); ends {
 				r.Source = p.before.Source.name
 				found = append(found, r)
 			}

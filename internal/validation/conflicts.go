@@ -25,7 +25,7 @@ func checks(o *roster.TriedOrganization) accessv1alpha1.CrossObjectChecks {
 
 // checkConflicts looks for role conflicts and broken rules of exclusive access that the change brings (docs/rules.md R8,
 // R9).
-func (j *judge) checkConflicts(trial *roster.Trial, u *roster.Tried, c courses) {
+func (j *judge) checkConflicts(trial *roster.Trial, u *roster.Tried, c *courses) {
 	o := trial.Organizations[u.Namespace]
 	if o == nil || o.After == nil {
 		return
@@ -134,7 +134,7 @@ func listed(grants []resolve.SourceRole) string {
 }
 
 // excludes reports whether a rule of exclusive access takes a role after the change, now or later.
-func (c courses) excludes() bool {
+func (c *courses) excludes() bool {
 	return slices.ContainsFunc(c.after.Applications, func(a resolve.ApplicationCourse) bool {
 		return slices.ContainsFunc(a.Steps, func(s resolve.Step) bool { return s.Rule == resolve.RuleExclusiveAccess })
 	})

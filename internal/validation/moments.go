@@ -19,12 +19,26 @@ type moment struct {
 // courses is how the entries of a user change over time, before and after the change.
 type courses struct {
 	before, after *resolve.Courses
+
+	moments []moment // once they are asked for
 }
 
 // coursesOf evaluates every entry at the instants that bear on it, up to [resolve.MaximumInstants]. Where no window of the
 // user opens or closes any more, it takes the decisions of now.
-func coursesOf(u *roster.Tried, now time.Time) courses {
-	return courses{courseOf(&u.Before, &u.After, now), courseOf(&u.After, &u.Before, now)}
+func (j *judge) coursesOf(u *roster.Tried, now time.Time) *courses {
+	c := &courses{before: courseOf(&u.Before, &u.After, now), after: courseOf(&u.After, &u.Before, now)}
+	j.Evaluations += evaluations(c.before) + evaluations(c.after)
+	return c
+}
+
+// evaluations returns how often entries were evaluated for the courses.
+func evaluations(c *resolve.Courses) int {
+	of := func(c *resolve.Course) int { return 1 + min(c.Instants, resolve.MaximumInstants) }
+	count := of(&c.Organization) + of(&c.Default)
+	for i := range c.Applications {
+		count += of(&c.Applications[i].Course)
+	}
+	return count
 }
 
 func courseOf(s, other *roster.Standing, now time.Time) *resolve.Courses {
@@ -53,7 +67,16 @@ func nothing(s, other *roster.Standing) *resolve.Decision {
 }
 
 // each calls yield for every moment, in order of time. The cost grows with the steps of the courses.
-func (c courses) each(now time.Time, yield func(m *moment)) {
+func (c *courses) each(yield func(m *moment)) {
+	if c.moments == nil {
+		c.moments = c.list()
+	}
+	for i := range c.moments {
+		yield(&c.moments[i])
+	}
+}
+
+func (c *courses) list() []moment {
 	names := c.applications()
 	apart := map[time.Time][]string{} // applications that change while nothing common does
 	common := map[time.Time]struct{}{}
@@ -79,6 +102,7 @@ func (c courses) each(now time.Time, yield func(m *moment)) {
 		instants = append(instants, t)
 	}
 	slices.SortFunc(instants, time.Time.Compare)
+	moments := make([]moment, 0, len(instants))
 	for _, t := range instants {
 		of, partial := apart[t]
 		if !partial {
@@ -87,8 +111,9 @@ func (c courses) each(now time.Time, yield func(m *moment)) {
 			slices.Sort(of)
 			of = slices.Compact(of)
 		}
-		yield(&moment{t, view(c.before, of, t, partial), view(c.after, of, t, partial)})
+		moments = append(moments, moment{t, view(c.before, of, t, partial), view(c.after, of, t, partial)})
 	}
+	return moments
 }
 
 func eachStep(c *resolve.Course, yield func(t time.Time)) {
@@ -98,7 +123,7 @@ func eachStep(c *resolve.Course, yield func(t time.Time)) {
 }
 
 // applications lists the applications that have a course of their own before or after the change.
-func (c courses) applications() []string {
+func (c *courses) applications() []string {
 	var names []string
 	for _, side := range []*resolve.Courses{c.before, c.after} {
 		for i := range side.Applications {
@@ -119,8 +144,10 @@ func view(c *resolve.Courses, applications []string, t time.Time, partial bool) 
 	if partial {
 		d.Default = resolve.Nothing().Default
 	}
+	all := make([]resolve.ApplicationAccess, len(applications))
 	for i, name := range applications {
-		d.Applications[i] = &resolve.ApplicationAccess{Application: name, Access: *lastAt(c.Application(name), t)}
+		all[i] = resolve.ApplicationAccess{Application: name, Access: *lastAt(c.Application(name), t)}
+		d.Applications[i] = &all[i]
 	}
 	return d
 }

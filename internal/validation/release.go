@@ -12,7 +12,7 @@ import (
 // release requires the rights to the roles and rows from which a restriction keeps the user, where the change ends or
 // weakens it. Every restriction is judged by itself: two requests at the same time, each of which leaves the restriction of
 // the other, must not lift both (docs/admission.md, restrictions).
-func (j *judge) release(u *roster.Tried, c courses, now time.Time) {
+func (j *judge) release(u *roster.Tried, c *courses, now time.Time) {
 	before, after := u.Before.Claims(), u.After.Claims()
 	releases := u.Before.Rules.Released(before, after, c.before, now)
 	everywhere := map[string][]string{}

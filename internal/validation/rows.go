@@ -12,13 +12,13 @@ import (
 // widen requires the right to show more rows to whoever has access before and after, and to end or widen a row-level
 // filter of whoever has access before. Rows that come with a role that is newly given come with the right to that role. A
 // suspension hides no widening.
-func (j *judge) widen(u *roster.Tried, c courses, now time.Time) {
+func (j *judge) widen(u *roster.Tried, c *courses, now time.Time) {
 	free := c
 	if slices.ContainsFunc(u.Before.User.Bars, mayBar) || slices.ContainsFunc(u.After.User.Bars, mayBar) {
-		free = coursesOf(withoutBars(u, now), now)
+		free = j.coursesOf(withoutBars(u, now), now)
 	}
 	if !j.mayLeave(u, now) {
-		free.each(now, func(m *moment) { j.widenAt(u, m, now) })
+		free.each(func(m *moment) { j.widenAt(u, m, now) })
 	}
 	rules := u.Before.Rules
 	for _, r := range rules.ReleasedRows(u.Before.Claims(), u.After.Claims(), free.before, free.after, &j.filters, now) {

@@ -44,6 +44,8 @@ type Judgement struct {
 	// Organizations are those that the judgement rests on, beside the namespace of the object and the system namespace:
 	// what has to be read anew to be sure of it. Sorted.
 	Organizations []string
+	// Evaluations counts how often an entry of a user's decision was evaluated at an instant: what the judgement costs.
+	Evaluations int
 	// Revisions are those of these namespaces, in the roster, that it rests on.
 	Revisions map[string]uint64
 }
@@ -176,10 +178,10 @@ func (j *judge) weigh(trial *roster.Trial) {
 		limited[name] = o.Was && len(limitsOf(o)) > 0
 	}
 	j.declare(trial)
-	j.each(trial, func(u *roster.Tried, c courses) {
+	j.each(trial, func(u *roster.Tried, c *courses) {
 		j.weighRights(trial, u, c)
 		j.checkConflicts(trial, u, c)
-		c.each(trial.Now, func(m *moment) {
+		c.each(func(m *moment) {
 			watched.note(trial, u, m)
 			if limited[u.Namespace] {
 				lost.note(trial, u, m, &j.rows)
@@ -193,13 +195,13 @@ func (j *judge) weigh(trial *roster.Trial) {
 // weighRightsOnly is what remains to be asked of who takes away the last finalizer.
 func (j *judge) weighRightsOnly(trial *roster.Trial) {
 	j.declare(trial)
-	j.each(trial, func(u *roster.Tried, c courses) { j.weighRights(trial, u, c) })
+	j.each(trial, func(u *roster.Tried, c *courses) { j.weighRights(trial, u, c) })
 }
 
-func (j *judge) weighRights(trial *roster.Trial, u *roster.Tried, c courses) {
+func (j *judge) weighRights(trial *roster.Trial, u *roster.Tried, c *courses) {
 	// Who may change a policy may grant every role: what its users get by it takes nothing more.
 	if trial.Object.Kind != roster.KindAccessPolicy {
-		c.each(trial.Now, func(m *moment) { j.raise(u, m, trial.Now) })
+		c.each(func(m *moment) { j.raise(u, m, trial.Now) })
 		j.release(u, c, trial.Now)
 		j.bound(u, c, trial.Now)
 	}
@@ -207,14 +209,14 @@ func (j *judge) weighRights(trial *roster.Trial, u *roster.Tried, c courses) {
 }
 
 // each calls yield for every user in an organization, as long as there is time.
-func (j *judge) each(trial *roster.Trial, yield func(u *roster.Tried, c courses)) {
+func (j *judge) each(trial *roster.Trial, yield func(u *roster.Tried, c *courses)) {
 	for i := range trial.Users {
 		if j.ctx.Err() != nil {
 			return
 		}
 		u := &trial.Users[i]
 		if u.Before.Rules != nil && u.After.Rules != nil {
-			yield(u, coursesOf(u, trial.Now))
+			yield(u, j.coursesOf(u, trial.Now))
 		}
 	}
 }
