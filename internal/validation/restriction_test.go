@@ -135,6 +135,34 @@ func TestAttackLiftsRestrictionsTogether(t *testing.T) {
 	}
 }
 
+// The data permission and unmatchedRows each hide what the other would show. Where filters are united, the end of the data
+// permission gives the user no more rows as long as unmatchedRows is None, so whoever changes that is asked.
+func TestAttackShowsUnmatchedRowsBehindAFilter(t *testing.T) {
+	const united, hides = "AccessPolicy acme/default\nspec: {conflictResolution: MostPermissive}\n---\n",
+		"ApplicationAccess acme/red\nspec: {unmatchedRows: None}\n"
+	for name, tc := range map[string]struct {
+		before, change string
+		want           []string
+	}{
+		"all rows":           {united + seesRed + filter("one") + hides, "ApplicationAccess acme/red\nspec: {unmatchedRows: All}", []string{mayShowRedRow}},
+		"deleted":            {united + seesRed + filter("one") + hides, "delete ApplicationAccess acme/red", []string{mayShowRedRow}},
+		"deleted later":      {united + seesRed + filter("one") + hides, "delete ApplicationAccess acme/red with finalizers", []string{mayShowRedRow}},
+		"where all restrict": {seesRed + filter("one") + hides, "ApplicationAccess acme/red\nspec: {}", []string{mayShowRedRow}},
+		"access from next month on": {
+			united + strings.Replace(seesRed, "{user: pat}", "{user: pat, notBefore: \"2026-07-01T00:00:00Z\"}", 1) + filter("one") + hides,
+			"ApplicationAccess acme/red\nspec: {}", []string{mayShowRedRow},
+		},
+		"nobody has access": {united + filter("one") + hides, "ApplicationAccess acme/red\nspec: {}", []string{}},
+		"hidden as before":  {united + seesRed + filter("one") + hides, "ApplicationAccess acme/red\nspec: {unmatchedRows: None, displayName: Red}", []string{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, rightsOf(situate(t, tc.before).judge(t, tc.change))); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
 // What does not keep anybody from a higher role takes no right to end.
 func TestWhatRestrictsNothingTakesNoRight(t *testing.T) {
 	const suspended = "UserAccess acme/pat\nspec: {user: pat, state: Suspended}\n---\n"
