@@ -16,7 +16,14 @@ import (
 // goes reports whether the request takes the last finalizer from an object that is being deleted.
 func (j *judge) goes() bool {
 	old, made := j.request.Old, j.request.New
-	return old != nil && old.GetDeletionTimestamp() != nil && made != nil && len(made.GetFinalizers()) == 0
+	switch {
+	case old == nil || old.GetDeletionTimestamp() == nil:
+		return false
+	case made == nil:
+		return !j.request.Lingers
+	default:
+		return len(made.GetFinalizers()) == 0
+	}
 }
 
 var (

@@ -163,6 +163,20 @@ func TestAttackShowsUnmatchedRowsBehindAFilter(t *testing.T) {
 	}
 }
 
+// A second deletion of what is being deleted may remove the last finalizer. What restricts until then ends by that.
+func TestAttackDeletesABlockAgain(t *testing.T) {
+	leaving := administersRed + strings.Replace(block("leaving"), "spec:",
+		"metadata: {deletionTimestamp: \"2026-05-31T00:00:00Z\", finalizers: [foregroundDeletion]}\nspec:", 1)
+	for change, want := range map[string][]string{
+		"delete AccessGroup acme/leaving":                 {mayAdministerRed},
+		"delete AccessGroup acme/leaving with finalizers": {},
+	} {
+		if diff := cmp.Diff(want, rightsOf(situate(t, leaving).judge(t, change))); diff != "" {
+			t.Errorf("%s: %s", change, diff)
+		}
+	}
+}
+
 // What does not keep anybody from a higher role takes no right to end.
 func TestWhatRestrictsNothingTakesNoRight(t *testing.T) {
 	const suspended = "UserAccess acme/pat\nspec: {user: pat, state: Suspended}\n---\n"

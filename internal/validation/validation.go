@@ -20,7 +20,7 @@ import (
 type Request struct {
 	// Old and New are the object as it is and as it would be. Without Old it is created, without New deleted.
 	Old, New client.Object
-	// Lingers says that a deleted object does not go at once: it has finalizers, or gets one.
+	// Lingers says that a deleted object does not go at once: it keeps finalizers, or gets one.
 	Lingers bool
 	// Now is the instant of the request.
 	Now time.Time
@@ -110,12 +110,12 @@ func (v *Validator) Judge(ctx context.Context, request *Request) (*Judgement, er
 }
 
 // beingDeleted judges a change to an object that is on its way out: its finalizers may change. With the last of them it
-// goes, which takes the rights to what others get by that.
+// goes, which takes the rights to what others get by that. A second deletion removes the finalizer of the garbage collector
+// where it asks for another propagation policy than the first one.
 func (j *judge) beingDeleted() (*Judgement, error) {
-	if j.request.New == nil {
-		return j.done(), nil
+	if j.request.New != nil {
+		j.stayAsItIs()
 	}
-	j.stayAsItIs()
 	if len(j.Errors) > 0 || !j.goes() {
 		return j.done(), nil
 	}

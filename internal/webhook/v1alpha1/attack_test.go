@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/prometheus/client_golang/prometheus"
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -179,6 +180,26 @@ func TestAttackForgedReview(t *testing.T) {
 			}
 			if diff := cmp.Diff(was, rostertest.Dump(r)); diff != "" {
 				t.Errorf("the roster has changed (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestAttackDeletesAgainInTheBackground deletes what is being deleted in the foreground again, with another propagation
+// policy. The API server then drops the finalizer of the garbage collector, and the object goes without an update that would
+// be judged.
+func TestAttackDeletesAgainInTheBackground(t *testing.T) {
+	for name, tc := range map[string]struct{ finalizer, options string }{
+		"in the background":                {metav1.FinalizerDeleteDependents, `{"propagationPolicy":"Background"}`},
+		"in the background, after orphans": {metav1.FinalizerOrphanDependents, `{"propagationPolicy":"Background"}`},
+		"without orphans":                  {metav1.FinalizerDeleteDependents, `{"orphanDependents":false}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t)
+			h.ask(t, deleting(t, leaving(tc.finalizer), tc.options))
+			want := []*validation.Request{{Old: leaving(tc.finalizer), Now: now}}
+			if diff := cmp.Diff(want, h.requests, cmpopts.IgnoreTypes(metav1.TypeMeta{})); diff != "" {
+				t.Errorf("unexpected requests (-want +got):\n%s", diff)
 			}
 		})
 	}

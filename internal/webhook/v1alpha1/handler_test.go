@@ -229,8 +229,13 @@ func TestHandle(t *testing.T) {
 	}
 }
 
+// leaving returns a group that is being deleted and has the finalizers.
+func leaving(finalizers ...string) *accessv1alpha1.AccessGroup {
+	at := metav1.NewTime(now)
+	return newGroup(func(g *accessv1alpha1.AccessGroup) { g.DeletionTimestamp, g.Finalizers = &at, finalizers })
+}
+
 func TestWhatIsJudged(t *testing.T) {
-	deleted := metav1.NewTime(now)
 	old := newGroup(func(g *accessv1alpha1.AccessGroup) { g.Spec.DisplayName = "Old" })
 	held := newGroup(func(g *accessv1alpha1.AccessGroup) { g.Finalizers = []string{"example.com/hold"} })
 	for name, tc := range map[string]struct {
@@ -264,9 +269,13 @@ func TestWhatIsJudged(t *testing.T) {
 		"leaving orphans, the old way": {
 			deleting(t, old, `{"orphanDependents":true}`), []*validation.Request{{Old: old, Lingers: true, Now: now}},
 		},
-		"with a finalizer": {deleting(t, held, ""), []*validation.Request{{Old: held, Lingers: true, Now: now}}},
-		"what is being deleted": {
-			deleting(t, newGroup(func(g *accessv1alpha1.AccessGroup) { g.DeletionTimestamp = &deleted }), ""), nil,
+		"with a finalizer":      {deleting(t, held, ""), []*validation.Request{{Old: held, Lingers: true, Now: now}}},
+		"what is being deleted": {deleting(t, leaving(metav1.FinalizerDeleteDependents), ""), nil},
+		"what is being deleted, in the foreground again": {
+			deleting(t, leaving(metav1.FinalizerDeleteDependents), `{"propagationPolicy":"Foreground"}`), nil,
+		},
+		"what is being deleted, in the background, and something else holds it": {
+			deleting(t, leaving(metav1.FinalizerDeleteDependents, "example.com/hold"), `{"propagationPolicy":"Background"}`), nil,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package v1alpha1
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -54,7 +55,7 @@ func newList(kind string) client.ObjectList {
 }
 
 // read makes a request of a review. It returns nil where there is nothing to judge: what is being deleted already may be
-// deleted again. The error says what is wrong with the review: a review comes from whoever reaches the port, so nothing in
+// deleted again, unless it goes by that. The error says what is wrong with the review: a review comes from whoever reaches the port, so nothing in
 // it is taken for granted.
 func (h *Handler) read(review *admission.Request) (*validation.Request, error) {
 	if err := checkRequest(review); err != nil {
@@ -84,31 +85,38 @@ func (h *Handler) read(review *admission.Request) (*validation.Request, error) {
 	case admissionv1.Update:
 		return request, agree(request.Old, request.New)
 	case admissionv1.Delete:
-		if !request.Old.GetDeletionTimestamp().IsZero() {
+		request.Lingers, err = lingers(request.Old, review.Options.Raw)
+		if err == nil && request.Lingers && !request.Old.GetDeletionTimestamp().IsZero() {
 			return nil, nil
 		}
-		request.Lingers, err = lingers(request.Old, review.Options.Raw)
 	}
 	return request, err
 }
 
-// lingers says whether a deleted object stays for a while: it has finalizers, or gets one by how it is deleted.
+// lingers reports whether a deleted object stays for a while: it has finalizers after the deletion. How it is deleted adds
+// and removes those of the garbage collector, also while it is being deleted already.
 func lingers(old client.Object, options []byte) (bool, error) {
-	if len(old.GetFinalizers()) > 0 {
-		return true, nil
+	ofCollector := func(finalizer string) bool {
+		return finalizer == metav1.FinalizerOrphanDependents || finalizer == metav1.FinalizerDeleteDependents
 	}
-	if len(options) == 0 {
-		return false, nil
+	for _, finalizer := range old.GetFinalizers() {
+		if !ofCollector(finalizer) {
+			return true, nil
+		}
 	}
 	var asked metav1.DeleteOptions
-	if err := json.Unmarshal(options, &asked); err != nil {
-		return false, fmt.Errorf("reading how it is to be deleted: %w", err)
+	if len(options) > 0 {
+		if err := json.Unmarshal(options, &asked); err != nil {
+			return false, fmt.Errorf("reading how it is to be deleted: %w", err)
+		}
 	}
-	if asked.OrphanDependents != nil && *asked.OrphanDependents { //nolint:staticcheck // deprecated, but served
-		return true, nil
+	if orphan := asked.OrphanDependents; orphan != nil { //nolint:staticcheck // deprecated, but served
+		return *orphan, nil
 	}
-	policy := asked.PropagationPolicy
-	return policy != nil && (*policy == metav1.DeletePropagationForeground || *policy == metav1.DeletePropagationOrphan), nil
+	if policy := asked.PropagationPolicy; policy != nil {
+		return *policy == metav1.DeletePropagationForeground || *policy == metav1.DeletePropagationOrphan, nil
+	}
+	return slices.ContainsFunc(old.GetFinalizers(), ofCollector), nil
 }
 
 // object is what the request is about.
