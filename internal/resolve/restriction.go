@@ -81,10 +81,16 @@ func (o *Organization) Released(before, after *Claims, effective *Courses, now t
 	return r.releases
 }
 
-// Highest returns the highest role that the claims declare for the entry at the instant from or later, and the sources
-// that declare it. It returns NoAccess where they declare none.
-func (o *Organization) Highest(before, after *Claims, application string, since time.Time) (role string, sources []string) {
-	stakes := newLedger(before, after).of(application)
+// Declared is what is declared for a user before and after a change, by entry.
+type Declared struct{ ledger *ledger }
+
+// DeclaredBy returns what the claims declare. The cost grows with the user's grants.
+func DeclaredBy(before, after *Claims) *Declared { return &Declared{newLedger(before, after)} }
+
+// Highest returns the highest role that is declared for the entry at the instant since or later, and the sources that
+// declare it. It returns NoAccess where none is declared.
+func (o *Organization) Highest(declared *Declared, application string, since time.Time) (role string, sources []string) {
+	stakes := declared.ledger.of(application)
 	r := noAccess
 	for i := range stakes {
 		if s := &stakes[i]; s.rung < r && len(s.spans.and(from(since))) > 0 {
@@ -196,8 +202,9 @@ type stake struct {
 type ledger struct {
 	top, everywhere []stake
 	specific        map[string][]stake
-	individual      bool // there is an individual grant that a group may take the place of
-	hidden          bool // there is a grant that precedence hides
+	joined          map[string][]stake // specific and everywhere together, once they are asked for
+	individual      bool               // there is an individual grant that a group may take the place of
+	hidden          bool               // there is a grant that precedence hides
 }
 
 func newLedger(both ...*Claims) *ledger {
@@ -256,9 +263,16 @@ func (l *ledger) of(application string) []stake {
 		return l.top
 	case AnyApplication:
 		return l.everywhere
-	default:
-		return slices.Concat(l.specific[application], l.everywhere)
 	}
+	all, known := l.joined[application]
+	if !known {
+		all = slices.Concat(l.specific[application], l.everywhere)
+		if l.joined == nil {
+			l.joined = make(map[string][]stake, len(l.specific))
+		}
+		l.joined[application] = all
+	}
+	return all
 }
 
 // applications returns, sorted, the applications that a grant names, and AnyApplication.

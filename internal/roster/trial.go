@@ -39,7 +39,8 @@ type Standing struct {
 	Preceding     []resolve.Precedence
 
 	steps []step // of the user's paths, in the namespace of the object
-	// Decision is that of the instant of the trial; nil where there is nothing to decide.
+	// Decision is that of the instant of the trial; nil where there is nothing to decide. It does not tell when its entries end:
+	// finding that out takes long, and nobody else reads the roster meanwhile.
 	Decision *resolve.Decision
 }
 
@@ -425,7 +426,7 @@ func (t *trial) standing(n *namespace, user string, after, recorded bool) Standi
 		}
 		return s
 	}
-	if d := n.compiled.Resolve(&s.User, t.found.Now); d.Exists {
+	if d := n.compiled.At(&s.User, t.found.Now); d.Exists {
 		s.Decision = &d
 	}
 	return s

@@ -15,29 +15,41 @@ const freeInstants = 64
 // bound requires the rights to what nobody looks at instant by instant: an entry past [resolve.MaximumInstants] instants is
 // judged as if the highest role that anything declares there became effective, with all rows.
 func (j *judge) bound(u *roster.Tried, c *courses, now time.Time) {
-	j.boundEntry(u, "", &c.before.Organization, &c.after.Organization, now)
-	j.boundEntry(u, resolve.AnyApplication, &c.before.Default, &c.after.Default, now)
+	b := bounding{Tried: u, before: u.Before.Claims(), after: u.After.Claims(), now: now}
+	j.boundEntry(&b, "", &c.before.Organization, &c.after.Organization)
+	j.boundEntry(&b, resolve.AnyApplication, &c.before.Default, &c.after.Default)
 	for _, name := range c.applications() {
-		j.boundEntry(u, name, c.before.Application(name), c.after.Application(name), now)
+		j.boundEntry(&b, name, c.before.Application(name), c.after.Application(name))
 	}
 }
 
-func (j *judge) boundEntry(u *roster.Tried, application string, was, is *resolve.Course, now time.Time) {
+// bounding is the user whose entries are looked at.
+type bounding struct {
+	*roster.Tried
+
+	before, after *resolve.Claims
+	now           time.Time
+	declared      *resolve.Declared // once it is needed
+}
+
+func (j *judge) boundEntry(u *bounding, application string, was, is *resolve.Course) {
 	more := is.Instants > freeInstants && is.Instants > was.Instants
 	unknown := !was.Until.IsZero() || !is.Until.IsZero()
 	if !more && !unknown {
 		return
 	}
-	before, after := u.Before.Claims(), u.After.Claims()
-	if !resolve.BearsOn(before, after, application) {
+	if !resolve.BearsOn(u.before, u.after, application) {
 		return
 	}
-	since := now
+	if u.declared == nil {
+		u.declared = resolve.DeclaredBy(u.before, u.after)
+	}
+	since := u.now
 	if !more {
 		since = firstOf(was.Until, is.Until)
 	}
-	rules := rulesOf(u)
-	role, sources := rules.Highest(before, after, application, since)
+	rules := rulesOf(u.Tried)
+	role, sources := rules.Highest(u.declared, application, since)
 	resource := ResourceApplicationRoles
 	if application == "" {
 		resource = ResourceOrganizationRoles
@@ -52,9 +64,9 @@ func (j *judge) boundEntry(u *roster.Tried, application string, was, is *resolve
 	if len(sources) > 0 {
 		n.source = sources[0]
 	}
-	j.requireEffective(u, n, func() string { return j.tooMany(u, n, is, more) })
+	j.requireEffective(u.Tried, n, func() string { return j.tooMany(u.Tried, n, is, more) })
 	if unknown && role != resolve.NoAccess && application != "" {
-		j.requireRows(u, rowsName(application), since, now)
+		j.requireRows(u.Tried, rowsName(application), since, u.now)
 	}
 }
 
@@ -82,6 +94,11 @@ func (j *judge) tooMany(u *roster.Tried, n need, is *resolve.Course, more bool) 
 	if more {
 		return fmt.Sprintf("windows that open or close would change %s of %s in organization %s at %s instants, and more than %d take "+
 			"the right to grant the highest role that is declared there. %s", where, u.User, n.namespace, count, freeInstants, remedy)
+	}
+	if is.Instants <= resolve.MaximumInstants {
+		return fmt.Sprintf("the change bears on so many users, applications and windows that %s of %s in organization %s is not looked "+
+			"at past the next window. The highest role that is declared there counts as given. Change the access of fewer users at "+
+			"once, or let fewer windows begin and end", where, u.User, n.namespace)
 	}
 	return fmt.Sprintf("windows change %s of %s in organization %s at more than %d instants. What comes later is not looked at, and "+
 		"the highest role that is declared there counts as given. %s", where, u.User, n.namespace, resolve.MaximumInstants, remedy)

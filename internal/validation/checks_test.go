@@ -468,7 +468,7 @@ func TestAnObjectOnItsWayOut(t *testing.T) {
 		"its finalizers":     {leaving("example.org/other", "", ""), 0, []string{}},
 		"its spec":           {leaving("example.org/held", "", "text"), 1, []string{}},
 		"its labels":         {leaving("example.org/held", ", labels: {a: b}", ""), 1, []string{}},
-		"deleted once more":  {"delete AccessGroup acme/leaving", 0, []string{}},
+		"deleted once more":  {"delete AccessGroup acme/leaving with finalizers", 0, []string{}},
 		"its last finalizer": {leaving("", "", ""), 0, []string{mayEditRed}}, // pat has the individual grant from then on
 	} {
 		t.Run(name, func(t *testing.T) {

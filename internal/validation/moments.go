@@ -1,6 +1,7 @@
 package validation
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -16,18 +17,47 @@ type moment struct {
 	before, after *resolve.Decision
 }
 
+// mostEvaluations bounds how often entries are evaluated for one request. The instants of an entry are bounded, but a
+// change may bear on thousands of users with hundreds of entries each.
+const mostEvaluations = 1_000_000
+
 // courses is how the entries of a user change over time, before and after the change.
 type courses struct {
 	before, after *resolve.Courses
+	// brief reports that nothing is known past the next instant at which a window of the user opens or closes.
+	brief bool
 
 	moments []moment // once they are asked for
 }
 
 // coursesOf evaluates every entry at the instants that bear on it, up to [resolve.MaximumInstants]. Where no window of the
-// user opens or closes any more, it takes the decisions of now.
+// user opens or closes any more, it takes the decisions of now. It takes them as well where the request has used up its
+// evaluations; then nothing is known of the entries once a window opens or closes.
 func (j *judge) coursesOf(u *roster.Tried, now time.Time) *courses {
+	timed := u.Before.User.IsTimed(now) || u.After.User.IsTimed(now)
+	if timed && j.spent >= cmp.Or(j.MostEvaluations, mostEvaluations) {
+		return &courses{before: briefly(&u.Before, &u.After, now), after: briefly(&u.After, &u.Before, now), brief: true}
+	}
 	c := &courses{before: courseOf(&u.Before, &u.After, now), after: courseOf(&u.After, &u.Before, now)}
-	j.Evaluations += evaluations(c.before) + evaluations(c.after)
+	count := evaluations(c.before) + evaluations(c.after)
+	j.Evaluations += count
+	if timed {
+		j.spent += count
+	}
+	return c
+}
+
+// briefly returns courses that end when the next window of the user opens or closes.
+func briefly(s, other *roster.Standing, now time.Time) *resolve.Courses {
+	c := resolve.CoursesOf(decided(s, other), now)
+	instants := resolve.Transitions(&s.User, now)
+	if s.Rules == nil || len(instants) == 0 {
+		return c
+	}
+	c.Organization.Until, c.Default.Until = instants[0], instants[0]
+	for i := range c.Applications {
+		c.Applications[i].Until = instants[0]
+	}
 	return c
 }
 

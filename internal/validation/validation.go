@@ -59,6 +59,9 @@ type Validator struct {
 	Losses *Losses
 	// ConfigMaps says which ConfigMaps the document of an application takes. Nil: it is not warned of more of them.
 	ConfigMaps ConfigMapsFunc
+	// MostEvaluations bounds how often entries that change over time are evaluated for one request; 0: a million times. What
+	// is left then is judged as an entry with too many instants is (docs/admission.md, many windows).
+	MostEvaluations int
 }
 
 // attempts bounds how often a roster is settled for one request: objects may be set all the time.
@@ -139,6 +142,7 @@ type judge struct {
 	braked  map[string]struct{} // organization/application
 	shown   shown
 	rows    rows
+	spent   int // of the evaluations
 }
 
 func newJudge(ctx context.Context, v *Validator, request *Request) *judge {

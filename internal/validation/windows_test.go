@@ -78,6 +78,73 @@ func TestAttackFreezesReviewsWithWindows(t *testing.T) {
 	}
 }
 
+// hiddenWindows returns a group of so many users, one that gives each of them Viewer in 500 applications, and 32 that take
+// every other application from them for a minute each. No window takes anything, and each bears on every entry.
+func hiddenWindows(users int) []client.Object {
+	group := func(name string) *accessv1alpha1.AccessGroup {
+		return &accessv1alpha1.AccessGroup{ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: name}}
+	}
+	all, viewers := group("all"), group("viewers")
+	for i := range users {
+		all.Spec.Members = append(all.Spec.Members, accessv1alpha1.Member{User: accessv1alpha1.UserName(fmt.Sprintf("user-%d", i))})
+	}
+	viewers.Spec.MemberGroups = []accessv1alpha1.GroupName{"all"}
+	for i := range 500 {
+		viewers.Spec.ApplicationAccess = append(viewers.Spec.ApplicationAccess, accessv1alpha1.ApplicationGrant{
+			Application: accessv1alpha1.ApplicationSelector(fmt.Sprintf("app-%d", i)), Role: "Viewer",
+		})
+	}
+	objects := []client.Object{all, viewers}
+	for i := range 32 {
+		g := group(fmt.Sprintf("w%d", i))
+		g.Spec.MemberGroups = []accessv1alpha1.GroupName{"all"}
+		from, to := metav1.NewTime(june.Add(time.Duration(2*i+1)*time.Minute)), metav1.NewTime(june.Add(time.Duration(2*i+2)*time.Minute))
+		g.Spec.ApplicationAccess = []accessv1alpha1.ApplicationGrant{{Application: accessv1alpha1.All, Role: "NoAccess", NotBefore: &from, NotAfter: &to}}
+		objects = append(objects, g)
+	}
+	return objects
+}
+
+// Windows in entries for all applications bear on every application of every member: the deletion of such a group took more
+// time than a review has, also for those who may grant everything.
+func TestAttackFreezesReviewsWithWindowsOfAllApplications(t *testing.T) {
+	objects := hiddenWindows(20)
+	const most, perUser = 1_000_000, 2 * 502 * 65
+	got := evaluations(t, &validation.Request{Old: objects[2]}, objects...)
+	if got > most+perUser {
+		t.Errorf("the deletion of one of the groups takes %d evaluations", got)
+	}
+	if got < most {
+		t.Errorf("the deletion takes %d evaluations, too few to reach the bound", got)
+	}
+}
+
+// Past the evaluations of a request, what time brings is taken for the highest role that is declared.
+func TestAttackHidesBehindTheWindowsOfOthers(t *testing.T) {
+	before := `
+AccessGroup acme/crowd
+spec: {members: [{user: a, notAfter: "2026-07-01T00:00:00Z"}, {user: b, notAfter: "2026-07-01T00:00:00Z"}]}
+---
+AccessGroup acme/admins
+spec: {members: [{user: b, notBefore: "2026-06-20T00:00:00Z"}], applicationAccess: [{application: red, role: Administrator}]}
+---
+AccessGroup acme/viewers
+spec: {memberGroups: [crowd], applicationAccess: [{application: red, role: Viewer}]}
+`
+	const change = "delete AccessGroup acme/viewers"
+	for most, want := range map[int][]string{
+		0: {mayAdministerRed}, // viewers restrict b
+		1: {mayAdministerRed, mayShowRedRow},
+	} {
+		s := situate(t, before)
+		s.validator.MostEvaluations = most
+		j := s.judge(t, change)
+		if diff := cmp.Diff(want, rightsOf(j)); diff != "" {
+			t.Errorf("%d: %s", most, diff)
+		}
+	}
+}
+
 // manyWindows is a user with as many groups that give Viewer for a minute each.
 func manyWindows(groups int, extra string) string {
 	var all strings.Builder
