@@ -176,7 +176,7 @@ func (r *Roster) setNamespace(o *corev1.Namespace) {
 	}
 }
 
-// setGroup decides anew for those whom the change touches: all members before and after, or where only the list of
+// setGroup decides anew for those whom the change affects: all members before and after, or where only the list of
 // members differs, those whose entry does.
 func (r *Roster) setGroup(o *accessv1alpha1.AccessGroup) {
 	n := r.namespace(o.Namespace)

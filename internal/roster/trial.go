@@ -44,7 +44,7 @@ type Standing struct {
 	Decision *resolve.Decision
 }
 
-// Tried is one user whom the change touches. The user is empty where the change is looked at for whoever belongs to the
+// Tried is one user whom the change affects. The user is empty where the change is looked at for whoever belongs to the
 // group Through: what a group gives is then known also while nobody is in it.
 type Tried struct {
 	Namespace     string
@@ -53,7 +53,7 @@ type Tried struct {
 	Before, After Standing
 }
 
-// TriedOrganization is an organization with users whom the change touches. Rules are nil where it is none after the change.
+// TriedOrganization is an organization with users whom the change affects. Rules are nil where it is none after the change.
 // That a namespace becomes an organization, or is none any more, gives nobody anything, and hides nothing: how its users
 // stand is told as if it were one before and after. The policies are those that hold for it, its own or the system
 // namespace's, and nil where neither has one; the limits of the system namespace's policy hold besides.
@@ -73,14 +73,14 @@ type Trial struct {
 	Object Object
 	// Gone says that the object is not there after the change.
 	Gone bool
-	// Users are those whom the change touches, by namespace and name; not all of them stand differently after it.
+	// Users are those whom the change affects, by namespace and name; not all of them stand differently after it.
 	Users         []Tried
 	Organizations map[string]*TriedOrganization
 	// Selected says whether the object's namespace may be an organization, or is the system namespace.
 	Selected bool
 	// Revisions are those of the namespaces that the trial rests on, at its time; see [Roster.Revision].
 	Revisions map[string]uint64
-	// UnresolvedBefore and UnresolvedAfter are what the object names in vain.
+	// UnresolvedBefore and UnresolvedAfter list the object's references to objects that do not exist.
 	UnresolvedBefore, UnresolvedAfter []accessv1alpha1.UnresolvedReference
 }
 
@@ -88,7 +88,7 @@ type Trial struct {
 // nil, for an object that is created or goes. The roster is the same afterwards. Where it is not settled at the instant
 // now, nothing is tried and false returned.
 //
-// The cost grows with the users whom the change touches, twice; meanwhile nobody else reads the roster. When the context
+// The cost grows with the users whom the change affects, twice; meanwhile nobody else reads the roster. When the context
 // ends, the trial does too, with part of them.
 //
 // Try panics where before and after are not the same object; ask [SameObject] first. The roster stays as it is then.
@@ -163,7 +163,7 @@ type trial struct {
 	phantoms      []Tried
 }
 
-// involved is a namespace with users whom the change touches.
+// involved is a namespace with users whom the change affects.
 type involved struct {
 	*namespace
 	users      set[string]

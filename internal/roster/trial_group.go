@@ -120,7 +120,7 @@ func (n *namespace) declarationsIn(group string) []Declaration {
 	return declarationsOf(w.sorted())
 }
 
-// unresolvedIn returns what the object that is tried names in vain.
+// unresolvedIn returns the references of the tried object to objects that do not exist.
 func (t *trial) unresolvedIn(n *namespace) []accessv1alpha1.UnresolvedReference {
 	if !n.atSystem && n.compiled == nil {
 		return nil

@@ -71,7 +71,7 @@ const attempts = 20
 // again.
 var ErrBehind = errors.New("the roster is behind what the API server tells; try again")
 
-// Judge says what there is to say about the request. The cost grows with the users whom the change touches, and with
+// Judge says what there is to say about the request. The cost grows with the users whom the change affects, and with
 // their windows that will open or close. The roster stays as it is. The error is [ErrBehind], that of a context that
 // ended before all was looked at, or says that Old and New are not the same object.
 func (v *Validator) Judge(ctx context.Context, request *Request) (*Judgement, error) {
@@ -174,7 +174,7 @@ func (j *judge) try(before, after client.Object, weigh func(*roster.Trial)) erro
 	return ErrBehind
 }
 
-// weigh looks once at every user whom the change touches, at every moment.
+// weigh looks once at every user whom the change affects, at every moment.
 func (j *judge) weigh(trial *roster.Trial) {
 	watched, lost := watchers{}, taken{}
 	limited := map[string]bool{}

@@ -15,7 +15,8 @@ import (
 	"github.com/usher-dev/usher/internal/validation"
 )
 
-// errNotStored says that a review has an object as stored that is not. The API server sends none.
+// errNotStored says that the API server does not hold the old object of a review. A review of the API server has only objects
+// that it holds.
 var errNotStored = errors.New("the API server does not hold this object as the review has it")
 
 // bounds returns a refusal where the object is outside the bounds of its schema, and nil where it may be judged. So a
