@@ -16,19 +16,57 @@ type moment struct {
 	before, after *resolve.Decision
 }
 
-// courses is how the entries of a user change over time, before and after the change.
+// courses is how the entries of a user change over time, before and after the change. Where no window of the user opens or
+// closes any more, only the decisions of now are set.
 type courses struct {
+	now           time.Time
+	timed         bool
 	before, after *resolve.Courses
-
-	moments []moment // once they are asked for
+	moments       []moment // once they are asked for
 }
 
 // coursesOf evaluates every entry at the instants that bear on it, up to [resolve.MaximumInstants]. Where no window of the
 // user opens or closes any more, it takes the decisions of now.
 func (j *judge) coursesOf(u *roster.Tried, now time.Time) *courses {
-	c := &courses{before: courseOf(&u.Before, &u.After, now), after: courseOf(&u.After, &u.Before, now)}
+	c := &courses{now: now, timed: u.Before.User.IsTimed(now) || u.After.User.IsTimed(now)}
+	if !c.timed {
+		c.moments = []moment{{now, decided(&u.Before, &u.After), decided(&u.After, &u.Before)}}
+		j.Evaluations += 4 + len(c.moments[0].before.Applications) + len(c.moments[0].after.Applications)
+		return c
+	}
+	c.before, c.after = u.Before.Rules.Courses(&u.Before.User, now), u.After.Rules.Courses(&u.After.User, now)
 	j.Evaluations += evaluations(c.before) + evaluations(c.after)
 	return c
+}
+
+// was returns the course of the entry before the change, and is the one after it; the empty name is the organization role.
+func (c *courses) was(application string) *resolve.Course {
+	if !c.timed {
+		return c.standing(c.moments[0].before, application)
+	}
+	return entryOf(c.before, application)
+}
+
+func (c *courses) is(application string) *resolve.Course {
+	if !c.timed {
+		return c.standing(c.moments[0].after, application)
+	}
+	return entryOf(c.after, application)
+}
+
+func (c *courses) standing(d *resolve.Decision, application string) *resolve.Course {
+	access := &resolve.Access{Outcome: d.OrganizationRole}
+	if application != "" {
+		access = d.Application(application)
+	}
+	return &resolve.Course{Steps: []resolve.Step{{At: c.now, Access: *access}}}
+}
+
+func entryOf(c *resolve.Courses, application string) *resolve.Course {
+	if application == "" {
+		return &c.Organization
+	}
+	return c.Application(application)
 }
 
 // evaluations returns how often entries were evaluated for the courses.
@@ -39,13 +77,6 @@ func evaluations(c *resolve.Courses) int {
 		count += of(&c.Applications[i].Course)
 	}
 	return count
-}
-
-func courseOf(s, other *roster.Standing, now time.Time) *resolve.Courses {
-	if s.Rules == nil || !s.User.IsTimed(now) {
-		return resolve.CoursesOf(decided(s, other), now)
-	}
-	return s.Rules.Courses(&s.User, now)
 }
 
 // decided is the decision of now.

@@ -21,7 +21,7 @@ func (j *judge) widen(u *roster.Tried, c *courses, now time.Time) {
 		free.each(func(m *moment) { j.widenAt(u, m, now) })
 	}
 	rules := u.Before.Rules
-	for _, r := range rules.ReleasedRows(u.Before.Claims(), u.After.Claims(), free.before, free.after, &j.filters, now) {
+	for _, r := range rules.ReleasedRows(u.Before.Claims(), u.After.Claims(), free.was, free.is, &j.filters, now) {
 		j.requireReleasedRows(u, &r, now)
 	}
 }
