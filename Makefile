@@ -20,11 +20,12 @@ LDFLAGS := -X github.com/usher-dev/usher/internal/app.Version=$(VERSION) \
 	-X github.com/usher-dev/usher/internal/cli.Version=$(VERSION)
 
 # Each has its own go.mod; the first is Usher.
-MODULES := . hack/controlplane hack/controlplane/etcd hack/tools hack/tools/ko hack/tools/kube-score test/browser \
+MODULES := . hack/controlplane hack/tools hack/tools/ko hack/tools/kube-score test/browser \
 	test/formats test/gitops test/install test/monitoring
 LINTED := . hack/controlplane test/browser test/formats test/gitops test/install test/monitoring
 
 SAMPLES ?= config/samples
+ACCESS := go run ./cmd/kubectl-access
 INSTALL ?= kustomize
 FUZZTIME ?= 10s
 TESTFLAGS ?=
@@ -51,8 +52,20 @@ clean: down ## Remove bin/ and dist/ with everything that was built or left in t
 ##@ Try it
 
 .PHONY: demo
-demo: ## Show who gets what in the samples, on a control plane of its own.
+demo: answers ## Show who gets what in the samples: from their files, then on a control plane of its own.
+	$(call say,the same on a control plane of its own)
 	@go run ./hack/local demo --samples=$(SAMPLES)
+
+.PHONY: answers
+answers: ## Show who gets what in the samples, from their files alone.
+ifneq ($(SAMPLES),none)
+	$(call say,who gets what in the files of $(SAMPLES) (compiles the kubectl plugin: minutes the first time, then seconds))
+	@$(ACCESS) matrix -k $(SAMPLES)
+ifeq ($(SAMPLES),config/samples)
+	$(call say,why amelie@acme.example edits sales)
+	@$(ACCESS) explain amelie@acme.example --namespace=analytics --application=sales -k $(SAMPLES)
+endif
+endif
 
 .PHONY: up
 up: build $(if $(filter helm,$(INSTALL)),$(HELM)) ## Run Usher in the background, with samples (SAMPLES=none: without; INSTALL=helm: from the chart).
@@ -130,9 +143,10 @@ test-integration: control-plane ## Run the tests on a real control plane.
 	@go test -C test/gitops $(TESTFLAGS) -timeout=20m ./...
 
 .PHONY: control-plane
-control-plane: ## Build the control plane for tests and demo, once per machine.
+control-plane: ## Fetch or build the control plane for tests, once per machine (USHER_ASSETS=build: do not fetch).
 	$(call say,control plane)
 	@go run -C hack/controlplane . assets
+	@go build -C hack/controlplane -o $(BIN)/controllers ./controllers
 
 # Not a test: what it finds depends on what else the machine does. docs/scale.md says how to read it.
 SIZE ?= M
