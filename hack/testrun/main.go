@@ -44,14 +44,14 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	var results []*result
 	for _, s := range chosen {
-		command, err := s.command(ctx, strings.Fields(*extra))
+		compile, test, err := s.steps(ctx, strings.Fields(*extra))
 		if err != nil {
 			return err
 		}
 		_, _ = fmt.Fprintf(out, "\n==> %s\n", s.name)
 		r := newResult(s.name, out, time.Now)
-		r.verbose = slices.Contains(command, "-v")
-		runSuite(ctx, r, command)
+		r.verbose = slices.Contains(test, "-v")
+		runSuite(ctx, r, compile, test)
 		results = append(results, r)
 		if ctx.Err() != nil {
 			break
@@ -66,23 +66,29 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return ctx.Err()
 }
 
-// runSuite runs "go test -json" into a result.
-func runSuite(ctx context.Context, r *result, command []string) {
-	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+// runSuite compiles and tests.
+func runSuite(ctx context.Context, r *result, compile, test []string) {
+	stop := r.reportWhile(reportEvery)
+	defer stop()
+	// What does not compile is told by go test, package by package.
+	compiler := exec.CommandContext(ctx, compile[0], compile[1:]...)
+	compiler.Env = append([]string{"GOGC=400"}, os.Environ()...)
+	_ = compiler.Run()
+	r.compiled()
+
+	tests := exec.CommandContext(ctx, test[0], test[1:]...)
 	// What the tests started ends before they do.
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = time.Minute
-	cmd.Stderr = r.out
-	events, err := cmd.StdoutPipe()
+	tests.Cancel = func() error { return tests.Process.Signal(os.Interrupt) }
+	tests.WaitDelay = time.Minute
+	tests.Stderr = r.out
+	events, err := tests.StdoutPipe()
 	if err == nil {
-		err = cmd.Start()
+		err = tests.Start()
 	}
 	if err != nil {
-		r.end(fmt.Errorf("run %s: %w", strings.Join(command, " "), err))
+		r.end(fmt.Errorf("run %s: %w", strings.Join(test, " "), err))
 		return
 	}
-	stop := r.reportWhile(reportEvery)
 	readErr := r.read(events)
-	stop()
-	r.end(errors.Join(readErr, cmd.Wait()))
+	r.end(errors.Join(readErr, tests.Wait()))
 }

@@ -39,6 +39,7 @@ type result struct {
 
 	mu       sync.Mutex
 	began    time.Time
+	building time.Duration
 	took     time.Duration
 	spoke    time.Time
 	running  map[string]time.Time
@@ -211,6 +212,13 @@ func (r *result) report(every time.Duration) {
 	r.write(fmt.Sprintf("    %s, %s: testing %s\n", r.name, elapsed, strings.Join(running, ", ")))
 }
 
+// compiled says that the tests begin.
+func (r *result) compiled() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.building = r.now().Sub(r.began)
+}
+
 func (r *result) end(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -226,15 +234,15 @@ func (r *result) failed() bool {
 
 // writeTable writes a line for each suite.
 func writeTable(out io.Writer, results []*result) error {
-	const row = "%-26s %8v %7v %8v %7v %8v\n"
-	text := fmt.Sprintf("\n"+row, "SUITE", "PACKAGES", "TESTS", "SKIPPED", "FAILED", "TIME")
+	const row = "%-32s %8v %6v %8v %7v %10v %8v\n"
+	text := fmt.Sprintf("\n"+row, "SUITE", "PACKAGES", "TESTS", "SKIPPED", "FAILED", "COMPILING", "ALL")
 	for _, r := range results {
 		verdict := ""
 		if r.failed() {
 			verdict = "FAILED: "
 		}
 		text += fmt.Sprintf(row, verdict+r.name, r.packages, r.counts["pass"]+r.counts["fail"]+r.counts["skip"],
-			r.counts["skip"], r.counts["fail"], r.took.Round(time.Second))
+			r.counts["skip"], r.counts["fail"], r.building.Round(time.Second), r.took.Round(time.Second))
 	}
 	_, err := io.WriteString(out, text)
 	return err

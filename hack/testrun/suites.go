@@ -28,9 +28,12 @@ const (
 	all         = "all"
 )
 
-// raced are the packages with goroutines of their own; for the others the race detector
-// would only cost time.
-var raced = regexp.MustCompile(`/api/document$|/internal/(app|controller|notify|publish|roster|webhook)(/|$)`)
+// Packages with goroutines of their own; for the others the race detector would only cost
+// time. Those of mixed have tests that are not built with it, and are tested with and without.
+var (
+	goroutines = regexp.MustCompile(`/internal/(app|controller|notify|publish|roster|webhook)(/|$)`)
+	mixed      = regexp.MustCompile(`/api/document$`)
+)
 
 // fresh tests look at more than the files of their module, which is all that go test
 // compares before it takes a result from its cache.
@@ -38,8 +41,8 @@ const fresh = "-count=1"
 
 // suites in the order in which they run. go vet is a part of "make verify".
 var suites = []suite{
-	{name: "units", group: unit, dir: ".", packages: []string{"./..."}, drop: regexp.MustCompile(`/test/|` + raced.String())},
-	{name: "units with goroutines", group: unit, dir: ".", packages: []string{"./..."}, keep: raced, race: true},
+	{name: "units", group: unit, dir: ".", packages: []string{"./..."}, drop: regexp.MustCompile(`/test/|` + goroutines.String())},
+	{name: "units with goroutines", group: unit, dir: ".", packages: []string{"./..."}, keep: regexp.MustCompile(goroutines.String() + `|` + mixed.String()), race: true},
 	{name: "control plane", group: unit, dir: "hack/controlplane", packages: []string{"./..."}},
 	{name: "alerts and dashboard", group: unit, dir: "test/monitoring", packages: []string{"./..."}},
 	{name: "formats in their engines", group: unit, dir: "test/formats", packages: []string{"./..."}},
@@ -65,21 +68,22 @@ func choose(groups []string) ([]suite, error) {
 	return chosen, nil
 }
 
-// command returns what to run.
-func (s *suite) command(ctx context.Context, extra []string) ([]string, error) {
+// steps returns what to run: first what compiles, then what tests. The compiler collects
+// its garbage less often than tests should.
+func (s *suite) steps(ctx context.Context, extra []string) (compile, test []string, err error) {
 	packages := s.packages
 	if s.keep != nil || s.drop != nil {
-		var err error
 		if packages, err = s.list(ctx); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	args := []string{"go", "test", "-C", s.dir, "-json", "-vet=off", "-timeout=10m"}
-	args = append(args, s.flags...)
+	var build []string
 	if s.race && canRace(ctx) {
-		args = append(args, "-race")
+		build = append(build, "-race")
 	}
-	return slices.Concat(args, extra, packages), nil
+	compile = slices.Concat([]string{"go", "list", "-C", s.dir, "-e", "-export", "-deps", "-test", "-f", "{{/* only compile */}}"}, build, packages)
+	test = slices.Concat([]string{"go", "test", "-C", s.dir, "-json", "-vet=off", "-timeout=10m"}, build, s.flags, extra, packages)
+	return compile, test, nil
 }
 
 // list returns the packages that match.
@@ -88,9 +92,11 @@ func (s *suite) list(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the packages of %s: %w", s.name, err)
 	}
-	return slices.DeleteFunc(strings.Fields(string(out)), func(path string) bool {
-		return s.keep != nil && !s.keep.MatchString(path) || s.drop != nil && s.drop.MatchString(path)
-	}), nil
+	return slices.DeleteFunc(strings.Fields(string(out)), func(path string) bool { return !s.matches(path) }), nil
+}
+
+func (s *suite) matches(path string) bool {
+	return (s.keep == nil || s.keep.MatchString(path)) && (s.drop == nil || !s.drop.MatchString(path))
 }
 
 // canRace reports whether the race detector can be built.
