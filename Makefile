@@ -96,6 +96,11 @@ manifests: $(CONTROLLER_GEN) ## Generate CRDs, the manager's roles, the webhook 
 	$(CONTROLLER_GEN) webhook paths=./internal/webhook/... output:webhook:dir=config/webhook
 	go run ./hack/manifests chart
 
+.PHONY: modules
+modules: ## Tidy all modules, and have them require the same versions: each package is then compiled once.
+	@go run ./hack/modversions --fix $(LINTED)
+	@for module in $(MODULES); do go mod tidy -C $$module || exit 1; done
+
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format all Go code.
 	@for module in $(LINTED); do \
@@ -191,6 +196,7 @@ verify-format:
 verify-modules:
 	$(call say,go mod tidy)
 	@for module in $(MODULES); do echo "$$module"; go mod tidy -C $$module -diff || exit 1; done
+	@go run ./hack/modversions $(LINTED)
 
 .PHONY: verify-docs
 verify-docs:
