@@ -142,23 +142,31 @@ func (r *result) takeEnd(e event) {
 		return
 	}
 	delete(r.running, e.Package)
-	if e.Action == "fail" {
+	switch e.Action {
+	case "pass":
 		r.packages++
-		// Tests with their subtests, and last what is of the package itself: the line "FAIL".
-		of := r.output[e.Package]
-		for _, test := range append(slices.DeleteFunc(slices.Sorted(maps.Keys(of)), func(test string) bool { return test == "" }), "") {
-			if said := of[test]; said != nil {
-				r.write(said.String())
-			}
-		}
-		if of == nil {
-			r.write("FAIL\t" + e.Package + "\n")
-		}
+	case "fail":
+		r.packages++
 		r.counts["failed packages"]++
-	} else if e.Action == "pass" {
-		r.packages++
+		r.writeFailed(e.Package)
 	}
 	delete(r.output, e.Package)
+}
+
+// writeFailed writes what a package said: its tests, and last what is of the package itself, such as the line "FAIL".
+func (r *result) writeFailed(path string) {
+	said := r.output[path]
+	if said == nil {
+		r.write("FAIL\t" + path + "\n")
+	}
+	for _, test := range slices.Sorted(maps.Keys(said)) {
+		if test != "" {
+			r.write(said[test].String())
+		}
+	}
+	if last := said[""]; last != nil {
+		r.write(last.String())
+	}
 }
 
 func keep(builders map[string]*strings.Builder, key, text string) {
