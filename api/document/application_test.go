@@ -19,14 +19,15 @@ const (
 	zoe    = "zoe@acme.example"
 )
 
-var france = []document.Filter{{AnyOf: []document.Alternative{{AllOf: []document.Requirement{
-	{Attribute: "country", Operator: document.In, Values: []string{"France"}},
-}}}}}
+var (
+	france  = requires("country", document.In, "France")
+	germany = requires("product", document.In, "X")
+)
 
 func TestApplicationAnswers(t *testing.T) {
 	m := &mount{dir: t.TempDir()}
 	m.swap(t, map[string]string{"access.json": encode(t, finance(0, 1, map[string]document.ApplicationUser{
-		amelie: {Role: "Viewer", Filters: france},
+		amelie: {Role: "Viewer", Filters: frenchRows},
 		zoe:    {Role: "Administrator"},
 	})), "data.json": "not for us", "notes.txt": "nor this"})
 	f := follow(t, document.Options{Directories: []string{m.dir}, Organization: "acme"})
@@ -37,7 +38,7 @@ func TestApplicationAnswers(t *testing.T) {
 	if !f.Can(amelie, "view") || f.Can(amelie, "edit") || !f.Can(zoe, "edit") || f.Can(zoe, "fly") {
 		t.Error("permissions are not those of the roles")
 	}
-	if diff := cmp.Diff(document.Filters(france), f.Filters(amelie)); diff != "" {
+	if diff := cmp.Diff(france, f.Filters(amelie)); diff != "" {
 		t.Error(diff)
 	}
 	if got := f.Filters(zoe); got != nil {
@@ -190,7 +191,7 @@ func TestNotAfterIsEnforcedWithoutReading(t *testing.T) {
 	dir, now := t.TempDir(), newClock()
 	end := start.Add(time.Hour)
 	write(t, filepath.Join(dir, "access.json"), encode(t, finance(0, 1, map[string]document.ApplicationUser{
-		amelie: {Role: "Viewer", Filters: france, NotAfter: end},
+		amelie: {Role: "Viewer", Filters: frenchRows, NotAfter: end},
 		zoe:    {Role: "Viewer"},
 	})))
 	f := follow(t, document.Options{Directories: []string{dir}, Now: now.Now, PollInterval: time.Minute})
@@ -402,7 +403,7 @@ func TestHitsDoNotAllocate(t *testing.T) {
 	users := map[string]document.ApplicationUser{}
 	for i := range 1000 {
 		users[fmt.Sprintf("user%d@acme.example", i)] = document.ApplicationUser{
-			Role: "Editor", Filters: france, NotAfter: time.Now().Add(time.Hour),
+			Role: "Editor", Filters: frenchRows, NotAfter: time.Now().Add(time.Hour),
 		}
 	}
 	for shard := range 4 {

@@ -1,6 +1,7 @@
 package document
 
 import (
+	"maps"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -14,9 +15,12 @@ const (
 	maximumUserCharacters = 253
 )
 
-// Parse reads one document, for those who have it from elsewhere than a directory. It takes what Usher publishes and
-// nothing else: an unknown field, another apiVersion, a user who is there twice or in the wrong shard, a role that is
-// not on the ladder are errors of type [*Error], never guessed at.
+// Parse reads one document, for those who have it from elsewhere than a directory.
+//
+// It ignores fields that it does not know: a later Usher adds only fields to this apiVersion that a reader may ignore
+// without giving more than is meant. Everything else that Usher does not publish is an error of type [*Error]: another
+// apiVersion, a user who is there twice or in the wrong shard, a role that is not on the ladder, a place outside the
+// list of filters, a known field that is there twice, null or spelled in another case.
 func Parse(data []byte) (*Documents, error) {
 	if len(data) > MaximumBytes {
 		return nil, fail(MaximumBytes, "more than %d bytes, which no ConfigMap can have", MaximumBytes)
@@ -80,6 +84,7 @@ func (p *parser) application(d *Application) error {
 	err := p.object(
 		p.string("apiVersion", &d.APIVersion),
 		p.string("application", &d.Application),
+		p.filters(&d.Filters),
 		p.string("kind", &d.Kind),
 		p.string("organization", &d.Organization),
 		field{name: "roles", read: func() error { return p.roles(&d.Roles) }},
@@ -115,17 +120,19 @@ func (p *parser) checkUsers(d *Application) error {
 	for user, entry := range d.Users {
 		home := int(hash(user) & uint32(d.Shards-1))
 		onLadder := slices.ContainsFunc(d.Roles, func(r Role) bool { return r.Name == entry.Role })
-		if home == d.Shard && onLadder {
+		if home == d.Shard && onLadder && within(entry.Filters, d.Filters) {
 			continue
 		}
 		return p.locateUsers(func(user string, at int) error {
 			home := int(hash(user) & uint32(d.Shards-1))
-			role := d.Users[user].Role
+			role, places := d.Users[user].Role, d.Users[user].Filters
 			switch {
 			case home != d.Shard:
 				return fail(at, "the user belongs in shard %d of %d, this is shard %d", home, d.Shards, d.Shard)
 			case !slices.ContainsFunc(d.Roles, func(r Role) bool { return r.Name == role }):
 				return fail(at, "role %q is not one of roles", shorten(role))
+			case !within(places, d.Filters):
+				return in("filters", outside(at, places, d.Filters))
 			}
 			return nil
 		})
@@ -146,6 +153,16 @@ func (p *parser) locateUsers(check func(user string, at int) error) error {
 			return again.skip(0)
 		})
 	})
+}
+
+// within reports whether the places, which ascend, are places in the list.
+func within(places []int, list []Filter) bool {
+	return len(places) == 0 || places[len(places)-1] < len(list)
+}
+
+// outside is the error for a place that is not in the list of filters.
+func outside(at int, places []int, list []Filter) error {
+	return fail(at, "place %d is outside the document's list, which has %d filters", places[len(places)-1], len(list))
 }
 
 func (p *parser) roles(to *[]Role) error {
@@ -182,7 +199,7 @@ func (p *parser) applicationUsers(to *map[string]ApplicationUser) error {
 		}
 		var u ApplicationUser
 		err := p.object(
-			p.filters("filters", &u.Filters),
+			p.places("filters", &u.Filters),
 			p.notAfter(&u.NotAfter),
 			p.string("role", &u.Role),
 			p.string("source", &u.Source),
@@ -204,28 +221,47 @@ func checkUser(user string, at int) error {
 }
 
 func (p *parser) user(d *User) error {
-	return p.object(
+	defaultsAt, applicationsAt := 0, map[string]int{}
+	err := p.object(
 		p.string("apiVersion", &d.APIVersion),
-		field{name: "applications", read: func() error { return p.userApplications(&d.Applications) }},
-		p.filters("defaultFilters", &d.DefaultFilters),
+		field{name: "applications", read: func() error { return p.userApplications(&d.Applications, applicationsAt) }},
+		field{name: "defaultFilters", optional: true, read: func() error {
+			p.space()
+			defaultsAt = p.at
+			return p.places("defaultFilters", &d.DefaultFilters).read()
+		}},
 		p.string("defaultRole", &d.DefaultRole),
+		p.filters(&d.Filters),
 		p.string("kind", &d.Kind),
 		p.notAfter(&d.NotAfter),
 		p.string("organization", &d.Organization),
 		p.string("organizationRole", &d.OrganizationRole),
 		p.identity("user", &d.User),
 	)
+	if err != nil {
+		return err
+	}
+	if !within(d.DefaultFilters, d.Filters) {
+		return in("defaultFilters", outside(defaultsAt, d.DefaultFilters, d.Filters))
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.Applications)) {
+		if places := d.Applications[name].Filters; !within(places, d.Filters) {
+			return in("applications", in(name, in("filters", outside(applicationsAt[name], places, d.Filters))))
+		}
+	}
+	return nil
 }
 
-func (p *parser) userApplications(to *map[string]UserApplication) error {
+func (p *parser) userApplications(to *map[string]UserApplication, starts map[string]int) error {
 	*to = map[string]UserApplication{}
 	return p.members(func(application string, at int) error {
 		if _, twice := (*to)[application]; twice {
 			return fail(at, "the application is there twice")
 		}
+		starts[application] = at
 		var a UserApplication
 		err := p.object(
-			p.filters("filters", &a.Filters),
+			p.places("filters", &a.Filters),
 			p.notAfter(&a.NotAfter),
 			p.strings("permissions", &a.Permissions, true),
 			p.string("role", &a.Role),
@@ -266,22 +302,40 @@ func (p *parser) organizations(d *Organizations) error {
 	)
 }
 
-// filters reads a list of filters; where there is none, every row passes, so an empty one is not taken for that.
-func (p *parser) filters(name string, to *[]Filter) field {
+// filters reads the list of the document's filters.
+func (p *parser) filters(to *[]Filter) field {
+	return field{name: "filters", optional: true, read: func() error {
+		*to = []Filter{}
+		return p.list(func() error {
+			filter := Filter{AnyOf: []Alternative{}}
+			err := p.object(field{name: "anyOf", read: func() error {
+				return p.list(func() error {
+					alternative, err := p.alternative()
+					filter.AnyOf = append(filter.AnyOf, alternative)
+					return err
+				})
+			}})
+			*to = append(*to, filter)
+			return err
+		})
+	}}
+}
+
+// places reads places in the list of filters, which ascend. Without the field every row passes, so an empty list, which
+// may be a mistake for that, is refused.
+func (p *parser) places(name string, to *[]int) field {
 	return field{name: name, optional: true, read: func() error {
 		p.space()
 		at := p.at
 		err := p.list(func() error {
-			filter := Filter{AnyOf: []Alternative{}}
-			*to = append(*to, filter)
-			last := &(*to)[len(*to)-1]
-			return p.object(field{name: "anyOf", read: func() error {
-				return p.list(func() error {
-					alternative, err := p.alternative()
-					last.AnyOf = append(last.AnyOf, alternative)
-					return err
-				})
-			}})
+			p.space()
+			at := p.at
+			place, err := p.number(MaximumBytes)
+			if err == nil && len(*to) > 0 && place <= (*to)[len(*to)-1] {
+				err = fail(at, "place %d after place %d, places ascend", place, (*to)[len(*to)-1])
+			}
+			*to = append(*to, place)
+			return err
 		})
 		if err == nil && len(*to) == 0 {
 			err = fail(at, "an empty list; leave it out where every row is visible")

@@ -16,11 +16,11 @@ import (
 )
 
 // published stands for the mounted ConfigMap application-access-finance.
-const published = `{"apiVersion":"access.usher.dev/v1","application":"finance","kind":"ApplicationAccessDocument",
+const published = `{"apiVersion":"access.usher.dev/v1","application":"finance",
+"filters":[{"anyOf":[{"allOf":[{"attribute":"country","operator":"In","values":["France"]},
+{"attribute":"amount","operator":"LessThan","values":["1000"]}]}]}],"kind":"ApplicationAccessDocument",
 "organization":"acme","roles":[{"name":"Editor","permissions":["edit","view"]},{"name":"Viewer","permissions":["view"]}],
-"shard":0,"shards":1,"users":{"amelie@acme.example":{"filters":[{"anyOf":[{"allOf":[
-{"attribute":"country","operator":"In","values":["France"]},{"attribute":"amount","operator":"LessThan","values":["1000"]}
-]}]}],"role":"Viewer","source":"AccessGroup/acme/france"}}}`
+"shard":0,"shards":1,"users":{"amelie@acme.example":{"filters":[0],"role":"Viewer","source":"AccessGroup/acme/france"}}}`
 
 // mounted gives the directory of a mount.
 func mounted() string {
@@ -107,7 +107,7 @@ func ExampleFilters_Match() {
 	if err != nil {
 		panic(err)
 	}
-	filters := document.Filters(documents.Applications[0].Users["amelie@acme.example"].Filters)
+	filters := documents.Applications[0].FiltersOf("amelie@acme.example")
 
 	fmt.Println(filters.Match(map[string]any{"country": "France", "amount": 999.99}))
 	fmt.Println(filters.Match(map[string]any{"country": "France", "amount": 1000}))
@@ -128,7 +128,7 @@ func ExampleFilters_MatchStruct() {
 	if err != nil {
 		panic(err)
 	}
-	filters := document.Filters(documents.Applications[0].Users["amelie@acme.example"].Filters)
+	filters := documents.Applications[0].FiltersOf("amelie@acme.example")
 
 	visible, err := filters.MatchStruct(invoice{Country: "France", Amount: "12.50"})
 	fmt.Println(visible, err)
@@ -149,7 +149,7 @@ func ExampleTable_Where() {
 	if err != nil {
 		panic(err)
 	}
-	filters := document.Filters(documents.Applications[0].Users["amelie@acme.example"].Filters)
+	filters := documents.Applications[0].FiltersOf("amelie@acme.example")
 
 	// One parameter, $1, stands before the condition.
 	visible, err := invoices.Where(filters, 1)

@@ -20,6 +20,45 @@ type Filters []Filter
 // Nothing gives filters that no row passes: those of a user without access.
 func Nothing() Filters { return Filters{{AnyOf: []Alternative{}}} }
 
+// FiltersOf returns the filters of the rows that a user sees: nil for every row, [Nothing] for a user who is not in the
+// document. It does not look at NotAfter. Places outside of d.Filters, which [Parse] refuses, count as [Nothing].
+func (d *Application) FiltersOf(user string) Filters {
+	u, ok := d.Users[user]
+	if !ok {
+		return Nothing()
+	}
+	return pick(d.Filters, u.Filters)
+}
+
+// FiltersOf returns the filters of the rows that the user sees in an application: nil for every row, [Nothing] for no
+// access. An application that the document does not name has DefaultFilters. It does not look at NotAfter.
+func (d *User) FiltersOf(application string) Filters {
+	entry, ok := d.Applications[application]
+	switch {
+	case !ok && d.DefaultRole == NoAccess, ok && entry.Role == NoAccess:
+		return Nothing()
+	case !ok:
+		return pick(d.Filters, d.DefaultFilters)
+	default:
+		return pick(d.Filters, entry.Filters)
+	}
+}
+
+// pick returns the filters at the given places of the list.
+func pick(list []Filter, places []int) Filters {
+	if places == nil {
+		return nil
+	}
+	picked := make(Filters, len(places))
+	for i, place := range places {
+		if place < 0 || place >= len(list) {
+			return Nothing()
+		}
+		picked[i] = list[place]
+	}
+	return picked
+}
+
 // nothing is what followers give, without an allocation.
 var nothing = Nothing()
 

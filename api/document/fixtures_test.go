@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -116,6 +117,15 @@ func userIn(shard, shards int) string {
 	}
 }
 
+// rows are the filters of the test documents; the places below are places in it.
+var rows = []document.Filter{document.Nothing()[0], france[0], germany[0]}
+
+var (
+	noRows     = []int{0}
+	frenchRows = []int{1}
+	germanRows = []int{2}
+)
+
 // finance is a shard of the application document, with the users who live in it.
 func finance(shard, shards int, users map[string]document.ApplicationUser) document.Application {
 	d := document.Application{
@@ -127,6 +137,9 @@ func finance(shard, shards int, users map[string]document.ApplicationUser) docum
 			{Name: "Viewer", Permissions: []string{"view"}},
 		},
 		Users: map[string]document.ApplicationUser{},
+	}
+	if slices.ContainsFunc(slices.Collect(maps.Values(users)), func(u document.ApplicationUser) bool { return u.Filters != nil }) {
+		d.Filters = rows
 	}
 	for user, entry := range users {
 		if entry.Source == "" {

@@ -25,8 +25,8 @@ var organizations = document.Organizations{
 
 // application is a document with what a document can have.
 var application = finance(0, 1, map[string]document.ApplicationUser{
-	amelie:                  {Role: "Viewer", Filters: france, NotAfter: start},
-	zoe:                     {Role: "Administrator", Filters: document.Nothing()},
+	amelie:                  {Role: "Viewer", Filters: frenchRows, NotAfter: start},
+	zoe:                     {Role: "Administrator", Filters: noRows},
 	"Zoë/ü~ <&>\u2028@acme": {Role: "Editor"},
 })
 
@@ -65,7 +65,7 @@ func TestLoad(t *testing.T) {
 // replace changes the application document, in which what is replaced has to be.
 func replace(t *testing.T, old, with string) string {
 	t.Helper()
-	text := encode(t, finance(0, 1, map[string]document.ApplicationUser{amelie: {Role: "Viewer", Filters: france}}))
+	text := encode(t, finance(0, 1, map[string]document.ApplicationUser{amelie: {Role: "Viewer", Filters: frenchRows}}))
 	if !strings.Contains(text, old) {
 		t.Fatalf("there is no %s in %s", old, text)
 	}
@@ -84,9 +84,11 @@ func TestParseErrors(t *testing.T) {
 		"no version":            {`"apiVersion":"access.usher.dev/v1",`, ``, "/apiVersion", `"" is not known, only "access.usher.dev/v1"`},
 		"another kind":          {`ApplicationAccessDocument`, `Secret`, "/kind", `"Secret" is not known, only ApplicationAccessDocument, UserAccessDocument and UserOrganizationsDocument`},
 		"version of other type": {`"access.usher.dev/v1"`, `1`, "/apiVersion", `a number where a string belongs`},
-		"unknown field":         {`"shard":0`, `"shard":0,"Shard":0`, "/Shard", "unknown field"},
-		"unknown field inside":  {entry, entry + `,"admin":true`, users + "/admin", "unknown field"},
-		"case of a field":       {`"role":"V`, `"Role":"V`, users + "/Role", "unknown field"},
+		"case of a field":       {`"role":"V`, `"Role":"V`, users + "/Role", `the name of the field is "role"`},
+		"case of an optional":   {entry, entry + `,"notafter":"2026-01-01T00:00:00Z"`, users + "/notafter", `the name of the field is "notAfter"`},
+		"unknown with no value": {entry, entry + `,"later":nul`, users + "/later", `"nul" is no JSON value`},
+		"unknown with zeros":    {entry, entry + `,"later":[1,007]`, users + "/later/1", `"007" is no JSON value`},
+		"unknown too deep":      {entry, entry + `,"later":` + strings.Repeat("[", 70), users + "/later" + strings.Repeat("/0", 63), "more than 64 levels"},
 		"field twice":           {`"role":"V`, `"role":"Editor","role":"V`, users + "/role", "the field is there twice"},
 		"field missing":         {`"role":"Viewer",`, ``, users, `field "role" is missing`},
 		"user twice":            {`"users":{`, `"users":{"amelie@acme.example":{"role":"Editor","source":"x"},`, users, "the user is there twice"},
@@ -108,16 +110,25 @@ func TestParseErrors(t *testing.T) {
 		"shards as text":       {`"shards":1`, `"shards":"1"`, "/shards", "a string where a number belongs"},
 		"shard with point":     {`"shard":0`, `"shard":0.0`, "/shard", "0.0 is no whole number from 0 to 1023"},
 		"shard below zero":     {`"shard":0`, `"shard":-1`, "/shard", "-1 is no whole number from 0 to 1023"},
-		"shard with zeros":     {`"shard":0`, `"shard":00`, "/shard", "00 is no whole number from 0 to 1023"},
+		"shard with zeros":     {`"shard":0`, `"shard":00`, "/shard", `"00" is no JSON value`},
 		"users as list":        {`"users":{`, `"users":[],"more":{`, "/users", "a list where an object belongs"},
-		"filters as object":    {`"filters":[`, `"filters":{},"more":[`, users + "/filters", "an object where a list belongs"},
-		"filters null":         {`"filters":[`, `"filters":null,"x":[`, users + "/filters", "null where a list belongs"},
-		"filters empty":        {`[{"anyOf":[{"allOf":[{"attribute":"country","operator":"In","values":["France"]}]}]}]`, `[]`, users + "/filters", "an empty list; leave it out where every row is visible"},
-		"filter without anyOf": {`{"anyOf":[{"allOf":[{"attribute":"country","operator":"In","values":["France"]}]}]}`, `{}`, users + "/filters/0", `field "anyOf" is missing`},
-		"empty alternative":    {`{"allOf":[{"attribute":"country","operator":"In","values":["France"]}]}`, `{"allOf":[]}`, users + "/filters/0/anyOf/0/allOf", "an alternative without requirements"},
-		"unknown operator":     {`"In"`, `"Like"`, users + "/filters/0/anyOf/0/allOf/0/operator", `"Like" is not known, only In, NotIn, GreaterThan and LessThan`},
-		"too many to compare":  {`"In","values":["France"`, `"LessThan","values":["1","2"`, users + "/filters/0/anyOf/0/allOf/0/values", "LessThan takes one value, there are 2"},
-		"value as number":      {`["France"]`, `["France",1]`, users + "/filters/0/anyOf/0/allOf/0/values/1", "a number where a string belongs"},
+		"filters as object":    {`"filters":[{`, `"filters":{},"more":[{`, "/filters", "an object where a list belongs"},
+		"filters null":         {`"filters":[{`, `"filters":null,"x":[{`, "/filters", "null where a list belongs"},
+		"filters gone":         {`"filters":[{`, `"x":[{`, users + "/filters", "place 1 is outside the document's list, which has 0 filters"},
+		"place outside":        {`"filters":[1]`, `"filters":[1,3]`, users + "/filters", "place 3 is outside the document's list, which has 3 filters"},
+		"places descend":       {`"filters":[1]`, `"filters":[1,0]`, users + "/filters/1", "place 0 after place 1, places ascend"},
+		"place twice":          {`"filters":[1]`, `"filters":[1,1]`, users + "/filters/1", "place 1 after place 1, places ascend"},
+		"place below zero":     {`"filters":[1]`, `"filters":[-1]`, users + "/filters/0", "-1 is no whole number from 0 to 1048576"},
+		"place with point":     {`"filters":[1]`, `"filters":[1.0]`, users + "/filters/0", "1.0 is no whole number from 0 to 1048576"},
+		"places empty":         {`"filters":[1]`, `"filters":[]`, users + "/filters", "an empty list; leave it out where every row is visible"},
+		"places null":          {`"filters":[1]`, `"filters":null`, users + "/filters", "null where a list belongs"},
+		"places twice":         {`"filters":[1]`, `"filters":[1],"filters":[0]`, users + "/filters", "the field is there twice"},
+		"a filter as place":    {`"filters":[1]`, `"filters":[{"anyOf":[]}]`, users + "/filters/0", "an object where a number belongs"},
+		"filter without anyOf": {`{"anyOf":[{"allOf":[{"attribute":"country","operator":"In","values":["France"]}]}]}`, `{}`, "/filters/1", `field "anyOf" is missing`},
+		"empty alternative":    {`{"allOf":[{"attribute":"country","operator":"In","values":["France"]}]}`, `{"allOf":[]}`, "/filters/1/anyOf/0/allOf", "an alternative without requirements"},
+		"unknown operator":     {`"In"`, `"Like"`, "/filters/1/anyOf/0/allOf/0/operator", `"Like" is not known, only In, NotIn, GreaterThan and LessThan`},
+		"too many to compare":  {`"In","values":["France"`, `"LessThan","values":["1","2"`, "/filters/1/anyOf/0/allOf/0/values", "LessThan takes one value, there are 2"},
+		"value as number":      {`["France"]`, `["France",1]`, "/filters/1/anyOf/0/allOf/0/values/1", "a number where a string belongs"},
 		"end is no instant":    {entry, entry + `,"notAfter":"tomorrow"`, users + "/notAfter", `"tomorrow" is no RFC 3339 instant`},
 		"end is a date":        {entry, entry + `,"notAfter":"2026-01-01"`, users + "/notAfter", `"2026-01-01" is no RFC 3339 instant`},
 		"end is zero":          {entry, entry + `,"notAfter":"0001-01-01T00:00:00Z"`, users + "/notAfter", `"0001-01-01T00:00:00Z" is no RFC 3339 instant`},
@@ -130,7 +141,7 @@ func TestParseErrors(t *testing.T) {
 		"no escape":            {`amelie@`, `am\alie@`, "/users", `escape \'a' is none of JSON`},
 		"short escape":         {`amelie@`, `am\u00x`, "/users", "escape is no Unicode character"},
 		"control character":    {`amelie@`, "am\nlie@", "/users", "control character 0x0a in a string"},
-		"pointer is printable": {`"amelie@acme.example"`, `"a\n\u202e/~b"`, "/users/a\ufffd\ufffd~1~0b/x", "unknown field"},
+		"pointer is printable": {`"amelie@acme.example"`, `"a\n\u202e/~b"`, "/users/a\ufffd\ufffd~1~0b", `field "role" is missing`},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -199,6 +210,8 @@ func TestParseErrorsOfOtherKinds(t *testing.T) {
 		"application twice":  {ofAmelie(nil), `"applications":{`, `"applications":{"sales":{"role":"NoAccess"},`, "/applications/sales: the application is there twice"},
 		"NoAccess that can":  {ofAmelie(nil), `{"role":"NoAccess"`, `{"role":"NoAccess","permissions":["view"]`, "/applications/payroll: NoAccess with permissions"},
 		"no default role":    {ofAmelie(nil), `"defaultRole":"Viewer",`, ``, `field "defaultRole" is missing`},
+		"default outside":    {ofAmelie(nil), `"defaultFilters":[1]`, `"defaultFilters":[3]`, "/defaultFilters: place 3 is outside the document's list, which has 3 filters"},
+		"place outside":      {ofAmelie(nil), `{"filters":[1]`, `{"filters":[7]`, "/applications/sales/filters: place 7 is outside the document's list, which has 3 filters"},
 		"user empty":         {ofAmelie(nil), `"amelie@acme.example"`, `""`, "/user: the user is empty"},
 		"organization twice": {organizations, `"globex"`, `"acme"`, `/organizations/1/name: organization "acme" is there twice`},
 		"organization empty": {organizations, `"globex"`, `""`, `/organizations/1/name: an empty string`},
@@ -213,15 +226,69 @@ func TestParseErrorsOfOtherKinds(t *testing.T) {
 	}
 }
 
+// TestParseIgnoresUnknownFields: a later Usher may add fields to documents of this version. A reader that does not know
+// them answers as if they were not there.
+func TestParseIgnoresUnknownFields(t *testing.T) {
+	const unknown = `"later":{"a":[1,null,{"b":"c"}],"later":true},"another":-1.5e3,`
+	for name, of := range map[string]any{"application": application, "user": ofAmelie(nil), "organizations": organizations} {
+		t.Run(name, func(t *testing.T) {
+			text := encode(t, of)
+			want, err := document.Parse([]byte(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, object := range []string{
+				`{"apiVersion"`, `{"name"`, `{"permissions"`, `{"filters"`, `{"role"`, `{"notAfter"`, `{"anyOf"`, `{"allOf"`, `{"attribute"`,
+			} {
+				text = strings.ReplaceAll(text, object, "{"+unknown+object[1:])
+			}
+			if n := strings.Count(text, unknown); n < 3 {
+				t.Fatalf("only %d objects have unknown fields: %s", n, text)
+			}
+			got, err := document.Parse([]byte(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("without and with unknown fields (-without +with):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestFiltersOf: what Load gives leads to the filters themselves.
+func TestFiltersOf(t *testing.T) {
+	named, unnamed := ofAmelie(nil), ofAmelie(func(d *document.User) { d.DefaultRole, d.DefaultFilters = document.NoAccess, nil })
+	broken := application
+	broken.Filters = rows[:1]
+	for name, tc := range map[string]struct{ got, want document.Filters }{
+		"rows":                   {application.FiltersOf(amelie), france},
+		"no row":                 {application.FiltersOf(zoe), document.Nothing()},
+		"every row":              {application.FiltersOf("Zoë/ü~ <&>\u2028@acme"), nil},
+		"absent":                 {application.FiltersOf("nobody"), document.Nothing()},
+		"outside":                {broken.FiltersOf(amelie), document.Nothing()},
+		"application":            {named.FiltersOf("sales"), france},
+		"application, every row": {named.FiltersOf("finance"), nil},
+		"application, no access": {named.FiltersOf("payroll"), document.Nothing()},
+		"default":                {named.FiltersOf("other"), france},
+		"default, no access":     {unnamed.FiltersOf("other"), document.Nothing()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, tc.got); diff != "" {
+				t.Errorf("filters (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // A document of one user with close to a megabyte of filters is as good as another.
 func TestParseMegabyteOfOneUser(t *testing.T) {
 	requirement := document.Requirement{Attribute: "country", Operator: document.In}
 	for i := range 65_000 {
 		requirement.Values = append(requirement.Values, fmt.Sprintf("value %06d", i))
 	}
-	d := finance(0, 1, map[string]document.ApplicationUser{amelie: {Role: "Viewer", Filters: []document.Filter{
-		{AnyOf: []document.Alternative{{AllOf: []document.Requirement{requirement}}}},
-	}}})
+	d := finance(0, 1, map[string]document.ApplicationUser{amelie: {Role: "Viewer", Filters: []int{0}}})
+	d.Filters = document.Filters{{AnyOf: []document.Alternative{{AllOf: []document.Requirement{requirement}}}}}
 	text := encode(t, d)
 	if len(text) < 950_000 || len(text) > document.MaximumBytes {
 		t.Fatalf("it has %d bytes", len(text))

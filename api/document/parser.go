@@ -2,6 +2,7 @@ package document
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -152,7 +153,8 @@ type field struct {
 	read     func() error
 }
 
-// object reads an object that has these fields and no others, each at most once.
+// object reads an object that has these fields, each at most once. It ignores other fields, but for those whose names
+// differ from these in case only: they are mistakes, and an optional field that is missed may give more than is meant.
 func (p *parser) object(fields ...field) error {
 	p.space()
 	start := p.at
@@ -160,6 +162,9 @@ func (p *parser) object(fields ...field) error {
 	err := p.members(func(name string, at int) error {
 		for i := range fields {
 			if fields[i].name != name {
+				if strings.EqualFold(fields[i].name, name) {
+					return fail(at, "the name of the field is %q", fields[i].name)
+				}
 				continue
 			}
 			if seen[i] {
@@ -168,7 +173,7 @@ func (p *parser) object(fields ...field) error {
 			seen[i] = true
 			return fields[i].read()
 		}
-		return fail(at, "unknown field")
+		return p.skip(0)
 	})
 	if err != nil {
 		return err
@@ -344,8 +349,11 @@ func (p *parser) skip(depth int) error {
 		for p.at < len(p.data) && strings.IndexByte("+-.0123456789Eaeflnrstu", p.data[p.at]) >= 0 {
 			p.at++
 		}
-		if p.at == start {
+		switch token := p.data[start:p.at]; {
+		case len(token) == 0:
 			return fail(start, "%s where a value belongs", p.found())
+		case !json.Valid(token):
+			return fail(start, "%q is no JSON value", shorten(string(token)))
 		}
 		return nil
 	}

@@ -69,7 +69,7 @@ func newShard(d *Application) *shard {
 	}
 	entries := make([]entry, 0, len(d.Users))
 	for user, u := range d.Users {
-		entries = append(entries, entry{role: ladder[u.Role], filters: u.Filters, notAfter: u.NotAfter})
+		entries = append(entries, entry{role: ladder[u.Role], filters: pick(d.Filters, u.Filters), notAfter: u.NotAfter})
 		s.users[user] = &entries[len(entries)-1]
 	}
 	return s

@@ -34,10 +34,13 @@ const (
 // Application is the application document: everybody who has access to one application of an organization. Users with
 // NoAccess are absent; absent means no access.
 type Application struct {
-	APIVersion   string `json:"apiVersion"`
-	Application  string `json:"application"`
-	Kind         string `json:"kind"`
-	Organization string `json:"organization"`
+	APIVersion  string `json:"apiVersion"`
+	Application string `json:"application"`
+	// Filters lists the distinct filters of all users in Users, sorted by the bytes of their JSON. A user names filters
+	// by their places in this list, so that users who see the same rows share one text. Nil: every user sees every row.
+	Filters      []Filter `json:"filters,omitzero"`
+	Kind         string   `json:"kind"`
+	Organization string   `json:"organization"`
 	// Roles is the application ladder, the most permissive role first.
 	Roles []Role `json:"roles"`
 	// Shard is this document's number of Shards; a user is in exactly one shard.
@@ -54,8 +57,9 @@ type Role struct {
 
 // ApplicationUser is what an application document says of one user.
 type ApplicationUser struct {
-	// Filters limits the rows: a row is visible when every filter lets it pass. Nil: every row.
-	Filters []Filter `json:"filters,omitzero"`
+	// Filters are ascending places in [Application.Filters]: a row is visible when each of these filters lets it pass.
+	// Nil: every row. [Application.FiltersOf] returns the filters themselves.
+	Filters []int `json:"filters,omitzero"`
 	// NotAfter is the instant from which on the entry no longer holds. Zero: never.
 	NotAfter time.Time `json:"notAfter,omitzero"`
 	Role     string    `json:"role"`
@@ -68,11 +72,15 @@ type User struct {
 	APIVersion string `json:"apiVersion"`
 	// Applications leaves out those in which both the user's role and DefaultRole are NoAccess.
 	Applications map[string]UserApplication `json:"applications"`
-	// DefaultFilters limits the rows of applications that Applications does not have. Nil: every row.
-	DefaultFilters []Filter `json:"defaultFilters,omitzero"`
+	// DefaultFilters are ascending places in Filters, for the rows of applications that Applications does not have.
+	// Nil: every row.
+	DefaultFilters []int `json:"defaultFilters,omitzero"`
 	// DefaultRole is the role in every application that Applications does not have.
 	DefaultRole string `json:"defaultRole"`
-	Kind        string `json:"kind"`
+	// Filters lists the distinct filters that DefaultFilters and Applications name, sorted by the bytes of their JSON.
+	// Nil: no application limits the rows.
+	Filters []Filter `json:"filters,omitzero"`
+	Kind    string   `json:"kind"`
 	// NotAfter is the instant from which on OrganizationRole and DefaultRole are NoAccess. Zero: never.
 	NotAfter         time.Time `json:"notAfter,omitzero"`
 	Organization     string    `json:"organization"`
@@ -82,7 +90,8 @@ type User struct {
 
 // UserApplication is what a user document says of one application. With NoAccess it has a role and nothing else.
 type UserApplication struct {
-	Filters     []Filter  `json:"filters,omitzero"`
+	// Filters are ascending places in [User.Filters]. Nil: every row. [User.FiltersOf] returns the filters themselves.
+	Filters     []int     `json:"filters,omitzero"`
 	NotAfter    time.Time `json:"notAfter,omitzero"`
 	Permissions []string  `json:"permissions,omitzero"`
 	Role        string    `json:"role"`

@@ -19,8 +19,9 @@ type UserFollower struct {
 
 // access is a user document as it answers. It does not change.
 type access struct {
-	document     *User
-	applications map[string]*applicationEntry
+	document       *User
+	defaultFilters Filters
+	applications   map[string]*applicationEntry
 }
 
 // applicationEntry is what the document says of one application.
@@ -80,7 +81,7 @@ func (f *UserFollower) DefaultRole() string {
 // [Nothing] where the default role gives no access.
 func (f *UserFollower) DefaultFilters() Filters {
 	a, now := f.load()
-	return a.defaultFilters(now)
+	return a.defaultRows(now)
 }
 
 // Role gives the user's role in an application, NoAccess where there is none.
@@ -116,7 +117,7 @@ func (f *UserFollower) Filters(application string) Filters {
 	entry, ok := a.applications[application]
 	switch {
 	case !ok:
-		return a.defaultFilters(now)
+		return a.defaultRows(now)
 	case entry.role == NoAccess || passed(entry.notAfter, now):
 		return nothing
 	default:
@@ -168,11 +169,11 @@ func (a *access) defaultRole(now time.Time) string {
 	return a.document.DefaultRole
 }
 
-func (a *access) defaultFilters(now time.Time) Filters {
+func (a *access) defaultRows(now time.Time) Filters {
 	if a.defaultRole(now) == NoAccess {
 		return nothing
 	}
-	return a.document.DefaultFilters
+	return a.defaultFilters
 }
 
 // passed says whether the instant, which zero is never, has come.
@@ -200,10 +201,13 @@ func compileAccess(user, organization string) func([]byte) (*access, error) {
 }
 
 func newAccess(d *User) *access {
-	a := &access{document: d, applications: make(map[string]*applicationEntry, len(d.Applications))}
+	a := &access{
+		document: d, defaultFilters: pick(d.Filters, d.DefaultFilters),
+		applications: make(map[string]*applicationEntry, len(d.Applications)),
+	}
 	for name, entry := range d.Applications {
 		compiled := &applicationEntry{
-			role: entry.Role, permissions: map[string]struct{}{}, filters: entry.Filters, notAfter: entry.NotAfter,
+			role: entry.Role, permissions: map[string]struct{}{}, filters: pick(d.Filters, entry.Filters), notAfter: entry.NotAfter,
 		}
 		for _, permission := range entry.Permissions {
 			compiled.permissions[permission] = struct{}{}

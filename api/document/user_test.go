@@ -14,10 +14,10 @@ import (
 func ofAmelie(change func(*document.User)) document.User {
 	d := document.User{
 		APIVersion: document.APIVersion, Kind: document.KindUser, Organization: "acme", User: amelie,
-		OrganizationRole: "Editor", DefaultRole: "Viewer", DefaultFilters: france, NotAfter: start.Add(2 * time.Hour),
+		OrganizationRole: "Editor", DefaultRole: "Viewer", DefaultFilters: frenchRows, Filters: rows, NotAfter: start.Add(2 * time.Hour),
 		Applications: map[string]document.UserApplication{
 			"finance": {Role: "Editor", Permissions: []string{"edit", "view"}, NotAfter: start.Add(time.Hour), Source: "AccessGroup/acme/france"},
-			"sales":   {Role: "Viewer", Permissions: []string{"view"}, Filters: france, Source: "AccessGroup/acme/france"},
+			"sales":   {Role: "Viewer", Permissions: []string{"view"}, Filters: frenchRows, Source: "AccessGroup/acme/france"},
 			"payroll": {Role: document.NoAccess},
 		},
 	}

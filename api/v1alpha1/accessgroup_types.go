@@ -292,8 +292,9 @@ type AccessGroupStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	Members int32 `json:"members"`
 
-	// unpublished is the number of documents that this group changes and that could not be written for a reason of
-	// their own.
+	// unpublished counts what this group gives and what cannot be published for a reason of its own: documents that
+	// cannot be written, and the members whom an application document leaves out, or shows no row, because it would be
+	// too large.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Unpublished int32 `json:"unpublished"`

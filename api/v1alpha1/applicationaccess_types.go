@@ -71,8 +71,8 @@ type PublishSpec struct {
 	// +optional
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=256
-	// +kubebuilder:validation:Enum=1;2;4;8;16;32;64;128;256
+	// +kubebuilder:validation:Maximum=64
+	// +kubebuilder:validation:Enum=1;2;4;8;16;32;64
 	MinimumShards int32 `json:"minimumShards,omitempty"`
 }
 
@@ -126,7 +126,7 @@ type ApplicationAccessStatus struct {
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=0
-	// +kubebuilder:validation:MaxItems=1024
+	// +kubebuilder:validation:MaxItems=64
 	ConfigMaps []ConfigMapName `json:"configMaps,omitempty"`
 }
 

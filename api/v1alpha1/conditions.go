@@ -33,6 +33,10 @@ const (
 	// exactly. It stands on the user's UserAccess.
 	ConditionTooManyWindows = "TooManyWindows"
 
+	// ConditionNameTaken is present, and true, only while this object has the name that the materialized UserAccess of
+	// another user needs. It stands on the UserAccess.
+	ConditionNameTaken = "NameTaken"
+
 	// ConditionNoticesFailing is present, and true, only while members of the group cannot be told of their access. It
 	// stands on the AccessGroup.
 	ConditionNoticesFailing = "NoticesFailing"
@@ -101,6 +105,9 @@ const (
 
 	// ReasonOverLimit says that a limit of the rules is exceeded. Of ConditionFiltersTooLarge and ConditionTooManyWindows.
 	ReasonOverLimit = "OverLimit"
+
+	// ReasonNameOfAnotherUser says that the object is called what another user is called. Of ConditionNameTaken.
+	ReasonNameOfAnotherUser = "NameOfAnotherUser"
 
 	// ReasonChannelFailing says that a channel of the group delivers nothing. Of ConditionNoticesFailing.
 	ReasonChannelFailing = "ChannelFailing"

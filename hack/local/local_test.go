@@ -15,7 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/usher-dev/usher/api/v1alpha1"
-	"github.com/usher-dev/usher/internal/roster"
+	"github.com/usher-dev/usher/internal/identity"
 )
 
 func TestMatrices(t *testing.T) {
@@ -39,7 +39,7 @@ func TestMatrices(t *testing.T) {
 		user("acme", "duplicate", v1alpha1.UserAccessStatus{}),
 	}
 	before := user("acme", "alice", v1alpha1.UserAccessStatus{OrganizationRole: "Viewer"})
-	before.Name = roster.UserName(string(before.Spec.User))
+	before.Name = identity.Name(string(before.Spec.User))
 	before.Labels = map[string]string{v1alpha1.LabelMaterialized: v1alpha1.ValueTrue}
 	users = append(users, before)
 	var got bytes.Buffer

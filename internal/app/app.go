@@ -29,8 +29,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/controller"
@@ -249,14 +247,6 @@ func newScheme() (*runtime.Scheme, error) {
 		return nil, fmt.Errorf("building the scheme: %w", err)
 	}
 	return scheme, nil
-}
-
-func metricsOptions(options Options) metricsserver.Options {
-	made := metricsserver.Options{BindAddress: options.MetricsBindAddress, SecureServing: options.MetricsSecure}
-	if options.MetricsSecure {
-		made.FilterProvider = filters.WithAuthenticationAndAuthorization
-	}
-	return made
 }
 
 // cacheOptions keep what is used: of ConfigMaps only ours and of them a digest, of the four kinds no managed fields and

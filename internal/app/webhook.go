@@ -1,7 +1,6 @@
 package app
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"time"
@@ -16,19 +15,22 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/usher-dev/usher/internal/controller"
 	"github.com/usher-dev/usher/internal/publish"
 	"github.com/usher-dev/usher/internal/roster"
 	"github.com/usher-dev/usher/internal/validation"
 	"github.com/usher-dev/usher/internal/webhook/certificate"
+	"github.com/usher-dev/usher/internal/webhook/server"
 	webhookv1alpha1 "github.com/usher-dev/usher/internal/webhook/v1alpha1"
 )
 
 // longestSettled bounds how long a new certificate authority is in the CA bundle before it is relied on: API servers
 // hear of the bundle at their own pace.
 const longestSettled = 10 * time.Second
+
+// mostConnections bounds the connections to the webhook. An API server has one for each review that is under way.
+const mostConnections = 1024
 
 // admissionServer is the webhook server and what it serves.
 type admissionServer struct {
@@ -43,11 +45,10 @@ func newAdmissionServer(options WebhookOptions) (*admissionServer, error) {
 	if !options.Enabled() {
 		return nil, nil
 	}
-	host, port, err := options.address()
-	if err != nil {
-		return nil, fmt.Errorf("--webhook-bind-address: %w", err)
+	made := server.Options{
+		Address: options.BindAddress, CertificateDir: options.CertificateDir, ClientCA: options.ClientCA,
+		Connections: mostConnections, ConnectionsPerAddress: mostConnections / 4, Log: ctrl.Log.WithName("webhook"),
 	}
-	made := webhook.Options{Host: host, Port: port, CertDir: options.CertificateDir}
 	a := &admissionServer{options: options, serving: &certificate.Serving{
 		Configuration: options.Configuration,
 		Rest:          min(options.CertificateValidity/10, longestSettled),
@@ -60,9 +61,9 @@ func newAdmissionServer(options WebhookOptions) (*admissionServer, error) {
 		}
 		a.secret = client.ObjectKey{Namespace: namespace, Name: name}
 		a.serving.Secret = a.secret
-		made.TLSOpts = append(made.TLSOpts, func(c *tls.Config) { c.GetCertificate = a.serving.GetCertificate })
+		made.GetCertificate = a.serving.GetCertificate
 	}
-	a.server = webhook.NewServer(made)
+	a.server = server.New(made)
 	return a, nil
 }
 
@@ -103,7 +104,7 @@ func (a *admissionServer) setup(
 	}
 	handler := handlerFor(mgr, feed, options, now)
 	handler.Requesters = requesters
-	handler.SetupWithManager(mgr)
+	handler.SetupWithManager(mgr, webhookv1alpha1.DefaultLimits())
 	return errors.Join(
 		mgr.AddReadyzCheck("webhook-certificate", a.serving.Check),
 		mgr.AddReadyzCheck("webhook-server", a.server.StartedChecker()),
@@ -130,7 +131,9 @@ func handlerFor(
 	losses, measured := validation.NewLosses(), webhookv1alpha1.NewMetrics(metrics.Registry)
 	feed.Settled = losses.Note
 	by := func(r *roster.Roster, settle func()) webhookv1alpha1.Judge {
-		return (&validation.Validator{Roster: r, Settle: settle, Losses: losses}).Judge
+		return (&validation.Validator{
+			Roster: r, Settle: settle, Losses: losses, ConfigMaps: publish.ConfigMaps,
+		}).Judge
 	}
 	live := func(r *roster.Roster) webhookv1alpha1.Judge {
 		return by(r, func() { r.Settle(now()) })
@@ -140,7 +143,6 @@ func handlerFor(
 		Judge:    by(feed.Roster, feed.Settle),
 		Reviewer: webhookv1alpha1.NewReviewer(mgr.GetClient(), measured, now),
 		Live:     webhookv1alpha1.NewLive(mgr.GetAPIReader(), mgr.GetClient(), feed.Roster, options, live),
-		Decoder:  admission.NewDecoder(mgr.GetScheme()),
 		Metrics:  measured,
 		Now:      now,
 	}

@@ -31,6 +31,7 @@ type WebhookOptions struct {
 	Certificates          string
 	CertificateDir        string
 	CertificateSecret     string
+	ClientCA              string
 	DNSNames              []string
 	CertificateValidity   time.Duration
 	CertificateCAValidity time.Duration
@@ -49,6 +50,9 @@ func (o *WebhookOptions) AddFlags(flags *pflag.FlagSet) {
 		"Mounted: the directory with tls.crt and tls.key.")
 	flags.StringVar(&o.CertificateSecret, "webhook-certificate-secret", "usher-system/usher-webhook-certificate",
 		"Rotated: namespace and name of the Secret that holds certificate and certificate authority. It has to exist.")
+	flags.StringVar(&o.ClientCA, "webhook-client-ca", "",
+		"A file with certificate authorities, in PEM: only a caller who shows a client certificate of one of them is answered. "+
+			"Empty: whoever reaches the port is answered.")
 	flags.StringSliceVar(&o.DNSNames, "webhook-dns-names", []string{"usher-webhook-service.usher-system.svc"},
 		"Rotated: the names that the API server calls them by.")
 	flags.DurationVar(&o.CertificateValidity, "webhook-certificate-validity", 90*24*time.Hour,
@@ -62,17 +66,16 @@ func (o *WebhookOptions) Enabled() bool { return o.BindAddress != off }
 
 func (o *WebhookOptions) rotated() bool { return o.Certificates == CertificatesRotated }
 
-// address returns host and port to listen on.
-func (o *WebhookOptions) address() (string, int, error) {
-	host, text, err := net.SplitHostPort(o.BindAddress)
+// checkAddress returns an error unless there is a port to listen on.
+func (o *WebhookOptions) checkAddress() error {
+	_, text, err := net.SplitHostPort(o.BindAddress)
 	if err != nil {
-		return "", 0, err
+		return err
 	}
-	port, err := strconv.Atoi(text)
-	if err != nil || port < 1 || port > 65535 {
-		return "", 0, fmt.Errorf("%q is no port", text)
+	if port, err := strconv.Atoi(text); err != nil || port < 1 || port > 65535 {
+		return fmt.Errorf("%q is no port", text)
 	}
-	return host, port, nil
+	return nil
 }
 
 func (o *WebhookOptions) validate() []error {
@@ -80,7 +83,7 @@ func (o *WebhookOptions) validate() []error {
 		return nil
 	}
 	var failures []error
-	if _, _, err := o.address(); err != nil {
+	if err := o.checkAddress(); err != nil {
 		failures = append(failures, fmt.Errorf("--webhook-bind-address %q: %w", o.BindAddress, err))
 	}
 	if o.Configuration == "" {

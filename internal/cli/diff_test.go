@@ -88,6 +88,30 @@ func write(t *testing.T, path, content string) {
 	}
 }
 
+// A group that gains a role lists who belongs to it by other objects than itself.
+func TestDiffListsWhoIsNotInTheManifest(t *testing.T) {
+	const planted = `
+apiVersion: access.usher.dev/v1alpha1
+kind: UserAccess
+metadata: {name: dana, namespace: acme}
+spec: {user: dana, groups: [leads]}
+---
+apiVersion: access.usher.dev/v1alpha1
+kind: AccessGroup
+metadata: {name: leads, namespace: acme}
+spec: {members: [{user: gina}]}
+`
+	before, after := t.TempDir(), t.TempDir()
+	write(t, filepath.Join(before, "a.yaml"), planted)
+	write(t, filepath.Join(after, "a.yaml"), strings.Replace(planted, "[{user: gina}]", "[{user: gina}], organizationRole: Editor", 1))
+	got := call{args: []string{"diff", "-o", "json", "-f", after, "--against", before}}.run(t)
+	const want = "AccessGroup/acme/leads gives what it gives to 1 user who is not in its spec.members: " +
+		"dana (spec.groups of the user's UserAccess)"
+	if !strings.Contains(got.out, want) {
+		t.Errorf("got\n%s\nwant %q in it; %s", got.out, want, got.errOut)
+	}
+}
+
 func TestMarkdownMarksNothingUp(t *testing.T) {
 	directory := t.TempDir()
 	user := "a`|``[x](y)<img>@team"

@@ -189,6 +189,8 @@ type derivation struct {
 	HeldIn         []string      `json:"heldIn,omitempty"`
 	Rows           []contributed `json:"rows,omitempty"`
 	HidesUnmatched bool          `json:"hidesUnmatched,omitempty"`
+	// ExceedsBound says that the user's filters are larger together than R7 allows, and no row is visible.
+	ExceedsBound bool `json:"exceedsBound,omitempty"`
 }
 
 type step struct {
@@ -354,7 +356,7 @@ func newDerivation(h holding, d *resolve.Derivation) derivation {
 	made := derivation{
 		holding: h, Specific: newChoice(&d.Specific), Broad: newChoice(&d.Broad), System: newChoice(&d.System),
 		Local: newStep(&d.Local), Floor: d.Floor && d.System.Role != "", Combined: newStep(&d.Combined),
-		HidesUnmatched: d.HidesUnmatched,
+		HidesUnmatched: d.HidesUnmatched, ExceedsBound: d.ExceedsBound,
 	}
 	if d.Excluded != nil {
 		made.Excluded = &step{resolve.NoAccess, string(resolve.RuleExclusiveAccess), d.Excluded.Source}

@@ -27,6 +27,35 @@ func TestExplainOnTheSamples(t *testing.T) {
 	)
 }
 
+// TestExplainSaysThatFiltersAreTooLarge has one group whose filter alone is larger than R7 allows.
+func TestExplainSaysThatFiltersAreTooLarge(t *testing.T) {
+	var file strings.Builder
+	file.WriteString(`{"apiVersion":"access.usher.dev/v1alpha1","kind":"AccessGroup","metadata":{"name":"flood","namespace":"acme"},` +
+		`"spec":{"members":[{"user":"ana"}],"organizationRole":"Viewer","dataPermissions":[{"application":"red","anyOf":[`)
+	for i := range 7 {
+		if i > 0 {
+			file.WriteString(",")
+		}
+		file.WriteString(`{"allOf":[{"attribute":"customer","operator":"In","values":[`)
+		for j := range 100 {
+			if j > 0 {
+				file.WriteString(",")
+			}
+			fmt.Fprintf(&file, `"%d-%02d-%s"`, i, j, strings.Repeat("x", 100))
+		}
+		file.WriteString(`]}]}`)
+	}
+	file.WriteString(`]}]}}`)
+	path := filepath.Join(t.TempDir(), "flood.json")
+	if err := os.WriteFile(path, []byte(file.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := call{args: []string{"explain", "ana", "-n", "acme", "-a", "red", "-f", path}}.run(t)
+	if want := "the filters of this user are larger together than 64 KiB"; !strings.Contains(got.out, want) {
+		t.Errorf("%q is not said:\n%.2000s%s", want, got.out, got.errOut)
+	}
+}
+
 var caseInstant = regexp.MustCompile(`(?m)^# now: (\S+)$`)
 
 // userDocument is what a case expects of one user.

@@ -356,6 +356,9 @@ func (e *explainer) writeRows(d *derivation) {
 	case len(d.Rows) == 0:
 		e.line("  - ", "R7 rows: all: no group says anything of them")
 		return
+	case d.ExceedsBound:
+		e.line("  - ", "R7 rows: none: the filters of this user are larger together than %d KiB; use fewer or shorter values in:",
+			resolve.MaximumFilterBytes>>10)
 	case e.united:
 		e.line("  - ", "R7 rows, united: %s", d.rows())
 	default:

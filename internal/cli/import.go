@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/usher-dev/usher/internal/cli/input"
 	"github.com/usher-dev/usher/internal/cli/objects"
 	"github.com/usher-dev/usher/internal/cli/terminal"
 )
@@ -74,7 +73,7 @@ func (m *importing) run(ctx context.Context, name string) error {
 			m.output = asYAML
 		}
 	}
-	file, rows, err := m.read(name)
+	file, rows, err := m.read(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -87,24 +86,19 @@ func (m *importing) run(ctx context.Context, name string) error {
 	}
 }
 
-func (m *importing) read(name string) (string, []row, error) {
+func (m *importing) read(ctx context.Context, name string) (file string, rows []row, err error) {
 	var text []byte
-	var err error
-	file := name
 	if name == "-" {
 		file = "standard input"
-		text, err = io.ReadAll(m.options.streams.In)
+		text, err = m.options.reader().Standard(ctx)
 	} else {
-		text, err = os.ReadFile(name)
-	}
-	var of *fs.PathError
-	if errors.As(err, &of) {
-		err = of.Err
+		file = name
+		text, err = m.options.reader().File(ctx, name)
 	}
 	if err != nil {
 		return file, nil, fmt.Errorf("%s: %w", file, err)
 	}
-	rows, err := readRows(file, text)
+	rows, err = readRows(file, text, m.options.reader())
 	return file, rows, err
 }
 
@@ -120,16 +114,16 @@ func (m *importing) toDirectory(ctx context.Context, makePlan func(*basis) (*pla
 			name := strings.ToLower(strings.ReplaceAll(changed[i].Name(), "/", "-")) + ".yaml"
 			files[filepath.Join(m.directory, name)] = text
 		}
-		return m.writeNewFiles(files)
+		return m.writeNewFiles(ctx, files)
 	}
 	return m.writing.run(ctx, makePlan)
 }
 
 // writeNewFiles writes files that there are not: those that there are may be somebody's work.
-func (m *importing) writeNewFiles(files map[string][]byte) error {
+func (m *importing) writeNewFiles(ctx context.Context, files map[string][]byte) error {
 	names := sortedKeys(files)
 	names = slices.DeleteFunc(names, func(name string) bool {
-		content, err := os.ReadFile(name)
+		content, err := input.NewReader(nil, int64(len(files[name]))).File(ctx, name)
 		return err == nil && slices.Equal(content, files[name])
 	})
 	for _, name := range names {

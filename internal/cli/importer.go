@@ -12,6 +12,7 @@ import (
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/cli/objects"
+	"github.com/usher-dev/usher/internal/identity"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
@@ -240,7 +241,7 @@ func (m *importer) takeUser(r *row, namespace string) {
 	user := r.get(columnUser)
 	ua := m.changeOf(m.account(namespace, user), func() client.Object {
 		made := &accessv1alpha1.UserAccess{}
-		made.Name, made.Namespace = roster.UserName(user), namespace
+		made.Name, made.Namespace = identity.Name(user), namespace
 		made.Spec.User = accessv1alpha1.UserName(user)
 		return made
 	}).After.(*accessv1alpha1.UserAccess)

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/usher-dev/usher/internal/cli/objects"
+	"github.com/usher-dev/usher/internal/publish"
 	"github.com/usher-dev/usher/internal/validation"
 )
 
@@ -26,7 +27,7 @@ type judgedObject struct {
 // judgeAll asks the validation of admission about one change after the other, each on top of those before it. The
 // roster of the world is taken along.
 func judgeAll(ctx context.Context, w *world, changes []objectChange, say func(string, ...any)) ([]judgedObject, error) {
-	validator := &validation.Validator{Roster: w.Roster, Settle: func() { w.Settle(w.now) }}
+	validator := &validation.Validator{Roster: w.Roster, Settle: func() { w.Settle(w.now) }, ConfigMaps: publish.ConfigMaps}
 	judged := make([]judgedObject, 0, len(changes))
 	for i := range changes {
 		c := &changes[i]

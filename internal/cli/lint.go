@@ -14,8 +14,8 @@ import (
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/cli/objects"
-	"github.com/usher-dev/usher/internal/cli/schema"
 	"github.com/usher-dev/usher/internal/cli/terminal"
+	"github.com/usher-dev/usher/internal/schema"
 	"github.com/usher-dev/usher/internal/validation"
 )
 
@@ -214,8 +214,8 @@ func (w *world) lintObject(ctx context.Context, o *objects.Object) ([]finding, e
 		findings = append(findings, newFinding(o, severityError, e.Field, e.ErrorBody()))
 	}
 	for _, text := range warnings {
-		// Among files, who names a group is no surprise to who declares it.
-		if strings.Contains(text, namedAlready) {
+		// Whoever declares the files knows who names a group in them.
+		if validation.IsOfUnlisted(text) {
 			continue
 		}
 		at, message := fieldOf(text)
@@ -226,9 +226,6 @@ func (w *world) lintObject(ctx context.Context, o *objects.Object) ([]finding, e
 	}
 	return findings, nil
 }
-
-// namedAlready is part of what admission says of a group that others name before it exists.
-const namedAlready = " is named already and gives what it gives to them, too: "
 
 // onlyPolicies makes the world of the policies alone.
 func (o *options) onlyPolicies(set *objects.Set) (*world, error) {

@@ -112,7 +112,7 @@ func (n *notify) run(ctx context.Context) error {
 	if n.dryRun == dryRunClient {
 		return nil
 	}
-	if err := n.confirm(fmt.Sprintf("Tell %s of their access?", counted(people, "person", "people"))); err != nil {
+	if err := n.confirm(ctx, fmt.Sprintf("Tell %s of their access?", counted(people, "person", "people"))); err != nil {
 		return err
 	}
 	return n.ask(ctx, all)

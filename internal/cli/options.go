@@ -7,10 +7,12 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 
+	"github.com/usher-dev/usher/internal/cli/input"
 	"github.com/usher-dev/usher/internal/cli/terminal"
 )
 
@@ -27,12 +29,16 @@ type options struct {
 	systemNamespace      string
 	organizationSelector string
 	at                   string
+	maxBytes             resource.QuantityValue
+
+	input *input.Reader
 }
 
 func newOptions(streams terminal.Streams, clock func() time.Time) *options {
 	return &options{
 		streams: streams, clock: clock,
-		config: genericclioptions.NewConfigFlags(true).WithDiscoveryBurst(0),
+		config:   genericclioptions.NewConfigFlags(true).WithDiscoveryBurst(0),
+		maxBytes: resource.QuantityValue{Quantity: *resource.NewQuantity(input.DefaultMaxBytes, resource.BinarySI)},
 	}
 }
 
@@ -43,6 +49,7 @@ func (o *options) addFlags(root *cobra.Command) {
 		"Files or directories to answer from in place of a cluster; - is standard input")
 	flags.BoolVarP(&o.recursive, "recursive", "R", false, "Read the directories of -f with all that is under them")
 	flags.StringVarP(&o.kustomize, "kustomize", "k", "", "A directory with a kustomization, to answer from what it builds")
+	flags.Var(&o.maxBytes, "max-bytes", "The most that the files and standard input may hold together")
 	flags.BoolVarP(&o.allNamespaces, "all-namespaces", "A", false,
 		"Ask in all organizations. With -f and -k that is so unless -n is given")
 	flags.StringVar(&o.systemNamespace, "system-namespace", "access-system",
@@ -55,6 +62,14 @@ func (o *options) addFlags(root *cobra.Command) {
 	root.MarkFlagsMutuallyExclusive("filename", "kustomize")
 	root.MarkFlagsMutuallyExclusive("namespace", "all-namespaces")
 	_ = root.MarkPersistentFlagDirname("kustomize") // the flag exists
+}
+
+// reader returns what the command reads all its files with, so that they share one limit.
+func (o *options) reader() *input.Reader {
+	if o.input == nil {
+		o.input = input.NewReader(o.streams.In, o.maxBytes.Value())
+	}
+	return o.input
 }
 
 // offline says whether the answer comes from files.
@@ -74,6 +89,9 @@ func (o *options) validate() error {
 	}
 	if _, err := o.instant(); err != nil {
 		failures = append(failures, err)
+	}
+	if o.maxBytes.Sign() <= 0 {
+		failures = append(failures, fmt.Errorf("--max-bytes %s: it is not above 0", o.maxBytes.String()))
 	}
 	if o.recursive && len(o.filenames) == 0 {
 		failures = append(failures, errors.New("-R: there is no directory to read; give one with -f"))

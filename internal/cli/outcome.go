@@ -98,7 +98,7 @@ func (w *writing) toCluster(ctx context.Context, p *plan, changed []objects.Chan
 		return noCluster(err)
 	}
 	if w.dryRun == dryRunNone {
-		if err := w.confirm(fmt.Sprintf("Write %s to %s?", counted(len(changed), "object", "objects"), config.Host)); err != nil {
+		if err := w.confirm(ctx, fmt.Sprintf("Write %s to %s?", counted(len(changed), "object", "objects"), config.Host)); err != nil {
 			return err
 		}
 	}

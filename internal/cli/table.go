@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/usher-dev/usher/internal/cli/input"
 	"github.com/usher-dev/usher/internal/cli/terminal"
 )
 
@@ -68,18 +69,19 @@ var recordColumns = map[string]struct {
 
 // row is one line of the CSV: cells by column.
 type row struct {
-	cells map[string]string
+	cells map[string]string // without empty ones
 	line  int
-	// places are the columns in the text at which the cells begin.
-	places map[string]int
+	// places are the columns in the text at which the cells begin, in the order of the header.
+	header []string
+	places []int
 }
 
 func (r *row) get(column string) string { return r.cells[column] }
 
 // failure says what is wrong with one cell, or with one line.
 func (r *row) failure(file, column string, err error) error {
-	if place, has := r.places[column]; has {
-		return fmt.Errorf("%s:%d:%d: column %s: %w", file, r.line, place, column, err)
+	if i := slices.Index(r.header, column); i >= 0 && i < len(r.places) {
+		return fmt.Errorf("%s:%d:%d: column %s: %w", file, r.line, r.places[i], column, err)
 	}
 	if column != "" {
 		return fmt.Errorf("%s:%d: column %s: %w", file, r.line, column, err)
@@ -126,7 +128,7 @@ func writeRows(out io.Writer, rows []map[string]string) error {
 const mostFailures = 20
 
 // readRows reads the CSV. It says everything that is wrong with its form, and then has no rows.
-func readRows(file string, text []byte) ([]row, error) {
+func readRows(file string, text []byte, in *input.Reader) ([]row, error) {
 	text = bytes.TrimPrefix(text, []byte("\ufeff")) // spreadsheets begin with it
 	if !utf8.Valid(text) {
 		return nil, fmt.Errorf("%s:%d: it is no UTF-8; save it as CSV in UTF-8", file, lineOfInvalid(text))
@@ -158,6 +160,9 @@ func readRows(file string, text []byte) ([]row, error) {
 		}
 		if !slices.ContainsFunc(cells, func(cell string) bool { return cell != "" }) {
 			continue // spreadsheets write such lines for rows that were cleared
+		}
+		if err := in.CountObject(); err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
 		}
 		one, err := newRow(file, reader, header, cells)
 		if err != nil {
@@ -239,15 +244,16 @@ func checkHeader(file string, reader *csv.Reader, header []string) error {
 // newRow takes a line apart, and holds its cells against the record that it is.
 func newRow(file string, reader *csv.Reader, header, cells []string) (row, error) {
 	line, _ := reader.FieldPos(0)
-	one := row{line: line, cells: make(map[string]string, len(cells)), places: make(map[string]int, len(cells))}
+	one := row{line: line, header: header, cells: map[string]string{}}
 	if len(cells) != len(header) {
 		return one, one.failure(file, "", fmt.Errorf("it has %s, and the header has %d", counted(len(cells), "cell", "cells"), len(header)))
 	}
+	one.places = make([]int, len(header))
 	for i, name := range header {
 		if cell := unescapeCell(cells[i]); cell != "" {
 			one.cells[name] = cell
 		}
-		_, one.places[name] = reader.FieldPos(i)
+		_, one.places[i] = reader.FieldPos(i)
 	}
 	return one, one.checkColumns(file)
 }

@@ -78,7 +78,7 @@ func (o *options) readFiles(
 	ctx context.Context, names []string, recursive bool, kustomize string, say func(string, ...any),
 ) (*objects.Set, error) {
 	files := &objects.Files{
-		Names: names, Recursive: recursive, Kustomize: kustomize, Namespace: o.namespace(), In: o.streams.In, Say: say,
+		Names: names, Recursive: recursive, Kustomize: kustomize, Namespace: o.namespace(), Input: o.reader(), Say: say,
 	}
 	return files.Read(ctx)
 }

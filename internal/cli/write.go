@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/usher-dev/usher/internal/cli/input"
 	"github.com/usher-dev/usher/internal/cli/objects"
 	"github.com/usher-dev/usher/internal/cli/terminal"
 )
@@ -185,7 +187,7 @@ func (w *writing) run(ctx context.Context, makePlan func(*basis) (*plan, error))
 	case w.toFiles != nil:
 		return w.toFiles(changed)
 	case w.inPlace:
-		return w.editFiles(changed)
+		return w.editFiles(ctx, changed)
 	case w.options.offline() || w.output == asYAML:
 		return w.printManifests(changed)
 	default:
@@ -234,16 +236,28 @@ func (w *writing) show(ctx context.Context, b *basis, changed []objects.Change) 
 	return found.writeTable(&streams)
 }
 
+// longestAnswer is how much of a line is read that answers a question.
+const longestAnswer = 1 << 10
+
 // confirm asks. Who gives no answer declines.
-func (w *writing) confirm(question string) error {
+func (w *writing) confirm(ctx context.Context, question string) error {
 	if w.yes {
 		return nil
 	}
 	s := &w.options.streams
 	// What cannot be written here nobody could answer.
 	_, _ = fmt.Fprint(s.ErrOut, terminal.Escape(question)+" [y/N] ")
-	line, err := bufio.NewReader(s.In).ReadString('\n')
-	if err != nil && line == "" {
+	answers := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(io.LimitReader(s.In, longestAnswer)).ReadString('\n') // an end without an answer declines
+		answers <- line
+	}()
+	line := ""
+	select {
+	case <-ctx.Done():
+	case line = <-answers:
+	}
+	if line == "" {
 		_, _ = fmt.Fprintln(s.ErrOut)
 	}
 	if answer := strings.ToLower(strings.TrimSpace(line)); answer == "y" || answer == "yes" {
@@ -286,20 +300,21 @@ func (w *writing) printManifests(changed []objects.Change) error {
 }
 
 // editFiles writes the changed manifests to where they came from.
-func (w *writing) editFiles(changed []objects.Change) error {
+func (w *writing) editFiles(ctx context.Context, changed []objects.Change) error {
 	rewriter := &objects.Rewriter{}
 	for i := range changed {
 		if err := rewriter.Edit(&changed[i]); err != nil {
 			return err
 		}
 	}
-	files, err := rewriter.Files()
+	again := input.NewReader(nil, w.options.maxBytes.Value())
+	files, err := rewriter.Files(func(name string) ([]byte, error) { return again.File(ctx, name) })
 	if err != nil {
 		return err
 	}
 	names := sortedKeys(files)
 	if w.dryRun == dryRunNone {
-		if err := w.confirm(fmt.Sprintf("Write %s?", some(names))); err != nil {
+		if err := w.confirm(ctx, fmt.Sprintf("Write %s?", some(names))); err != nil {
 			return err
 		}
 	}

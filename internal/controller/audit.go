@@ -26,10 +26,11 @@ const mostCauses = 5
 type Audit struct {
 	// Log takes the lines. Without a sink, changes are only counted.
 	Log logr.Logger
-	// Requester says who asked for that version of the object, or "" where that is not known. Of an object that is gone,
-	// who asked for that: the version is then empty.
-	Requester func(roster.Object, roster.Version) string
-	Metrics   *Metrics
+	// Requesters returns whom reviews named as requesters of that version of the object, or nothing where that is not known.
+	// Of an object that is gone, the version is empty. Reviews can be forged: lines say that reviews named these, and that
+	// they asked is not said.
+	Requesters func(roster.Object, roster.Version) []string
+	Metrics    *Metrics
 
 	mu      sync.Mutex
 	waiting []settled
@@ -50,12 +51,13 @@ type cause struct {
 	Object     string `json:"object"`
 	UID        string `json:"uid,omitempty"`
 	Generation int64  `json:"generation,omitempty"` // none where the object is gone
-	Requester  string `json:"requester,omitempty"`
+	// RequestersByReview are whom reviews named, which is no proof.
+	RequestersByReview []string `json:"requestersByReview,omitempty"`
 }
 
 // NewAudit returns an audit without anything to say.
-func NewAudit(log logr.Logger, requester func(roster.Object, roster.Version) string, metrics *Metrics) *Audit {
-	return &Audit{Log: log, Requester: requester, Metrics: metrics, wake: make(chan struct{}, 1)}
+func NewAudit(log logr.Logger, requesters func(roster.Object, roster.Version) []string, metrics *Metrics) *Audit {
+	return &Audit{Log: log, Requesters: requesters, Metrics: metrics, wake: make(chan struct{}, 1)}
 }
 
 // note takes in what came of a settling. It costs little more than a look at the causes.
@@ -172,8 +174,8 @@ func (a *Audit) causes(s *settled, objects []roster.Object) []cause {
 		}
 		version := s.versions[each]
 		made := cause{Object: each.String(), UID: string(version.UID), Generation: version.Generation}
-		if a.Requester != nil {
-			made.Requester = a.Requester(each, version)
+		if a.Requesters != nil {
+			made.RequestersByReview = a.Requesters(each, version)
 		}
 		told = append(told, made)
 	}

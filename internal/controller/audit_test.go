@@ -36,13 +36,13 @@ func newAudited(t *testing.T) *audited {
 		delete(fields, "level")
 		a.lines = append(a.lines, fields)
 	}, funcr.Options{})
-	requester := func(object roster.Object, version roster.Version) string {
+	requesters := func(object roster.Object, version roster.Version) []string {
 		if object.Name == "france" && version.Generation == 2 {
-			return "ana@acme.example"
+			return []string{"ana@acme.example", "forged@acme.example"}
 		}
-		return ""
+		return nil
 	}
-	a.audit = NewAudit(log, requester, NewMetrics(prometheus.NewRegistry()))
+	a.audit = NewAudit(log, requesters, NewMetrics(prometheus.NewRegistry()))
 	a.settle(auditStart)
 	a.lines = nil
 	return a
@@ -91,10 +91,10 @@ func TestAudit(t *testing.T) {
 			"change": change, "before": before, "after": after, "rule": rule, "source": source, "causes": append([]any{}, causes...),
 		}
 	}
-	by := func(generation float64, requester string) map[string]any {
+	by := func(generation float64, requesters ...any) map[string]any {
 		c := map[string]any{"object": "AccessGroup/acme/france", "uid": "uid-1", "generation": generation}
-		if requester != "" {
-			c["requester"] = requester
+		if len(requesters) > 0 {
+			c["requestersByReview"] = requesters
 		}
 		return c
 	}
@@ -107,13 +107,13 @@ func TestAudit(t *testing.T) {
 	}
 
 	expect("a member", a.settle(auditStart, france(1, "Viewer", amelie)),
-		line("Gained", "NoAccess", "Viewer", "OnlyGrant", source, by(1, "")))
+		line("Gained", "NoAccess", "Viewer", "OnlyGrant", source, by(1)))
 	expect("nothing new", a.settle(auditStart, france(1, "Viewer", amelie)))
 	expect("a better role, by somebody known", a.settle(auditStart, france(2, "Editor", amelie)),
-		line("Raised", "Viewer", "Editor", "OnlyGrant", source, by(2, "ana@acme.example")))
+		line("Raised", "Viewer", "Editor", "OnlyGrant", source, by(2, "ana@acme.example", "forged@acme.example")))
 	amelie.NotAfter = &until
 	expect("an end", a.settle(auditStart, france(3, "Editor", amelie)),
-		line("End", "Editor", "Editor", "OnlyGrant", source, by(3, "")))
+		line("End", "Editor", "Editor", "OnlyGrant", source, by(3)))
 	expect("time that passes", a.settle(until.Time),
 		line("Lost", "Editor", "NoAccess", "NoGrant", ""))
 	if err := a.roster.Remove(france(3, "Editor", amelie)); err != nil {

@@ -47,7 +47,7 @@ func (c *conditions) remark(kind, text string) {
 }
 
 // longestMessage keeps statuses small.
-const longestMessage = 1024
+const longestMessage = 2048
 
 func truncate(message string) string {
 	if len(message) <= longestMessage {
@@ -63,7 +63,12 @@ func truncate(message string) string {
 // publication is how far what an object changes has been published.
 type publication struct {
 	pending bool
-	blocked error // why a document of the object's own cannot be written
+	blocked error  // why a document of the object's own cannot be written
+	loss    string // which documents still give more than they should because of the object; empty: none
+	cut     string // what does not fit into the document; empty: nothing
+	// unpublished counts what cannot be published for a reason of its own and does not hold the object.
+	unpublished int
+	nameOf      string // the user whose materialized UserAccess needs the name of this one; empty: nobody's
 }
 
 // stand sets Ready, ResolvedRefs and Stalled, which mean the same on every kind. It says whether the object counts.
@@ -75,15 +80,23 @@ func (c *conditions) stand(report *roster.Report, inert string, p publication) b
 	}
 	reason, message := blockedReason(p.blocked)
 	switch {
+	case p.loss != "":
+		c.set(accessv1alpha1.ConditionReady, false, accessv1alpha1.ReasonLossNotPublished, p.loss)
 	case reason == accessv1alpha1.ReasonConfigMapConflict:
 		c.set(accessv1alpha1.ConditionReady, false, reason, message)
 	case len(report.Unresolved) > 0:
 		c.set(accessv1alpha1.ConditionReady, false, accessv1alpha1.ReasonUnresolvedReferences, unresolvedMessage(report.Unresolved))
 	case reason != "":
 		c.set(accessv1alpha1.ConditionReady, false, reason, message)
+	case p.cut != "":
+		c.set(accessv1alpha1.ConditionReady, false, accessv1alpha1.ReasonDocumentTooLarge, p.cut)
 	case p.pending:
 		c.set(accessv1alpha1.ConditionReady, false, accessv1alpha1.ReasonPublishing,
 			"Documents that this generation changes are not all published yet.")
+	case p.unpublished > 0:
+		c.set(accessv1alpha1.ConditionReady, true, accessv1alpha1.ReasonPublished, fmt.Sprintf(
+			"All that this generation changes is published, except for what cannot be published for a reason of its own: %d "+
+				"in status.unpublished. The objects that own the documents say why.", p.unpublished))
 	default:
 		c.set(accessv1alpha1.ConditionReady, true, accessv1alpha1.ReasonPublished,
 			"All that this generation changes is published.")

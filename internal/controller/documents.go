@@ -2,20 +2,17 @@ package controller
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/usher-dev/usher/api/document"
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/publish"
 	"github.com/usher-dev/usher/internal/resolve"
@@ -44,6 +41,7 @@ func (r *Reconciler) reconcileApplication(ctx context.Context, o Output, touch u
 	object := r.Feed.Roster.ApplicationAccess(o.Namespace, o.Name)
 	state, decisions := r.Feed.Roster.State(o.Namespace)
 	if object == nil || object.DeletionTimestamp != nil || state == nil {
+		r.Feed.noteCut(o, cut{})
 		r.Feed.tracker.expect(o, touch, nil, holders{})
 		return r.endShards(ctx, o, 0)
 	}
@@ -59,23 +57,24 @@ func (r *Reconciler) reconcileApplication(ctx context.Context, o Output, touch u
 			yield(decisions[i].User, decisions[i].Decision)
 		}
 	}, formats...)
-	wants = make([]publish.Want, len(made.Shards))
-	for i, data := range made.Shards {
+	wants = make([]publish.Want, made.Shards)
+	for i := range wants {
 		wants[i] = publish.Want{
 			Key:      types.NamespacedName{Namespace: o.Namespace, Name: publish.ApplicationName(o.Name, i)},
-			Document: accessv1alpha1.DocumentApplication, Digest: publish.Digest(data),
+			Document: accessv1alpha1.DocumentApplication, Digest: made.Digest(i),
 			Owner:  publish.Owner(string(roster.KindApplicationAccess), object),
 			Labels: publish.FormatLabels(formats),
 		}
 	}
-	r.Feed.tracker.expect(o, touch, wants, holdersIn(&made))
-	return r.writeShards(ctx, o, wants, made.Shards)
+	r.Feed.tracker.expect(o, touch, wants, holdersIn(made))
+	r.Feed.noteCut(o, cutOf(made))
+	return r.writeShards(ctx, o, wants, made.Data)
 }
 
 func holdersIn(made *publish.ApplicationDocument) holders {
 	return holders{
 		users: made.Users, byRole: made.UsersByRole, omitted: made.Omitted,
-		shards: len(made.Shards), growing: made.Grows(),
+		shards: made.Shards, growing: made.Grows(),
 	}
 }
 
@@ -95,11 +94,15 @@ func (r *Reconciler) differing(o Output, wants []publish.Want) []int {
 //
 // So a user who keeps access is in a shard at every instant, however far earlier changes of the number have come: both
 // numbers are powers of two, and among the shards that are wanted a user only ever moves to a later one, which has been
-// written by then.
+// written by then. An error that a retry mends ends the pass for that reason.
+//
+// A shard that is refused for a reason of its own does not: the others are written, so that a loss is published whatever
+// happens to another shard. A user who moves to a shard that is refused has no access until it can be written.
 //
 // What the watch shows is read after the rendering was noted as expected: what it shows later, [Feed.seen] looks at.
+// data renders one shard: only those that are written are rendered, and one at a time.
 func (r *Reconciler) writeShards(
-	ctx context.Context, o Output, wants []publish.Want, data []map[string]string,
+	ctx context.Context, o Output, wants []publish.Want, data func(shard int) map[string]string,
 ) (progress, error) {
 	differing := r.differing(o, wants)
 	if len(differing) == 0 {
@@ -107,22 +110,31 @@ func (r *Reconciler) writeShards(
 	}
 	r.Feed.tracker.wrote(o, r.Feed.Now())
 	written := 0
+	var refused refusals
 	for _, i := range slices.Backward(differing) {
-		wrote, err := r.publish(ctx, o, &wants[i], data[i])
-		if err != nil {
+		wrote, err := r.publish(ctx, o, &wants[i], data(i))
+		switch {
+		case err != nil && blocks(err):
+			refused = append(refused, err)
+		case err != nil:
 			return progress{}, err
-		}
-		if wrote {
+		case wrote:
 			written++
-		} else if !wants[i].Holds(r.Publisher.Observed.Get(wants[i].Key)) {
+		case !wants[i].Holds(r.Publisher.Observed.Get(wants[i].Key)):
 			// It cannot be written before it is gone. Those before it keep their users until the watch shows that.
 			return progress{}, nil
 		}
 	}
+	if written > 0 {
+		log.FromContext(ctx).V(1).Info("Document written", "configMaps", written, "shards", len(wants))
+	}
+	if len(refused) > 0 {
+		_, err := r.endShards(ctx, o, len(wants))
+		return progress{}, joined(err, refused)
+	}
 	if written == 0 {
 		return progress{after: again}, nil // the watch has shown what was missing, or one of them is on its way out
 	}
-	log.FromContext(ctx).V(1).Info("Document written", "configMaps", written, "shards", len(wants))
 	if written < len(differing) {
 		return progress{}, nil
 	}
@@ -131,7 +143,7 @@ func (r *Reconciler) writeShards(
 	return p, err
 }
 
-// endShards ends the shards from the given one on.
+// endShards ends the shards from the given one on. One that fails does not keep the others from being ended.
 func (r *Reconciler) endShards(ctx context.Context, o Output, from int) (progress, error) {
 	p := progress{done: true}
 	seen := r.Feed.Observed.Shards(o.Namespace, o.Name)
@@ -144,7 +156,7 @@ func (r *Reconciler) endShards(ctx context.Context, o Output, from int) (progres
 		empty := publish.EmptyApplication(o.Namespace, o.Name, shard, formats...)
 		failures = append(failures, r.end(ctx, o, &p, seen[shard], empty))
 	}
-	return p, errors.Join(failures...)
+	return p, joined(failures...)
 }
 
 // publish writes a ConfigMap of the document where the watch does not show it as wanted.
@@ -152,6 +164,9 @@ func (r *Reconciler) publish(ctx context.Context, o Output, want *publish.Want, 
 	ended := r.Feed.unseen.expect(o, want.Key, want.Digest, r.Feed.Now())
 	wrote, err = r.Publisher.Publish(ctx, want, data)
 	ended(wrote, err)
+	if seen := r.Publisher.Observed.Get(want.Key); err == nil && !wrote && seen != nil && len(seen.Finalizers) > 0 && !want.Holds(seen) {
+		return false, &heldError{want.Key, seen.Finalizers}
+	}
 	return wrote, err
 }
 
@@ -171,157 +186,12 @@ func (r *Reconciler) end(
 	return err
 }
 
-// reconcileUser is for both documents of a user: the user document in an organization, and in the system namespace the
-// organizations document.
-func (r *Reconciler) reconcileUser(ctx context.Context, o Output, touch uint64) (progress, error) {
-	user, known := r.Feed.names.user(o.Name)
-	owner := roster.Ownership{}
-	if known {
-		owner = r.Feed.Roster.Ownership(o.Namespace, user)
-	}
-	if owner.Materialize && owner.Materialized == nil {
-		if err := r.materialize(ctx, o, user); err != nil {
-			return progress{}, err
-		}
-		if owner.Owner == nil {
-			return progress{}, nil // the document follows when the watch shows its owner
-		}
-	}
-	key := types.NamespacedName{Namespace: o.Namespace, Name: documentName(o)}
-	data := r.userData(o, user, owner)
-	if data == nil || owner.Owner == nil {
-		r.Feed.tracker.expect(o, touch, nil, holders{})
-		return r.endUser(ctx, o, user, r.Feed.Observed.Get(key), owner)
-	}
-	want := publish.Want{
-		Key: key, Document: string(o.Kind), Digest: publish.Digest(data),
-		Owner: publish.Owner(string(roster.KindUserAccess), owner.Owner),
-	}
-	r.Feed.tracker.expect(o, touch, []publish.Want{want}, holders{})
-	superseded := owner.Materialized != nil && owner.Owner != owner.Materialized
-	wrote, err := r.publish(ctx, o, &want, data)
-	stands := err == nil && !wrote && want.Matches(r.Feed.Observed.Get(key))
-	switch {
-	case err != nil:
-		return progress{}, err
-	case superseded && !stands:
-		return progress{after: again}, nil
-	case !stands:
-		return progress{}, nil
-	case superseded:
-		// A declared UserAccess has taken over, and the document is already its.
-		return progress{done: true}, r.dematerialize(ctx, owner.Materialized)
-	default:
-		return progress{done: true}, nil
-	}
-}
-
-func documentName(o Output) string {
-	if o.Kind == OrganizationsDocument {
-		return publish.OrganizationsName(o.Name)
-	}
-	return publish.UserDocumentName(o.Name)
-}
-
-// userData renders the document; nil where there should be none.
-func (r *Reconciler) userData(o Output, user string, owner roster.Ownership) map[string]string {
-	atSystem := o.Namespace == r.Feed.Roster.SystemNamespace()
-	if !owner.Reason || atSystem != (o.Kind == OrganizationsDocument) {
-		return nil
-	}
-	if atSystem {
-		entries := r.Feed.Roster.Entries(user)
-		if len(entries) < 2 {
-			return nil
-		}
-		organizations := make([]document.Organization, len(entries))
-		for i, e := range entries {
-			organizations[i] = document.Organization{
-				Name: e.Organization, OrganizationRole: e.OrganizationRole, NotAfter: e.NotAfter,
-			}
-		}
-		return publish.OrganizationsData(user, organizations)
-	}
-	state, decision := r.Feed.Roster.UserState(o.Namespace, user)
-	if state == nil || decision == nil || !state.PublishesUsers {
-		return nil
-	}
-	return publish.UserData(publish.User(state.Organization, user, decision, state.Applications))
-}
-
-// endUser ends the document, and then the materialized UserAccess that has no reason any more.
-func (r *Reconciler) endUser(
-	ctx context.Context, o Output, user string, seen *corev1.ConfigMap, owner roster.Ownership,
-) (progress, error) {
-	p := progress{done: true}
-	if seen != nil {
-		empty := publish.UserData(publish.EmptyUser(o.Namespace, user))
-		if o.Kind == OrganizationsDocument {
-			empty = publish.OrganizationsData(user, nil)
-		}
-		err := r.end(ctx, o, &p, seen, empty)
-		return p, err
-	}
-	if owner.Materialized != nil && !owner.Materialize {
-		return p, r.dematerialize(ctx, owner.Materialized)
-	}
-	return p, nil
-}
-
-// materialize writes the UserAccess of a user who has none declared.
-func (r *Reconciler) materialize(ctx context.Context, o Output, user string) error {
-	ua := &accessv1alpha1.UserAccess{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: o.Namespace, Name: o.Name,
-			Labels: materializedLabels,
-		},
-		Spec: accessv1alpha1.UserAccessSpec{User: accessv1alpha1.UserName(user)},
-	}
-	err := r.Publisher.Client.Create(ctx, ua)
-	if !apierrors.IsAlreadyExists(err) {
-		return err
-	}
-	if taken := r.Feed.Roster.UserAccess(o.Namespace, o.Name); taken != nil && string(taken.Spec.User) != user {
-		return &takenError{by: taken, wanted: user, has: string(taken.Spec.User)}
-	}
-	return nil // the watch has yet to show it
-}
-
-// dematerialize removes a UserAccess that Usher wrote and that has no reason any more.
-func (r *Reconciler) dematerialize(ctx context.Context, ua *accessv1alpha1.UserAccess) error {
-	if ua.DeletionTimestamp != nil {
-		return nil
-	}
-	gone := &accessv1alpha1.UserAccess{ObjectMeta: metav1.ObjectMeta{Namespace: ua.Namespace, Name: ua.Name}}
-	return client.IgnoreNotFound(r.Publisher.Client.Delete(ctx, gone,
-		client.Preconditions{UID: &ua.UID, ResourceVersion: &ua.ResourceVersion}))
-}
-
-// blocks says whether the error is a reason of the document's own, which waiting for the document would not mend.
-func blocks(err error) bool {
-	var conflict *publish.ConflictError
-	var taken *takenError
-	return errors.As(err, &conflict) || errors.As(err, &taken) ||
-		apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsRequestEntityTooLargeError(err) ||
-		isNamespaceMissing(err)
-}
-
-func isNamespaceMissing(err error) bool {
-	var status apierrors.APIStatus
-	return apierrors.IsNotFound(err) && errors.As(err, &status) &&
-		status.Status().Details != nil && status.Status().Details.Kind == "namespaces"
-}
-
-// changedMeanwhile says whether the error is about something that the watch has yet to show.
-func changedMeanwhile(err error) bool {
-	return apierrors.IsConflict(err) || (apierrors.IsNotFound(err) && !isNamespaceMissing(err))
-}
-
 func (r *Reconciler) reconcileDocument(ctx context.Context, o Output) (reconcile.Result, error) {
 	touch := r.Feed.tracker.begin(o)
 	if r.Feed.Roster.Terminating(o.Namespace) || r.Feed.Roster.IsMissing(o.Namespace) {
 		// What is published goes with its namespace, and nothing can be written where there is none.
 		r.Feed.tracker.expect(o, touch, nil, holders{})
+		r.Feed.noteCut(o, cut{})
 		r.Feed.finished(o, touch)
 		r.Feed.tracker.forget(o)
 		return reconcile.Result{}, nil
@@ -335,11 +205,7 @@ func (r *Reconciler) reconcileDocument(ctx context.Context, o Output) (reconcile
 	case changedMeanwhile(err):
 		return reconcile.Result{RequeueAfter: again}, nil
 	case err != nil && blocks(err):
-		if was := r.Feed.tracker.blockedBy(o); was == nil || was.Error() != err.Error() {
-			log.FromContext(ctx).Error(err, "The document cannot be written; it is tried again")
-			r.tellTaken(err)
-		}
-		return reconcile.Result{RequeueAfter: r.Feed.blocked(o, touch, err)}, nil
+		return r.block(ctx, o, touch, err)
 	case err != nil:
 		return reconcile.Result{}, err
 	case p.done && r.Feed.unseen.any(o, r.Feed.Now()):
@@ -350,4 +216,17 @@ func (r *Reconciler) reconcileDocument(ctx context.Context, o Output) (reconcile
 		r.Feed.tracker.forget(o)
 	}
 	return reconcile.Result{RequeueAfter: p.after}, nil
+}
+
+// block notes that the document cannot be written, and what it still gives although it should not. The document is tried
+// again after a growing delay, which bounds how often it is read for that.
+func (r *Reconciler) block(ctx context.Context, o Output, touch uint64, why error) (reconcile.Result, error) {
+	still, err := r.lossIn(ctx, o)
+	if err != nil {
+		return reconcile.Result{}, fmt.Errorf("reading what is published while it cannot be written: %w", err)
+	}
+	if was := r.Feed.tracker.blockedBy(o); was == nil || was.Error() != why.Error() {
+		log.FromContext(ctx).Error(why, "The document cannot be written; it is tried again")
+	}
+	return reconcile.Result{RequeueAfter: r.Feed.blocked(o, touch, why, still)}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/identity"
 	"github.com/usher-dev/usher/internal/publish"
 	"github.com/usher-dev/usher/internal/roster"
 )
@@ -73,7 +75,7 @@ type names struct {
 }
 
 func (n *names) note(user string) string {
-	name := roster.UserName(user)
+	name := identity.Name(user)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.users[name] = user
@@ -246,11 +248,13 @@ func (f *Feed) shardsOf(o Output) int {
 // finished notes that the document stands as the touch left it, and lets those report who waited for it.
 func (f *Feed) finished(o Output, touch uint64) {
 	wasBlocked := f.tracker.blockedBy(o) != nil
+	losers, _ := f.tracker.losers(o)
 	free, took := f.tracker.finish(o, touch, f.Now())
 	if took > 0 {
 		f.Metrics.published(o.Kind, took)
 	}
 	f.released(o, free)
+	f.Concern(losers)
 	if wasBlocked {
 		f.concerned(o)
 	}
@@ -263,13 +267,19 @@ const (
 	lastBlocked  = time.Minute
 )
 
-// blocked notes that the document cannot be written, and returns when to try again.
-func (f *Feed) blocked(o Output, touch uint64, why error) time.Duration {
+// blocked notes that the document cannot be written and what it still gives too much, and returns when to try again.
+func (f *Feed) blocked(o Output, touch uint64, why error, still *loss) time.Duration {
 	was := f.tracker.blockedBy(o)
-	free, attempts := f.tracker.block(o, touch, why, f.Now())
+	losers, gave := f.tracker.losers(o)
+	free, attempts := f.tracker.block(o, touch, why, still, f.Now())
 	f.released(o, free)
-	if was == nil || was.Error() != why.Error() {
+	differs := was == nil || was.Error() != why.Error()
+	if differs {
 		f.concerned(o)
+	}
+	if differs || !gave.equal(still) {
+		now, _ := f.tracker.losers(o)
+		f.Concern(slices.Concat(losers, now))
 	}
 	return wait.Jitter(min(firstBlocked<<min(attempts-1, 16), lastBlocked), 0.2)
 }

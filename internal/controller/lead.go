@@ -7,6 +7,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 
+	"github.com/usher-dev/usher/internal/identity"
 	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
 )
@@ -43,7 +44,7 @@ func (f *Feed) sweep(wait bool) {
 		}
 	}
 	note := func(user string) string {
-		name := roster.UserName(user)
+		name := identity.Name(user)
 		users[name] = user
 		return name
 	}
@@ -92,7 +93,7 @@ func (f *Feed) leads() bool {
 	return f.queue != nil
 }
 
-// Concern has the statuses of the objects looked at: something that they say of others than documents has changed.
+// Concern has the statuses of the objects looked at: something has changed that they report beside their own documents.
 func (f *Feed) Concern(objects []roster.Object) {
 	for _, o := range objects {
 		f.enqueue(statusOf(o))

@@ -45,17 +45,17 @@ const yieldEvery = 64
 // markApplications touches the application documents, each once on account of all that changes it, and before any user
 // document: a worker that is free begins with what workloads wait for, and has nothing to render a second time.
 func (f *Feed) markApplications(changes *roster.Changes, rules map[string][]roster.Object, now time.Time) {
-	causes := map[Output]map[roster.Object]struct{}{}
-	note := func(o Output, why []roster.Object) {
+	causes := map[Output]map[roster.Object]bool{} // whether the cause takes something from a user
+	note := func(o Output, why []roster.Object, lowers bool) {
 		if causes[o] == nil {
-			causes[o] = map[roster.Object]struct{}{}
+			causes[o] = map[roster.Object]bool{}
 		}
 		for _, cause := range why {
-			causes[o][cause] = struct{}{}
+			causes[o][cause] = causes[o][cause] || lowers
 		}
 	}
 	for _, o := range changes.Applications {
-		note(Output{ApplicationDocument, o.Namespace, o.Name}, []roster.Object{o})
+		note(Output{ApplicationDocument, o.Namespace, o.Name}, []roster.Object{o}, false)
 	}
 	if f.leads() {
 		applications := map[string][]string{} // by organization
@@ -68,12 +68,18 @@ func (f *Feed) markApplications(changes *roster.Changes, rules map[string][]rost
 			changed := roster.ChangedApplications(c.Before, c.After, applications[c.Organization])
 			f.effects.add(why, c.User, changed)
 			for _, application := range changed {
-				note(Output{ApplicationDocument, c.Organization, application}, why)
+				note(Output{ApplicationDocument, c.Organization, application}, why, lowersApplication(c, application))
 			}
 		}
 	}
 	for o, why := range causes {
-		f.touch(o, slices.Collect(maps.Keys(why)), now)
+		var lowering []roster.Object
+		for cause, lowers := range why {
+			if lowers {
+				lowering = append(lowering, cause)
+			}
+		}
+		f.touchLowering(o, slices.Collect(maps.Keys(why)), lowering, now)
 	}
 }
 
@@ -90,7 +96,11 @@ func (f *Feed) markUser(c *roster.UserChange, causes []roster.Object, now time.T
 	if !f.leads() {
 		return
 	}
-	f.touch(Output{UserDocument, c.Organization, name}, causes, now)
+	var lowering []roster.Object
+	if lowersAnything(c) {
+		lowering = causes
+	}
+	f.touchLowering(Output{UserDocument, c.Organization, name}, causes, lowering, now)
 	if !sameEntry(c.Before, c.After) {
 		f.touch(Output{OrganizationsDocument, f.Roster.SystemNamespace(), name}, nil, now)
 	}
@@ -101,18 +111,21 @@ func (f *Feed) markUser(c *roster.UserChange, causes []roster.Object, now time.T
 //
 // Where an organization begins, no status of its is written before all of its documents are there.
 func (f *Feed) markRules(c *roster.RulesChange, now time.Time) {
-	causes := c.Causes
+	causes, lowering := c.Causes, []roster.Object(nil)
+	if c.Rules {
+		lowering = c.Causes // a role may have lost a permission, or its place on the ladder
+	}
 	if c.Began {
 		causes = append(slices.Clone(causes), sweep(c.Organization))
 	}
 	if c.Rules {
 		for _, application := range f.Roster.ApplicationAccesses(c.Organization) {
-			f.touch(Output{ApplicationDocument, c.Organization, application}, causes, now)
+			f.touchLowering(Output{ApplicationDocument, c.Organization, application}, causes, lowering, now)
 		}
 	}
 	f.Roster.EachDecision(c.Organization, func(user string, d *resolve.Decision) {
 		if c.Rules || d.Default.GivesAccess() {
-			f.touch(Output{UserDocument, c.Organization, f.names.note(user)}, causes, now)
+			f.touchLowering(Output{UserDocument, c.Organization, f.names.note(user)}, causes, lowering, now)
 		}
 	})
 }
@@ -134,9 +147,15 @@ func sameEntry(before, after *resolve.Decision) bool {
 }
 
 func (f *Feed) touch(o Output, causes []roster.Object, now time.Time) {
+	f.touchLowering(o, causes, nil, now)
+}
+
+// touchLowering touches the document on account of the causes, of which those in lowering take something from a user.
+func (f *Feed) touchLowering(o Output, causes, lowering []roster.Object, now time.Time) {
 	if !f.leads() {
 		return
 	}
+	f.tracker.lower(o, lowering)
 	f.tracker.touch(o, causes, false, now)
 	f.enqueue(o)
 }

@@ -2,12 +2,10 @@ package controller
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/go-logr/logr"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -100,25 +98,5 @@ func (l *lead) WaitForSync(ctx context.Context) error {
 		return fmt.Errorf("waiting for the roster to be complete: %w", ctx.Err())
 	case <-l.feed.Ready():
 		return l.feed.lead(l.queue)
-	}
-}
-
-// takenError says that a materialized UserAccess cannot be written because its name is taken.
-type takenError struct {
-	by          *accessv1alpha1.UserAccess
-	wanted, has string
-}
-
-// Error says what to do about it.
-func (e *takenError) Error() string {
-	return fmt.Sprintf("UserAccess %s/%s is declared for user %q, but its name is kept for user %q, who has none: "+
-		"declare one for that user, or give the other a name of its own", e.by.Namespace, e.by.Name, e.has, e.wanted)
-}
-
-// tellTaken says on the object that has the name what it stands in the way of.
-func (r *Reconciler) tellTaken(err error) {
-	var taken *takenError
-	if errors.As(err, &taken) {
-		r.Recorder.Eventf(taken.by, nil, corev1.EventTypeWarning, "NameTaken", "Materialize", "%s", err.Error())
 	}
 }

@@ -42,20 +42,20 @@ func TestNobodyIsMissingWhileShardsChange(t *testing.T) {
 	for seed := range uint64(12) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		w := newShardWorld(t, random)
-		grow := func(shards int) ([]publish.Want, []map[string]string) {
+		grow := func(shards int) ([]publish.Want, func(int) map[string]string) {
 			made := publish.Application(organization, "red", shards, func(yield func(string, *resolve.Decision)) {
 				for _, user := range users {
 					yield(user, &viewer)
 				}
 			})
-			wants := make([]publish.Want, len(made.Shards))
-			for i, data := range made.Shards {
+			wants := make([]publish.Want, made.Shards)
+			for i := range wants {
 				wants[i] = publish.Want{
 					Key:      types.NamespacedName{Namespace: "acme", Name: publish.ApplicationName("red", i)},
-					Document: accessv1alpha1.DocumentApplication, Digest: publish.Digest(data),
+					Document: accessv1alpha1.DocumentApplication, Digest: made.Digest(i),
 				}
 			}
-			return wants, made.Shards
+			return wants, made.Data
 		}
 		for step := range 12 {
 			wants, data := grow(1 << random.IntN(4))
@@ -225,11 +225,11 @@ func TestApplicationStatusWarnsBeforeShardsGrow(t *testing.T) {
 				"publish.minimumShards to 2.",
 		},
 		"many": {
-			holders{shards: 256, growing: true}, publication{},
-			"All that this generation changes is published. The document has nearly outgrown its ConfigMaps (256): soon there " +
-				"will be 512. Let workloads mount application-access-red.256, application-access-red.257, " +
-				"application-access-red.258, application-access-red.259, application-access-red.260 and 251 more too, " +
-				"optionally, before they are needed.",
+			holders{shards: 32, growing: true}, publication{},
+			"All that this generation changes is published. The document has nearly outgrown its ConfigMaps (32): soon there " +
+				"will be 64. Let workloads mount application-access-red.32, application-access-red.33, " +
+				"application-access-red.34, application-access-red.35, application-access-red.36 and 27 more too, " +
+				"optionally, before they are needed, or set publish.minimumShards to 64.",
 		},
 		"on its way": {
 			holders{shards: 1, growing: true}, publication{pending: true},

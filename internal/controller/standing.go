@@ -10,7 +10,7 @@ import (
 type standing struct {
 	feed *Feed
 
-	synced, settled, unpublished, age, blocked, expiring *prometheus.Desc
+	synced, settled, unpublished, age, blocked, lossy, expiring *prometheus.Desc
 }
 
 // horizons are within what "soon" is counted.
@@ -34,6 +34,8 @@ func (f *Feed) Collector() prometheus.Collector {
 		age: desc("unpublished_age_seconds", "For how long the oldest of these documents has not been. On the leader."),
 		blocked: desc("blocked_documents",
 			"Number of documents that cannot be written for a reason of their own. On the leader."),
+		lossy: desc("lossy_documents",
+			"Number of documents that cannot be written and still give a user more than the decisions do. On the leader."),
 		expiring: desc("expiring_users", "Number of users who lose something by a date within the time given, over all organizations.",
 			"within"),
 	}
@@ -55,7 +57,7 @@ func (s *standing) Collect(metrics chan<- prometheus.Metric) {
 	}
 	gauge(s.synced, synced)
 	gauge(s.settled, float64(s.feed.settledAt.Load()))
-	open, oldest, blocked := s.feed.tracker.standing()
+	open, oldest, blocked, lossy := s.feed.tracker.standing()
 	for _, kind := range []OutputKind{ApplicationDocument, UserDocument, OrganizationsDocument} {
 		gauge(s.unpublished, float64(open[kind]), string(kind))
 	}
@@ -65,6 +67,7 @@ func (s *standing) Collect(metrics chan<- prometheus.Metric) {
 	}
 	gauge(s.age, age)
 	gauge(s.blocked, float64(blocked))
+	gauge(s.lossy, float64(lossy))
 	var within []time.Duration
 	for _, each := range horizons {
 		within = append(within, each.long)

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/identity"
 	"github.com/usher-dev/usher/internal/publish"
 	"github.com/usher-dev/usher/internal/roster"
 )
@@ -162,6 +163,7 @@ func (r *Reconciler) planStatus(o Output) (*statusWrite, time.Duration) {
 		}
 		p.pending = true
 	}
+	p.loss = f.lossOf(object)
 	write := r.statusOf(object, p, now)
 	if f.Roster.Unsettled(object) {
 		return nil, 0
@@ -203,7 +205,7 @@ func (f *Feed) ownDocument(object roster.Object) (Output, bool) {
 		if ua == nil {
 			return Output{}, false
 		}
-		return f.documentOf(object.Namespace, roster.UserName(string(ua.Spec.User))), true
+		return f.documentOf(object.Namespace, identity.Name(string(ua.Spec.User))), true
 	default:
 		return Output{}, false
 	}
@@ -225,8 +227,9 @@ func (r *Reconciler) statusOf(object roster.Object, p publication, now time.Time
 			return nil
 		}
 		r.Feed.Metrics.unresolvedIn(object, len(report.Unresolved))
-		made := &accessv1alpha1.AccessGroup{ObjectMeta: identity(report.Object)}
-		made.Status = groupStatus(report, p, r.unpublished(object), r.notices(report), r.Feed.Roster.SystemNamespace(), now)
+		made := &accessv1alpha1.AccessGroup{ObjectMeta: metaOf(report.Object)}
+		p.unpublished = r.unpublished(object)
+		made.Status = groupStatus(report, p, r.notices(report), r.Feed.Roster.SystemNamespace(), now)
 		return &statusWrite{
 			object: made, status: made.Status, seen: report.Object,
 			before: report.Object.Status.Conditions, after: made.Status.Conditions,
@@ -237,7 +240,8 @@ func (r *Reconciler) statusOf(object roster.Object, p publication, now time.Time
 			return nil
 		}
 		r.Feed.Metrics.unresolvedIn(object, len(report.Unresolved))
-		made := &accessv1alpha1.UserAccess{ObjectMeta: identity(report.Object)}
+		p.cut, p.nameOf = r.Feed.cutUser(object), r.Feed.nameTaken(report.Object)
+		made := &accessv1alpha1.UserAccess{ObjectMeta: metaOf(report.Object)}
 		made.Status = userStatus(report, p, now)
 		return &statusWrite{
 			object: made, status: made.Status, seen: report.Object,
@@ -249,8 +253,10 @@ func (r *Reconciler) statusOf(object roster.Object, p publication, now time.Time
 		if report == nil {
 			return nil
 		}
-		h := r.Feed.tracker.holdersOf(Output{ApplicationDocument, object.Namespace, object.Name})
-		made := &accessv1alpha1.ApplicationAccess{ObjectMeta: identity(report.Object)}
+		own := Output{ApplicationDocument, object.Namespace, object.Name}
+		h, lacks := r.Feed.tracker.holdersOf(own), r.Feed.tracker.cutOf(own)
+		p.cut = lacks.message()
+		made := &accessv1alpha1.ApplicationAccess{ObjectMeta: metaOf(report.Object)}
 		made.Status = applicationStatus(report, p, h, r.Feed.Roster.Organization(object.Namespace), now)
 		return &statusWrite{
 			object: made, status: made.Status, seen: report.Object,
@@ -263,7 +269,7 @@ func (r *Reconciler) statusOf(object roster.Object, p publication, now time.Time
 			return nil
 		}
 		r.Feed.Metrics.unresolvedIn(object, len(report.Unresolved))
-		made := &accessv1alpha1.AccessPolicy{ObjectMeta: identity(report.Object)}
+		made := &accessv1alpha1.AccessPolicy{ObjectMeta: metaOf(report.Object)}
 		made.Status = policyStatus(report, p, now)
 		return &statusWrite{
 			object: made, status: made.Status, seen: report.Object,
@@ -285,17 +291,18 @@ func (r *Reconciler) notices(report *roster.GroupReport) untold {
 	return untold{reason, message}
 }
 
-// identity is what a status update is sent with: the API server takes nothing else from it but the status.
-func identity(object client.Object) metav1.ObjectMeta {
+// metaOf returns the metadata of a status update. The API server takes nothing else of the object but its status.
+func metaOf(object client.Object) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
 		Namespace: object.GetNamespace(), Name: object.GetName(),
 		UID: object.GetUID(), ResourceVersion: object.GetResourceVersion(),
 	}
 }
 
-// unpublished counts the documents that cannot be written and that the group bears on.
+// unpublished counts the documents that cannot be written and that the group bears on, and its members who do not fit into
+// one that can.
 func (r *Reconciler) unpublished(group roster.Object) int {
-	count := 0
+	count := r.Feed.cutMembers(group)
 	for _, o := range r.Feed.tracker.blocked() {
 		switch o.Kind {
 		case ApplicationDocument:
@@ -336,7 +343,7 @@ func (r *Reconciler) tell(w *statusWrite) {
 			}
 			r.Recorder.Eventf(w.seen, nil, kind, c.Reason, "Publish", "%s", message)
 		case accessv1alpha1.ConditionRoleConflict, accessv1alpha1.ConditionSystemRoleUnmapped,
-			accessv1alpha1.ConditionAdministratorExpires:
+			accessv1alpha1.ConditionAdministratorExpires, accessv1alpha1.ConditionNameTaken:
 			if c.Status == metav1.ConditionTrue {
 				r.Recorder.Eventf(w.seen, nil, corev1.EventTypeWarning, c.Reason, "Resolve", "%s", c.Message)
 			}

@@ -24,12 +24,11 @@ const (
 	maxGroups         = 50
 	maxUserConflicts  = 20
 	maxRolesOfHolders = 20
-	maxMinimumShards  = 256
 )
 
 // groupStatus says what became of an AccessGroup.
 func groupStatus(
-	report *roster.GroupReport, p publication, unpublished int, notices untold, systemNamespace string, now time.Time,
+	report *roster.GroupReport, p publication, notices untold, systemNamespace string, now time.Time,
 ) accessv1alpha1.AccessGroupStatus {
 	g := report.Object
 	c := conditions{before: g.Status.Conditions, generation: g.Generation, now: now}
@@ -37,7 +36,7 @@ func groupStatus(
 	if c.stand(&report.Report, inertGroup(report, systemNamespace), p) {
 		c.references(report.Unresolved)
 		status.Members = count(report.Members)
-		status.Unpublished = count(unpublished)
+		status.Unpublished = count(p.unpublished)
 		status.UnresolvedReferences = first(report.Unresolved, maxReferences)
 		status.Conflicts = count(report.Conflicts)
 		for i := range report.Samples {
@@ -50,6 +49,13 @@ func groupStatus(
 			status.ConflictSamples = append(status.ConflictSamples, sample)
 		}
 		c.conflicts(report.Conflicts, "conflictSamples")
+		if report.OverBound > 0 {
+			c.set(accessv1alpha1.ConditionFiltersTooLarge, true, accessv1alpha1.ReasonOverLimit, fmt.Sprintf(
+				"The row-level filters of %d members, to which this group contributes, are larger together than %d KiB "+
+					"(docs/rules.md R7): these members see no row of some applications. The condition on their UserAccess "+
+					"objects says of which. Use fewer or shorter values in spec.dataPermissions.",
+				report.OverBound, resolve.MaximumFilterBytes>>10))
+		}
 		c.stalled(p)
 		if notices.reason != "" {
 			c.set(accessv1alpha1.ConditionNoticesFailing, true, notices.reason, notices.message)
@@ -101,6 +107,7 @@ func userStatus(report *roster.UserReport, p publication, now time.Time) accessv
 		if report.Decision != nil {
 			decided(&status, report)
 			c.userConflicts(report.Decision)
+			c.overLimit(report.Decision)
 		} else if report.Samples != nil {
 			elsewhere(&status, report)
 			c.conflicts(report.Conflicts, "conflicts")
@@ -108,6 +115,12 @@ func userStatus(report *roster.UserReport, p publication, now time.Time) accessv
 		c.stalled(p)
 		c.unmapped(report.Unmapped, "In %s, which has no policy of its own, the system role means a role that is not on "+
 			"the ladder. Declare the role there, or map the system role to one that is.")
+	}
+	if p.nameOf != "" {
+		c.set(accessv1alpha1.ConditionNameTaken, true, accessv1alpha1.ReasonNameOfAnotherUser, fmt.Sprintf(
+			"This object is declared for user %q, but its name is kept for user %q, who has no UserAccess here. It owns that "+
+				"user's document meanwhile. Give this object another name, or declare a UserAccess for that user.",
+			ua.Spec.User, p.nameOf))
 	}
 	status.Conditions = c.list
 	return status
@@ -176,6 +189,47 @@ func (c *conditions) userConflicts(d *resolve.Decision) {
 	}
 }
 
+// overLimit sets the conditions of a user whom a limit of the rules affects.
+func (c *conditions) overLimit(d *resolve.Decision) {
+	if len(d.HiddenRows) > 0 {
+		names := slices.Clone(d.HiddenRows)
+		if names[0] == resolve.AnyApplication {
+			names[0] = "all applications that no data permission names"
+		}
+		c.set(accessv1alpha1.ConditionFiltersTooLarge, true, accessv1alpha1.ReasonOverLimit, fmt.Sprintf(
+			"The row-level filters of this user are larger together than %d KiB (docs/rules.md R7): the user sees no row of %s. "+
+				"Use fewer or shorter values in spec.dataPermissions of the user's groups, or fewer such groups.",
+			resolve.MaximumFilterBytes>>10, listed(names)))
+	}
+	if d.TooManyWindows {
+		c.set(accessv1alpha1.ConditionTooManyWindows, true, accessv1alpha1.ReasonOverLimit, fmt.Sprintf(
+			"More than %d instants at which windows open or close bear on %s (docs/documents.md, notAfter): the published "+
+				"notAfter is the last of these, earlier than it need be, and moves on as time passes. Delete memberships and "+
+				"entries whose window has closed, and give the user fewer with windows.",
+			resolve.MaximumInstants, listed(cutOff(d))))
+	}
+}
+
+// cutOff names the entries whose notAfter is earlier than it need be.
+func cutOff(d *resolve.Decision) []string {
+	var names []string
+	if d.OrganizationRole.IsCutOff() {
+		names = append(names, "organizationRole")
+	}
+	if d.Default.IsCutOff() {
+		names = append(names, "defaultRole")
+	}
+	for _, a := range d.Applications {
+		if a.IsCutOff() {
+			names = append(names, "application "+a.Application)
+		}
+	}
+	if len(names) == 0 {
+		return []string{"whether the user can enter the organization"}
+	}
+	return names
+}
+
 func conflictOf(c *resolve.Conflict) accessv1alpha1.Conflict {
 	made := accessv1alpha1.Conflict{
 		Scope:       accessv1alpha1.ConflictScope(c.Scope),
@@ -234,12 +288,9 @@ func shardsGrow(application string, h holders) string {
 	for i := range names {
 		names[i] = publish.ApplicationName(application, h.shards+i)
 	}
-	text := fmt.Sprintf("The document has nearly outgrown its ConfigMaps (%d): soon there will be %d. Let workloads mount %s "+
-		"too, optionally, before they are needed", h.shards, 2*h.shards, listed(names))
-	if 2*h.shards <= maxMinimumShards {
-		text += fmt.Sprintf(", or set publish.minimumShards to %d", 2*h.shards)
-	}
-	return text + "."
+	return fmt.Sprintf("The document has nearly outgrown its ConfigMaps (%d): soon there will be %d. Let workloads mount %s "+
+		"too, optionally, before they are needed, or set publish.minimumShards to %d.",
+		h.shards, 2*h.shards, listed(names), 2*h.shards)
 }
 
 // policyStatus says what became of an AccessPolicy.

@@ -55,6 +55,13 @@ func TestGroupStatus(t *testing.T) {
 			report: roster.GroupReport{Conflicts: 2},
 			want:   []string{"Ready=True Published", "ResolvedRefs=True Resolved", "RoleConflict=True Conflicts"},
 		},
+		"filters that are too large together": {
+			report: roster.GroupReport{OverBound: 3},
+			want: []string{
+				"Ready=True Published", "ResolvedRefs=True Resolved", "RoleConflict=False NoConflicts",
+				"FiltersTooLarge=True OverLimit",
+			},
+		},
 		"in the wrong namespace": {
 			report:  roster.GroupReport{Report: roster.Report{Inert: accessv1alpha1.ReasonWrongNamespace}},
 			p:       publication{pending: true},
@@ -74,6 +81,17 @@ func TestGroupStatus(t *testing.T) {
 			want:    []string{"Ready=False PublishFailed", "ResolvedRefs=True Resolved", "RoleConflict=False NoConflicts"},
 			message: "exceeded quota",
 		},
+		"a loss that cannot be published": {
+			report:  roster.GroupReport{Report: roster.Report{Unresolved: missing}},
+			p:       publication{blocked: errors.New("exceeded quota"), loss: "it still gives"},
+			want:    []string{"Ready=False LossNotPublished", "ResolvedRefs=False UnresolvedReferences", "RoleConflict=False NoConflicts"},
+			message: "it still gives",
+		},
+		"members who do not fit": {
+			p:       publication{unpublished: 2},
+			want:    []string{"Ready=True Published", "ResolvedRefs=True Resolved", "RoleConflict=False NoConflicts"},
+			message: "except for what cannot be published for a reason of its own: 2 in status.unpublished",
+		},
 		"a system role is not mapped": {
 			report: roster.GroupReport{Report: roster.Report{Unmapped: []string{"acme"}}},
 			want: []string{
@@ -84,7 +102,7 @@ func TestGroupStatus(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			tc.report.Object = &accessv1alpha1.AccessGroup{ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Generation: 3}}
-			got := groupStatus(&tc.report, tc.p, 0, untold{}, "access-system", june)
+			got := groupStatus(&tc.report, tc.p, untold{}, "access-system", june)
 			if diff := cmp.Diff(tc.want, said(got.Conditions)); diff != "" {
 				t.Errorf("conditions (-want +got):\n%s", diff)
 			}
@@ -154,6 +172,41 @@ func TestUserStatus(t *testing.T) {
 	wantConditions := []string{"Ready=True Published", "ResolvedRefs=True Resolved", "RoleConflict=True Conflicts"}
 	if diff := cmp.Diff(wantConditions, said(got.Conditions)); diff != "" {
 		t.Errorf("conditions (-want +got):\n%s", diff)
+	}
+}
+
+func TestUserStatusOverLimit(t *testing.T) {
+	o := resolve.NewOrganization(resolve.Rules{
+		Organization: "acme", ApplicationRoles: resolve.BuiltInApplicationRoles(),
+		OrganizationRoles: resolve.BuiltInOrganizationRoles(), SystemRoles: resolve.BuiltInSystemRoles(),
+	})
+	tooLarge := resolve.NewFilter([]resolve.Alternative{{AllOf: []resolve.Requirement{
+		{Attribute: "country", Operator: "In", Values: []string{strings.Repeat("x", resolve.MaximumFilterBytes)}},
+	}}})
+	source := resolve.Source{Name: "AccessGroup/acme/a", Rows: []resolve.Rows{
+		{Application: "red", Filter: tooLarge}, {Application: resolve.AnyApplication, Filter: tooLarge},
+	}}
+	for i := range resolve.MaximumInstants + 1 {
+		source.Applications = append(source.Applications, resolve.ApplicationGrant{
+			Application: "red", Role: "Viewer", Window: resolve.Window{NotAfter: june.Add(time.Duration(i+1) * time.Hour)},
+		})
+	}
+	source.Applications = append(source.Applications, resolve.ApplicationGrant{Application: "blue", Role: "Viewer"})
+	d := o.Resolve(&resolve.User{Holdings: []resolve.Holding{{Source: o.Bind(&source)}}}, june)
+	got := userStatus(&roster.UserReport{Object: &accessv1alpha1.UserAccess{}, Decision: &d}, publication{}, june)
+	want := []string{
+		"Ready=True Published", "ResolvedRefs=True Resolved", "RoleConflict=False NoConflicts",
+		"FiltersTooLarge=True OverLimit", "TooManyWindows=True OverLimit",
+	}
+	if diff := cmp.Diff(want, said(got.Conditions)); diff != "" {
+		t.Fatalf("conditions (-want +got):\n%s", diff)
+	}
+	for i, part := range []string{
+		"no row of all applications that no data permission names, red.", "bear on application blue, application red (",
+	} {
+		if message := got.Conditions[3+i].Message; !strings.Contains(message, part) {
+			t.Errorf("%q does not say %q", message, part)
+		}
 	}
 }
 

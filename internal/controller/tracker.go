@@ -19,7 +19,9 @@ type tracker struct {
 	waiting   map[roster.Object]*waitingObject
 	sweeping  map[string]struct{} // namespaces whose sweep is waited for
 	stuck     map[Output]struct{} // documents that cannot be written
+	lossy     map[Output]struct{} // those of them that still give more than they should
 	open      map[Output]struct{} // documents that are touched and not finished
+	cuts      map[Output]cut      // application documents that lack something
 }
 
 type documentState struct {
@@ -29,6 +31,10 @@ type documentState struct {
 	causes   map[roster.Object]uint64
 	blocked  error // why it cannot be written, for a reason of its own
 	attempts int   // how often it could not
+	loss     *loss // what it gives too much while it cannot be written
+	// lowering has the objects that took something from a user, by the touch with which they did. Those of touches that
+	// are not published count while there is a loss.
+	lowering map[roster.Object]uint64
 
 	rendered uint64 // the touch that the last rendering includes
 	wants    []publish.Want
@@ -56,7 +62,8 @@ type waitingObject struct {
 func newTracker() *tracker {
 	return &tracker{
 		documents: map[Output]*documentState{}, waiting: map[roster.Object]*waitingObject{},
-		sweeping: map[string]struct{}{}, stuck: map[Output]struct{}{}, open: map[Output]struct{}{},
+		sweeping: map[string]struct{}{}, stuck: map[Output]struct{}{}, lossy: map[Output]struct{}{}, open: map[Output]struct{}{},
+		cuts: map[Output]cut{},
 	}
 }
 
@@ -141,6 +148,7 @@ func (t *tracker) finish(o Output, touch uint64, now time.Time) (free []roster.O
 	}
 	d.blocked, d.attempts = nil, 0
 	delete(t.stuck, o)
+	t.settle(o, d, touch, nil)
 	if touch > d.finished {
 		if d.changed {
 			took = now.Sub(d.since)
@@ -155,9 +163,12 @@ func (t *tracker) finish(o Output, touch uint64, now time.Time) (free []roster.O
 	return t.release(o, d, touch, now), took
 }
 
-// block notes that the document cannot be written for a reason of its own; it holds nobody up. It returns how often
-// that has been so without a break.
-func (t *tracker) block(o Output, touch uint64, why error, now time.Time) (free []roster.Object, attempts int) {
+// block notes that the document cannot be written for a reason of its own, and what it gives too much meanwhile. It keeps
+// no object waiting, but the status of those that took something which it still gives says so. It returns how often the
+// document could not be written without a break.
+func (t *tracker) block(
+	o Output, touch uint64, why error, still *loss, now time.Time,
+) (free []roster.Object, attempts int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	d := t.documents[o]
@@ -167,6 +178,7 @@ func (t *tracker) block(o Output, touch uint64, why error, now time.Time) (free 
 	d.blocked = why
 	d.attempts++
 	t.stuck[o] = struct{}{}
+	t.settle(o, d, touch, still)
 	return t.release(o, d, touch, now), d.attempts
 }
 
@@ -267,9 +279,9 @@ func (t *tracker) blocked() []Output {
 	return slices.Collect(maps.Keys(t.stuck))
 }
 
-// standing counts the documents that are not as they should be, by kind, and says since when the first of them is not;
-// those that cannot be written for a reason of their own are counted apart.
-func (t *tracker) standing() (open map[OutputKind]int, since time.Time, stuck int) {
+// standing counts the documents that are not as they should be, by kind, and returns since when the first of them is not.
+// Those that cannot be written for a reason of their own are counted apart, and those of them that give too much.
+func (t *tracker) standing() (open map[OutputKind]int, since time.Time, stuck, lossy int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	open = map[OutputKind]int{}
@@ -280,14 +292,15 @@ func (t *tracker) standing() (open map[OutputKind]int, since time.Time, stuck in
 		open[o.Kind]++
 		since = earliest(since, t.documents[o].since)
 	}
-	return open, since, len(t.stuck)
+	return open, since, len(t.stuck), len(t.lossy)
 }
 
 // forget drops what is known of a document that is not wanted and holds nobody up.
 func (t *tracker) forget(o Output) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if d := t.documents[o]; d != nil && len(d.wants) == 0 && len(d.causes) == 0 && d.touched == d.finished {
+	if d := t.documents[o]; d != nil && len(d.wants) == 0 && len(d.causes) == 0 && len(d.lowering) == 0 &&
+		d.touched == d.finished {
 		delete(t.documents, o)
 	}
 }

@@ -52,10 +52,10 @@ func TestWhatCannotBeWrittenHoldsNobodyUp(t *testing.T) {
 	why := errors.New("exceeded quota")
 	tr := newTracker()
 	tr.touch(user, []roster.Object{group}, false, june)
-	if free, attempts := tr.block(user, tr.begin(user), why, june); !cmp.Equal(free, []roster.Object{group}) || attempts != 1 {
+	if free, attempts := tr.block(user, tr.begin(user), why, nil, june); !cmp.Equal(free, []roster.Object{group}) || attempts != 1 {
 		t.Errorf("free %v after %d attempts, want the group after one", free, attempts)
 	}
-	if _, attempts := tr.block(user, tr.begin(user), why, june); attempts != 2 {
+	if _, attempts := tr.block(user, tr.begin(user), why, nil, june); attempts != 2 {
 		t.Errorf("%d attempts, want 2", attempts)
 	}
 	if diff := cmp.Diff([]Output{user}, tr.blocked()); diff != "" {

@@ -19,6 +19,8 @@ type mailer struct {
 	client   *gomail.Client
 	sender   string
 	template accessv1alpha1.MailTemplate
+	// received is what the server may yet send about the mail that is being sent.
+	received *allowance
 	open     bool
 }
 
@@ -34,14 +36,24 @@ func (c *channels) openMail(
 		return nil, fmt.Errorf("smtp.server: %q is no port", text)
 	}
 	config.ServerName = host
+	received, dialer := &allowance{}, c.targets.dialer()
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		return received.dial(ctx, dialer, network, address)
+	}
 	options := []gomail.Option{
 		gomail.WithPort(port), gomail.WithTimeout(c.targets.Timeout), gomail.WithTLSConfig(config),
-		gomail.WithDialContextFunc(c.targets.dialer().DialContext),
+		gomail.WithDialContextFunc(dial),
 	}
 	switch spec.SMTP.TLS {
 	case accessv1alpha1.SMTPTLSTLS:
 		options = append(options, gomail.WithSSL(), gomail.WithDialContextFunc(
-			(&tls.Dialer{NetDialer: c.targets.dialer(), Config: config}).DialContext))
+			func(ctx context.Context, network, address string) (net.Conn, error) {
+				made, err := dial(ctx, network, address)
+				if err != nil {
+					return nil, err
+				}
+				return handshake(ctx, made, config)
+			}))
 	case accessv1alpha1.SMTPTLSNone:
 		if !c.targets.Plaintext {
 			return nil, errors.New("smtp.tls is None, and mail without TLS is refused unless --notice-plaintext=Allowed")
@@ -62,7 +74,17 @@ func (c *channels) openMail(
 	if err != nil {
 		return nil, fmt.Errorf("smtp: %w", err)
 	}
-	return &mailer{client: made, sender: spec.SMTP.Sender, template: spec.SMTP.Template}, nil
+	return &mailer{client: made, sender: spec.SMTP.Sender, template: spec.SMTP.Template, received: received}, nil
+}
+
+// handshake begins TLS on the connection, or closes it.
+func handshake(ctx context.Context, over net.Conn, config *tls.Config) (net.Conn, error) {
+	secured := tls.Client(over, config)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		_ = over.Close() // the error of the handshake says more
+		return nil, err
+	}
+	return secured, nil
 }
 
 func (m *mailer) send(ctx context.Context, n *Notice) (remark, err error) {
@@ -70,6 +92,7 @@ func (m *mailer) send(ctx context.Context, n *Notice) (remark, err error) {
 	if err != nil {
 		return remark, &noticeError{err: err, final: true}
 	}
+	m.received.renew()
 	if !m.open {
 		if err := m.client.DialWithContext(ctx); err != nil {
 			return remark, fmt.Errorf("connecting to the mail server: %w", err)

@@ -35,7 +35,7 @@ type executor interface {
 func render(n *Notice, t *accessv1alpha1.MailTemplate) (words, error) {
 	v := viewOf(n)
 	var problems []error
-	part := func(field, source string, own executor, parse func(string) (executor, error)) string {
+	part := func(field, source string, own executor, parse func(string, *View) (executor, error)) string {
 		if source != "" {
 			text, err := renderSource(v, source, parse)
 			if err == nil {
@@ -56,34 +56,34 @@ func render(n *Notice, t *accessv1alpha1.MailTemplate) (words, error) {
 	return w, errors.Join(problems...)
 }
 
-func renderSource(v *View, source string, parse func(string) (executor, error)) (string, error) {
-	t, err := parse(source)
+func renderSource(v *View, source string, parse func(string, *View) (executor, error)) (string, error) {
+	t, err := parse(source, v)
 	if err != nil {
 		return "", err
 	}
 	return execute(t, v)
 }
 
-func parseText(source string) (executor, error) {
+func parseText(source string, v *View) (executor, error) {
 	t, err := template.New("").Parse(source)
 	if err != nil {
 		return nil, err
 	}
 	for _, each := range t.Templates() {
-		if err := checkTemplate(each.Tree); err != nil {
+		if err := checkTemplate(each.Tree, v); err != nil {
 			return nil, err
 		}
 	}
 	return t, nil
 }
 
-func parseHTML(source string) (executor, error) {
+func parseHTML(source string, v *View) (executor, error) {
 	t, err := htmltemplate.New("").Parse(source)
 	if err != nil {
 		return nil, err
 	}
 	for _, each := range t.Templates() {
-		if err := checkTemplate(each.Tree); err != nil {
+		if err := checkTemplate(each.Tree, v); err != nil {
 			return nil, err
 		}
 	}
@@ -112,5 +112,14 @@ func (b *bounded) Write(p []byte) (int, error) {
 	return b.Builder.Write(p)
 }
 
-// oneLine is the text without what would end a line.
-func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+// mostSubject is how many characters a subject has. Mail servers refuse lines of 1,000 bytes, and a word is not broken.
+const mostSubject = 300
+
+// oneLine returns the text without what would end a line, cut to the length of a subject.
+func oneLine(text string) string {
+	line := []rune(strings.Join(strings.Fields(text), " "))
+	if len(line) > mostSubject {
+		return string(line[:mostSubject-1]) + "…"
+	}
+	return string(line)
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	neturl "net/url"
 	"strings"
 	"time"
 
@@ -39,7 +40,7 @@ func (s *slacker) send(ctx context.Context, n *Notice) (remark, err error) {
 	case err == nil:
 		return nil, nil
 	case errors.As(err, &limited):
-		return nil, &waitError{err: errors.New("slack asks for fewer posts"), wait: limited.RetryAfter}
+		return nil, &waitError{err: errors.New("slack asks for fewer posts"), wait: max(limited.RetryAfter, firstPause)}
 	case errors.As(err, &status):
 		return nil, answer(status.Code, http.StatusText(status.Code))
 	default:
@@ -64,7 +65,15 @@ type hiddenError struct {
 	url string
 }
 
-func withoutURL(err error, url string) error { return &hiddenError{err, url} }
+// withoutURL leaves out what net/http wraps around an error to name the address, which it may write in another way than
+// the Secret does.
+func withoutURL(err error, url string) error {
+	var of *neturl.Error
+	if errors.As(err, &of) {
+		err = of.Err
+	}
+	return &hiddenError{err, url}
+}
 
 // Error returns the text with the address left out.
 func (e *hiddenError) Error() string {
@@ -74,8 +83,11 @@ func (e *hiddenError) Error() string {
 // Unwrap returns the error.
 func (e *hiddenError) Unwrap() error { return e.err }
 
-// mostLines keeps a post readable, and within what Slack takes.
-const mostLines = 40
+// mostLines and mostMessages keep a post readable, and within the 40,000 characters that Slack takes.
+const (
+	mostLines    = 40
+	mostMessages = 10
+)
 
 // slackText says the notice in the third person: others read along.
 func slackText(n *Notice) string {
@@ -103,7 +115,11 @@ func slackText(n *Notice) string {
 	if len(n.Changes) == 0 {
 		b.WriteString(" none")
 	}
-	for _, message := range v.Messages {
+	for i, message := range v.Messages {
+		if i == mostMessages {
+			fmt.Fprintf(&b, "\nand %d more messages of groups", len(v.Messages)-i)
+			break
+		}
 		b.WriteString("\n" + escapeSlack(message))
 	}
 	return b.String()
@@ -129,7 +145,7 @@ func slackLine(c *Change) string {
 	return text
 }
 
-// escapeSlack takes the meaning from what Slack would read as a link, a mention or formatting.
+// escapeSlack returns the text on one line, with nothing in it that Slack reads as a link, a mention or bold or code.
 func escapeSlack(text string) string {
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "*", "∗", "`", "ˋ").Replace(text)
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "*", "∗", "`", "ˋ").Replace(strings.Join(strings.Fields(text), " "))
 }

@@ -6,13 +6,67 @@ import (
 	"text/template/parse"
 )
 
-// checkTemplate holds a template that somebody wrote to what ends soon: it goes over the lists of a notice, one in another
-// at most, calls no other template, and of functions only those that compare and count.
-func checkTemplate(tree *parse.Tree) error {
+// checkTemplate holds a template that somebody wrote to what ends soon on this view: it goes over the lists of a notice,
+// one in another at most, calls no other template, and of functions only those that compare and count. Nothing can stop a
+// template that is being executed and writes nothing, so what it would do is counted before.
+func checkTemplate(tree *parse.Tree, v *View) error {
 	if tree == nil || tree.Root == nil {
 		return nil
 	}
-	return checkNodes(tree.Root, 0)
+	if err := checkNodes(tree.Root, 0); err != nil {
+		return err
+	}
+	if work(tree.Root, v) > mostWork {
+		return fmt.Errorf("it goes over lists in lists too often for this notice (%d changes): "+
+			"use fewer range actions within range actions", len(v.Changed)+len(v.Ending)+len(v.Standing))
+	}
+	return nil
+}
+
+// mostWork is how many bytes of its own text a template may go through, each as often as it is executed: a fraction of a
+// second.
+const mostWork = 4 << 20
+
+// costOfNode is what a node counts beside its text.
+const costOfNode = 16
+
+// work returns how many bytes of the template are gone through at most: with both branches of every condition.
+func work(list *parse.ListNode, v *View) int64 {
+	if list == nil {
+		return 0
+	}
+	var total int64
+	for _, node := range list.Nodes {
+		switch n := node.(type) {
+		case *parse.IfNode:
+			total += costOfNode + int64(len(n.Pipe.String())) + work(n.List, v) + work(n.ElseList, v)
+		case *parse.WithNode:
+			total += costOfNode + int64(len(n.Pipe.String())) + work(n.List, v) + work(n.ElseList, v)
+		case *parse.RangeNode:
+			total += costOfNode + int64(len(n.Pipe.String())) + work(n.ElseList, v)
+			total += int64(lengthOf(listName(n.Pipe), v)) * (costOfNode + work(n.List, v))
+		default:
+			total += costOfNode + int64(len(node.String()))
+		}
+	}
+	return total
+}
+
+func lengthOf(list string, v *View) int {
+	switch list {
+	case "Changed":
+		return len(v.Changed)
+	case "Ending":
+		return len(v.Ending)
+	case "Standing":
+		return len(v.Standing)
+	case "Messages":
+		return len(v.Messages)
+	case "Groups":
+		return len(v.Groups)
+	default:
+		return -1
+	}
 }
 
 const deepestRange = 2
@@ -46,7 +100,7 @@ func checkNode(node parse.Node, depth int) error {
 		if depth == deepestRange {
 			return fmt.Errorf("line %d: at most %d lists within each other", n.Line, deepestRange)
 		}
-		if !overList(n.Pipe) {
+		if lengthOf(listName(n.Pipe), &View{}) < 0 {
 			return fmt.Errorf("line %d: range goes over a list of the notice, such as .Changed, and nothing else", n.Line)
 		}
 		return checkBranches(&n.BranchNode, depth+1)
@@ -72,9 +126,11 @@ func checkPipe(pipe *parse.PipeNode) error {
 			case *parse.PipeNode:
 				err = checkPipe(a)
 			case *parse.ChainNode:
-				if inner, is := a.Node.(*parse.PipeNode); is {
-					err = checkPipe(inner)
+				inner, is := a.Node.(*parse.PipeNode)
+				if !is {
+					return fmt.Errorf("line %d: a field is taken of the notice, of a variable or of what stands in parentheses", pipe.Line)
 				}
+				err = checkPipe(inner)
 			case *parse.IdentifierNode:
 				if !allowedFunctions[a.Ident] {
 					err = fmt.Errorf("line %d: function %s is not among and, or, not, len, index, eq, ne, lt, le, gt, ge", pipe.Line, a.Ident)
@@ -88,10 +144,11 @@ func checkPipe(pipe *parse.PipeNode) error {
 	return nil
 }
 
-// overList says whether the pipe is the name of a list and nothing that could be a number.
-func overList(pipe *parse.PipeNode) bool {
+// listName returns the name of the list that the pipe is and nothing else; empty where it could be something else, such as
+// a number.
+func listName(pipe *parse.PipeNode) string {
 	if len(pipe.Cmds) != 1 || len(pipe.Cmds[0].Args) != 1 {
-		return false
+		return ""
 	}
 	var path []string
 	switch n := pipe.Cmds[0].Args[0].(type) {
@@ -101,12 +158,7 @@ func overList(pipe *parse.PipeNode) bool {
 		path = n.Ident[1:]
 	}
 	if len(path) == 0 {
-		return false
+		return ""
 	}
-	switch path[len(path)-1] {
-	case "Changed", "Ending", "Standing", "Messages", "Groups":
-		return true
-	default:
-		return false
-	}
+	return path[len(path)-1]
 }

@@ -93,8 +93,7 @@ func (p *poster) send(ctx context.Context, n *Notice) (remark, err error) {
 	if err != nil {
 		return nil, err
 	}
-	const enough = 64 << 10 // for the connection to be used again
-	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, enough))
+	_, _ = io.Copy(io.Discard, response.Body) // for the connection to be used again; it is bounded
 	_ = response.Body.Close()
 	return nil, answer(response.StatusCode, http.StatusText(response.StatusCode))
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"hash"
 	"maps"
 	"slices"
 	"strconv"
@@ -66,22 +67,33 @@ func ParseName(name string) (kind, subject string, shard int) {
 // Digest is the SHA-256, in hexadecimal, over the data of a ConfigMap: keys in order, each key and value preceded by
 // its length, so that no two different data have the same.
 func Digest(data map[string]string) string {
-	hash := sha256.New()
-	var chunk [512]byte // a copy of the whole would be garbage as large as the data
-	write := func(s string) {
-		hash.Write(binary.BigEndian.AppendUint64(chunk[:0], uint64(len(s))))
-		for len(s) > 0 {
-			n := copy(chunk[:], s)
-			hash.Write(chunk[:n])
-			s = s[n:]
-		}
-	}
+	d := newDigester()
 	for _, key := range slices.Sorted(maps.Keys(data)) {
-		write(key)
-		write(data[key])
+		digestText(d, key)
+		digestText(d, data[key])
 	}
-	return hex.EncodeToString(hash.Sum(nil))
+	return d.sum()
 }
+
+// digester computes a digest from texts.
+type digester struct {
+	hash.Hash
+
+	chunk [512]byte // a copy of a whole text would be garbage as large as the data
+}
+
+func newDigester() *digester { return &digester{Hash: sha256.New()} }
+
+func digestText[T string | []byte](d *digester, text T) {
+	d.Write(binary.BigEndian.AppendUint64(d.chunk[:0], uint64(len(text))))
+	for len(text) > 0 {
+		n := copy(d.chunk[:], text)
+		d.Write(d.chunk[:n])
+		text = text[n:]
+	}
+}
+
+func (d *digester) sum() string { return hex.EncodeToString(d.Sum(nil)) }
 
 // Want is a published ConfigMap as it should be, but for its data.
 type Want struct {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/usher-dev/usher/api/document"
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
-	"github.com/usher-dev/usher/internal/resolve"
 )
 
 // Keys of the formats that stand beside [document.AccessKey] in each ConfigMap of an application document.
@@ -63,97 +62,6 @@ func formatKeys(data map[string]string) map[string]string {
 		kept[keysOf[format][0]] = ""
 	}
 	return kept
-}
-
-// layout is what all shards of an application document share.
-type layout struct {
-	organization, application string
-
-	roles    []document.Role
-	formats  []accessv1alpha1.PublishFormat
-	hasLines bool // some format lists users by lines
-	// names has the roles of the ladder, where Casbin is a format.
-	names map[string]struct{}
-	// Texts that do not depend on the users.
-	rolesCSV, casbinRoles string
-	// grants has texts that are the same for many users.
-	grants map[grant]string
-}
-
-func newLayout(
-	organization, application string, roles []document.Role, formats []accessv1alpha1.PublishFormat,
-) *layout {
-	l := &layout{
-		organization: organization, application: application, roles: roles, formats: formats, grants: map[grant]string{},
-	}
-	for _, format := range formats {
-		switch format {
-		case accessv1alpha1.PublishFormatCSV:
-			l.hasLines = true
-			l.rolesCSV = rolesCSV(roles)
-		case accessv1alpha1.PublishFormatCasbin:
-			l.hasLines = true
-			l.names = make(map[string]struct{}, len(roles))
-			for i := range roles {
-				l.names[roles[i].Name] = struct{}{}
-			}
-			l.casbinRoles = casbinRoles(application, roles)
-		}
-	}
-	return l
-}
-
-// line is what the line formats say of a user. Left out of one, the line is empty.
-type line struct{ csv, casbin string }
-
-// line renders the user for the formats that list users by lines, and says whether one of these has to leave the user
-// out. They know neither rows nor expiry: a user who has either would be given more, or for longer.
-func (l *layout) line(user string, access *resolve.Access) (made *line, omitted bool) {
-	made = &line{}
-	limited := len(access.Filters) > 0 || !access.NotAfter.IsZero()
-	for _, format := range l.formats {
-		switch format {
-		case accessv1alpha1.PublishFormatCSV:
-			if omitted = omitted || limited; !limited {
-				made.csv = records([]string{user, access.Role})
-			}
-		case accessv1alpha1.PublishFormatCasbin:
-			// To Casbin users and roles are names of one kind: whoever holds the role that a user is named after would
-			// inherit that user's roles too.
-			_, named := l.names[user]
-			if omitted = omitted || limited || named; !limited && !named {
-				made.casbin = "g, " + user + ", " + access.Role + ", " + l.application + "\n"
-			}
-		}
-	}
-	return made, omitted
-}
-
-// data is all that a shard's ConfigMap holds. The entries are sorted.
-func (l *layout) data(entries []userEntry, shard, shards int) map[string]string {
-	text := l.text(entries, shard, shards)
-	data := map[string]string{document.AccessKey: text}
-	for _, format := range l.formats {
-		switch format {
-		case accessv1alpha1.PublishFormatCSV:
-			data[UsersCSVKey] = join("", entries, func(e *userEntry) string { return e.line.csv })
-			data[RolesCSVKey] = l.rolesCSV
-		case accessv1alpha1.PublishFormatCasbin:
-			data[CasbinKey] = join(l.casbinRoles, entries, func(e *userEntry) string { return e.line.casbin })
-		case accessv1alpha1.PublishFormatOPA:
-			data[OPAKey] = text
-		}
-	}
-	return data
-}
-
-func join(head string, entries []userEntry, line func(*userEntry) string) string {
-	var b strings.Builder
-	b.WriteString(head)
-	for i := range entries {
-		b.WriteString(line(&entries[i]))
-	}
-	return b.String()
 }
 
 func rolesCSV(roles []document.Role) string {

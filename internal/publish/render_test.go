@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -73,7 +74,7 @@ func TestGolden(t *testing.T) {
 	named := []string{"finance", "sales"}
 	application := publish.Application(o, "finance", 1, each(decisions))
 	for name, data := range map[string]map[string]string{
-		"application":         application.Shards[0],
+		"application":         application.Data(0),
 		"application-empty":   publish.EmptyApplication("acme", "finance", 0),
 		"user-france":         publish.UserData(publish.User(o, "amelie@acme.example", france(o), named)),
 		"user-administrator":  publish.UserData(publish.User(o, "zoe@acme.example", administrator(o), named)),
@@ -124,7 +125,9 @@ func TestTheTextIsTheTypesEncoding(t *testing.T) {
 	for _, user := range []string{"Zoë", "山田太郎", "<script>&", "\x7f", "tab\there", `quote"d`, `back\slash`, "line\u2028separator"} {
 		decisions[user] = administrator(o)
 	}
-	for _, data := range publish.Application(o, "finance", 4, each(decisions)).Shards {
+	made := publish.Application(o, "finance", 4, each(decisions))
+	for n := range made.Shards {
+		data := made.Data(n)
 		var d document.Application
 		if err := json.Unmarshal([]byte(data[document.AccessKey]), &d); err != nil {
 			t.Fatal(err)
@@ -162,11 +165,12 @@ func TestShards(t *testing.T) {
 				decisions[fmt.Sprintf("%016x@acme.example", random.Uint64())] = admin
 			}
 			made := publish.Application(o, "finance", tc.minimum, each(decisions))
-			if len(made.Shards) != tc.want || made.Users != tc.users {
-				t.Fatalf("%d shards for %d users, want %d", len(made.Shards), made.Users, tc.want)
+			if made.Shards != tc.want || made.Users != tc.users {
+				t.Fatalf("%d shards for %d users, want %d", made.Shards, made.Users, tc.want)
 			}
 			seen := map[string]bool{}
-			for n, data := range made.Shards {
+			for n := range made.Shards {
+				data := made.Data(n)
 				if size := len(data[document.AccessKey]) + len(document.AccessKey); size > publish.MaximumShardBytes {
 					t.Errorf("shard %d has %d bytes", n, size)
 				}
@@ -205,8 +209,8 @@ func TestOneUserIsNotSplit(t *testing.T) {
 		Name: "AccessGroup/acme/large", Applications: []resolve.ApplicationGrant{{Application: "finance", Role: "Viewer"}},
 		Rows: []resolve.Rows{{Application: "finance", Filter: resolve.NewFilter(alternatives)}},
 	})
-	if made := publish.Application(o, "finance", 1, each(map[string]*resolve.Decision{"ana": large})); len(made.Shards) != 1 {
-		t.Errorf("one user of more than a shard's size takes %d shards", len(made.Shards))
+	if made := publish.Application(o, "finance", 1, each(map[string]*resolve.Decision{"ana": large})); made.Shards != 1 {
+		t.Errorf("one user of more than a shard's size takes %d shards", made.Shards)
 	}
 }
 
@@ -257,6 +261,56 @@ func BenchmarkApplication(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		publish.Application(o, "finance", 1, each(decisions))
+		made := publish.Application(o, "finance", 1, each(decisions))
+		for n := range made.Shards {
+			made.Digest(n)
+		}
 	}
+}
+
+// BenchmarkSharedFilters renders the document of an application in which 5,000 users see the same rows, by 20 KB of
+// filters. It prints the bytes of all ConfigMaps, their number, and the memory that stays in use while they are written.
+func BenchmarkSharedFilters(b *testing.B) {
+	o := organization()
+	requirement := resolve.Requirement{Attribute: "account", Operator: "In"}
+	for i := range 1000 {
+		requirement.Values = append(requirement.Values, fmt.Sprintf("account-%09d", i))
+	}
+	team := o.Bind(&resolve.Source{
+		Name: "AccessGroup/acme/team", Applications: []resolve.ApplicationGrant{{Application: "finance", Role: "Viewer"}},
+		Rows: []resolve.Rows{{Application: "finance", Filter: resolve.NewFilter([]resolve.Alternative{
+			{AllOf: []resolve.Requirement{requirement}},
+		})}},
+	})
+	decisions := map[string]*resolve.Decision{}
+	for i := range 5000 {
+		d := o.Resolve(&resolve.User{Holdings: []resolve.Holding{{Source: team}}}, june)
+		decisions[fmt.Sprintf("user-%d@acme.example", i)] = &d
+	}
+	before := heapInUse()
+	b.ReportAllocs()
+	bytes, shards, kept := 0, 0, 0
+	for b.Loop() {
+		made := publish.Application(o, "finance", 1, each(decisions))
+		bytes, shards = 0, made.Shards
+		for n := range made.Shards {
+			made.Digest(n)
+			bytes += sizeOf(made.Data(n))
+		}
+		b.StopTimer()
+		kept = int(heapInUse() - before)
+		runtime.KeepAlive(made)
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(bytes), "bytes")
+	b.ReportMetric(float64(shards), "shards")
+	b.ReportMetric(float64(kept), "keptbytes")
+}
+
+// heapInUse is the memory in use after a garbage collection.
+func heapInUse() uint64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
 }

@@ -38,6 +38,8 @@ type Outcome struct {
 	NotAfter time.Time
 
 	rung rung
+	// cut says that NotAfter is the last instant that was looked at, and more follow (docs/documents.md, notAfter).
+	cut bool
 }
 
 // GivesAccess says whether the role is any but NoAccess.
@@ -106,6 +108,9 @@ type Decision struct {
 	// not be changed.
 	Applications []*ApplicationAccess
 
+	// HiddenRows lists, sorted, the applications of which the user sees no row because the filters are larger together
+	// than [MaximumFilterBytes]. AnyApplication stands for all that have the default filters.
+	HiddenRows []string
 	Conflicts  []Conflict
 	Exclusions []Exclusion
 
@@ -113,8 +118,13 @@ type Decision struct {
 	// instant at which that ends or OrganizationRole falls (zero: never).
 	Enters         bool
 	EntersNotAfter time.Time
+	// TooManyWindows says that more than [MaximumInstants] instants bear on an entry that gives access, so that some
+	// NotAfter, or EntersNotAfter, is earlier than need be.
+	TooManyWindows bool
 	// Next is the next instant at which a window that bears on the decision opens or closes (zero: none).
 	Next time.Time
+
+	entersCut bool // like Outcome.cut, of EntersNotAfter
 }
 
 // Application returns the user's access to the application.
@@ -155,6 +165,7 @@ func (d *Decision) Equal(e *Decision) bool {
 		d.OrganizationRole.equal(&e.OrganizationRole) &&
 		d.Default.Equal(&e.Default) &&
 		d.Enters == e.Enters && d.EntersNotAfter.Equal(e.EntersNotAfter) && d.Next.Equal(e.Next) &&
+		d.TooManyWindows == e.TooManyWindows && slices.Equal(d.HiddenRows, e.HiddenRows) &&
 		slices.EqualFunc(d.Applications, e.Applications, func(a, b *ApplicationAccess) bool {
 			return a == b || (a.Application == b.Application && a.Equal(&b.Access))
 		}) &&

@@ -4,6 +4,6 @@
 // out. Who belongs to which group is for the caller to say (package roster); which grant counts and which role wins
 // is decided here and nowhere else.
 //
-// The package imports the standard library only. It reads no clock, does no I/O, keeps no state between calls and
-// never changes its input: the same input gives the same decision, whatever the order of grants, groups or entries.
+// The package imports the standard library only. It reads no clock, does no I/O, keeps no state between calls that
+// shows in a decision, and never changes its input: the same input gives the same decision, whatever the order of grants, groups or entries.
 package resolve

@@ -17,6 +17,7 @@ type Person struct {
 	Declared bool
 	Bars     []Bar
 	Claims   []Claim
+	Named    []string // User.Named
 }
 
 // Explanation is a decision with the whole derivation. It is for people to read; nothing is decided by it.
@@ -52,7 +53,7 @@ type Moment struct {
 
 // Explain derives what the person may do in the organization at the instant now, in the applications given.
 func (o *Organization) Explain(p Person, applications []string, now time.Time) Explanation {
-	u := User{Declared: p.Declared, Bars: p.Bars}
+	u := User{Declared: p.Declared, Bars: p.Bars, Named: p.Named}
 	for _, c := range p.Claims {
 		if b := o.Bind(c.Source); b != nil {
 			u.Holdings = append(u.Holdings, Holding{Source: b, Windows: c.Windows})
@@ -66,7 +67,7 @@ func (o *Organization) Explain(p Person, applications []string, now time.Time) E
 	}
 	slices.SortStableFunc(e.Grants, compareGrants)
 	e.derive(o, &g, applications)
-	for _, t := range transitions(&u, now) {
+	for _, t := range Transitions(&u, now) {
 		if len(e.Future) == MaximumFuture {
 			break
 		}
@@ -115,6 +116,8 @@ type Derivation struct {
 	Rows []ContributedRows
 	// HidesUnmatched says that without any, no row is visible.
 	HidesUnmatched bool
+	// ExceedsBound says that no row is visible because the user's filters are larger together than R7 allows.
+	ExceedsBound bool
 }
 
 // Choice is R4 within one scope: what is in it, and what won. Role is empty where the scope has no grant.
@@ -143,6 +146,9 @@ func (e *Explanation) derive(o *Organization, g *grants, applications []string) 
 	at := instant{fallback: Access{Outcome: o.applicationOutcome(choice{}, broad, system)}}
 	at.applications = o.namedApplications(g, broad, system)
 	o.exclude(&at, g)
+	if g.mayExceed {
+		o.boundRows(&at, g)
+	}
 
 	e.Organization = Derivation{
 		Broad:    o.chosen(g.organization, o.rules.Strategy, o.organizationRole),
@@ -186,13 +192,19 @@ func (o *Organization) derivation(g *grants, application string, at *instant) De
 	if application != "" && at.application(application).Rule == RuleExclusiveAccess {
 		d.Excluded = o.excluding(at, application)
 	}
+	listed := AnyApplication
+	if _, named := slices.BinarySearch(g.named, application); named {
+		listed = application
+	}
 	for _, b := range g.speaking {
 		if own := b.rowsOf(application); own != nil {
+			listed = application
 			d.Rows = append(d.Rows, ContributedRows{b.name, Rows{application, *own}})
 		} else if b.anyRows != nil {
 			d.Rows = append(d.Rows, ContributedRows{b.name, Rows{AnyApplication, *b.anyRows}})
 		}
 	}
+	d.ExceedsBound = at.application(application).GivesAccess() && slices.Contains(at.hiddenRows, listed)
 	return d
 }
 

@@ -54,6 +54,12 @@ func checkDerivation(t *testing.T, o *resolve.Organization, d *resolve.Derivatio
 	if some := len(want.Filters) > 0; some != (len(d.Rows) > 0 || d.HidesUnmatched) {
 		t.Errorf("%q: filters %v of %v", d.Application, want.Filters, d.Rows)
 	}
+	if d.ExceedsBound {
+		if len(want.Filters) != 1 || len(want.Filters[0].AnyOf) > 0 {
+			t.Errorf("%q exceeds the bound and shows %v", d.Application, want.Filters)
+		}
+		return
+	}
 	if o.Rules().Strategy == resolve.MostRestrictive && len(d.Rows) > 0 {
 		for _, f := range want.Filters {
 			if !slices.ContainsFunc(d.Rows, func(r resolve.ContributedRows) bool { return r.Filter.Equal(f) }) {
@@ -104,8 +110,8 @@ func unique(grants []resolve.WeighedGrant) []resolve.WeighedGrant {
 }
 
 func (w world) explain(now time.Time) (*resolve.Organization, resolve.Explanation) {
-	o := resolve.NewOrganization(w.rules)
-	p := resolve.Person{Declared: w.declared, Bars: w.bars}
+	o := resolve.NewOrganization(w.rules).WithLimits(w.instantLimit(), w.filterBytes())
+	p := resolve.Person{Declared: w.declared, Bars: w.bars, Named: applications}
 	for i := range w.held {
 		p.Claims = append(p.Claims, resolve.Claim{Source: &w.held[i].source, Windows: w.held[i].windows})
 	}

@@ -46,6 +46,9 @@ func NewFilter(alternatives []Alternative) Filter {
 // Equal says whether the two canonical filters let the same alternatives pass.
 func (f Filter) Equal(g Filter) bool { return f.canonical == g.canonical }
 
+// JSON returns the canonical JSON of the filter, as documents carry it.
+func (f Filter) JSON() string { return f.canonical }
+
 func newAlternative(requirements []Requirement) Alternative {
 	all := make([]Requirement, 0, len(requirements))
 	for _, r := range requirements {
@@ -82,6 +85,11 @@ func sortedByJSON[T any](list []T) []T {
 func canonicalFilter(anyOf []Alternative) Filter {
 	slices.SortFunc(anyOf, func(a, b Alternative) int { return strings.Compare(a.canonical, b.canonical) })
 	anyOf = slices.CompactFunc(anyOf, func(a, b Alternative) bool { return a.canonical == b.canonical })
+	return rendered(anyOf)
+}
+
+// rendered makes the filter of alternatives that are canonical, sorted and without duplicates.
+func rendered(anyOf []Alternative) Filter {
 	keys := make([]string, len(anyOf))
 	for i := range anyOf {
 		keys[i] = anyOf[i].canonical
@@ -90,7 +98,7 @@ func canonicalFilter(anyOf []Alternative) Filter {
 }
 
 // unite gives the one filter that passes what any of the filters passes.
-func unite(filters []Filter) []Filter {
+func (s *sharedFilters) unite(filters []Filter) []Filter {
 	if len(filters) < 2 {
 		return filters
 	}
@@ -98,7 +106,7 @@ func unite(filters []Filter) []Filter {
 	for _, f := range filters {
 		anyOf = append(anyOf, f.AnyOf...)
 	}
-	return []Filter{canonicalFilter(anyOf)}
+	return s.share(canonicalFilter(anyOf))
 }
 
 // intersect gives the filters that together pass what every one of them passes, in canonical order.

@@ -5,79 +5,309 @@ import (
 	"time"
 )
 
-// transitions returns, sorted, the instants after now at which a window that bears on the user opens or closes.
-func transitions(u *User, now time.Time) []time.Time {
-	var instants []time.Time
-	add := func(w Window) {
-		if w.NotBefore.After(now) {
-			instants = append(instants, w.NotBefore)
-		}
-		if w.NotAfter.After(now) {
-			instants = append(instants, w.NotAfter)
-		}
-	}
-	for i := range u.Bars {
-		add(u.Bars[i].Window)
-	}
+// future evaluates single entries of one user's decision at later instants. It is made for one user and used by one
+// goroutine.
+//
+// Time is cut into segments: within one of them only grants in single applications open or close. What the entries
+// have in common is computed once for a segment, when it is first needed.
+type future struct {
+	o   *Organization
+	u   *User
+	now time.Time
+
+	// Instants after now, sorted and at most MaximumInstants+1: atTop are those that bear on the organization role,
+	// common those that bear on every application.
+	atTop, common []time.Time
+	segments      []segment // the first one begins now, each other one at one of common
+	lines         []line    // sorted by application
+	gathered      bool      // lines are complete
+
+	// bounded says that the bound of docs/rules.md R7 may take rows from the user: what bears on one application then
+	// bears on all. fitting is what fits, by place in all.
+	bounded bool
+	all     []time.Time // instants that bear on the user; see future.allInstants
+	fitting []*shown
+
+	views   []*view
+	scratch []*grant
+	witness int // the line that gave access when it was last asked whether any does
+}
+
+// view is what a set of groups says about rows. Segments in which the same groups say something share it.
+type view struct {
+	speaking []*Bound
+	filters  map[string][]Filter // by application
+	measured *measurement        // nil until it is needed
+}
+
+// segment is what the entries have in common from an instant of future.common on.
+type segment struct {
+	known        bool
+	bar          Outcome
+	barred       bool
+	active       []bool // by holding
+	grants       grants // those in single applications left out
+	view         *view
+	broad        choice
+	system       choice
+	guard        rung // that of the highest protected grant in the broad and the system tier; noAccess without one
+	organization Outcome
+	fallback     Outcome
+}
+
+// roleAt is the outcome of docs/rules.md R5 at an instant. guard is the rung of the highest protected grant of any
+// tier, noAccess without one.
+type roleAt struct {
+	Outcome
+	guard rung
+	known bool
+}
+
+// newFuture gathers what bears on the user after the instant now. The cost grows with the user's grants and windows.
+func newFuture(o *Organization, u *User, now time.Time) *future {
+	f := newFutureWithoutLines(o, u, now)
+	f.gatherLines(everything)
+	return f
+}
+
+// newFutureWithoutLines is newFuture for callers who need no lines, or not all of them.
+func newFutureWithoutLines(o *Organization, u *User, now time.Time) *future {
+	f := &future{o: o, u: u, now: now}
+	var speaking []*Bound
 	for i := range u.Holdings {
-		b := u.Holdings[i].Source
-		if b == nil {
+		if b := u.Holdings[i].Source; b != nil && b.hasRows() {
+			speaking = append(speaking, b)
+		}
+	}
+	f.bounded = len(speaking) > 0 && o.mayExceed(speaking)
+	f.atTop = f.gatherInstants(windowsAtTop)
+	f.common = f.gatherInstants(windowsAtTop, windowsBroad)
+	f.segments = make([]segment, len(f.common)+1)
+	return f
+}
+
+// gatherInstants returns those after now at which a window of these kinds opens or closes.
+func (f *future) gatherInstants(kinds ...func(*User, func(Window))) []time.Time {
+	var instants []time.Time
+	for _, each := range kinds {
+		each(f.u, func(w Window) { instants = w.appendInstants(instants, f.now) })
+	}
+	return f.earliest(instants)
+}
+
+// allInstants returns the instants that bear on the user.
+func (f *future) allInstants() []time.Time {
+	if f.all == nil {
+		f.all = f.gatherInstants(windowsAtTop, windowsBroad, windowsSpecific)
+	}
+	return f.all
+}
+
+// earliest sorts the instants, drops duplicates, and keeps as many as are ever looked at.
+func (f *future) earliest(instants []time.Time) []time.Time {
+	instants = sortedInstants(instants)
+	return instants[:min(len(instants), f.o.instants+1)]
+}
+
+// place returns the place of the segment, or of the role, that holds at t.
+func place(instants []time.Time, t time.Time) int {
+	i, found := slices.BinarySearchFunc(instants, t, time.Time.Compare)
+	if found {
+		i++
+	}
+	return i
+}
+
+// segment returns what the entries have in common at t.
+func (f *future) segment(t time.Time) *segment {
+	i := place(f.common, t)
+	s := &f.segments[i]
+	if s.known {
+		return s
+	}
+	begin := f.now
+	if i > 0 {
+		begin = f.common[i-1]
+	}
+	s.known = true
+	if s.bar, s.barred = bar(f.u.Bars, begin); s.barred {
+		return s
+	}
+	s.active = make([]bool, len(f.u.Holdings))
+	for h := range f.u.Holdings {
+		s.active[h] = contains(f.u.Holdings[h].Windows, begin)
+	}
+	s.grants.collect(f.o, f.u, begin, nil)
+	s.broad = choose(s.grants.broad, f.o.rules.Strategy)
+	s.system = choose(s.grants.systemApplication, f.o.rules.SystemStrategy)
+	s.guard = noAccess
+	for _, c := range []*choice{&s.broad, &s.system} {
+		if c.guard != nil {
+			s.guard = min(s.guard, c.guard.rung)
+		}
+	}
+	s.organization = f.o.organizationOutcome(&s.grants)
+	s.fallback = f.o.applicationOutcome(choice{}, s.broad, s.system)
+	s.view = f.viewOf(s.grants.speaking)
+	return s
+}
+
+func (f *future) viewOf(speaking []*Bound) *view {
+	for _, v := range f.views {
+		if slices.Equal(v.speaking, speaking) {
+			return v
+		}
+	}
+	v := &view{speaking: speaking}
+	f.views = append(f.views, v)
+	return v
+}
+
+// organizationAt returns the organization role at t.
+func (f *future) organizationAt(t time.Time) Outcome {
+	s := f.segment(t)
+	if s.barred {
+		return s.bar
+	}
+	return s.organization
+}
+
+// accessAt returns the access to the application at t. Nil stands for an application without a line.
+func (f *future) accessAt(l *line, t time.Time) Access {
+	a := Access{Outcome: f.outcomeAt(l, t)}
+	if a.GivesAccess() {
+		a.Filters = f.filtersAt(l, t)
+	}
+	return a
+}
+
+// outcomeAt returns the role in the application at t. Nil stands for an application without a line.
+func (f *future) outcomeAt(l *line, t time.Time) Outcome {
+	s := f.segment(t)
+	switch {
+	case s.barred:
+		return s.bar
+	case l == nil:
+		return s.fallback
+	}
+	if source, excluded := f.excluded(l, t); excluded {
+		return Outcome{Role: NoAccess, Rule: RuleExclusiveAccess, Source: source, rung: noAccess}
+	}
+	return f.roleAt(l, t).Outcome
+}
+
+// filtersAt returns the filters of the application at t, where the user has access to it.
+func (f *future) filtersAt(l *line, t time.Time) []Filter {
+	s, application := f.segment(t), ""
+	if l != nil {
+		application = l.application
+	}
+	v := s.view
+	if len(v.speaking) == 0 {
+		return f.o.filters(&s.grants, application)
+	}
+	if s.grants.mayExceed {
+		if v.measured == nil {
+			v.measured = f.o.measure(v.speaking, f.u.Named)
+		}
+		filters, _ := v.measured.filters(f.o, application, f.fittingAt(t, v.measured))
+		return filters
+	}
+	filters, known := v.filters[application]
+	if !known {
+		filters = f.o.filters(&s.grants, application)
+		if v.filters == nil {
+			v.filters = map[string][]Filter{}
+		}
+		v.filters[application] = filters
+	}
+	return filters
+}
+
+// fittingAt returns what is within the bound of R7 at t.
+func (f *future) fittingAt(t time.Time, m *measurement) shown {
+	if f.fitting == nil {
+		f.fitting = make([]*shown, len(f.allInstants())+1)
+	}
+	kept := &f.fitting[place(f.all, t)]
+	if *kept == nil {
+		fitting := m.take(func(name string) bool {
+			o := f.outcomeAt(f.line(name), t)
+			return o.GivesAccess()
+		})
+		*kept = &fitting
+	}
+	return **kept
+}
+
+// entersAt reports whether the user can enter the organization at t.
+func (f *future) entersAt(t time.Time) bool {
+	s := f.segment(t)
+	switch {
+	case s.barred:
+		return false
+	case s.organization.GivesAccess(), s.fallback.GivesAccess():
+		return true
+	}
+	for range f.lines {
+		if o := f.outcomeAt(&f.lines[f.witness], t); o.GivesAccess() {
+			return true
+		}
+		f.witness = (f.witness + 1) % len(f.lines)
+	}
+	return false
+}
+
+// roleAt returns the role in the application at t, bar and exclusive access aside.
+func (f *future) roleAt(l *line, t time.Time) roleAt {
+	if len(l.exclusive) == 0 && !f.bounded {
+		return f.decideRole(l, t)
+	}
+	if l.roles == nil {
+		l.roles = make([]roleAt, len(l.merged)+1)
+	}
+	kept := &l.roles[place(l.merged, t)]
+	if !kept.known {
+		*kept = f.decideRole(l, t)
+		kept.known = true
+	}
+	return *kept
+}
+
+func (f *future) decideRole(l *line, t time.Time) roleAt {
+	s := f.segment(t)
+	r := roleAt{guard: s.guard}
+	f.scratch = f.scratch[:0]
+	for i := range l.grants {
+		g := &l.grants[i]
+		onlyProtected := g.source.origin == Individual && s.grants.inGroup && !f.o.rules.Combined
+		if s.active[g.holding] && g.counts(t, onlyProtected) {
+			f.scratch = append(f.scratch, g.grant)
+		}
+	}
+	own := choose(f.scratch, f.o.rules.Strategy)
+	if own.guard != nil {
+		r.guard = min(r.guard, own.guard.rung)
+	}
+	r.Outcome = f.o.applicationOutcome(own, s.broad, s.system)
+	return r
+}
+
+// excluded is docs/rules.md R9 for one application: it returns the source of the first rule that takes the role.
+func (f *future) excluded(l *line, t time.Time) (source string, taken bool) {
+	for _, rule := range l.exclusive {
+		if f.roleAt(l, t).guard <= rule.minimum {
 			continue
 		}
-		for _, w := range u.Holdings[i].Windows {
-			add(w)
+		held := 0
+		for _, name := range rule.Applications {
+			if r := f.roleAt(f.line(name), t); r.guard > rule.minimum && r.rung <= rule.minimum {
+				held++
+			}
 		}
-		if !b.timed {
-			continue
-		}
-		for j := range b.broad {
-			add(b.broad[j].window)
-		}
-		for j := range b.specific {
-			add(b.specific[j].window)
+		if held > 1 {
+			return rule.Source, true
 		}
 	}
-	slices.SortFunc(instants, time.Time.Compare)
-	return slices.CompactFunc(instants, time.Time.Equal)
-}
-
-// mayFall says whether anything is left whose end is not known.
-func (d *Decision) mayFall() bool {
-	return (d.Enters && d.EntersNotAfter.IsZero()) || d.OrganizationRole.mayFall() || d.Default.mayFall() ||
-		slices.ContainsFunc(d.Applications, func(a *ApplicationAccess) bool { return a.mayFall() })
-}
-
-func (o *Outcome) mayFall() bool { return o.GivesAccess() && o.NotAfter.IsZero() }
-
-// fallAt notes what has fallen at t, the earliest instant not yet looked at (docs/documents.md, notAfter).
-func (d *Decision) fallAt(t time.Time, future *instant) {
-	// An application of which something will be said has an end of its own from here on.
-	for i := range future.applications {
-		name := future.applications[i].Application
-		if at, found := slices.BinarySearchFunc(d.Applications, name, compareApplication); !found {
-			d.Applications = slices.Insert(d.Applications, at, &ApplicationAccess{name, d.Default})
-		}
-	}
-	for i, a := range d.Applications {
-		if a.fallsTo(future.application(a.Application)) {
-			fallen := *a
-			fallen.NotAfter = t
-			d.Applications[i] = &fallen
-		}
-	}
-	if d.Default.fallsTo(&future.fallback) {
-		d.Default.NotAfter = t
-	}
-	if d.OrganizationRole.mayFall() && future.organization.rung > d.OrganizationRole.rung {
-		d.OrganizationRole.NotAfter = t
-	}
-	if d.Enters && d.EntersNotAfter.IsZero() {
-		if future.organization.rung > d.OrganizationRole.rung || !future.enters() {
-			d.EntersNotAfter = t
-		}
-	}
-}
-
-func (a *Access) fallsTo(future *Access) bool {
-	return a != future && a.mayFall() && (future.rung > a.rung || !sameFilters(a.Filters, future.Filters))
+	return "", false
 }

@@ -23,6 +23,8 @@ type grants struct {
 	systemOrganization []*grant       // and of the organization
 	inGroup            bool           // a group takes the place of individual grants (R3)
 	speaking           []*Bound       // groups that say something about rows
+	named              []string       // User.Named
+	mayExceed          bool           // their filters may be larger together than the bound of R7
 
 	anyFilters      []Filter // of every application that no data permission names, once anyFiltersKnown
 	anyFiltersKnown bool
@@ -36,6 +38,12 @@ type collection struct {
 
 func (c *collection) collect(o *Organization, u *User, t time.Time) grants {
 	var g grants
+	g.collect(o, u, t, c)
+	return g
+}
+
+// collect adds what counts at t. Without a collection, grants in single applications are left out.
+func (g *grants) collect(o *Organization, u *User, t time.Time, c *collection) {
 	for i := range u.Holdings {
 		b := u.Holdings[i].Source
 		if b == nil {
@@ -44,12 +52,16 @@ func (c *collection) collect(o *Organization, u *User, t time.Time) grants {
 		if b.origin == OrganizationGroup && contains(u.Holdings[i].Windows, t) {
 			g.held = true
 			g.inGroup = g.inGroup || b.group
-			if len(b.rows) > 0 || b.anyRows != nil {
+			if b.hasRows() {
 				g.speaking = append(g.speaking, b)
 			}
 		}
 	}
-	c.specific = c.specific[:0]
+	g.mayExceed = len(g.speaking) > 0 && o.mayExceed(g.speaking)
+	g.named = u.Named
+	if c != nil {
+		c.specific = c.specific[:0]
+	}
 	for i := range u.Holdings {
 		b := u.Holdings[i].Source
 		if b == nil || !contains(u.Holdings[i].Windows, t) {
@@ -58,15 +70,19 @@ func (c *collection) collect(o *Organization, u *User, t time.Time) grants {
 		onlyProtected := b.origin == Individual && g.inGroup && !o.rules.Combined
 		g.organization = b.organization.appendCounting(g.organization, t, onlyProtected)
 		g.broad = b.broad.appendCounting(g.broad, t, onlyProtected)
-		c.specific = b.specific.appendCounting(c.specific, t, onlyProtected)
 		g.systemApplication = b.systemApplication.appendCounting(g.systemApplication, t, false)
 		g.systemOrganization = b.systemOrganization.appendCounting(g.systemOrganization, t, false)
 		g.held = g.held || b.system
+		if c != nil {
+			c.specific = b.specific.appendCounting(c.specific, t, onlyProtected)
+		}
+	}
+	if c == nil {
+		return
 	}
 	g.held = g.held || len(g.organization)+len(g.broad)+len(c.specific) > 0
 	c.cut(o.rules.Strategy)
 	g.specific = c.tiers
-	return g
 }
 
 // cut sorts the specific grants, cuts them by application, and chooses in each.
@@ -90,12 +106,16 @@ var collections = sync.Pool{New: func() any { return &collection{} }}
 // appendCounting adds those grants that count at t; onlyProtected is the Fallback of R3.
 func (l grantList) appendCounting(to []*grant, t time.Time, onlyProtected bool) []*grant {
 	for i := range l {
-		g := &l[i]
-		if (g.protected || !onlyProtected) && (g.window.always() || g.window.Contains(t)) {
+		if g := &l[i]; g.counts(t, onlyProtected) {
 			to = append(to, g)
 		}
 	}
 	return to
+}
+
+// counts reports whether the grant counts at t; onlyProtected is the Fallback of R3.
+func (g *grant) counts(t time.Time, onlyProtected bool) bool {
+	return (g.protected || !onlyProtected) && (g.window.always() || g.window.Contains(t))
 }
 
 // meaning is what an organization role means in every application.

@@ -20,7 +20,13 @@ type world struct {
 	held     []held
 	bars     []resolve.Bar
 	declared bool
+
+	// limits of instants and of bytes of filters; zero: those of the rules.
+	maximumInstants, maximumBytes int
 }
+
+func (w world) instantLimit() int { return cmp.Or(w.maximumInstants, 256) }
+func (w world) filterBytes() int  { return cmp.Or(w.maximumBytes, 64*1024) }
 
 type held struct {
 	source  resolve.Source
@@ -71,6 +77,8 @@ type answer struct {
 	Enters           bool
 	EntersNotAfter   time.Time
 	Next             time.Time
+	HiddenRows       []string
+	TooManyWindows   bool
 }
 
 // snapshot is what holds at one instant.
@@ -81,6 +89,7 @@ type snapshot struct {
 	applications map[string]verdict
 	conflicts    []resolve.Conflict
 	exclusions   []resolve.Exclusion
+	hidden       []string // by R7's bound
 }
 
 const unnamed = ""
@@ -407,58 +416,6 @@ func (w world) exclude(all tiers, applications map[string]verdict) (map[string]v
 	return after, reports
 }
 
-// rows is R7: the filters as one string of canonical JSON, "" for every row.
-func (w world) rows(t time.Time, name string) string {
-	var filters []string
-	var united []string
-	for _, h := range w.held {
-		if h.source.Origin != resolve.OrganizationGroup || !h.active(t) {
-			continue
-		}
-		entry := func(of string) bool {
-			for _, r := range h.source.Rows {
-				if r.Application != of {
-					continue
-				}
-				alternatives := canonical(r.Filter.AnyOf, func(a resolve.Alternative) string {
-					return `{"allOf":[` + strings.Join(canonical(a.AllOf, func(r resolve.Requirement) string {
-						return `{"attribute":` + quoted(r.Attribute) + `,"operator":` + quoted(r.Operator) +
-							`,"values":[` + strings.Join(canonical(r.Values, quoted), ",") + `]}`
-					}), ",") + `]}`
-				})
-				united = append(united, alternatives...)
-				filters = append(filters, `{"anyOf":[`+strings.Join(alternatives, ",")+`]}`)
-				return true
-			}
-			return false
-		}
-		if name == unnamed || !entry(name) {
-			entry("*")
-		}
-	}
-	switch {
-	case len(filters) == 0 && slices.Contains(w.rules.HideUnmatched, name):
-		return `{"anyOf":[]}`
-	case len(filters) > 0 && w.rules.Strategy == resolve.MostPermissive:
-		return `{"anyOf":[` + strings.Join(canonical(united, func(s string) string { return s }), ",") + `]}`
-	}
-	return strings.Join(canonical(filters, func(s string) string { return s }), ",")
-}
-
-// canonical renders, sorts by bytes and takes out duplicates.
-func canonical[T any](list []T, render func(T) string) []string {
-	rendered := []string{}
-	for _, v := range list {
-		rendered = append(rendered, render(v))
-	}
-	slices.Sort(rendered)
-	return slices.Compact(rendered)
-}
-
-func quoted(s string) string {
-	return `"` + strings.NewReplacer(`"`, `\"`, `\`, `\\`, "\n", `\n`).Replace(s) + `"`
-}
-
 // at is everything at one instant but notAfter.
 func (w world) at(t time.Time, applications []string) snapshot {
 	s := w.grants(t)
@@ -483,15 +440,7 @@ func (w world) at(t time.Time, applications []string) snapshot {
 		d.applications[name], _ = w.application(all, name)
 	}
 	d.applications, d.exclusions = w.exclude(all, d.applications)
-	for name, v := range d.applications {
-		if v.Role != resolve.NoAccess {
-			v.Filters = w.rows(t, name)
-		}
-		d.applications[name] = v
-	}
-	if d.fallback.Role != resolve.NoAccess {
-		d.fallback.Filters = w.rows(t, unnamed)
-	}
+	w.bound(t, &d)
 	d.conflicts = w.conflicts(all)
 	return d
 }

@@ -2,45 +2,78 @@ package resolve_test
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// resolve is the whole answer: the instant now, and every instant after it at which any window opens or closes.
+// resolve is the whole answer: the instant now, and the instants after it that bear on each entry.
 func (w world) resolve(now time.Time, applications []string) answer {
 	d := w.at(now, applications)
 	a := answer{
 		Exists: d.held || w.declared, Held: d.held,
 		OrganizationRole: d.organization, Default: d.fallback, Applications: d.applications,
-		Conflicts: d.conflicts, Exclusions: d.exclusions, Enters: d.enters(), Next: w.next(now),
+		Conflicts: d.conflicts, Exclusions: d.exclusions, Enters: d.enters(), HiddenRows: d.hidden,
+	}
+	later := map[time.Time]snapshot{}
+	at := func(t time.Time) snapshot {
+		if _, known := later[t]; !known {
+			later[t] = w.at(t, applications)
+		}
+		return later[t]
+	}
+	// end is the first of the instants at which the entry has fallen, or the last one that is looked at.
+	end := func(instants []time.Time, fallen func(snapshot) bool) time.Time {
+		for i, t := range instants {
+			switch last := i+1 == w.instantLimit() && len(instants) > w.instantLimit(); {
+			case last:
+				a.TooManyWindows = true
+				return t
+			case fallen(at(t)):
+				return t
+			}
+		}
+		return time.Time{}
 	}
 	ladder, organizationLadder, _ := names(w)
-	for _, t := range w.instants(now) {
-		future := w.at(t, applications)
-		fallen := height(organizationLadder, future.organization.Role) < height(organizationLadder, d.organization.Role)
-		if fallen && a.OrganizationRole.NotAfter.IsZero() {
-			a.OrganizationRole.NotAfter = t
+	everything := w.instants(now, func(bearing) bool { return true })
+	if len(everything) > 0 {
+		a.Next = everything[0]
+	}
+	fallen := func(before, after verdict) bool {
+		return height(ladder, after.Role) < height(ladder, before.Role) || after.Filters != before.Filters
+	}
+	bounded, forGood := w.mayBeBounded(), false
+	if d.fallback.Role != resolve.NoAccess {
+		instants := w.instants(now, func(b bearing) bool {
+			return bounded || b.application == "" || b.application == "*"
+		})
+		a.Default.NotAfter = end(instants, func(s snapshot) bool { return fallen(d.fallback, s.fallback) })
+		forGood = len(instants) == 0
+	}
+	for _, name := range applications {
+		v := a.Applications[name]
+		if v.Role == resolve.NoAccess {
+			continue
 		}
-		if a.Enters && a.EntersNotAfter.IsZero() && (fallen || !future.enters()) {
-			a.EntersNotAfter = t
-		}
-		a.Default.fall(ladder, future.fallback, t)
-		for _, name := range applications {
-			v := a.Applications[name]
-			v.fall(ladder, future.applications[name], t)
-			a.Applications[name] = v
-		}
+		instants := w.instants(now, func(b bearing) bool {
+			return bounded || b.application == "" || b.application == "*" || w.tied(b.application, name)
+		})
+		v.NotAfter = end(instants, func(s snapshot) bool { return fallen(d.applications[name], s.applications[name]) })
+		a.Applications[name] = v
+		forGood = forGood || len(instants) == 0
+	}
+	if d.organization.Role != resolve.NoAccess {
+		instants := w.instants(now, func(b bearing) bool { return b.application == "" })
+		a.OrganizationRole.NotAfter = end(instants, func(s snapshot) bool {
+			return height(organizationLadder, s.organization.Role) < height(organizationLadder, d.organization.Role)
+		})
+		a.EntersNotAfter = a.OrganizationRole.NotAfter
+	} else if a.Enters && !forGood {
+		a.EntersNotAfter = end(everything, func(s snapshot) bool { return !s.enters() })
 	}
 	return a
-}
-
-// fall notes the first instant that gives less, or other rows.
-func (v *verdict) fall(ladder []string, future verdict, t time.Time) {
-	lower := height(ladder, future.Role) < height(ladder, v.Role)
-	if v.NotAfter.IsZero() && (lower || (v.Role != resolve.NoAccess && future.Filters != v.Filters)) {
-		v.NotAfter = t
-	}
 }
 
 func (d snapshot) enters() bool {
@@ -52,38 +85,20 @@ func (d snapshot) enters() bool {
 	return d.organization.Role != resolve.NoAccess || d.fallback.Role != resolve.NoAccess
 }
 
-// instants are all at which anything in the world could change after now, whether it matters or not.
-func (w world) instants(now time.Time) []time.Time {
-	var all []time.Time
-	add := func(windows ...resolve.Window) {
-		for _, window := range windows {
-			all = append(all, window.NotBefore, window.NotAfter)
-		}
-	}
-	for _, b := range w.bars {
-		add(b.Window)
-	}
-	for _, h := range w.held {
-		add(h.windows...)
-		for _, g := range h.source.Applications {
-			add(g.Window)
-		}
-		for _, e := range h.source.System {
-			for _, g := range e.Applications {
-				add(g.Window)
-			}
-		}
-	}
-	all = slices.DeleteFunc(all, func(t time.Time) bool { return !t.After(now) })
-	slices.SortFunc(all, time.Time.Compare)
-	return all
+// bearing is a window of what bears on the user: of a bar or a membership, which have no application, or of a grant.
+type bearing struct {
+	application string
+	window      resolve.Window
 }
 
-// next is the first instant after now at which a window opens or closes that bears on the user: of a bar, of a
-// membership that says something about the organization, or of a grant that its source may give.
-func (w world) next(now time.Time) time.Time {
+// bearings lists the windows that bear on the user: of bars, of memberships that say something about the organization,
+// and of grants that their sources may give.
+func (w world) bearings() []bearing {
 	application, _, _ := names(w)
-	bearing := world{rules: w.rules, bars: w.bars}
+	var all []bearing
+	for _, b := range w.bars {
+		all = append(all, bearing{"", b.Window})
+	}
 	for _, h := range w.held {
 		source := h.source
 		entries := source.Applications
@@ -94,17 +109,55 @@ func (w world) next(now time.Time) time.Time {
 			}
 			entries = e.Applications
 		}
-		bears := held{windows: h.windows}
+		for _, window := range h.windows {
+			all = append(all, bearing{"", window})
+		}
 		for _, e := range entries {
 			gives := !source.WithoutPrivileges && (!source.BeingDeleted || e.Role == resolve.NoAccess)
 			if gives && height(application, e.Role) >= 0 {
-				bears.source.Applications = append(bears.source.Applications, e)
+				all = append(all, bearing{e.Application, e.Window})
 			}
 		}
-		bearing.held = append(bearing.held, bears)
 	}
-	if all := bearing.instants(now); len(all) > 0 {
-		return all[0]
+	return all
+}
+
+// instants are those after now at which a window of the kind opens or closes, each once.
+func (w world) instants(now time.Time, kind func(bearing) bool) []time.Time {
+	var all []time.Time
+	for _, b := range w.bearings() {
+		for _, t := range []time.Time{b.window.NotBefore, b.window.NotAfter} {
+			if kind(b) && t.After(now) && !slices.Contains(all, t) {
+				all = append(all, t)
+			}
+		}
 	}
-	return time.Time{}
+	slices.SortFunc(all, time.Time.Compare)
+	return all
+}
+
+// tied says whether the applications are the same, or named together by a rule of exclusive access.
+func (w world) tied(a, b string) bool {
+	return a == b || slices.ContainsFunc(w.rules.ExclusiveAccess, func(r resolve.ExclusiveAccess) bool {
+		return slices.Contains(r.Applications, a) && slices.Contains(r.Applications, b)
+	})
+}
+
+// mayBeBounded says whether the bound of R7 may take rows from the user at any instant.
+func (w world) mayBeBounded() bool {
+	named, own, anyone := map[string]bool{}, 0, 0
+	for _, h := range w.held {
+		if h.source.Origin != resolve.OrganizationGroup {
+			continue
+		}
+		for _, r := range h.source.Rows {
+			size := len(`{"anyOf":[` + strings.Join(alternativesOf(r.Filter), ",") + `]}`)
+			if r.Application == "*" {
+				anyone += size
+			} else {
+				own, named[r.Application] = own+size, true
+			}
+		}
+	}
+	return own+anyone*(len(named)+1) > w.filterBytes()
 }

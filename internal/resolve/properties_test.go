@@ -257,7 +257,7 @@ func TestNotAfterAgreesWithResolvingLater(t *testing.T) {
 				if fallen && (until.IsZero() || later.Before(until)) {
 					t.Errorf("%q has fallen at %v, before %v", name, later, until)
 				}
-				if !fallen && later.Equal(until) {
+				if !fallen && later.Equal(until) && !d.TooManyWindows {
 					t.Errorf("%q has not fallen at %v", name, later)
 				}
 			}

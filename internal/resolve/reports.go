@@ -5,8 +5,12 @@ import (
 	"slices"
 )
 
-// filters is docs/rules.md R7 for one application; an empty name stands for one that nothing names.
+// filters is docs/rules.md R7 for one application; an empty name stands for one that nothing names. Where the bound of
+// R7 may be exceeded it returns none: see [Organization.boundRows].
 func (o *Organization) filters(g *grants, application string) []Filter {
+	if g.mayExceed {
+		return nil
+	}
 	_, hidden := slices.BinarySearch(o.hideUnmatched, application)
 	if len(g.speaking) == 0 && !hidden {
 		return nil
@@ -23,22 +27,28 @@ func (o *Organization) filters(g *grants, application string) []Filter {
 }
 
 func (o *Organization) filtersOf(g *grants, application string, hidden bool) []Filter {
+	contributed := contributions(g.speaking, application)
+	switch {
+	case len(contributed) == 0 && hidden:
+		return noRow
+	case o.rules.Strategy == MostPermissive:
+		return o.shared.unite(contributed)
+	default:
+		return intersect(contributed)
+	}
+}
+
+// contributions returns what the groups contribute for the application: the entry for it, else the one for all.
+func contributions(speaking []*Bound, application string) []Filter {
 	var contributed []Filter
-	for _, b := range g.speaking {
+	for _, b := range speaking {
 		if own := b.rowsOf(application); own != nil {
 			contributed = append(contributed, *own)
 		} else if b.anyRows != nil {
 			contributed = append(contributed, *b.anyRows)
 		}
 	}
-	switch {
-	case len(contributed) == 0 && hidden:
-		return []Filter{nothing}
-	case o.rules.Strategy == MostPermissive:
-		return unite(contributed)
-	default:
-		return intersect(contributed)
-	}
+	return contributed
 }
 
 // rowsOf returns what the group's entry for the application shows, nil without one.

@@ -28,37 +28,24 @@ type User struct {
 	Bars []Bar
 	// Holdings are bound to the organization; a nil Source is passed over.
 	Holdings []Holding
+	// Named lists, sorted, the applications named in the organization. It is read only where the bound of
+	// docs/rules.md R7 may take rows from the user.
+	Named []string
 }
 
 // Resolve decides what the user may do at the instant now.
 //
-// The cost grows with the user's own grants and rows, times the number of windows that will still open or close; it
-// does not grow with the number of applications that the user's sources do not name.
+// The cost grows with the user's own grants and rows. Each entry is looked at again at the instants that bear on it,
+// [MaximumInstants] at most. The cost does not grow with the number of applications that the user's sources do not name.
 func (o *Organization) Resolve(u *User, now time.Time) Decision {
-	at := o.resolveAt(u, now, true)
-	d := Decision{
-		Exists:           at.held || u.Declared,
-		Held:             at.held,
-		OrganizationRole: at.organization,
-		Default:          at.fallback,
-		Applications:     at.applications,
-		Conflicts:        at.conflicts,
-		Exclusions:       at.exclusions,
-		Enters:           at.enters(),
-	}
-	instants := transitions(u, now)
-	if len(instants) == 0 {
-		return d
-	}
-	d.Next = instants[0]
-	for _, t := range instants {
-		if !d.mayFall() {
-			break
-		}
-		future := o.resolveAt(u, t, false)
-		d.fallAt(t, &future)
-	}
-	return d
+	return o.withEnds(o.At(u, now), nil, u, now)
+}
+
+// Resume decides like [Organization.Resolve] for a user of whom nothing but the time has changed since the previous
+// decision. It looks for the end of an entry only where the entry is not as it was: its role and filters differ, or its
+// end has come. An end that was cut off is looked for from where the search stopped.
+func (o *Organization) Resume(previous *Decision, u *User, now time.Time) Decision {
+	return o.withEnds(o.At(u, now), previous, u, now)
 }
 
 // instant is the decision at one instant, without what comes after.
@@ -69,6 +56,7 @@ type instant struct {
 	applications []*ApplicationAccess
 	conflicts    []Conflict
 	exclusions   []Exclusion
+	hiddenRows   []string // Decision.HiddenRows
 }
 
 func (i *instant) application(name string) *Access {
@@ -83,7 +71,7 @@ func (i *instant) enters() bool {
 		slices.ContainsFunc(i.applications, func(a *ApplicationAccess) bool { return a.GivesAccess() })
 }
 
-func (o *Organization) resolveAt(u *User, t time.Time, reports bool) instant {
+func (o *Organization) resolveAt(u *User, t time.Time) instant {
 	c := collections.Get().(*collection)
 	defer collections.Put(c)
 	g := c.collect(o, u, t)
@@ -102,9 +90,10 @@ func (o *Organization) resolveAt(u *User, t time.Time, reports bool) instant {
 	}
 	at.applications = o.namedApplications(&g, broad, system)
 	o.exclude(&at, &g)
-	if reports {
-		at.conflicts = o.conflicts(&g, broad, system)
+	if g.mayExceed {
+		o.boundRows(&at, &g)
 	}
+	at.conflicts = o.conflicts(&g, broad, system)
 	return at
 }
 

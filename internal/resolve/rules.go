@@ -108,7 +108,8 @@ const (
 	noRung   rung = -1            // no such role, or no meaning
 )
 
-// Organization is [Rules] made ready for resolving many users. It is immutable and safe for concurrent use.
+// Organization is [Rules] made ready for resolving many users. Its rules do not change, and it is safe for concurrent
+// use.
 type Organization struct {
 	rules       Rules
 	permissions [][]string // by rung of the application ladder, inherited and sorted
@@ -117,7 +118,12 @@ type Organization struct {
 	systemApplication   []meaning
 	systemOrganization  []meaning
 	exclusive           []exclusiveRule
+	exclusiveOf         map[string][]*exclusiveRule // by application, in the order of exclusive
 	hideUnmatched       []string
+	shared              *sharedFilters
+
+	// The limits of instants and of bytes of filters, which tests lower.
+	instants, filterBytes int
 }
 
 // meaning is what a system role means on a ladder of the organization.
@@ -141,7 +147,9 @@ type exclusiveRule struct {
 
 // NewOrganization makes the rules ready. Its cost grows with the ladders and rules, not with users.
 func NewOrganization(rules Rules) *Organization {
-	o := &Organization{rules: rules}
+	o := &Organization{
+		rules: rules, shared: newSharedFilters(), instants: MaximumInstants, filterBytes: MaximumFilterBytes,
+	}
 	o.permissions = inheritedPermissions(rules.ApplicationRoles)
 	for _, r := range rules.OrganizationRoles {
 		o.organizationMeaning = append(o.organizationMeaning, o.applicationRung(r.ApplicationRole))
@@ -161,6 +169,12 @@ func NewOrganization(rules Rules) *Organization {
 		}
 		r.Applications = slices.Compact(slices.Sorted(slices.Values(r.Applications)))
 		o.exclusive = append(o.exclusive, exclusiveRule{r, minimum})
+	}
+	o.exclusiveOf = map[string][]*exclusiveRule{}
+	for i := range o.exclusive {
+		for _, name := range o.exclusive[i].Applications {
+			o.exclusiveOf[name] = append(o.exclusiveOf[name], &o.exclusive[i])
+		}
 	}
 	o.hideUnmatched = slices.Compact(slices.Sorted(slices.Values(rules.HideUnmatched)))
 	return o

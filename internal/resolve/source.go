@@ -68,6 +68,8 @@ type Bound struct {
 
 	rows    []Rows // specific ones, sorted by application
 	anyRows *Filter
+	// The bytes of all specific ones, and of the one for all.
+	ownRowBytes, anyRowBytes int
 
 	timed bool // some grant has a window of its own
 }
@@ -189,13 +191,17 @@ func (b *Bound) bindSystemRole(o *Organization, s *Source, role string) {
 func (b *Bound) bindRows(rows []Rows) {
 	for _, r := range rows {
 		if r.Application == AnyApplication {
-			b.anyRows = &r.Filter
+			b.anyRows, b.anyRowBytes = &r.Filter, len(r.Filter.canonical)
 		} else {
 			b.rows = append(b.rows, r)
+			b.ownRowBytes += len(r.Filter.canonical)
 		}
 	}
 	slices.SortStableFunc(b.rows, func(a, b Rows) int { return compareStrings(a.Application, b.Application) })
 }
+
+// hasRows reports whether the source says something about rows.
+func (b *Bound) hasRows() bool { return len(b.rows) > 0 || b.anyRows != nil }
 
 // Unmapped says whether the source grants, in the organization, a system role whose declared meaning the
 // organization's ladders do not have (docs/rules.md R5, condition SystemRoleUnmapped).

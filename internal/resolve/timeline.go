@@ -8,22 +8,19 @@ import (
 // At decides like [Organization.Resolve] for one instant, without looking at what comes after: NotAfter, EntersNotAfter
 // and Next stay zero.
 func (o *Organization) At(u *User, t time.Time) Decision {
-	at := o.resolveAt(u, t, true)
+	at := o.resolveAt(u, t)
 	return Decision{
 		Exists:           at.held || u.Declared,
 		Held:             at.held,
 		OrganizationRole: at.organization,
 		Default:          at.fallback,
 		Applications:     at.applications,
+		HiddenRows:       at.hiddenRows,
 		Conflicts:        at.conflicts,
 		Exclusions:       at.exclusions,
 		Enters:           at.enters(),
 	}
 }
-
-// Transitions returns, sorted, the instants after now at which a window that bears on the user opens or closes: between
-// two of them the decision stays the same.
-func Transitions(u *User, now time.Time) []time.Time { return transitions(u, now) }
 
 // Above says whether the role is higher than the other on the same ladder.
 func (o *Outcome) Above(other *Outcome) bool { return o.rung < other.rung }
@@ -31,12 +28,20 @@ func (o *Outcome) Above(other *Outcome) bool { return o.rung < other.rung }
 // IsTop says whether the role is the highest of its ladder.
 func (o *Outcome) IsTop() bool { return o.rung == 0 }
 
-// SameRungs says whether the roles of two equal decisions stand on the same rungs. They do not where the ladder has
-// changed around them.
-func (d *Decision) SameRungs(e *Decision) bool {
-	return d.OrganizationRole.rung == e.OrganizationRole.rung && d.Default.rung == e.Default.rung &&
-		slices.EqualFunc(d.Applications, e.Applications, func(a, b *ApplicationAccess) bool { return a.rung == b.rung })
+// Identical reports whether two equal decisions agree also in what readers do not see: on which rungs their roles
+// stand, which differ where the ladder has changed around them, and which ends were cut off.
+func (d *Decision) Identical(e *Decision) bool {
+	same := func(a, b *Outcome) bool { return a.rung == b.rung && a.cut == b.cut }
+	return same(&d.OrganizationRole, &e.OrganizationRole) && same(&d.Default.Outcome, &e.Default.Outcome) &&
+		d.entersCut == e.entersCut &&
+		slices.EqualFunc(d.Applications, e.Applications, func(a, b *ApplicationAccess) bool {
+			return same(&a.Outcome, &b.Outcome)
+		})
 }
+
+// IsCutOff reports whether NotAfter is earlier than it need be, because too many instants bear on the entry
+// (docs/documents.md, notAfter).
+func (o *Outcome) IsCutOff() bool { return o.cut }
 
 // EachApplication calls yield, by name, for every application of which either decision says something of its own, with
 // the access before and after. It walks both lists once: there may be a hundred applications for each of thousands of

@@ -1,6 +1,9 @@
 package resolve
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Window is a half-open interval of time: it holds NotBefore and ends just before NotAfter. A zero bound is open.
 type Window struct {
@@ -36,4 +39,89 @@ func contains(windows []Window, t time.Time) bool {
 		}
 	}
 	return false
+}
+
+// appendInstants adds the bounds of the window that lie after now.
+func (w Window) appendInstants(to []time.Time, now time.Time) []time.Time {
+	if w.NotBefore.After(now) {
+		to = append(to, w.NotBefore)
+	}
+	if w.NotAfter.After(now) {
+		to = append(to, w.NotAfter)
+	}
+	return to
+}
+
+// next returns the earlier of t and the first bound of the window that lies after now; a zero t is later than any.
+func (w Window) next(now, t time.Time) time.Time {
+	for _, bound := range [...]time.Time{w.NotBefore, w.NotAfter} {
+		if bound.After(now) && (t.IsZero() || bound.Before(t)) {
+			t = bound
+		}
+	}
+	return t
+}
+
+// windowsAtTop yields the windows that bear on every entry of the user, the organization role included.
+func windowsAtTop(u *User, yield func(Window)) {
+	for i := range u.Bars {
+		yield(u.Bars[i].Window)
+	}
+	for i := range u.Holdings {
+		if u.Holdings[i].Source == nil {
+			continue
+		}
+		for _, w := range u.Holdings[i].Windows {
+			yield(w)
+		}
+	}
+}
+
+// windowsBroad yields the windows that bear on every application.
+func windowsBroad(u *User, yield func(Window)) {
+	windowsOf(u, yield, func(b *Bound) grantList { return b.broad })
+}
+
+// windowsSpecific yields the windows that bear on single applications.
+func windowsSpecific(u *User, yield func(Window)) {
+	windowsOf(u, yield, func(b *Bound) grantList { return b.specific })
+}
+
+func windowsOf(u *User, yield func(Window), grants func(*Bound) grantList) {
+	for i := range u.Holdings {
+		b := u.Holdings[i].Source
+		if b == nil || !b.timed {
+			continue
+		}
+		list := grants(b)
+		for j := range list {
+			yield(list[j].window)
+		}
+	}
+}
+
+// Transitions returns, sorted, the instants after now at which a window that bears on the user opens or closes: between
+// two of them the decision stays the same.
+func Transitions(u *User, now time.Time) []time.Time {
+	var instants []time.Time
+	add := func(w Window) { instants = w.appendInstants(instants, now) }
+	windowsAtTop(u, add)
+	windowsBroad(u, add)
+	windowsSpecific(u, add)
+	return sortedInstants(instants)
+}
+
+// nextTransition returns the first of them; zero: none.
+func nextTransition(u *User, now time.Time) time.Time {
+	var first time.Time
+	find := func(w Window) { first = w.next(now, first) }
+	windowsAtTop(u, find)
+	windowsBroad(u, find)
+	windowsSpecific(u, find)
+	return first
+}
+
+func sortedInstants(instants []time.Time) []time.Time {
+	slices.SortFunc(instants, time.Time.Compare)
+	return slices.CompactFunc(instants, time.Time.Equal)
 }

@@ -47,6 +47,12 @@ func rarely(d dice, n int) bool { return d.IntN(n) == n-1 }
 // roles, fields in the wrong place, windows that never open.
 func randomWorld(d dice) world {
 	w := world{rules: randomRules(d), declared: rarely(d, 3)}
+	if rarely(d, 4) {
+		w.maximumInstants = 1 + d.IntN(6)
+	}
+	if rarely(d, 3) {
+		w.maximumBytes = 50 + 10*d.IntN(60)
+	}
 	groups := d.IntN(5)
 	for i := range groups {
 		origin := pick(d, resolve.OrganizationGroup, resolve.OrganizationGroup, resolve.SystemGroup)
@@ -238,8 +244,8 @@ func randomFilter(d dice) resolve.Filter {
 
 // bind makes the world ready for the engine.
 func (w world) bind() (*resolve.Organization, *resolve.User) {
-	o := resolve.NewOrganization(w.rules)
-	u := &resolve.User{Declared: w.declared, Bars: w.bars}
+	o := resolve.NewOrganization(w.rules).WithLimits(w.instantLimit(), w.filterBytes())
+	u := &resolve.User{Declared: w.declared, Bars: w.bars, Named: applications}
 	for _, h := range w.held {
 		u.Holdings = append(u.Holdings, resolve.Holding{Source: o.Bind(&h.source), Windows: h.windows})
 	}
@@ -260,6 +266,7 @@ func answerOf(tb testing.TB, d *resolve.Decision) answer {
 		OrganizationRole: verdictOf(tb, &resolve.Access{Outcome: d.OrganizationRole}),
 		Conflicts:        d.Conflicts, Exclusions: d.Exclusions,
 		Enters: d.Enters, EntersNotAfter: d.EntersNotAfter, Next: d.Next,
+		HiddenRows: d.HiddenRows, TooManyWindows: d.TooManyWindows,
 	}
 	for _, name := range applications {
 		a.Applications[name] = verdictOf(tb, d.Application(name))

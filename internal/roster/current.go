@@ -2,8 +2,11 @@ package roster
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
 // Revision counts the changes to the objects of the namespace, and to its labels: while it stays the same, so does all
@@ -61,4 +64,38 @@ func (r *Roster) HasExactly(kind Kind, namespace string, found []metav1.PartialO
 func sameInWhatCounts(a client.Object, b *metav1.PartialObjectMetadata) bool {
 	return a.GetUID() == b.UID && a.GetGeneration() == b.Generation && sameLabels(a.GetLabels(), b.Labels) &&
 		(a.GetDeletionTimestamp() == nil) == (b.DeletionTimestamp == nil)
+}
+
+// Holds reports whether the roster has the object as given: the same UID, generation, labels and spec, and both or neither
+// being deleted.
+func (r *Roster) Holds(object client.Object) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	has := r.lookup(ObjectOf(object))
+	if has == nil || has.GetUID() != object.GetUID() || has.GetGeneration() != object.GetGeneration() ||
+		!sameLabels(has.GetLabels(), object.GetLabels()) ||
+		(has.GetDeletionTimestamp() == nil) != (object.GetDeletionTimestamp() == nil) {
+		return false
+	}
+	return SameSpec(has, object)
+}
+
+// SameSpec reports whether two objects of one of the four kinds have the same spec.
+func SameSpec(a, b client.Object) bool {
+	switch a := a.(type) {
+	case *accessv1alpha1.AccessGroup:
+		b, same := b.(*accessv1alpha1.AccessGroup)
+		return same && equality.Semantic.DeepEqual(&a.Spec, &b.Spec)
+	case *accessv1alpha1.UserAccess:
+		b, same := b.(*accessv1alpha1.UserAccess)
+		return same && equality.Semantic.DeepEqual(&a.Spec, &b.Spec)
+	case *accessv1alpha1.ApplicationAccess:
+		b, same := b.(*accessv1alpha1.ApplicationAccess)
+		return same && equality.Semantic.DeepEqual(&a.Spec, &b.Spec)
+	case *accessv1alpha1.AccessPolicy:
+		b, same := b.(*accessv1alpha1.AccessPolicy)
+		return same && equality.Semantic.DeepEqual(&a.Spec, &b.Spec)
+	default:
+		return false
+	}
 }

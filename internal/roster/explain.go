@@ -71,7 +71,7 @@ func (r *Roster) Explain(organization, user string, applications []string) *Expl
 	if n == nil || !n.organization {
 		return nil
 	}
-	var p resolve.Person
+	p := resolve.Person{Named: n.applicable}
 	p.Bars = n.appendBars(nil, user)
 	p.Declared = len(p.Bars) > 0
 	p.Bars = r.system.appendBars(p.Bars, user)

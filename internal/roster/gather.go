@@ -53,8 +53,17 @@ func (r *Roster) resolve(n *namespace, user string, g *gatherer) *record {
 	made := &record{}
 	u := r.gather(n, user, g)
 	made.note(g.own.found, r.now)
-	decision := n.compiled.Resolve(&u, r.now)
+	var decision resolve.Decision
+	previous := n.records[user]
+	if _, dirty := n.dirty[user]; dirty || previous == nil {
+		decision = n.compiled.Resolve(&u, r.now)
+	} else {
+		decision = n.compiled.Resume(previous.decision, &u, r.now) // only time has passed
+	}
 	made.decision = &decision
+	if len(decision.HiddenRows) > 0 {
+		made.noteContributors(g.own.found, r.now)
+	}
 	if made.next.IsZero() || (!decision.Next.IsZero() && decision.Next.Before(made.next)) {
 		made.next = decision.Next
 	}
@@ -92,7 +101,7 @@ func (r *Roster) gather(n *namespace, user string, g *gatherer) resolve.User {
 	g.bars = n.appendBars(g.bars[:0], user)
 	u := resolve.User{Declared: len(g.bars) > 0}
 	g.bars = r.system.appendBars(g.bars, user)
-	u.Bars, u.Holdings = g.bars, g.holdings
+	u.Bars, u.Holdings, u.Named = g.bars, g.holdings, n.applicable
 	return u
 }
 

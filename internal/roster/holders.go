@@ -52,17 +52,21 @@ func (r *Roster) administers(n *namespace, user string, rec *record, from time.T
 	var held []resolve.Window
 	var g gatherer
 	u := r.gather(n, user, &g)
+	course := n.compiled.OrganizationCourse(&u, from)
 	holding := false
-	for _, t := range append([]time.Time{from}, resolve.Transitions(&u, from)...) {
-		d := n.compiled.At(&u, t)
-		switch holds := d.OrganizationRole.IsTop(); {
+	for i := range course.Steps {
+		step := &course.Steps[i]
+		switch holds := step.IsTop(); {
 		case holds && !holding:
-			held = append(held, resolve.Window{NotBefore: t})
+			held = append(held, resolve.Window{NotBefore: step.At})
 			holding = true
 		case !holds && holding:
-			held[len(held)-1].NotAfter = t
+			held[len(held)-1].NotAfter = step.At
 			holding = false
 		}
+	}
+	if holding {
+		held[len(held)-1].NotAfter = course.Until // nothing is known from then on
 	}
 	return held
 }

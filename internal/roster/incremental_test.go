@@ -25,6 +25,7 @@ func TestIncrementalEqualsFresh(t *testing.T) {
 		objects := map[string]client.Object{}
 		now := w.Start
 		known := map[string]*resolve.Decision{}
+		reported := map[string]string{}
 		for step := range 120 {
 			for range 1 + w.IntN(3) {
 				o := w.Object()
@@ -54,6 +55,7 @@ func TestIncrementalEqualsFresh(t *testing.T) {
 				t.Fatalf("seed %d, step %d: %s in %s:\n fresh %+v\n kept  %+v", seed, step, d.User, d.Organization, d.Before, d.After)
 			}
 			compareReports(t, fresh, r, objects, fmt.Sprintf("seed %d, step %d", seed, step))
+			checkTouched(t, reported, changes, r, objects, fmt.Sprintf("seed %d, step %d", seed, step))
 			follow(t, known, changes, r)
 			if next := r.Next(); !next.IsZero() && !next.After(now) {
 				t.Fatalf("seed %d, step %d: the next window %s is not after %s", seed, step, next, now)
@@ -88,6 +90,36 @@ func follow(t *testing.T, known map[string]*resolve.Decision, changes roster.Cha
 	}
 }
 
+// checkTouched checks that the changes list every object of which something else is reported than before.
+func checkTouched(
+	t *testing.T, reported map[string]string, changes roster.Changes, r *roster.Roster,
+	objects map[string]client.Object, where string,
+) {
+	t.Helper()
+	for key, o := range objects {
+		report := ""
+		switch o := o.(type) {
+		case *accessv1alpha1.AccessGroup:
+			g := r.Group(o.Namespace, o.Name, 20)
+			report = fmt.Sprintf("%+v", []any{g.Report, g.Members, g.OverBound, g.Conflicts, g.Samples})
+		case *accessv1alpha1.UserAccess:
+			u := r.User(o.Namespace, o.Name, 20)
+			report = fmt.Sprintf("%+v", []any{u.Report, u.Groups, u.Counting, u.Samples})
+			if u.Decision != nil {
+				report += fmt.Sprint(u.Decision.HiddenRows, u.Decision.TooManyWindows, u.Decision.OrganizationRole)
+			}
+		case *accessv1alpha1.AccessPolicy:
+			p := r.Policy(o.Namespace)
+			report = fmt.Sprintf("%+v", []any{p.Report, p.Organizations, p.Expiring})
+		}
+		if was, known := reported[key]; known && was != report && !slices.Contains(changes.Objects, roster.ObjectOf(o)) {
+			t.Fatalf("%s: nobody is told that the report on %s is another one:\n%s\n%s", where, key, was, report)
+		}
+		reported[key] = report
+	}
+	maps.DeleteFunc(reported, func(key, _ string) bool { return objects[key] == nil })
+}
+
 func compareReports(t *testing.T, fresh, kept *roster.Roster, objects map[string]client.Object, where string) {
 	t.Helper()
 	same := func(what string, a, b any) {
@@ -112,7 +144,7 @@ func compareReports(t *testing.T, fresh, kept *roster.Roster, objects map[string
 		switch o := objects[key].(type) {
 		case *accessv1alpha1.AccessGroup:
 			a, b := fresh.Group(o.Namespace, o.Name, 20), kept.Group(o.Namespace, o.Name, 20)
-			same(key, []any{a.Report, a.Members, a.Conflicts, a.Samples}, []any{b.Report, b.Members, b.Conflicts, b.Samples})
+			same(key, []any{a.Report, a.Members, a.OverBound, a.Conflicts, a.Samples}, []any{b.Report, b.Members, b.OverBound, b.Conflicts, b.Samples})
 		case *accessv1alpha1.UserAccess:
 			a, b := fresh.User(o.Namespace, o.Name, 20), kept.User(o.Namespace, o.Name, 20)
 			same(key, []any{a.Report, a.Groups, a.Counting, a.Applications, a.Samples}, []any{b.Report, b.Groups, b.Counting, b.Applications, b.Samples})

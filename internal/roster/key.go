@@ -1,13 +1,12 @@
 package roster
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"strings"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/identity"
 )
 
 // Kind is the kind of a declared object.
@@ -54,42 +53,7 @@ func ParseObject(source string) (Object, bool) {
 	return Object{Kind: Kind(parts[0]), Namespace: parts[1], Name: parts[2]}, true
 }
 
-// UserName returns the name of a user: what a materialized UserAccess and the user's documents are called
-// (docs/documents.md). It is a DNS-1123 label of at most 67 characters.
-func UserName(user string) string {
-	var b strings.Builder
-	gap := false
-	for _, r := range user {
-		switch {
-		case r >= 'A' && r <= 'Z':
-			r += 'a' - 'A'
-			fallthrough
-		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
-			if gap {
-				b.WriteByte('-')
-			}
-			gap = false
-			b.WriteRune(r)
-		default:
-			gap = true
-		}
-	}
-	if gap {
-		b.WriteByte('-')
-	}
-	readable := b.String()
-	if len(readable) > 50 {
-		readable = readable[:50]
-	}
-	readable = strings.Trim(readable, "-")
-	if readable == "" {
-		readable = "user"
-	}
-	sum := sha256.Sum256([]byte(user))
-	return readable + "-" + hex.EncodeToString(sum[:8])
-}
-
-// IsMaterialized says whether Usher wrote the UserAccess: by name, label, and a spec that says nothing but the user.
+// IsMaterialized reports whether Usher wrote the UserAccess: by name, label, and a spec that says nothing but the user.
 func IsMaterialized(ua *accessv1alpha1.UserAccess) bool {
 	s := &ua.Spec
 	return ua.Labels[accessv1alpha1.LabelMaterialized] == accessv1alpha1.ValueTrue &&
@@ -97,5 +61,5 @@ func IsMaterialized(ua *accessv1alpha1.UserAccess) bool {
 		(s.State == "" || s.State == accessv1alpha1.UserStateActive) &&
 		s.NotBefore == nil && s.NotAfter == nil && len(s.Groups) == 0 && s.OrganizationRole == "" &&
 		len(s.ApplicationAccess) == 0 && len(s.SystemAccess) == 0 &&
-		ua.Name == UserName(string(s.User))
+		ua.Name == identity.Name(string(s.User))
 }

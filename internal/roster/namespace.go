@@ -44,6 +44,7 @@ type namespace struct {
 	records      map[string]*record
 	sorted       atomic.Pointer[sortedDecisions] // nil: to be made again
 	active       map[string]int                  // group: active members
+	overBound    map[string]int                  // group: active members whose filters are larger together than R7 allows
 
 	unsettled
 }
@@ -51,6 +52,7 @@ type namespace struct {
 // unsettled is what has been noted of a namespace since the last Settle.
 type unsettled struct {
 	dirty       map[string]causes // users to decide for
+	woken       set[string]       // users for whom a window has opened or closed
 	rulesDirty  bool
 	namesDirty  bool
 	ruleCauses  set[Object] // on whose account the rules or names may have changed
@@ -59,7 +61,7 @@ type unsettled struct {
 }
 
 func newUnsettled() unsettled {
-	return unsettled{dirty: map[string]causes{}, ruleCauses: set[Object]{}}
+	return unsettled{dirty: map[string]causes{}, woken: set[string]{}, ruleCauses: set[Object]{}}
 }
 
 type set[T comparable] map[T]struct{}
@@ -87,6 +89,7 @@ func newNamespace(name string, atSystem bool) *namespace {
 		bound:        map[*resolve.Source]*resolve.Bound{},
 		records:      map[string]*record{},
 		active:       map[string]int{},
+		overBound:    map[string]int{},
 		unsettled:    newUnsettled(),
 	}
 }

@@ -32,8 +32,11 @@ type Conflict struct {
 // GroupReport is the report on an AccessGroup.
 type GroupReport struct {
 	Report
-	Object    *accessv1alpha1.AccessGroup
-	Members   int
+	Object  *accessv1alpha1.AccessGroup
+	Members int
+	// OverBound is the number of members who see no row of some application because their filters, to which the group
+	// contributes, are larger together than docs/rules.md R7 allows.
+	OverBound int
 	Conflicts int
 	Samples   []Conflict // the first of them, by organization and user
 }
@@ -85,6 +88,7 @@ func (r *Roster) Group(namespace, name string, samples int) *GroupReport {
 		report.Inert = accessv1alpha1.ReasonNotAnOrganization
 		return report
 	}
+	report.OverBound = n.overBound[name]
 	report.Conflicts, report.Samples = r.conflictsOf(g.source.Name, samples)
 	report.Unresolved = r.unresolvedInGroup(n, g.object)
 	if n.active[name] > 0 {
@@ -155,8 +159,11 @@ func (r *Roster) User(namespace, name string, samples int) *UserReport {
 	if rec := n.records[user]; rec != nil {
 		report.Groups = rec.groups
 	}
+	if report.Inert != "" {
+		return report // what does not count names nothing and gives nothing
+	}
 	report.Unresolved = r.unresolvedInUser(n, ua)
-	if n.atSystem {
+	if n.atSystem && a.counting() == ua { // the source is that of the one that counts
 		report.Unmapped = r.unmappedWithoutPolicy(a.source)
 		report.Conflicts, report.Samples = r.conflictsOf(Object{KindUserAccess, namespace, name}.String(), samples)
 	}

@@ -189,7 +189,7 @@ func (r *Roster) setGroup(o *accessv1alpha1.AccessGroup) {
 	}
 	n.revision++
 	made := newGroup(o, n.atSystem)
-	if old == nil {
+	if old == nil || old.inert != made.inert {
 		r.touchNaming(n, o.Name)
 	}
 	if old != nil && onlyMembersDiffer(old.object, o) {

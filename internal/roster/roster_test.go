@@ -1,10 +1,7 @@
 package roster_test
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -16,31 +13,11 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/identity"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
 var june = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
-
-func TestUserName(t *testing.T) {
-	for name, tc := range map[string]struct{ user, readable string }{
-		"an e-mail address":          {"ana@acme.example", "ana-acme-example"},
-		"ASCII letters are lowered":  {"Ana@ACME.example", "ana-acme-example"},
-		"a run is one dash":          {"--a..B__c--", "a-b-c"},
-		"nothing is left":            {"日本", "user"},
-		"cut at fifty, then trimmed": {strings.Repeat("a", 49) + ".bbb", strings.Repeat("a", 49)},
-		"other letters are a gap":    {"Zoë.Ångström", "zo-ngstr-m"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			sum := sha256.Sum256([]byte(tc.user))
-			if got, want := roster.UserName(tc.user), tc.readable+"-"+hex.EncodeToString(sum[:])[:16]; got != want {
-				t.Errorf("got %q, want %q", got, want)
-			}
-		})
-	}
-	if got, want := roster.UserName("ana@acme.example"), "ana-acme-example-bb03ba1becc02416"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}
 
 func group(namespace, name string, change func(*accessv1alpha1.AccessGroupSpec)) *accessv1alpha1.AccessGroup {
 	g := &accessv1alpha1.AccessGroup{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
@@ -220,7 +197,7 @@ func TestOwnership(t *testing.T) {
 	viewers := group("acme", "viewers", func(s *accessv1alpha1.AccessGroupSpec) {
 		s.Members, s.ApplicationAccess = members("ana"), viewer("red")
 	})
-	name := roster.UserName("ana")
+	name := identity.Name("ana")
 	materialized := &accessv1alpha1.UserAccess{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: "acme", Name: name, Labels: map[string]string{accessv1alpha1.LabelMaterialized: accessv1alpha1.ValueTrue},

@@ -65,7 +65,7 @@ func (r *Roster) Settle(now time.Time) Changes {
 	r.now = now
 	for len(r.windows) > 0 && !r.windows[0].at.After(now) {
 		if w := heap.Pop(&r.windows).(timedUser); w.stands() {
-			w.namespace.dirty[w.user] = w.namespace.dirty[w.user].with(nil)
+			w.namespace.woken[w.user] = struct{}{}
 		}
 	}
 	var changes Changes
@@ -129,10 +129,16 @@ func (r *Roster) settleOrganization(n *namespace, changes *Changes) {
 		r.settleRules(n, began, changes)
 	}
 	users := slices.Collect(maps.Keys(n.dirty))
+	for user := range n.woken {
+		if _, dirty := n.dirty[user]; !dirty {
+			users = append(users, user)
+		}
+	}
 	for i, made := range r.resolveAll(n, users) {
 		r.decided(n, users[i], made, changes)
 	}
 	clear(n.dirty)
+	clear(n.woken)
 }
 
 // settleRules makes the organization's rules and list of applications anew.
@@ -150,6 +156,7 @@ func (r *Roster) settleRules(n *namespace, began bool, changes *Changes) {
 	if names := r.applicationsOf(n); !slices.Equal(names, n.applicable) {
 		n.applicable = names
 		changed = true
+		n.touchHidden()
 	}
 	if changed {
 		delete(n.ruleCauses, Object{}) // the namespace itself
@@ -158,6 +165,20 @@ func (r *Roster) settleRules(n *namespace, began bool, changes *Changes) {
 	}
 	n.rulesDirty, n.namesDirty = false, false
 	clear(n.ruleCauses)
+}
+
+// touchHidden marks the users from whom the bound of docs/rules.md R7 takes rows: it takes the named applications one after
+// the other, so another one may hide other rows.
+func (n *namespace) touchHidden() {
+	for user, rec := range n.records {
+		if rec.decision == nil || len(rec.decision.HiddenRows) == 0 { // nothing is decided in the system namespace
+			continue
+		}
+		n.dirty[user] = n.dirty[user].with(nil)
+		for cause := range n.ruleCauses {
+			n.dirty[user] = n.dirty[user].with(causes{cause})
+		}
+	}
 }
 
 // compile makes the organization's rules anew and says whether they differ. What a policy says besides, such as its
@@ -250,7 +271,11 @@ func (r *Roster) candidates(n *namespace) set[string] {
 
 // settleMemberships notes who is an active member in the system namespace, where nothing is decided.
 func (r *Roster) settleMemberships(n *namespace) {
+	users := maps.Clone(n.woken)
 	for user := range n.dirty {
+		users[user] = struct{}{}
+	}
+	for user := range users {
 		made := &record{}
 		made.note(n.memberships(user), r.now)
 		if len(made.groups) == 0 && made.next.IsZero() {
@@ -259,6 +284,7 @@ func (r *Roster) settleMemberships(n *namespace) {
 		r.record(n, user, made)
 	}
 	clear(n.dirty)
+	clear(n.woken)
 }
 
 // decided takes in what was resolved for one user of an organization, and notes what differs.
@@ -272,7 +298,7 @@ func (r *Roster) decided(n *namespace, user string, made *record, changes *Chang
 	}
 	r.record(n, user, made)
 	if same(before, after) {
-		if made != nil && before != nil && made.decision.SameRungs(before) {
+		if made != nil && before != nil && made.decision.Identical(before) {
 			made.decision = before // which others hold on to
 		}
 		return

@@ -28,11 +28,17 @@ type Standing struct {
 	// Declared is set in the namespace of the object that is tried.
 	Declared []Declaration
 
-	// Rules are those of the organization; nil where the namespace is none, and then nothing below is set.
+	// Rules are those of the organization, and nil in the system namespace, where nothing below is set. A namespace that is
+	// no organization is looked at as if it were one.
 	Rules *resolve.Organization
-	// User is what the rules look at, Sources what its holdings were bound from.
+	// User is what the rules look at, Sources what its holdings and Hidden were bound from.
 	User    resolve.User
 	Sources []*resolve.Source
+	// Hidden, Preceding and Ended are of [resolve.Claims].
+	Hidden, Ended []resolve.Holding
+	Preceding     []resolve.Precedence
+
+	steps []step // of the user's paths, in the namespace of the object
 	// Decision is that of the instant of the trial; nil where there is nothing to decide.
 	Decision *resolve.Decision
 }
@@ -51,6 +57,8 @@ type Tried struct {
 // stand is told as if it were one before and after. The policies are those that hold for it, its own or the system
 // namespace's, and nil where neither has one; the limits of the system namespace's policy hold besides.
 type TriedOrganization struct {
+	// Was says that it is one before the change.
+	Was                       bool
 	Before, After             *resolve.Organization
 	PolicyBefore, PolicyAfter *accessv1alpha1.AccessPolicy
 	SystemBefore, SystemAfter *accessv1alpha1.AccessPolicy
@@ -81,7 +89,12 @@ type Trial struct {
 //
 // The cost grows with the users whom the change touches, twice; meanwhile nobody else reads the roster. When the context
 // ends, the trial does too, with part of them.
+//
+// Try panics where before and after are not the same object; ask [SameObject] first. The roster stays as it is then.
 func (r *Roster) Try(ctx context.Context, before, after client.Object, now time.Time) (*Trial, bool) {
+	if err := SameObject(before, after); err != nil {
+		panic(err)
+	}
 	r.mu.Lock()
 	defer func() {
 		if failure := recover(); failure != nil {
@@ -159,6 +172,7 @@ type involved struct {
 	organization bool
 	compiled     *resolve.Organization
 	bound        map[*resolve.Source]*resolve.Bound
+	applicable   []string
 }
 
 // run lays the object over the index as it would be and as it is, and takes it away again. All notes that this leaves
@@ -178,6 +192,7 @@ func (t *trial) run() {
 	}
 	was := t.isOrganization(t.namespace(t.object.Namespace))
 	t.put(t.after)
+	t.reachUnselected()
 	t.involve(was)
 	t.look(true)
 	t.put(t.before)
@@ -190,7 +205,7 @@ func (t *trial) run() {
 		if kept, known := aside[n]; known {
 			n.unsettled = kept
 		} else {
-			n.unsettled = newUnsettled()
+			delete(t.namespaces, n.name) // only the trial knows it
 		}
 	}
 	t.collect()
@@ -267,18 +282,23 @@ func (t *trial) involve(was bool) {
 		i := &involved{
 			namespace: n, was: n.organization, is: n.organization, users: set[string]{},
 			organization: n.organization, compiled: n.compiled, bound: n.bound,
+			applicable: n.applicable,
+		}
+		if n.namesDirty {
+			n.touchHidden()
 		}
 		if n.name == t.object.Namespace {
 			i.was, i.is = was, t.isOrganization(n)
 		} else if len(n.dirty) == 0 && !n.rulesDirty {
 			continue
 		}
-		i.recompiled = !n.atSystem && (n.rulesDirty || i.was != n.organization || i.is != n.organization)
+		// A namespace that is no organization is looked at as if it were one.
+		i.recompiled = !n.atSystem && (n.rulesDirty || !i.was || !i.is || !n.organization)
 		for user := range n.dirty {
 			i.users[user] = struct{}{}
 		}
 		if i.recompiled && t.bearsOnAll(i) {
-			maps.Copy(i.users, t.candidates(n))
+			maps.Copy(i.users, t.candidatesAsIf(n))
 		}
 		if n.name == t.object.Namespace && t.before == nil && t.object.Kind == KindAccessGroup {
 			n.namedByDuplicates(t.object.Name, i.users)
@@ -287,11 +307,13 @@ func (t *trial) involve(was bool) {
 	}
 }
 
-// bearsOnAll says whether the rules of all users differ, or the namespace is no organization any more.
+// bearsOnAll reports whether the rules of all users differ, or the namespace is no organization any more.
 func (t *trial) bearsOnAll(i *involved) bool {
 	switch {
-	case i.atSystem || !i.organization:
+	case i.atSystem:
 		return false
+	case !i.organization:
+		return i.rulesDirty && !i.is
 	case !i.is:
 		return true
 	default:
@@ -309,12 +331,14 @@ func (t *trial) look(after bool) {
 
 func (t *trial) lookAt(i *involved, after bool) {
 	n := i.namespace
-	if is := i.was || i.is; i.recompiled {
-		n.organization, n.compiled, n.bound = is, nil, map[*resolve.Source]*resolve.Bound{}
-		if is {
-			n.compiled = resolve.NewOrganization(t.rulesOf(n))
-		}
+	if i.recompiled {
+		n.organization, n.bound = true, map[*resolve.Source]*resolve.Bound{}
+		n.compiled = resolve.NewOrganization(t.rulesOf(n))
 		defer func() { n.organization, n.compiled, n.bound = i.organization, i.compiled, i.bound }()
+	}
+	if n.organization && (i.recompiled || n.namesDirty) {
+		n.applicable = t.applicationsOf(n)
+		defer func() { n.applicable = i.applicable }()
 	}
 	if n.organization {
 		t.bindGroups(n)
@@ -325,7 +349,7 @@ func (t *trial) lookAt(i *involved, after bool) {
 	sideBySide(len(users), func() func(int) {
 		return func(u int) {
 			if t.ctx.Err() == nil {
-				standings[u] = t.standing(n, users[u], recorded)
+				standings[u] = t.standing(n, users[u], after, recorded)
 			}
 		}
 	})
@@ -350,6 +374,9 @@ func (t *trial) lookAt(i *involved, after bool) {
 		return
 	}
 	t.found.Selected = n.atSystem || t.selects(n)
+	if !n.atSystem && !i.was && !i.is {
+		return // what does not count is told of as a whole
+	}
 	if after {
 		t.found.UnresolvedAfter = t.unresolvedIn(n)
 	} else {
@@ -361,7 +388,7 @@ func (t *trial) lookAtOrganization(i *involved, after bool) {
 	n := i.namespace
 	o := t.found.Organizations[n.name]
 	if o == nil {
-		o = &TriedOrganization{Applications: n.applicable}
+		o = &TriedOrganization{Was: i.was, Applications: i.applicable}
 		t.found.Organizations[n.name] = o
 	}
 	policy := cmp.Or(n.policy, t.system.policy)
@@ -375,10 +402,10 @@ func (t *trial) lookAtOrganization(i *involved, after bool) {
 	}
 }
 
-func (t *trial) standing(n *namespace, user string, recorded bool) Standing {
+func (t *trial) standing(n *namespace, user string, after, recorded bool) Standing {
 	var s Standing
 	if n.name == t.object.Namespace {
-		s.Declared = n.declarations(user)
+		s.Declared = n.declarations(user, t.comingGroup(after))
 	}
 	if !n.organization {
 		return s
@@ -386,6 +413,12 @@ func (t *trial) standing(n *namespace, user string, recorded bool) Standing {
 	var g gatherer // of its own: what it gathers is kept
 	s.Rules, s.User = n.compiled, t.gather(n, user, &g)
 	s.Sources = g.sources
+	t.hide(n, user, &s)
+	if after {
+		s.steps = t.namespaces[t.object.Namespace].steps(user)
+	} else if tried := t.users[Account{n.name, user}]; tried != nil {
+		t.endPaths(n, user, tried.After.steps, &s)
+	}
 	if rec := n.records[user]; recorded && rec != nil {
 		if rec.decision.Exists {
 			s.Decision = rec.decision
@@ -398,14 +431,24 @@ func (t *trial) standing(n *namespace, user string, recorded bool) Standing {
 	return s
 }
 
-// declarations returns the sources that the user has by the letter of the namespace's objects.
-func (n *namespace) declarations(user string) []Declaration {
+// comingGroup returns the name of the group that the change creates, while it is not there.
+func (t *trial) comingGroup(after bool) string {
+	if after || t.before != nil || t.object.Kind != KindAccessGroup {
+		return ""
+	}
+	return t.object.Name
+}
+
+// declarations returns the sources that the user has by the letter of the namespace's objects. A group that does not exist,
+// but for the one that is coming, has those who name it.
+func (n *namespace) declarations(user, coming string) []Declaration {
 	var w walk
 	w.begin(n, user)
 	var individual []Declaration
 	if a := n.accounts[user]; a != nil {
 		for _, ua := range a.declared {
 			w.enterBy(ua)
+			w.enterMissing(ua, coming)
 			if s := userSource(ua, n.atSystem); s != nil && !s.BeingDeleted {
 				individual = append(individual, Declaration{Source: s})
 			}

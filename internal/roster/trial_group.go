@@ -54,6 +54,19 @@ func (n *namespace) namedByDuplicates(group string, users set[string]) {
 	}
 }
 
+// enterMissing follows what the UserAccess says of groups that do not exist: as soon as one does, whoever takes it in
+// takes the user in. The one that is coming is passed over.
+func (w *walk) enterMissing(ua *accessv1alpha1.UserAccess, coming string) {
+	for _, name := range ua.Spec.Groups {
+		if w.groups[string(name)] != nil || string(name) == coming {
+			continue
+		}
+		for parent := range w.parents[string(name)] {
+			w.enter(w.groups[parent], nil)
+		}
+	}
+}
+
 func newGroups(was, made *accessv1alpha1.AccessGroup) []string {
 	var names []string
 	for _, name := range made.Spec.MemberGroups {
@@ -125,24 +138,4 @@ func (t *trial) unresolvedIn(n *namespace) []accessv1alpha1.UnresolvedReference 
 	default:
 		return nil
 	}
-}
-
-// Naming lists the AccessGroups and the users that name the group: who would be a member if it came to be, or has what
-// it comes to give.
-func (r *Roster) Naming(namespace, group string) (groups, users []string) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	n := r.namespaces[namespace]
-	if n == nil {
-		return nil, nil
-	}
-	for name := range n.parents[group] {
-		groups = append(groups, name)
-	}
-	for user := range n.naming[group] {
-		users = append(users, user)
-	}
-	slices.Sort(groups)
-	slices.Sort(users)
-	return groups, users
 }

@@ -40,10 +40,14 @@ func (w watchers) note(trial *roster.Trial, u *roster.Tried, m *moment) {
 		w[u.Namespace] = a
 	}
 	a.tried[u.User] = struct{}{}
-	is := watch{m.at, m.before.OrganizationRole.IsTop(), o.After != nil && m.after.OrganizationRole.IsTop()}
+	is := watch{m.at, o.Was && m.before.OrganizationRole.IsTop(), o.After != nil && m.after.OrganizationRole.IsTop()}
 	own := a.watches[u.User]
-	if !is.before && !is.after && len(own) == 0 {
-		return // holds it neither yet nor so far
+	last := watch{}
+	if len(own) > 0 {
+		last = own[len(own)-1]
+	}
+	if is.before == last.before && is.after == last.after {
+		return
 	}
 	a.watches[u.User] = append(own, is)
 	a.instants = append(a.instants, m.at)

@@ -15,12 +15,15 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// changes says which parts of an object differ: the fields of its spec by their JSON names, and its labels. It is owned
-// where it gets an owner that it did not have.
+// changes lists the parts of an object that differ: the fields of its spec by their JSON names, its labels and its owner
+// references.
 type changes struct {
 	deleted, created bool
 	fields           []string
-	labels, owned    bool
+	labels           bool
+	// owners is set where the owner references differ, owned where one of them is new. A reference that differs in any
+	// part is a new one: a name that does not exist has the garbage collector delete the object, too.
+	owners, owned bool
 	// pointing, where set, is what messages point to.
 	pointing *field.Path
 }
@@ -28,14 +31,16 @@ type changes struct {
 func changesOf(request *Request) changes {
 	switch {
 	case request.Old == nil:
-		return changes{created: true, owned: len(request.New.GetOwnerReferences()) > 0}
+		owned := len(request.New.GetOwnerReferences()) > 0
+		return changes{created: true, owners: owned, owned: owned}
 	case request.New == nil:
 		return changes{deleted: true}
 	}
 	c := changes{
 		labels: !labels.Equals(request.Old.GetLabels(), request.New.GetLabels()),
-		owned:  getsOwner(request.Old, request.New),
+		owned:  hasMoreOwners(request.New, request.Old),
 	}
+	c.owners = c.owned || hasMoreOwners(request.Old, request.New)
 	was, is := specOf(request.Old), specOf(request.New)
 	for i := range was.NumField() {
 		if !equality.Semantic.DeepEqual(was.Field(i).Interface(), is.Field(i).Interface()) {
@@ -46,21 +51,24 @@ func changesOf(request *Request) changes {
 	return c
 }
 
-func getsOwner(old, made client.Object) bool {
-	return slices.ContainsFunc(made.GetOwnerReferences(), func(o metav1.OwnerReference) bool {
-		return !slices.ContainsFunc(old.GetOwnerReferences(), func(was metav1.OwnerReference) bool { return was.UID == o.UID })
+// hasMoreOwners reports whether a has an owner reference that b does not have, in every part.
+func hasMoreOwners(a, b client.Object) bool {
+	return slices.ContainsFunc(a.GetOwnerReferences(), func(reference metav1.OwnerReference) bool {
+		return !slices.ContainsFunc(b.GetOwnerReferences(), func(other metav1.OwnerReference) bool {
+			return equality.Semantic.DeepEqual(reference, other)
+		})
 	})
 }
 
 func specOf(o client.Object) reflect.Value { return reflect.ValueOf(o).Elem().FieldByName("Spec") }
 
-// only says whether nothing but some of the fields differ.
+// only reports whether nothing but some of the fields differ.
 func (c *changes) only(fields ...string) bool {
-	return !c.deleted && !c.created && !c.labels && !c.owned &&
+	return !c.deleted && !c.created && !c.labels && !c.owners &&
 		!slices.ContainsFunc(c.fields, func(f string) bool { return !slices.Contains(fields, f) })
 }
 
-// touch says whether the field is new or differs.
+// touch reports whether the field is new or differs.
 func (c *changes) touch(name string) bool { return c.created || slices.Contains(c.fields, name) }
 
 // path is what a message about the user points to: the one field that differs, where there is only one.

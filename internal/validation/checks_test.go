@@ -523,7 +523,7 @@ func TestWarnings(t *testing.T) {
 			"spec.groups[zzz]: there is no AccessGroup zzz in acme. It counts for nothing until there is",
 		}},
 		"a group that is named already": {editors, "AccessGroup acme/later\nspec: {}", []string{
-			"AccessGroup/acme/later is named already and gives what it gives to them, too: group editors",
+			"AccessGroup/acme/later is named in spec.memberGroups of editors: its members have what these groups give",
 		}},
 		"a System group in an organization": {editors, "AccessGroup acme/s\nspec: {type: System}", []string{
 			"spec.type: a System group counts only in the namespace access-system; AccessGroup/acme/s counts for nothing",

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/resolve"
@@ -24,33 +25,81 @@ func checks(o *roster.TriedOrganization) accessv1alpha1.CrossObjectChecks {
 
 // checkConflicts looks for role conflicts and broken rules of exclusive access that the change brings (docs/rules.md R8,
 // R9).
-func (j *judge) checkConflicts(trial *roster.Trial, u *roster.Tried, m *moment) {
+func (j *judge) checkConflicts(trial *roster.Trial, u *roster.Tried, c courses) {
 	o := trial.Organizations[u.Namespace]
 	if o == nil || o.After == nil {
 		return
 	}
-	if mode := checks(o); mode != accessv1alpha1.CrossObjectChecksIgnore {
-		deny := mode == accessv1alpha1.CrossObjectChecksDeny
-		j.conflictsAt(trial, u, m, deny)
-		j.exclusionsAt(trial, u, m, deny)
+	mode := checks(o)
+	if mode == accessv1alpha1.CrossObjectChecksIgnore {
+		return
 	}
-}
-
-func (j *judge) conflictsAt(trial *roster.Trial, u *roster.Tried, m *moment, deny bool) {
-	for i := range m.after.Conflicts {
-		c := &m.after.Conflicts[i]
-		if slices.ContainsFunc(m.before.Conflicts, func(was resolve.Conflict) bool { return holds(&was, c) }) {
-			continue
+	deny := mode == accessv1alpha1.CrossObjectChecksDeny
+	if !u.Before.User.IsTimed(trial.Now) && !u.After.User.IsTimed(trial.Now) {
+		m := &moment{trial.Now, decided(&u.Before, &u.After), decided(&u.After, &u.Before)}
+		for i := range m.after.Conflicts {
+			is := &m.after.Conflicts[i]
+			j.conflictAt(trial, u, m.at, is, m.before.Conflicts, deny)
 		}
-		j.shown.note(subject{"conflict", u.Namespace, u.User, string(c.Scope), c.Application}, deny, j.changed.path(u.User), func() string {
-			return fmt.Sprintf("role conflict of %s in %s of organization %s%s: %s; the result is %s (%s). "+
-				"Give both the same role, or take one grant away", u.User, scopeOf(c), u.Namespace,
-				since(m.at, trial.Now), listed(c.Grants), c.Role, c.Rule)
-		})
+		j.exclusionsAt(trial, u, m, deny)
+		return
+	}
+	j.conflictsOverTime(trial, u, deny)
+	if c.excludes() {
+		j.exclusionsOverTime(trial, u, deny)
 	}
 }
 
-// holds says whether every side of the conflict was one before, in the same scope.
+// conflictsOverTime compares each scope whenever its conflict differs from the one before, before or after the change.
+func (j *judge) conflictsOverTime(trial *roster.Trial, u *roster.Tried, deny bool) {
+	after := conflictCourses(&u.After, trial.Now)
+	if len(after) == 0 {
+		return
+	}
+	before := conflictCourses(&u.Before, trial.Now)
+	for i := range after {
+		is := &after[i]
+		was := &resolve.ConflictCourse{}
+		if at := slices.IndexFunc(before, func(c resolve.ConflictCourse) bool {
+			return c.Scope == is.Scope && c.Application == is.Application
+		}); at >= 0 {
+			was = &before[at]
+		}
+		steps := append(slices.Clone(is.Steps), was.Steps...)
+		slices.SortStableFunc(steps, func(a, b resolve.ConflictStep) int { return a.At.Compare(b.At) })
+		for _, step := range steps {
+			if now := is.At(step.At); now != nil {
+				var sides []resolve.Conflict
+				if c := was.At(step.At); c != nil {
+					sides = append(sides, *c)
+				}
+				j.conflictAt(trial, u, step.At, now, sides, deny)
+			}
+		}
+	}
+}
+
+func conflictCourses(s *roster.Standing, now time.Time) []resolve.ConflictCourse {
+	if s.Rules == nil {
+		return nil
+	}
+	return s.Rules.ConflictCourses(&s.User, now)
+}
+
+func (j *judge) conflictAt(
+	trial *roster.Trial, u *roster.Tried, at time.Time, c *resolve.Conflict, before []resolve.Conflict, deny bool,
+) {
+	if slices.ContainsFunc(before, func(was resolve.Conflict) bool { return holds(&was, c) }) {
+		return
+	}
+	j.shown.note(subject{"conflict", u.Namespace, u.User, string(c.Scope), c.Application}, deny, j.changed.path(u.User), func() string {
+		return fmt.Sprintf("role conflict of %s in %s of organization %s%s: %s; the result is %s (%s). "+
+			"Give both the same role, or take one grant away", u.User, scopeOf(c), u.Namespace,
+			since(at, trial.Now), listed(c.Grants), c.Role, c.Rule)
+	})
+}
+
+// holds reports whether every side of the conflict was one before, in the same scope.
 func holds(was, is *resolve.Conflict) bool {
 	return was.Scope == is.Scope && was.Application == is.Application &&
 		!slices.ContainsFunc(is.Grants, func(g resolve.SourceRole) bool { return !slices.Contains(was.Grants, g) })
@@ -84,6 +133,34 @@ func listed(grants []resolve.SourceRole) string {
 	return strings.Join(sides, ", ")
 }
 
+// excludes reports whether a rule of exclusive access takes a role after the change, now or later.
+func (c courses) excludes() bool {
+	return slices.ContainsFunc(c.after.Applications, func(a resolve.ApplicationCourse) bool {
+		return slices.ContainsFunc(a.Steps, func(s resolve.Step) bool { return s.Rule == resolve.RuleExclusiveAccess })
+	})
+}
+
+// exclusionsOverTime decides anew at the first instants at which a window of the user opens or closes.
+func (j *judge) exclusionsOverTime(trial *roster.Trial, u *roster.Tried, deny bool) {
+	instants := append(resolve.Transitions(&u.Before.User, trial.Now), resolve.Transitions(&u.After.User, trial.Now)...)
+	slices.SortFunc(instants, time.Time.Compare)
+	instants = slices.CompactFunc(append([]time.Time{trial.Now}, instants...), time.Time.Equal)
+	for _, t := range instants[:min(len(instants), resolve.MaximumInstants)] {
+		if j.ctx.Err() != nil {
+			return
+		}
+		j.exclusionsAt(trial, u, &moment{t, decidedAt(&u.Before, &u.After, t), decidedAt(&u.After, &u.Before, t)}, deny)
+	}
+}
+
+func decidedAt(s, other *roster.Standing, t time.Time) *resolve.Decision {
+	if s.Rules == nil {
+		return decided(s, other)
+	}
+	d := s.Rules.At(&s.User, t)
+	return &d
+}
+
 func (j *judge) exclusionsAt(trial *roster.Trial, u *roster.Tried, m *moment, deny bool) {
 	for _, e := range m.after.Exclusions {
 		if slices.ContainsFunc(m.before.Exclusions, func(was resolve.Exclusion) bool {
@@ -97,4 +174,8 @@ func (j *judge) exclusionsAt(trial *roster.Trial, u *roster.Tried, m *moment, de
 				u.User, strings.Join(e.Applications, " and "), u.Namespace, since(m.at, trial.Now), e.Name, e.Source)
 		})
 	}
+}
+
+func containsAll(list, wanted []string) bool {
+	return !slices.ContainsFunc(wanted, func(s string) bool { return !slices.Contains(list, s) })
 }

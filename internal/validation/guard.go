@@ -6,18 +6,23 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/identity"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// goes says whether the request takes the last finalizer from an object that is being deleted.
+// goes reports whether the request takes the last finalizer from an object that is being deleted.
 func (j *judge) goes() bool {
 	old, made := j.request.Old, j.request.New
 	return old != nil && old.GetDeletionTimestamp() != nil && made != nil && len(made.GetFinalizers()) == 0
 }
 
-var labelsPath = field.NewPath("metadata", "labels")
+var (
+	labelsPath = field.NewPath("metadata", "labels")
+	ownersPath = field.NewPath("metadata", "ownerReferences")
+)
 
 // stayAsItIs refuses to change what is on its way out: what it says is what its deletion was judged by.
 func (j *judge) stayAsItIs() {
@@ -30,10 +35,15 @@ func (j *judge) stayAsItIs() {
 	}
 }
 
-// protect requires the verb unprotect for what the label on the object keeps: everything but its members.
+// isProtected reports whether the object carries the label that protects it.
+func isProtected(o client.Object) bool {
+	return o.GetLabels()[accessv1alpha1.LabelProtected] == accessv1alpha1.ValueTrue
+}
+
+// protect requires the verb unprotect for a change of a protected object in anything but its members.
 func (j *judge) protect() {
 	old := j.request.Old
-	if old == nil || old.GetLabels()[accessv1alpha1.LabelProtected] != accessv1alpha1.ValueTrue || j.changed.only("members") {
+	if old == nil || !isProtected(old) || j.changed.only("members") {
 		return
 	}
 	what, at := "deletes it", field.NewPath("metadata", "name")
@@ -41,8 +51,8 @@ func (j *judge) protect() {
 	case j.changed.deleted:
 	case j.changed.labels:
 		what, at = "changes its labels", labelsPath
-	case j.changed.owned:
-		what, at = "gives it an owner, with whom it would go", field.NewPath("metadata", "ownerReferences")
+	case j.changed.owners:
+		what, at = "changes its owner references", ownersPath
 	default:
 		other := slices.DeleteFunc(slices.Clone(j.changed.fields), func(f string) bool { return f == "members" })
 		what, at = "changes spec."+other[0], field.NewPath("spec", other[0])
@@ -122,15 +132,16 @@ func (j *judge) requireAny(at *field.Path, reason string) {
 	}
 }
 
-// handOver requires the same for an object that gets an owner: the garbage collector takes it away some day, whatever
-// somebody gets by that, and nobody is asked then.
+// handOver requires the right to grant any role for an object that gets an owner reference. The garbage collector deletes
+// the object with its owner, and nobody is asked then, whatever somebody gains by the deletion.
 func (j *judge) handOver() {
 	o := j.object()
 	if !j.changed.owned || o.Kind == roster.KindAccessPolicy {
 		return // of a policy it is required for any change
 	}
-	j.requireAny(field.NewPath("metadata", "ownerReferences"), fmt.Sprintf(
-		"%s would go with its owner, whatever somebody gets by that: who gives it one must be allowed to grant any of the", o))
+	j.requireAny(ownersPath, fmt.Sprintf(
+		"the garbage collector deletes %s with its owner and asks nobody: who adds or changes an owner reference must be allowed "+
+			"to grant any of the", o))
 }
 
 // span requires the right of a super-administrator for a new group that speaks across organizations, whatever it says at
@@ -155,6 +166,7 @@ func (j *judge) own() {
 	}
 	j.ownAnnotation()
 	j.ownSelector()
+	j.ownName()
 	value, is := j.request.New.GetLabels()[accessv1alpha1.LabelProtected]
 	if was := j.oldLabels()[accessv1alpha1.LabelProtected]; is && value != was && value != accessv1alpha1.ValueTrue {
 		j.Errors = append(j.Errors, field.NotSupported(labelsPath.Key(accessv1alpha1.LabelProtected), value,
@@ -177,6 +189,20 @@ func (j *judge) ownAnnotation() {
 	if _, err := parseAllowance(value); err != nil {
 		j.Errors = append(j.Errors, field.Invalid(
 			field.NewPath("metadata", "annotations").Key(accessv1alpha1.AnnotationAllowRevocation), value, err.Error()))
+	}
+}
+
+// ownName refuses a new UserAccess that takes the name that Usher would give a UserAccess of another user: Usher could then
+// write neither that UserAccess nor the user's document.
+func (j *judge) ownName() {
+	made, ok := j.request.New.(*accessv1alpha1.UserAccess)
+	if !ok || !j.changed.created || !identity.IsReserved(made.Name) {
+		return
+	}
+	if name := identity.Name(string(made.Spec.User)); made.Name != name {
+		j.Errors = append(j.Errors, field.Invalid(field.NewPath("metadata", "name"), made.Name, fmt.Sprintf(
+			"a name that ends in a hyphen and 16 hex digits is kept for the user that it is made of; that of %s is %s. "+
+				"Choose that name, or one with another end", made.Spec.User, name)))
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 // lossWindow is over how long losses of access are counted together.
 const lossWindow = 10 * time.Minute
 
-// Losses knows who lost access of late, by whatever cause. It is safe for concurrent use.
+// Losses records who lost access within lossWindow, by whatever cause. It is safe for concurrent use.
 type Losses struct {
 	mu  sync.Mutex
 	all []loss // by time
@@ -34,13 +34,14 @@ type loss struct {
 // NewLosses returns a record of losses that has seen none.
 func NewLosses() *Losses { return &Losses{} }
 
-// Note takes in what came of a settling.
+// Note records the losses of a settling.
 func (l *Losses) Note(changes *roster.Changes, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.forget(now)
+	search := rows{left: mostForSettling}
 	for i := range changes.Users {
-		if d := &changes.Users[i].Difference; d.Before != nil && losesAny(d.Before, d.After) {
+		if d := &changes.Users[i].Difference; d.Before != nil && search.losesAny(d.Before, d.After) {
 			l.all = append(l.all, loss{now, *d})
 		}
 	}
@@ -54,8 +55,8 @@ func (l *Losses) forget(now time.Time) {
 	l.all = slices.Delete(l.all, 0, old)
 }
 
-// lost returns the users who lost all access to the application of late.
-func (l *Losses) lost(organization, application string, now time.Time) map[string]struct{} {
+// lost returns the users who lost all access to the application within lossWindow.
+func (l *Losses) lost(organization, application string, now time.Time, search *rows) map[string]struct{} {
 	users := map[string]struct{}{}
 	if l == nil {
 		return users
@@ -65,33 +66,36 @@ func (l *Losses) lost(organization, application string, now time.Time) map[strin
 	l.forget(now)
 	for i := range l.all {
 		d := &l.all[i]
-		if d.Organization == organization && loses(d.Before, d.After, application) {
+		if d.Organization == organization && search.loses(d.Before, d.After, application) {
 			users[d.User] = struct{}{}
 		}
 	}
 	return users
 }
 
-func losesAny(before, after *resolve.Decision) bool {
+func (r *rows) losesAny(before, after *resolve.Decision) bool {
 	if after == nil {
 		after = resolve.Nothing()
 	}
-	lost := before.Default.GivesAccess() && !after.Default.GivesAccess()
+	lost := r.losesAll(&before.Default, &after.Default)
 	resolve.EachApplication(before, after, func(_ string, was, is *resolve.Access) {
-		lost = lost || (was.GivesAccess() && !is.GivesAccess())
+		lost = lost || r.losesAll(was, is)
 	})
 	return lost
 }
 
-// loses says whether there was access to the application, and is none; an empty name stands for one that nothing names.
-func loses(before, after *resolve.Decision, application string) bool {
-	return before.Application(application).GivesAccess() &&
-		(after == nil || !after.Application(application).GivesAccess())
+// loses reports whether there was access to the application, and is none; an empty name stands for one that nothing names.
+func (r *rows) loses(before, after *resolve.Decision, application string) bool {
+	if after == nil {
+		after = resolve.Nothing()
+	}
+	return r.losesAll(before.Application(application), after.Application(application))
 }
 
-// brake refuses a change by which more users would have lost all access to an application, within ten minutes, than the
-// policy allows (docs/admission.md, revocation brake). What the change sets an end to counts as taken now, and so does
-// the access of everybody whose application's document ends.
+// brake refuses a change by which more users lose all access to an application than the policy allows (docs/admission.md,
+// revocation brake). It counts whom the change takes it from within planWindow, who lost it within lossWindow, and who loses
+// it within planWindow by windows that close. The end of an application's document takes the access of everybody who has
+// it.
 func (j *judge) brake(trial *roster.Trial, lost taken) {
 	j.endOfDocument(trial, lost)
 	carrier := j.request.New
@@ -101,7 +105,9 @@ func (j *judge) brake(trial *roster.Trial, lost taken) {
 	allowed, _ := parseAllowance(carrier.GetAnnotations()[accessv1alpha1.AnnotationAllowRevocation])
 	for _, organization := range sortedKeys(lost) {
 		b := brake{judge: j, trial: trial, organization: organization, allowed: allowed}
-		for _, application := range sortedKeys(lost[organization]) {
+		applications := sortedKeys(lost[organization])
+		b.planned = b.plans(applications)
+		for _, application := range applications {
 			b.at(application, lost[organization][application])
 		}
 	}
@@ -113,7 +119,7 @@ func (j *judge) endOfDocument(trial *roster.Trial, lost taken) {
 		return
 	}
 	j.Roster.EachDecision(trial.Object.Namespace, func(user string, d *resolve.Decision) {
-		if d.Application(trial.Object.Name).GivesAccess() {
+		if j.rows.seesAny(d.Application(trial.Object.Name)) {
 			lost.add(trial.Object.Namespace, trial.Object.Name, user)
 		}
 	})
@@ -123,18 +129,21 @@ func (j *judge) endOfDocument(trial *roster.Trial, lost taken) {
 type taken map[string]map[string]map[string]struct{}
 
 // note takes in what the user loses at the moment: of the applications that are named, of those that the change names,
-// and of those that nothing does.
-func (t taken) note(trial *roster.Trial, u *roster.Tried, m *moment) {
+// and of those that nothing does. What the user loses after planWindow is no loss yet.
+func (t taken) note(trial *roster.Trial, u *roster.Tried, m *moment, search *rows) {
+	if m.at.After(trial.Now.Add(planWindow)) {
+		return
+	}
 	if trial.Organizations[u.Namespace].After == nil { // no organization, no access
 		m = &moment{m.at, m.before, nothing(&u.Before, &u.After)}
 	}
-	anywhere := m.before.Default.GivesAccess() && !m.after.Default.GivesAccess()
+	anywhere := search.losesAll(&m.before.Default, &m.after.Default)
 	var of []string // those of which something is said
 	resolve.EachApplication(m.before, m.after, func(name string, before, after *resolve.Access) {
 		if anywhere {
 			of = append(of, name)
 		}
-		if before.GivesAccess() && !after.GivesAccess() {
+		if search.losesAll(before, after) {
 			t.add(u.Namespace, name, u.User)
 		}
 	})
@@ -166,22 +175,39 @@ type brake struct {
 	trial        *roster.Trial
 	organization string
 	allowed      allowance
+	planned      plans
 	holders      func(application string) int // counted where a limit needs it
+}
+
+// total is from how many users the access is taken: by the change, of late, and by windows that close soon.
+type total struct{ change, lately, planned int }
+
+func (t *total) all() int { return t.change + t.lately + t.planned }
+
+// count counts each user once.
+func (b *brake) count(application string, lost map[string]struct{}) total {
+	counts := total{change: len(lost)}
+	lately := b.Losses.lost(b.organization, application, b.trial.Now, &b.rows)
+	for user := range lately {
+		_, again := lost[user]
+		if d := b.Roster.Decision(b.organization, user); !again && (d == nil || !b.rows.seesAny(d.Application(application))) {
+			counts.lately++
+		}
+	}
+	for user := range b.planned[application] {
+		if _, again := lost[user]; !again {
+			counts.planned++ // has access now, and so is not among those who lost it
+		}
+	}
+	return counts
 }
 
 func (b *brake) at(application string, lost map[string]struct{}) {
 	if _, again := b.braked[b.organization+"/"+application]; again {
 		return // on its way out already
 	}
-	before := 0
-	for user := range b.Losses.lost(b.organization, application, b.trial.Now) {
-		_, again := lost[user]
-		if d := b.Roster.Decision(b.organization, user); !again && (d == nil || !d.Application(application).GivesAccess()) {
-			before++
-		}
-	}
-	all := before + len(lost)
-	if all <= b.allowed.users && b.trial.Now.Before(b.allowed.deadline) {
+	counts := b.count(application, lost)
+	if counts.all() <= b.allowed.users && b.trial.Now.Before(b.allowed.deadline) {
 		return
 	}
 	for _, l := range limitsOf(b.trial.Organizations[b.organization]) {
@@ -190,21 +216,28 @@ func (b *brake) at(application string, lost map[string]struct{}) {
 			if b.holders == nil {
 				b.holders = b.Roster.Holders(b.organization)
 			}
-			holders := b.holders(application) + before
+			holders := b.holders(application) + counts.lately
 			most, what = holders*l.most/100, fmt.Sprintf("%d percent of %s", l.most, counted(holders, "user"))
 		}
-		if all <= most {
-			continue
+		if counts.all() > most {
+			b.braked[b.organization+"/"+application] = struct{}{}
+			b.Braked = append(b.Braked, field.Forbidden(b.changed.path(""), b.refusal(application, &counts, what, l.source)))
+			return
 		}
-		b.braked[b.organization+"/"+application] = struct{}{}
-		b.Braked = append(b.Braked, field.Forbidden(b.changed.path(""), fmt.Sprintf(
-			"%s would lose all access to %s of organization %s, after %d within the last ten minutes: together more than "+
-				"the %s that %s allows. If that is meant, annotate the object with %s: %q",
-			counted(len(lost), "user"), nameOf(application), b.organization, before, what, l.source,
-			accessv1alpha1.AnnotationAllowRevocation,
-			fmt.Sprintf("%d@%s", all, b.trial.Now.Add(time.Hour).UTC().Format(time.RFC3339)))))
-		return
 	}
+}
+
+// refusal says what is counted, which limit that exceeds, and how to allow it.
+func (b *brake) refusal(application string, counts *total, most, source string) string {
+	allowance := fmt.Sprintf("%d@%s", counts.all(), b.trial.Now.Add(time.Hour).UTC().Format(time.RFC3339))
+	return fmt.Sprintf("%s would lose all access to %s of organization %s, after %d within the last ten minutes and with %d "+
+		"more whose access ends within a day: %s, more than the %s that %s allows. If that is meant, annotate the object "+
+		"with %s: %q. To change several objects, annotate each of them first with the total of all of them, such as by: "+
+		"kubectl annotate %s -n %s -l SELECTOR %s=%s",
+		counted(counts.change, "user"), nameOf(application), b.organization, counts.lately, counts.planned,
+		counted(counts.all(), "user")+" together", most, source,
+		accessv1alpha1.AnnotationAllowRevocation, allowance,
+		plurals[b.trial.Object.Kind], b.trial.Object.Namespace, accessv1alpha1.AnnotationAllowRevocation, allowance)
 }
 
 func nameOf(application string) string {

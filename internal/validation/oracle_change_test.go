@@ -203,7 +203,7 @@ func (c *change) describe() string {
 	text := c.String()
 	for _, o := range []client.Object{c.request.Old, c.request.New} {
 		if o != nil {
-			text += fmt.Sprintf("\n%s labels %v: %+v", o.GetName(), o.GetLabels(), reflect.ValueOf(o).Elem().FieldByName("Spec"))
+			text += fmt.Sprintf("\n%s labels %v: %+v", rostertest.Key(o), o.GetLabels(), reflect.ValueOf(o).Elem().FieldByName("Spec"))
 		}
 	}
 	return text

@@ -213,31 +213,32 @@ func (o *checksOracle) compareFindings() {
 	}
 }
 
-// compareBrake counts, for each organization and application, the users who lose all access at any minute.
+// compareBrake counts, for each organization and application, the users who lose all access at any minute: by the change, or
+// because it ends by itself.
 func (o *checksOracle) compareBrake() {
 	o.t.Helper()
 	expected := map[string]bool{}
 	for _, made := range o.change.afters {
 		before, after := o.objects, o.objects.with(o.change.key, made)
 		f := look(o.t, o.options, before, after, o.now, false)
-		lost := map[widened]map[string]bool{}
+		lost, ending := map[widened]map[string]bool{}, map[widened]map[string]bool{}
 		f.each(func(s *standing) {
 			for _, application := range everyApplication {
 				where := widened{s.organization, application}
 				if application != anywhere && !f.named(s, application) {
 					continue
 				}
-				ends := made == nil && s.at.Equal(o.now) && o.endsDocument(where)
-				if access(s.was, application).Role != resolve.NoAccess &&
-					(ends || access(s.is, application).Role == resolve.NoAccess) {
-					if lost[where] == nil {
-						lost[where] = map[string]bool{}
-					}
-					lost[where][s.user] = true
+				is := sees(access(s.is, application)) && !(made == nil && s.at.Equal(o.now) && o.endsDocument(where))
+				if sees(access(s.was, application)) && !is {
+					add(lost, where, s.user)
+				}
+				if sees(access(f.before[0].Decision(s.organization, s.user), application)) && !is {
+					add(ending, where, s.user)
 				}
 			}
 		})
 		for where, users := range lost {
+			maps.Copy(users, ending[where])
 			if o.braked(f, where, len(users), before) {
 				expected[where.String()] = true
 			}
@@ -258,13 +259,44 @@ func (o *checksOracle) compareBrake() {
 	}
 }
 
-// named says whether the application is one: it was, or something is said of it for the user.
-// endsDocument says whether the change takes away what asks for the application's document.
+func add(to map[widened]map[string]bool, where widened, user string) {
+	if to[where] == nil {
+		to[where] = map[string]bool{}
+	}
+	to[where][user] = true
+}
+
+// sees reports whether the user has a role and sees any row that there can be.
+func sees(a *resolve.Access) bool {
+	if a.Role == resolve.NoAccess {
+		return false
+	}
+	for _, country := range []string{"France", "Germany", "neither"} {
+		for _, line := range []string{"x", "another"} {
+			row := map[string]string{"country": country, "line": line}
+			if !slices.ContainsFunc(a.Filters, func(f resolve.Filter) bool { return !passes(row, f) }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func passes(row map[string]string, f resolve.Filter) bool {
+	return slices.ContainsFunc(f.AnyOf, func(a resolve.Alternative) bool {
+		return !slices.ContainsFunc(a.AllOf, func(r resolve.Requirement) bool {
+			return slices.Contains(r.Values, row[r.Attribute]) != (r.Operator == "In")
+		})
+	})
+}
+
+// endsDocument reports whether the change takes away what asks for the application's document.
 func (o *checksOracle) endsDocument(where widened) bool {
 	gone, is := o.change.request.Old.(*accessv1alpha1.ApplicationAccess)
 	return is && gone.Namespace == where.organization && gone.Name == where.application
 }
 
+// named reports whether the application is one: it was, or something is said of it for the user.
 func (f *futures) named(s *standing, application string) bool {
 	if slices.Contains(f.before[0].Applications(s.organization), application) {
 		return true

@@ -51,13 +51,14 @@ type rightsOracle struct {
 	rows     map[widened]bool
 	differ   map[widened]bool
 	sources  objects
+	withheld map[rise]bool
 }
 
 func newRightsOracle(p *play, c *change, j *validation.Judgement, where string) *rightsOracle {
 	o := &rightsOracle{
 		play: p, change: c, given: j, where: where,
 		declared: map[tuple]bool{}, rises: map[rise]*resolve.Organization{},
-		rows: map[widened]bool{}, differ: map[widened]bool{}, sources: p.objects,
+		rows: map[widened]bool{}, differ: map[widened]bool{}, sources: p.objects, withheld: map[rise]bool{},
 	}
 	before := p.objects
 	for _, made := range c.afters {
@@ -75,6 +76,7 @@ func newRightsOracle(p *play, c *change, j *validation.Judgement, where string) 
 			continue
 		}
 		maps.Copy(o.rises, f.rises())
+		o.withhold(f, before, after)
 		maps.Copy(o.declared, newlyDeclared(before, after, o.object().GetNamespace(), "", ""))
 		was, _ := c.request.Old.(*accessv1alpha1.AccessGroup)
 		is, _ := made.(*accessv1alpha1.AccessGroup)
@@ -224,7 +226,7 @@ func (o *rightsOracle) explained(right *validation.Right) {
 		return
 	}
 	if first.Resource == "datapermissions" {
-		if !o.differ[widened{first.Namespace, first.Name}] {
+		if !o.differ[widened{first.Namespace, first.Name}] && !o.filters(first.Namespace) {
 			o.fail("more rows out of nothing: %s", right.Reason)
 		}
 		return
@@ -240,6 +242,11 @@ func (o *rightsOracle) explained(right *validation.Right) {
 		}
 	}
 	for r := range o.rises {
+		if slices.Contains(o.ofRise(r), text) {
+			return
+		}
+	}
+	for r := range o.withheld {
 		if slices.Contains(o.ofRise(r), text) {
 			return
 		}

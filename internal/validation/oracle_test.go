@@ -57,6 +57,7 @@ type declaration struct {
 	namespace string
 	at        time.Time
 	through   string
+	coming    string // a group that the change creates: before it, nobody has what it will lead to
 }
 
 const somebody = "somebody"
@@ -99,6 +100,20 @@ func (d *declaration) members() map[string]map[string]bool {
 		if is && g.Namespace == d.namespace && !d.inert(g) {
 			groups = append(groups, g)
 			members[g.Name] = d.directMembers(g)
+		}
+	}
+	for _, object := range d.objects { // a group that does not exist has those who name it, as soon as it does
+		ua, is := object.(*accessv1alpha1.UserAccess)
+		if !is || ua.Namespace != d.namespace || roster.IsMaterialized(ua) {
+			continue
+		}
+		for _, name := range ua.Spec.Groups {
+			if string(name) != d.coming && d.objects[rostertest.Key(&accessv1alpha1.AccessGroup{ObjectMeta: metav1.ObjectMeta{Namespace: d.namespace, Name: string(name)}})] == nil {
+				if members[string(name)] == nil {
+					members[string(name)] = map[string]bool{}
+				}
+				members[string(name)][string(ua.Spec.User)] = true
+			}
 		}
 	}
 	if d.through != "" && members[d.through] == nil {
@@ -186,9 +201,15 @@ func (d *declaration) sayIn(
 // newlyDeclared returns what is declared at some minute at which it was not, past ones too.
 func newlyDeclared(before, after objects, namespace, throughBefore, through string) map[tuple]bool {
 	fresh := map[tuple]bool{}
+	coming := ""
+	for key, object := range after {
+		if g, is := object.(*accessv1alpha1.AccessGroup); is && before[key] == nil && g.Namespace == namespace {
+			coming = g.Name
+		}
+	}
 	for at := rostertest.NewWorld(0, 0).Start.Add(-time.Minute); ; at = at.Add(time.Minute) {
-		is := declaration{after, namespace, at, through}
-		was := declaration{before, namespace, at, throughBefore}
+		is := declaration{after, namespace, at, through, ""}
+		was := declaration{before, namespace, at, throughBefore, coming}
 		had := was.tuples()
 		for t := range is.tuples() {
 			if !had[t] {

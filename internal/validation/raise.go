@@ -41,16 +41,42 @@ func (j *judge) requireRaised(r raised, resource, application string, before, af
 	rules := r.After.Rules
 	organization := rules.Rules().Organization
 	n := need{resource, organization, application, after.Role, after.Source}
-	if _, again := j.needed[n]; again {
-		return
-	}
-	var more []Attributes
-	if i := slices.IndexFunc(r.After.Sources, func(s *resolve.Source) bool { return s.Name == after.Source }); i >= 0 {
-		more = j.asWritten(r.After.Sources[i], rules, resource, after.Role)
-	}
-	j.require(n, j.changed.path(r.User), more, func() string {
+	j.requireEffective(r.Tried, n, func() string {
 		return fmt.Sprintf("%s would get %s instead of %s%s (%s, by %s)", r.User,
 			describe(grant{organization, resource, application, after.Role}), before.Role, since(r.at, r.now),
 			after.Rule, after.Source)
 	})
+}
+
+// requireEffective requires the right to a role that the source of the need may make effective for the user. The right to
+// what is written there is enough, too.
+func (j *judge) requireEffective(u *roster.Tried, n need, reason func() string) {
+	if _, again := j.needed[n]; again {
+		return
+	}
+	var more []Attributes
+	if s := sourceOf(u, n.source); s != nil {
+		more = j.asWritten(s, rulesOf(u), n.resource, n.role)
+	}
+	if len(more) == 0 {
+		n.source = "" // whatever gives it takes the same right
+	}
+	j.require(n, j.changed.path(u.User), more, reason)
+}
+
+func sourceOf(u *roster.Tried, name string) *resolve.Source {
+	for _, of := range [][]*resolve.Source{u.After.Sources, u.Before.Sources} {
+		if i := slices.IndexFunc(of, func(s *resolve.Source) bool { return s.Name == name }); i >= 0 {
+			return of[i]
+		}
+	}
+	return nil
+}
+
+// rulesOf returns the rules after the change, or before it where there are none after.
+func rulesOf(u *roster.Tried) *resolve.Organization {
+	if u.After.Rules != nil {
+		return u.After.Rules
+	}
+	return u.Before.Rules
 }

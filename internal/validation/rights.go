@@ -51,8 +51,13 @@ func (j *judge) require(n need, at *field.Path, more []Attributes, reason func()
 			return // what is declared takes at least as much
 		}
 	}
+	j.requireAnyOf(n, Right{AnyOf: append(n.anyOf(), more...), Field: at, Reason: reason()})
+}
+
+// requireAnyOf notes the right as what the need takes.
+func (j *judge) requireAnyOf(n need, right Right) {
 	j.needed[n] = struct{}{}
-	j.Rights = append(j.Rights, Right{AnyOf: append(n.anyOf(), more...), Field: at, Reason: reason()})
+	j.Rights = append(j.Rights, right)
 }
 
 func (n *need) anyOf() []Attributes {

@@ -58,7 +58,10 @@ spec:
   members: [{user: pat}]
   systemAccess: [{organization: tomorrow, organizationRole: Editor}]
 `,
-			want: []string{newSystemGroup, "grant organizationroles Editor @tomorrow"},
+			want: []string{
+				newSystemGroup, "grant organizationroles Editor @tomorrow",
+				"grant applicationroles Editor @tomorrow | grant organizationroles Editor @tomorrow",
+			},
 		},
 		"an entry that made an exception": {
 			before: `
@@ -75,7 +78,11 @@ spec:
   members: [{user: pat}]
   systemAccess: [{organization: "*", role: Observer}]
 `,
-			want: []string{"grant systemroles Observer @access-system"},
+			want: []string{
+				"grant systemroles Observer @access-system",
+				"grant organizationroles Viewer @acme | grant systemroles Observer @access-system",
+				"grant applicationroles Viewer @acme | grant systemroles Observer @access-system",
+			},
 		},
 		"a group that gives nothing yet": {
 			change: `

@@ -522,7 +522,7 @@ spec:
 			change: `delete AccessGroup acme/viewers with finalizers`,
 			want:   []string{mayAdministerRed},
 		},
-		"the same without": {
+		"the same without, where another grant restricts as well": {
 			before: `
 AccessGroup access-system/support
 spec:
@@ -541,7 +541,7 @@ spec:
   applicationAccess: [{application: red, role: Viewer}]
 `,
 			change: `delete AccessGroup acme/viewers`,
-			want:   []string{},
+			want:   []string{mayAdministerRed},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -9,23 +9,33 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// widen requires the right to show more rows to whoever has access before and after. Rows that come with a role that is
-// newly given come with the right to that role. A suspension hides no widening.
-func (j *judge) widen(u *roster.Tried, m *moment, now time.Time) {
-	switch {
-	case u.Before.Rules == nil || u.After.Rules == nil:
-	case !barred(u.Before.Decision) && !barred(u.After.Decision):
-		j.widenAt(u, m, now)
-	case m.at.Equal(now): // once: what follows has moments of its own
-		free := withoutBars(u, now)
-		eachMoment(free, now, func(m *moment) { j.widenAt(free, m, now) })
+// widen requires the right to show more rows to whoever has access before and after, and to end or widen a row-level
+// filter of whoever has access before. Rows that come with a role that is newly given come with the right to that role. A
+// suspension hides no widening.
+func (j *judge) widen(u *roster.Tried, c courses, now time.Time) {
+	free := c
+	if slices.ContainsFunc(u.Before.User.Bars, mayBar) || slices.ContainsFunc(u.After.User.Bars, mayBar) {
+		free = coursesOf(withoutBars(u, now), now)
+	}
+	if !j.mayLeave(u, now) {
+		free.each(now, func(m *moment) { j.widenAt(u, m, now) })
+	}
+	rules := u.Before.Rules
+	for _, r := range rules.ReleasedRows(u.Before.Claims(), u.After.Claims(), free.before, free.after, &j.filters, now) {
+		j.requireReleasedRows(u, &r, now)
 	}
 }
 
-func barred(d *resolve.Decision) bool {
-	return d != nil && slices.Contains([]resolve.Rule{resolve.RuleSuspended, resolve.RuleExpired, resolve.RuleNotYetValid},
-		d.OrganizationRole.Rule)
+// mayLeave reports whether the user may be taken out of a group that filters rows: a UserAccess suspends the user or has
+// ended, before and after the change. What else widens a filter is found among the filters themselves.
+func (j *judge) mayLeave(u *roster.Tried, now time.Time) bool {
+	kind := j.object().Kind
+	return (kind == roster.KindAccessGroup || kind == roster.KindUserAccess) &&
+		u.Before.Rules.Rules().Strategy == resolve.MostRestrictive &&
+		resolve.IsStopped(u.Before.User.Bars, u.After.User.Bars, now)
 }
+
+func mayBar(b resolve.Bar) bool { return b.Suspended || b.Window != resolve.Window{} }
 
 // withoutBars is how the user would stand if no UserAccess barred the user.
 func withoutBars(u *roster.Tried, now time.Time) *roster.Tried {
@@ -39,72 +49,71 @@ func withoutBars(u *roster.Tried, now time.Time) *roster.Tried {
 }
 
 func (j *judge) widenAt(u *roster.Tried, m *moment, now time.Time) {
-	if wider(&m.before.Default, &m.after.Default) {
+	if j.wider(&m.before.Default, &m.after.Default) {
 		j.requireRows(u, "", m.at, now)
 		return // whoever may widen all may widen each
 	}
 	resolve.EachApplication(m.before, m.after, func(name string, before, after *resolve.Access) {
-		if wider(before, after) {
+		if j.wider(before, after) {
 			j.requireRows(u, name, m.at, now)
 		}
 	})
 }
 
 func (j *judge) requireRows(u *roster.Tried, application string, at, now time.Time) {
-	organization := u.After.Rules.Rules().Organization
-	what := "application " + application
-	if application == "" {
-		what = "every application that no other entry names"
-	}
+	organization := rulesOf(u).Rules().Organization
 	n := need{resource: ResourceDataPermissions, namespace: organization, role: application}
 	j.require(n, j.changed.path(u.User), nil, func() string {
-		return fmt.Sprintf("%s would see more rows of %s of organization %s%s", u.User, what, organization, since(at, now))
+		return fmt.Sprintf("%s would see more rows of %s of organization %s%s", u.User, rowsOf(application), organization,
+			since(at, now))
 	})
 }
 
-// wider says whether who has access before and after may see a row after that was hidden before. In doubt it says yes.
-func wider(before, after *resolve.Access) bool {
+// requireReleasedRows requires the right to end or widen a filter. Where the user loses all access by the same change, the
+// right to the role is enough: who has it may take the role away and give it again.
+func (j *judge) requireReleasedRows(u *roster.Tried, r *resolve.RowRelease, now time.Time) {
+	application := r.Application
+	if application == resolve.AnyApplication {
+		application = ""
+	}
+	if !r.Gone {
+		j.requireRows(u, application, r.At, now)
+		return
+	}
+	organization := rulesOf(u).Rules().Organization
+	n := need{ResourceDataPermissions, organization, r.Role, application, r.RoleSource}
+	if _, again := j.needed[n]; again {
+		return
+	}
+	role := need{resource: ResourceApplicationRoles, namespace: organization, application: r.Application, role: r.Role}
+	more := role.anyOf()
+	if s := sourceOf(u, r.RoleSource); s != nil {
+		more = append(more, j.asWritten(s, u.Before.Rules, role.resource, role.role)...)
+	}
+	j.requireAnyOf(n, Right{
+		AnyOf: append([]Attributes{{
+			Verb: VerbGrant, Group: GrantsGroup, Resource: ResourceDataPermissions, Namespace: organization, Name: application,
+		}}, more...),
+		Field: j.changed.path(u.User),
+		Reason: fmt.Sprintf("%s would no longer filter the rows of %s of organization %s for %s%s: somebody else may give the access "+
+			"at the same time", r.Source, rowsOf(application), organization, u.User, since(r.At, now)),
+	})
+}
+
+func rowsOf(application string) string {
+	if application == "" {
+		return "every application that no other entry names"
+	}
+	return "application " + application
+}
+
+// wider reports whether who has access before and after may see a row after that was hidden before. In doubt it does.
+func (j *judge) wider(before, after *resolve.Access) bool {
 	if !before.GivesAccess() || !after.GivesAccess() {
 		return false
 	}
 	// Nothing new shows where every filter of before is held by a filter of after.
 	return slices.ContainsFunc(before.Filters, func(was resolve.Filter) bool {
-		return !slices.ContainsFunc(after.Filters, func(is resolve.Filter) bool { return within(is, was) })
+		return !slices.ContainsFunc(after.Filters, func(is resolve.Filter) bool { return j.filters.Within(is, was) })
 	})
-}
-
-// within says whether every row that passes the first filter passes the second, as far as can be told alternative by
-// alternative.
-func within(is, was resolve.Filter) bool {
-	if is.Equal(was) {
-		return true
-	}
-	return !slices.ContainsFunc(is.AnyOf, func(a resolve.Alternative) bool {
-		return !slices.ContainsFunc(was.AnyOf, func(b resolve.Alternative) bool { return implies(a, b) })
-	})
-}
-
-// implies says whether a row that meets all requirements of a meets those of b.
-func implies(a, b resolve.Alternative) bool {
-	return !slices.ContainsFunc(b.AllOf, func(wanted resolve.Requirement) bool {
-		return !slices.ContainsFunc(a.AllOf, func(has resolve.Requirement) bool { return requires(has, wanted) })
-	})
-}
-
-func requires(has, wanted resolve.Requirement) bool {
-	if has.Attribute != wanted.Attribute || has.Operator != wanted.Operator {
-		return false
-	}
-	switch has.Operator {
-	case "In":
-		return containsAll(wanted.Values, has.Values)
-	case "NotIn":
-		return containsAll(has.Values, wanted.Values)
-	default:
-		return slices.Equal(has.Values, wanted.Values)
-	}
-}
-
-func containsAll(list, wanted []string) bool {
-	return !slices.ContainsFunc(wanted, func(s string) bool { return !slices.Contains(list, s) })
 }

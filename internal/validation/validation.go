@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
@@ -54,6 +55,8 @@ type Validator struct {
 	Settle func()
 	// Losses is what was lost of late. Nil: nothing.
 	Losses *Losses
+	// ConfigMaps says which ConfigMaps the document of an application takes. Nil: it is not warned of more of them.
+	ConfigMaps ConfigMapsFunc
 }
 
 // attempts bounds how often a roster is settled for one request: objects may be set all the time.
@@ -64,15 +67,19 @@ const attempts = 20
 var ErrBehind = errors.New("the roster is behind what the API server tells; try again")
 
 // Judge says what there is to say about the request. The cost grows with the users whom the change touches, and with
-// their windows that will open or close. The roster stays as it is. The error is [ErrBehind], or that of a context that
-// ended before all was looked at.
+// their windows that will open or close. The roster stays as it is. The error is [ErrBehind], that of a context that
+// ended before all was looked at, or says that Old and New are not the same object.
 func (v *Validator) Judge(ctx context.Context, request *Request) (*Judgement, error) {
+	if err := roster.SameObject(request.Old, request.New); err != nil {
+		return nil, err
+	}
 	j := newJudge(ctx, v, request)
 	if request.Old != nil && request.Old.GetDeletionTimestamp() != nil {
 		return j.beingDeleted()
 	}
 	j.own()
 	j.protect()
+	j.protectOthers()
 	j.join()
 	j.changePolicy()
 	j.span()
@@ -88,7 +95,7 @@ func (v *Validator) Judge(ctx context.Context, request *Request) (*Judgement, er
 	}
 	if j.changed.owned && request.Old != nil {
 		// Its end is the owner's from now on: what it would bring now is told now.
-		j.changed.pointing = field.NewPath("metadata", "ownerReferences")
+		j.changed.pointing = ownersPath
 		if err := j.try(request.Old, nil, j.weigh); err != nil {
 			return nil, err
 		}
@@ -126,14 +133,17 @@ type judge struct {
 	request *Request
 	changed changes
 	needed  map[need]struct{}
+	filters resolve.Containment
 	braked  map[string]struct{} // organization/application
 	shown   shown
+	rows    rows
 }
 
 func newJudge(ctx context.Context, v *Validator, request *Request) *judge {
 	return &judge{
 		ctx: ctx, Validator: v, Judgement: Judgement{Revisions: map[string]uint64{}},
 		request: request, changed: changesOf(request), needed: map[need]struct{}{}, braked: map[string]struct{}{},
+		rows: rows{left: mostForRequest},
 	}
 }
 
@@ -163,16 +173,18 @@ func (j *judge) weigh(trial *roster.Trial) {
 	watched, lost := watchers{}, taken{}
 	limited := map[string]bool{}
 	for name, o := range trial.Organizations {
-		limited[name] = len(limitsOf(o)) > 0
+		limited[name] = o.Was && len(limitsOf(o)) > 0
 	}
 	j.declare(trial)
-	j.each(trial, func(u *roster.Tried, m *moment) {
-		j.weighRights(trial, u, m)
-		j.checkConflicts(trial, u, m)
-		watched.note(trial, u, m)
-		if limited[u.Namespace] {
-			lost.note(trial, u, m)
-		}
+	j.each(trial, func(u *roster.Tried, c courses) {
+		j.weighRights(trial, u, c)
+		j.checkConflicts(trial, u, c)
+		c.each(trial.Now, func(m *moment) {
+			watched.note(trial, u, m)
+			if limited[u.Namespace] {
+				lost.note(trial, u, m, &j.rows)
+			}
+		})
 	})
 	j.checkAdministrators(trial, watched)
 	j.brake(trial, lost)
@@ -181,25 +193,29 @@ func (j *judge) weigh(trial *roster.Trial) {
 // weighRightsOnly is what remains to be asked of who takes away the last finalizer.
 func (j *judge) weighRightsOnly(trial *roster.Trial) {
 	j.declare(trial)
-	j.each(trial, func(u *roster.Tried, m *moment) { j.weighRights(trial, u, m) })
+	j.each(trial, func(u *roster.Tried, c courses) { j.weighRights(trial, u, c) })
 }
 
-func (j *judge) weighRights(trial *roster.Trial, u *roster.Tried, m *moment) {
+func (j *judge) weighRights(trial *roster.Trial, u *roster.Tried, c courses) {
 	// Who may change a policy may grant every role: what its users get by it takes nothing more.
 	if trial.Object.Kind != roster.KindAccessPolicy {
-		j.raise(u, m, trial.Now)
+		c.each(trial.Now, func(m *moment) { j.raise(u, m, trial.Now) })
+		j.release(u, c, trial.Now)
+		j.bound(u, c, trial.Now)
 	}
-	j.widen(u, m, trial.Now)
+	j.widen(u, c, trial.Now)
 }
 
-// each calls yield for every user at every moment, as long as there is time.
-func (j *judge) each(trial *roster.Trial, yield func(u *roster.Tried, m *moment)) {
+// each calls yield for every user in an organization, as long as there is time.
+func (j *judge) each(trial *roster.Trial, yield func(u *roster.Tried, c courses)) {
 	for i := range trial.Users {
 		if j.ctx.Err() != nil {
 			return
 		}
 		u := &trial.Users[i]
-		eachMoment(u, trial.Now, func(m *moment) { yield(u, m) })
+		if u.Before.Rules != nil && u.After.Rules != nil {
+			yield(u, coursesOf(u, trial.Now))
+		}
 	}
 }
 

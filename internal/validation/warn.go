@@ -21,16 +21,17 @@ func validateSelector(selector *metav1.LabelSelector, at *field.Path) field.Erro
 	return metav1validation.ValidateLabelSelector(selector, metav1validation.LabelSelectorValidationOptions{}, at)
 }
 
-// warn tells of what the change brings that will not do what it says, or more than it says.
+// warn adds warnings of what the change does not do though it says so, or does though it does not say so.
 func (j *judge) warn(trial *roster.Trial) {
 	if j.request.New == nil {
 		return
 	}
 	j.warnOfPlace(trial)
 	j.warnOfReferences(trial)
+	j.warnOfConfigMaps(trial)
 	switch made := j.request.New.(type) {
 	case *accessv1alpha1.AccessGroup:
-		j.warnOfNaming(made)
+		j.warnOfUnlisted(made)
 		j.warnOfAlike(made)
 		j.warnOfPast(made.Spec.ApplicationAccess)
 	case *accessv1alpha1.UserAccess:
@@ -164,37 +165,6 @@ func (j *judge) known(kind accessv1alpha1.ReferenceKind, namespace string) []str
 		}
 	}
 	return names
-}
-
-// warnOfNaming tells who has what the group comes to give because they named it before: whoever gives it something may
-// not know of them.
-func (j *judge) warnOfNaming(made *accessv1alpha1.AccessGroup) {
-	if !j.changed.created && !j.changed.touch("organizationRole") && !j.changed.touch("applicationAccess") &&
-		!j.changed.touch("systemAccess") && !j.changed.touch("memberSelector") && !j.changed.touch("privileges") {
-		return
-	}
-	groups, users := j.Roster.Naming(made.Namespace, made.Name)
-	if len(groups)+len(users) == 0 {
-		return
-	}
-	j.warning("%s is named already and gives what it gives to them, too: %s", roster.ObjectOf(made),
-		strings.Join(append(some("group", groups), some("user", users)...), "; "))
-}
-
-// some lists the first of the names, and counts the rest.
-func some(what string, names []string) []string {
-	const few = 5
-	if len(names) == 0 {
-		return nil
-	}
-	if len(names) > 1 {
-		what += "s"
-	}
-	text := strings.Join(names[:min(few, len(names))], ", ")
-	if more := len(names) - few; more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return []string{what + " " + text}
 }
 
 // warnOfAlike tells of members that a person would take for one: users are case-sensitive.

@@ -168,7 +168,7 @@ var _ = Describe("A warning", func() {
 			"AccessGroup new\nspec: {applicationAccess: [{application: finance, role: Editr}]}",
 			"there is no application role Editr in $org; did you mean Editor?", SpecTimeout(longest)),
 		Entry("those who name a new group already", "UserAccess pat\nspec: {user: pat, groups: [tomorrow]}", "AccessGroup tomorrow",
-			"AccessGroup/$org/tomorrow is named already and gives what it gives to them, too: user pat", SpecTimeout(longest)),
+			"AccessGroup/$org/tomorrow gives what it gives to 1 user who is not in its spec.members: pat (spec.groups of the user's UserAccess)", SpecTimeout(longest)),
 		Entry("nothing where nothing is wrong", "", viewers("pat"), SpecTimeout(longest)),
 	)
 })

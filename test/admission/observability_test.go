@@ -62,8 +62,9 @@ func scraped(ctx context.Context) ([]string, error) {
 type auditLine struct {
 	Logger, Msg, Organization, User, Application, Change, Before, After, Rule, Source string
 	Causes                                                                            []struct {
-		Object, UID, Requester string
-		Generation             int64
+		Object, UID        string
+		Generation         int64
+		RequestersByReview []string
 	}
 }
 
@@ -134,8 +135,8 @@ var _ = Describe("What an operator sees", func() {
 				fmt.Sprintf("Access changed amelie@acme.example finance %s", change)))
 			Expect(last.Causes).To(HaveLen(1))
 			cause := last.Causes[0]
-			Expect(fmt.Sprintf("%s generation %d by %s", cause.Object, cause.Generation, cause.Requester)).To(Equal(
-				fmt.Sprintf("AccessGroup/%s/france generation %d by %s", organization, generation, requester)))
+			Expect(fmt.Sprintf("%s generation %d by %v", cause.Object, cause.Generation, cause.RequestersByReview)).To(Equal(
+				fmt.Sprintf("AccessGroup/%s/france generation %d by [%s]", organization, generation, requester)))
 		}
 		expect(1, "Gained", "usher-admin", 1)
 		promoted := group.DeepCopy()

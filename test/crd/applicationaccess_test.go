@@ -16,7 +16,7 @@ var _ = DescribeTable("ApplicationAccess accepts", func(ctx SpecContext, spec st
 	Entry("everything", `
 displayName: Finance
 unmatchedRows: None
-publish: {formats: [JSON, CSV, Casbin, OPA], minimumShards: 256}`),
+publish: {formats: [JSON, CSV, Casbin, OPA], minimumShards: 64}`),
 )
 
 var _ = DescribeTable("ApplicationAccess refuses", func(ctx SpecContext, spec string, causes ...string) {
@@ -27,13 +27,13 @@ var _ = DescribeTable("ApplicationAccess refuses", func(ctx SpecContext, spec st
 		`spec.publish.formats[0]: supported values: "JSON", "CSV", "Casbin", "OPA"`),
 	Entry("a format twice", "publish: {formats: [CSV, CSV]}", `spec.publish.formats[1]: "CSV"`),
 	Entry("three shards", "publish: {minimumShards: 3}",
-		`spec.publish.minimumShards: supported values: "1", "2", "4", "8", "16", "32", "64", "128", "256"`),
+		`spec.publish.minimumShards: supported values: "1", "2", "4", "8", "16", "32", "64"`),
 	Entry("no shards", "publish: {minimumShards: 0}",
 		"spec.publish.minimumShards: should be greater than or equal to 1",
-		`spec.publish.minimumShards: supported values: "1", "2", "4", "8", "16", "32", "64", "128", "256"`),
-	Entry("too many shards", "publish: {minimumShards: 512}",
-		"spec.publish.minimumShards: should be less than or equal to 256",
-		`spec.publish.minimumShards: supported values: "1", "2", "4", "8", "16", "32", "64", "128", "256"`),
+		`spec.publish.minimumShards: supported values: "1", "2", "4", "8", "16", "32", "64"`),
+	Entry("too many shards", "publish: {minimumShards: 128}",
+		"spec.publish.minimumShards: should be less than or equal to 64",
+		`spec.publish.minimumShards: supported values: "1", "2", "4", "8", "16", "32", "64"`),
 )
 
 var _ = DescribeTable("the name of an ApplicationAccess", func(ctx SpecContext, name string, accepted bool) {

@@ -18,7 +18,7 @@ import (
 // an organizations document by organization. Each is text with everything that is said: role, rows, end, source.
 type facts map[string]string
 
-// outer is the fact of a user document that is about no application.
+// outer is the fact of a user document that is about no application; no application has that name.
 const outer = "*"
 
 // documentOf names the document that a ConfigMap is of: that of all its shards is shard 0.
@@ -43,16 +43,19 @@ func factsIn(data map[string]string) (facts, error) {
 	found := facts{}
 	switch {
 	case len(read.Applications) == 1:
-		for user, entry := range read.Applications[0].Users {
-			found[user] = textOf(entry)
+		d := &read.Applications[0]
+		for user, entry := range d.Users {
+			found[user] = textOf([]any{entry.Role, d.FiltersOf(user), entry.NotAfter, entry.Source})
 		}
 		return found, sameInFormats(&read.Applications[0], data)
 	case len(read.Users) == 1:
 		u := &read.Users[0]
 		for application, entry := range u.Applications {
-			found[application] = textOf(entry)
+			found[application] = textOf([]any{
+				entry.Role, entry.Permissions, u.FiltersOf(application), entry.NotAfter, entry.Source,
+			})
 		}
-		found[outer] = textOf([]any{u.OrganizationRole, u.DefaultRole, u.DefaultFilters, u.NotAfter})
+		found[outer] = textOf([]any{u.OrganizationRole, u.DefaultRole, u.FiltersOf(outer), u.NotAfter})
 		return found, nil
 	case len(read.Organizations) == 1:
 		for _, o := range read.Organizations[0].Organizations {
@@ -99,7 +102,9 @@ func sameInFormats(d *document.Application, data map[string]string) error {
 // givesNothing says whether a document of this kind is one that ends: nobody has anything by it.
 func givesNothing(kind string, said facts) bool {
 	if kind == accessv1alpha1.DocumentUser {
-		return len(said) == 1 && said[outer] == textOf([]any{document.NoAccess, document.NoAccess, nil, "0001-01-01T00:00:00Z"})
+		return len(said) == 1 && said[outer] == textOf([]any{
+			document.NoAccess, document.NoAccess, document.Nothing(), "0001-01-01T00:00:00Z",
+		})
 	}
 	return len(said) == 0
 }

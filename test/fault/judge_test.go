@@ -16,8 +16,8 @@ import (
 
 	"github.com/usher-dev/usher/api/document"
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/identity"
 	"github.com/usher-dev/usher/internal/publish"
-	"github.com/usher-dev/usher/internal/roster"
 )
 
 // play is a small world that goes from one state to another, and what a manager writes then.
@@ -99,7 +99,7 @@ func TestJudge(t *testing.T) {
 		panic("nobody has " + user)
 	}
 	ofUser := func(user string) types.NamespacedName {
-		return inFirst(publish.UserDocumentName(roster.UserName(user)))
+		return inFirst(publish.UserDocumentName(identity.Name(user)))
 	}
 	for name, tc := range map[string]struct {
 		mutate func(t *testing.T, p *play, h *history)
@@ -148,7 +148,7 @@ func TestJudge(t *testing.T) {
 			h.write(ofUser(member(p)), publish.UserData(publish.EmptyUser(firstOrganization, member(p))))
 		}, "leaves out"},
 		"an organization that nobody lets the user enter": {func(t *testing.T, p *play, h *history) {
-			key := types.NamespacedName{Namespace: systemNamespace, Name: publish.OrganizationsName(roster.UserName(p.world.users[0]))}
+			key := types.NamespacedName{Namespace: systemNamespace, Name: publish.OrganizationsName(identity.Name(p.world.users[0]))}
 			p.replace(t, h, key, p.after, `"name":"globex"`, `"name":"initech"`)
 		}, "initech"},
 		"a format that gives more": {func(_ *testing.T, p *play, h *history) {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/usher-dev/usher/api/document"
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/identity"
 	"github.com/usher-dev/usher/internal/publish"
 	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
@@ -52,7 +53,7 @@ func resolveAnew(objects []client.Object, now time.Time) (*roster.Roster, resolu
 		for _, d := range decisions {
 			users[d.User] = struct{}{}
 			if state.PublishesUsers {
-				made.addUser(r, organization, d.User, publish.UserDocumentName(roster.UserName(d.User)),
+				made.addUser(r, organization, d.User, publish.UserDocumentName(identity.Name(d.User)),
 					accessv1alpha1.DocumentUser,
 					publish.UserData(publish.User(state.Organization, d.User, d.Decision, state.Applications)))
 			}
@@ -60,7 +61,7 @@ func resolveAnew(objects []client.Object, now time.Time) (*roster.Roster, resolu
 	}
 	for user := range users {
 		if entries := r.Entries(user); len(entries) >= 2 {
-			made.addUser(r, systemNamespace, user, publish.OrganizationsName(roster.UserName(user)),
+			made.addUser(r, systemNamespace, user, publish.OrganizationsName(identity.Name(user)),
 				accessv1alpha1.DocumentOrganizations, publish.OrganizationsData(user, organizationsOf(entries)))
 		}
 	}
@@ -81,9 +82,9 @@ func (made resolution) addApplication(
 			yield(d.User, d.Decision)
 		}
 	}, formats...)
-	for i, data := range rendered.Shards {
+	for i := range rendered.Shards {
 		made.add(types.NamespacedName{Namespace: organization, Name: publish.ApplicationName(application, i)},
-			accessv1alpha1.DocumentApplication, data, publish.FormatLabels(formats),
+			accessv1alpha1.DocumentApplication, rendered.Data(i), publish.FormatLabels(formats),
 			func() (string, client.Object) { return string(roster.KindApplicationAccess), object })
 	}
 }

@@ -169,3 +169,84 @@ func TestOPA(t *testing.T) {
 		}
 	})
 }
+
+// documentedPolicy is the policy that docs/workloads.md shows for OPA.
+func documentedPolicy(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "workloads.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, policy, found := strings.Cut(string(text), "```rego\n")
+	policy, _, ends := strings.Cut(policy, "\n```\n")
+	if !found || !ends {
+		t.Fatal("docs/workloads.md shows no policy")
+	}
+	return policy
+}
+
+// TestDocumentedPolicyFollowsPlaces: what a user sees goes by the filters at the user's places in the document's list.
+// A place outside of the list gives no access.
+func TestDocumentedPolicyFollowsPlaces(t *testing.T) {
+	policy := documentedPolicy(t)
+	const french, german = `{"anyOf":[{"allOf":[{"attribute":"country","operator":"In","values":["France"]}]}]}`,
+		`{"anyOf":[{"allOf":[{"attribute":"country","operator":"In","values":["Germany"]}]}]}`
+	finance := func(filters, places string) string {
+		return `{"apiVersion":"access.usher.dev/v1","application":"finance","filters":[` + filters + `],
+			"kind":"ApplicationAccessDocument","organization":"acme","roles":[{"name":"Viewer","permissions":["view"]}],
+			"shard":0,"shards":1,"users":{"ana":{` + places + `"role":"Viewer","source":"AccessGroup/acme/team"}}}`
+	}
+	for name, tc := range map[string]struct {
+		shards       []string
+		allow        bool
+		france, null bool // whether a row of France, and one without a country, is visible
+	}{
+		"no filters":       {[]string{finance(french, ``)}, true, true, true},
+		"first":            {[]string{finance(french+","+german, `"filters":[0],`)}, true, true, false},
+		"second":           {[]string{finance(german+","+french, `"filters":[1],`)}, true, true, false},
+		"another":          {[]string{finance(french+","+german, `"filters":[1],`)}, true, false, false},
+		"both":             {[]string{finance(french+","+german, `"filters":[0,1],`)}, true, false, false},
+		"no row":           {[]string{finance(`{"anyOf":[]},`+french, `"filters":[0],`)}, true, false, false},
+		"outside":          {[]string{finance(french, `"filters":[1],`)}, false, false, false},
+		"partly outside":   {[]string{finance(french, `"filters":[0,1],`)}, false, false, false},
+		"below zero":       {[]string{finance(french, `"filters":[-1],`)}, false, false, false},
+		"no list":          {[]string{finance(french, `"filters":"0",`)}, false, false, false},
+		"null":             {[]string{finance(french, `"filters":null,`)}, false, false, false},
+		"two that agree":   {[]string{finance(french, `"filters":[0],`), finance(german+","+french, `"filters":[1],`)}, true, true, false},
+		"two that differ":  {[]string{finance(french, `"filters":[0],`), finance(german+","+french, `"filters":[0],`)}, false, false, false},
+		"nobody's, unread": {[]string{finance(``, ``)}, true, true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			access := map[string]any{}
+			for n, text := range tc.shards {
+				var document map[string]any
+				if err := json.Unmarshal([]byte(text), &document); err != nil {
+					t.Fatal(err)
+				}
+				access[string(rune('0'+n))] = document
+			}
+			ask := func(question string, row map[string]any) bool {
+				t.Helper()
+				query, err := rego.New(rego.Query("x = data.finance."+question), rego.Module("finance.rego", policy),
+					rego.Store(inmem.NewFromObject(map[string]any{"access": access}))).PrepareForEval(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				result, err := query.Eval(t.Context(), rego.EvalInput(map[string]any{"user": "ana", "permission": "view", "row": row}))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return result[0].Bindings["x"].(bool)
+			}
+			if got := ask("allow", nil); got != tc.allow {
+				t.Errorf("allow: %t, want %t", got, tc.allow)
+			}
+			if got := ask("visible", map[string]any{"country": "France"}); got != tc.france {
+				t.Errorf("a row of France is visible: %t, want %t", got, tc.france)
+			}
+			if got := ask("visible", map[string]any{}); got != tc.null {
+				t.Errorf("a row without a country is visible: %t, want %t", got, tc.null)
+			}
+		})
+	}
+}

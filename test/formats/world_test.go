@@ -129,8 +129,10 @@ func world(t *testing.T, seed uint64) *published {
 			yield(user, d)
 		}
 	}, accessv1alpha1.PublishFormatCSV, accessv1alpha1.PublishFormatCasbin, accessv1alpha1.PublishFormatOPA)
-	p.shards, p.omitted = made.Shards, made.Omitted
-	for _, data := range p.shards {
+	p.omitted = made.Omitted
+	for n := range made.Shards {
+		data := made.Data(n)
+		p.shards = append(p.shards, data)
 		var said accessJSON
 		if err := json.Unmarshal([]byte(data["access.json"]), &said); err != nil {
 			t.Fatal(err)

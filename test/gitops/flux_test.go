@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
-	"github.com/usher-dev/usher/internal/roster"
+	"github.com/usher-dev/usher/internal/identity"
 )
 
 // fluxGroup is the group of Flux's Kustomization: of its labels and annotations.
@@ -199,7 +199,7 @@ var _ = Describe("Under Flux, a tree", Ordered, func() {
 		}))
 		Expect(role(ctx, "security-apac", "red", "mallory@acme.example")).To(BeEmpty())
 		Eventually(func() map[string]map[string]string { return documents(ctx) }).WithContext(ctx).
-			ShouldNot(HaveKey("security-apac/user-access-"+roster.UserName("mallory@acme.example")), "it stays empty for a while")
+			ShouldNot(HaveKey("security-apac/user-access-"+identity.Name("mallory@acme.example")), "it stays empty for a while")
 	})
 
 	It("loses what a commit removes, and nothing that Usher made for others", func(ctx SpecContext) {
@@ -252,7 +252,7 @@ spec:
 	It("is published with the same bytes after all of it went and came back", func(ctx SpecContext) {
 		Eventually(func() error {
 			return kube.Get(ctx, client.ObjectKey{Namespace: systemNamespace, Name: "user-organizations-" +
-				roster.UserName("jonas@acme.example")}, &corev1.ConfigMap{})
+				identity.Name("jonas@acme.example")}, &corev1.ConfigMap{})
 		}).WithContext(ctx).Should(Succeed(), "Jonas can enter two organizations now")
 		before := documents(ctx)
 		repo.write("kustomization.yaml", "resources:\n- empty.yaml\n")

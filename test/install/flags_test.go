@@ -21,6 +21,7 @@ func TestTheManagerTakesTheArguments(t *testing.T) {
 		"cert-manager":  {"certificates": values{"issuedBy": "CertManager"}},
 		"validities":    {"certificates": values{"validity": "24h", "authorityValidity": "72h"}},
 		"no metrics":    {"metrics": values{"enabled": false}},
+		"a client CA":   {"webhook": values{"clientCA": values{"name": "api-server-ca"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, namespace := range []string{shippedIn, "elsewhere"} {
@@ -52,7 +53,8 @@ func TestEveryFlagHasItsWay(t *testing.T) {
 	want := []string{
 		"document-grace", "health-probe-bind-address", "leader-elect", "metrics-bind-address", "metrics-secure",
 		"organization-selector", "system-namespace", "webhook-bind-address", "webhook-ca-validity", "webhook-certificate-dir",
-		"webhook-certificate-secret", "webhook-certificate-validity", "webhook-certificates", "zap-encoder", "zap-log-level",
+		"webhook-certificate-secret", "webhook-certificate-validity", "webhook-certificates", "webhook-client-ca", "zap-encoder",
+		"zap-log-level",
 	}
 	slices.Sort(refused)
 	if diff := cmp.Diff(want, refused); diff != "" {

@@ -1,6 +1,7 @@
 package install
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path"
@@ -56,6 +57,13 @@ var effects = map[string]struct {
 			"Issuer/usher-webhook-issuer",
 		},
 	},
+	"webhook.clientCA.name": {value: "api-server-ca", want: []string{deployment}},
+	"webhook.clientCA.kind": {
+		given: values{"webhook": values{"clientCA": values{"name": "api-server-ca"}}}, value: "Secret", want: []string{deployment},
+	},
+	"webhook.clientCA.key": {
+		given: values{"webhook": values{"clientCA": values{"name": "api-server-ca"}}}, value: "ca.pem", want: []string{deployment},
+	},
 	"metrics.enabled":                {value: false, want: []string{deployment, networkPolicy, metricsService}},
 	"metrics.secure":                 {value: false, want: []string{deployment, metricsService}},
 	"metrics.serviceMonitor.enabled": {value: true, want: []string{serviceMonitor}},
@@ -64,6 +72,7 @@ var effects = map[string]struct {
 		given: monitored, value: "30s", want: []string{serviceMonitor},
 	},
 	"networkPolicy.enabled":             {value: false, want: []string{networkPolicy}},
+	"networkPolicy.apiServerCIDRs":      {value: []any{"10.0.0.5/32", "fd00::5/128"}, want: []string{networkPolicy}},
 	"networkPolicy.metricsFrom":         {value: labelled("team", "sre"), want: []string{networkPolicy}},
 	"podDisruptionBudget.enabled":       {value: false, want: []string{"PodDisruptionBudget/usher-controller-manager"}},
 	"podDisruptionBudget.minAvailable":  {value: "50%", want: []string{"PodDisruptionBudget/usher-controller-manager"}},
@@ -196,6 +205,9 @@ func TestBadValuesAreRefused(t *testing.T) {
 		"twice":               {values{"notices": values{"namespaces": []any{"acme", "acme"}}}, []string{"at '/notices/namespaces'"}},
 		"bad level":           {values{"logging": values{"level": "loud"}}, []string{"at '/logging/level'"}},
 		"switch as string":    {values{"crds": values{"keep": "yes"}}, []string{"at '/crds/keep'", "want boolean"}},
+		"no network":          {values{"networkPolicy": values{"apiServerCIDRs": []any{"10.0.0.5"}}}, []string{"at '/networkPolicy/apiServerCIDRs/0'"}},
+		"no file":             {values{"webhook": values{"clientCA": values{"kind": "File"}}}, []string{"at '/webhook/clientCA/kind'", "'ConfigMap', 'Secret'"}},
+		"client CA by a flag": {values{"extraArgs": []any{"--webhook-client-ca=/x"}}, []string{"the value for it is webhook.clientCA"}},
 		"no flag":             {values{"extraArgs": []any{"zap-devel"}}, []string{"at '/extraArgs/0'"}},
 		"selected label":      {values{"pod": values{"labels": values{"control-plane": "x"}}}, []string{"at '/pod/labels'"}},
 		"too little time":     {values{"pod": values{"terminationGracePeriodSeconds": 1}}, []string{"at '/pod/terminationGracePeriodSeconds'"}},
@@ -265,5 +277,35 @@ func TestTheSchemaKnowsEveryValue(t *testing.T) {
 	}
 	if got := path.Base(loadChart(t).ChartFullPath()); got != "usher" {
 		t.Errorf("the chart is called %s", got)
+	}
+}
+
+// TestTheWebhookIsKeptToAPIServers holds what the two values that are for that come to.
+func TestTheWebhookIsKeptToAPIServers(t *testing.T) {
+	rendered := mustRender(t, values{
+		"webhook":       values{"clientCA": values{"kind": "Secret", "name": "api-server-ca", "key": "ca.pem"}},
+		"networkPolicy": values{"apiServerCIDRs": []any{"10.0.0.5/32", "fd00::5/128"}},
+	})
+	if want := "--webhook-client-ca=/etc/usher/webhook-client-ca/ca.pem"; !slices.Contains(args(t, rendered), want) {
+		t.Errorf("%v has no %s", args(t, rendered), want)
+	}
+	object := rendered[deployment]["spec"].(values)["template"].(values)["spec"].(values)
+	if diff := cmp.Diff([]any{values{"name": "webhook-client-ca", "secret": values{"secretName": "api-server-ca"}}},
+		object["volumes"]); diff != "" {
+		t.Errorf("volumes (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]any{values{"name": "webhook-client-ca", "mountPath": "/etc/usher/webhook-client-ca", "readOnly": true}},
+		container(t, rendered[deployment])["volumeMounts"]); diff != "" {
+		t.Errorf("mounts (-want +got):\n%s", diff)
+	}
+	var from any
+	for _, rule := range rendered[networkPolicy]["spec"].(values)["ingress"].([]any) {
+		if fmt.Sprint(rule.(values)["ports"]) == "[map[port:9443 protocol:TCP]]" {
+			from = rule.(values)["from"]
+		}
+	}
+	want := []any{values{"ipBlock": values{"cidr": "10.0.0.5/32"}}, values{"ipBlock": values{"cidr": "fd00::5/128"}}}
+	if diff := cmp.Diff(want, from); diff != "" {
+		t.Errorf("who may call the webhook (-want +got):\n%s", diff)
 	}
 }

@@ -173,17 +173,40 @@ func (c *resolutionCase) applicationDocuments() map[string]map[string]string {
 			Organization: o.GetNamespace(), Application: o.GetName(), Shards: 1,
 			Roles: c.ladder(o.GetNamespace()), Users: map[string]document.ApplicationUser{},
 		}
+		rows := map[string]document.Filters{}
 		for _, u := range c.want {
 			entry, listed := u.Applications[o.GetName()]
 			if u.Organization == o.GetNamespace() && listed && entry.Role != document.NoAccess {
-				d.Users[u.User] = document.ApplicationUser{
-					Role: entry.Role, Filters: entry.Filters, NotAfter: entry.NotAfter, Source: entry.Source,
-				}
+				rows[u.User] = u.FiltersOf(o.GetName())
+				d.Users[u.User] = document.ApplicationUser{Role: entry.Role, NotAfter: entry.NotAfter, Source: entry.Source}
 			}
 		}
+		listFilters(&d, rows)
 		made[d.Organization+"/"+applicationMap(d.Application)] = map[string]string{document.AccessKey: canonical(d)}
 	}
 	return made
+}
+
+// listFilters gives each user of the document the rows, as places in one list.
+func listFilters(d *document.Application, rows map[string]document.Filters) {
+	distinct := map[string]document.Filter{}
+	for _, filters := range rows {
+		for _, f := range filters {
+			distinct[canonical(f)] = f
+		}
+	}
+	texts := slices.Sorted(maps.Keys(distinct))
+	for _, text := range texts {
+		d.Filters = append(d.Filters, distinct[text])
+	}
+	for user, filters := range rows {
+		entry := d.Users[user]
+		for _, f := range filters {
+			entry.Filters = append(entry.Filters, slices.Index(texts, canonical(f)))
+		}
+		slices.Sort(entry.Filters)
+		d.Users[user] = entry
+	}
 }
 
 // organizationsDocuments has one for everybody who can enter two organizations or more.

@@ -195,6 +195,26 @@ var _ = Describe("Somebody with the rights of edit in an organization", func() {
 		}
 	}
 
+	deletesNothing := func(ctx context.Context, o namespace, tenant client.Client) {
+		GinkgoHelper()
+		document := essenceOf(read(ctx, o, userMap(ana), &corev1.ConfigMap{}))
+		materialized := newObject("UserAccess", o.name, userName(ana))
+		for _, spec := range []string{`{}`, `{groups: [], applicationAccess: []}`, `{state: Active}`} {
+			Expect(patchAs(ctx, tenant, newObject("UserAccess", o.name, userName(ana)), "{spec: "+spec+"}")).To(Succeed())
+			err := tenant.Delete(ctx, materialized)
+			Expect(refused(err, labelPolicy)).To(Succeed(), spec)
+			Expect(err).To(MatchError(ContainSubstring("UserAccess " + userName(ana) + " was written by Usher")))
+		}
+		Expect(refused(tenant.DeleteAllOf(ctx, newObject("UserAccess", o.name, ""), client.InNamespace(o.name),
+			client.MatchingLabels{accessv1alpha1.LabelMaterialized: accessv1alpha1.ValueTrue}), labelPolicy)).To(Succeed())
+		now(ctx, o.restored(userMap(ana), document))
+
+		By("deleting what says more than the user, which is declared")
+		Expect(patchAs(ctx, tenant, newObject("UserAccess", o.name, userName(ana)), "{spec: {displayName: Ana}}")).To(Succeed())
+		Expect(tenant.Delete(ctx, newObject("UserAccess", o.name, userName(ana)), client.DryRunAll)).To(Succeed())
+		Expect(tenant.Delete(ctx, newObject("UserAccess", o.name, "ben"), client.DryRunAll)).To(Succeed())
+	}
+
 	annotates := func(ctx context.Context, o namespace, tenant client.Client, value string) {
 		GinkgoHelper()
 		patch := fmt.Sprintf(`{metadata: {annotations: {example.org/mine: %q}}}`, value)
@@ -230,6 +250,17 @@ var _ = Describe("Somebody with the rights of edit in an organization", func() {
 		o.waitReady(ctx, "accessgroup", "team")
 		now(ctx, o.holds(ana, "red", "Viewer"))
 		Expect(o.get(ctx, "ConfigMap", applicationMap("red")).GetAnnotations()).To(HaveKeyWithValue("example.org/mine", "yes"))
+	})
+
+	It("stops an attack: deleting what owns the document of a user, again and again", func(ctx SpecContext) {
+		o, tenant := organization(ctx)
+		deletesNothing(ctx, o, tenant)
+	})
+
+	It("cannot delete what owns the document of a user while the manager is down", func(ctx SpecContext) {
+		o, tenant := organization(ctx)
+		stopManager()
+		deletesNothing(ctx, o, tenant)
 	})
 
 	It("can do no less than an account bound to cluster-admin, and that may not either", func(ctx SpecContext) {

@@ -74,6 +74,11 @@ var situations = map[string]situation{
 		silent:  series{`usher_blocked_documents{pod="a"}`: "0x10"},
 		summary: "2 documents cannot be written.",
 	},
+	"UsherLossNotPublished": {
+		at: "3m", fires: series{`usher_lossy_documents{pod="a"}`: "2x10", `usher_lossy_documents{pod="b"}`: "0x10"},
+		silent:  series{`usher_lossy_documents{pod="a"}`: "0x10", `usher_blocked_documents{pod="a"}`: "2x10"},
+		summary: "2 documents still give access that has been taken away.",
+	},
 	"UsherWriteErrors": {
 		at:      "15m",
 		fires:   series{`controller_runtime_reconcile_errors_total{controller="output",pod="a"}`: "0+2x20"},

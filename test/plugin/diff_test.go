@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
-	"github.com/usher-dev/usher/internal/roster"
+	"github.com/usher-dev/usher/internal/identity"
 	"github.com/usher-dev/usher/test/cluster"
 )
 
@@ -36,7 +36,7 @@ func (d *difference) users() []string {
 func (d *difference) documents() []string {
 	var names []string
 	for _, c := range d.Changes {
-		names = append(names, "user-access-"+roster.UserName(c.User))
+		names = append(names, "user-access-"+identity.Name(c.User))
 		if c.Scope == "Application" {
 			names = append(names, "application-access-"+c.Application)
 		}

@@ -126,11 +126,34 @@ func TestDocumentedShellTellsRoles(t *testing.T) {
 			}
 		})
 	}
-	s.mount(0, finance(entry(ana, "Viewer", `,"filters":[`+french+`]`)))
+	s.mount(0, finance(entry(ana, "Viewer", rows(french))))
 	for row, want := range map[string]bool{`{"country":"France"}`: true, `{"country":"Spain"}`: false, `{}`: false, `{`: false} {
 		if _, got := s.run("sees", ana, row); got != want {
 			t.Errorf("sees %s: %t", row, got)
 		}
+	}
+	for _, outside := range []string{"[5]", "[2,5]", "[-1]", `"2"`} {
+		s.mount(0, finance(entry(ana, "Viewer", `,"filters":`+outside)))
+		if _, sees := s.run("sees", ana, `{"country":"France"}`); sees {
+			t.Errorf("sees a row by filters at places %s", outside)
+		}
+		if _, may := s.run("may", ana, "view"); may {
+			t.Errorf("may view with filters at places %s", outside)
+		}
+	}
+}
+
+// TestDocumentedShellFollowsPlaces: two shards list the same filter at different places.
+func TestDocumentedShellFollowsPlaces(t *testing.T) {
+	s := newShell(t)
+	s.mount(0, financeWith([]string{french}, entry(ana, "Viewer", `,"filters":[0]`)))
+	s.mount(1, financeWith([]string{expensive, french}, entry(ana, "Viewer", `,"filters":[1]`)))
+	if got, _ := s.run("role", ana); got != "Viewer" {
+		t.Errorf("role: got %q, want Viewer", got)
+	}
+	s.mount(1, financeWith([]string{expensive, french}, entry(ana, "Viewer", `,"filters":[0]`)))
+	if got, _ := s.run("role", ana); got != document.NoAccess {
+		t.Errorf("role by shards that do not agree about rows: got %q, want %s", got, document.NoAccess)
 	}
 }
 
@@ -177,11 +200,15 @@ func TestDocumentedShellSeesTheSameRows(t *testing.T) {
 			}
 			filters = append(filters, f)
 		}
-		said, err := json.Marshal(filters)
-		if err != nil {
-			t.Fatal(err)
+		said, places := make([]string, len(filters)), make([]string, len(filters))
+		for place, f := range filters {
+			text, err := json.Marshal(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			said[place], places[place] = string(text), fmt.Sprint(place)
 		}
-		s.mount(0, finance(entry(ana, "Viewer", `,"filters":`+string(said))))
+		s.mount(0, financeWith(said, entry(ana, "Viewer", `,"filters":[`+strings.Join(places, ",")+`]`)))
 		out, _ := s.run(`rows() { cat "$1"/0/access.json | jq -L "$1" -nc --arg user "$2" --argjson rows "$3" \
 			'include "access"; entry("finance"; $user) | [visible($rows[])]'; }; rows`, s.dir, ana, string(text))
 		var got, want []bool

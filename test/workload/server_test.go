@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -39,14 +40,30 @@ func filter(attribute, operator string, values ...string) string {
 	return fmt.Sprintf(`{"anyOf":[{"allOf":[%s]}]}`, requirement)
 }
 
+// listed are the filters of the document; [rows] names them by their places.
+var listed = []string{`{"anyOf":[]}`, expensive, french, filter("country", "In", "' OR 1=1 --"), filter("region", "In", "EMEA")}
+
+// rows is the field by which a user has these filters, which the document lists.
+func rows(filters ...string) string {
+	var places []string
+	for _, f := range filters {
+		places = append(places, fmt.Sprint(slices.Index(listed, f)))
+	}
+	return `,"filters":[` + strings.Join(places, ",") + `]`
+}
+
 // entry is what a document says of a user; fields are further ones, with a comma before each.
 func entry(user, role, fields string) string {
 	return fmt.Sprintf(`%q:{"role":%q,"source":"AccessGroup/acme/team"%s}`, user, role, fields)
 }
 
 // finance is the document of the application, with these users.
-func finance(entries ...string) string {
-	return `{"apiVersion":"access.usher.dev/v1","application":"finance","kind":"ApplicationAccessDocument","organization":"acme",
+func finance(entries ...string) string { return financeWith(listed, entries...) }
+
+// financeWith is the document of the application, with these filters and users.
+func financeWith(filters []string, entries ...string) string {
+	return `{"apiVersion":"access.usher.dev/v1","application":"finance","filters":[` + strings.Join(filters, ",") + `],
+		"kind":"ApplicationAccessDocument","organization":"acme",
 		"roles":[{"name":"Editor","permissions":["edit","view"]},{"name":"Viewer","permissions":["view"]}],
 		"shard":0,"shards":1,"users":{` + strings.Join(entries, ",") + `}}`
 }
@@ -229,11 +246,11 @@ func TestRoutesTakePermissions(t *testing.T) {
 func TestRowsAreFiltered(t *testing.T) {
 	w := start(t, finance(
 		entry(ana, "Viewer", ""),
-		entry(amelie, "Editor", `,"filters":[`+french+`]`),
-		entry(bruno, "Viewer", `,"filters":[`+french+`,`+expensive+`]`),
-		entry("none", "Viewer", `,"filters":[{"anyOf":[]}]`),
-		entry("quote", "Viewer", `,"filters":[`+filter("country", "In", "' OR 1=1 --")+`]`),
-		entry("other", "Viewer", `,"filters":[`+filter("region", "In", "EMEA")+`]`),
+		entry(amelie, "Editor", rows(french)),
+		entry(bruno, "Viewer", rows(expensive, french)),
+		entry("none", "Viewer", rows(`{"anyOf":[]}`)),
+		entry("quote", "Viewer", rows(filter("country", "In", "' OR 1=1 --"))),
+		entry("other", "Viewer", rows(filter("region", "In", "EMEA"))),
 	))
 	w.sees(ana, 1, 2, 3, 4, 5)
 	w.sees(amelie, 1, 2)
@@ -288,7 +305,7 @@ func TestABrokenDocument(t *testing.T) {
 		"half-written":         good[:len(good)/2],
 		"of another version":   strings.Replace(good, "access.usher.dev/v1", "access.usher.dev/v9", 1),
 		"of another":           strings.Replace(good, `"application":"finance"`, `"application":"sales"`, 1),
-		"with a field unknown": strings.Replace(good, `"shard":0`, `"shard":0,"shadow":1`, 1),
+		"with a place outside": strings.Replace(good, `"role":`, `"filters":[9],"role":`, 1),
 		"of one byte":          "{",
 	} {
 		t.Run(name, func(t *testing.T) {

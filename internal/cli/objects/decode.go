@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/cli/input"
 )
 
 var scheme = newScheme()
@@ -32,12 +33,36 @@ func newScheme() *runtime.Scheme {
 
 // header is what tells of which kind an object is.
 type header struct {
-	APIVersion string            `json:"apiVersion"`
-	Kind       string            `json:"kind"`
-	Items      []json.RawMessage `json:"items"`
+	APIVersion string   `json:"apiVersion"`
+	Kind       string   `json:"kind"`
+	Items      itemList `json:"items"`
 	Metadata   struct {
 		Name string `json:"name"`
 	} `json:"metadata"`
+}
+
+// itemList is a list of objects that are yet to be decoded. It has no more items than it takes to see that there are too
+// many.
+type itemList []json.RawMessage
+
+// UnmarshalJSON takes the items apart.
+func (l *itemList) UnmarshalJSON(text []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	begin, err := decoder.Token()
+	switch {
+	case err != nil || begin == nil:
+		return err
+	case begin != json.Delim('['):
+		return errors.New("items is not a list")
+	}
+	for decoder.More() && len(*l) <= input.MaxObjects {
+		var item json.RawMessage
+		if err := decoder.Decode(&item); err != nil {
+			return err
+		}
+		*l = append(*l, item)
+	}
+	return nil
 }
 
 // found is what a document holds.
@@ -48,42 +73,54 @@ type found struct {
 	ignored  []string
 }
 
-// decode reads one document: an object, a list of objects, or nothing.
-func decode(d *document, namespace string) found {
+// decode reads one document: an object, a list of objects, or nothing. Its error is that of the limit of the input.
+func decode(d *document, namespace string, in *input.Reader) (found, error) {
 	var f found
-	encoded, err := d.json()
-	if err != nil {
+	encoded, err := d.json(in)
+	var limit *input.LimitError
+	switch {
+	case errors.As(err, &limit):
+		return f, err
+	case err != nil:
 		f.problem(d, "", err)
-		return f
+		return f, nil
 	}
 	if text := bytes.TrimSpace(encoded); len(text) == 0 || bytes.Equal(text, []byte("null")) {
-		return f
+		return f, nil
 	}
-	f.decode(d, "", encoded, namespace)
-	return f
+	return f, f.decode(d, "", encoded, namespace, in)
 }
 
 func (f *found) problem(d *document, path string, err error) {
 	f.problems = append(f.problems, Problem{Origin{d.file, d.lineOfError(path, err)}, trimLine(err)})
 }
 
-func (f *found) decode(d *document, path string, encoded []byte, namespace string) {
+func (f *found) decode(d *document, path string, encoded []byte, namespace string, in *input.Reader) error {
 	var h header
 	if encoded[0] == '[' {
 		f.notes = append(f.notes, fmt.Sprintf("%s:%d: ignored: it is a list, not an object", d.file, d.line(path)))
-		return
+		return nil
 	}
 	if err := json.Unmarshal(encoded, &h); err != nil {
 		f.problem(d, path, fmt.Errorf("this is no object: %w", err))
-		return
+		return nil
 	}
 	version, _ := schema.ParseGroupVersion(h.APIVersion)
 	switch {
 	case h.APIVersion == "" || h.Kind == "":
 		f.notes = append(f.notes, fmt.Sprintf("%s:%d: ignored: it has no apiVersion and kind", d.file, d.line(path)))
 	case strings.HasSuffix(h.Kind, "List") && (version == corev1.SchemeGroupVersion || version == accessv1alpha1.GroupVersion):
+		if path != "" {
+			f.problem(d, path, errors.New("a List in a List is not read; write its items into the outer one"))
+			return nil
+		}
 		for i, item := range h.Items {
-			f.decode(d, joinPath(path, "items["+strconv.Itoa(i)+"]"), item, namespace)
+			if err := in.CountObject(); err != nil {
+				return err
+			}
+			if err := f.decode(d, "items[#"+strconv.Itoa(i)+"]", item, namespace, in); err != nil {
+				return err
+			}
 		}
 	case version == corev1.SchemeGroupVersion && h.Kind == "Namespace":
 		f.add(d, path, encoded, &corev1.Namespace{}, "")
@@ -92,13 +129,13 @@ func (f *found) decode(d *document, path string, encoded []byte, namespace strin
 	case version != accessv1alpha1.GroupVersion:
 		f.problem(d, path, fmt.Errorf("apiVersion %s: unknown; this plugin reads %s", h.APIVersion, accessv1alpha1.GroupVersion))
 	default:
-		made, err := scheme.New(version.WithKind(h.Kind))
-		if err != nil {
+		if made, err := scheme.New(version.WithKind(h.Kind)); err == nil {
+			f.add(d, path, encoded, made.(client.Object), namespace)
+		} else {
 			f.problem(d, path, fmt.Errorf("kind %s: there is none in %s", h.Kind, h.APIVersion))
-			return
 		}
-		f.add(d, path, encoded, made.(client.Object), namespace)
 	}
+	return nil
 }
 
 // add takes the object in. One with a field that its kind does not have is refused as a whole, as the API server
@@ -122,14 +159,25 @@ func (f *found) add(d *document, path string, encoded []byte, into client.Object
 		into.SetNamespace(namespace)
 	}
 	f.objects = append(f.objects, Object{
-		Object: into, Origin: Origin{d.file, d.line(path)}, text: d, path: path,
+		Object: into, Origin: Origin{d.file, d.line(path)}, text: d, path: path, encoded: encoded,
 	})
 }
 
-// json returns the document as JSON. Keys that are given twice are an error.
-func (d *document) json() ([]byte, error) {
+// json returns the document as JSON. Keys that are given twice are an error, and so are more values, or aliases that repeat
+// more, than a document of access needs.
+func (d *document) json(in *input.Reader) ([]byte, error) {
 	if text := bytes.TrimSpace(d.text); len(text) > 0 && text[0] == '{' && json.Valid(text) {
 		return text, nil
+	}
+	if err := d.checkNodes(); err != nil {
+		return nil, err
+	}
+	repeated, err := d.repeatedByAliases()
+	if err != nil {
+		return nil, err
+	}
+	if err := in.CountRepeated(repeated); err != nil {
+		return nil, err
 	}
 	return yaml.YAMLToJSONStrict(d.text)
 }
@@ -199,33 +247,12 @@ func (o *Object) Content() (map[string]any, error) {
 	if o.text == nil {
 		return nil, nil
 	}
-	encoded, err := o.text.json()
-	if err != nil {
+	var object map[string]any
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(o.encoded, &object); err != nil {
 		return nil, err
 	}
-	var content any
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(encoded, &content); err != nil {
-		return nil, err
-	}
-	for _, segment := range segments(o.path) {
-		content = inside(content, strings.Trim(segment, "[]"))
-	}
-	object, _ := content.(map[string]any)
 	if metadata, ok := object["metadata"].(map[string]any); ok && o.GetNamespace() != "" {
 		metadata["namespace"] = o.GetNamespace()
 	}
 	return object, nil
-}
-
-// inside returns the entry of a map by its key, or of a list by its number.
-func inside(content any, key string) any {
-	switch each := content.(type) {
-	case map[string]any:
-		return each[key]
-	case []any:
-		if i, err := strconv.Atoi(key); err == nil && i < len(each) {
-			return each[i]
-		}
-	}
-	return nil
 }

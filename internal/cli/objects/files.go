@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -16,11 +15,13 @@ import (
 	"strings"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/usher-dev/usher/internal/cli/input"
 )
 
 // Files says which files to read.
 type Files struct {
-	// Names are files, directories, or - for In.
+	// Names are files, directories, or - for standard input.
 	Names []string
 	// Recursive: directories with all that is under them.
 	Recursive bool
@@ -29,7 +30,8 @@ type Files struct {
 	// Namespace is that of objects that name none.
 	Namespace string
 
-	In io.Reader
+	// Input reads them.
+	Input *input.Reader
 	// Say is told what is being done; it may be nil.
 	Say func(format string, args ...any)
 }
@@ -46,36 +48,26 @@ type file struct {
 // Read reads what the files hold. An error means that there is nothing to answer from; what is wrong with one file
 // among others is a problem of the set.
 func (f *Files) Read(ctx context.Context) (*Set, error) {
-	files, err := f.read()
+	files, err := f.read(ctx)
 	if err != nil {
 		return nil, err
 	}
 	s := &Set{}
 	var documents []*document
 	for _, each := range files {
-		switch {
-		case each.err != nil:
+		if each.err != nil {
 			s.Problems = append(s.Problems, Problem{Origin{File: each.name}, each.err})
-		default:
-			documents = append(documents, split(each)...)
+			continue
+		}
+		if documents, err = f.split(documents, each); err != nil {
+			return nil, fmt.Errorf("%s: %w", each.name, err)
 		}
 	}
 	if f.Say != nil {
 		f.Say("reading %d documents of %d files", len(documents), len(files))
 	}
-	decoded := make([]found, len(documents))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	const batch = 64
-	for begin := 0; begin < len(documents); begin += batch {
-		group.Go(func() error {
-			for i := begin; i < min(begin+batch, len(documents)); i++ {
-				decoded[i] = decode(documents[i], cmp.Or(f.Namespace, "default"))
-			}
-			return ctx.Err()
-		})
-	}
-	if err := group.Wait(); err != nil {
+	decoded, err := f.decode(ctx, documents)
+	if err != nil {
 		return nil, err
 	}
 	for _, d := range decoded {
@@ -89,27 +81,53 @@ func (f *Files) Read(ctx context.Context) (*Set, error) {
 	s.noteIgnored()
 	s.noteDuplicates()
 	if f.Kustomize != "" {
-		s.locate(f.Kustomize)
+		return s, f.locate(ctx, s)
 	}
 	return s, nil
 }
 
-func (f *Files) read() ([]file, error) {
+// decode decodes the documents, several at once.
+func (f *Files) decode(ctx context.Context, documents []*document) ([]found, error) {
+	decoded := make([]found, len(documents))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	const batch = 64
+	for begin := 0; begin < len(documents); begin += batch {
+		group.Go(func() error {
+			for i := begin; i < min(begin+batch, len(documents)); i++ {
+				if ctx.Err() != nil {
+					return context.Cause(ctx)
+				}
+				var err error
+				if decoded[i], err = decode(documents[i], cmp.Or(f.Namespace, "default"), f.Input); err != nil {
+					return fmt.Errorf("%s: %w", documents[i].file, err)
+				}
+			}
+			return nil
+		})
+	}
+	return decoded, group.Wait()
+}
+
+func (f *Files) read(ctx context.Context) ([]file, error) {
 	if f.Kustomize != "" {
-		return build(f.Kustomize)
+		return build(ctx, f.Kustomize, f.Input)
 	}
 	var files []file
 	for _, name := range f.Names {
 		switch {
 		case name == "-":
-			data, err := io.ReadAll(f.In)
+			data, err := f.Input.Standard(ctx)
+			if err != nil && input.IsFatal(ctx, err) {
+				return nil, fmt.Errorf("standard input: %w", err)
+			}
 			files = append(files, file{name: "standard input", data: data, err: err, lines: true})
 		case strings.HasPrefix(name, "http://"), strings.HasPrefix(name, "https://"):
 			return nil, fmt.Errorf("-f %s: only files and directories are read; pipe it in and use -f -", name)
 		default:
-			found, err := f.readPath(name)
+			found, err := f.readPath(ctx, name)
 			if err != nil {
-				return nil, err
+				return nil, fmt.Errorf("-f %s: %w", name, err)
 			}
 			files = append(files, found...)
 		}
@@ -118,41 +136,31 @@ func (f *Files) read() ([]file, error) {
 }
 
 // readPath reads a file, or those of a directory whose names say that they may hold objects.
-func (f *Files) readPath(name string) ([]file, error) {
+func (f *Files) readPath(ctx context.Context, name string) ([]file, error) {
 	info, err := os.Stat(name)
 	if err != nil {
-		return nil, fmt.Errorf("-f %s: %w", name, plain(err))
+		return nil, input.Plain(err)
 	}
 	if !info.IsDir() {
-		data, err := os.ReadFile(name)
-		return []file{{name: name, data: data, err: plain(err), lines: true}}, nil
+		data, err := f.Input.File(ctx, name)
+		if err != nil && input.IsFatal(ctx, err) {
+			return nil, err
+		}
+		return []file{{name: name, data: data, err: err, lines: true}}, nil
 	}
 	var files []file
-	deeper := false
-	err = filepath.WalkDir(name, func(path string, entry fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			files = append(files, file{name: path, err: plain(err)})
-			return nil
-		case entry.IsDir() && path != name && !f.Recursive:
-			deeper = true
-			return fs.SkipDir
-		case entry.IsDir() || !holdsObjects(path):
-			return nil
-		}
-		data, err := os.ReadFile(path)
-		files = append(files, file{name: path, data: data, err: plain(err), lines: true})
-		return nil
+	deeper, err := f.Input.Walk(ctx, name, f.Recursive, holdsObjects, func(name string, data []byte, err error) {
+		files = append(files, file{name: name, data: data, err: err, lines: true})
 	})
 	if err != nil {
-		return nil, fmt.Errorf("-f %s: %w", name, err)
+		return nil, err
 	}
 	if len(files) == 0 {
 		hint := "it has no .yaml, .yml or .json file"
 		if deeper {
 			hint += "; -R reads the directories in it"
 		}
-		return nil, fmt.Errorf("-f %s: %s", name, hint)
+		return nil, errors.New(hint)
 	}
 	return files, nil
 }
@@ -165,44 +173,38 @@ func holdsObjects(path string) bool {
 	return slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(path))
 }
 
-// plain takes the path out of an error that is shown after it.
-func plain(err error) error {
-	var of *fs.PathError
-	if errors.As(err, &of) {
-		return of.Err
-	}
-	return err
-}
-
-// split cuts a file into its documents.
-func split(f file) []*document {
+// split cuts a file into its documents, and appends them.
+func (f *Files) split(documents []*document, from file) ([]*document, error) {
 	first := func(n int) int {
-		if !f.lines {
+		if !from.lines {
 			return 0
 		}
 		return n
 	}
-	if trimmed := bytes.TrimSpace(f.data); len(trimmed) > 0 && trimmed[0] == '{' {
-		if documents := splitJSON(f, first); documents != nil {
-			return documents
+	if trimmed := bytes.TrimSpace(from.data); len(trimmed) > 0 && trimmed[0] == '{' {
+		cut, err := f.splitJSON(from, first)
+		if err != nil || cut != nil {
+			return append(documents, cut...), err
 		}
 	}
-	var documents []*document
 	begin, beginLine, number := 0, 1, 0
-	for at := 0; at < len(f.data); {
+	for at := 0; at < len(from.data); {
 		number++
-		end := bytes.IndexByte(f.data[at:], '\n') + at + 1
+		end := bytes.IndexByte(from.data[at:], '\n') + at + 1
 		if end == at {
-			end = len(f.data)
+			end = len(from.data)
 		}
-		if isSeparator(f.data[at:end]) {
-			documents = append(documents, &document{file: f.name, first: first(beginLine), text: f.data[begin:at]})
+		if isSeparator(from.data[at:end]) {
+			if err := f.Input.CountObject(); err != nil {
+				return nil, err
+			}
+			documents = append(documents, &document{file: from.name, first: first(beginLine), text: from.data[begin:at]})
 			// What follows the marker on its line is part of the document.
 			begin, beginLine = at+len("---"), number
 		}
 		at = end
 	}
-	return append(documents, &document{file: f.name, first: first(beginLine), text: f.data[begin:]})
+	return append(documents, &document{file: from.name, first: first(beginLine), text: from.data[begin:]}), f.Input.CountObject()
 }
 
 func isSeparator(line []byte) bool {
@@ -211,21 +213,25 @@ func isSeparator(line []byte) bool {
 }
 
 // splitJSON cuts a file of one JSON object after another; nil where it is none.
-func splitJSON(f file, first func(int) int) []*document {
+func (f *Files) splitJSON(from file, first func(int) int) ([]*document, error) {
 	var documents []*document
-	decoder := json.NewDecoder(bytes.NewReader(f.data))
+	decoder := json.NewDecoder(bytes.NewReader(from.data))
+	line, counted := 1, 0
 	for {
 		begin := int(decoder.InputOffset())
 		var text json.RawMessage
 		switch err := decoder.Decode(&text); {
 		case errors.Is(err, io.EOF):
-			return documents
+			return documents, nil
 		case err != nil:
-			return nil
+			return nil, nil //nolint:nilerr // it may be YAML, which says what is wrong
 		}
+		if err := f.Input.CountObject(); err != nil {
+			return nil, err
+		}
+		line += bytes.Count(from.data[counted:begin], []byte("\n"))
+		counted = begin
 		// White space before the object counts as part of it, so that its lines stay right.
-		documents = append(documents, &document{
-			file: f.name, first: first(1 + bytes.Count(f.data[:begin], []byte("\n"))), text: f.data[begin:decoder.InputOffset()],
-		})
+		documents = append(documents, &document{file: from.name, first: first(line), text: from.data[begin:decoder.InputOffset()]})
 	}
 }

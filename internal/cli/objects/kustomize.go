@@ -1,15 +1,38 @@
 package objects
 
 import (
+	"context"
 	"fmt"
 
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
+
+	"github.com/usher-dev/usher/internal/cli/input"
 )
 
-// build builds a kustomization, as "kubectl kustomize" does.
-func build(dir string) ([]file, error) {
-	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), dir)
+// build builds a kustomization, as "kubectl kustomize" does. Kustomize takes no context: when it ends, the build is left
+// behind.
+func build(ctx context.Context, dir string, in *input.Reader) ([]file, error) {
+	type result struct {
+		files []file
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		files, err := kustomize(ctx, dir, in)
+		done <- result{files, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, fmt.Errorf("-k %s: %w", dir, context.Cause(ctx))
+	case got := <-done:
+		return got.files, got.err
+	}
+}
+
+func kustomize(ctx context.Context, dir string, in *input.Reader) ([]file, error) {
+	disk := &boundedDisk{FileSystem: filesys.MakeFsOnDisk(), ctx: ctx, in: in}
+	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(disk, dir)
 	if err != nil {
 		return nil, fmt.Errorf("-k %s: %w", dir, err)
 	}
@@ -23,17 +46,51 @@ func build(dir string) ([]file, error) {
 	return files, nil
 }
 
+// boundedDisk is the disk as kustomize reads it: regular files only, within the limit of the input, without documents
+// whose aliases stand for more than they say. Which files outside a kustomization may be read is for kustomize to say.
+type boundedDisk struct {
+	filesys.FileSystem
+
+	ctx context.Context //nolint:containedctx // kustomize hands none over
+	in  *input.Reader
+}
+
+// ReadFile reads a regular file.
+func (b *boundedDisk) ReadFile(path string) ([]byte, error) {
+	data, err := b.in.File(b.ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	documents, err := (&Files{Input: b.in}).split(nil, file{name: path, data: data, lines: true})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	for _, d := range documents {
+		if err := d.checkNodes(); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		repeated, err := d.repeatedByAliases()
+		if d.err != nil {
+			continue // it is no YAML, which is for kustomize to say
+		}
+		if err == nil {
+			err = b.in.CountRepeated(repeated)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return data, nil
+}
+
 // locate looks for the files that objects of a kustomization were written in: those under the directory in which one
 // object has the kind and the name. What kustomize renamed, or fetched from elsewhere, stays where it is.
-func (s *Set) locate(dir string) {
-	files := &Files{Names: []string{dir}, Recursive: true}
-	written, err := files.read()
+func (f *Files) locate(ctx context.Context, s *Set) error {
+	dir := f.Kustomize
+	files := &Files{Names: []string{dir}, Recursive: true, Input: f.Input.Renewed()}
+	written, err := files.read(ctx)
 	if err != nil {
-		return
-	}
-	type place struct {
-		object Object
-		more   bool
+		return noLocation(ctx)
 	}
 	places := map[string]*place{}
 	wrong := map[string]Origin{}
@@ -41,19 +98,8 @@ func (s *Set) locate(dir string) {
 		if each.err != nil {
 			continue
 		}
-		for _, d := range split(each) {
-			decoded := decode(d, "")
-			for _, p := range decoded.problems {
-				wrong[p.Err.Error()] = p.Origin
-			}
-			for _, o := range decoded.objects {
-				key := kindOf(o.Object) + "/" + o.GetName()
-				if places[key] == nil {
-					places[key] = &place{object: o}
-				} else {
-					places[key].more = true
-				}
-			}
+		if err := files.place(ctx, each, places, wrong); err != nil {
+			return noLocation(ctx)
 		}
 	}
 	for i := range s.Objects {
@@ -69,4 +115,49 @@ func (s *Set) locate(dir string) {
 			s.Problems[i].Origin = origin
 		}
 	}
+	return nil
+}
+
+// place is where an object of a name stands; more says that there are several.
+type place struct {
+	object Object
+	more   bool
+}
+
+// place notes where the objects of the file stand, and what is wrong in it.
+func (f *Files) place(ctx context.Context, from file, places map[string]*place, wrong map[string]Origin) error {
+	documents, err := f.split(nil, from)
+	if err != nil {
+		return err
+	}
+	for _, d := range documents {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		decoded, err := decode(d, "", f.Input)
+		if err != nil {
+			return err
+		}
+		for _, p := range decoded.problems {
+			wrong[p.Err.Error()] = p.Origin
+		}
+		for _, o := range decoded.objects {
+			key := kindOf(o.Object) + "/" + o.GetName()
+			if places[key] == nil {
+				places[key] = &place{object: o}
+			} else {
+				places[key].more = true
+			}
+		}
+	}
+	return nil
+}
+
+// noLocation returns the error of the context. Without one the objects stay where kustomize built them: that says less,
+// and nothing wrong.
+func noLocation(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
 }

@@ -33,8 +33,9 @@ type Object struct {
 	client.Object
 	Origin Origin
 
-	text *document // nil for one of a cluster
-	path string    // within the document: empty, or "items[2]"
+	text    *document // nil for one of a cluster
+	path    string    // within the document: empty, or "items[#2]"
+	encoded []byte    // as JSON
 }
 
 // Line returns the line of a field of the object, such as spec.members[3].user, or of what there is of it; 0 where the

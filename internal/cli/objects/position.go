@@ -18,6 +18,7 @@ type document struct {
 
 	once sync.Once
 	root *yamlv3.Node
+	err  error // why there is no root
 }
 
 func joinPath(path, field string) string {
@@ -54,7 +55,7 @@ func (d *document) line(path string) int {
 func (d *document) node() *yamlv3.Node {
 	d.once.Do(func() {
 		var root yamlv3.Node
-		if err := yamlv3.Unmarshal(d.text, &root); err == nil && len(root.Content) == 1 {
+		if d.err = yamlv3.Unmarshal(d.text, &root); d.err == nil && len(root.Content) == 1 {
 			d.root = root.Content[0]
 		}
 	})
@@ -74,7 +75,8 @@ func leadingLines(text []byte) int {
 	return 0
 }
 
-// segments cuts spec.members[3].user into spec, members, [3], user. A key in brackets may hold dots.
+// segments cuts spec.members[3].user into spec, members, [3], user. A key in brackets may hold dots. [#3] is the fourth
+// entry, [3] also one that is called so.
 func segments(path string) []string {
 	var cut []string
 	for path != "" {
@@ -105,6 +107,13 @@ var identifying = []string{"user", "application", "organization", "name"}
 func descend(node *yamlv3.Node, segment string) (*yamlv3.Node, int) {
 	for node.Kind == yamlv3.AliasNode {
 		node = node.Alias
+	}
+	if number, isNumber := strings.CutPrefix(segment, "[#"); isNumber {
+		i, err := strconv.Atoi(strings.TrimSuffix(number, "]"))
+		if err != nil || node.Kind != yamlv3.SequenceNode || i < 0 || i >= len(node.Content) {
+			return nil, 0
+		}
+		return node.Content[i], node.Content[i].Line
 	}
 	inner, isEntry := strings.CutPrefix(segment, "[")
 	if !isEntry {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -83,18 +82,19 @@ func (r *Rewriter) Documents() ([][]byte, error) {
 	return all, nil
 }
 
-// Files returns the files of the edited documents as they would be. What is not edited stays to the byte.
-func (r *Rewriter) Files() (map[string][]byte, error) {
+// Files returns the files of the edited documents as they would be. What is not edited stays to the byte. The files are
+// read again with read.
+func (r *Rewriter) Files(read func(name string) ([]byte, error)) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	// From the last line up, so that what stands before keeps its place.
 	documents := slices.Clone(r.order)
 	slices.SortFunc(documents, func(a, b *document) int { return b.first - a.first })
 	for _, d := range documents {
-		content, read := files[d.file]
-		if !read {
+		content, known := files[d.file]
+		if !known {
 			var err error
-			if content, err = os.ReadFile(d.file); err != nil {
-				return nil, err
+			if content, err = read(d.file); err != nil {
+				return nil, fmt.Errorf("%s: %w", d.file, err)
 			}
 		}
 		if trimmed := bytes.TrimSpace(d.text); len(trimmed) > 0 && trimmed[0] == '{' {

@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
-	"github.com/usher-dev/usher/internal/roster"
+	"github.com/usher-dev/usher/internal/identity"
 )
 
 // Horizon is how long after the start the last window may close.
@@ -30,6 +31,11 @@ var (
 	systemRoles = []string{"SystemAdministrator", "Observer", "NoAccess", "Typo"}
 	teams       = []string{"one", "two"}
 	countries   = []accessv1alpha1.AttributeValue{"France", "Germany"}
+
+	// Two of the first, or one of the second, are more than the filters of a user may be together.
+	large = []accessv1alpha1.AttributeValue{
+		accessv1alpha1.AttributeValue(strings.Repeat("x", 40<<10)), accessv1alpha1.AttributeValue(strings.Repeat("y", 66<<10)),
+	}
 )
 
 // World makes random objects.
@@ -177,6 +183,9 @@ func (w *World) rows() []accessv1alpha1.DataPermission {
 			if w.Chance(20) {
 				a.AllOf[0].Operator = "NotIn"
 			}
+			if w.Chance(10) {
+				a.AllOf[0].Values[0] = Pick(w, large)
+			}
 			if w.Chance(20) {
 				a.AllOf = append(a.AllOf, accessv1alpha1.RowRequirement{
 					Attribute: "line", Operator: "In", Values: []accessv1alpha1.AttributeValue{"x"},
@@ -213,7 +222,7 @@ func (w *World) userAccess(namespace, name, user string) *accessv1alpha1.UserAcc
 func materialized(namespace, user string) *accessv1alpha1.UserAccess {
 	return &accessv1alpha1.UserAccess{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: namespace, Name: roster.UserName(user),
+			Namespace: namespace, Name: identity.Name(user),
 			Labels: map[string]string{accessv1alpha1.LabelMaterialized: accessv1alpha1.ValueTrue},
 		},
 		Spec: accessv1alpha1.UserAccessSpec{User: accessv1alpha1.UserName(user)},

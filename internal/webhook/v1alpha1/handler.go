@@ -1,6 +1,7 @@
 package v1alpha1
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,17 +39,21 @@ type Handler struct {
 	Judge    Judge
 	Reviewer *Reviewer
 	Live     *Live
-	Decoder  admission.Decoder
 	Metrics  *Metrics
 	// Requesters, where set, is told who asked for what is admitted.
 	Requesters *Requesters
 	// Now is the clock.
 	Now func() time.Time
+
+	patience time.Duration // of tests; otherwise timeout
 }
 
-// SetupWithManager has the manager's webhook server serve it.
-func (h *Handler) SetupWithManager(mgr ctrl.Manager) {
-	mgr.GetWebhookServer().Register(Path, &admission.Webhook{Handler: h})
+// within is how long a review may take.
+func (h *Handler) within() time.Duration { return cmp.Or(h.patience, timeout) }
+
+// SetupWithManager has the manager's webhook server serve it, behind a gate with the limits.
+func (h *Handler) SetupWithManager(mgr ctrl.Manager, limits Limits) {
+	mgr.GetWebhookServer().Register(Path, NewGate(h, limits))
 }
 
 // Handle answers one request, and counts the answer.
@@ -65,7 +70,7 @@ func (h *Handler) handle(ctx context.Context, review *admission.Request) (admiss
 		return admission.Errored(http.StatusServiceUnavailable,
 			errors.New("the manager does not know all objects yet: try again in a moment")), outcomeError
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, h.within())
 	defer cancel()
 	request, err := h.read(review)
 	if err != nil {
@@ -74,7 +79,10 @@ func (h *Handler) handle(ctx context.Context, review *admission.Request) (admiss
 	if request == nil {
 		return admission.Allowed(""), outcomeAllowed
 	}
-	given, err := h.answer(ctx, &review.UserInfo, request)
+	given, err := h.bounds(ctx, review, request)
+	if err == nil && given == nil {
+		given, err = h.answer(ctx, &review.UserInfo, request)
+	}
 	if err != nil {
 		log.FromContext(ctx).Error(err, "no answer")
 		return noAnswer(err), outcomeError
@@ -93,6 +101,9 @@ func noAnswer(err error) admission.Response {
 	}
 	if errors.Is(err, validation.ErrBehind) {
 		return admission.Errored(http.StatusServiceUnavailable, err)
+	}
+	if errors.Is(err, errNotStored) {
+		return admission.Errored(http.StatusConflict, err)
 	}
 	return admission.Errored(http.StatusInternalServerError, err)
 }
@@ -186,6 +197,6 @@ func (a *answer) response(
 	status := apierrors.NewInvalid(kind, name, limited(a.errors)).Status()
 	response.Allowed, response.Result = false, &status
 	log.FromContext(ctx).Info("refused", "operation", review.Operation, "kind", review.Kind.Kind,
-		"objectName", name, "dryRun", review.DryRun != nil && *review.DryRun, "why", status.Message)
+		"objectName", name, "dryRun", review.DryRun != nil && *review.DryRun, "why", excerpt(status.Message, mostLogged))
 	return response
 }

@@ -110,8 +110,7 @@ func newHarness(t *testing.T) *harness {
 					return h.second(r, request)
 				}
 			}),
-		Decoder: admission.NewDecoder(h.cluster.scheme),
-		Now:     func() time.Time { return now },
+		Now: func() time.Time { return now },
 	}
 	h.says(validation.Judgement{})
 	return h

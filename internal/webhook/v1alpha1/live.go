@@ -81,6 +81,16 @@ func (l *Live) Judge(
 	return l.By(fresh)(ctx, request)
 }
 
+// Holds reports whether the API server holds the object as given: the same UID, generation and spec.
+func (l *Live) Holds(ctx context.Context, object client.Object) (bool, error) {
+	found := object.DeepCopyObject().(client.Object)
+	if err := l.API.Get(ctx, client.ObjectKeyFromObject(object), found); err != nil {
+		return false, client.IgnoreNotFound(err)
+	}
+	return found.GetUID() == object.GetUID() && found.GetGeneration() == object.GetGeneration() &&
+		roster.SameSpec(found, object), nil
+}
+
 // present is what the API server holds of a namespace: which objects, not what they say.
 type present struct {
 	name      string

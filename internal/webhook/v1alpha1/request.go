@@ -6,7 +6,6 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
@@ -55,52 +54,42 @@ func newList(kind string) client.ObjectList {
 }
 
 // read makes a request of a review. It returns nil where there is nothing to judge: what is being deleted already may be
-// deleted again.
+// deleted again. The error says what is wrong with the review: a review comes from whoever reaches the port, so nothing in
+// it is taken for granted.
 func (h *Handler) read(review *admission.Request) (*validation.Request, error) {
+	if err := checkRequest(review); err != nil {
+		return nil, err
+	}
 	request := &validation.Request{Now: h.Now()}
 	var err error
-	switch review.Operation {
-	case admissionv1.Create:
-		request.New, err = h.object(review, review.Object)
-	case admissionv1.Update:
-		if request.Old, err = h.object(review, review.OldObject); err == nil {
-			request.New, err = h.object(review, review.Object)
-		}
-	case admissionv1.Delete:
-		if request.Old, err = h.object(review, review.OldObject); err != nil {
+	if hasOld := len(review.OldObject.Raw) > 0; hasOld != (review.Operation != admissionv1.Create) {
+		return nil, fmt.Errorf("oldObject: it must be set for UPDATE and DELETE and absent for CREATE; the operation is %s",
+			review.Operation)
+	}
+	if hasNew := len(review.Object.Raw) > 0; hasNew != (review.Operation != admissionv1.Delete) {
+		return nil, fmt.Errorf("object: it must be set for CREATE and UPDATE and absent for DELETE; the operation is %s",
+			review.Operation)
+	}
+	if review.Operation != admissionv1.Delete {
+		if request.New, err = readObject(review, "object", review.Object); err != nil {
 			return nil, err
 		}
+	}
+	if review.Operation != admissionv1.Create {
+		if request.Old, err = readObject(review, "oldObject", review.OldObject); err != nil {
+			return nil, err
+		}
+	}
+	switch review.Operation {
+	case admissionv1.Update:
+		return request, agree(request.Old, request.New)
+	case admissionv1.Delete:
 		if !request.Old.GetDeletionTimestamp().IsZero() {
 			return nil, nil
 		}
 		request.Lingers, err = lingers(request.Old, review.Options.Raw)
-	case admissionv1.Connect:
-		err = fmt.Errorf("operation %q is none that Usher is asked about", review.Operation)
-	default:
-		err = fmt.Errorf("operation %q is none that Usher knows", review.Operation)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return request, nil
-}
-
-func (h *Handler) object(review *admission.Request, raw runtime.RawExtension) (client.Object, error) {
-	made := newObject(review.Kind)
-	if made == nil {
-		return nil, fmt.Errorf("%s is none of Usher's kinds", review.Kind)
-	}
-	if err := h.Decoder.DecodeRaw(raw, made); err != nil {
-		return nil, fmt.Errorf("reading the %s of the review: %w", review.Kind.Kind, err)
-	}
-	// An object that is said to be elsewhere than the request would be judged by the wrong rules.
-	if made.GetNamespace() == "" {
-		made.SetNamespace(review.Namespace)
-	}
-	if made.GetNamespace() != review.Namespace {
-		return nil, fmt.Errorf("the review is of namespace %q, its object of namespace %q", review.Namespace, made.GetNamespace())
-	}
-	return made, nil
+	return request, err
 }
 
 // lingers says whether a deleted object stays for a while: it has finalizers, or gets one by how it is deleted.

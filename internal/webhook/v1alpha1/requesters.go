@@ -1,6 +1,8 @@
 package v1alpha1
 
 import (
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/go-logr/logr"
@@ -11,17 +13,24 @@ import (
 	"github.com/usher-dev/usher/internal/validation"
 )
 
-// mostRequesters bounds how many changes are remembered.
-const mostRequesters = 10_000
+const (
+	// mostRequested bounds how many changes are remembered.
+	mostRequested = 10_000
+	// mostRequesters bounds the names that are kept for one change.
+	mostRequesters = 10
+	// others stands for the requesters of a change beyond these.
+	others = "(others)"
+)
 
-// Requesters remembers who asked for the last changes that this replica admitted: best effort, for the audit. Another replica
-// may have been asked, and what was admitted may have failed afterwards.
+// Requesters remembers whom reviews named as requesters of the last changes that this replica let pass, for the audit. It
+// is no proof: whoever reaches the port can post a review that names anybody, another replica may have been asked, and
+// what was let pass may have failed afterwards. So all who were named for a change are told, and none displaces another.
 type Requesters struct {
 	log logr.Logger
 
 	mu    sync.Mutex
-	of    map[requested]string
-	order []requested // the oldest at next
+	of    map[requested][]string // in the order in which they were named first
+	order []requested            // the oldest at next
 	next  int
 }
 
@@ -31,18 +40,18 @@ type requested struct {
 	version roster.Version
 }
 
-// NewRequesters returns a memory of nothing. The log gets a line for every change that is admitted: for those that another
+// NewRequesters returns a memory of nothing. The log gets a line for every review that is allowed: for those that another
 // replica tells of.
 func NewRequesters(log logr.Logger) *Requesters {
-	return &Requesters{log: log, of: map[requested]string{}}
+	return &Requesters{log: log, of: map[requested][]string{}}
 }
 
-// Of returns who asked for the version of the object, or "" where that is not known. The empty version asks who had it
-// deleted.
-func (r *Requesters) Of(object roster.Object, version roster.Version) string {
+// Of returns whom reviews named as requesters of the version of the object, or nothing where that is not known. The empty
+// version stands for deletions of the object.
+func (r *Requesters) Of(object roster.Object, version roster.Version) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.of[requested{object, version}]
+	return slices.Clone(r.of[requested{object, version}])
 }
 
 func (r *Requesters) note(operation admissionv1.Operation, kind string, request *validation.Request, user string) {
@@ -51,20 +60,28 @@ func (r *Requesters) note(operation admissionv1.Operation, kind string, request 
 	if request.New != nil {
 		made.version = versionOf(request.New)
 	}
-	r.log.Info("Change admitted", "operation", operation, "object", made.object.String(),
-		"uid", about.GetUID(), "generation", about.GetGeneration(), "requester", user)
+	user = strings.Clone(shortened(user)) // not the whole review with it
+	r.log.Info("Review allowed", "operation", operation, "object", made.object.String(),
+		"uid", about.GetUID(), "generation", about.GetGeneration(), "requesterByReview", user)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, known := r.of[made]; !known {
-		if len(r.order) < mostRequesters {
+	named, known := r.of[made]
+	if !known {
+		if len(r.order) < mostRequested {
 			r.order = append(r.order, made)
 		} else {
 			delete(r.of, r.order[r.next])
 			r.order[r.next] = made
-			r.next = (r.next + 1) % mostRequesters
+			r.next = (r.next + 1) % mostRequested
 		}
 	}
-	r.of[made] = user
+	switch {
+	case slices.Contains(named, user) || len(named) > mostRequesters:
+	case len(named) == mostRequesters:
+		r.of[made] = append(named, others)
+	default:
+		r.of[made] = append(named, user)
+	}
 }
 
 func versionOf(object client.Object) roster.Version {

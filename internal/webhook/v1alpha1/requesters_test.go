@@ -2,9 +2,12 @@ package v1alpha1
 
 import (
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
+	"github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admission/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -26,28 +29,50 @@ func TestRequesters(t *testing.T) {
 	requesters.note(admissionv1.Update, kindGroup, &validation.Request{New: state(first)}, "ana")
 	requesters.note(admissionv1.Update, kindGroup, &validation.Request{Old: state(first), New: state(second)}, "bruno")
 	requesters.note(admissionv1.Update, kindGroup, &validation.Request{Old: state(second)}, "clara")
-	for version, want := range map[roster.Version]string{first: "ana", second: "bruno", {}: "clara", again: ""} {
-		if got := requesters.Of(france, version); got != want {
-			t.Errorf("version %v was asked for by %q, want %q", version, got, want)
+	expect := func(version roster.Version, want ...string) {
+		t.Helper()
+		if diff := cmp.Diff(want, requesters.Of(france, version)); diff != "" {
+			t.Errorf("requesters of version %v (-want +got):\n%s", version, diff)
 		}
 	}
+	expect(first, "ana")
+	expect(second, "bruno")
+	expect(roster.Version{}, "clara")
+	expect(again)
 
-	// Who tries again is who counts.
-	requesters.note(admissionv1.Update, kindGroup, &validation.Request{Old: state(first), New: state(second)}, "dana")
-	if got := requesters.Of(france, second); got != "dana" {
-		t.Errorf("the second try was %q's", got)
-	}
-
-	for i := range mostRequesters + 1 {
+	for i := range mostRequested + 1 {
 		requesters.note(admissionv1.Update, kindGroup, &validation.Request{New: state(at("many"+strconv.Itoa(i), 1))}, "eve")
 	}
-	if len(requesters.of) != mostRequesters || len(requesters.order) != mostRequesters {
+	if len(requesters.of) != mostRequested || len(requesters.order) != mostRequested {
 		t.Errorf("remembers %d in the order of %d", len(requesters.of), len(requesters.order))
 	}
-	if got := requesters.Of(france, at("many0", 1)); got != "" {
-		t.Errorf("the oldest is still %q's", got)
+	expect(at("many0", 1)) // the oldest
+	expect(at("many"+strconv.Itoa(mostRequested), 1), "eve")
+}
+
+// TestAttackForgedRequester names somebody else as the requester of a real change, before and after it.
+func TestAttackForgedRequester(t *testing.T) {
+	var lines []string
+	requesters := NewRequesters(funcr.NewJSON(func(line string) { lines = append(lines, line) }, funcr.Options{}))
+	france := roster.Object{Kind: roster.KindAccessGroup, Namespace: "acme", Name: "france"}
+	version := roster.Version{UID: "1", Generation: 2}
+	change := &validation.Request{New: newGroup(func(g *accessv1alpha1.AccessGroup) { g.UID, g.Generation = version.UID, version.Generation })}
+	for _, user := range []string{"forged", "ana", "forged", "also forged"} {
+		requesters.note(admissionv1.Update, kindGroup, change, user)
 	}
-	if got := requesters.Of(france, at("many"+strconv.Itoa(mostRequesters), 1)); got != "eve" {
-		t.Errorf("the newest is %q's", got)
+	if diff := cmp.Diff([]string{"forged", "ana", "also forged"}, requesters.Of(france, version)); diff != "" {
+		t.Errorf("requesters (-want +got):\n%s", diff)
+	}
+	if line := lines[0]; !strings.Contains(line, `"msg":"Review allowed"`) || !strings.Contains(line, `"requesterByReview":"forged"`) {
+		t.Errorf("the line says more than that a review named somebody: %s", line)
+	}
+
+	// A flood of names displaces none, and takes little memory.
+	for i := range 1000 {
+		requesters.note(admissionv1.Update, kindGroup, change, strconv.Itoa(i)+strings.Repeat("x", 1<<20))
+	}
+	got := requesters.Of(france, version)
+	if len(got) != mostRequesters+1 || got[1] != "ana" || got[mostRequesters] != others || len(got[3]) > 300 {
+		t.Errorf("got %.300q", got)
 	}
 }

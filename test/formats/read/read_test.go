@@ -61,7 +61,11 @@ func published() []map[string]string {
 			yield(userName(i), &d)
 		}
 	}, accessv1alpha1.PublishFormatCasbin)
-	return made.Shards
+	var shards []map[string]string
+	for n := range made.Shards {
+		shards = append(shards, made.Data(n))
+	}
+	return shards
 }
 
 func write(tb testing.TB, path, text string) string {

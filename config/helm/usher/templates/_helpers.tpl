@@ -84,6 +84,7 @@ matchExpressions:
   "webhook-certificate-secret" "certificates.issuedBy"
   "webhook-certificate-validity" "certificates.validity"
   "webhook-ca-validity" "certificates.authorityValidity"
+  "webhook-client-ca" "webhook.clientCA"
   "zap-log-level" "logging.level"
   "zap-encoder" "logging.encoder" -}}
 {{- range .Values.extraArgs -}}

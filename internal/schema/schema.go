@@ -1,7 +1,8 @@
-// Package schema holds objects against what the API server itself demands of the four kinds: the schemas in their
-// resource definitions, with their rules in CEL. It asks no API server.
+// Package schema validates objects of the four kinds against their resource definitions, as the API server does. It asks
+// no API server: the definitions of config/crd are part of the program.
 //
-// The definitions beside this file are copies of config/crd/bases; "make manifests" makes them.
+// [Validate] is for objects that no API server has seen yet, such as those in files. [Bounds] is for objects that an API
+// server is said to have validated already. The package imports nothing of Usher's but the API types and config/crd.
 package schema
 
 import (
@@ -33,10 +34,11 @@ import (
 type kind struct {
 	structural *structuralschema.Structural
 	schema     validation.SchemaValidator
-	rules      *cel.Validator
+	// rules returns the compiled CEL rules. Compiling takes a moment; it is done once, and only where they are needed.
+	rules func() *cel.Validator
 }
 
-// load reads the definitions. Compiling their rules takes a moment, and is done once.
+// load reads the definitions, once.
 var load = sync.OnceValues(func() (map[string]*kind, error) {
 	files, err := fs.Glob(crd.Definitions, "bases/*.yaml")
 	if err != nil {
@@ -79,28 +81,39 @@ func newKind(definition *apiextensionsv1.CustomResourceDefinition) (*kind, error
 	if k.schema, _, err = validation.NewSchemaValidator(internal.OpenAPIV3Schema); err != nil {
 		return nil, err
 	}
-	k.rules = cel.NewValidator(k.structural, true, celconfig.PerCallLimit)
+	k.rules = sync.OnceValue(func() *cel.Validator {
+		return cel.NewValidator(k.structural, true, celconfig.PerCallLimit)
+	})
 	return k, nil
 }
 
-// Validate says what the API server would refuse of an object that is created. The object is given its defaults.
-func Validate(ctx context.Context, object map[string]any) (field.ErrorList, error) {
+// kindOf returns the schema of the kind.
+func kindOf(name string) (*kind, error) {
 	kinds, err := load()
 	if err != nil {
 		return nil, err
 	}
-	name, _ := object["kind"].(string)
 	k := kinds[name]
 	if k == nil {
 		return nil, fmt.Errorf("there is no definition of the kind %q", name)
+	}
+	return k, nil
+}
+
+// Validate returns the errors with which the API server would refuse to create the object. It sets the object's defaults.
+func Validate(ctx context.Context, object map[string]any) (field.ErrorList, error) {
+	name, _ := object["kind"].(string)
+	k, err := kindOf(name)
+	if err != nil {
+		return nil, err
 	}
 	errs := validateMetadata(object)
 	defaulting.Default(object, k.structural)
 	errs = append(errs, validation.ValidateCustomResource(nil, object, k.schema)...)
 	errs = append(errs, listtype.ValidateListSetsAndMaps(nil, k.structural, object)...)
 	// The rules expect the types and the bounds of the schema.
-	if len(errs) == 0 && k.rules != nil {
-		found, _ := k.rules.Validate(ctx, nil, k.structural, object, nil, celconfig.RuntimeCELCostBudget)
+	if rules := k.rules(); len(errs) == 0 && rules != nil {
+		found, _ := rules.Validate(ctx, nil, k.structural, object, nil, celconfig.RuntimeCELCostBudget)
 		errs = append(errs, found...)
 	}
 	return errs, nil

@@ -6,7 +6,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
-	"github.com/usher-dev/usher/internal/cli/schema"
+	"github.com/usher-dev/usher/internal/schema"
 )
 
 const group = `apiVersion: access.usher.dev/v1alpha1

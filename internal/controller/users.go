@@ -1,0 +1,177 @@
+package controller
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/usher-dev/usher/api/document"
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/publish"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+// reconcileUser is for both documents of a user: the user document in an organization, and in the system namespace the
+// organizations document.
+func (r *Reconciler) reconcileUser(ctx context.Context, o Output, touch uint64) (progress, error) {
+	user, known := r.Feed.names.user(o.Name)
+	owner := roster.Ownership{}
+	if known {
+		owner = r.Feed.Roster.Ownership(o.Namespace, user)
+	}
+	taken := r.Feed.Roster.UserAccess(o.Namespace, o.Name)
+	if taken != nil && known && string(taken.Spec.User) != user {
+		r.Feed.enqueue(Output{UserStatus, o.Namespace, o.Name}) // it says whether its name stands in the way
+	} else {
+		taken = nil
+	}
+	var refused error
+	switch {
+	case !owner.Materialize || owner.Materialized != nil:
+	case taken == nil:
+		var wait progress
+		wait, refused = r.materialize(ctx, o, user)
+		if refused != nil && !blocks(refused) {
+			return progress{}, refused
+		}
+		if refused == nil && owner.Owner == nil {
+			return wait, nil // the document follows when the watch shows its owner
+		}
+	case owner.Owner == nil:
+		// Nobody loses access because a name is taken. When the object that has it goes, the document goes with it, and is
+		// written again for the right owner.
+		owner.Owner = taken
+	}
+	p, err := r.writeUser(ctx, o, touch, user, owner)
+	return p, joined(err, refused)
+}
+
+// writeUser writes the document for its owner. Where it should not be, or nobody can own it, it is ended.
+func (r *Reconciler) writeUser(
+	ctx context.Context, o Output, touch uint64, user string, owner roster.Ownership,
+) (progress, error) {
+	key := types.NamespacedName{Namespace: o.Namespace, Name: documentName(o)}
+	data, lacks := r.userData(o, user, owner)
+	r.Feed.noteCut(o, lacks)
+	if data == nil || owner.Owner == nil {
+		r.Feed.tracker.expect(o, touch, nil, holders{})
+		return r.endUser(ctx, o, user, r.Feed.Observed.Get(key), owner)
+	}
+	want := publish.Want{
+		Key: key, Document: string(o.Kind), Digest: publish.Digest(data),
+		Owner: publish.Owner(string(roster.KindUserAccess), owner.Owner),
+	}
+	r.Feed.tracker.expect(o, touch, []publish.Want{want}, holders{})
+	superseded := owner.Materialized != nil && owner.Owner != owner.Materialized
+	wrote, err := r.publish(ctx, o, &want, data)
+	stands := err == nil && !wrote && want.Matches(r.Feed.Observed.Get(key))
+	switch {
+	case err != nil:
+		return progress{}, err
+	case superseded && !stands:
+		return progress{after: again}, nil
+	case !stands:
+		return progress{}, nil
+	case superseded:
+		// A declared UserAccess has taken over, and the document is already its.
+		return progress{done: true}, r.dematerialize(ctx, owner.Materialized)
+	default:
+		return progress{done: true}, nil
+	}
+}
+
+func documentName(o Output) string {
+	if o.Kind == OrganizationsDocument {
+		return publish.OrganizationsName(o.Name)
+	}
+	return publish.UserDocumentName(o.Name)
+}
+
+// userData renders the document and says what it lacks because it would be too large. The data is nil where there should
+// be no document.
+func (r *Reconciler) userData(o Output, user string, owner roster.Ownership) (map[string]string, cut) {
+	atSystem := o.Namespace == r.Feed.Roster.SystemNamespace()
+	if !owner.Reason || atSystem != (o.Kind == OrganizationsDocument) {
+		return nil, cut{}
+	}
+	if atSystem {
+		entries := r.Feed.Roster.Entries(user)
+		if len(entries) < 2 {
+			return nil, cut{}
+		}
+		organizations := make([]document.Organization, len(entries))
+		for i, e := range entries {
+			organizations[i] = document.Organization{
+				Name: e.Organization, OrganizationRole: e.OrganizationRole, NotAfter: e.NotAfter,
+			}
+		}
+		return publish.OrganizationsData(user, organizations), cut{}
+	}
+	state, decision := r.Feed.Roster.UserState(o.Namespace, user)
+	if state == nil || decision == nil || !state.PublishesUsers {
+		return nil, cut{}
+	}
+	data, whole := publish.FitUserData(publish.User(state.Organization, user, decision, state.Applications))
+	if whole {
+		return data, cut{}
+	}
+	return data, cut{withoutRows: []string{user}}
+}
+
+// endUser ends the document, and then the materialized UserAccess that has no reason any more.
+func (r *Reconciler) endUser(
+	ctx context.Context, o Output, user string, seen *corev1.ConfigMap, owner roster.Ownership,
+) (progress, error) {
+	p := progress{done: true}
+	if seen != nil {
+		empty := publish.UserData(publish.EmptyUser(o.Namespace, user))
+		if o.Kind == OrganizationsDocument {
+			empty = publish.OrganizationsData(user, nil)
+		}
+		err := r.end(ctx, o, &p, seen, empty)
+		return p, err
+	}
+	if owner.Materialized != nil && !owner.Materialize {
+		return p, r.dematerialize(ctx, owner.Materialized)
+	}
+	return p, nil
+}
+
+// materialize writes the UserAccess of a user who has none declared.
+func (r *Reconciler) materialize(ctx context.Context, o Output, user string) (progress, error) {
+	ua := &accessv1alpha1.UserAccess{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: o.Namespace, Name: o.Name,
+			Labels: materializedLabels,
+		},
+		Spec: accessv1alpha1.UserAccessSpec{User: accessv1alpha1.UserName(user)},
+	}
+	err := r.Publisher.Client.Create(ctx, ua)
+	if apierrors.IsAlreadyExists(err) {
+		return progress{after: again}, nil // the watch has yet to show whose it is
+	}
+	return progress{}, err
+}
+
+// nameTaken returns the user whose materialized UserAccess cannot be written because this UserAccess has its name, or "".
+func (f *Feed) nameTaken(ua *accessv1alpha1.UserAccess) string {
+	user, known := f.names.user(ua.Name)
+	if !known || user == string(ua.Spec.User) || !f.Roster.Ownership(ua.Namespace, user).Materialize {
+		return ""
+	}
+	return user
+}
+
+// dematerialize removes a UserAccess that Usher wrote and that has no reason any more.
+func (r *Reconciler) dematerialize(ctx context.Context, ua *accessv1alpha1.UserAccess) error {
+	if ua.DeletionTimestamp != nil {
+		return nil
+	}
+	gone := &accessv1alpha1.UserAccess{ObjectMeta: metav1.ObjectMeta{Namespace: ua.Namespace, Name: ua.Name}}
+	return client.IgnoreNotFound(r.Publisher.Client.Delete(ctx, gone,
+		client.Preconditions{UID: &ua.UID, ResourceVersion: &ua.ResourceVersion}))
+}

@@ -1,0 +1,310 @@
+package controller
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/yaml"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/publish"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+// world is a leader with an API server whose watch shows every write at once. It runs on its own clock, one output after
+// the other.
+type world struct {
+	t    *testing.T
+	kube client.WithWatch
+	// refuse, where set, is the API server's answer to a write of a ConfigMap or a UserAccess.
+	refuse     func(client.Object) error
+	reconciler *Reconciler
+	now        time.Time
+	waiting    map[Output]time.Time // when the output is due
+	generation int64
+}
+
+// worldScheme has the kinds of the world.
+var worldScheme = sync.OnceValue(func() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(accessv1alpha1.AddToScheme(scheme))
+	return scheme
+})
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, now: june}
+	refused := func(o client.Object) error {
+		if w.refuse == nil {
+			return nil
+		}
+		return w.refuse(o)
+	}
+	w.kube = interceptor.NewClient(fake.NewClientBuilder().WithScheme(worldScheme()).Build(), interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, options ...client.CreateOption) error {
+			if err := refused(o); err != nil {
+				return err
+			}
+			o.SetUID(types.UID("uid of " + o.GetName()))
+			if err := c.Create(ctx, o, options...); err != nil {
+				return err
+			}
+			w.show(o)
+			return nil
+		},
+		Update: func(ctx context.Context, c client.WithWatch, o client.Object, options ...client.UpdateOption) error {
+			if err := refused(o); err != nil {
+				return err
+			}
+			if err := c.Update(ctx, o, options...); err != nil {
+				return err
+			}
+			w.show(o)
+			return nil
+		},
+		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, options ...client.DeleteOption) error {
+			if err := refused(o); err != nil {
+				return err
+			}
+			if err := c.Delete(ctx, o, options...); err != nil {
+				return err
+			}
+			// With finalizers it is still there.
+			if kept := o.DeepCopyObject().(client.Object); c.Get(ctx, client.ObjectKeyFromObject(o), kept) == nil {
+				w.show(kept)
+				return nil
+			}
+			w.showGone(o)
+			return nil
+		},
+	})
+	w.lead(publish.NewObserved())
+	return w
+}
+
+// lead starts a manager, which becomes the leader when it has seen everything.
+func (w *world) lead(observed *publish.Observed) {
+	w.t.Helper()
+	now := func() time.Time { return w.now }
+	w.waiting = map[Output]time.Time{}
+	feed := NewFeed(roster.New(roster.Options{SystemNamespace: "access-system"}), observed, nil,
+		NewMetrics(prometheus.NewRegistry()), now)
+	w.reconciler = &Reconciler{Feed: feed, Publisher: &publish.Publisher{
+		Client: w.kube, Live: w.kube, Observed: observed, Grace: 2 * time.Second, Now: now,
+	}}
+	for _, list := range []client.ObjectList{
+		&accessv1alpha1.AccessPolicyList{}, &accessv1alpha1.ApplicationAccessList{}, &accessv1alpha1.AccessGroupList{},
+		&accessv1alpha1.UserAccessList{}, &corev1.ConfigMapList{},
+	} {
+		if err := w.kube.List(w.t.Context(), list); err != nil {
+			w.t.Fatal(err)
+		}
+		if err := meta.EachListItem(list, func(o runtime.Object) error { w.show(o.(client.Object)); return nil }); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	feed.Settle()
+	if err := feed.lead(w); err != nil {
+		w.t.Fatal(err)
+	}
+	w.run()
+}
+
+// restart ends the manager and starts another one.
+func (w *world) restart() { w.lead(publish.NewObserved()) }
+
+// show is the watch.
+func (w *world) show(o client.Object) {
+	shown := o.DeepCopyObject().(client.Object)
+	if cm, is := shown.(*corev1.ConfigMap); is {
+		publish.Observe(cm)
+		w.reconciler.Feed.configMapHandler().OnAdd(cm, false)
+		return
+	}
+	w.reconciler.Feed.rosterHandler().OnAdd(shown, false)
+}
+
+func (w *world) showGone(o client.Object) {
+	if cm, is := o.(*corev1.ConfigMap); is {
+		w.reconciler.Feed.configMapHandler().OnDelete(cm)
+		return
+	}
+	w.reconciler.Feed.rosterHandler().OnDelete(o)
+}
+
+// declare writes an object of the four kinds, its spec in YAML, and lets the manager do what there is to do.
+func (w *world) declare(o client.Object, name, spec string) {
+	w.t.Helper()
+	key := types.NamespacedName{Namespace: "acme", Name: name}
+	before := o.DeepCopyObject().(client.Object)
+	exists := w.kube.Get(w.t.Context(), key, before) == nil
+	o.SetUID(before.GetUID())
+	o.SetResourceVersion(before.GetResourceVersion())
+	o.SetNamespace(key.Namespace)
+	o.SetName(key.Name)
+	w.generation++
+	o.SetGeneration(w.generation)
+	if err := yaml.Unmarshal([]byte("spec: "+spec), o); err != nil {
+		w.t.Fatal(err)
+	}
+	var err error
+	if exists {
+		err = w.kube.Update(w.t.Context(), o)
+	} else {
+		err = w.kube.Create(w.t.Context(), o)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.run()
+}
+
+// drop deletes an object of the four kinds.
+func (w *world) drop(o client.Object, name string) {
+	w.t.Helper()
+	if err := w.kube.Get(w.t.Context(), types.NamespacedName{Namespace: "acme", Name: name}, o); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := w.kube.Delete(w.t.Context(), o); err != nil {
+		w.t.Fatal(err)
+	}
+	w.run()
+}
+
+// edit changes a published ConfigMap as somebody else would.
+func (w *world) edit(name string, change func(*corev1.ConfigMap)) {
+	w.t.Helper()
+	cm := &corev1.ConfigMap{}
+	if err := w.kube.Get(w.t.Context(), types.NamespacedName{Namespace: "acme", Name: name}, cm); err != nil {
+		w.t.Fatal(err)
+	}
+	change(cm)
+	if err := w.kube.Update(w.t.Context(), cm); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := w.kube.Get(w.t.Context(), types.NamespacedName{Namespace: "acme", Name: name}, cm); err != nil {
+		w.showGone(cm)
+	}
+}
+
+// run reconciles documents until nothing is due. A second passes first, so that the pace of writes holds nothing up.
+func (w *world) run() {
+	w.t.Helper()
+	for w.pass(time.Second); ; w.pass(pace) {
+		w.reconciler.Feed.Settle()
+		due := w.due()
+		if len(due) == 0 {
+			return
+		}
+		for _, o := range due {
+			delete(w.waiting, o)
+			if !o.isDocument() {
+				continue
+			}
+			result, err := w.reconciler.Reconcile(w.t.Context(), o)
+			if err != nil {
+				w.t.Fatalf("%+v: %v", o, err)
+			}
+			if result.RequeueAfter > 0 {
+				if at, waits := w.waiting[o]; !waits || w.now.Add(result.RequeueAfter).Before(at) {
+					w.waiting[o] = w.now.Add(result.RequeueAfter)
+				}
+			}
+		}
+	}
+}
+
+func (w *world) pass(d time.Duration) { w.now = w.now.Add(d) }
+
+func (w *world) due() []Output {
+	var due []Output
+	for o, at := range w.waiting {
+		if !at.After(w.now) {
+			due = append(due, o)
+		}
+	}
+	slices.SortFunc(due, func(a, b Output) int {
+		if a.priority() != b.priority() {
+			return b.priority() - a.priority()
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	return due
+}
+
+// condition returns what the object says of itself: status, reason and message of the condition.
+func (w *world) condition(kind OutputKind, name, condition string) metav1.Condition {
+	w.t.Helper()
+	w.pass(2 * patience)
+	write, wait := w.reconciler.planStatus(Output{kind, "acme", name})
+	if write == nil {
+		w.t.Fatalf("%s %s has no status, look again after %s", kind, name, wait)
+	}
+	if found := meta.FindStatusCondition(write.after, condition); found != nil {
+		return *found
+	}
+	return metav1.Condition{}
+}
+
+// ready checks the Ready condition: its reason, and parts of its message.
+func (w *world) ready(kind OutputKind, name, reason string, parts ...string) {
+	w.t.Helper()
+	got := w.condition(kind, name, accessv1alpha1.ConditionReady)
+	if got.Reason != reason {
+		w.t.Errorf("%s %s: Ready has reason %s, want %s; its message: %s", kind, name, got.Reason, reason, got.Message)
+	}
+	for _, part := range parts {
+		if !strings.Contains(got.Message, part) {
+			w.t.Errorf("%s %s: Ready says %q, want %q in it", kind, name, got.Message, part)
+		}
+	}
+}
+
+// published returns the data of the ConfigMap, or "" where there is none.
+func (w *world) published(name, key string) string {
+	w.t.Helper()
+	cm := &corev1.ConfigMap{}
+	if err := w.kube.Get(w.t.Context(), types.NamespacedName{Namespace: "acme", Name: name}, cm); client.IgnoreNotFound(err) != nil {
+		w.t.Fatal(err)
+	}
+	return cm.Data[key]
+}
+
+// world is the queue of its manager.
+var _ priorityqueue.PriorityQueue[Output] = (*world)(nil)
+
+func (w *world) AddWithOpts(_ priorityqueue.AddOpts, outputs ...Output) {
+	for _, o := range outputs {
+		w.waiting[o] = w.now
+	}
+}
+
+func (w *world) Add(o Output)                           { w.waiting[o] = w.now }
+func (w *world) AddAfter(o Output, after time.Duration) { w.waiting[o] = w.now.Add(after) }
+func (w *world) AddRateLimited(o Output)                { w.Add(o) }
+func (w *world) Len() int                               { return len(w.waiting) }
+func (*world) Get() (Output, bool)                      { panic("the world reconciles outputs itself") }
+func (*world) GetWithPriority() (Output, int, bool)     { panic("the world reconciles outputs itself") }
+func (*world) Done(Output)                              {}
+func (*world) Forget(Output)                            {}
+func (*world) NumRequeues(Output) int                   { return 0 }
+func (*world) ShutDown()                                {}
+func (*world) ShutDownWithDrain()                       {}
+func (*world) ShuttingDown() bool                       { return false }

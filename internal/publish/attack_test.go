@@ -1,0 +1,293 @@
+package publish_test
+
+import (
+	"cmp"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/usher-dev/usher/api/document"
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/publish"
+	"github.com/usher-dev/usher/internal/resolve"
+)
+
+// restricted decides for a user of a team who is in further groups, each with a filter of its own of that many values of
+// 200 bytes.
+func restricted(o *resolve.Organization, role string, groups, values int) *resolve.Decision {
+	sources := []*resolve.Source{{
+		Name: "AccessGroup/acme/team", Applications: []resolve.ApplicationGrant{{Application: "finance", Role: role}},
+	}}
+	for g := range groups {
+		requirement := resolve.Requirement{Attribute: "account", Operator: "In"}
+		for v := range values {
+			requirement.Values = append(requirement.Values, fmt.Sprintf("%0200d", g*values+v))
+		}
+		sources = append(sources, &resolve.Source{
+			Name: fmt.Sprintf("AccessGroup/acme/rows-%d", g), WithoutPrivileges: true,
+			Rows: []resolve.Rows{{Application: "finance", Filter: resolve.NewFilter([]resolve.Alternative{
+				{AllOf: []resolve.Requirement{requirement}},
+			})}},
+		})
+	}
+	return decide(o, sources...)
+}
+
+// restrictive is an organization in which every filter counts by itself.
+func restrictive() *resolve.Organization {
+	rules := *organization().Rules()
+	rules.Strategy = resolve.MostRestrictive
+	return resolve.NewOrganization(rules)
+}
+
+func shardOf(user string, shards int) int {
+	h := fnv.New32a()
+	h.Write([]byte(user))
+	return int(h.Sum32() % uint32(shards))
+}
+
+// shardsIn reads every shard, as a reader does, and checks that the API server takes it.
+func shardsIn(t *testing.T, made *publish.ApplicationDocument) []document.Application {
+	t.Helper()
+	read := make([]document.Application, made.Shards)
+	for n := range made.Shards {
+		data := made.Data(n)
+		if size := sizeOf(data); size > publish.MaximumDataBytes {
+			t.Errorf("shard %d has %d bytes, the API server would refuse it", n, size)
+		}
+		if digest := made.Digest(n); digest != publish.Digest(data) {
+			t.Errorf("the digest of shard %d is %s, of its data %s", n, digest, publish.Digest(data))
+		}
+		documents, err := document.Parse([]byte(data[document.AccessKey]))
+		if err != nil {
+			t.Fatalf("shard %d: %v", n, err)
+		}
+		read[n] = documents.Applications[0]
+	}
+	return read
+}
+
+// TestAttackFiltersMakeNoShards: the filters of one user do not move the other users to ConfigMaps that nobody mounts.
+func TestAttackFiltersMakeNoShards(t *testing.T) {
+	union, intersection := organization(), restrictive()
+	for name, tc := range map[string]struct {
+		o              *resolve.Organization
+		groups, values int
+		withoutRows    []string
+	}{
+		"one filter of 2,600 values": {union, 1, 2600, nil},
+		"2,600 filters of one value": {intersection, 2600, 1, nil},
+		"20,000 filters":             {intersection, 20_000, 1, []string{"mallory@acme.example"}},
+		"one filter of 5,300 values": {union, 1, 5300, []string{"mallory@acme.example"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			decisions := map[string]*resolve.Decision{"mallory@acme.example": restricted(tc.o, "Viewer", tc.groups, tc.values)}
+			for i := range 100 {
+				decisions[fmt.Sprintf("user-%d@acme.example", i)] = holding(tc.o, "Editor", resolve.Window{})
+			}
+			made := publish.Application(tc.o, "finance", 1, each(decisions))
+			if made.Shards != 1 {
+				t.Fatalf("the filters of one user make %d shards", made.Shards)
+			}
+			if made.Grows() {
+				t.Error("the document is said to grow")
+			}
+			if diff := gocmp.Diff(tc.withoutRows, made.WithoutRows); diff != "" {
+				t.Errorf("users without rows (-want +got):\n%s", diff)
+			}
+			d := shardsIn(t, made)[0]
+			if len(d.Users) != len(decisions) {
+				t.Errorf("%d users are in shard 0, want %d", len(d.Users), len(decisions))
+			}
+			got, want := d.FiltersOf("mallory@acme.example"), tc.groups
+			if tc.withoutRows != nil {
+				want = 1
+			}
+			if len(got) != want || (tc.withoutRows != nil) != (gocmp.Diff(document.Nothing(), got) == "") {
+				t.Errorf("mallory has %d filters, want %d", len(got), want)
+			}
+		})
+	}
+}
+
+// TestAttackHugeFiltersKeepNoShardFromBeingWritten: whoever has filters larger than a ConfigMap loses their rows, and
+// nobody else anything. The change of another user is published.
+func TestAttackHugeFiltersKeepNoShardFromBeingWritten(t *testing.T) {
+	o := organization()
+	huge := restricted(o, "Viewer", 1, 5300)
+	large := restricted(o, "Viewer", 1, 2000)
+	decisions := map[string]*resolve.Decision{
+		"mallory@acme.example": huge, "trudy@acme.example": huge,
+		"amelie@acme.example": large, "bob@acme.example": restricted(o, "Viewer", 1, 2001),
+		"zoe@acme.example": administrator(o),
+	}
+	for name, tc := range map[string]struct {
+		formats     []accessv1alpha1.PublishFormat
+		withoutRows []string
+	}{
+		// 400 kB each: both fit into one document, but not twice into one ConfigMap.
+		"JSON": {nil, []string{"mallory@acme.example", "trudy@acme.example"}},
+		"OPA":  {allFormats[3:], []string{"bob@acme.example", "mallory@acme.example", "trudy@acme.example"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			made := publish.Application(o, "finance", 1, each(decisions), tc.formats...)
+			if diff := gocmp.Diff(tc.withoutRows, made.WithoutRows); diff != "" {
+				t.Errorf("users without rows (-want +got):\n%s", diff)
+			}
+			d := shardsIn(t, made)[0]
+			if made.LeftOut != nil || len(d.Users) != len(decisions) || made.Users != len(decisions) {
+				t.Errorf("left out: %v; %d users are in the document, %d are counted", made.LeftOut, len(d.Users), made.Users)
+			}
+			for _, user := range tc.withoutRows {
+				if diff := gocmp.Diff(document.Nothing(), d.FiltersOf(user)); diff != "" {
+					t.Errorf("rows of %s (-want +got):\n%s", user, diff)
+				}
+			}
+			if got := d.FiltersOf("zoe@acme.example"); got != nil {
+				t.Errorf("the administrator has filters: %v", got)
+			}
+		})
+	}
+}
+
+// TestAttackManyUsersOfOneShard: users whose hashes are alike cannot be split. Those with the least access are left out,
+// and administrators in their own right stay.
+func TestAttackManyUsersOfOneShard(t *testing.T) {
+	o := organization()
+	viewer, editor, rows := holding(o, "Viewer", resolve.Window{}), holding(o, "Editor", resolve.Window{}), restricted(o, "Editor", 1, 1)
+	decisions := map[string]*resolve.Decision{}
+	for i := 0; len(decisions) < 14_000; i++ {
+		user := fmt.Sprintf("user-%07d@acme.example", i)
+		if shardOf(user, publish.MaximumShards) != 3 {
+			continue
+		}
+		decisions[user] = []*resolve.Decision{editor, viewer, rows}[len(decisions)%3]
+	}
+	byGroup, zoe := "", ""
+	for i := 0; byGroup == "" || zoe == ""; i++ {
+		switch user := fmt.Sprintf("zz-%d@acme.example", i); {
+		case shardOf(user, publish.MaximumShards) != 3:
+		case byGroup == "":
+			byGroup = user
+		default:
+			zoe = user
+		}
+	}
+	decisions[zoe], decisions[byGroup] = administrator(o), holding(o, "Administrator", resolve.Window{})
+	made := publish.Application(o, "finance", 1, each(decisions))
+	if made.Shards != publish.MaximumShards {
+		t.Fatalf("%d shards, want %d", made.Shards, publish.MaximumShards)
+	}
+	read := shardsIn(t, made)
+	// The order of the contract, written anew: all of one rung, the largest entry, the greatest name.
+	order := slices.SortedFunc(maps.Keys(decisions), func(a, b string) int {
+		rung := func(user string) int {
+			return slices.Index([]string{"Viewer", "Editor", "Administrator"}, decisions[user].Application("finance").Role)
+		}
+		size := func(user string) int { return len(decisions[user].Application("finance").Filters) }
+		return cmp.Or(cmp.Compare(rung(a), rung(b)), cmp.Compare(size(b), size(a)), strings.Compare(b, a))
+	})
+	if len(made.LeftOut) == 0 || len(made.LeftOut) > 8000 {
+		t.Fatalf("%d users are left out", len(made.LeftOut))
+	}
+	if diff := gocmp.Diff(slices.Sorted(slices.Values(order[:len(made.LeftOut)])), made.LeftOut); diff != "" {
+		t.Errorf("left out (-want +got):\n%s", diff)
+	}
+	for _, user := range []string{zoe, byGroup} {
+		if read[3].Users[user].Role != "Administrator" {
+			t.Errorf("%s is left out", user)
+		}
+	}
+	if got := len(read[3].Users); got != len(decisions)-len(made.LeftOut) || made.Users != got {
+		t.Errorf("%d users are in the shard, %d are counted, %d were left out of %d", got, made.Users, len(made.LeftOut), len(decisions))
+	}
+	inRows := slices.ContainsFunc(made.WithoutRows, func(user string) bool { return slices.Contains(made.LeftOut, user) })
+	if inRows {
+		t.Error("a user who is left out counts as without rows")
+	}
+	if made.UsersByRole["Viewer"]+made.UsersByRole["Editor"]+made.UsersByRole["Administrator"] != made.Users {
+		t.Errorf("by role %v, %d in all", made.UsersByRole, made.Users)
+	}
+}
+
+// TestAttackLadderLargerThanADocument: a ladder is in every shard, with inherited permissions. One that does not fit is
+// published without permissions.
+func TestAttackLadderLargerThanADocument(t *testing.T) {
+	rules := *organization().Rules()
+	rules.ApplicationRoles = nil
+	for r := range 20 {
+		role := resolve.ApplicationRole{Name: fmt.Sprintf("Role%02d", r)}
+		for p := range 200 {
+			role.Permissions = append(role.Permissions, fmt.Sprintf("%0128d", r*200+p))
+		}
+		rules.ApplicationRoles = append(rules.ApplicationRoles, role)
+	}
+	o := resolve.NewOrganization(rules)
+	decisions := map[string]*resolve.Decision{"ana@acme.example": holding(o, "Role07", resolve.Window{})}
+	made := publish.Application(o, "finance", 1, each(decisions), allFormats...)
+	d := shardsIn(t, made)[0]
+	if !made.WithoutPermissions || made.Shards != 1 || d.Users["ana@acme.example"].Role != "Role07" || len(d.Roles) != 20 {
+		t.Errorf("without permissions: %t, %d shards, %d roles, users %v", made.WithoutPermissions, made.Shards, len(d.Roles), d.Users)
+	}
+	for _, role := range d.Roles {
+		if len(role.Permissions) != 0 {
+			t.Errorf("%s has %d permissions", role.Name, len(role.Permissions))
+		}
+	}
+	data, whole := publish.FitUserData(publish.User(o, "ana@acme.example", decisions["ana@acme.example"], []string{"finance"}))
+	if size := sizeOf(data); whole != (size > 100<<10) {
+		t.Errorf("the user document has %d bytes, whole: %t", size, whole)
+	}
+}
+
+// TestAttackHugeUserDocument: a user document that the API server would refuse gives less, and is written.
+func TestAttackHugeUserDocument(t *testing.T) {
+	o := organization()
+	var applications []string
+	for i := range 14_000 {
+		applications = append(applications, fmt.Sprintf("application-%05d", i))
+	}
+	everywhere := decide(o, &resolve.Source{
+		Name: "AccessGroup/acme/all", Applications: []resolve.ApplicationGrant{{Application: resolve.AnyApplication, Role: "Administrator"}},
+		Rows: []resolve.Rows{{Application: resolve.AnyApplication, Filter: resolve.NewFilter([]resolve.Alternative{{
+			AllOf: []resolve.Requirement{{Attribute: "a", Operator: "In", Values: []string{strings.Repeat("x", 100)}}},
+		}})}},
+	})
+	for name, tc := range map[string]struct {
+		decision      *resolve.Decision
+		applications  int
+		named         string
+		role          string
+		can, hasNoRow bool
+		whole         bool
+	}{
+		"small":             {everywhere, 100, "application-00000", "Administrator", true, false, true},
+		"filters":           {restricted(o, "Viewer", 1, 5300), 0, "finance", "NoAccess", true, true, false},
+		"permissions":       {everywhere, 8000, "application-00000", "Administrator", false, true, false},
+		"many applications": {everywhere, 14_000, "application-00000", "NoAccess", false, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			data, whole := publish.FitUserData(publish.User(o, "ana@acme.example", tc.decision, append(applications[:tc.applications:tc.applications], "finance")))
+			if size := sizeOf(data); size > publish.MaximumDataBytes || whole != tc.whole {
+				t.Errorf("%d bytes, whole: %t, want %t", size, whole, tc.whole)
+			}
+			documents, err := document.Parse([]byte(data[document.AccessKey]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := documents.Users[0]
+			role := d.DefaultRole
+			if role != tc.role || (len(d.Applications[tc.named].Permissions) > 0) != tc.can {
+				t.Errorf("default role %s, want %s; permissions %v", role, tc.role, d.Applications[tc.named].Permissions)
+			}
+			if diff := gocmp.Diff(document.Nothing(), d.FiltersOf(tc.named)); (diff == "") != tc.hasNoRow {
+				t.Errorf("rows (-nothing +got):\n%s", diff)
+			}
+		})
+	}
+}

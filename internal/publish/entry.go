@@ -1,0 +1,130 @@
+package publish
+
+import (
+	"bytes"
+	"encoding/csv"
+	"hash/fnv"
+	"strconv"
+	"strings"
+
+	"github.com/usher-dev/usher/internal/resolve"
+)
+
+// userEntry is a user of an application document.
+type userEntry struct {
+	user    string
+	hash    uint32
+	key     string // the user as JSON has it; empty: the user between quotes
+	access  *resolve.Access
+	filters *filterSet // nil: every row
+	tail    string     // the text behind the rows
+	lines   int        // bytes of the lines of formats
+	// withoutRows: the filters were replaced by one that matches no row, for the shard to fit.
+	withoutRows bool
+	// protected reports whether the access is that of an administrator in their own right.
+	protected bool
+	rung      int
+}
+
+// limited reports whether rows or an end limit the access.
+func (e *userEntry) limited() bool { return e.filters != nil || !e.access.NotAfter.IsZero() }
+
+// rowBytes is the size of the user's filters.
+func (e *userEntry) rowBytes() int {
+	if e.filters == nil {
+		return 0
+	}
+	return e.filters.bytes
+}
+
+const placesOpen, placesClose = `"filters":[`, `],`
+
+// write writes the entry of access.json.
+func (e *userEntry) write(to *bytes.Buffer, places []int) {
+	if e.key != "" {
+		to.WriteString(e.key)
+	} else {
+		to.WriteByte('"')
+		to.WriteString(e.user)
+		to.WriteByte('"')
+	}
+	to.WriteString(`:{`)
+	for i, rank := range e.filters.ranks() {
+		if i == 0 {
+			to.WriteString(placesOpen)
+		} else {
+			to.WriteByte(',')
+		}
+		to.Write(strconv.AppendInt(to.AvailableBuffer(), int64(places[rank]), 10))
+	}
+	if e.filters != nil {
+		to.WriteString(placesClose)
+	}
+	to.WriteString(e.tail)
+}
+
+// bytes is the size of the entry in all keys, with a comma in each copy of access.json.
+func (e *userEntry) bytes(places []int, copies int) int {
+	size := max(len(e.key), len(e.user)+2) + len(`:{`) + len(e.tail) + len(`,`)
+	if ranks := e.filters.ranks(); len(ranks) > 0 {
+		size += len(placesOpen) + len(placesClose) + len(ranks) - 1
+		for _, rank := range ranks {
+			size += digits(places[rank])
+		}
+	}
+	return size*copies + e.lines
+}
+
+func digits(n int) int {
+	count := 1
+	for ; n > 9; n /= 10 {
+		count++
+	}
+	return count
+}
+
+// entries makes the entries of the users who have access, sorted.
+func (l *layout) entries(
+	o *resolve.Organization, list *filterList, decisions func(yield func(user string, d *resolve.Decision)),
+) []userEntry {
+	var entries []userEntry
+	var users, casbin bytes.Buffer
+	lines := csv.NewWriter(&users)
+	decisions(func(user string, d *resolve.Decision) {
+		access := d.Application(l.application)
+		if !access.GivesAccess() {
+			return
+		}
+		h := fnv.New32a()
+		h.Write([]byte(user))
+		e := userEntry{
+			user: user, hash: h.Sum32(), access: access, filters: list.add(access.Filters), tail: l.tail(access),
+			rung: l.ladder[access.Role], protected: isProtected(o.Rules(), access),
+		}
+		if !plain(user) {
+			e.key = canonical(user)
+		}
+		users.Reset()
+		casbin.Reset()
+		l.lines(&e, lines, &casbin)
+		e.lines = users.Len() + casbin.Len()
+		entries = append(entries, e)
+	})
+	return entries
+}
+
+// isProtected reports whether an access comes from a protected grant (docs/rules.md R3), as far as a decision tells: the
+// rule says so, or it is the top rung and its source is a UserAccess whose namespace protects administrators.
+func isProtected(rules *resolve.Rules, access *resolve.Access) bool {
+	if access.Rule == resolve.RuleProtectedAdministrator {
+		return true
+	}
+	source, individual := strings.CutPrefix(access.Source, "UserAccess/")
+	if !individual || len(rules.ApplicationRoles) == 0 || access.Role != rules.ApplicationRoles[0].Name {
+		return false
+	}
+	if namespace, _, _ := strings.Cut(source, "/"); namespace != rules.Organization {
+		return rules.SystemProtected
+	}
+	return rules.Protected
+}

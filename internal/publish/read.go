@@ -1,0 +1,22 @@
+package publish
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Read returns a published ConfigMap with its data as the API server holds it now. It returns nil where there is none, and
+// where the ConfigMap of that name is not Usher's.
+func (p *Publisher) Read(ctx context.Context, key types.NamespacedName) (*corev1.ConfigMap, error) {
+	live := &corev1.ConfigMap{}
+	if err := p.Live.Get(ctx, key, live); err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	if !isOurs(live) {
+		return nil, nil
+	}
+	return live, nil
+}

@@ -1,0 +1,192 @@
+package publish
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// maximumCountedBytes is the most that one user counts for when the number of shards is chosen. No legal entry is that
+// large; whatever one is, it makes no shards for itself.
+const maximumCountedBytes = 16 << 10
+
+// shard is one shard of an application document.
+type shard struct {
+	number, count int
+	entries       []*userEntry // sorted by user
+}
+
+// sets yields the filters of each user.
+func (s *shard) sets(yield func(*filterSet) bool) {
+	for _, e := range s.entries {
+		if !yield(e.filters) {
+			return
+		}
+	}
+}
+
+// divide chooses the number of shards from the entries alone, without the texts of filters: the smallest power of two,
+// not below the minimum, with which the entries of every shard are within [MaximumShardBytes], but at most
+// [MaximumShards]. So rows alone do not move users to other ConfigMaps.
+func (d *ApplicationDocument) divide(entries []userEntry, minimum int) {
+	d.Shards = 1
+	for d.Shards < min(minimum, MaximumShards) {
+		d.Shards *= 2
+	}
+	for ; ; d.Shards *= 2 {
+		d.split(entries)
+		d.Bytes = 0
+		for i := range d.shards {
+			d.Bytes = max(d.Bytes, d.entryBytes(&d.shards[i]))
+		}
+		if d.Bytes <= MaximumShardBytes || d.Shards >= MaximumShards {
+			return
+		}
+	}
+}
+
+// split puts each user into the shard of the user's hash.
+func (d *ApplicationDocument) split(entries []userEntry) {
+	sizes := make([]int, d.Shards)
+	for i := range entries {
+		sizes[entries[i].hash%uint32(d.Shards)]++
+	}
+	d.shards = make([]shard, d.Shards)
+	for n := range d.shards {
+		d.shards[n] = shard{number: n, count: d.Shards, entries: make([]*userEntry, 0, sizes[n])}
+	}
+	for i := range entries {
+		s := &d.shards[entries[i].hash%uint32(d.Shards)]
+		s.entries = append(s.entries, &entries[i])
+	}
+}
+
+// entryBytes is the size of the shard's entries as it counts for the number of shards.
+func (d *ApplicationDocument) entryBytes(s *shard) int {
+	_, d.places = d.list.places(s.sets, d.places)
+	size := 0
+	for _, e := range s.entries {
+		size += min(e.bytes(d.places, d.layout.copies()), maximumCountedBytes)
+	}
+	if len(s.entries) > 0 {
+		size -= d.layout.copies() // there is no comma behind the last one
+	}
+	return size
+}
+
+// dataBytes is the size of the shard's data, filters included, all keys together.
+func (d *ApplicationDocument) dataBytes(s *shard) int {
+	var used []int
+	used, d.places = d.list.places(s.sets, d.places)
+	copies := d.layout.copies()
+	size := d.layout.fixedBytes(s.number, s.count)
+	if len(used) > 0 {
+		size += (len(filtersOpen) + len(filtersClose) + len(used) - 1) * copies
+	}
+	for _, rank := range used {
+		size += len(d.list.texts[rank]) * copies
+	}
+	for _, e := range s.entries {
+		size += e.bytes(d.places, copies)
+	}
+	if len(s.entries) > 0 {
+		size -= copies
+	}
+	return size
+}
+
+// fits reports whether the API server takes the shard.
+func (d *ApplicationDocument) fits(s *shard) bool { return d.dataBytes(s) <= MaximumDataBytes }
+
+// fit makes the shard small enough to be written. It takes the rows from the users with the most filters, until it
+// fits, and then leaves users out. Whatever somebody declares, losses of others can be published.
+func (d *ApplicationDocument) fit(s *shard) {
+	if d.fits(s) {
+		return
+	}
+	d.takeRows(s)
+	if !d.fits(s) {
+		d.leaveOut(s)
+	}
+}
+
+// takeRows shows no rows to the users with the most bytes of filters, then the greatest names, until the shard fits.
+func (d *ApplicationDocument) takeRows(s *shard) {
+	var order []*userEntry
+	for _, e := range s.entries {
+		if e.rowBytes() > d.list.nothing.bytes {
+			order = append(order, e)
+		}
+	}
+	slices.SortFunc(order, func(a, b *userEntry) int {
+		return cmp.Or(cmp.Compare(b.rowBytes(), a.rowBytes()), strings.Compare(b.user, a.user))
+	})
+	had := make([]*filterSet, len(order))
+	for i, e := range order {
+		had[i] = e.filters
+	}
+	take := func(count int) {
+		for i, e := range order {
+			e.filters, e.withoutRows = had[i], i < count
+			if e.withoutRows {
+				e.filters = d.list.nothing
+			}
+		}
+	}
+	// From the first user on, each makes the shard smaller.
+	take(fewest(min(1, len(order)), len(order), func(count int) bool {
+		take(count)
+		return d.fits(s)
+	}))
+}
+
+// leaveOut leaves users out until the shard fits: the lowest rung first, protected grants last, then the largest entry,
+// then the greatest name.
+func (d *ApplicationDocument) leaveOut(s *shard) {
+	_, d.places = d.list.places(s.sets, d.places)
+	sizes := make(map[*userEntry]int, len(s.entries))
+	for _, e := range s.entries {
+		sizes[e] = e.bytes(d.places, d.layout.copies())
+	}
+	protected := func(e *userEntry) int {
+		if e.protected {
+			return 1
+		}
+		return 0
+	}
+	all := s.entries
+	order := slices.SortedFunc(slices.Values(all), func(a, b *userEntry) int {
+		return cmp.Or(
+			cmp.Compare(protected(a), protected(b)), cmp.Compare(b.rung, a.rung),
+			cmp.Compare(sizes[b], sizes[a]), strings.Compare(b.user, a.user),
+		)
+	})
+	leave := func(count int) {
+		out := make(map[*userEntry]bool, count)
+		for _, e := range order[:count] {
+			out[e] = true
+		}
+		s.entries = slices.DeleteFunc(slices.Clone(all), func(e *userEntry) bool { return out[e] })
+	}
+	count := fewest(0, len(order), func(count int) bool {
+		leave(count)
+		return d.fits(s)
+	})
+	leave(count)
+	for _, e := range order[:count] {
+		d.LeftOut = append(d.LeftOut, e.user)
+	}
+}
+
+// fewest returns the smallest number from the first on with which it is enough, the last one if none before it is. What
+// is enough stays enough with a larger number.
+func fewest(first, last int, enough func(int) bool) int {
+	for first < last {
+		if middle := first + (last-first)/2; enough(middle) {
+			last = middle
+		} else {
+			first = middle + 1
+		}
+	}
+	return first
+}

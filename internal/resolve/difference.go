@@ -1,0 +1,335 @@
+package resolve
+
+import (
+	"slices"
+	"time"
+)
+
+// difference is what differs between two claims of one user.
+type difference struct {
+	before, after *Claims
+	pairs         []pair // holdings that differ
+	hidden        []pair // the same of hidden ones
+	bars          []barPair
+	preceding     []Precedence // those that go, or get weaker
+	begun         []Precedence // those that come, or get stronger
+}
+
+// pair is one source before and after; either may be nil.
+type pair struct{ before, after *Holding }
+
+// ends reports whether the pair is the end of the source altogether.
+func (p pair) ends(h *Holding) bool { return p.after == nil && p.before.Source == h.Source }
+
+type barPair struct{ before, after *Bar }
+
+func (d *difference) any() bool {
+	return len(d.pairs)+len(d.hidden)+len(d.bars)+len(d.preceding)+len(d.begun) > 0
+}
+
+func differenceOf(before, after *Claims) *difference {
+	d := &difference{before: before, after: after}
+	d.pairs = pairsOf(before.Holdings, after.Holdings)
+	for i := range before.Ended {
+		if e := &before.Ended[i]; !slices.ContainsFunc(d.pairs, func(p pair) bool { return p.ends(e) }) {
+			d.pairs = append(d.pairs, pair{before: e})
+		}
+	}
+	d.hidden = pairsOf(before.Hidden, after.Hidden)
+	for _, p := range barsOf(before.Bars, after.Bars) {
+		if p.before == nil || p.after == nil || *p.before != *p.after {
+			d.bars = append(d.bars, p)
+		}
+	}
+	d.preceding = weaker(before.Preceding, after.Preceding)
+	d.begun = weaker(after.Preceding, before.Preceding)
+	return d
+}
+
+// pairsOf returns the sources that differ, or that are held at other instants. Those that are the same in the same place
+// are passed over first: a change mostly touches one of many.
+func pairsOf(before, after []Holding) []pair {
+	var pairs []pair
+	seen := 0 // of after, all earlier ones have their counterpart
+	for i := range before {
+		if b := &before[i]; seen < len(after) && b.same(&after[seen]) {
+			seen++
+		} else if b.Source != nil {
+			pairs = append(pairs, pair{before: b})
+		}
+	}
+	if seen == len(after) {
+		return pairs
+	}
+	return pairsByName(before, after)
+}
+
+func pairsByName(before, after []Holding) []pair {
+	was := make(map[string]*Holding, len(before))
+	for i := range before {
+		if b := &before[i]; b.Source != nil {
+			was[b.Source.name] = b
+		}
+	}
+	var pairs []pair
+	for i := range after {
+		a := &after[i]
+		if a.Source == nil {
+			continue
+		}
+		b := was[a.Source.name]
+		delete(was, a.Source.name)
+		if b == nil || !b.same(a) {
+			pairs = append(pairs, pair{b, a})
+		}
+	}
+	for i := range before {
+		if b := &before[i]; b.Source != nil && was[b.Source.name] == b {
+			pairs = append(pairs, pair{before: b})
+		}
+	}
+	return pairs
+}
+
+// same reports whether the two are the same source, held at the same instants.
+func (h *Holding) same(other *Holding) bool {
+	return h.Source == other.Source && slices.EqualFunc(h.Windows, other.Windows, Window.equal)
+}
+
+func (w Window) equal(v Window) bool {
+	return w.NotBefore.Equal(v.NotBefore) && w.NotAfter.Equal(v.NotAfter)
+}
+
+func barsOf(before, after []Bar) []barPair {
+	var pairs []barPair
+	for i := range before {
+		b := &before[i]
+		p := barPair{before: b}
+		if at := slices.IndexFunc(after, func(a Bar) bool { return a.Source == b.Source }); at >= 0 {
+			p.after = &after[at]
+		}
+		pairs = append(pairs, p)
+	}
+	for i := range after {
+		a := &after[i]
+		if !slices.ContainsFunc(before, func(b Bar) bool { return b.Source == a.Source }) {
+			pairs = append(pairs, barPair{after: a})
+		}
+	}
+	return pairs
+}
+
+// weaker returns those that are there no more, or count before fewer others.
+func weaker(before, after []Precedence) []Precedence {
+	var found []Precedence
+	for _, p := range before {
+		if !slices.ContainsFunc(after, func(q Precedence) bool {
+			return q.Source == p.Source && (p.BeingDeleted || !q.BeingDeleted)
+		}) {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+// barred returns the instants at which the UserAccess bars its user.
+func (b *Bar) barred() spans {
+	switch {
+	case b == nil:
+		return nil
+	case b.Suspended:
+		return forever
+	default:
+		return spansOf([]Window{b.Window}).complement()
+	}
+}
+
+// stopped returns the instants at which the UserAccess suspends its user or has ended.
+func (b *Bar) stopped() spans {
+	switch {
+	case b == nil:
+		return nil
+	case b.Suspended:
+		return forever
+	case b.Window.NotAfter.IsZero():
+		return nil
+	default:
+		return from(b.Window.NotAfter)
+	}
+}
+
+// stopped returns the instants at which one UserAccess suspends the user or has ended, before and after.
+func stopped(before, after []Bar) spans {
+	var all []Window
+	for _, p := range barsOf(before, after) {
+		all = append(all, p.before.stopped().and(p.after.stopped())...)
+	}
+	return united(all)
+}
+
+// IsStopped reports whether one of the bars, before and after, suspends the user or has ended from now on.
+func IsStopped(before, after []Bar, now time.Time) bool {
+	return len(from(now).without(stopped(before, after))) == 0
+}
+
+// ended returns the restrictions that end or get weaker, exclusive access aside.
+func (d *difference) ended(o *Organization) []loosened {
+	var all []loosened
+	for _, p := range d.bars {
+		if when := p.before.barred().without(p.after.barred()); len(when) > 0 {
+			all = append(all, loosened{restriction: RestrictionBar, source: p.before.Source, ceiling: noAccess, spans: when})
+		}
+	}
+	for _, p := range d.preceding {
+		all = append(all, loosened{restriction: RestrictionPrecede, source: p.Source, ceiling: noAccess, spans: forever})
+	}
+	for _, p := range d.pairs {
+		if p.before != nil {
+			all = p.before.loosened(p.after, o, all)
+		}
+	}
+	return all
+}
+
+// loosened adds the restrictions by the source that the other holding of it, which may be nil, does not keep up.
+func (h *Holding) loosened(other *Holding, o *Organization, all []loosened) []loosened {
+	if h.Source.group && !o.rules.Combined {
+		when := spansOf(h.Windows)
+		if other != nil && other.Source.group {
+			when = when.without(spansOf(other.Windows))
+		}
+		if len(when) > 0 {
+			all = append(all, loosened{restriction: RestrictionGroup, source: h.Source.name, ceiling: noAccess, spans: when})
+		}
+	}
+	h.eachGrant(other, func(g *grant, t tier, counterparts grantList) {
+		when := h.uncovered(g, other, counterparts, func(c *grant) bool { return c.rung >= g.rung })
+		if len(when) == 0 || g.rung == 0 {
+			return // nothing is above the top rung
+		}
+		l := loosened{
+			restriction: RestrictionGrant, source: h.Source.name, tier: t, application: g.application, ceiling: g.rung, spans: when,
+		}
+		if t.atSystem() {
+			l.restriction = RestrictionSystem
+		}
+		all = append(all, l)
+	})
+	return all
+}
+
+// eachGrant calls yield for every grant of the source, with those of the other holding in the same tier and application.
+func (h *Holding) eachGrant(other *Holding, yield func(g *grant, t tier, counterparts grantList)) {
+	b, c := h.Source, &Bound{}
+	if other != nil {
+		c = other.Source
+	}
+	each := func(l grantList, t tier, counterparts grantList) {
+		for i := range l {
+			yield(&l[i], t, counterparts)
+		}
+	}
+	each(b.organization, tierOrganization, c.organization)
+	each(b.systemOrganization, tierSystemOrganization, c.systemOrganization)
+	each(b.broad, tierBroad, c.broad)
+	each(b.systemApplication, tierSystem, c.systemApplication)
+	for i := range b.specific {
+		yield(&b.specific[i], tierSpecific, c.in(b.specific[i].application))
+	}
+}
+
+// uncovered returns the instants at which the grant counts and none of those counterparts does that keeps it up.
+func (h *Holding) uncovered(g *grant, other *Holding, counterparts grantList, keeps func(*grant) bool) spans {
+	when := spansOf(h.Windows).and(g.spans())
+	if other == nil {
+		return when
+	}
+	var kept []Window
+	held := spansOf(other.Windows)
+	for i := range counterparts {
+		if c := &counterparts[i]; keeps(c) {
+			kept = append(kept, held.and(c.spans())...)
+		}
+	}
+	return when.without(united(kept))
+}
+
+// unheld returns where the user may hold the rung, or a better one, no more: grants of it that end, and restrictions of
+// roles below it that begin.
+func (d *difference) unheld(minimum rung, o *Organization) []loosened {
+	var all []loosened
+	for _, p := range d.pairs {
+		if p.before == nil {
+			continue
+		}
+		p.before.eachGrant(p.after, func(g *grant, t tier, counterparts grantList) {
+			if g.rung > minimum || t == tierOrganization || t == tierSystemOrganization {
+				return
+			}
+			when := p.before.uncovered(g, p.after, counterparts, func(c *grant) bool { return c.rung <= minimum })
+			if len(when) > 0 {
+				all = append(all, loosened{source: p.before.Source.name, tier: t, application: g.application, spans: when})
+			}
+		})
+	}
+	for _, l := range d.swapped().ended(o) {
+		switch l.restriction {
+		case RestrictionBar: // it takes all applications alike
+		case RestrictionGroup, RestrictionPrecede:
+			l.tier = tierBroad // it bears on all
+			all = append(all, l)
+		default:
+			if l.ceiling > minimum && l.tier != tierOrganization && l.tier != tierSystemOrganization {
+				all = append(all, l)
+			}
+		}
+	}
+	return all
+}
+
+// swapped is the difference of the change that takes this one back.
+func (d *difference) swapped() *difference {
+	back := &difference{before: d.after, after: d.before, preceding: d.begun, begun: d.preceding}
+	for _, p := range d.pairs {
+		back.pairs = append(back.pairs, pair{p.after, p.before})
+	}
+	for _, p := range d.bars {
+		back.bars = append(back.bars, barPair{p.after, p.before})
+	}
+	return back
+}
+
+// CoursesOf returns the courses of a user for whom no window opens or closes after now, and who stands as decided.
+func CoursesOf(d *Decision, now time.Time) *Courses {
+	one := func(a Access) Course { return Course{Steps: []Step{{now, a}}} }
+	c := &Courses{Organization: one(Access{Outcome: d.OrganizationRole}), Default: one(d.Default)}
+	c.Applications = make([]ApplicationCourse, len(d.Applications))
+	for i, a := range d.Applications {
+		c.Applications[i] = ApplicationCourse{a.Application, one(a.Access)}
+	}
+	return c
+}
+
+// IsTimed reports whether a window that bears on the user opens or closes after now.
+func (u *User) IsTimed(now time.Time) bool {
+	later := func(w Window) bool { return w.NotBefore.After(now) || w.NotAfter.After(now) }
+	for i := range u.Bars {
+		if later(u.Bars[i].Window) {
+			return true
+		}
+	}
+	for i := range u.Holdings {
+		h := &u.Holdings[i]
+		if h.Source == nil {
+			continue
+		}
+		if slices.ContainsFunc(h.Windows, later) {
+			return true
+		}
+		opens := func(g grant) bool { return later(g.window) }
+		if h.Source.timed && (slices.ContainsFunc(h.Source.broad, opens) || slices.ContainsFunc(h.Source.specific, opens)) {
+			return true
+		}
+	}
+	return false
+}

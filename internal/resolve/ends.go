@@ -1,0 +1,248 @@
+package resolve
+
+import (
+	"slices"
+	"time"
+)
+
+// end is the first instant at which an entry gives less; zero: never. cut says that it is the last instant that was
+// looked at, and more follow.
+type end struct {
+	at  time.Time
+	cut bool
+}
+
+// withEnds returns the decision with the ends of its entries (docs/documents.md, notAfter). The previous decision, which
+// may be nil, is of the same user by the same objects at an earlier instant: what is known by it is not looked for again.
+func (o *Organization) withEnds(d Decision, previous *Decision, u *User, now time.Time) Decision {
+	d.Next = nextTransition(u, now)
+	if d.Next.IsZero() {
+		return d
+	}
+	ending := d // most users have no windows, and their decisions stay off the heap
+	o.findEnds(&ending, previous, u, now)
+	return ending
+}
+
+func (o *Organization) findEnds(d, previous *Decision, u *User, now time.Time) {
+	f := newFutureWithoutLines(o, u, now)
+	f.endOrganization(d, previous)
+	if previous != nil && (!d.Default.GivesAccess() || f.isKnown(&d.Default, &previous.Default)) {
+		f.endChanged(d, previous)
+	} else {
+		f.endApplications(d, previous)
+	}
+	f.endEntering(d, previous)
+}
+
+func (f *future) endOrganization(d, previous *Decision) {
+	var before *Access
+	if previous != nil {
+		before = &Access{Outcome: previous.OrganizationRole}
+	}
+	is := &Access{Outcome: d.OrganizationRole}
+	d.OrganizationRole.endAt(d, f.endOf(is, before, f.atTop, func(t time.Time) bool {
+		return f.organizationAt(t).rung > is.rung
+	}))
+}
+
+// endApplications looks for the end of every access to an application.
+func (f *future) endApplications(d, previous *Decision) {
+	f.gatherLines(onlyChanging)
+	var before *Access
+	if previous != nil {
+		before = &previous.Default
+	}
+	byDefault := d.Default // as it is without its end
+	defaultEnd := f.endOfApplication(nil, &byDefault, before)
+	d.Default.endAt(d, defaultEnd)
+
+	var more []*ApplicationAccess
+	listed := d.Applications
+	for i := range f.lines {
+		l := &f.lines[i]
+		for len(listed) > 0 && listed[0].Application < l.application {
+			listed = listed[1:]
+		}
+		if previous != nil {
+			before = previous.Application(l.application)
+		}
+		if len(listed) > 0 && listed[0].Application == l.application {
+			listed[0] = listed[0].ending(d, f.endOfApplication(l, &listed[0].Access, before))
+			continue
+		}
+		// An application of which something will be said may have an end of its own already.
+		if e := f.endOfApplication(l, &byDefault, before); e != defaultEnd {
+			more = append(more, (&ApplicationAccess{l.application, byDefault}).ending(d, e))
+		}
+	}
+	d.add(more)
+}
+
+// endChanged looks for the end of every access to an application that is not as it was in the previous decision. The
+// default access either is, or gives none.
+func (f *future) endChanged(d, previous *Decision) {
+	byDefault := d.Default
+	d.Default.endAt(d, f.endOfApplication(nil, &byDefault, &previous.Default))
+
+	type changed struct {
+		application string
+		is, before  *Access
+	}
+	var all []changed
+	var unknown []string
+	EachApplication(previous, d, func(name string, before, is *Access) {
+		if is == &d.Default {
+			is = &byDefault
+		}
+		all = append(all, changed{name, is, before})
+		if is.GivesAccess() && !f.isKnown(is, before) {
+			unknown = append(unknown, name)
+		}
+	})
+	switch {
+	case len(unknown) == 0:
+	case f.bounded:
+		f.gatherLines(everything)
+	default:
+		f.makeLines(f.tiedTo(unknown))
+	}
+	var more []*ApplicationAccess
+	listed := d.Applications
+	for _, c := range all {
+		e := end{}
+		if c.is.GivesAccess() {
+			e = f.endOfApplication(f.line(c.application), c.is, c.before)
+		}
+		if len(listed) > 0 && listed[0].Application == c.application {
+			listed[0] = listed[0].ending(d, e)
+			listed = listed[1:]
+		} else if e != (end{d.Default.NotAfter, d.Default.cut}) {
+			more = append(more, (&ApplicationAccess{c.application, byDefault}).ending(d, e))
+		}
+	}
+	d.add(more)
+}
+
+// ending returns the access with its end: itself where it has none, for it is shared, else a copy.
+func (a *ApplicationAccess) ending(d *Decision, e end) *ApplicationAccess {
+	if e == (end{}) {
+		return a
+	}
+	made := *a
+	made.endAt(d, e)
+	return &made
+}
+
+// add adds applications that are not listed yet.
+func (d *Decision) add(more []*ApplicationAccess) {
+	if len(more) == 0 {
+		return
+	}
+	d.Applications = append(d.Applications, more...)
+	slices.SortFunc(d.Applications, func(a, b *ApplicationAccess) int {
+		return compareStrings(a.Application, b.Application)
+	})
+}
+
+// endOfApplication returns the end of the access to the application. Nil stands for one without a line.
+func (f *future) endOfApplication(l *line, is, before *Access) end {
+	if !is.GivesAccess() {
+		return end{}
+	}
+	if f.isKnown(is, before) {
+		return end{at: before.NotAfter}
+	}
+	return f.endOf(is, before, f.instants(l), func(t time.Time) bool {
+		later := f.accessAt(l, t)
+		return later.rung > is.rung || !sameFilters(later.Filters, is.Filters)
+	})
+}
+
+// endEntering looks for the end of d.Enters. An organization role gives access until it falls.
+func (f *future) endEntering(d, previous *Decision) {
+	if d.OrganizationRole.GivesAccess() || !d.Enters {
+		d.EntersNotAfter, d.entersCut = d.OrganizationRole.NotAfter, d.OrganizationRole.cut
+		return
+	}
+	entering := func(of *Decision) *Access {
+		enters := &Access{Outcome: Outcome{NotAfter: of.EntersNotAfter, cut: of.entersCut}}
+		if !of.Enters || of.OrganizationRole.GivesAccess() {
+			enters.rung = noAccess
+		}
+		return enters
+	}
+	var before *Access
+	if previous != nil {
+		before = entering(previous)
+	}
+	if f.isKnown(entering(d), before) {
+		d.EntersNotAfter = previous.EntersNotAfter
+		return
+	}
+	f.gatherLines(onlyChanging)
+	if f.entersForGood(d) {
+		return
+	}
+	e := f.endOf(entering(d), before, f.allInstants(), func(t time.Time) bool { return !f.entersAt(t) })
+	d.EntersNotAfter, d.entersCut = e.at, e.cut
+	d.TooManyWindows = d.TooManyWindows || e.cut
+}
+
+// entersForGood reports whether an application on which no instant bears gives access.
+func (f *future) entersForGood(d *Decision) bool {
+	if len(f.instants(nil)) > 0 {
+		return false // bears on all
+	}
+	if d.Default.GivesAccess() {
+		return true
+	}
+	lines := f.lines
+	return slices.ContainsFunc(d.Applications, func(a *ApplicationAccess) bool { // both lists are sorted
+		for len(lines) > 0 && lines[0].application < a.Application {
+			lines = lines[1:]
+		}
+		changes := len(lines) > 0 && lines[0].application == a.Application && len(f.instants(&lines[0])) > 0
+		return a.GivesAccess() && !changes
+	})
+}
+
+// endOf returns the end of the entry: the first of the instants at which it has fallen. Nothing ends without access.
+func (f *future) endOf(is, before *Access, instants []time.Time, fallen func(time.Time) bool) end {
+	if !is.GivesAccess() {
+		return end{}
+	}
+	var from time.Time
+	if f.stands(is, before) {
+		if !before.cut {
+			return end{at: before.NotAfter}
+		}
+		from = before.NotAfter
+	}
+	most := f.o.instants
+	cut := len(instants) > most
+	for i, t := range instants[:min(len(instants), most)] {
+		switch {
+		case t.Before(from):
+		case cut && i == most-1:
+			return end{t, true}
+		case fallen(t):
+			return end{at: t}
+		}
+	}
+	return end{}
+}
+
+// stands reports whether the entry is as it was before, which may be nil, and what was known of its end holds.
+func (f *future) stands(is, before *Access) bool {
+	return before != nil && before.rung == is.rung && sameFilters(before.Filters, is.Filters) &&
+		(before.NotAfter.IsZero() || before.NotAfter.After(f.now))
+}
+
+// isKnown reports whether the entry ends as it did before.
+func (f *future) isKnown(is, before *Access) bool { return f.stands(is, before) && !before.cut }
+
+func (o *Outcome) endAt(d *Decision, e end) {
+	o.NotAfter, o.cut = e.at, e.cut
+	d.TooManyWindows = d.TooManyWindows || e.cut
+}

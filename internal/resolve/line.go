@@ -1,0 +1,173 @@
+package resolve
+
+import (
+	"slices"
+	"time"
+)
+
+// line is what bears on one application beside what all applications have in common.
+type line struct {
+	application string
+	grants      []heldGrant
+	exclusive   []*exclusiveRule
+	own         []time.Time // instants of grants, sorted
+	merged      []time.Time // own and future.common
+	roles       []roleAt    // by place in merged, kept where other applications ask for them too
+}
+
+// heldGrant is a grant in one application with the place of its source among the holdings.
+type heldGrant struct {
+	*grant
+	holding int
+}
+
+// extent says of which applications lines are made.
+type extent int
+
+const (
+	// everything: those of which something is said for the user at any instant, and those of rules of exclusive access.
+	// All others follow the default.
+	everything extent = iota
+	// onlyChanging leaves out applications on which no instant bears, where that is quickly known.
+	onlyChanging
+)
+
+// gatherLines makes the lines, once.
+func (f *future) gatherLines(of extent) {
+	if f.gathered {
+		return
+	}
+	f.gathered = true
+	if of == onlyChanging && len(f.common) == 0 && !f.bounded {
+		f.makeLines(f.tiedTo(f.changing()))
+		return
+	}
+	names := slices.Clone(f.o.hideUnmatched)
+	if f.bounded {
+		names = append(names, f.u.Named...)
+	}
+	for i := range f.u.Holdings {
+		b := f.u.Holdings[i].Source
+		if b == nil {
+			continue
+		}
+		for j := range b.specific {
+			names = append(names, b.specific[j].application)
+		}
+		for j := range b.rows {
+			names = append(names, b.rows[j].Application)
+		}
+	}
+	for i := range f.o.exclusive {
+		names = append(names, f.o.exclusive[i].Applications...)
+	}
+	f.makeLines(names)
+}
+
+// changing returns the applications on which instants of their own bear.
+func (f *future) changing() []string {
+	var names []string
+	for i := range f.u.Holdings {
+		b := f.u.Holdings[i].Source
+		if b == nil || !b.timed {
+			continue
+		}
+		for j := range b.specific {
+			if g := &b.specific[j]; !g.window.next(f.now, time.Time{}).IsZero() {
+				names = append(names, g.application)
+			}
+		}
+	}
+	return names
+}
+
+// tiedTo adds to the applications those that rules of exclusive access tie to them, to these in turn, and so on.
+func (f *future) tiedTo(names []string) []string {
+	if len(f.o.exclusive) == 0 {
+		return names
+	}
+	tied := map[string]bool{}
+	for i := 0; i < len(names); i++ { // names grows
+		if tied[names[i]] {
+			continue
+		}
+		tied[names[i]] = true
+		for _, rule := range f.o.exclusiveOf[names[i]] {
+			names = append(names, rule.Applications...)
+		}
+	}
+	return names
+}
+
+// makeLines makes a line for each of the applications, which are closed under the ties of exclusive access.
+func (f *future) makeLines(names []string) {
+	f.witness = 0
+	slices.Sort(names)
+	names = slices.Compact(names)
+	f.lines = make([]line, len(names))
+	for i, name := range names {
+		f.lines[i].application, f.lines[i].exclusive = name, f.o.exclusiveOf[name]
+	}
+	for i := range f.u.Holdings {
+		b := f.u.Holdings[i].Source
+		if b == nil {
+			continue
+		}
+		rest := f.lines // both lists are sorted
+		for j := range b.specific {
+			g := &b.specific[j]
+			for len(rest) > 0 && rest[0].application < g.application {
+				rest = rest[1:]
+			}
+			if len(rest) > 0 && rest[0].application == g.application {
+				rest[0].grants = append(rest[0].grants, heldGrant{g, i})
+			}
+		}
+	}
+	for i := range f.lines {
+		f.lines[i].findInstants(f)
+	}
+}
+
+// findInstants looks for the instants of the line's own grants.
+func (l *line) findInstants(f *future) {
+	for i := range l.grants {
+		l.own = l.grants[i].window.appendInstants(l.own, f.now)
+	}
+	l.own = f.earliest(l.own)
+	l.merged = f.common
+	if len(l.own) > 0 {
+		l.merged = f.earliest(slices.Concat(l.own, f.common))
+	}
+}
+
+// line returns the line of the application, nil without one.
+func (f *future) line(application string) *line {
+	i, found := slices.BinarySearchFunc(f.lines, application, func(l line, name string) int {
+		return compareStrings(l.application, name)
+	})
+	if !found {
+		return nil
+	}
+	return &f.lines[i]
+}
+
+// instants returns the instants that bear on the application: its own, what all applications have in common, and those
+// of the applications that rules of exclusive access tie to it. Nil stands for an application without a line.
+func (f *future) instants(l *line) []time.Time {
+	switch {
+	case f.bounded:
+		return f.allInstants()
+	case l == nil:
+		return f.common
+	case len(l.exclusive) == 0:
+		return l.merged
+	}
+	instants := slices.Clone(l.merged)
+	for _, rule := range l.exclusive {
+		for _, name := range rule.Applications {
+			instants = append(instants, f.line(name).own...)
+		}
+	}
+	return f.earliest(instants)
+}

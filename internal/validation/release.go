@@ -1,0 +1,47 @@
+package validation
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/usher-dev/usher/internal/resolve"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+// release requires the rights to the roles and rows from which a restriction keeps the user, where the change ends or
+// weakens it. Every restriction is judged by itself: two requests at the same time, each of which leaves the restriction of
+// the other, must not lift both (docs/admission.md, restrictions).
+func (j *judge) release(u *roster.Tried, c courses, now time.Time) {
+	before, after := u.Before.Claims(), u.After.Claims()
+	releases := u.Before.Rules.Released(before, after, c.before, now)
+	everywhere := map[string][]string{}
+	for i := range releases {
+		if r := &releases[i]; r.Application == resolve.AnyApplication {
+			everywhere[r.Role] = append(everywhere[r.Role], r.Sources...)
+		}
+	}
+	for i := range releases {
+		r := &releases[i]
+		for _, source := range r.Sources {
+			// Who may give the role everywhere may give it here.
+			if r.Application != resolve.AnyApplication && r.Application != "" && slices.Contains(everywhere[r.Role], source) {
+				continue
+			}
+			j.requireReleased(u, r, source, now)
+		}
+	}
+}
+
+func (j *judge) requireReleased(u *roster.Tried, r *resolve.Release, source string, now time.Time) {
+	organization := rulesOf(u).Rules().Organization
+	resource := ResourceApplicationRoles
+	if r.Application == "" {
+		resource = ResourceOrganizationRoles
+	}
+	n := need{resource, organization, r.Application, r.Role, source}
+	j.requireEffective(u, n, func() string {
+		return fmt.Sprintf("%s would no longer keep %s from %s%s, which %s gives: whatever else restricts %s may end at the same time",
+			r.Source, u.User, describe(grant{organization, resource, r.Application, r.Role}), since(r.At, now), source, u.User)
+	})
+}

@@ -1,0 +1,141 @@
+package validation
+
+import (
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/resolve"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+const (
+	// fewestForShards is from how many users on a document may take more than one ConfigMap.
+	fewestForShards = 128
+	// mostForShards bounds how many entries are looked at for one request to tell how many ConfigMaps documents take. What
+	// is not looked at is not warned of; status tells of it when it is published.
+	mostForShards = 1_000_000
+)
+
+// ConfigMapsFunc returns the names of the ConfigMaps that the document of the application takes with the decisions, which
+// are those of every user of the organization. The first ones stay the same when it takes more.
+type ConfigMapsFunc func(
+	o *resolve.Organization, application *accessv1alpha1.ApplicationAccess,
+	decisions func(yield func(user string, d *resolve.Decision)),
+) []string
+
+// warnOfConfigMaps tells which ConfigMaps workloads have to mount besides, where the change makes the document of an
+// application take more of them.
+func (j *judge) warnOfConfigMaps(trial *roster.Trial) {
+	if j.ConfigMaps == nil {
+		return
+	}
+	left := mostForShards
+	for _, organization := range sortedKeys(trial.Organizations) {
+		o := trial.Organizations[organization]
+		if o.Before == nil || o.After == nil {
+			continue
+		}
+		users := documentUsers{touched: touchedIn(trial, organization)}
+		for _, application := range j.documentsOf(organization) {
+			if application.is == application.was && !users.lengthens(application.is.Name) {
+				continue
+			}
+			if users.after == nil {
+				j.decide(&users, organization)
+			}
+			if left -= len(users.after); left < 0 || len(users.after) < fewestForShards {
+				break
+			}
+			j.warnOfConfigMapsOf(&application, o, &users)
+		}
+	}
+}
+
+// publishedApplication is an ApplicationAccess before and after the change; it is nil before where the request creates it.
+type publishedApplication struct {
+	was, is *accessv1alpha1.ApplicationAccess
+}
+
+// documentsOf returns the ApplicationAccess objects of the organization that publish a document after the change.
+func (j *judge) documentsOf(organization string) []publishedApplication {
+	var all []publishedApplication
+	made, _ := j.request.New.(*accessv1alpha1.ApplicationAccess)
+	for _, name := range j.Roster.ApplicationAccesses(organization) {
+		each := j.Roster.ApplicationAccess(organization, name)
+		switch {
+		case each == nil || each.DeletionTimestamp != nil:
+		case made != nil && made.Namespace == organization && made.Name == name:
+			all = append(all, publishedApplication{each, made})
+		default:
+			all = append(all, publishedApplication{each, each})
+		}
+	}
+	if made != nil && j.changed.created && made.Namespace == organization {
+		all = append(all, publishedApplication{nil, made})
+	}
+	return all
+}
+
+// documentUsers are the decisions for all users of an organization before and after the change, and the users whom the
+// change touches.
+type documentUsers struct {
+	before, after map[string]*resolve.Decision
+	touched       []*roster.Tried
+}
+
+func touchedIn(trial *roster.Trial, organization string) []*roster.Tried {
+	var touched []*roster.Tried
+	for i := range trial.Users {
+		if u := &trial.Users[i]; u.Namespace == organization && u.User != "" {
+			touched = append(touched, u)
+		}
+	}
+	return touched
+}
+
+// decide fills in the decisions of all users.
+func (j *judge) decide(u *documentUsers, organization string) {
+	u.before, u.after = map[string]*resolve.Decision{}, map[string]*resolve.Decision{}
+	j.Roster.EachDecision(organization, func(user string, d *resolve.Decision) { u.before[user], u.after[user] = d, d })
+	for _, tried := range u.touched {
+		if delete(u.after, tried.User); tried.After.Decision != nil {
+			u.after[tried.User] = tried.After.Decision
+		}
+	}
+}
+
+// lengthens reports whether the change gives anybody an entry in the document of the application, or another one.
+func (u *documentUsers) lengthens(application string) bool {
+	for _, tried := range u.touched {
+		is := tried.After.Decision
+		if is == nil || !is.Application(application).GivesAccess() {
+			continue
+		}
+		if was := tried.Before.Decision; was == nil || !was.Application(application).Equal(is.Application(application)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (j *judge) warnOfConfigMapsOf(application *publishedApplication, o *roster.TriedOrganization, users *documentUsers) {
+	there := 1 // which every workload mounts
+	if application.was != nil {
+		there = len(j.ConfigMaps(o.Before, application.was, eachOf(users.before)))
+	}
+	is := application.is
+	names := j.ConfigMaps(o.After, is, eachOf(users.after))
+	if len(names) <= there {
+		return
+	}
+	more := names[there:]
+	j.warning("the document of application %s in %s would take %d ConfigMaps, %d more than now: workloads that do not mount "+
+		"them do not see the users in them. Mount %s", is.Name, is.Namespace, len(names), len(more),
+		someOf(more[:min(len(more), mostShown)], len(more)))
+}
+
+func eachOf(decisions map[string]*resolve.Decision) func(yield func(user string, d *resolve.Decision)) {
+	return func(yield func(user string, d *resolve.Decision)) {
+		for user, d := range decisions {
+			yield(user, d)
+		}
+	}
+}

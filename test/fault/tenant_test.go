@@ -1,0 +1,274 @@
+package fault_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/usher-dev/usher/api/document"
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/publish"
+	webhookv1alpha1 "github.com/usher-dev/usher/internal/webhook/v1alpha1"
+)
+
+// tenant is somebody with the shipped editor role in the first organization who does harm with it.
+const tenant = "mallory@acme.example"
+
+var _ = Describe("A tenant", func() {
+	It("may attack while a revocation must come through", func(ctx SpecContext) {
+		Expect(plane.InstallWebhooks(ctx)).To(Succeed())
+		DeferCleanup(plane.RemoveWebhooks)
+		m := newReplica(ctx)
+		m.options.Webhooks = true
+		m.start(ctx)
+		Eventually(settled).WithContext(ctx).Should(Succeed())
+
+		atRest := revocations(ctx, brief(3, 10))
+		attack := beginAttack(ctx, m.process().WebhookAddress())
+		underAttack := revocations(ctx, brief(3, 10))
+		attack.end(ctx)
+		say("a revocation is published after %s at rest and after %s under attack (medians): %.1f times as long; %s",
+			atRest, underAttack, underAttack.Seconds()/atRest.Seconds(), attack)
+		if *long {
+			Expect(underAttack).To(BeNumerically("<=", 3*max(atRest, 2*pollInterval)))
+		}
+		Eventually(settled).WithContext(ctx).Should(Succeed())
+	}, SpecTimeout(5*time.Minute))
+})
+
+// revocations takes members out of the wave and puts them back, one after the other. It returns the median of how long
+// it takes from the request until the published document no longer has the member.
+func revocations(ctx context.Context, count int) time.Duration {
+	GinkgoHelper()
+	key := types.NamespacedName{Namespace: firstOrganization, Name: publish.ApplicationName(waveApplication, 0)}
+	group := get[*accessv1alpha1.AccessGroup](all, firstOrganization, wave)
+	var took []time.Duration
+	for i := range count {
+		user := string(group.Spec.Members[i].User)
+		has := func(data map[string]string) bool { return strings.Contains(data[document.AccessKey], `"`+user+`"`) }
+		without := group.DeepCopy()
+		toggle(without, user)
+		began := time.Now()
+		Eventually(write).WithContext(ctx).WithArguments(without).Should(Succeed())
+		Expect(seen.await(ctx, key, func(data map[string]string) bool { return !has(data) })).To(Succeed())
+		took = append(took, time.Since(began))
+		Eventually(write).WithContext(ctx).WithArguments(group).Should(Succeed())
+		Expect(seen.await(ctx, key, has)).To(Succeed())
+	}
+	slices.Sort(took)
+	return took[len(took)/2]
+}
+
+// attack is what the tenant and a neighbour on the network do at the same time.
+type attack struct {
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+
+	mu      sync.Mutex
+	done    map[string]int // by what was done
+	objects []client.Object
+	as      client.Client
+}
+
+// mostAttacks bounds how often each thing is done.
+const mostAttacks = 2000
+
+func beginAttack(ctx context.Context, webhook string) *attack {
+	GinkgoHelper()
+	config := rest.CopyConfig(plane.Config())
+	config.Impersonate = rest.ImpersonationConfig{UserName: tenant}
+	as, err := client.New(config, client.Options{Scheme: kube.Scheme()})
+	Expect(err).NotTo(HaveOccurred())
+	Expect(client.IgnoreAlreadyExists(kube.Create(ctx, &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: firstOrganization, Name: "tenant"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "usher-organization-editor"},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: tenant}},
+	}))).To(Succeed())
+	attacking, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	a := &attack{cancel: cancel, done: map[string]int{}, as: as}
+	victim := all.users[0]
+	a.keepOn(attacking, "filters", a.declaring(manyValues(victim)))
+	for i := range 4 {
+		a.keepOn(attacking, "windows", a.declaring(manyWindows(victim, i)))
+	}
+	a.keepOn(attacking, "members with filters", a.declaring(manyFiltered(all.users)))
+	a.keepOn(attacking, "deleted accounts", a.deleteAccounts)
+	for range 8 {
+		a.keepOn(attacking, "forged reviews", forge(webhook))
+	}
+	return a
+}
+
+// keepOn does something again and again. What fails is done again: many of these are refused.
+func (a *attack) keepOn(ctx context.Context, what string, do func(ctx context.Context, n int) error) {
+	a.work.Go(func() {
+		for n := range mostAttacks {
+			err := do(ctx, n)
+			if ctx.Err() != nil {
+				return
+			}
+			a.mu.Lock()
+			if a.done[what]++; err != nil {
+				a.done[what+" refused"]++
+			}
+			a.mu.Unlock()
+			_ = pause(ctx, pollInterval)
+		}
+	})
+}
+
+// String says what was done.
+func (a *attack) String() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return fmt.Sprint(a.done)
+}
+
+// end stops the attack and takes away what the tenant declared.
+func (a *attack) end(ctx context.Context) {
+	GinkgoHelper()
+	a.cancel()
+	a.work.Wait()
+	for _, o := range a.objects {
+		Eventually(func() error { return client.IgnoreNotFound(kube.Delete(ctx, o)) }).WithContext(ctx).Should(Succeed())
+	}
+}
+
+// declaring creates the group, and from then on changes its description.
+func (a *attack) declaring(group *accessv1alpha1.AccessGroup) func(ctx context.Context, n int) error {
+	a.objects = append(a.objects, group)
+	return func(ctx context.Context, n int) error {
+		live := &accessv1alpha1.AccessGroup{}
+		if err := a.as.Get(ctx, client.ObjectKeyFromObject(group), live); err != nil {
+			return a.as.Create(ctx, group.DeepCopy())
+		}
+		live.Spec = *group.Spec.DeepCopy()
+		if n%2 == 0 {
+			live.Spec.Members = nil
+		}
+		return a.as.Update(ctx, live)
+	}
+}
+
+// manyValues is a group without privileges whose row-level filters for one member are as large as an object may be.
+func manyValues(user string) *accessv1alpha1.AccessGroup {
+	g := newGroup(firstOrganization, "many-values")
+	g.Spec.Privileges = accessv1alpha1.GroupPrivilegesDisabled
+	g.Spec.Members = []accessv1alpha1.Member{member(user)}
+	g.Spec.DataPermissions = []accessv1alpha1.DataPermission{filtering(waveApplication, 1000, 90)}
+	return g
+}
+
+// manyWindows is a group of which an entry opens every second.
+func manyWindows(user string, of int) *accessv1alpha1.AccessGroup {
+	g := newGroup(firstOrganization, fmt.Sprintf("many-windows-%d", of))
+	g.Spec.Members = []accessv1alpha1.Member{member(user)}
+	begin := time.Now().Add(time.Minute).Truncate(time.Second)
+	for i := range 500 {
+		grant := gives(fmt.Sprintf("application-%03d", i), "NoAccess")
+		at := metav1.NewTime(begin.Add(time.Duration(4*i+of) * time.Second))
+		grant.NotBefore = &at
+		g.Spec.ApplicationAccess = append(g.Spec.ApplicationAccess, grant)
+	}
+	return g
+}
+
+// manyFiltered is a group whose filters each of many members carries.
+func manyFiltered(users []string) *accessv1alpha1.AccessGroup {
+	g := newGroup(firstOrganization, "many-filtered")
+	g.Spec.Privileges = accessv1alpha1.GroupPrivilegesDisabled
+	for _, user := range users[:min(len(users), 150)] {
+		g.Spec.Members = append(g.Spec.Members, member(user))
+	}
+	g.Spec.DataPermissions = []accessv1alpha1.DataPermission{filtering("blue", 1000, 90), filtering("green", 1000, 90)}
+	return g
+}
+
+// filtering is a data permission with as many values of as many bytes.
+func filtering(application string, values, bytes int) accessv1alpha1.DataPermission {
+	p := accessv1alpha1.DataPermission{Application: accessv1alpha1.ApplicationSelector(application)}
+	const each = 100
+	for begin := 0; begin < values; begin += each {
+		r := accessv1alpha1.RowRequirement{Attribute: "country", Operator: accessv1alpha1.DataOperatorIn}
+		for i := range min(each, values-begin) {
+			r.Values = append(r.Values, accessv1alpha1.AttributeValue(fmt.Sprintf("%0*d", bytes, begin+i)))
+		}
+		p.AnyOf = append(p.AnyOf, accessv1alpha1.RowAlternative{AllOf: []accessv1alpha1.RowRequirement{r}})
+	}
+	return p
+}
+
+// deleteAccounts deletes UserAccess objects that Usher has written.
+func (a *attack) deleteAccounts(ctx context.Context, _ int) error {
+	return a.as.DeleteAllOf(ctx, &accessv1alpha1.UserAccess{}, client.InNamespace(firstOrganization),
+		client.MatchingLabels{accessv1alpha1.LabelMaterialized: accessv1alpha1.ValueTrue})
+}
+
+// forge posts reviews to the webhook without any authentication: large ones that the schema would refuse, and one that
+// names another object than it carries.
+func forge(address string) func(ctx context.Context, n int) error {
+	transport := &http.Transport{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // an attacker does not care whom it talks to
+	}
+	values := strings.Repeat(`"`+strings.Repeat("x", 200)+`",`, 20_000)
+	large := `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","operation":"CREATE",` +
+		`"kind":{"group":"access.usher.dev","version":"v1alpha1","kind":"AccessGroup"},"namespace":"acme","name":"a",` +
+		`"object":{"apiVersion":"access.usher.dev/v1alpha1","kind":"AccessGroup","metadata":{"name":"a","namespace":"acme"},` +
+		`"spec":{"memberGroups":[` + strings.TrimSuffix(values, ",") + `]}}}}`
+	phantom := `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","operation":"UPDATE",` +
+		`"kind":{"group":"access.usher.dev","version":"v1alpha1","kind":"AccessGroup"},"namespace":"acme","name":"a1",` +
+		`"object":{"apiVersion":"access.usher.dev/v1alpha1","kind":"AccessGroup","metadata":{"name":"a1","namespace":"acme"}},` +
+		`"oldObject":{"apiVersion":"access.usher.dev/v1alpha1","kind":"AccessGroup","metadata":{"name":"a2","namespace":"acme"},` +
+		`"spec":{"members":[{"user":"` + tenant + `"}],"applicationAccess":[{"application":"*","role":"Administrator"}]}}}}`
+	return func(ctx context.Context, n int) error {
+		body := large
+		if n%2 == 0 {
+			body = phantom
+		}
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+address+webhookv1alpha1.Path,
+			bytes.NewReader([]byte(body)))
+		if err != nil {
+			return err
+		}
+		request.Header.Set("Content-Type", "application/json")
+		response, err := (&http.Client{Transport: transport}).Do(request)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(io.Discard, response.Body)
+		_ = response.Body.Close()
+		return err
+	}
+}
+
+// await returns when the ConfigMap is as the function says.
+func (o *observer) await(ctx context.Context, key types.NamespacedName, is func(data map[string]string) bool) error {
+	for {
+		o.mu.Lock()
+		data, changed := o.stands[key], o.changed
+		o.mu.Unlock()
+		if is(data) {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for ConfigMap %s: %w", key, ctx.Err())
+		}
+	}
+}
