@@ -80,7 +80,7 @@ func runSuite(ctx context.Context, r *result, compile, test []string) {
 	// What the tests started ends before they do.
 	tests.Cancel = func() error { return tests.Process.Signal(os.Interrupt) }
 	tests.WaitDelay = time.Minute
-	tests.Stderr = r.out
+	tests.Stderr = r
 	events, err := tests.StdoutPipe()
 	if err == nil {
 		err = tests.Start()

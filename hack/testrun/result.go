@@ -68,7 +68,7 @@ func (r *result) read(events io.Reader) error {
 			if json.Unmarshal(line, &e) == nil {
 				r.take(e)
 			} else {
-				r.print(string(line))
+				_, _ = r.Write(line)
 			}
 		}
 		if err == io.EOF {
@@ -80,10 +80,12 @@ func (r *result) read(events io.Reader) error {
 	}
 }
 
-func (r *result) print(text string) {
+// Write writes what is no event.
+func (r *result) Write(text []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.write(text)
+	r.write(string(text))
+	return len(text), nil
 }
 
 // write is for callers that hold mu.

@@ -139,3 +139,28 @@ func TestEveryPackageIsTested(t *testing.T) {
 		}
 	}
 }
+
+func TestRunSuite(t *testing.T) {
+	small := suite{name: "small", dir: "../docpaths", packages: []string{"."}}
+	for name, tc := range map[string]struct {
+		flags  []string
+		want   string
+		failed bool
+	}{
+		"passes":          {[]string{"-count=1"}, "ok  \tgithub.com/usher-dev/usher/hack/docpaths\t", false},
+		"a flag is wrong": {[]string{"-no-such-flag"}, "FAIL\tsmall: exit status", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			compile, test, err := small.steps(t.Context(), tc.flags)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out bytes.Buffer
+			r := newResult("small", &out, time.Now)
+			runSuite(t.Context(), r, compile, test)
+			if r.failed() != tc.failed || !strings.Contains(out.String(), tc.want) {
+				t.Errorf("failed: %t, said:\n%s", r.failed(), out.String())
+			}
+		})
+	}
+}
