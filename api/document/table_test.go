@@ -1,3 +1,7 @@
+//go:build !race
+
+// The race detector is for goroutines; an SQL engine built with it costs minutes.
+
 package document_test
 
 import (

@@ -12,131 +12,162 @@ import (
 	"time"
 )
 
-// components in the order in which they are built: the one that takes longest first,
-// so that the others find the packages they share with it in the build cache.
+const (
+	// assetsDirEnv names a directory with the binaries, as for envtest.
+	assetsDirEnv = "KUBEBUILDER_ASSETS"
+	// assetsEnv says how binaries are got that are not there yet.
+	assetsEnv      = "USHER_ASSETS"
+	assetsByBuilds = "build"
+	// indexEnv names the index that setup-envtest asks, such as a mirror's.
+	indexEnv = "USHER_ASSETS_INDEX"
+)
+
+const (
+	etcdName      = "etcd"
+	apiServerName = "kube-apiserver"
+	kubectlName   = "kubectl"
+)
+
+// components are what a control plane takes from elsewhere. They are the binaries that
+// envtest has, too.
 var components = []component{
-	{name: "kube-apiserver", pkg: "k8s.io/kubernetes/cmd/kube-apiserver", module: kubernetesModule},
-	{name: "kube-controller-manager", pkg: "k8s.io/kubernetes/cmd/kube-controller-manager", module: kubernetesModule},
-	{name: "kubectl", pkg: "k8s.io/kubernetes/cmd/kubectl", module: kubernetesModule},
-	{name: "etcd", pkg: "go.etcd.io/etcd/server/v3", module: etcdModule},
+	{apiServerName, "k8s.io/kubernetes/cmd/kube-apiserver", kubernetesModule, "kube-apiserver", "Kubernetes v"},
+	{etcdName, "go.etcd.io/etcd/server/v3", etcdModule, "server", "etcd Version: "},
+	{kubectlName, "k8s.io/kubernetes/cmd/kubectl", kubernetesModule, "kubectl", "Client Version: v"},
 }
 
 type component struct {
 	name   string
 	pkg    string
-	module module
+	module string
+	// program is what the go command calls it.
+	program string
+	// version is what it says before the number when it is asked for its version.
+	version string
 }
 
-// findAssets returns the directory that holds all components, and builds them first
-// where nobody has yet.
-func findAssets(ctx context.Context, source string, progress io.Writer) (string, error) {
-	if dir := os.Getenv("KUBEBUILDER_ASSETS"); dir != "" {
-		if err := checkAssets(dir); err != nil {
-			return "", fmt.Errorf("KUBEBUILDER_ASSETS: %w; unset it to have them built", err)
-		}
-		return filepath.Abs(dir)
+// needed returns the components of a control plane, in the order in which they are named.
+func needed(kubectl bool) []component {
+	if kubectl {
+		return components
 	}
-	versions, err := readVersions(ctx, source)
-	if err != nil {
-		return "", err
+	return components[:2]
+}
+
+// assets finds the binaries of a control plane.
+type assets struct {
+	source   string        // directory of this program's go.mod
+	cache    string        // directory for what is fetched and built
+	index    string        // of setup-envtest; "" means its own
+	build    bool          // do not fetch
+	patience time.Duration // with the index
+	progress io.Writer
+}
+
+func newAssets(source string, progress io.Writer) (*assets, error) {
+	how := os.Getenv(assetsEnv)
+	if how != "" && how != assetsByBuilds {
+		return nil, fmt.Errorf("%s is %q: unset it to fetch the binaries where that works, or set it to %q to build them from source",
+			assetsEnv, how, assetsByBuilds)
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("find a place for the control plane's binaries: %w", err)
+		return nil, fmt.Errorf("find a directory for the control plane's binaries: %w", err)
 	}
-	dir := filepath.Join(cache, "usher", "controlplane", versions.key())
-	if checkAssets(dir) == nil {
-		return dir, nil
+	return &assets{
+		source: source, cache: filepath.Join(cache, "usher", "controlplane"), index: os.Getenv(indexEnv),
+		build: how == assetsByBuilds, patience: indexTimeout, progress: progress,
+	}, nil
+}
+
+// find returns the directory that holds the components. They come from KUBEBUILDER_ASSETS,
+// else from the cache, else by setup-envtest, else they are built from source.
+func (a *assets) find(ctx context.Context, components []component) (string, error) {
+	if dir := os.Getenv(assetsDirEnv); dir != "" {
+		if absent, err := missing(dir, components); err != nil || len(absent) > 0 {
+			return "", fmt.Errorf("%s: %w; unset it to have them fetched or built", assetsDirEnv, errors.Join(err, absentError(dir, absent)))
+		}
+		return filepath.Abs(dir)
 	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return "", fmt.Errorf("make a place for the control plane's binaries: %w", err)
+	versions, err := readVersions(ctx, a.source)
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(a.cache, versions.key())
+	absent, err := missing(dir, components)
+	if err != nil || len(absent) == 0 {
+		return dir, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("make a directory for the control plane's binaries: %w", err)
 	}
 	unlock, err := lock(ctx, dir+".lock", func() {
-		_, _ = fmt.Fprintln(progress, "another process is building the control plane; waiting for it")
+		_, _ = fmt.Fprintln(a.progress, "another process fetches or builds the control plane; waiting for it")
 	})
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
-	if checkAssets(dir) == nil {
-		return dir, nil
+	if absent, err = missing(dir, components); err != nil || len(absent) == 0 {
+		return dir, err
 	}
-	return dir, buildAssets(ctx, source, dir, versions, progress)
+	return dir, a.complete(ctx, dir, versions, absent)
 }
 
-// checkAssets fails unless dir holds every component.
-func checkAssets(dir string) error {
-	for _, c := range components {
-		if _, err := os.Stat(filepath.Join(dir, c.name)); err != nil {
-			if errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("%s has no %s", dir, c.name)
-			}
-			return err
-		}
-	}
-	return nil
-}
-
-// buildAssets lets dir appear only with everything in it.
-func buildAssets(ctx context.Context, source, dir string, versions versions, progress io.Writer) error {
-	partial, err := os.MkdirTemp(filepath.Dir(dir), filepath.Base(dir)+".partial-")
+// complete puts the components that are absent into dir, each only when it is whole.
+func (a *assets) complete(ctx context.Context, dir string, versions versions, absent []component) error {
+	partial, err := os.MkdirTemp(a.cache, filepath.Base(dir)+".partial-")
 	if err != nil {
-		return fmt.Errorf("make a directory to build the control plane in: %w", err)
+		return fmt.Errorf("make a directory to fetch or build the control plane in: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(partial) }()
-	_, _ = fmt.Fprintf(progress, "building a Kubernetes %s control plane, once: some minutes, and then never again\n",
-		versions[kubernetesModule])
-	for i, c := range components {
-		step := fmt.Sprintf("[%d/%d] %s %s", i+1, len(components), c.name, versions[c.module])
-		done := reportWhile(progress, step)
-		err := build(ctx, source, c, versions, filepath.Join(partial, c.name))
-		done(err)
-		if err != nil {
-			return err
+	if !a.build {
+		fetched, err := a.fetch(ctx, partial, versions)
+		if err == nil {
+			// It has all of them, whatever is asked for.
+			return place(fetched, dir, components)
 		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		_, _ = fmt.Fprintf(a.progress, "%v\nbuilding from source instead; %s=%s does so at once\n", err, assetsEnv, assetsByBuilds)
 	}
-	// MkdirTemp keeps others out; the cache may be shared by a group.
-	if err := os.Chmod(partial, 0o755); err != nil {
-		return fmt.Errorf("open the control plane's binaries: %w", err)
+	if err := a.buildAll(ctx, partial, versions, absent); err != nil {
+		return err
 	}
-	if err := os.RemoveAll(dir); err != nil {
-		return fmt.Errorf("remove an incomplete control plane: %w", err)
-	}
-	if err := os.Rename(partial, dir); err != nil {
-		return fmt.Errorf("put the control plane's binaries in place: %w", err)
+	return place(partial, dir, absent)
+}
+
+// place moves whole binaries from one directory to another.
+func place(from, to string, components []component) error {
+	for _, c := range components {
+		if err := os.Rename(filepath.Join(from, c.name), filepath.Join(to, c.name)); err != nil {
+			return fmt.Errorf("put %s in place: %w", c.name, err)
+		}
 	}
 	return nil
 }
 
-// reportWhile says that a step began and goes on, until the function it returns is
-// called with how it ended.
-func reportWhile(progress io.Writer, step string) func(error) {
-	began := time.Now()
-	elapsed := func() time.Duration { return time.Since(began).Round(time.Second) }
-	_, _ = fmt.Fprintf(progress, "%s: building\n", step)
-	ticker := time.NewTicker(20 * time.Second)
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		for {
-			select {
-			case <-ticker.C:
-				_, _ = fmt.Fprintf(progress, "%s: still building, %s\n", step, elapsed())
-			case <-stop:
-				return
-			}
+// missing returns the components that dir does not hold.
+func missing(dir string, components []component) ([]component, error) {
+	var absent []component
+	for _, c := range components {
+		_, err := os.Stat(filepath.Join(dir, c.name))
+		if errors.Is(err, fs.ErrNotExist) {
+			absent = append(absent, c)
+		} else if err != nil {
+			return nil, err
 		}
-	}()
-	return func(err error) {
-		ticker.Stop()
-		close(stop)
-		<-stopped
-		outcome := "built in"
-		if err != nil {
-			outcome = "failed after"
-		}
-		_, _ = fmt.Fprintf(progress, "%s: %s %s\n", step, outcome, elapsed())
 	}
+	return absent, nil
+}
+
+func absentError(dir string, absent []component) error {
+	var errs []error
+	for _, c := range absent {
+		errs = append(errs, fmt.Errorf("%s has no %s", dir, c.name))
+	}
+	return errors.Join(errs...)
 }
 
 func (v versions) key() string {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -12,42 +13,52 @@ import (
 )
 
 const (
-	execDirEnv    = "USHER_CONTROLPLANE_EXEC_DIR"
 	execParentEnv = "USHER_CONTROLPLANE_EXEC_PARENT"
+	// programsDir is beside the links of componentPath and holds those to the programs.
+	programsDir = "programs"
 )
 
 // componentPath returns what to run for a component so that it dies with this process,
-// also when that is killed. envtest has no hook for it, so the path is a link to this
-// program, which becomes the component in execComponent.
-func componentPath(assets, dir, name string) (string, error) {
+// also when that is killed. envtest has no hook for it, so the path is a link in dir to
+// this program, which becomes the component in execComponent.
+func componentPath(program, dir string) (string, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return "", fmt.Errorf("find this program: %w", err)
 	}
+	if program, err = filepath.Abs(program); err != nil {
+		return "", err
+	}
+	name := filepath.Base(program)
 	link := filepath.Join(dir, name)
-	if err := os.Symlink(self, link); err != nil {
+	if err := os.MkdirAll(filepath.Join(dir, programsDir), 0o700); err != nil {
 		return "", fmt.Errorf("link %s: %w", name, err)
 	}
-	for key, value := range map[string]string{execDirEnv: assets, execParentEnv: strconv.Itoa(os.Getpid())} {
-		if err := os.Setenv(key, value); err != nil {
-			return "", fmt.Errorf("hand %s its environment: %w", name, err)
+	for from, to := range map[string]string{link: self, filepath.Join(dir, programsDir, name): program} {
+		if err := os.Symlink(to, from); err != nil {
+			return "", fmt.Errorf("link %s: %w", name, err)
 		}
+	}
+	if err := os.Setenv(execParentEnv, strconv.Itoa(os.Getpid())); err != nil {
+		return "", fmt.Errorf("hand %s its environment: %w", name, err)
 	}
 	return link, nil
 }
 
 // execComponent returns only where this process is not to become a component, or cannot.
 func execComponent() error {
-	assets, name := os.Getenv(execDirEnv), filepath.Base(os.Args[0])
-	for _, c := range components {
-		if assets == "" || c.name != name {
-			continue
-		}
-		if err := becomeComponent(filepath.Join(assets, name)); err != nil {
-			return fmt.Errorf("become %s: %w", name, err)
-		}
+	if os.Getenv(execParentEnv) == "" {
+		return nil
 	}
-	return nil
+	dir, name := filepath.Split(os.Args[0])
+	program, err := os.Readlink(filepath.Join(dir, programsDir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = becomeComponent(program)
+	}
+	return fmt.Errorf("become %s: %w", name, err)
 }
 
 func becomeComponent(path string) error {

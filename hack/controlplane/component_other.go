@@ -2,11 +2,7 @@
 
 package main
 
-import "path/filepath"
-
 // componentPath returns the binary itself: nothing here ties it to this process.
-func componentPath(assets, _, name string) (string, error) {
-	return filepath.Join(assets, name), nil
-}
+func componentPath(program, _ string) (string, error) { return program, nil }
 
 func execComponent() error { return nil }

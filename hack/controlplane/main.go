@@ -1,6 +1,6 @@
-// Command controlplane builds and runs a Kubernetes control plane on the loopback
-// interface: etcd, kube-apiserver and kube-controller-manager, as processes, from the
-// versions that go.mod names. Demo and tests stand on it.
+// Command controlplane runs a Kubernetes control plane on the loopback interface: etcd,
+// kube-apiserver and, where it is told their program, the controllers, as processes. It
+// fetches or builds the binaries of the versions that go.mod names. Demo and tests run on it.
 //
 // It is a Go module of its own, so that what Kubernetes depends on never decides what
 // Usher depends on. It must not import anything of Usher.
@@ -18,13 +18,18 @@ import (
 )
 
 const usage = `usage:
-  controlplane assets [--source DIR]
-      Build the binaries unless they are there, and print the directory they are in.
-  controlplane start --dir DIR [--source DIR] [--until-stdin-closes]
+  controlplane assets [--source DIR] [--kubectl=false]
+      Print the directory with the binaries, after fetching or building those that are not there.
+  controlplane start --dir DIR [--source DIR] [--controllers PROGRAM] [--kubectl=false] [--until-stdin-closes]
       Run a control plane until SIGTERM or SIGINT. DIR/kubeconfig appears when it is ready.
 
---source is the directory of this program's go.mod. Where KUBEBUILDER_ASSETS is set, the
-binaries are taken from that directory and nothing is built.`
+--source is the directory of this program's go.mod; PROGRAM is built from its directory "controllers".
+
+The binaries come from, in this order:
+  1. the directory that KUBEBUILDER_ASSETS names
+  2. the user's cache directory
+  3. setup-envtest, where its index is reached (USHER_ASSETS_INDEX names another one)
+  4. source, by the go command; USHER_ASSETS=build skips setup-envtest`
 
 func main() {
 	if err := execComponent(); err != nil {
@@ -50,13 +55,14 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	flags.SetOutput(stderr)
 	flags.Usage = func() { _, _ = fmt.Fprintln(stderr, usage) }
 	source := flags.String("source", ".", "directory of this program's go.mod")
+	kubectl := flags.Bool("kubectl", true, "find kubectl, too")
 
 	switch args[0] {
 	case "assets":
 		if err := flags.Parse(args[1:]); err != nil {
 			return err
 		}
-		assets, err := findAssets(ctx, *source, stderr)
+		assets, err := findAssets(ctx, *source, *kubectl, stderr)
 		if err != nil {
 			return err
 		}
@@ -64,6 +70,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return err
 	case "start":
 		dir := flags.String("dir", "", "directory for state, logs and kubeconfig")
+		program := flags.String("controllers", "", "program of the controllers; none without it")
 		untilStdinCloses := flags.Bool("until-stdin-closes", false, "end also when standard input ends")
 		if err := flags.Parse(args[1:]); err != nil {
 			return err
@@ -81,11 +88,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 				cancel()
 			}()
 		}
-		assets, err := findAssets(ctx, *source, stderr)
+		assets, err := findAssets(ctx, *source, *kubectl, stderr)
 		if err != nil {
 			return err
 		}
-		err = start(ctx, assets, *dir, stderr)
+		err = start(ctx, assets, *program, *dir, stderr)
 		if ctx.Err() != nil {
 			// Asked to end before it was ready: that is no failure.
 			return nil
@@ -94,4 +101,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	default:
 		return fmt.Errorf("unknown command %q\n%s", args[0], usage)
 	}
+}
+
+func findAssets(ctx context.Context, source string, kubectl bool, progress io.Writer) (string, error) {
+	a, err := newAssets(source, progress)
+	if err != nil {
+		return "", err
+	}
+	return a.find(ctx, needed(kubectl))
 }

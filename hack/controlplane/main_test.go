@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -25,38 +23,13 @@ func TestVersionsComeFromGoMod(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range []module{kubernetesModule, etcdModule} {
+	for _, m := range []string{kubernetesModule, etcdModule} {
 		if !strings.HasPrefix(read[m], "v") {
-			t.Errorf("version of %s: got %q", m.path, read[m])
+			t.Errorf("version of %s: got %q", m, read[m])
 		}
 		if !strings.Contains(read.key(), read[m]) {
-			t.Errorf("key %q does not tell %s apart", read.key(), m.path)
+			t.Errorf("key %q does not tell %s apart", read.key(), m)
 		}
-	}
-}
-
-func TestAssetsFromEnvironment(t *testing.T) {
-	dir := t.TempDir()
-	for _, c := range components {
-		if err := os.WriteFile(filepath.Join(dir, c.name), nil, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Setenv("KUBEBUILDER_ASSETS", dir)
-	var out bytes.Buffer
-	if err := run(t.Context(), []string{"assets", "--source=/nowhere"}, nil, &out, io.Discard); err != nil {
-		t.Fatal(err)
-	}
-	if got := strings.TrimSpace(out.String()); got != dir {
-		t.Errorf("got %q, want %q", got, dir)
-	}
-
-	if err := os.Remove(filepath.Join(dir, "kubectl")); err != nil {
-		t.Fatal(err)
-	}
-	err := run(t.Context(), []string{"assets"}, nil, io.Discard, io.Discard)
-	if err == nil || !strings.Contains(err.Error(), "has no kubectl") {
-		t.Errorf("a directory without kubectl: got %v", err)
 	}
 }
 

@@ -20,15 +20,16 @@ const (
 	stopTimeout = 2 * time.Second
 )
 
-// start runs a control plane with its state in dir until ctx ends.
-func start(ctx context.Context, assets, dir string, progress io.Writer) (err error) {
+// start runs a control plane with its state in dir until ctx ends. program is that of the
+// controllers; without it there are none.
+func start(ctx context.Context, assets, program, dir string, progress io.Writer) (err error) {
 	layout, err := newLayout(dir)
 	if err != nil {
 		return err
 	}
 	defer layout.close()
 	// What starts a component looks there, whatever else is set.
-	if err := os.Setenv("KUBEBUILDER_ASSETS", assets); err != nil {
+	if err := os.Setenv(assetsDirEnv, assets); err != nil {
 		return fmt.Errorf("name the binaries: %w", err)
 	}
 	_, _ = fmt.Fprintln(progress, "starting etcd and kube-apiserver")
@@ -49,13 +50,15 @@ func start(ctx context.Context, assets, dir string, progress io.Writer) (err err
 	if err != nil {
 		return fmt.Errorf("make an administrator: %w", err)
 	}
-	_, _ = fmt.Fprintln(progress, "starting kube-controller-manager")
-	controllers, err := startControllerManager(ctx, plane, layout, assets)
-	if err != nil {
-		return err
+	var running *controllers
+	if program != "" {
+		_, _ = fmt.Fprintln(progress, "starting the controllers")
+		if running, err = startControllers(ctx, plane, layout, program); err != nil {
+			return err
+		}
+		defer running.stop()
 	}
-	defer controllers.stop()
-	if err := waitReady(ctx, admin.Config(), controllers); err != nil {
+	if err := waitReady(ctx, admin.Config(), running); err != nil {
 		return fmt.Errorf("%w (its logs are in %s)", err, dir)
 	}
 	kubeconfig, err := admin.KubeConfig()
@@ -70,25 +73,25 @@ func start(ctx context.Context, assets, dir string, progress io.Writer) (err err
 	select {
 	case <-ctx.Done():
 		return nil
-	case <-controllers.done:
-		return fmt.Errorf("kube-controller-manager ended by itself; see %s", filepath.Join(dir, "kube-controller-manager.log"))
+	case <-running.ended():
+		return fmt.Errorf("the controllers ended by themselves; see %s", filepath.Join(dir, controllersName+".log"))
 	}
 }
 
 func newPlane(layout *layout, assets string) (*envtest.ControlPlane, error) {
-	etcd, err := componentPath(assets, layout.bin, "etcd")
+	etcd, err := componentPath(filepath.Join(assets, etcdName), layout.bin)
 	if err != nil {
 		return nil, err
 	}
-	etcdLog, err := layout.log("etcd")
+	etcdLog, err := layout.log(etcdName)
 	if err != nil {
 		return nil, err
 	}
-	apiServer, err := componentPath(assets, layout.bin, "kube-apiserver")
+	apiServer, err := componentPath(filepath.Join(assets, apiServerName), layout.bin)
 	if err != nil {
 		return nil, err
 	}
-	apiServerLog, err := layout.log("kube-apiserver")
+	apiServerLog, err := layout.log(apiServerName)
 	if err != nil {
 		return nil, err
 	}
@@ -101,13 +104,13 @@ func newPlane(layout *layout, assets string) (*envtest.ControlPlane, error) {
 			Path: apiServer, CertDir: layout.certs, Out: apiServerLog, Err: apiServerLog,
 			StartTimeout: startTimeout, StopTimeout: stopTimeout,
 		},
-		KubectlPath: filepath.Join(assets, "kubectl"),
+		KubectlPath: filepath.Join(assets, kubectlName),
 	}
 	plane.Etcd.Configure().
 		Set("unsafe-no-fsync", "true").
 		Set("log-level", "warn")
 	plane.APIServer.Configure().
-		// envtest turns ServiceAccount off because it runs no controllers; here they run.
+		// envtest turns ServiceAccount off, whose absence a test would not notice.
 		Disable("disable-admission-plugins").
 		// Usher must not get by without the rights that owner references take.
 		Set("enable-admission-plugins", "OwnerReferencesPermissionEnforcement").

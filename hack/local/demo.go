@@ -21,9 +21,10 @@ const (
 	documentKey      = "access.json"
 )
 
-// demo shows on a cluster of its own what Usher makes of the samples.
+// demo shows on a cluster of its own what Usher makes of the samples. It takes no more than an API server: nothing in it
+// waits for a controller of Kubernetes.
 func demo(ctx context.Context, samples string, out io.Writer, steps *steps) (err error) {
-	c, err := startCluster(ctx, cluster.Options{}, steps)
+	c, err := startCluster(ctx, cluster.Options{APIOnly: true}, steps)
 	if err != nil {
 		return err
 	}

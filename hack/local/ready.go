@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -40,27 +39,15 @@ func (k objectKey) String() string { return k.kind + " " + k.namespace + "/" + k
 
 type objectKeys []objectKey
 
-// parseApplied returns Usher's objects in what "kubectl apply --output=json" printed.
-func parseApplied(output []byte) (objectKeys, error) {
-	// kubectl prints a list, but a single object as itself.
-	var list struct {
-		metav1.PartialObjectMetadata `json:",inline"`
-
-		Items []metav1.PartialObjectMetadata `json:"items"`
-	}
-	if err := json.Unmarshal(output, &list); err != nil {
-		return nil, fmt.Errorf("read what kubectl applied: %w", err)
-	}
-	if list.Kind != "List" {
-		list.Items = []metav1.PartialObjectMetadata{list.PartialObjectMetadata}
-	}
+// keysOf returns Usher's objects among those that were applied.
+func keysOf(applied []unstructured.Unstructured) objectKeys {
 	var keys objectKeys
-	for _, item := range list.Items {
-		if item.GroupVersionKind().Group == v1alpha1.GroupVersion.Group {
-			keys = append(keys, objectKey{kind: item.Kind, namespace: item.Namespace, name: item.Name})
+	for _, object := range applied {
+		if object.GroupVersionKind().Group == v1alpha1.GroupVersion.Group {
+			keys = append(keys, objectKey{kind: object.GetKind(), namespace: object.GetNamespace(), name: object.GetName()})
 		}
 	}
-	return keys, nil
+	return keys
 }
 
 // missing returns which of the keys are not Ready, and why.

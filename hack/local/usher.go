@@ -56,14 +56,11 @@ func applySamples(
 		return nil
 	}
 	steps.say("applying %s", samples)
-	applied, err := c.Kubectl(ctx, "apply", "--server-side", "--output=json", "--kustomize="+samples)
+	applied, err := c.ApplyKustomization(ctx, samples)
 	if err != nil {
 		return fmt.Errorf("apply the samples: %w", err)
 	}
-	wanted, err := parseApplied([]byte(applied))
-	if err != nil {
-		return err
-	}
+	wanted := keysOf(applied)
 	what := fmt.Sprintf("%d sample objects are Ready", len(wanted))
 	return waitReady(ctx, c.Config(), what, wanted.missing, alive, steps)
 }

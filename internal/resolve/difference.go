@@ -240,6 +240,13 @@ func (h *Holding) eachGrant(other *Holding, yield func(g *grant, t tier, counter
 
 // uncovered returns the instants at which the grant counts and none of those counterparts does that keeps it up.
 func (h *Holding) uncovered(g *grant, other *Holding, counterparts grantList, keeps func(*grant) bool) spans {
+	if other != nil && slices.EqualFunc(h.Windows, other.Windows, Window.equal) {
+		for i := range counterparts {
+			if c := &counterparts[i]; keeps(c) && c.window.Covers(g.window) {
+				return nil // as for most grants of most users
+			}
+		}
+	}
 	when := spansOf(h.Windows).and(g.spans())
 	if other == nil {
 		return when
@@ -297,17 +304,6 @@ func (d *difference) swapped() *difference {
 		back.bars = append(back.bars, barPair{p.after, p.before})
 	}
 	return back
-}
-
-// CoursesOf returns the courses of a user for whom no window opens or closes after now, and who stands as decided.
-func CoursesOf(d *Decision, now time.Time) *Courses {
-	one := func(a Access) Course { return Course{Steps: []Step{{now, a}}} }
-	c := &Courses{Organization: one(Access{Outcome: d.OrganizationRole}), Default: one(d.Default)}
-	c.Applications = make([]ApplicationCourse, len(d.Applications))
-	for i, a := range d.Applications {
-		c.Applications[i] = ApplicationCourse{a.Application, one(a.Access)}
-	}
-	return c
 }
 
 // IsTimed reports whether a window that bears on the user opens or closes after now.

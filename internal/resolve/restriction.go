@@ -59,9 +59,10 @@ type Release struct {
 // restriction that remains is no reason to leave another one out. A lower grant that ends while a suspension or the end
 // of a UserAccess bars the user, before and after, is left out: who lifts that bar is asked for every role.
 //
-// Before and after are claims on this organization, and effective is how the user stands before the change. The cost
+// Before and after are claims on this organization, and effective returns how an entry of the user
+// stands before the change, named as in [Release]. The cost
 // grows with the user's grants and windows. It is small where no source and no bar of the user differs.
-func (o *Organization) Released(before, after *Claims, effective *Courses, now time.Time) []Release {
+func (o *Organization) Released(before, after *Claims, effective func(application string) *Course, now time.Time) []Release {
 	d := differenceOf(before, after)
 	if !d.any() {
 		return nil
@@ -71,7 +72,7 @@ func (o *Organization) Released(before, after *Claims, effective *Courses, now t
 		return nil
 	}
 	r := releasing{
-		o: o, difference: d, now: now, ledger: newLedger(before, after), effective: effective, free: stopped(before.Bars, after.Bars),
+		o: o, difference: d, now: now, ledger: newLedger(before), effective: effective, free: stopped(before.Bars, after.Bars),
 		found: map[releaseKey]struct{}{},
 	}
 	for i := range ended {
@@ -84,7 +85,7 @@ func (o *Organization) Released(before, after *Claims, effective *Courses, now t
 // Declared is what is declared for a user before and after a change, by entry.
 type Declared struct{ ledger *ledger }
 
-// DeclaredBy returns what the claims declare. The cost grows with the user's grants.
+// DeclaredBy returns what the claims declare. An entry is gathered when it is first asked for.
 func DeclaredBy(before, after *Claims) *Declared { return &Declared{newLedger(before, after)} }
 
 // Highest returns the highest role that is declared for the entry at the instant since or later, and the sources that
@@ -198,55 +199,107 @@ type stake struct {
 	hidden bool // by the precedence of another UserAccess
 }
 
-// ledger lists what is declared for a user before and after a change.
+// ledger finds what is declared for a user before and after a change.
 type ledger struct {
-	top, everywhere []stake
-	specific        map[string][]stake
-	joined          map[string][]stake // specific and everywhere together, once they are asked for
-	individual      bool               // there is an individual grant that a group may take the place of
-	hidden          bool               // there is a grant that precedence hides
+	both []*Claims
+	kept map[string][]stake // by entry
 }
 
-func newLedger(both ...*Claims) *ledger {
-	l := &ledger{specific: map[string][]stake{}}
-	for _, c := range both {
+func newLedger(both ...*Claims) *ledger { return &ledger{both: both, kept: map[string][]stake{}} }
+
+// each calls yield for every source that the user has, in force or hidden.
+func (l *ledger) each(yield func(h *Holding, hidden bool)) {
+	for _, c := range l.both {
 		for i := range c.Holdings {
-			l.add(&c.Holdings[i], false)
+			if h := &c.Holdings[i]; h.Source != nil {
+				yield(h, false)
+			}
 		}
 		for i := range c.Hidden {
-			l.add(&c.Hidden[i], true)
+			if h := &c.Hidden[i]; h.Source != nil {
+				yield(h, true)
+			}
 		}
 	}
-	return l
 }
 
-func (l *ledger) add(h *Holding, hidden bool) {
-	b := h.Source
-	if b == nil {
-		return
+// of returns what is declared for the entry.
+func (l *ledger) of(application string) []stake {
+	if kept, known := l.kept[application]; known {
+		return kept
 	}
-	held := spansOf(h.Windows)
-	of := func(g *grant, t tier) stake {
-		l.individual = l.individual || (b.origin == Individual && !g.protected && g.rung != noAccess)
-		l.hidden = l.hidden || (hidden && g.rung != noAccess)
-		return stake{g, t, held.and(g.spans()), hidden}
+	var all []stake
+	l.each(func(h *Holding, hidden bool) {
+		var held spans
+		add := func(list grantList, t tier) {
+			for i := range list {
+				if held == nil {
+					held = spansOf(h.Windows)
+				}
+				all = append(all, stake{&list[i], t, held.and(list[i].spans()), hidden})
+			}
+		}
+		b := h.Source
+		if application == "" {
+			add(b.organization, tierOrganization)
+			add(b.systemOrganization, tierSystemOrganization)
+			return
+		}
+		add(b.in(application), tierSpecific)
+		add(b.broad, tierBroad)
+		add(b.systemApplication, tierSystem)
+	})
+	l.kept[application] = all
+	return all
+}
+
+// declaresAbove reports whether a grant for the entry is above what the restriction lets pass, whenever it counts.
+func (l *ledger) declaresAbove(application string, of *loosened) bool {
+	above := func(list grantList) bool {
+		for i := range list {
+			if r := list[i].rung; r < of.ceiling || (of.restriction == RestrictionExclusive && r != noAccess) {
+				return true
+			}
+		}
+		return false
 	}
-	for i := range b.organization {
-		l.top = append(l.top, of(&b.organization[i], tierOrganization))
-	}
-	for i := range b.systemOrganization {
-		l.top = append(l.top, of(&b.systemOrganization[i], tierSystemOrganization))
-	}
-	for i := range b.broad {
-		l.everywhere = append(l.everywhere, of(&b.broad[i], tierBroad))
-	}
-	for i := range b.systemApplication {
-		l.everywhere = append(l.everywhere, of(&b.systemApplication[i], tierSystem))
-	}
-	for i := range b.specific {
-		g := &b.specific[i]
-		l.specific[g.application] = append(l.specific[g.application], of(g, tierSpecific))
-	}
+	found := false
+	l.each(func(h *Holding, _ bool) {
+		b := h.Source
+		switch {
+		case found:
+		case application == "":
+			found = above(b.organization) || above(b.systemOrganization)
+		default:
+			found = above(b.broad) || above(b.systemApplication) || above(b.in(application))
+		}
+	})
+	return found
+}
+
+// hasIndividual reports whether there is an individual grant whose place a group may take.
+func (l *ledger) hasIndividual() bool {
+	found := false
+	l.each(func(h *Holding, _ bool) { found = found || h.Source.origin == Individual })
+	return found
+}
+
+// hasHidden reports whether precedence hides a source.
+func (l *ledger) hasHidden() bool {
+	found := false
+	l.each(func(_ *Holding, hidden bool) { found = found || hidden })
+	return found
+}
+
+// applications returns, sorted, the applications that a grant names, and AnyApplication.
+func (l *ledger) applications() []string {
+	names := map[string]struct{}{}
+	l.each(func(h *Holding, _ bool) {
+		for i := range h.Source.specific {
+			names[h.Source.specific[i].application] = struct{}{}
+		}
+	})
+	return append([]string{AnyApplication}, slices.Sorted(maps.Keys(names))...)
 }
 
 func (g *grant) spans() spans {
@@ -256,36 +309,12 @@ func (g *grant) spans() spans {
 	return united([]Window{g.window})
 }
 
-// of returns what is declared for the entry.
-func (l *ledger) of(application string) []stake {
-	switch application {
-	case "":
-		return l.top
-	case AnyApplication:
-		return l.everywhere
-	}
-	all, known := l.joined[application]
-	if !known {
-		all = slices.Concat(l.specific[application], l.everywhere)
-		if l.joined == nil {
-			l.joined = make(map[string][]stake, len(l.specific))
-		}
-		l.joined[application] = all
-	}
-	return all
-}
-
-// applications returns, sorted, the applications that a grant names, and AnyApplication.
-func (l *ledger) applications() []string {
-	return append([]string{AnyApplication}, slices.Sorted(maps.Keys(l.specific))...)
-}
-
 // releasing collects releases.
 type releasing struct {
 	*ledger
 	o          *Organization
 	difference *difference
-	effective  *Courses
+	effective  func(application string) *Course
 	now        time.Time
 	free       spans // a bar that remains makes it free to end a grant
 	found      map[releaseKey]struct{}
@@ -307,7 +336,7 @@ type loosened struct {
 
 // release looks at every entry that the restriction bears on.
 func (r *releasing) release(l *loosened) {
-	if l.restriction == RestrictionGroup && !r.individual || l.restriction == RestrictionPrecede && !r.hidden {
+	if l.restriction == RestrictionGroup && !r.hasIndividual() || l.restriction == RestrictionPrecede && !r.hasHidden() {
 		return
 	}
 	switch {
@@ -326,6 +355,9 @@ func (r *releasing) release(l *loosened) {
 }
 
 func (r *releasing) releaseIn(application string, l *loosened) {
+	if !r.declaresAbove(application, l) {
+		return // as for most
+	}
 	when := l.spans.and(from(r.now))
 	if l.restriction != RestrictionBar {
 		when = when.without(r.free)
@@ -334,10 +366,7 @@ func (r *releasing) releaseIn(application string, l *loosened) {
 		return
 	}
 	stakes := r.of(application)
-	course := &r.effective.Organization
-	if application != "" {
-		course = r.effective.Application(application)
-	}
+	course := r.effective(application)
 	at := func(s *stake) spans {
 		if s.rung == noAccess {
 			return nil
@@ -417,7 +446,7 @@ func (r *releasing) releaseExclusive() {
 	for i := range r.o.exclusive {
 		rule := &r.o.exclusive[i]
 		for _, l := range r.difference.unheld(rule.minimum, r.o) {
-			if l.restriction == RestrictionGroup && !r.individual || l.restriction == RestrictionPrecede && !r.hidden {
+			if l.restriction == RestrictionGroup && !r.hasIndividual() || l.restriction == RestrictionPrecede && !r.hasHidden() {
 				continue
 			}
 			l.restriction, l.minimum = RestrictionExclusive, rule.minimum

@@ -23,9 +23,9 @@ type RowRelease struct {
 // Bars are left aside, but a membership that ends while one bars the user, before and after, is left out. Where filters
 // are united, only all of them together restrict, and nothing is returned: there the rows that show are compared.
 //
-// Effective and later are how the user would stand before and after the change if nothing barred the user.
+// Effective and later return how an entry would stand before and after the change if nothing barred the user.
 func (o *Organization) ReleasedRows(
-	before, after *Claims, effective, later *Courses, filters *Containment, now time.Time,
+	before, after *Claims, effective, later func(application string) *Course, filters *Containment, now time.Time,
 ) []RowRelease {
 	if o.rules.Strategy == MostPermissive {
 		return nil
@@ -102,14 +102,14 @@ func (p *pair) widened(application string, filters *Containment, free spans) spa
 	return united(slices.Concat(when, left))
 }
 
-func rowsReleased(application string, when spans, effective, later *Courses) (RowRelease, bool) {
-	was := effective.Application(application)
+func rowsReleased(application string, when spans, effective, later func(string) *Course) (RowRelease, bool) {
+	was := effective(application)
 	when = when.and(was.where((*Access).gives))
 	if len(when) == 0 {
 		return RowRelease{}, false
 	}
 	r := RowRelease{Application: application, At: when[0].NotBefore}
-	if rest := when.and(later.Application(application).where((*Access).gives)); len(rest) > 0 {
+	if rest := when.and(later(application).where((*Access).gives)); len(rest) > 0 {
 		r.At = rest[0].NotBefore
 		return r, true
 	}

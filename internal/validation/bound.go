@@ -15,6 +15,9 @@ const freeInstants = 64
 // bound requires the rights to what nobody looks at instant by instant: an entry past [resolve.MaximumInstants] instants is
 // judged as if the highest role that anything declares there became effective, with all rows.
 func (j *judge) bound(u *roster.Tried, c *courses, now time.Time) {
+	if !c.timed {
+		return
+	}
 	b := bounding{Tried: u, before: u.Before.Claims(), after: u.After.Claims(), now: now}
 	j.boundEntry(&b, "", &c.before.Organization, &c.after.Organization)
 	j.boundEntry(&b, resolve.AnyApplication, &c.before.Default, &c.after.Default)

@@ -35,8 +35,8 @@ func (j *judge) checkConflicts(trial *roster.Trial, u *roster.Tried, c *courses)
 		return
 	}
 	deny := mode == accessv1alpha1.CrossObjectChecksDeny
-	if c.brief || (!u.Before.User.IsTimed(trial.Now) && !u.After.User.IsTimed(trial.Now)) {
-		m := &moment{trial.Now, decided(&u.Before, &u.After), decided(&u.After, &u.Before)}
+	if !c.timed || c.brief {
+		m := &c.moments[0]
 		for i := range m.after.Conflicts {
 			is := &m.after.Conflicts[i]
 			j.conflictAt(trial, u, m.at, is, m.before.Conflicts, deny)

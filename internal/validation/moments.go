@@ -21,12 +21,14 @@ type moment struct {
 // change may bear on thousands of users with hundreds of entries each.
 const mostEvaluations = 1_000_000
 
-// courses is how the entries of a user change over time, before and after the change.
+// courses is how the entries of a user change over time, before and after the change. Where no window of the user opens or
+// closes any more, only the decisions of now are set.
 type courses struct {
+	now           time.Time
+	timed         bool
 	before, after *resolve.Courses
 	// brief reports that nothing is known past the next instant at which a window of the user opens or closes.
-	brief bool
-
+	brief   bool
 	moments []moment // once they are asked for
 }
 
@@ -34,31 +36,67 @@ type courses struct {
 // user opens or closes any more, it takes the decisions of now. It takes them as well where the request has used up its
 // evaluations; then nothing is known of the entries once a window opens or closes.
 func (j *judge) coursesOf(u *roster.Tried, now time.Time) *courses {
-	timed := u.Before.User.IsTimed(now) || u.After.User.IsTimed(now)
-	if timed && j.spent >= cmp.Or(j.MostEvaluations, mostEvaluations) {
-		return &courses{before: briefly(&u.Before, &u.After, now), after: briefly(&u.After, &u.Before, now), brief: true}
+	c := &courses{now: now, timed: u.Before.User.IsTimed(now) || u.After.User.IsTimed(now)}
+	c.brief = c.timed && j.spent >= cmp.Or(j.MostEvaluations, mostEvaluations)
+	if !c.timed || c.brief {
+		c.moments = []moment{{now, decided(&u.Before, &u.After), decided(&u.After, &u.Before)}}
+		j.Evaluations += 4 + len(c.moments[0].before.Applications) + len(c.moments[0].after.Applications)
+		if c.brief {
+			c.before, c.after = briefly(&u.Before, &u.After, now), briefly(&u.After, &u.Before, now)
+		}
+		return c
 	}
-	c := &courses{before: courseOf(&u.Before, &u.After, now), after: courseOf(&u.After, &u.Before, now)}
+	c.before, c.after = u.Before.Rules.Courses(&u.Before.User, now), u.After.Rules.Courses(&u.After.User, now)
 	count := evaluations(c.before) + evaluations(c.after)
-	j.Evaluations += count
-	if timed {
-		j.spent += count
-	}
+	j.Evaluations, j.spent = j.Evaluations+count, j.spent+count
 	return c
 }
 
 // briefly returns courses that end when the next window of the user opens or closes.
 func briefly(s, other *roster.Standing, now time.Time) *resolve.Courses {
-	c := resolve.CoursesOf(decided(s, other), now)
-	instants := resolve.Transitions(&s.User, now)
-	if s.Rules == nil || len(instants) == 0 {
-		return c
+	var until time.Time
+	if instants := resolve.Transitions(&s.User, now); s.Rules != nil && len(instants) > 0 {
+		until = instants[0]
 	}
-	c.Organization.Until, c.Default.Until = instants[0], instants[0]
-	for i := range c.Applications {
-		c.Applications[i].Until = instants[0]
+	one := func(a resolve.Access) resolve.Course {
+		return resolve.Course{Steps: []resolve.Step{{At: now, Access: a}}, Until: until}
+	}
+	d := decided(s, other)
+	c := &resolve.Courses{Organization: one(resolve.Access{Outcome: d.OrganizationRole}), Default: one(d.Default)}
+	for _, a := range d.Applications {
+		c.Applications = append(c.Applications, resolve.ApplicationCourse{Application: a.Application, Course: one(a.Access)})
 	}
 	return c
+}
+
+// was returns the course of the entry before the change, and is the one after it; the empty name is the organization role.
+func (c *courses) was(application string) *resolve.Course {
+	if !c.timed {
+		return c.standing(c.moments[0].before, application)
+	}
+	return entryOf(c.before, application)
+}
+
+func (c *courses) is(application string) *resolve.Course {
+	if !c.timed {
+		return c.standing(c.moments[0].after, application)
+	}
+	return entryOf(c.after, application)
+}
+
+func (c *courses) standing(d *resolve.Decision, application string) *resolve.Course {
+	access := &resolve.Access{Outcome: d.OrganizationRole}
+	if application != "" {
+		access = d.Application(application)
+	}
+	return &resolve.Course{Steps: []resolve.Step{{At: c.now, Access: *access}}}
+}
+
+func entryOf(c *resolve.Courses, application string) *resolve.Course {
+	if application == "" {
+		return &c.Organization
+	}
+	return c.Application(application)
 }
 
 // evaluations returns how often entries were evaluated for the courses.
@@ -69,13 +107,6 @@ func evaluations(c *resolve.Courses) int {
 		count += of(&c.Applications[i].Course)
 	}
 	return count
-}
-
-func courseOf(s, other *roster.Standing, now time.Time) *resolve.Courses {
-	if s.Rules == nil || !s.User.IsTimed(now) {
-		return resolve.CoursesOf(decided(s, other), now)
-	}
-	return s.Rules.Courses(&s.User, now)
 }
 
 // decided is the decision of now.

@@ -14,7 +14,7 @@ import (
 // the other, must not lift both (docs/admission.md, restrictions).
 func (j *judge) release(u *roster.Tried, c *courses, now time.Time) {
 	before, after := u.Before.Claims(), u.After.Claims()
-	releases := u.Before.Rules.Released(before, after, c.before, now)
+	releases := u.Before.Rules.Released(before, after, c.was, now)
 	everywhere := map[string][]string{}
 	for i := range releases {
 		if r := &releases[i]; r.Application == resolve.AnyApplication {

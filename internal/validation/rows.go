@@ -20,9 +20,9 @@ func (j *judge) widen(u *roster.Tried, c *courses, now time.Time) {
 	if !j.mayLeave(u, now) {
 		free.each(func(m *moment) { j.widenAt(u, m, now) })
 	}
-	j.showUnmatched(u, free.before, now)
+	j.showUnmatched(u, free, now)
 	rules := u.Before.Rules
-	for _, r := range rules.ReleasedRows(u.Before.Claims(), u.After.Claims(), free.before, free.after, &j.filters, now) {
+	for _, r := range rules.ReleasedRows(u.Before.Claims(), u.After.Claims(), free.was, free.is, &j.filters, now) {
 		j.requireReleasedRows(u, &r, now)
 	}
 }
@@ -39,13 +39,13 @@ func (j *judge) mayLeave(u *roster.Tried, now time.Time) bool {
 // showUnmatched requires the right to show the rows of an application of which the change no longer hides those that no data
 // permission shows. That a data permission filters the rows of the user now is no reason not to ask: it may end at the same
 // time, and without this right its end would give the user no more rows.
-func (j *judge) showUnmatched(u *roster.Tried, before *resolve.Courses, now time.Time) {
+func (j *judge) showUnmatched(u *roster.Tried, free *courses, now time.Time) {
 	still := u.After.Rules.Rules().HideUnmatched
 	for _, application := range u.Before.Rules.Rules().HideUnmatched {
 		if slices.Contains(still, application) {
 			continue
 		}
-		course := before.Application(application)
+		course := free.was(application)
 		at := course.Until
 		if i := slices.IndexFunc(course.Steps, func(s resolve.Step) bool { return s.GivesAccess() }); i >= 0 {
 			at = course.Steps[i].At

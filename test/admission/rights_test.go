@@ -71,13 +71,20 @@ spec:
   members: [{user: ana}]
   applicationAccess: [{application: finance, role: Administrator}]
 `, SpecTimeout(longest)),
-		Entry("deny access", "", `
+	)
+
+	It("may deny access, and is told whom its selector selects", func(ctx SpecContext) {
+		organization, team := newTeam(ctx)
+		declare(ctx, organization, standing)
+		Expect(team.do(ctx, organization, `
 AccessGroup blocked
 spec:
   memberSelector: {}
   applicationAccess: [{application: "*", role: NoAccess}]
-`, SpecTimeout(longest)),
-	)
+`)).To(Succeed())
+		Expect(team.heard.take()).To(ConsistOf("AccessGroup/" + organization + "/blocked gives what it gives to 1 user who is not " +
+			"in its spec.members: pat (spec.memberSelector)"))
+	}, SpecTimeout(longest))
 
 	It("is refused Administrator of the organization", func(ctx SpecContext) {
 		organization, team := newTeam(ctx)

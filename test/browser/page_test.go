@@ -57,6 +57,7 @@ func TestPages(t *testing.T) {
 	t.Run("reasons on demand", func(t *testing.T) { testReasons(t, openTab(t, browser, matrix, desktop)) })
 	t.Run("parts of a report", func(t *testing.T) { testReport(t, openTab(t, browser, report, desktop)) })
 	t.Run("without script", func(t *testing.T) { testWithoutScript(t, browser, matrix) })
+	t.Run("picture", func(t *testing.T) { savePicture(t, openTab(t, browser, matrix, picture)) })
 	t.Run("policy", func(t *testing.T) { testPolicy(t, openTab(t, browser, matrix, desktop)) })
 	t.Run("hostile text", func(t *testing.T) {
 		testHostile(t, openTab(t, browser, pages["hostile-matrix"], desktop))

@@ -32,6 +32,9 @@ type Options struct {
 	Progress io.Writer
 	// Detached lets the control plane outlive this process.
 	Detached bool
+	// APIOnly runs etcd and kube-apiserver alone, and needs no other binaries. Without controllers nothing is garbage
+	// collected and no namespace is ever gone; without kubectl, Kubectl and KubectlInput fail.
+	APIOnly bool
 }
 
 // Cluster is a running control plane.
@@ -70,18 +73,7 @@ func Start(ctx context.Context, options Options) (_ *Cluster, err error) {
 	if progress == nil {
 		progress = os.Stderr
 	}
-	source, err := controlPlaneSource()
-	if err != nil {
-		return nil, err
-	}
-	program := filepath.Join(c.dir, "controlplane")
-	if err := goBuild(ctx, source, program, "."); err != nil {
-		return nil, err
-	}
-	if c.assets, err = findAssets(ctx, program, source, progress); err != nil {
-		return nil, err
-	}
-	if err := c.run(ctx, program, source, options.Detached); err != nil {
+	if err := c.run(ctx, options, progress); err != nil {
 		return nil, err
 	}
 	if err := c.waitForKubeconfig(ctx); err != nil {
@@ -93,12 +85,12 @@ func Start(ctx context.Context, options Options) (_ *Cluster, err error) {
 // Attach returns the detached cluster that an earlier Start left in dir. Stop does not
 // end it.
 func Attach(ctx context.Context, dir string) (*Cluster, error) {
-	source, err := controlPlaneSource()
+	program, err := buildControlPlane()
 	if err != nil {
 		return nil, err
 	}
 	c := &Cluster{dir: dir}
-	if c.assets, err = findAssets(ctx, filepath.Join(dir, "controlplane"), source, io.Discard); err != nil {
+	if c.assets, err = findAssets(ctx, program, true, io.Discard); err != nil {
 		return nil, err
 	}
 	return c, c.loadConfig()
@@ -145,8 +137,33 @@ func (c *Cluster) PID() int {
 	return c.process.pid()
 }
 
-func (c *Cluster) run(ctx context.Context, program, source string, detached bool) error {
+// run finds the binaries and starts the control plane.
+func (c *Cluster) run(ctx context.Context, options Options, progress io.Writer) error {
+	program, err := buildControlPlane()
+	if err != nil {
+		return err
+	}
+	if c.assets, err = findAssets(ctx, program, !options.APIOnly, progress); err != nil {
+		return err
+	}
+	source, err := controlPlaneSource()
+	if err != nil {
+		return err
+	}
 	args := []string{"start", "--dir=" + c.dir, "--source=" + source}
+	if options.APIOnly {
+		args = append(args, "--kubectl=false")
+	} else {
+		controllers, err := buildControllers()
+		if err != nil {
+			return err
+		}
+		args = append(args, "--controllers="+controllers)
+	}
+	return c.startProgram(ctx, program, args, options.Detached)
+}
+
+func (c *Cluster) startProgram(ctx context.Context, program string, args []string, detached bool) error {
 	if !detached {
 		args = append(args, "--until-stdin-closes")
 	}
@@ -181,16 +198,23 @@ func (c *Cluster) loadConfig() error {
 	return nil
 }
 
+// controlPlaneDir is the directory of the control plane's module.
+const controlPlaneDir = "hack/controlplane"
+
 func controlPlaneSource() (string, error) {
 	root, err := Root()
 	if err != nil {
 		return "", err
 	}
-	return filepath.Join(root, "hack", "controlplane"), nil
+	return filepath.Join(root, controlPlaneDir), nil
 }
 
-func findAssets(ctx context.Context, program, source string, progress io.Writer) (string, error) {
-	cmd := exec.CommandContext(ctx, program, "assets", "--source="+source)
+func findAssets(ctx context.Context, program string, kubectl bool, progress io.Writer) (string, error) {
+	source, err := controlPlaneSource()
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.CommandContext(ctx, program, "assets", "--source="+source, fmt.Sprintf("--kubectl=%t", kubectl))
 	var stdout, tail bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, io.MultiWriter(progress, &tail)
 	if err := cmd.Run(); err != nil {

@@ -62,6 +62,51 @@ func TestCluster(t *testing.T) {
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {
 		t.Errorf("%s after Stop: %v", dir, err)
 	}
+	t.Run("API only", func(t *testing.T) { testAPIOnly(t, filepath.Dir(c.KubectlPath())) })
+}
+
+// testAPIOnly holds that Usher is installed with no more than the two binaries of an API.
+func testAPIOnly(t *testing.T, assets string) {
+	dir := t.TempDir()
+	for _, name := range []string{cluster.Etcd, cluster.APIServer} {
+		if err := os.Symlink(filepath.Join(assets, name), filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("KUBEBUILDER_ASSETS", dir)
+	c, err := cluster.Start(t.Context(), cluster.Options{Progress: io.Discard, APIOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	// The second time changes nothing.
+	for range 2 {
+		if err := c.Install(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.InstallWebhooks(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	samples := filepath.Join("..", "..", "config", "samples")
+	// No manager answers for the webhooks.
+	if _, err := c.ApplyKustomization(t.Context(), samples); err == nil || !strings.Contains(err.Error(), "failed calling webhook") {
+		t.Errorf("samples without a manager: got %v", err)
+	}
+	if err := c.RemoveWebhooks(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	applied, err := c.ApplyKustomization(t.Context(), samples)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(applied) == 0 || applied[0].GetKind() != "Namespace" {
+		t.Errorf("applied %d objects", len(applied))
+	}
 }
 
 func TestStartSaysWhyItFailed(t *testing.T) {

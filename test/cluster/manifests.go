@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -38,15 +39,14 @@ func (c *Cluster) InstallManifests(ctx context.Context, path string) error {
 		return err
 	}
 	// Usher's installation does not make the system namespace.
-	namespace := filepath.Join(root, "config", "local", "system_namespace.yaml")
-	if _, err := c.Kubectl(ctx, append(apply(), "--filename="+namespace)...); err != nil {
-		return fmt.Errorf("make the system namespace: %w", err)
-	}
-	applied, err := c.KubectlInput(ctx, bytes.NewReader(manifests), append(apply(), "--output=name", "--filename=-")...)
+	namespace, err := os.ReadFile(filepath.Join(root, "config", "local", "system_namespace.yaml"))
 	if err != nil {
+		return fmt.Errorf("read the system namespace: %w", err)
+	}
+	if _, err := c.apply(ctx, slices.Concat(namespace, []byte("\n---\n"), manifests), true); err != nil {
 		return fmt.Errorf("install %s: %w", path, err)
 	}
-	return c.waitForKinds(ctx, applied)
+	return nil
 }
 
 // withoutNodes returns the manifests as a control plane without nodes takes them.

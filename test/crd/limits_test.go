@@ -259,7 +259,7 @@ var _ = DescribeTable("The largest objects are stored, and what Usher says about
 	}),
 	Entry("an application in the largest number of ConfigMaps", "ApplicationAccess", &accessv1alpha1.ApplicationAccessSpec{},
 		&accessv1alpha1.ApplicationAccessStatus{
-			ConfigMaps: many(1024, func(n int) accessv1alpha1.ConfigMapName {
+			ConfigMaps: many(64, func(n int) accessv1alpha1.ConfigMapName {
 				return accessv1alpha1.ConfigMapName(longest(n, 253))
 			}),
 			UsersByRole: many(20, func(n int) accessv1alpha1.RoleUsers {

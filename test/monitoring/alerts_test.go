@@ -1,33 +1,19 @@
 package monitoring_test
 
 import (
-	"encoding/json"
+	"log/slog"
+	"maps"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/rulefmt"
+	"github.com/prometheus/prometheus/promql/parser"
 	"sigs.k8s.io/yaml"
 )
-
-// alert is one rule, as the rule file has it.
-type alert struct {
-	Alert       string            `json:"alert"`
-	Expr        string            `json:"expr"`
-	For         string            `json:"for,omitempty"`
-	Labels      map[string]string `json:"labels"`
-	Annotations map[string]string `json:"annotations"`
-}
-
-type group struct {
-	Name  string  `json:"name"`
-	Rules []alert `json:"rules"`
-}
-
-type ruleFile struct {
-	Groups []group `json:"groups"`
-}
 
 // series are samples in the notation of Prometheus's rule tests, one a minute, by what they are called.
 type series map[string]string
@@ -142,24 +128,24 @@ var situations = map[string]situation{
 	},
 }
 
-// TestAlerts has Prometheus evaluate every rule in a situation in which it fires, with all that it says, and in one in
+// TestAlerts has Prometheus' query engine evaluate every rule in a situation in which it fires, with all that it says, and in one in
 // which it is silent.
 func TestAlerts(t *testing.T) {
-	rules := readRules(t)
-	directory := t.TempDir()
-	write(t, filepath.Join(directory, "rules.yaml"), rules)
-	var tests []any
 	seen := map[string]bool{}
-	for _, g := range rules.Groups {
+	for _, g := range readRules(t).Groups {
 		for i := range g.Rules {
-			rule := &g.Rules[i]
-			seen[rule.Alert] = true
-			s, known := situations[rule.Alert]
+			r := g.Rules[i]
+			if seen[r.Alert] {
+				t.Errorf("there are two alerts %s", r.Alert)
+			}
+			seen[r.Alert] = true
+			s, known := situations[r.Alert]
 			if !known {
-				t.Errorf("alert %s: no situation in which it fires, and none in which it does not", rule.Alert)
+				t.Errorf("alert %s: no situation in which it fires, and none in which it does not", r.Alert)
 				continue
 			}
-			tests = append(tests, s.test(rule, true), s.test(rule, false))
+			t.Run(r.Alert+" fires", func(t *testing.T) { s.expect(t, r, s.fires, []firing{s.alert(&r)}) })
+			t.Run(r.Alert+" is silent", func(t *testing.T) { s.expect(t, r, s.silent, nil) })
 		}
 	}
 	for name := range situations {
@@ -167,81 +153,95 @@ func TestAlerts(t *testing.T) {
 			t.Errorf("situation %s: there is no such alert", name)
 		}
 	}
-	write(t, filepath.Join(directory, "tests.yaml"), map[string]any{
-		"rule_files": []string{"rules.yaml"}, "evaluation_interval": "1m", "tests": tests,
-	})
-	promtool(t, directory, "check", "rules", "--lint=all", "--lint-fatal", "rules.yaml")
-	promtool(t, directory, "test", "rules", "tests.yaml")
 }
 
-// test says it in the words of Prometheus's rule tests.
-func (s *situation) test(rule *alert, fires bool) map[string]any {
-	name, scraped, expected := rule.Alert+" is silent", s.silent, []any{}
-	if fires {
-		name, scraped = rule.Alert+" fires", s.fires
-		labels := map[string]string{"severity": rule.Labels["severity"]}
-		for key, value := range s.labels {
-			labels[key] = value
-		}
-		annotations := map[string]string{"summary": rule.Annotations["summary"], "description": rule.Annotations["description"]}
-		if s.summary != "" {
-			annotations["summary"] = s.summary
-		}
-		expected = append(expected, map[string]any{"exp_labels": labels, "exp_annotations": annotations})
-	}
-	var input []any
-	for each, values := range scraped {
-		input = append(input, map[string]string{"series": each, "values": values})
-	}
-	return map[string]any{
-		"name": name, "interval": "1m", "input_series": input,
-		"alert_rule_test": []any{map[string]any{"eval_time": s.at, "alertname": rule.Alert, "exp_alerts": expected}},
-	}
-}
-
-// readRules reads the rules as the Prometheus operator hands them to Prometheus.
-func readRules(t *testing.T) ruleFile {
+func (s *situation) expect(t *testing.T, r rulefmt.Rule, scraped series, want []firing) {
 	t.Helper()
-	var object struct {
-		APIVersion string         `json:"apiVersion"`
-		Kind       string         `json:"kind"`
-		Metadata   map[string]any `json:"metadata"`
-		Spec       ruleFile       `json:"spec"`
+	at, err := model.ParseDuration(s.at)
+	if err != nil {
+		t.Fatal(err)
 	}
+	got, err := newRule(t, r, scraped).firingAt(t.Context(), time.Duration(at))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(firing{})); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// alert returns what the alert says in this situation.
+func (s *situation) alert(r *rulefmt.Rule) firing {
+	said := firing{labels: maps.Clone(s.labels), annotations: maps.Clone(r.Annotations)}
+	if said.labels == nil {
+		said.labels = map[string]string{}
+	}
+	said.labels["severity"] = r.Labels["severity"]
+	if s.summary != "" {
+		said.annotations["summary"] = s.summary
+	}
+	return said
+}
+
+// TestRulesHold holds that an expression has to hold for the time that a rule names.
+func TestRulesHold(t *testing.T) {
+	r := rulefmt.Rule{
+		Alert: "Down", Expr: "up == 0", For: model.Duration(2 * time.Minute),
+		Labels: map[string]string{"severity": "{{ $labels.pod }}"}, Annotations: map[string]string{"summary": "{{ $value }}"},
+	}
+	for name, tc := range map[string]struct {
+		values string
+		at     time.Duration
+		fires  bool
+	}{
+		"too short":        {"0x9", time.Minute, false},
+		"long enough":      {"0x9", 2 * time.Minute, true},
+		"interrupted":      {"0 1 0x9", 3 * time.Minute, false},
+		"after that again": {"0 1 0x9", 4 * time.Minute, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := newRule(t, r, series{`up{pod="a"}`: tc.values}).firingAt(t.Context(), tc.at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want []firing
+			if tc.fires {
+				want = []firing{{
+					labels:      map[string]string{"pod": "a", "severity": "a"},
+					annotations: map[string]string{"summary": "0"},
+				}}
+			}
+			if diff := cmp.Diff(want, got, cmp.AllowUnexported(firing{})); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// readRules reads the rules as the Prometheus operator hands them to Prometheus, and has Prometheus check them as it does when
+// it loads a file.
+func readRules(t *testing.T) *rulefmt.RuleGroups {
+	t.Helper()
 	text, err := os.ReadFile("../../config/alerts/prometheus_rule.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := yaml.UnmarshalStrict(text, &object); err != nil {
+	var object struct {
+		Spec map[string]any `json:"spec"`
+	}
+	if err := yaml.Unmarshal(text, &object); err != nil {
 		t.Fatal(err)
 	}
-	return object.Spec
-}
-
-// promtool runs the tool that Prometheus ships.
-func promtool(t *testing.T, directory string, args ...string) {
-	t.Helper()
-	path, err := filepath.Abs("../../bin/promtool")
+	file, err := yaml.Marshal(object.Spec)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf(`%v: "make test-unit" builds it`, err)
+	groups, errs := rulefmt.Parse(file, false, model.UTF8Validation, parser.NewParser(parser.Options{}), slog.New(slog.DiscardHandler))
+	for _, err := range errs {
+		t.Error(err)
 	}
-	cmd := exec.CommandContext(t.Context(), path, args...)
-	cmd.Dir = directory
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
+	if groups == nil || len(groups.Groups) == 0 {
+		t.Fatal("there are no rules")
 	}
-}
-
-func write(t *testing.T, path string, value any) {
-	t.Helper()
-	text, err := json.Marshal(value) // JSON is YAML
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	return groups
 }

@@ -1,0 +1,157 @@
+// Command modversions holds that all modules of this repository require the same version of
+// whatever several of them require. The go command compiles a package again for every
+// combination of versions behind it: a difference at the bottom costs a second compilation
+// of all that depends on it.
+//
+//	go run ./hack/modversions DIR...        lists the differences and fails where there are any
+//	go run ./hack/modversions --fix DIR...  raises each to the highest version
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"syscall"
+
+	"golang.org/x/mod/modfile"
+	"golang.org/x/mod/semver"
+)
+
+// excused are modules that may differ, with the reason.
+var excused = map[string]string{
+	"github.com/gobwas/glob": "Argo CD takes v0, OPA v1",
+	"k8s.io/kubectl":         "Argo CD takes an older one",
+}
+
+// rounds is how often the go command is asked: what one module requires may raise others.
+const rounds = 5
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "modversions:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("modversions", flag.ContinueOnError)
+	fix := flags.Bool("fix", false, "raise each to the highest version")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	for round := 0; ; round++ {
+		required, err := read(flags.Args())
+		if err != nil {
+			return err
+		}
+		lower := required.lower()
+		if len(lower) == 0 {
+			return nil
+		}
+		if !*fix || round == rounds {
+			for _, line := range required.differences() {
+				_, _ = fmt.Fprintln(out, line)
+			}
+			return errors.New(`modules require different versions: "make modules" raises them`)
+		}
+		for _, dir := range slices.Sorted(maps.Keys(lower)) {
+			if err := raise(ctx, dir, lower[dir], out); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// versions of a required module, by its path and the directory of who requires it.
+type versions map[string]map[string]string
+
+func read(dirs []string) (versions, error) {
+	required := versions{}
+	for _, dir := range dirs {
+		path := filepath.Join(dir, "go.mod")
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		file, err := modfile.Parse(path, content, nil)
+		if err != nil {
+			return nil, err
+		}
+		replaced := map[string]string{}
+		for _, r := range file.Replace {
+			replaced[r.Old.Path] = r.New.Version
+		}
+		for _, r := range file.Require {
+			version := r.Mod.Version
+			if by, found := replaced[r.Mod.Path]; found {
+				version = by
+			}
+			// A directory in place of a module has no version.
+			if version == "" || excused[r.Mod.Path] != "" {
+				continue
+			}
+			if required[r.Mod.Path] == nil {
+				required[r.Mod.Path] = map[string]string{}
+			}
+			required[r.Mod.Path][dir] = version
+		}
+	}
+	return required, nil
+}
+
+func highest(by map[string]string) string {
+	return slices.MaxFunc(slices.Collect(maps.Values(by)), semver.Compare)
+}
+
+// lower returns what is to be raised in each directory.
+func (v versions) lower() map[string][]string {
+	queries := map[string][]string{}
+	for _, path := range slices.Sorted(maps.Keys(v)) {
+		wanted := highest(v[path])
+		for dir, version := range v[path] {
+			if version != wanted {
+				queries[dir] = append(queries[dir], path+"@"+wanted)
+			}
+		}
+	}
+	return queries
+}
+
+// differences returns a line for every version that is not the highest.
+func (v versions) differences() []string {
+	var lines []string
+	for path, by := range v {
+		wanted := highest(by)
+		for dir, version := range by {
+			if version != wanted {
+				lines = append(lines, fmt.Sprintf("%s: %s is %s, elsewhere %s", dir, path, version, wanted))
+			}
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// raise has the go command take the versions, or newer ones where they require each other.
+func raise(ctx context.Context, dir string, queries []string, out io.Writer) error {
+	for _, args := range [][]string{append([]string{"get"}, queries...), {"mod", "tidy"}} {
+		cmd := exec.CommandContext(ctx, "go", args...)
+		cmd.Dir, cmd.Stdout, cmd.Stderr = dir, out, out
+		cmd.Env = append(os.Environ(), "GOWORK=off")
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("go %s in %s: %w", args[0], dir, err)
+		}
+	}
+	return nil
+}
