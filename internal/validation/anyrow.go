@@ -108,14 +108,14 @@ func (c *contradictions) mayMeet(value string, r *resolve.Requirement) bool {
 	switch r.Operator {
 	case "In":
 		return slices.Contains(r.Values, value) || slices.ContainsFunc(r.Values, func(other string) bool {
-			order, comparable := compareValues(value, other)
-			return comparable && order == 0
+			order, ok := compareValues(value, other)
+			return ok && order == 0
 		})
 	case "NotIn":
 		return !slices.Contains(r.Values, value)
 	default:
-		order, comparable := compareValues(value, r.Values[0])
-		return comparable && ((r.Operator == "GreaterThan" && order > 0) || (r.Operator == "LessThan" && order < 0))
+		order, ok := compareValues(value, r.Values[0])
+		return ok && ((r.Operator == "GreaterThan" && order > 0) || (r.Operator == "LessThan" && order < 0))
 	}
 }
 
@@ -131,15 +131,15 @@ func (c *contradictions) anyBetween(all []resolve.Requirement) bool {
 		}
 	}
 	for _, bound := range slices.Concat(low, high) {
-		if _, comparable := compareValues(bound, bound); !comparable {
+		if _, ok := compareValues(bound, bound); !ok {
 			return false // no value compares with it
 		}
 	}
 	return !slices.ContainsFunc(low, func(l string) bool {
 		return slices.ContainsFunc(high, func(h string) bool {
 			c.left--
-			order, comparable := compareValues(l, h)
-			return c.left > 0 && (!comparable || order >= 0)
+			order, ok := compareValues(l, h)
+			return c.left > 0 && (!ok || order >= 0)
 		})
 	})
 }
@@ -152,7 +152,7 @@ func beginsLikeNumber(value string) bool {
 }
 
 // compareValues compares two decimal numbers, or two instants. Other values do not compare.
-func compareValues(a, b string) (order int, comparable bool) {
+func compareValues(a, b string) (order int, ok bool) {
 	if !beginsLikeNumber(a) || !beginsLikeNumber(b) {
 		return 0, false
 	}

@@ -211,13 +211,13 @@ func (b *brake) at(application string, lost map[string]struct{}) {
 		return
 	}
 	for _, l := range limitsOf(b.trial.Organizations[b.organization]) {
-		most, what := l.most, counted(l.most, "user")
+		most, what := l.most, countUsers(l.most)
 		if l.percent {
 			if b.holders == nil {
 				b.holders = b.Roster.Holders(b.organization)
 			}
 			holders := b.holders(application) + counts.lately
-			most, what = holders*l.most/100, fmt.Sprintf("%d percent of %s", l.most, counted(holders, "user"))
+			most, what = holders*l.most/100, fmt.Sprintf("%d percent of %s", l.most, countUsers(holders))
 		}
 		if counts.all() > most {
 			b.braked[b.organization+"/"+application] = struct{}{}
@@ -234,8 +234,8 @@ func (b *brake) refusal(application string, counts *total, most, source string) 
 		"more whose access ends within a day: %s, more than the %s that %s allows. If that is meant, annotate the object "+
 		"with %s: %q. To change several objects, annotate each of them first with the total of all of them, such as by: "+
 		"kubectl annotate %s -n %s -l SELECTOR %s=%s",
-		counted(counts.change, "user"), nameOf(application), b.organization, counts.lately, counts.planned,
-		counted(counts.all(), "user")+" together", most, source,
+		countUsers(counts.change), nameOf(application), b.organization, counts.lately, counts.planned,
+		countUsers(counts.all())+" together", most, source,
 		accessv1alpha1.AnnotationAllowRevocation, allowance,
 		plurals[b.trial.Object.Kind], b.trial.Object.Namespace, accessv1alpha1.AnnotationAllowRevocation, allowance)
 }
@@ -303,9 +303,10 @@ func parseAllowance(value string) (allowance, error) {
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-func counted(n int, what string) string {
+// countUsers counts users in words.
+func countUsers(n int) string {
 	if n == 1 {
-		return "1 " + what
+		return "1 user"
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return fmt.Sprintf("%d users", n)
 }

@@ -35,7 +35,7 @@ func (j *judge) warnOfUnlisted(made *accessv1alpha1.AccessGroup) {
 		for i := range names {
 			names[i] = users[i].User + " (" + entranceOf(&users[i]) + ")"
 		}
-		who := counted(len(users), "user") + " who are"
+		who := countUsers(len(users)) + " who are"
 		if len(users) == 1 {
 			who = "1 user who is"
 		}
