@@ -316,11 +316,14 @@ func policyStatus(report *roster.PolicyReport, p publication, now time.Time) acc
 // blockedReason tells a name that is taken, which somebody must mend, from what may go by itself.
 func blockedReason(err error) (reason, message string) {
 	var conflict *publish.ConflictError
+	var altered *publish.AlteredError
 	switch {
 	case err == nil:
 		return "", ""
 	case errors.As(err, &conflict):
 		return accessv1alpha1.ReasonConfigMapConflict, conflict.Error()
+	case errors.As(err, &altered):
+		return accessv1alpha1.ReasonPublishFailed, err.Error() + ". Usher tries again at least once a minute."
 	default:
 		return accessv1alpha1.ReasonPublishFailed, "The document cannot be written: " + err.Error()
 	}
