@@ -31,7 +31,7 @@ const mostDifferences = 3
 func (e *AlteredError) Error() string {
 	listed := strings.Join(e.Differences[:min(mostDifferences, len(e.Differences))], "; ")
 	if more := len(e.Differences) - mostDifferences; more > 0 {
-		listed += fmt.Sprintf("; and %d more differences", more)
+		listed += fmt.Sprintf("; and %d more", more)
 	}
 	return fmt.Sprintf("ConfigMap %s does not stay as Usher writes it: %s. Exclude ConfigMaps with label %s=%s from "+
 		"what changes it", e.Key, listed, accessv1alpha1.LabelManagedBy, accessv1alpha1.ManagedBy)
@@ -43,8 +43,8 @@ func (w *Want) differences(live *corev1.ConfigMap, data map[string]string) []str
 	writers := writersOf(live)
 	var found []string
 	add := func(is, what string, path ...string) {
-		if writer := writers.of(path); writer != "" && is != missing {
-			is += ", written by " + writer
+		if is != missing {
+			is += ", written by " + writers.of(path)
 		}
 		found = append(found, what+" is "+is)
 	}
@@ -131,7 +131,7 @@ func writersOf(o metav1.Object) writers {
 	return all
 }
 
-// of names the managers that wrote the field or something in it; "" where the managed fields do not say.
+// of names the managers that wrote the field or something in it.
 func (w writers) of(path []string) string {
 	var names []string
 	for _, each := range w {
@@ -144,14 +144,20 @@ func (w writers) of(path []string) string {
 			names = append(names, named(each.name))
 		}
 	}
+	if len(names) == 0 {
+		return admission
+	}
 	slices.Sort(names)
 	return strings.Join(slices.Compact(names), " and ")
 }
 
-// named describes a field manager. The API server attributes what admission changes to the manager of the request.
+// admission describes what writes without a field manager of its own: the API server attributes what admission changes to
+// the manager of the request, or to nobody.
+const admission = "a mutating admission policy or webhook"
+
 func named(manager string) string {
 	if manager == FieldManager {
-		return "a mutating admission policy or webhook, during a write by Usher"
+		return admission
 	}
 	return "field manager " + manager
 }

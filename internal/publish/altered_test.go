@@ -39,8 +39,11 @@ func TestDifferencesNameTheWriter(t *testing.T) {
 				func(cm *corev1.ConfigMap) { cm.Labels[accessv1alpha1.LabelManagedBy] = "Helm" },
 				wrote(FieldManager, `{"f:metadata":{"f:labels":{".":{},"f:app.kubernetes.io/managed-by":{}}},"f:data":{".":{},"f:access.json":{}}}`),
 			},
-			want: []string{`label app.kubernetes.io/managed-by is "Helm", written by a mutating admission policy or webhook, ` +
-				`during a write by Usher`},
+			want: []string{`label app.kubernetes.io/managed-by is "Helm", written by a mutating admission policy or webhook`},
+		},
+		"data that nobody owns, by admission": {
+			changes: []func(*corev1.ConfigMap){func(cm *corev1.ConfigMap) { cm.Data = map[string]string{"access.json": "{}", "more": ""} }},
+			want:    []string{"data key more is added, written by a mutating admission policy or webhook"},
 		},
 		"a label that is not there": {
 			changes: []func(*corev1.ConfigMap){func(cm *corev1.ConfigMap) { delete(cm.Labels, accessv1alpha1.LabelDocument) }},

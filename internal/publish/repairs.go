@@ -10,12 +10,14 @@ import (
 // How often one ConfigMap is written anew with the same data.
 const (
 	// promptRepairs are done at once.
-	promptRepairs = 4
-	firstRest     = time.Second
+	promptRepairs = 10
+	firstRest     = 100 * time.Millisecond
 	// lastRest is the longest rest while repairs last for a moment, lastRestInVain the longest where the API server
 	// answers each with something else than what was written.
 	lastRest       = 10 * time.Second
 	lastRestInVain = time.Minute
+	// repairsSkipped are the short rests that a repair in vain leaves out.
+	repairsSkipped = 3
 	// repairsForgotten is how long after the last one repairs count.
 	repairsForgotten = 5 * time.Minute
 )
@@ -31,7 +33,7 @@ type repairs struct {
 type repair struct {
 	digest string // of the data
 	count  int
-	inVain bool // the last one did not last until the answer
+	inVain bool // the API server answered the last one with something else
 	last   time.Time
 }
 
@@ -65,7 +67,7 @@ func (r *repairs) note(w *Want, inVain bool, now time.Time) time.Duration {
 	}
 	is.count++
 	if inVain {
-		is.count = max(is.count, promptRepairs)
+		is.count = max(is.count, promptRepairs+repairsSkipped)
 	}
 	is.inVain, is.last = inVain, now
 	r.of[w.Key] = is
