@@ -26,7 +26,7 @@ func (r refusals) Error() string {
 	}
 	text := strings.Join(texts, "; ")
 	if more := len(r) - len(texts); more > 0 {
-		text += fmt.Sprintf("; and %d more ConfigMaps of the document", more)
+		text += fmt.Sprintf("; and %s of the document", counted(more, "more ConfigMap"))
 	}
 	return text
 }
