@@ -32,7 +32,7 @@ func mutate(ctx context.Context, n namespace, expression string) {
 		Expect(yaml.UnmarshalStrict([]byte(spec), &fields)).To(Succeed())
 		u.Object["spec"] = fields
 		Expect(kube.Create(ctx, u)).To(Succeed())
-		DeferCleanup(func(ctx SpecContext) error { return client.IgnoreNotFound(kube.Delete(ctx, u)) })
+		DeferCleanup(discard, u)
 	}
 	eventually(ctx, func(ctx context.Context) error {
 		probe := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: n.name, Name: "probe"}}
@@ -45,6 +45,8 @@ func mutate(ctx context.Context, n namespace, expression string) {
 		return nil
 	})
 }
+
+func discard(ctx context.Context, o client.Object) error { return client.IgnoreNotFound(kube.Delete(ctx, o)) }
 
 var _ = Describe("Where admission changes every ConfigMap", func() {
 	const team = `{members: [{user: ana@acme.example}, {user: ben@acme.example}], applicationAccess: [{application: red, role: Viewer}]}`
