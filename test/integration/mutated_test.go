@@ -46,7 +46,9 @@ func mutate(ctx context.Context, n namespace, expression string) {
 	})
 }
 
-func discard(ctx context.Context, o client.Object) error { return client.IgnoreNotFound(kube.Delete(ctx, o)) }
+func discard(ctx context.Context, o client.Object) error {
+	return client.IgnoreNotFound(kube.Delete(ctx, o))
+}
 
 var _ = Describe("Where admission changes every ConfigMap", func() {
 	const team = `{members: [{user: ana@acme.example}, {user: ben@acme.example}], applicationAccess: [{application: red, role: Viewer}]}`
