@@ -285,3 +285,26 @@ func TestAttackNameTaken(t *testing.T) {
 		t.Errorf("the name has %v, want the user's own UserAccess", ua)
 	}
 }
+
+// TestUnpublishedIsSaid has a quota refuse the documents of a group's members.
+func TestUnpublishedIsSaid(t *testing.T) {
+	w := newWorld(t)
+	w.refuse = func(o client.Object) error {
+		if _, is := o.(*corev1.ConfigMap); is && strings.HasPrefix(o.GetName(), "user-access-") {
+			return apierrors.NewForbidden(corev1.Resource("configmaps"), o.GetName(), errors.New("exceeded quota: cms"))
+		}
+		return nil
+	}
+	w.declare(&accessv1alpha1.ApplicationAccess{}, "red", "{}")
+	w.declare(&accessv1alpha1.AccessGroup{}, "team",
+		"{members: [{user: ana}, {user: ben}, {user: cy}, {user: dan}], applicationAccess: [{application: red, role: Viewer}]}")
+	w.ready(GroupStatus, "team", accessv1alpha1.ReasonPublished, "except for what status.unpublished counts (4)",
+		"The objects that own these documents say why")
+	w.ready(UserStatus, identity.Name("ana"), accessv1alpha1.ReasonPublishFailed, "exceeded quota: cms")
+	w.refuse = nil
+	w.pass(lastBlocked)
+	w.run()
+	if got := w.condition(GroupStatus, "team", accessv1alpha1.ConditionReady); got.Message != "All that this generation changes is published." {
+		t.Errorf("after the quota is lifted, Ready says: %s", got.Message)
+	}
+}

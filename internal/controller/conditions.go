@@ -95,8 +95,9 @@ func (c *conditions) stand(report *roster.Report, inert string, p publication) b
 			"Documents that this generation changes are not all published yet.")
 	case p.unpublished > 0:
 		c.set(accessv1alpha1.ConditionReady, true, accessv1alpha1.ReasonPublished, fmt.Sprintf(
-			"All that this generation changes is published, except for what cannot be published for a reason of its own: %d "+
-				"in status.unpublished. The objects that own the documents say why.", p.unpublished))
+			"All that this generation changes is published, except for what status.unpublished counts (%d): documents that "+
+				"cannot be written, and members who do not fit into one. The objects that own these documents say why.",
+			p.unpublished))
 	default:
 		c.set(accessv1alpha1.ConditionReady, true, accessv1alpha1.ReasonPublished,
 			"All that this generation changes is published.")

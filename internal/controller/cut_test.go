@@ -88,7 +88,7 @@ func TestDocumentTooLarge(t *testing.T) {
 	}
 	w.ready(ApplicationStatus, "red", accessv1alpha1.ReasonDocumentTooLarge, "Shown no row: ", user)
 	w.ready(UserStatus, "user", accessv1alpha1.ReasonDocumentTooLarge, "ApplicationAccess acme/red")
-	w.ready(GroupStatus, affected, accessv1alpha1.ReasonPublished, "1 in status.unpublished")
+	w.ready(GroupStatus, affected, accessv1alpha1.ReasonPublished, "status.unpublished counts (1)")
 	if got := w.reconciler.unpublished(roster.Object{Kind: roster.KindAccessGroup, Namespace: "acme", Name: affected}); got != 1 {
 		t.Errorf("group %s counts %d as unpublished, want its one member", affected, got)
 	}

@@ -164,10 +164,21 @@ func (r *Reconciler) publish(ctx context.Context, o Output, want *publish.Want, 
 	ended := r.Feed.unseen.expect(o, want.Key, want.Digest, r.Feed.Now())
 	wrote, err = r.Publisher.Publish(ctx, want, data)
 	ended(wrote, err)
-	if seen := r.Publisher.Observed.Get(want.Key); err == nil && !wrote && seen != nil && len(seen.Finalizers) > 0 && !want.Holds(seen) {
-		return false, &heldError{want.Key, seen.Finalizers}
+	if err == nil && !wrote && r.isHeld(want) {
+		return false, &heldError{want.Key, r.Publisher.Observed.Get(want.Key).Finalizers}
 	}
 	return wrote, err
+}
+
+// isHeld reports whether finalizers keep a ConfigMap that is being deleted and has to be created anew. The garbage
+// collector sets finalizers as well, and removes them soon: where what is published is as wanted, that is waited for.
+func (r *Reconciler) isHeld(want *publish.Want) bool {
+	seen := r.Publisher.Observed.Get(want.Key)
+	if seen == nil || seen.DeletionTimestamp == nil || len(seen.Finalizers) == 0 {
+		return false
+	}
+	since := r.Feed.Now().Sub(seen.DeletionTimestamp.Time)
+	return !want.Holds(seen) || since.Abs() > patience // the clock of the API server may be ahead
 }
 
 // end takes the next step in ending one ConfigMap. A document that is empty is done, although it is still there.

@@ -281,6 +281,10 @@ func (f *Feed) blocked(o Output, touch uint64, why error, still *loss) time.Dura
 		now, _ := f.tracker.losers(o)
 		f.Concern(slices.Concat(losers, now))
 	}
+	var altered *publish.AlteredError
+	if errors.As(why, &altered) {
+		return max(again, altered.Rest)
+	}
 	return wait.Jitter(min(firstBlocked<<min(attempts-1, 16), lastBlocked), 0.2)
 }
 

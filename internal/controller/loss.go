@@ -33,7 +33,7 @@ func (l *loss) message(o Output, why error) string {
 	if len(l.users) > 0 {
 		whom = strings.Join(first(l.users, mostNamed), ", ")
 		if more := len(l.users) - mostNamed; more > 0 {
-			whom += fmt.Sprintf(" and %d more users", more)
+			whom += fmt.Sprintf(" and %d more", more)
 		}
 	}
 	return fmt.Sprintf("%s %s in namespace %s cannot be written and still gives more than it should to %s. Remove what refuses "+

@@ -26,7 +26,7 @@ func (r refusals) Error() string {
 	}
 	text := strings.Join(texts, "; ")
 	if more := len(r) - len(texts); more > 0 {
-		text += fmt.Sprintf("; and %d more ConfigMaps of the document", more)
+		text += fmt.Sprintf("; and %s of the document", counted(more, "more ConfigMap"))
 	}
 	return text
 }
@@ -56,8 +56,7 @@ func joined(failures ...error) error {
 	return all
 }
 
-// heldError says that a ConfigMap which has to be created anew is immutable, and that finalizers keep it from being
-// deleted.
+// heldError says that a ConfigMap has to be created anew when it is gone, and that finalizers keep it from going.
 type heldError struct {
 	key        types.NamespacedName
 	finalizers []string
@@ -65,7 +64,7 @@ type heldError struct {
 
 // Error says what to do about it.
 func (e *heldError) Error() string {
-	return fmt.Sprintf("ConfigMap %s is immutable and being deleted, to be created anew, but its finalizers (%s) keep it: "+
+	return fmt.Sprintf("ConfigMap %s is being deleted and has to be created anew, but its finalizers (%s) keep it: "+
 		"remove them", e.key, listed(e.finalizers))
 }
 
@@ -73,7 +72,8 @@ func (e *heldError) Error() string {
 func blocks(err error) bool {
 	var conflict *publish.ConflictError
 	var held *heldError
-	return errors.As(err, &conflict) || errors.As(err, &held) ||
+	var altered *publish.AlteredError
+	return errors.As(err, &conflict) || errors.As(err, &held) || errors.As(err, &altered) ||
 		apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsRequestEntityTooLargeError(err) ||
 		isNamespaceMissing(err)
 }

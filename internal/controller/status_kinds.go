@@ -51,10 +51,10 @@ func groupStatus(
 		c.conflicts(report.Conflicts, "conflictSamples")
 		if report.OverBound > 0 {
 			c.set(accessv1alpha1.ConditionFiltersTooLarge, true, accessv1alpha1.ReasonOverLimit, fmt.Sprintf(
-				"The row-level filters of %d members, to which this group contributes, are larger together than %d KiB "+
+				"The row-level filters of %s, to which this group contributes, are larger together than %d KiB "+
 					"(docs/rules.md R7): these members see no row of some applications. The condition on their UserAccess "+
 					"objects says of which. Use fewer or shorter values in spec.dataPermissions.",
-				report.OverBound, resolve.MaximumFilterBytes>>10))
+				counted(report.OverBound, "member"), resolve.MaximumFilterBytes>>10))
 		}
 		c.stalled(p)
 		if notices.reason != "" {
@@ -166,8 +166,8 @@ func (c *conditions) conflicts(number int, field string) {
 		return
 	}
 	c.set(accessv1alpha1.ConditionRoleConflict, true, accessv1alpha1.ReasonConflicts, fmt.Sprintf(
-		"Grants of this object conflict with other sources' in %d scopes; status.%s has some of them, with what won.",
-		number, field))
+		"Grants of this object conflict with other sources' in %s; status.%s has some of them, with what won.",
+		counted(number, "scope"), field))
 }
 
 // userConflicts sets RoleConflict on the user.
@@ -181,8 +181,8 @@ func (c *conditions) userConflicts(d *resolve.Decision) {
 			e.Name, e.Source, listed(e.Applications)))
 	case len(d.Conflicts) > 0:
 		c.set(accessv1alpha1.ConditionRoleConflict, true, accessv1alpha1.ReasonConflicts, fmt.Sprintf(
-			"In %d scopes different sources give the user different roles; status.conflicts says which, and what won.",
-			len(d.Conflicts)))
+			"In %s different sources give the user different roles; status.conflicts says which, and what won.",
+			counted(len(d.Conflicts), "scope")))
 	default:
 		c.set(accessv1alpha1.ConditionRoleConflict, false, accessv1alpha1.ReasonNoConflicts,
 			"No sources give the user different roles in one scope.")
@@ -236,7 +236,8 @@ func conflictOf(c *resolve.Conflict) accessv1alpha1.Conflict {
 		Application: accessv1alpha1.ApplicationName(c.Application),
 		Result:      accessv1alpha1.RoleName(c.Role),
 	}
-	for _, g := range first(c.Grants, sampleGrants) {
+	sides, _ := c.Sides()
+	for _, g := range first(sides, sampleGrants) {
 		made.Grants = append(made.Grants, accessv1alpha1.ConflictingGrant{
 			Source: accessv1alpha1.SourceName(g.Source), Role: accessv1alpha1.RoleName(g.Role),
 		})
@@ -316,14 +317,25 @@ func policyStatus(report *roster.PolicyReport, p publication, now time.Time) acc
 // blockedReason tells a name that is taken, which somebody must mend, from what may go by itself.
 func blockedReason(err error) (reason, message string) {
 	var conflict *publish.ConflictError
+	var altered *publish.AlteredError
 	switch {
 	case err == nil:
 		return "", ""
 	case errors.As(err, &conflict):
 		return accessv1alpha1.ReasonConfigMapConflict, conflict.Error()
+	case errors.As(err, &altered):
+		return accessv1alpha1.ReasonPublishFailed, err.Error() + ". Usher tries again at least once a minute."
 	default:
 		return accessv1alpha1.ReasonPublishFailed, "The document cannot be written: " + err.Error()
 	}
+}
+
+// counted returns the number with the noun, in the plural where there is not one.
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func count(n int) int32 { return int32(min(n, math.MaxInt32)) }

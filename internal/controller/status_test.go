@@ -90,7 +90,7 @@ func TestGroupStatus(t *testing.T) {
 		"members who do not fit": {
 			p:       publication{unpublished: 2},
 			want:    []string{"Ready=True Published", "ResolvedRefs=True Resolved", "RoleConflict=False NoConflicts"},
-			message: "except for what cannot be published for a reason of its own: 2 in status.unpublished",
+			message: "except for what status.unpublished counts (2)",
 		},
 		"a system role is not mapped": {
 			report: roster.GroupReport{Report: roster.Report{Unmapped: []string{"acme"}}},

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -80,7 +81,12 @@ func TestUnseenWrites(t *testing.T) {
 // that gives it.
 func TestADocumentThatChangedBackIsFinishedWhenTheWatchShowsThat(t *testing.T) {
 	var written *corev1.ConfigMap
-	keep := func(o client.Object) { written = o.(*corev1.ConfigMap).DeepCopy() }
+	version := 0
+	keep := func(o client.Object) {
+		version++
+		o.SetResourceVersion(strconv.Itoa(version))
+		written = o.(*corev1.ConfigMap).DeepCopy()
+	}
 	kube := interceptor.NewClient(fake.NewClientBuilder().Build(), interceptor.Funcs{
 		Create: func(_ context.Context, _ client.WithWatch, o client.Object, _ ...client.CreateOption) error {
 			keep(o)

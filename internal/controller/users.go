@@ -72,7 +72,7 @@ func (r *Reconciler) writeUser(
 	switch {
 	case err != nil:
 		return progress{}, err
-	case superseded && !stands:
+	case !stands && (superseded || !wrote):
 		return progress{after: again}, nil
 	case !stands:
 		return progress{}, nil

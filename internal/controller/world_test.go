@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -33,7 +34,10 @@ type world struct {
 	t    *testing.T
 	kube client.WithWatch
 	// refuse, where set, is the API server's answer to a write of a ConfigMap or a UserAccess.
-	refuse     func(client.Object) error
+	refuse func(client.Object) error
+	// alter, where set, changes what is written to a ConfigMap, as a mutating admission policy does.
+	alter      func(*corev1.ConfigMap)
+	writes     map[string]int // by name of the ConfigMap
 	reconciler *Reconciler
 	now        time.Time
 	waiting    map[Output]time.Time // when the output is due
@@ -51,7 +55,14 @@ var worldScheme = sync.OnceValue(func() *runtime.Scheme {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, now: june}
+	w.writes = map[string]int{}
 	refused := func(o client.Object) error {
+		if cm, is := o.(*corev1.ConfigMap); is {
+			w.writes[o.GetName()]++
+			if w.alter != nil {
+				w.alter(cm)
+			}
+		}
 		if w.refuse == nil {
 			return nil
 		}
@@ -72,6 +83,11 @@ func newWorld(t *testing.T) *world {
 		Update: func(ctx context.Context, c client.WithWatch, o client.Object, options ...client.UpdateOption) error {
 			if err := refused(o); err != nil {
 				return err
+			}
+			before := o.DeepCopyObject().(client.Object)
+			if err := c.Get(ctx, client.ObjectKeyFromObject(o), before); err == nil && same(before, o) {
+				o.SetResourceVersion(before.GetResourceVersion())
+				return nil // the watch shows nothing
 			}
 			if err := c.Update(ctx, o, options...); err != nil {
 				return err
@@ -97,6 +113,14 @@ func newWorld(t *testing.T) *world {
 	})
 	w.lead(publish.NewObserved())
 	return w
+}
+
+// same reports whether the objects differ in nothing that a write would change.
+func same(a, b client.Object) bool {
+	b = b.DeepCopyObject().(client.Object)
+	b.SetResourceVersion(a.GetResourceVersion())
+	b.SetManagedFields(a.GetManagedFields())
+	return equality.Semantic.DeepEqual(a, b)
 }
 
 // lead starts a manager, which becomes the leader when it has seen everything.

@@ -119,13 +119,49 @@ func (w *Want) Matches(seen *corev1.ConfigMap) bool {
 	return w.Holds(seen) && seen.DeletionTimestamp == nil
 }
 
-// Holds says whether the ConfigMap is as wanted, also if it is on its way out.
+// Holds reports whether the ConfigMap, as package publish observes it, is as wanted in all that is Usher's: the data and
+// its digest, Usher's own labels, and the owner. Labels, annotations, finalizers and further owners of others do not count.
 func (w *Want) Holds(seen *corev1.ConfigMap) bool {
 	return seen != nil &&
 		seen.Annotations[accessv1alpha1.AnnotationDigest] == w.Digest &&
-		(seen.Immutable == nil || !*seen.Immutable) &&
-		maps.Equal(seen.Labels, w.labels()) &&
-		slices.EqualFunc(seen.OwnerReferences, []metav1.OwnerReference{w.Owner}, sameOwner)
+		(seen.Immutable == nil || !*seen.Immutable) && w.labelled(seen.Labels) && w.owned(seen.OwnerReferences)
+}
+
+// labelled reports whether Usher's own labels are as wanted.
+func (w *Want) labelled(labels map[string]string) bool {
+	own := 0
+	for _, key := range ownLabels {
+		if _, has := labels[key]; has {
+			own++
+		}
+	}
+	wanted := w.labels()
+	if own != len(wanted) {
+		return false
+	}
+	for key, value := range wanted {
+		if labels[key] != value {
+			return false
+		}
+	}
+	return true
+}
+
+// ownLabels are the labels that are Usher's to set and to take away.
+var ownLabels = []string{accessv1alpha1.LabelManagedBy, accessv1alpha1.LabelDocument, labelOPA}
+
+// owned reports whether the owner is one of these and no other one is in its place.
+func (w *Want) owned(references []metav1.OwnerReference) bool {
+	return slices.ContainsFunc(references, func(r metav1.OwnerReference) bool { return sameOwner(r, w.Owner) }) &&
+		!slices.ContainsFunc(references, w.displaces)
+}
+
+// displaces reports whether the reference may not stand beside that of the owner: there is one controller, and of
+// Usher's kinds one owner.
+func (w *Want) displaces(r metav1.OwnerReference) bool {
+	group, _, _ := strings.Cut(r.APIVersion, "/")
+	return !sameOwner(r, w.Owner) &&
+		(group == accessv1alpha1.GroupVersion.Group || (r.Controller != nil && *r.Controller) || r.UID == w.Owner.UID)
 }
 
 func sameOwner(a, b metav1.OwnerReference) bool {

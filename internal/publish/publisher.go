@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -42,10 +44,13 @@ type Publisher struct {
 	Now func() time.Time
 	// Wrote is told of every write: "create", "update" or "delete", the kind of document, and the bytes of data.
 	Wrote func(operation, document string, bytes int)
+
+	repairs repairs
 }
 
-// Publish makes the ConfigMap be as wanted and says whether it wrote. A *[ConflictError] says that the name is taken;
-// an API error of the kind Conflict, that something changed that the watch has yet to show.
+// Publish makes the ConfigMap be as wanted and says whether it wrote. A *[ConflictError] says that the name is taken; an
+// *[AlteredError], that the ConfigMap does not stay as it was written; an API error of the kind Conflict, that something
+// changed that the watch has yet to show.
 func (p *Publisher) Publish(ctx context.Context, want *Want, data map[string]string) (wrote bool, err error) {
 	seen := p.Observed.Get(want.Key)
 	if want.Matches(seen) {
@@ -53,27 +58,90 @@ func (p *Publisher) Publish(ctx context.Context, want *Want, data map[string]str
 	}
 	p.Observed.notEmpty(want.Key)
 	if seen == nil {
-		return true, p.create(ctx, want, data)
+		return true, p.create(ctx, want, data, false)
 	}
-	frozen := seen.Immutable != nil && *seen.Immutable
+	frozen := isImmutable(seen)
 	if want.Holds(seen) || (frozen && seen.DeletionTimestamp != nil) {
 		return false, nil // it is on its way out; when the watch shows its end, it is created again
 	}
-	if frozen {
-		if err := p.delete(ctx, seen); err != nil {
-			return true, err
-		}
-		return true, p.create(ctx, want, data)
+	repair := want.isRepair(seen)
+	if rest := p.restOf(want, seen); repair && rest > 0 {
+		return false, p.altered(ctx, want, data, rest)
 	}
-	return true, p.update(ctx, seen, want, data)
+	if !frozen {
+		return true, p.update(ctx, seen, want, data, repair)
+	}
+	if err := p.delete(ctx, seen); err != nil {
+		return true, err
+	}
+	return true, p.create(ctx, want, data, true)
 }
 
-func (p *Publisher) create(ctx context.Context, want *Want, data map[string]string) error {
+func isImmutable(cm *corev1.ConfigMap) bool { return cm.Immutable != nil && *cm.Immutable }
+
+// isRepair reports whether the ConfigMap, as observed, has already been written with the wanted data, or was edited.
+func (w *Want) isRepair(seen *corev1.ConfigMap) bool {
+	digest := seen.Annotations[accessv1alpha1.AnnotationDigest]
+	return digest == "" || digest == w.Digest
+}
+
+// restOf returns how long a repair has to wait. One that would replace an immutable ConfigMap, which is missing meanwhile,
+// with data that it has already, is not tried again soon when it was in vain.
+func (p *Publisher) restOf(want *Want, seen *corev1.ConfigMap) time.Duration {
+	now := p.Now()
+	rest := p.repairs.rest(want, now)
+	if isImmutable(seen) && seen.Annotations[accessv1alpha1.AnnotationDigest] == want.Digest && p.repairs.inVain(want, now) {
+		return max(rest, lastRestInVain)
+	}
+	return rest
+}
+
+// altered reads the ConfigMap and returns an *[AlteredError] where it is not as wanted; nil, where the watch has yet to
+// show that it is.
+func (p *Publisher) altered(ctx context.Context, want *Want, data map[string]string, rest time.Duration) error {
+	live := &corev1.ConfigMap{}
+	if err := p.Live.Get(ctx, want.Key, live); err != nil {
+		return err
+	}
+	if differences := want.differences(live, data); len(differences) > 0 {
+		return &AlteredError{Key: want.Key, Differences: differences, Rest: rest}
+	}
+	return nil
+}
+
+// verify reads what came of a write where that may be something else than what was written: the answer, which has the
+// metadata only, differs, or it was a repair, whose reason may be that admission changes the data of each write. A write
+// that changes nothing shows in no watch. What somebody has changed since the write, the watch shows.
+func (p *Publisher) verify(ctx context.Context, want *Want, answer *corev1.ConfigMap, data map[string]string, repair bool) error {
+	if want.labelled(answer.Labels) && want.owned(answer.OwnerReferences) &&
+		answer.Annotations[accessv1alpha1.AnnotationDigest] == want.Digest && !repair {
+		return nil
+	}
+	live := &corev1.ConfigMap{}
+	if err := p.Live.Get(ctx, want.Key, live); err != nil {
+		return err
+	}
+	var differences []string
+	if live.ResourceVersion == answer.ResourceVersion {
+		differences = want.differences(live, data)
+	}
+	rest := p.repairs.note(want, len(differences) > 0, p.Now())
+	if len(differences) == 0 {
+		return nil
+	}
+	return &AlteredError{Key: want.Key, Differences: differences, Rest: rest}
+}
+
+func (p *Publisher) create(ctx context.Context, want *Want, data map[string]string, repair bool) error {
 	cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: want.Key.Namespace, Name: want.Key.Name}}
 	want.fill(cm, data)
 	err := p.Client.Create(ctx, cm)
+	if err == nil {
+		p.told("create", want.Document, data)
+		return p.verify(ctx, want, cm, data, repair)
+	}
 	if !apierrors.IsAlreadyExists(err) {
-		return p.told(err, "create", want.Document, data)
+		return err
 	}
 	// Either the watch has yet to show it, or it does not carry our label.
 	live := &corev1.ConfigMap{}
@@ -83,30 +151,52 @@ func (p *Publisher) create(ctx context.Context, want *Want, data map[string]stri
 	if !isOurs(live) {
 		return &ConflictError{Key: want.Key}
 	}
-	if live.Immutable != nil && *live.Immutable {
+	if rest := p.repairs.rest(want, p.Now()); rest > 0 {
+		return p.altered(ctx, want, data, rest)
+	}
+	if isImmutable(live) {
 		if err := p.delete(ctx, live); err != nil {
 			return err
 		}
 		return apierrors.NewConflict(corev1.Resource("configmaps"), want.Key.Name, errReplaced)
 	}
-	return p.update(ctx, live, want, data)
+	return p.update(ctx, live, want, data, true)
 }
 
-// update writes the whole ConfigMap; annotations of others and finalizers stay.
-func (p *Publisher) update(ctx context.Context, seen *corev1.ConfigMap, want *Want, data map[string]string) error {
+// update writes the whole ConfigMap; labels, annotations, finalizers and further owners of others stay.
+func (p *Publisher) update(
+	ctx context.Context, seen *corev1.ConfigMap, want *Want, data map[string]string, repair bool,
+) error {
 	cm := seen.DeepCopy()
 	cm.ManagedFields = nil
 	want.fill(cm, data)
-	return p.told(p.Client.Update(ctx, cm), "update", want.Document, data)
+	if err := p.Client.Update(ctx, cm); err != nil {
+		return err
+	}
+	p.told("update", want.Document, data)
+	return p.verify(ctx, want, cm, data, repair || cm.ResourceVersion == seen.ResourceVersion)
 }
 
 func (w *Want) fill(cm *corev1.ConfigMap, data map[string]string) {
-	cm.Labels = w.labels()
+	labels := maps.Clone(cm.Labels) // those of an observed ConfigMap may be shared
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	for _, key := range ownLabels {
+		delete(labels, key)
+	}
+	maps.Copy(labels, w.labels())
+	cm.Labels = labels
 	if cm.Annotations == nil {
 		cm.Annotations = map[string]string{}
 	}
 	cm.Annotations[accessv1alpha1.AnnotationDigest] = w.Digest
-	cm.OwnerReferences = []metav1.OwnerReference{w.Owner}
+	if !w.owned(cm.OwnerReferences) {
+		others := slices.DeleteFunc(slices.Clone(cm.OwnerReferences), func(r metav1.OwnerReference) bool {
+			return w.displaces(r) || sameOwner(r, w.Owner)
+		})
+		cm.OwnerReferences = append([]metav1.OwnerReference{w.Owner}, others...)
+	}
 	cm.Data, cm.BinaryData = data, nil
 }
 
@@ -123,9 +213,10 @@ func (p *Publisher) End(ctx context.Context, seen *corev1.ConfigMap, document st
 		want := Want{Key: key, Document: document, Digest: digest, Labels: FormatLabels(FormatsIn(empty))}
 		want.fill(cm, empty)
 		cm.OwnerReferences = seen.OwnerReferences
-		if err := p.told(p.Client.Update(ctx, cm), "update", document, empty); err != nil {
+		if err := p.Client.Update(ctx, cm); err != nil {
 			return 0, client.IgnoreNotFound(err)
 		}
+		p.told("update", document, empty)
 	}
 	if seen.DeletionTimestamp != nil {
 		return 0, nil
@@ -140,13 +231,15 @@ func (p *Publisher) End(ctx context.Context, seen *corev1.ConfigMap, document st
 func (p *Publisher) delete(ctx context.Context, seen *corev1.ConfigMap) error {
 	cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: seen.Namespace, Name: seen.Name}}
 	err := p.Client.Delete(ctx, cm, client.Preconditions{UID: &seen.UID, ResourceVersion: &seen.ResourceVersion})
-	return p.told(err, "delete", seen.Labels[accessv1alpha1.LabelDocument], nil)
-}
-
-func (p *Publisher) told(err error, operation, document string, data map[string]string) error {
-	if err != nil || p.Wrote == nil {
+	if err != nil {
 		return err
 	}
-	p.Wrote(operation, document, dataBytes(data))
+	p.told("delete", seen.Labels[accessv1alpha1.LabelDocument], nil)
 	return nil
+}
+
+func (p *Publisher) told(operation, document string, data map[string]string) {
+	if p.Wrote != nil {
+		p.Wrote(operation, document, dataBytes(data))
+	}
 }

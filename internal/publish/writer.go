@@ -2,10 +2,12 @@ package publish
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"sync"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
@@ -14,9 +16,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
 
-// Writer is a client whose Create, Update and Status().Update read nothing back: the API server answers with metadata,
-// and the object stays as it was given. What it has become, the watch shows anyway, so that reading it from the answer
-// too would only cost both sides. All else is the client's that it is made of.
+// Writer is a client whose Create, Update and Status().Update ask the API server for an answer that has the metadata
+// only. Create and Update take over the resourceVersion, labels, annotations and owner references of the answer, which
+// show what admission has changed. All else of the object stays as it was given: the watch shows the rest, and reading it
+// from the answer too would only cost both sides. All else is the client's that it is made of.
 type Writer struct {
 	client.Client
 
@@ -51,7 +54,7 @@ func (w *Writer) Create(ctx context.Context, o client.Object, options ...client.
 		return err
 	}
 	made := (&client.CreateOptions{}).ApplyOptions(options).AsCreateOptions()
-	return w.send(ctx, to.Post().Namespace(o.GetNamespace()).Resource(to.mapping), o, made)
+	return w.sendWhole(ctx, to.Post().Namespace(o.GetNamespace()).Resource(to.mapping), o, made)
 }
 
 // Update replaces the object.
@@ -61,7 +64,7 @@ func (w *Writer) Update(ctx context.Context, o client.Object, options ...client.
 		return err
 	}
 	made := (&client.UpdateOptions{}).ApplyOptions(options).AsUpdateOptions()
-	return w.send(ctx, to.Put().Namespace(o.GetNamespace()).Resource(to.mapping).Name(o.GetName()), o, made)
+	return w.sendWhole(ctx, to.Put().Namespace(o.GetNamespace()).Resource(to.mapping).Name(o.GetName()), o, made)
 }
 
 // Status returns a writer of statuses.
@@ -83,14 +86,42 @@ func (s *statusWriter) Update(ctx context.Context, o client.Object, options ...c
 	}
 	made := (&client.SubResourceUpdateOptions{}).ApplyOptions(options).AsUpdateOptions()
 	request := to.Put().Namespace(o.GetNamespace()).Resource(to.mapping).Name(o.GetName()).SubResource("status")
-	return s.writer.send(ctx, request, o, made)
+	return s.writer.send(ctx, request, o, made).Error()
 }
 
 // metadataOnly asks for an answer without what is not read. A failure is answered in full.
 const metadataOnly = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 
-func (w *Writer) send(ctx context.Context, request *rest.Request, o client.Object, options runtime.Object) error {
-	return request.SetHeader("Accept", metadataOnly).Body(o).VersionedParams(options, w.parameters).Do(ctx).Error()
+func (w *Writer) send(ctx context.Context, request *rest.Request, o client.Object, options runtime.Object) rest.Result {
+	return request.SetHeader("Accept", metadataOnly).Body(o).VersionedParams(options, w.parameters).Do(ctx)
+}
+
+// sendWhole sends the object and takes over what the answer says of its metadata.
+func (w *Writer) sendWhole(ctx context.Context, request *rest.Request, o client.Object, options runtime.Object) error {
+	result := w.send(ctx, request, o, options)
+	if err := result.Error(); err != nil {
+		return err // with what the body says of it
+	}
+	text, err := result.Raw()
+	if err != nil {
+		return err
+	}
+	var answer struct {
+		Metadata struct {
+			ResourceVersion string                  `json:"resourceVersion"`
+			Labels          map[string]string       `json:"labels"`
+			Annotations     map[string]string       `json:"annotations"`
+			OwnerReferences []metav1.OwnerReference `json:"ownerReferences"`
+		} `json:"metadata"`
+	}
+	if err := json.Unmarshal(text, &answer); err != nil {
+		return fmt.Errorf("reading the answer to a write of %T %s: %w", o, client.ObjectKeyFromObject(o), err)
+	}
+	o.SetResourceVersion(answer.Metadata.ResourceVersion)
+	o.SetLabels(answer.Metadata.Labels)
+	o.SetAnnotations(answer.Metadata.Annotations)
+	o.SetOwnerReferences(answer.Metadata.OwnerReferences)
+	return nil
 }
 
 func (w *Writer) resourceOf(o client.Object) (*resource, error) {

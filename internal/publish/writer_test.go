@@ -68,10 +68,10 @@ func named() metav1.ObjectMeta {
 	return metav1.ObjectMeta{Namespace: "acme", Name: "some-name", ResourceVersion: "7"}
 }
 
-func TestWriterReadsNothingBack(t *testing.T) {
-	// What is answered here would change every object that it were decoded into.
+func TestWriterReadsBackWhatAdmissionChanges(t *testing.T) {
+	// The name would change every object that the answer were decoded into.
 	writer, seen := newWriter(t, http.StatusOK, `{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1",`+
-		`"metadata":{"name":"another","namespace":"acme","resourceVersion":"8"}}`)
+		`"metadata":{"name":"another","namespace":"acme","resourceVersion":"8","labels":{"cost-center":"4711"}}}`)
 	document, account := &corev1.ConfigMap{ObjectMeta: named()}, &accessv1alpha1.UserAccess{ObjectMeta: named()}
 	ctx := context.Background()
 	for what, write := range map[string]func() error{
@@ -96,8 +96,10 @@ func TestWriterReadsNothingBack(t *testing.T) {
 			t.Errorf("%s: requests (-want +got):\n%s", what, diff)
 		}
 	}
-	if document.Name != "some-name" || account.ResourceVersion != "7" {
-		t.Errorf("a write changed what was written: %v, %v", document, account)
+	want := &corev1.ConfigMap{ObjectMeta: named()}
+	want.ResourceVersion, want.Labels = "8", map[string]string{"cost-center": "4711"}
+	if diff := cmp.Diff(want, document); diff != "" {
+		t.Errorf("after a write (-want +got):\n%s", diff)
 	}
 }
 

@@ -175,6 +175,27 @@ func (d *Decision) Equal(e *Decision) bool {
 		})
 }
 
+// Sides returns the grants in the order in which to show them: the first one that gives the role that wins, the first of
+// each other role, then the rest, each part sorted by source. roles counts those of the first two parts.
+func (c *Conflict) Sides() (sides []SourceRole, roles int) {
+	sides = make([]SourceRole, 0, len(c.Grants))
+	var rest []SourceRole
+	shown := make(map[string]struct{}, len(c.Grants))
+	for _, g := range c.Grants {
+		_, again := shown[g.Role]
+		shown[g.Role] = struct{}{}
+		switch {
+		case again:
+			rest = append(rest, g)
+		case g.Role == c.Role:
+			sides = slices.Insert(sides, 0, g)
+		default:
+			sides = append(sides, g)
+		}
+	}
+	return append(sides, rest...), len(shown)
+}
+
 // Equal says whether the two conflicts are the same.
 func (c Conflict) Equal(d Conflict) bool {
 	return c.Scope == d.Scope && c.Application == d.Application && c.Role == d.Role && c.Rule == d.Rule &&

@@ -241,3 +241,20 @@ func TestExclusiveAccess(t *testing.T) {
 		})
 	}
 }
+
+func TestSidesOfAConflict(t *testing.T) {
+	a, b, c, d := resolve.SourceRole{"a", "Viewer"}, resolve.SourceRole{"b", "Viewer"}, resolve.SourceRole{"c", "Editor"}, resolve.SourceRole{"d", "Editor"}
+	for name, tc := range map[string]struct {
+		role string
+		want []resolve.SourceRole
+	}{
+		"the first wins": {"Viewer", []resolve.SourceRole{a, c, b, d}},
+		"the last wins":  {"Editor", []resolve.SourceRole{c, a, b, d}},
+	} {
+		conflict := resolve.Conflict{Grants: []resolve.SourceRole{a, b, c, d}, Role: tc.role}
+		got, roles := conflict.Sides()
+		if diff := cmp.Diff(tc.want, got); diff != "" || roles != 2 {
+			t.Errorf("%s: %d roles, sides (-want, +got):\n%s", name, roles, diff)
+		}
+	}
+}

@@ -33,8 +33,8 @@ spec:
   applicationAccess: [{application: red, role: Viewer}]
 `
 
-const conflictText = "role conflict of pat in application red of organization acme: AccessGroup/acme/editors gives Editor, " +
-	"AccessGroup/acme/viewers gives Viewer; the result is Viewer (MostRestrictive). Give both the same role, or take one grant away"
+const conflictText = "role conflict of pat in application red of organization acme: AccessGroup/acme/viewers gives Viewer, " +
+	"AccessGroup/acme/editors gives Editor; the result is Viewer (MostRestrictive). Give both the same role, or take one grant away"
 
 func TestConflictsFollowThePolicy(t *testing.T) {
 	for mode, want := range map[string]struct{ refusals, warnings []string }{

@@ -95,7 +95,7 @@ func (j *judge) conflictAt(
 	j.shown.note(subject{"conflict", u.Namespace, u.User, string(c.Scope), c.Application}, deny, j.changed.path(u.User), func() string {
 		return fmt.Sprintf("role conflict of %s in %s of organization %s%s: %s; the result is %s (%s). "+
 			"Give both the same role, or take one grant away", u.User, scopeOf(c), u.Namespace,
-			since(at, trial.Now), listed(c.Grants), c.Role, c.Rule)
+			since(at, trial.Now), listed(c), c.Role, c.Rule)
 	})
 }
 
@@ -118,13 +118,16 @@ func scopeOf(c *resolve.Conflict) string {
 	}
 }
 
-// mostSources bounds how many sides of one conflict a message names.
+// mostSources bounds how many sides of one conflict a message names. One of each role is named in any case.
 const mostSources = 3
 
-func listed(grants []resolve.SourceRole) string {
+// listed lists the sides of the conflict: the grant that wins and one grant of each other role first.
+func listed(c *resolve.Conflict) string {
+	grants, roles := c.Sides()
+	most := max(mostSources, roles)
 	var sides []string
 	for i, g := range grants {
-		if i == mostSources {
+		if i == most {
 			sides = append(sides, fmt.Sprintf("%d more", len(grants)-i))
 			break
 		}

@@ -88,13 +88,12 @@ func (j *judge) warnOfPlace(trial *roster.Trial) {
 // warnOfReferences tells of names that the object newly uses and that nothing has. They are not refused: what they name
 // may arrive later.
 func (j *judge) warnOfReferences(trial *roster.Trial) {
-	more := 0
-	for i, u := range trial.UnresolvedAfter {
+	count := 0
+	for _, u := range trial.UnresolvedAfter {
 		if slices.Contains(trial.UnresolvedBefore, u) {
 			continue
 		}
-		if i >= mostShown {
-			more++
+		if count++; count > mostShown {
 			continue
 		}
 		where := trial.Object.Namespace
@@ -108,8 +107,8 @@ func (j *judge) warnOfReferences(trial *roster.Trial) {
 		j.warning("%s: there is no %s %s in %s%s It counts for nothing until there is", u.Field, noun(u.Kind), u.Name, where,
 			sentence(suggestion))
 	}
-	if more > 0 {
-		j.warning("and %d more names that nothing has", more)
+	if count > mostShown {
+		j.warning("further references to what does not exist: %d", count-mostShown)
 	}
 }
 
@@ -186,7 +185,7 @@ func (j *judge) warnOfAlike(made *accessv1alpha1.AccessGroup) {
 		seen[folded] = user
 	}
 	if count > mostShown {
-		j.warning("spec.members: and %d more that differ in case only", count-mostShown)
+		j.warning("spec.members: further pairs that differ in case only: %d", count-mostShown)
 	}
 }
 
@@ -206,7 +205,7 @@ func (j *judge) warnOfPast(grants []accessv1alpha1.ApplicationGrant) {
 		}
 	}
 	if count > mostShown {
-		j.warning("spec.applicationAccess: and %d more entries whose time has passed", count-mostShown)
+		j.warning("spec.applicationAccess: further entries whose time has passed: %d", count-mostShown)
 	}
 }
 

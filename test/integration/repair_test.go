@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -84,13 +85,12 @@ var _ = Describe("What somebody edited", func() {
 				{"the digest", `{metadata: {annotations: {access.usher.dev/digest: "0"}}}`},
 				{"no digest", `{metadata: {annotations: {access.usher.dev/digest: null}}}`},
 				{"the document label", `{metadata: {labels: {access.usher.dev/document: other}}}`},
-				{"another label", `{metadata: {labels: {argocd.argoproj.io/instance: acme}}}`},
 				{"no labels", `{metadata: {labels: null}}`},
 				{"data behind a removed label", fmt.Sprintf(`{data: {%s: "{}"}, metadata: {labels: {app.kubernetes.io/managed-by: null}}}`, published.key)},
 				{"another manager", `{metadata: {labels: {app.kubernetes.io/managed-by: Helm}}}`},
 				{"no owner", `{metadata: {ownerReferences: null}}`},
-				{"another owner", `{metadata: {ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: kube-root-ca.crt, uid: ` +
-					string(read(ctx, o, "kube-root-ca.crt", &corev1.ConfigMap{}).UID) + `}]}}`},
+				{"another controller", `{metadata: {ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: kube-root-ca.crt, ` +
+					`controller: true, uid: ` + string(read(ctx, o, "kube-root-ca.crt", &corev1.ConfigMap{}).UID) + `}]}}`},
 				{"immutable", `{immutable: true}`},
 				{"immutable with other data", fmt.Sprintf(`{immutable: true, data: {%s: "{}"}}`, published.key)},
 				{"immutable behind a removed label", `{immutable: true, metadata: {labels: null}}`},
@@ -103,11 +103,18 @@ var _ = Describe("What somebody edited", func() {
 			Expect(kube.Delete(ctx, newObject("ConfigMap", o.name, name))).To(Succeed())
 			eventually(ctx, o.restored(name, want))
 
-			By(name + ": a foreign annotation")
-			o.patch(ctx, "ConfigMap", name, `{metadata: {annotations: {example.org/mine: "yes"}}}`)
+			By(name + ": a foreign label, annotation and finalizer")
+			o.patch(ctx, "ConfigMap", name, `{metadata: {annotations: {example.org/mine: "yes"}, labels: {example.org/mine: "yes"},
+				finalizers: [example.org/mine]}}`)
 			o.patch(ctx, "ConfigMap", name, `{data: null}`)
-			eventually(ctx, o.restored(name, want))
-			Expect(read(ctx, o, name, &corev1.ConfigMap{}).Annotations).To(HaveKeyWithValue("example.org/mine", "yes"))
+			foreign := want
+			foreign.Labels = maps.Clone(want.Labels)
+			foreign.Labels["example.org/mine"] = "yes"
+			eventually(ctx, o.restored(name, foreign))
+			cm := read(ctx, o, name, &corev1.ConfigMap{})
+			Expect(cm.Annotations).To(HaveKeyWithValue("example.org/mine", "yes"))
+			Expect(cm.Finalizers).To(ConsistOf("example.org/mine"))
+			o.patch(ctx, "ConfigMap", name, `{metadata: {finalizers: null}}`)
 		}
 		now(ctx, all(first.says("ApplicationAccess", "red", ready()), first.says("AccessGroup", "team", ready())))
 	})

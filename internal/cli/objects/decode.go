@@ -92,6 +92,12 @@ func decode(d *document, namespace string, in *input.Reader) (found, error) {
 }
 
 func (f *found) problem(d *document, path string, err error) {
+	if at, line, node := d.unquoted(path, err); node != nil {
+		err, _ := strings.CutSuffix(err.Error(), errorOfJSON(err))
+		f.problems = append(f.problems, Problem{Origin{d.file, line}, fmt.Errorf(
+			"%s%s: %s is not a text; put it in quotes (%q)", err, at, node.Value, node.Value)})
+		return
+	}
 	f.problems = append(f.problems, Problem{Origin{d.file, d.lineOfError(path, err)}, trimLine(err)})
 }
 
@@ -230,6 +236,14 @@ func trimLine(err error) error {
 	}
 	message = strings.ReplaceAll(message, "\n", "; ")
 	return errors.New(strings.TrimSpace(message))
+}
+
+// errorOfJSON is the part of the error's text that the JSON decoder has written.
+func errorOfJSON(err error) string {
+	if i := strings.Index(err.Error(), "json: "); i >= 0 {
+		return err.Error()[i:]
+	}
+	return err.Error()
 }
 
 // article puts an article before the word for a JSON value.

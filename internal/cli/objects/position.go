@@ -1,12 +1,17 @@
 package objects
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 
 	yamlv3 "go.yaml.in/yaml/v3"
+	"sigs.k8s.io/yaml"
 )
 
 // document is one document of a file, with what it takes to find a field's line in it. It is parsed for that only when
@@ -176,4 +181,51 @@ func (d *document) lineOfValue(value string) int {
 	}
 	look(root)
 	return line
+}
+
+// unquoted finds the value that the error of the JSON decoder is about where a text belongs and a number, boolean or null
+// is: the path of its field with the places in lists, its line in the file and its node; nil, where the error is another.
+func (d *document) unquoted(path string, err error) (at string, line int, found *yamlv3.Node) {
+	var mistyped *json.UnmarshalTypeError
+	root := d.node()
+	if !errors.As(err, &mistyped) || mistyped.Type.Kind() != reflect.String || mistyped.Field == "" || root == nil || d.first == 0 {
+		return "", 0, nil
+	}
+	for _, segment := range segments(path) {
+		if root, _ = descend(root, segment); root == nil {
+			return "", 0, nil
+		}
+	}
+	at, found = firstUnquoted(root, strings.Split(mistyped.Field, "."), "")
+	if found == nil {
+		return "", 0, nil
+	}
+	return at, d.first + found.Line - 1, found
+}
+
+// firstUnquoted returns the first scalar at the path of fields that is read as something else than a text.
+func firstUnquoted(node *yamlv3.Node, fields []string, at string) (string, *yamlv3.Node) {
+	for node.Kind == yamlv3.AliasNode {
+		node = node.Alias
+	}
+	switch {
+	case node.Kind == yamlv3.SequenceNode:
+		for i, item := range node.Content {
+			if path, found := firstUnquoted(item, fields, fmt.Sprintf("%s[%d]", at, i)); found != nil {
+				return path, found
+			}
+		}
+	case len(fields) == 0:
+		var value any
+		if node.Kind == yamlv3.ScalarNode && node.Style == 0 && yaml.Unmarshal([]byte(node.Value), &value) == nil {
+			if _, isText := value.(string); !isText && value != nil {
+				return at, node
+			}
+		}
+	default:
+		if _, value := entry(node, fields[0]); value != nil {
+			return firstUnquoted(value, fields[1:], joinPath(at, fields[0]))
+		}
+	}
+	return "", nil
 }
