@@ -46,8 +46,8 @@ func conflicts(organization string) []string {
 			"Give both the same role, or take one grant away", user, where, organization, side(left), side(right), result)
 	}
 	return []string{
-		told("eve@acme.example", "all applications", "editors Editor", "viewers Viewer", "Viewer (MostRestrictive)"),
-		told("farid@acme.example", "all applications", "red-administrators Editor", "staff Viewer", "Viewer (MostRestrictive)"),
+		told("eve@acme.example", "all applications", "viewers Viewer", "editors Editor", "Viewer (MostRestrictive)"),
+		told("farid@acme.example", "all applications", "staff Viewer", "red-administrators Editor", "Viewer (MostRestrictive)"),
 		told("grace@acme.example", "application red", "red-blocked NoAccess", "red-rules RulesAdmin", "NoAccess (MostRestrictive)"),
 	}
 }

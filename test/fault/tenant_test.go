@@ -16,7 +16,6 @@ import (
 	. "github.com/onsi/gomega"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -55,23 +54,35 @@ var _ = Describe("A tenant", func() {
 // of how long it takes from the request until the published document no longer has the member.
 func revocations(ctx context.Context, count int) time.Duration {
 	GinkgoHelper()
-	key := types.NamespacedName{Namespace: firstOrganization, Name: publish.ApplicationName(waveApplication, 0)}
-	group := get[*accessv1alpha1.AccessGroup](all, firstOrganization, wave)
+	group := all.waveGives("Viewer").(*accessv1alpha1.AccessGroup)
+	all.put(group)
 	var took []time.Duration
 	for i := range count {
 		user := fmt.Sprintf("revoked-%02d@acme.example", i)
-		has := func(data map[string]string) bool { return strings.Contains(data[document.AccessKey], `"`+user+`"`) }
+		has := func(stands contents) bool { return inAnyShard(stands, waveApplication, user) }
 		with := group.DeepCopy()
 		toggle(with, user)
 		Eventually(write).WithContext(ctx).WithArguments(with).Should(Succeed())
-		Expect(seen.await(ctx, key, has)).To(Succeed())
+		Expect(seen.await(ctx, has)).To(Succeed())
 		began := time.Now()
 		Eventually(write).WithContext(ctx).WithArguments(group).Should(Succeed())
-		Expect(seen.await(ctx, key, func(data map[string]string) bool { return !has(data) })).To(Succeed())
+		Expect(seen.await(ctx, func(stands contents) bool { return !has(stands) })).To(Succeed())
 		took = append(took, time.Since(began))
 	}
 	slices.Sort(took)
 	return took[len(took)/2]
+}
+
+// inAnyShard reports whether a ConfigMap of the application in the first organization names the user.
+func inAnyShard(stands contents, application, user string) bool {
+	for key, data := range stands {
+		kind, subject, _ := publish.ParseName(key.Name)
+		if key.Namespace == firstOrganization && kind == accessv1alpha1.DocumentApplication && subject == application &&
+			strings.Contains(data[document.AccessKey], `"`+user+`"`) {
+			return true
+		}
+	}
+	return false
 }
 
 // attack is what the tenant and a neighbour on the network do at the same time.
@@ -256,19 +267,19 @@ func forge(address string) func(ctx context.Context, n int) error {
 	}
 }
 
-// await returns when the ConfigMap is as the function says.
-func (o *observer) await(ctx context.Context, key types.NamespacedName, is func(data map[string]string) bool) error {
+// await returns when the published ConfigMaps are as the function says.
+func (o *observer) await(ctx context.Context, are func(stands contents) bool) error {
 	for {
 		o.mu.Lock()
-		data, changed := o.stands[key], o.changed
+		reached, changed := are(o.stands), o.changed
 		o.mu.Unlock()
-		if is(data) {
+		if reached {
 			return nil
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return fmt.Errorf("wait for ConfigMap %s: %w", key, ctx.Err())
+			return fmt.Errorf("wait for a published ConfigMap: %w", ctx.Err())
 		}
 	}
 }
