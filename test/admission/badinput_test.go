@@ -54,7 +54,8 @@ var _ = Describe("A large group", func() {
 		causes := refused(err)
 		Expect(causes).To(HaveLen(11))
 		Expect(causes[0].Message).To(ContainSubstring("role conflict of user-0000 in application application-000"))
-		Expect(causes[10].Message).To(ContainSubstring(fmt.Sprintf("and %d more like these", users*applications-10)))
+		// Past a million evaluations, conflicts of the remaining users that begin later are not looked for.
+		Expect(causes[10].Message).To(MatchRegexp(`and [0-9]{6} more like these`))
 	},
 		Entry("5,000 members, 100 applications", mostMembers, 100, SpecTimeout(longest)),
 	)
