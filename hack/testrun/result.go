@@ -30,7 +30,7 @@ type event struct {
 	Elapsed    float64
 }
 
-// result is what a suite has come to. It is safe for concurrent use.
+// result is the state of a suite. It is safe for concurrent use.
 type result struct {
 	name    string
 	out     io.Writer
@@ -80,7 +80,7 @@ func (r *result) read(events io.Reader) error {
 	}
 }
 
-// Write writes what is no event.
+// Write copies lines that are not test events to the output.
 func (r *result) Write(text []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -23,9 +23,9 @@ func metricsOptions(options Options) metricsserver.Options {
 // mostScrapes is how many requests for metrics are answered at once.
 const mostScrapes = 4
 
-// guardedMetrics serves metrics to whom the API server knows and allows to. Each token that it has not seen costs a
-// TokenReview, which counts against what the API server lets the manager ask. So few are asked at once, and further
-// requests are refused: somebody without a token must not slow the manager down.
+// guardedMetrics serves metrics to callers whom the API server authenticates and authorizes. Each token that it has not
+// seen costs a TokenReview, which counts against what the API server lets the manager ask. So few are asked at once, and
+// further requests are refused: somebody without a token must not slow the manager down.
 func guardedMetrics(config *rest.Config, client *http.Client) (metricsserver.Filter, error) {
 	guard, err := filters.WithAuthenticationAndAuthorization(config, client)
 	if err != nil {

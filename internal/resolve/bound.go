@@ -275,7 +275,7 @@ func sameAlternatives(a, b []Alternative) bool {
 // boundRows gives every access its filters where they may be larger together than the bound: those that fit.
 //
 // A named application that follows the default access may show rows that the default filters, which are taken last, no
-// longer show. It is listed then.
+// longer show. It then has an entry of its own.
 func (o *Organization) boundRows(at *instant, g *grants) {
 	m := o.measure(g.speaking, g.named)
 	fitting := m.take(func(name string) bool { return at.application(name).GivesAccess() })

@@ -31,9 +31,10 @@ func (j *judge) warnOfFilters(trial *roster.Trial) {
 	}
 }
 
+// shortList joins the first names, and counts the others.
 func shortList(names []string) string { return someOf(names[:min(len(names), mostShown)], len(names)) }
 
-// newlyHidden lists the applications of which the bound takes the user's rows after the change and did not before.
+// newlyHidden lists the applications whose rows the bound hides from the user after the change, but not before it.
 func newlyHidden(u *roster.Tried) []string {
 	if u.After.Decision == nil {
 		return nil
