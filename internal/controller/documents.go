@@ -161,13 +161,22 @@ func (r *Reconciler) endShards(ctx context.Context, o Output, from int) (progres
 
 // publish writes a ConfigMap of the document where the watch does not show it as wanted.
 func (r *Reconciler) publish(ctx context.Context, o Output, want *publish.Want, data map[string]string) (wrote bool, err error) {
-	ended := r.Feed.unseen.expect(o, want.Key, want.Digest, r.Feed.Now())
-	wrote, err = r.Publisher.Publish(ctx, want, data)
-	ended(wrote, err)
+	r.Feed.expectations.send(o, want.Key.Name)
+	write, err := r.Publisher.Publish(ctx, want, data)
+	r.answered(o, want.Key, write, err)
+	wrote = write != (publish.Write{})
 	if err == nil && !wrote && r.isHeld(want) {
 		return false, &heldError{want.Key, r.Publisher.Observed.Get(want.Key).Finalizers}
 	}
 	return wrote, err
+}
+
+// answered notes the outcome of a write of the ConfigMap, and looks at what the watch has shown before the answer.
+func (r *Reconciler) answered(o Output, key types.NamespacedName, write publish.Write, err error) {
+	f := r.Feed
+	if _, shown := f.expectations.answer(o, key.Name, write, err, f.versionSeen(key), f.Now()); shown {
+		f.look(o)
+	}
 }
 
 // isHeld reports whether finalizers keep a ConfigMap that is being deleted and has to be created anew. The garbage
@@ -185,12 +194,10 @@ func (r *Reconciler) isHeld(want *publish.Want) bool {
 func (r *Reconciler) end(
 	ctx context.Context, o Output, p *progress, seen *corev1.ConfigMap, empty map[string]string,
 ) error {
-	digest := publish.Digest(empty)
-	isEmpty := seen.Annotations[accessv1alpha1.AnnotationDigest] == digest
-	p.done = p.done && isEmpty
-	ended := r.Feed.unseen.expect(o, client.ObjectKeyFromObject(seen), digest, r.Feed.Now())
-	wait, err := r.Publisher.End(ctx, seen, string(o.Kind), empty)
-	ended(!isEmpty, err)
+	p.done = p.done && seen.Annotations[accessv1alpha1.AnnotationDigest] == publish.Digest(empty)
+	r.Feed.expectations.send(o, seen.Name)
+	write, wait, err := r.Publisher.End(ctx, seen, string(o.Kind), empty)
+	r.answered(o, client.ObjectKeyFromObject(seen), write, err)
 	if wait > 0 && (p.after == 0 || wait < p.after) {
 		p.after = wait
 	}
@@ -203,9 +210,13 @@ func (r *Reconciler) reconcileDocument(ctx context.Context, o Output) (reconcile
 		// What is published goes with its namespace, and nothing can be written where there is none.
 		r.Feed.tracker.expect(o, touch, nil, holders{})
 		r.Feed.noteCut(o, cut{})
+		r.Feed.expectations.drop(o)
 		r.Feed.finished(o, touch)
 		r.Feed.tracker.forget(o)
 		return reconcile.Result{}, nil
+	}
+	if err := r.confirm(ctx, o); err != nil {
+		return reconcile.Result{}, err
 	}
 	step := r.reconcileUser
 	if o.Kind == ApplicationDocument {
@@ -219,10 +230,8 @@ func (r *Reconciler) reconcileDocument(ctx context.Context, o Output) (reconcile
 		return r.block(ctx, o, touch, err)
 	case err != nil:
 		return reconcile.Result{}, err
-	case p.done && r.Feed.unseen.any(o, r.Feed.Now()):
-		return reconcile.Result{RequeueAfter: again}, nil
 	}
-	if p.done {
+	if p.done && !r.Feed.expectations.pending(o) {
 		r.Feed.finished(o, touch)
 		r.Feed.tracker.forget(o)
 	}

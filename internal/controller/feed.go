@@ -44,8 +44,8 @@ type Feed struct {
 	tracker  *tracker
 	effects  effects
 	names    names
-	echoes   echoes
-	unseen   unseen
+	// expectations are those of the writes of the leader.
+	expectations expectations
 	// precedence is that of application documents.
 	precedence precedence
 
@@ -151,44 +151,20 @@ func (f *Feed) rosterHandler() toolscache.ResourceEventHandler {
 		f.signal()
 	}
 	return toolscache.ResourceEventHandlerFuncs{
-		AddFunc: set,
-		UpdateFunc: func(_, object any) {
-			if !f.setWritten(object) {
-				set(object)
-			}
-		},
+		AddFunc:    set,
+		UpdateFunc: func(_, object any) { set(object) },
 		DeleteFunc: func(object any) {
-			gone := last(object).(client.Object)
-			f.echoes.drop(statusOf(roster.ObjectOf(gone)))
-			_ = f.Roster.Remove(gone)
+			_ = f.Roster.Remove(last(object).(runtime.Object))
 			f.signal()
 		},
 	}
-}
-
-// setWritten takes an object in that the watch shows with the status that was written, and says whether that is so. It
-// is asked twice, so that a status that is computed meanwhile, from the object before, is computed again.
-func (f *Feed) setWritten(object any) bool {
-	if _, is := object.(*corev1.Namespace); is {
-		return false
-	}
-	o := object.(client.Object)
-	status := statusOf(roster.ObjectOf(o))
-	if !f.echoes.expects(status, o) {
-		return false
-	}
-	changed, _ := f.Roster.SetWritten(o)
-	if changed {
-		f.signal()
-	}
-	return f.echoes.take(status, o)
 }
 
 func (f *Feed) configMapHandler() toolscache.ResourceEventHandler {
 	set := func(object any) {
 		cm := object.(*corev1.ConfigMap)
 		f.Observed.Set(cm)
-		f.seen(cm)
+		f.seen(cm, false)
 	}
 	return toolscache.ResourceEventHandlerFuncs{
 		AddFunc:    set,
@@ -196,7 +172,7 @@ func (f *Feed) configMapHandler() toolscache.ResourceEventHandler {
 		DeleteFunc: func(object any) {
 			cm := last(object).(*corev1.ConfigMap)
 			f.Observed.Delete(cm.Namespace, cm.Name)
-			f.seen(cm)
+			f.seen(cm, true)
 		},
 	}
 }
@@ -216,13 +192,17 @@ func (f *Feed) signal() {
 	}
 }
 
-// seen looks at what the watch shows of a document: it is finished as it was rendered, or it has to be looked at.
-func (f *Feed) seen(cm *corev1.ConfigMap) {
+// seen takes in what the watch shows of a document.
+func (f *Feed) seen(cm *corev1.ConfigMap, gone bool) {
 	o, ours := documentAt(client.ObjectKeyFromObject(cm))
-	if !ours {
-		return
+	if ours && !f.expectations.show(o, cm.Name, cm.ResourceVersion, gone) {
+		f.look(o)
 	}
-	f.unseen.shown(o, cm)
+}
+
+// look compares what the watch shows of a document with how it was rendered: the document is finished, or is enqueued. Where
+// the watch has yet to show a write, the document is looked at again when it does.
+func (f *Feed) look(o Output) {
 	wants, touch := f.tracker.expected(o)
 	for i := range wants {
 		if !wants[i].Matches(f.Observed.Get(wants[i].Key)) {
@@ -230,11 +210,13 @@ func (f *Feed) seen(cm *corev1.ConfigMap) {
 			return
 		}
 	}
-	if len(wants) == 0 || len(wants) != f.shardsOf(o) || f.unseen.any(o, f.Now()) {
+	if len(wants) == 0 || len(wants) != f.shardsOf(o) {
 		f.enqueue(o)
 		return
 	}
-	f.finished(o, touch)
+	if !f.expectations.pending(o) {
+		f.finished(o, touch)
+	}
 }
 
 // shardsOf says how many ConfigMaps the watch shows of the document.

@@ -34,6 +34,11 @@ func (f *Feed) mark(changes *roster.Changes, now time.Time) {
 	for _, o := range changes.Objects {
 		f.enqueue(statusOf(o))
 	}
+	for _, o := range changes.Renewed {
+		if status := statusOf(roster.ObjectOf(o)); !f.expectations.isOwn(status, o.GetResourceVersion()) {
+			f.enqueue(status)
+		}
+	}
 	if f.leads() {
 		f.Audit.note(changes.Users, rules, f.Roster)
 	}

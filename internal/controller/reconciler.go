@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -59,6 +60,13 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager) error {
 		},
 	})
 	if err != nil {
+		return fmt.Errorf("setting the output controller up: %w", err)
+	}
+	confirm := func(ctx context.Context) error {
+		wait.UntilWithContext(ctx, r.Feed.enqueueDoubtful, firstDoubt)
+		return nil
+	}
+	if err := mgr.Add(manager.RunnableFunc(confirm)); err != nil {
 		return fmt.Errorf("setting the output controller up: %w", err)
 	}
 	return c.Watch(&lead{feed: r.Feed})

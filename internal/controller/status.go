@@ -95,29 +95,20 @@ type statusWrite struct {
 	quiet bool
 }
 
-// differs says whether the status is not the one that is there; digest is that of the one that should be.
-func (w *statusWrite) differs() (digest string, differs bool) {
-	digest = statusDigest(w.status)
-	return digest, digest != w.seen.GetAnnotations()[statusDigestKey]
+// differs reports whether the status is not the one that is there.
+func (w *statusWrite) differs() bool {
+	return statusDigest(w.status) != w.seen.GetAnnotations()[statusDigestKey]
 }
 
 // reconcileStatus writes the status of one object where it differs. While documents that the object changes are on
 // their way it waits, and says so only if that takes long.
 func (r *Reconciler) reconcileStatus(ctx context.Context, o Output) (reconcile.Result, error) {
-	r.Feed.echoes.drop(o)
+	r.Feed.expectations.await(o)
 	write, wait := r.planStatus(o)
-	if write == nil {
+	if write == nil || r.Feed.expectations.isBehind(o, write.seen.GetResourceVersion()) || !write.differs() {
 		return reconcile.Result{RequeueAfter: wait}, nil
 	}
-	digest, differs := write.differs()
-	if !differs {
-		return reconcile.Result{RequeueAfter: wait}, nil
-	}
-	r.Feed.echoes.expect(o, digest)
-	err := r.Publisher.Client.Status().Update(ctx, write.object)
-	if err != nil {
-		r.Feed.echoes.drop(o)
-	}
+	err := r.writeStatus(ctx, o, write.object)
 	switch {
 	case apierrors.IsNotFound(err):
 		return reconcile.Result{}, nil
@@ -131,6 +122,26 @@ func (r *Reconciler) reconcileStatus(ctx context.Context, o Output) (reconcile.R
 	}
 	r.tell(write)
 	return reconcile.Result{RequeueAfter: wait}, nil
+}
+
+// writeStatus writes the status that the object carries, and has the object looked at where the watch has shown it meanwhile
+// as somebody else has written it.
+func (r *Reconciler) writeStatus(ctx context.Context, o Output, object client.Object) error {
+	f := r.Feed
+	f.expectations.send(o, o.Name)
+	err := r.Publisher.Client.Status().Update(ctx, object)
+	written := publish.Write{}
+	if err == nil {
+		written.Version = object.GetResourceVersion()
+	}
+	shown, has := f.expectations.answer(o, o.Name, written, err, "", f.Now())
+	if err != nil {
+		f.expectations.drop(o)
+	}
+	if has && shown != written.Version {
+		f.enqueue(o)
+	}
+	return err
 }
 
 // planStatus computes the status while nothing settles, so that what it says of documents regards the same state. One
@@ -172,6 +183,7 @@ func (r *Reconciler) planStatus(o Output) (*statusWrite, time.Duration) {
 		f.Metrics.unresolvedIn(object, 0)
 		f.Metrics.stands(object, "")
 		f.effects.take(object)
+		f.expectations.drop(o)
 		return nil, 0
 	}
 	f.Metrics.stands(object, notReadyReason(write.after))

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,33 +49,44 @@ type Publisher struct {
 	repairs repairs
 }
 
-// Publish makes the ConfigMap be as wanted and says whether it wrote. A *[ConflictError] says that the name is taken; an
-// *[AlteredError], that the ConfigMap does not stay as it was written; an API error of the kind Conflict, that something
-// changed that the watch has yet to show.
-func (p *Publisher) Publish(ctx context.Context, want *Want, data map[string]string) (wrote bool, err error) {
+// Write is the outcome of a write that the API server has answered.
+type Write struct {
+	// Version is the resourceVersion that the ConfigMap has since the write. The API server answers a deletion without one:
+	// then it is the version that was deleted.
+	Version string
+	Deleted bool
+}
+
+// Publish makes the ConfigMap be as wanted. It returns the last write that the API server has answered, also beside an
+// error; the zero value, where there was none. A *[ConflictError] says that the name is taken; an *[AlteredError], that the
+// ConfigMap does not stay as it was written; an API error of the kind Conflict, that something changed that the watch has
+// yet to show.
+func (p *Publisher) Publish(ctx context.Context, want *Want, data map[string]string) (Write, error) {
 	seen := p.Observed.Get(want.Key)
 	if want.Matches(seen) {
-		return false, nil
+		return Write{}, nil
 	}
 	p.Observed.notEmpty(want.Key)
 	if seen == nil {
-		return true, p.create(ctx, want, data, false)
+		return p.create(ctx, want, data, false)
 	}
 	frozen := isImmutable(seen)
 	if want.Holds(seen) || (frozen && seen.DeletionTimestamp != nil) {
-		return false, nil // it is on its way out; when the watch shows its end, it is created again
+		return Write{}, nil // it is on its way out; when the watch shows its end, it is created again
 	}
 	repair := want.isRepair(seen)
 	if rest := p.restOf(want, seen); repair && rest > 0 {
-		return false, p.altered(ctx, want, data, rest)
+		return Write{}, p.altered(ctx, want, data, rest)
 	}
 	if !frozen {
-		return true, p.update(ctx, seen, want, data, repair)
+		return p.update(ctx, seen, want, data, repair)
 	}
-	if err := p.delete(ctx, seen); err != nil {
-		return true, err
+	deleted, err := p.delete(ctx, seen)
+	if err != nil {
+		return Write{}, err
 	}
-	return true, p.create(ctx, want, data, true)
+	created, err := p.create(ctx, want, data, true)
+	return cmp.Or(created, deleted), err
 }
 
 func isImmutable(cm *corev1.ConfigMap) bool { return cm.Immutable != nil && *cm.Immutable }
@@ -132,33 +144,34 @@ func (p *Publisher) verify(ctx context.Context, want *Want, answer *corev1.Confi
 	return &AlteredError{Key: want.Key, Differences: differences, Rest: rest}
 }
 
-func (p *Publisher) create(ctx context.Context, want *Want, data map[string]string, repair bool) error {
+func (p *Publisher) create(ctx context.Context, want *Want, data map[string]string, repair bool) (Write, error) {
 	cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: want.Key.Namespace, Name: want.Key.Name}}
 	want.fill(cm, data)
 	err := p.Client.Create(ctx, cm)
 	if err == nil {
 		p.told("create", want.Document, data)
-		return p.verify(ctx, want, cm, data, repair)
+		return Write{Version: cm.ResourceVersion}, p.verify(ctx, want, cm, data, repair)
 	}
 	if !apierrors.IsAlreadyExists(err) {
-		return err
+		return Write{}, err
 	}
 	// Either the watch has yet to show it, or it does not carry our label.
 	live := &corev1.ConfigMap{}
 	if err := p.Live.Get(ctx, want.Key, live); err != nil {
-		return err
+		return Write{}, err
 	}
 	if !isOurs(live) {
-		return &ConflictError{Key: want.Key}
+		return Write{}, &ConflictError{Key: want.Key}
 	}
 	if rest := p.repairs.rest(want, p.Now()); rest > 0 {
-		return p.altered(ctx, want, data, rest)
+		return Write{}, p.altered(ctx, want, data, rest)
 	}
 	if isImmutable(live) {
-		if err := p.delete(ctx, live); err != nil {
-			return err
+		deleted, err := p.delete(ctx, live)
+		if err != nil {
+			return Write{}, err
 		}
-		return apierrors.NewConflict(corev1.Resource("configmaps"), want.Key.Name, errReplaced)
+		return deleted, apierrors.NewConflict(corev1.Resource("configmaps"), want.Key.Name, errReplaced)
 	}
 	return p.update(ctx, live, want, data, true)
 }
@@ -166,15 +179,16 @@ func (p *Publisher) create(ctx context.Context, want *Want, data map[string]stri
 // update writes the whole ConfigMap; labels, annotations, finalizers and further owners of others stay.
 func (p *Publisher) update(
 	ctx context.Context, seen *corev1.ConfigMap, want *Want, data map[string]string, repair bool,
-) error {
+) (Write, error) {
 	cm := seen.DeepCopy()
 	cm.ManagedFields = nil
 	want.fill(cm, data)
 	if err := p.Client.Update(ctx, cm); err != nil {
-		return err
+		return Write{}, err
 	}
 	p.told("update", want.Document, data)
-	return p.verify(ctx, want, cm, data, repair || cm.ResourceVersion == seen.ResourceVersion)
+	repair = repair || cm.ResourceVersion == seen.ResourceVersion
+	return Write{Version: cm.ResourceVersion}, p.verify(ctx, want, cm, data, repair)
 }
 
 func (w *Want) fill(cm *corev1.ConfigMap, data map[string]string) {
@@ -201,41 +215,48 @@ func (w *Want) fill(cm *corev1.ConfigMap, data map[string]string) {
 }
 
 // End ends a document: it is written empty, and removed when it has been empty for the grace period, so that a
-// workload that keeps the last bytes keeps the empty ones. It returns how long to wait for the next step; zero: none.
-func (p *Publisher) End(ctx context.Context, seen *corev1.ConfigMap, document string, empty map[string]string) (time.Duration, error) {
+// workload that keeps the last bytes keeps the empty ones. It returns the last write, as [Publisher.Publish] does, and how
+// long to wait for the next step; zero: none.
+func (p *Publisher) End(
+	ctx context.Context, seen *corev1.ConfigMap, document string, empty map[string]string,
+) (Write, time.Duration, error) {
 	key := client.ObjectKeyFromObject(seen)
 	digest := Digest(empty)
+	var emptied Write
 	if seen.Annotations[accessv1alpha1.AnnotationDigest] != digest {
-		if seen.Immutable != nil && *seen.Immutable {
-			return 0, client.IgnoreNotFound(p.delete(ctx, seen))
+		if isImmutable(seen) {
+			deleted, err := p.delete(ctx, seen)
+			return deleted, 0, client.IgnoreNotFound(err)
 		}
 		cm := seen.DeepCopy()
 		want := Want{Key: key, Document: document, Digest: digest, Labels: FormatLabels(FormatsIn(empty))}
 		want.fill(cm, empty)
 		cm.OwnerReferences = seen.OwnerReferences
 		if err := p.Client.Update(ctx, cm); err != nil {
-			return 0, client.IgnoreNotFound(err)
+			return Write{}, 0, client.IgnoreNotFound(err)
 		}
 		p.told("update", document, empty)
+		emptied.Version = cm.ResourceVersion
 	}
 	if seen.DeletionTimestamp != nil {
-		return 0, nil
+		return emptied, 0, nil
 	}
 	now := p.Now()
 	if wait := p.Grace - now.Sub(p.Observed.emptySince(key, now)); wait > 0 {
-		return wait, nil
+		return emptied, wait, nil
 	}
-	return 0, client.IgnoreNotFound(p.delete(ctx, seen))
+	deleted, err := p.delete(ctx, seen)
+	return cmp.Or(deleted, emptied), 0, client.IgnoreNotFound(err)
 }
 
-func (p *Publisher) delete(ctx context.Context, seen *corev1.ConfigMap) error {
+func (p *Publisher) delete(ctx context.Context, seen *corev1.ConfigMap) (Write, error) {
 	cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: seen.Namespace, Name: seen.Name}}
 	err := p.Client.Delete(ctx, cm, client.Preconditions{UID: &seen.UID, ResourceVersion: &seen.ResourceVersion})
 	if err != nil {
-		return err
+		return Write{}, err
 	}
 	p.told("delete", seen.Labels[accessv1alpha1.LabelDocument], nil)
-	return nil
+	return Write{Version: seen.ResourceVersion, Deleted: true}, nil
 }
 
 func (p *Publisher) told(operation, document string, data map[string]string) {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -19,4 +20,15 @@ func (p *Publisher) Read(ctx context.Context, key types.NamespacedName) (*corev1
 		return nil, nil
 	}
 	return live, nil
+}
+
+// Version returns the resourceVersion of the ConfigMap as the API server holds it now, whoever wrote it; "" where there is
+// none.
+func (p *Publisher) Version(ctx context.Context, key types.NamespacedName) (string, error) {
+	live := &metav1.PartialObjectMetadata{}
+	live.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("ConfigMap"))
+	if err := p.Live.Get(ctx, key, live); err != nil {
+		return "", client.IgnoreNotFound(err)
+	}
+	return live.ResourceVersion, nil
 }

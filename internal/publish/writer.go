@@ -17,9 +17,10 @@ import (
 )
 
 // Writer is a client whose Create, Update and Status().Update ask the API server for an answer that has the metadata
-// only. Create and Update take over the resourceVersion, labels, annotations and owner references of the answer, which
-// show what admission has changed. All else of the object stays as it was given: the watch shows the rest, and reading it
-// from the answer too would only cost both sides. All else is the client's that it is made of.
+// only. They take over the resourceVersion, labels, annotations and owner references of the answer: the version tells when
+// the watch shows the write, and the others show what admission has changed. All else of the object stays as it was given:
+// the watch shows the rest, and reading it from the answer too would only cost both sides. The other methods are those of
+// the client that the writer is made of.
 type Writer struct {
 	client.Client
 
@@ -54,7 +55,7 @@ func (w *Writer) Create(ctx context.Context, o client.Object, options ...client.
 		return err
 	}
 	made := (&client.CreateOptions{}).ApplyOptions(options).AsCreateOptions()
-	return w.sendWhole(ctx, to.Post().Namespace(o.GetNamespace()).Resource(to.mapping), o, made)
+	return w.send(ctx, to.Post().Namespace(o.GetNamespace()).Resource(to.mapping), o, made)
 }
 
 // Update replaces the object.
@@ -64,7 +65,7 @@ func (w *Writer) Update(ctx context.Context, o client.Object, options ...client.
 		return err
 	}
 	made := (&client.UpdateOptions{}).ApplyOptions(options).AsUpdateOptions()
-	return w.sendWhole(ctx, to.Put().Namespace(o.GetNamespace()).Resource(to.mapping).Name(o.GetName()), o, made)
+	return w.send(ctx, to.Put().Namespace(o.GetNamespace()).Resource(to.mapping).Name(o.GetName()), o, made)
 }
 
 // Status returns a writer of statuses.
@@ -86,19 +87,15 @@ func (s *statusWriter) Update(ctx context.Context, o client.Object, options ...c
 	}
 	made := (&client.SubResourceUpdateOptions{}).ApplyOptions(options).AsUpdateOptions()
 	request := to.Put().Namespace(o.GetNamespace()).Resource(to.mapping).Name(o.GetName()).SubResource("status")
-	return s.writer.send(ctx, request, o, made).Error()
+	return s.writer.send(ctx, request, o, made)
 }
 
 // metadataOnly asks for an answer without what is not read. A failure is answered in full.
 const metadataOnly = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 
-func (w *Writer) send(ctx context.Context, request *rest.Request, o client.Object, options runtime.Object) rest.Result {
-	return request.SetHeader("Accept", metadataOnly).Body(o).VersionedParams(options, w.parameters).Do(ctx)
-}
-
-// sendWhole sends the object and takes over what the answer says of its metadata.
-func (w *Writer) sendWhole(ctx context.Context, request *rest.Request, o client.Object, options runtime.Object) error {
-	result := w.send(ctx, request, o, options)
+// send sends the object and takes over what the answer says of its metadata.
+func (w *Writer) send(ctx context.Context, request *rest.Request, o client.Object, options runtime.Object) error {
+	result := request.SetHeader("Accept", metadataOnly).Body(o).VersionedParams(options, w.parameters).Do(ctx)
 	if err := result.Error(); err != nil {
 		return err // with what the body says of it
 	}

@@ -47,11 +47,11 @@ func (a *account) takesOver() bool {
 func (r *Roster) setUserAccess(o *accessv1alpha1.UserAccess) {
 	n := r.namespace(o.Namespace)
 	key := Object{KindUserAccess, o.Namespace, o.Name}
-	r.touched[key] = struct{}{}
 	old := n.userAccess[o.Name]
 	if old != nil && sameSpec(&old.ObjectMeta, &o.ObjectMeta, &old.Spec, &o.Spec) && sameLabels(old.Labels, o.Labels) {
 		n.userAccess[o.Name] = o
 		n.accounts[string(o.Spec.User)].replace(old, o)
+		r.renewed[key] = o
 		return
 	}
 	if old != nil && old.Spec.User != o.Spec.User { // recreated under the same name between two looks

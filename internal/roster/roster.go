@@ -47,13 +47,14 @@ type Roster struct {
 
 // notes is what has been noted since the last Settle, beside what each namespace notes of its own.
 type notes struct {
-	touched   set[Object]  // objects whose status may have changed
-	published set[Object]  // ApplicationAccess objects whose document may have changed by them alone
-	accounts  set[Account] // users whose UserAccess objects came, went or changed
+	touched   set[Object]              // objects whose status may have changed
+	renewed   map[Object]client.Object // objects that were set again with the spec that they had
+	published set[Object]              // ApplicationAccess objects whose document may have changed by them alone
+	accounts  set[Account]             // users whose UserAccess objects came, went or changed
 }
 
 func newNotes() notes {
-	return notes{touched: set[Object]{}, published: set[Object]{}, accounts: set[Account]{}}
+	return notes{touched: set[Object]{}, renewed: map[Object]client.Object{}, published: set[Object]{}, accounts: set[Account]{}}
 }
 
 type conflicting struct{ organization, user string }
@@ -82,24 +83,6 @@ func (r *Roster) Set(object runtime.Object) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.set(object)
-}
-
-// SetWritten takes an object of the four kinds in of which only the status has changed, by the caller, who knows what it
-// is: no status is to be looked at on that account. Where anything else has changed too, it is like [Roster.Set], and
-// the next [Roster.Settle] has something to do.
-func (r *Roster) SetWritten(object client.Object) (changed bool, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	n, key := r.namespace(object.GetNamespace()), ObjectOf(object)
-	revision := n.revision
-	_, noted := r.touched[key]
-	if err := r.set(object); err != nil {
-		return false, err
-	}
-	if n.revision == revision && !noted {
-		delete(r.touched, key)
-	}
-	return n.revision != revision, nil
 }
 
 func (r *Roster) set(object runtime.Object) error {
@@ -181,12 +164,13 @@ func (r *Roster) setNamespace(o *corev1.Namespace) {
 func (r *Roster) setGroup(o *accessv1alpha1.AccessGroup) {
 	n := r.namespace(o.Namespace)
 	key := Object{KindAccessGroup, o.Namespace, o.Name}
-	r.touched[key] = struct{}{}
 	old := n.groups[o.Name]
 	if old != nil && sameSpec(&old.object.ObjectMeta, &o.ObjectMeta, &old.object.Spec, &o.Spec) {
 		old.object = o
+		r.renewed[key] = o
 		return
 	}
+	r.touched[key] = struct{}{}
 	n.revision++
 	made := newGroup(o, n.atSystem)
 	if old == nil || old.inert != made.inert {
@@ -281,12 +265,13 @@ func (r *Roster) dirtyNames(cause Object) {
 func (r *Roster) setApplication(o *accessv1alpha1.ApplicationAccess) {
 	n := r.namespace(o.Namespace)
 	key := Object{KindApplicationAccess, o.Namespace, o.Name}
-	r.touched[key] = struct{}{}
 	old := n.applications[o.Name]
 	n.applications[o.Name] = o
 	if old != nil && sameSpec(&old.ObjectMeta, &o.ObjectMeta, &old.Spec, &o.Spec) {
+		r.renewed[key] = o
 		return
 	}
+	r.touched[key] = struct{}{}
 	n.revision++
 	r.published[key] = struct{}{}
 	if n.atSystem {
@@ -332,9 +317,9 @@ func (r *Roster) setPolicy(o *accessv1alpha1.AccessPolicy) {
 		return // no other name is accepted by the schema, and none counts
 	}
 	n := r.namespace(o.Namespace)
-	r.touched[Object{KindAccessPolicy, o.Namespace, o.Name}] = struct{}{}
 	if n.policy != nil && sameSpec(&n.policy.ObjectMeta, &o.ObjectMeta, &n.policy.Spec, &o.Spec) {
 		n.policy = o
+		r.renewed[ObjectOf(o)] = o
 		return
 	}
 	r.replacePolicy(n, o)

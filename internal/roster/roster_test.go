@@ -235,7 +235,7 @@ func TestOwnership(t *testing.T) {
 	}
 }
 
-func TestAStatusOfOnesOwnTouchesNothing(t *testing.T) {
+func TestAnObjectThatIsSetAgainIsRenewed(t *testing.T) {
 	made := func(version string, users ...string) *accessv1alpha1.AccessGroup {
 		g := group("acme", "readers", func(s *accessv1alpha1.AccessGroupSpec) {
 			s.Members, s.ApplicationAccess = members(users...), viewer("red")
@@ -244,39 +244,40 @@ func TestAStatusOfOnesOwnTouchesNothing(t *testing.T) {
 		return g
 	}
 	readers := roster.Object{Kind: roster.KindAccessGroup, Namespace: "acme", Name: "readers"}
+	type outcome struct {
+		Touched  bool
+		Versions []string // of the renewed objects
+	}
 	for name, tc := range map[string]struct {
-		before  *accessv1alpha1.AccessGroup // set, and not settled
-		shown   *accessv1alpha1.AccessGroup
-		changed bool
-		touched bool
+		sets []*accessv1alpha1.AccessGroup
+		want outcome
 	}{
-		"only the status":                 {nil, made("2", "ana@acme.example"), false, false},
-		"the members too":                 {nil, made("2", "ben@acme.example"), true, true},
-		"while its status is to be seen":  {made("2", "ana@acme.example"), made("3", "ana@acme.example"), false, true},
-		"after a change that is not seen": {made("2", "ben@acme.example"), made("3", "ben@acme.example"), false, true},
+		"only the status":        {[]*accessv1alpha1.AccessGroup{made("2", "ana@acme.example")}, outcome{false, []string{"2"}}},
+		"the members too":        {[]*accessv1alpha1.AccessGroup{made("2", "ben@acme.example")}, outcome{true, nil}},
+		"the status, twice":      {[]*accessv1alpha1.AccessGroup{made("2", "ana@acme.example"), made("3", "ana@acme.example")}, outcome{false, []string{"3"}}},
+		"members, then a status": {[]*accessv1alpha1.AccessGroup{made("2", "ben@acme.example"), made("3", "ben@acme.example")}, outcome{true, []string{"3"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := roster.New(roster.Options{SystemNamespace: "access-system"})
-			set := func(o runtime.Object) {
-				t.Helper()
+			r := settled(t, made("1", "ana@acme.example"))
+			for _, o := range tc.sets {
 				if err := r.Set(o); err != nil {
 					t.Fatal(err)
 				}
 			}
-			set(made("1", "ana@acme.example"))
-			r.Settle(june)
-			if tc.before != nil {
-				set(tc.before)
+			changes := r.Settle(june)
+			got := outcome{Touched: slices.Contains(changes.Objects, readers)}
+			for _, o := range changes.Renewed {
+				got.Versions = append(got.Versions, o.GetResourceVersion())
 			}
-			changed, err := r.SetWritten(tc.shown)
-			if err != nil || changed != tc.changed {
-				t.Errorf("changed %t, %v; want %t", changed, err, tc.changed)
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("changes (-want +got):\n%s", diff)
 			}
-			if got := slices.Contains(r.Settle(june).Objects, readers); got != tc.touched {
-				t.Errorf("its status is to be looked at: %t, want %t", got, tc.touched)
+			last := tc.sets[len(tc.sets)-1].ResourceVersion
+			if got := r.Group("acme", "readers", 1).Object.ResourceVersion; got != last {
+				t.Errorf("the roster has version %s, want the last that was set, %s", got, last)
 			}
-			if got := r.Group("acme", "readers", 1).Object.ResourceVersion; got != tc.shown.ResourceVersion {
-				t.Errorf("the roster has version %s, want that which was shown, %s", got, tc.shown.ResourceVersion)
+			if again := r.Settle(june); len(again.Renewed) > 0 {
+				t.Errorf("renewed by the next settling: %v", again.Renewed)
 			}
 		})
 	}

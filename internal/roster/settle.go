@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
@@ -40,6 +42,9 @@ type Changes struct {
 	Accounts []Account
 	// Objects are those whose status may differ, sorted.
 	Objects []Object
+	// Renewed are the objects that were set again with the spec that they had, in no order: only their metadata and status
+	// can differ.
+	Renewed []client.Object
 }
 
 // Account is a user as a namespace knows one.
@@ -84,6 +89,8 @@ func (r *Roster) Settle(now time.Time) Changes {
 		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.User, b.User))
 	})
 	changes.Objects = drain(r.touched, Object.compare)
+	changes.Renewed = slices.Collect(maps.Values(r.renewed))
+	clear(r.renewed)
 	return changes
 }
 

@@ -1,0 +1,479 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/usher-dev/usher/api/document"
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/publish"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+func TestExpectations(t *testing.T) {
+	red := Output{ApplicationDocument, "acme", "red"}
+	conflict := apierrors.NewConflict(corev1.Resource("configmaps"), "a", nil)
+	type step func(x *expectations)
+	sends := func(name string) step { return func(x *expectations) { x.send(red, name) } }
+	answered := func(name string, write publish.Write, err error, seen string) step {
+		return func(x *expectations) { x.answer(red, name, write, err, seen, june) }
+	}
+	writes := func(name, version string) step {
+		return func(x *expectations) {
+			sends(name)(x)
+			answered(name, publish.Write{Version: version}, nil, "1")(x)
+		}
+	}
+	deletes := func(version string) step {
+		return func(x *expectations) {
+			sends("a")(x)
+			answered("a", publish.Write{Version: version, Deleted: true}, nil, version)(x)
+		}
+	}
+	fails := func(err error) step {
+		return func(x *expectations) {
+			sends("a")(x)
+			answered("a", publish.Write{}, err, "1")(x)
+		}
+	}
+	shows := func(name, version string) step { return func(x *expectations) { x.show(red, name, version, false) } }
+	gone := func(version string) step { return func(x *expectations) { x.show(red, "a", version, true) } }
+	learns := func(live, seen string) step { return func(x *expectations) { x.learn(red, "a", live, seen, june) } }
+	for name, tc := range map[string]struct {
+		steps []step
+		want  bool
+	}{
+		"nothing":                                  {nil, false},
+		"on its way":                               {[]step{sends("a")}, true},
+		"answered":                                 {[]step{writes("a", "9")}, true},
+		"the same version":                         {[]step{writes("a", "9"), shows("a", "9")}, false},
+		"a later version":                          {[]step{writes("a", "9"), shows("a", "10")}, false},
+		"an earlier version":                       {[]step{writes("a", "10"), shows("a", "9")}, true},
+		"what is no version":                       {[]step{writes("a", "9"), shows("a", "")}, true},
+		"another ConfigMap":                        {[]step{writes("a", "9"), shows("b", "9")}, true},
+		"one of two ConfigMaps":                    {[]step{writes("a", "9"), writes("b", "10"), shows("a", "9")}, true},
+		"the first of two writes":                  {[]step{writes("a", "9"), writes("a", "10"), shows("a", "9")}, true},
+		"the second of two writes":                 {[]step{writes("a", "9"), writes("a", "10"), shows("a", "10")}, false},
+		"shown before the answer":                  {[]step{sends("a"), shows("a", "9"), answered("a", publish.Write{Version: "9"}, nil, "1")}, false},
+		"a write that changed nothing":             {[]step{sends("a"), answered("a", publish.Write{Version: "9"}, nil, "9")}, false},
+		"nothing was written":                      {[]step{fails(nil)}, false},
+		"refused":                                  {[]step{fails(conflict)}, false},
+		"refused after an unseen write":            {[]step{writes("a", "9"), fails(conflict)}, true},
+		"deleted":                                  {[]step{deletes("9")}, true},
+		"deleted and shown as before":              {[]step{deletes("9"), shows("a", "9")}, true},
+		"deleted and shown gone":                   {[]step{deletes("9"), gone("10")}, false},
+		"deleted and found missing":                {[]step{deletes("9"), gone("9")}, false},
+		"deleted and kept by a finalizer":          {[]step{deletes("9"), shows("a", "10")}, false},
+		"created after a deletion that is shown":   {[]step{writes("a", "11"), gone("10")}, true},
+		"written and then deleted":                 {[]step{writes("a", "9"), gone("12")}, false},
+		"connection lost":                          {[]step{fails(errors.New("connection lost"))}, true},
+		"a server error":                           {[]step{fails(apierrors.NewInternalError(errFails))}, true},
+		"connection lost, a later version is seen": {[]step{fails(errors.New("connection lost")), shows("a", "9")}, true},
+		"it was not written":                       {[]step{fails(errors.New("connection lost")), learns("1", "1")}, false},
+		"it was written":                           {[]step{fails(errors.New("connection lost")), learns("9", "1")}, true},
+		"it was written, and is shown":             {[]step{fails(errors.New("connection lost")), learns("9", "1"), shows("a", "9")}, false},
+		"it was written, and had been shown":       {[]step{fails(errors.New("connection lost")), shows("a", "9"), learns("9", "1")}, false},
+		"it is gone":                               {[]step{fails(errors.New("connection lost")), learns("", "1")}, true},
+		"it is gone, and is shown so":              {[]step{fails(errors.New("connection lost")), learns("", "1"), gone("9")}, false},
+		"there never was one":                      {[]step{fails(errors.New("connection lost")), learns("", "")}, false},
+		"created and deleted between two lists":    {[]step{writes("a", "9"), learns("", "")}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var x expectations
+			for _, s := range tc.steps {
+				s(&x)
+			}
+			if got := x.pending(red); got != tc.want {
+				t.Errorf("pending is %t, want %t", got, tc.want)
+			}
+			if x.pending(Output{ApplicationDocument, "acme", "blue"}) {
+				t.Error("another document is pending")
+			}
+		})
+	}
+}
+
+func TestExpectationsInDoubt(t *testing.T) {
+	red := Output{ApplicationDocument, "acme", "red"}
+	var x expectations
+	x.send(red, "a")
+	if got := x.inDoubt(red, june.Add(time.Hour)); len(got) > 0 {
+		t.Errorf("%v are in doubt while the write is on its way", got)
+	}
+	x.answer(red, "a", publish.Write{Version: "9"}, nil, "1", june)
+	now := june
+	for _, seconds := range []int{2, 4, 8, 16, 32, 60, 60} {
+		now = now.Add(time.Duration(seconds)*time.Second - 1)
+		if got := x.doubtful(now); len(got) > 0 {
+			t.Errorf("%v are in doubt before %ds have passed", got, seconds)
+		}
+		now = now.Add(1)
+		if got := x.inDoubt(red, now); !slices.Equal(got, []string{"a"}) || !slices.Equal(x.doubtful(now), []Output{red}) {
+			t.Errorf("%v are in doubt after %ds", got, seconds)
+		}
+		x.learn(red, "a", "9", "1", now)
+	}
+	if !x.pending(red) {
+		t.Error("a write counts as seen although the watch has yet to show it")
+	}
+}
+
+// lagging is a leader with an API server whose watch shows only what the test has it show.
+type lagging struct {
+	*testing.T
+
+	kube       client.WithWatch
+	lose       bool // the answers to writes
+	feed       *Feed
+	reconciler *Reconciler
+	now        time.Time
+	generation int64
+}
+
+var (
+	redDocument = Output{ApplicationDocument, "acme", "red"}
+	redKey      = types.NamespacedName{Namespace: "acme", Name: publish.ApplicationName("red", 0)}
+)
+
+func newLagging(t *testing.T) *lagging {
+	t.Helper()
+	l := &lagging{T: t, now: june}
+	answer := func(err error) error {
+		if err == nil && l.lose {
+			return errors.New("connection lost")
+		}
+		return err
+	}
+	l.kube = interceptor.NewClient(fake.NewClientBuilder().WithScheme(worldScheme()).Build(), interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, options ...client.CreateOption) error {
+			return answer(c.Create(ctx, o, options...))
+		},
+		Update: func(ctx context.Context, c client.WithWatch, o client.Object, options ...client.UpdateOption) error {
+			return answer(c.Update(ctx, o, options...))
+		},
+	})
+	l.feed = NewFeed(roster.New(roster.Options{SystemNamespace: "access-system"}), publish.NewObserved(), nil,
+		NewMetrics(prometheus.NewRegistry()), func() time.Time { return l.now })
+	l.reconciler = &Reconciler{Feed: l.feed, Publisher: &publish.Publisher{
+		Client: l.kube, Live: l.kube, Observed: l.feed.Observed, Now: l.feed.Now,
+	}}
+	return l
+}
+
+// give declares that ana has the role, and reconciles the document a moment later.
+func (l *lagging) give(role accessv1alpha1.RoleName) {
+	l.Helper()
+	l.generation++
+	declareTeam(l.T, l.feed, role, l.generation)
+	l.feed.tracker.touch(redDocument, nil, false, l.now)
+	_ = l.reconcile(pace) // its answer may be lost
+}
+
+// reconcile reconciles the document when the time has passed. It returns the error.
+func (l *lagging) reconcile(after time.Duration) error {
+	l.Helper()
+	l.now = l.now.Add(after)
+	_, err := l.reconciler.reconcileDocument(l.Context(), redDocument)
+	return err
+}
+
+// held is the ConfigMap as the API server has it.
+func (l *lagging) held() *corev1.ConfigMap {
+	l.Helper()
+	cm := &corev1.ConfigMap{}
+	if err := l.kube.Get(l.Context(), redKey, cm); err != nil {
+		l.Fatal(err)
+	}
+	return cm
+}
+
+func (l *lagging) show(cm *corev1.ConfigMap) {
+	shown := cm.DeepCopy()
+	publish.Observe(shown)
+	l.feed.configMapHandler().OnUpdate(nil, shown)
+}
+
+func (l *lagging) isFinished() bool { return l.feed.tracker.openSince(redDocument).IsZero() }
+
+func (l *lagging) holds(role string) {
+	l.Helper()
+	if text := l.held().Data[document.AccessKey]; !strings.Contains(text, `"role":"`+role+`"`) {
+		l.Errorf("the API server does not hold a document that gives %s: %s", role, text)
+	}
+}
+
+// raise publishes the role of a viewer, writes that of an administrator, which the watch does not show, and takes it away.
+func (l *lagging) raise() (raised *corev1.ConfigMap) {
+	l.Helper()
+	l.give("Viewer")
+	l.show(l.held())
+	if !l.isFinished() {
+		l.Error("a document that the watch shows as it was written is not finished")
+	}
+	l.give("Administrator")
+	l.holds("Administrator")
+	raised = l.held()
+	l.give("Viewer")
+	return raised
+}
+
+func TestADocumentThatChangedBackIsFinishedWhenTheWatchShowsThat(t *testing.T) {
+	l := newLagging(t)
+	raised := l.raise()
+	for _, after := range []time.Duration{0, time.Second, 2 * time.Second, time.Hour} {
+		if err := l.reconcile(after); err != nil {
+			t.Fatal(err)
+		}
+		if l.isFinished() {
+			t.Fatalf("the document is finished after %s although the watch has yet to show that it gives more", after)
+		}
+	}
+	l.show(raised)
+	if err := l.reconcile(pace); err != nil {
+		t.Fatal(err)
+	}
+	l.holds("Viewer")
+	l.show(l.held())
+	if !l.isFinished() {
+		t.Error("a document that changed back is not finished")
+	}
+}
+
+func TestALaterVersionStandsForTheOneThatAListPassesOver(t *testing.T) {
+	l := newLagging(t)
+	before := newLagging(t)
+	before.give("Viewer")
+	l.raise()
+	// Somebody else writes what is wanted, and the watch lists anew.
+	cm := l.held()
+	cm.Data, cm.Annotations = before.held().Data, before.held().Annotations
+	if err := l.kube.Update(t.Context(), cm); err != nil {
+		t.Fatal(err)
+	}
+	l.show(l.held())
+	if !l.isFinished() {
+		t.Error("the document is not finished although the watch shows a version that is later than the one written")
+	}
+}
+
+func TestALiveReadDecidesWhereTheAnswerIsLost(t *testing.T) {
+	l := newLagging(t)
+	l.give("Viewer")
+	l.show(l.held())
+	l.lose = true
+	l.give("Administrator")
+	l.lose = false
+	l.holds("Administrator")
+	raised := l.held()
+	l.give("Viewer")
+	for _, after := range []time.Duration{0, time.Hour} {
+		if err := l.reconcile(after); err != nil {
+			t.Fatal(err)
+		}
+		if l.isFinished() {
+			t.Fatal("the document is finished although the API server holds a version that gives more")
+		}
+	}
+	l.show(raised)
+	if err := l.reconcile(pace); err != nil {
+		t.Fatal(err)
+	}
+	l.show(l.held())
+	if !l.isFinished() {
+		t.Error("the document is not finished when the watch shows it")
+	}
+
+	// The same, where the write was not done.
+	l.lose = true
+	l.kube = interceptor.NewClient(l.kube, interceptor.Funcs{
+		Update: func(context.Context, client.WithWatch, client.Object, ...client.UpdateOption) error {
+			return errors.New("connection refused")
+		},
+	})
+	l.reconciler.Publisher.Client = l.kube
+	l.give("Administrator")
+	if l.isFinished() {
+		t.Error("a document that could not be written is finished")
+	}
+	l.give("Viewer")
+	if !l.isFinished() {
+		t.Error("a document that stands as wanted waits for a write that was not done")
+	}
+}
+
+func TestADocumentThatAListPassesOverIsWrittenAgain(t *testing.T) {
+	l := newLagging(t)
+	queue := &world{t: t, now: june, waiting: map[Output]time.Time{}}
+	if err := l.feed.lead(queue); err != nil {
+		t.Fatal(err)
+	}
+	l.give("Viewer")
+	if err := l.kube.Delete(t.Context(), l.held()); err != nil {
+		t.Fatal(err)
+	}
+	clear(queue.waiting)
+	l.feed.enqueueDoubtful(t.Context())
+	if len(queue.waiting) > 0 {
+		t.Errorf("%v is looked at at once", queue.waiting)
+	}
+	l.now = l.now.Add(firstDoubt)
+	l.feed.enqueueDoubtful(t.Context())
+	if _, due := queue.waiting[redDocument]; !due {
+		t.Fatal("nobody looks at a document that was created and deleted between two lists")
+	}
+	if err := l.reconcile(0); err != nil {
+		t.Fatal(err)
+	}
+	l.holds("Viewer")
+}
+
+// statuses is a leader that writes the status of group all, which has group team in it.
+type statuses struct {
+	*lagging
+
+	waiting *world
+	written *accessv1alpha1.AccessGroup
+	// meanwhile, where set, happens before a write is answered.
+	meanwhile func()
+}
+
+func newStatuses(t *testing.T) *statuses {
+	t.Helper()
+	s := &statuses{lagging: newLagging(t)}
+	version := int64(100)
+	s.reconciler.Publisher.Client = interceptor.NewClient(s.kube, interceptor.Funcs{
+		SubResourceUpdate: func(_ context.Context, _ client.Client, _ string, o client.Object, _ ...client.SubResourceUpdateOption) error {
+			version++
+			o.SetResourceVersion(strconv.FormatInt(version, 10))
+			s.written = o.DeepCopyObject().(*accessv1alpha1.AccessGroup)
+			if s.meanwhile != nil {
+				s.meanwhile()
+			}
+			return nil
+		},
+	})
+	s.waiting = &world{t: t, now: june, waiting: map[Output]time.Time{}}
+	if err := s.feed.lead(s.waiting); err != nil {
+		t.Fatal(err)
+	}
+	s.set(1, "all", "1", accessv1alpha1.AccessGroupSpec{MemberGroups: []accessv1alpha1.GroupName{"team"}})
+	s.team(1, "ana@acme.example")
+	return s
+}
+
+var allStatus = Output{GroupStatus, "acme", "all"}
+
+func (s *statuses) set(generation int64, name, version string, spec accessv1alpha1.AccessGroupSpec) {
+	g := &accessv1alpha1.AccessGroup{Spec: spec}
+	g.ObjectMeta = metav1.ObjectMeta{Namespace: "acme", Name: name, Generation: generation, ResourceVersion: version}
+	ObserveStatus(g)
+	s.feed.rosterHandler().OnAdd(g, true)
+	s.feed.Settle()
+}
+
+func (s *statuses) team(generation int64, users ...accessv1alpha1.UserName) {
+	var spec accessv1alpha1.AccessGroupSpec
+	for _, user := range users {
+		spec.Members = append(spec.Members, accessv1alpha1.Member{User: user})
+	}
+	s.set(generation, "team", "1", spec)
+}
+
+// showStatus has the watch show the group with the status that was written.
+func (s *statuses) showStatus(o *accessv1alpha1.AccessGroup) {
+	shown := o.DeepCopy()
+	shown.Generation, shown.Spec = 1, accessv1alpha1.AccessGroupSpec{MemberGroups: []accessv1alpha1.GroupName{"team"}}
+	ObserveStatus(shown)
+	s.feed.rosterHandler().OnUpdate(nil, shown)
+	s.feed.Settle()
+}
+
+// write has the status reconciled when nothing holds it up any more, and returns what was written.
+func (s *statuses) write() *accessv1alpha1.AccessGroup {
+	s.Helper()
+	s.now = s.now.Add(2 * patience)
+	clear(s.waiting.waiting)
+	s.written = nil
+	if _, err := s.reconciler.reconcileStatus(s.Context(), allStatus); err != nil {
+		s.Fatal(err)
+	}
+	return s.written
+}
+
+func (s *statuses) isLookedAt() bool {
+	_, due := s.waiting.waiting[allStatus]
+	return due
+}
+
+func TestAStatusOfItsOwnIsNotLookedAt(t *testing.T) {
+	for name, tc := range map[string]struct {
+		happens func(s *statuses)
+		want    bool
+	}{
+		"shown after the answer":  {func(s *statuses) { s.showStatus(s.write()) }, false},
+		"shown before the answer": {func(s *statuses) { s.meanwhile = func() { s.showStatus(s.written) }; s.write() }, false},
+		"shown twice":             {func(s *statuses) { s.showStatus(s.write()); s.showStatus(s.written) }, true},
+		"written by somebody else": {func(s *statuses) {
+			other := s.write().DeepCopy()
+			other.ResourceVersion = "900"
+			s.showStatus(other)
+		}, true},
+		"written by somebody else before the answer": {func(s *statuses) {
+			s.meanwhile = func() {
+				other := s.written.DeepCopy()
+				other.ResourceVersion = "900"
+				s.showStatus(other)
+			}
+			s.write()
+		}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStatuses(t)
+			tc.happens(s)
+			if s.written == nil {
+				t.Fatal("no status was written")
+			}
+			if got := s.isLookedAt(); got != tc.want {
+				t.Errorf("looked at again: %t, want %t", got, tc.want)
+			}
+		})
+	}
+}
+
+// TestAStatusThatIsNoLongerRightIsLookedAt changes what a status says and changes it back, before the watch shows the status
+// that was written in between.
+func TestAStatusThatIsNoLongerRightIsLookedAt(t *testing.T) {
+	s := newStatuses(t)
+	s.showStatus(s.write())
+
+	s.team(2, "ana@acme.example", "ben@acme.example")
+	two := s.write()
+	if two == nil || two.Status.Members != 2 {
+		t.Fatalf("written with two members: %+v", two)
+	}
+	s.team(3, "ana@acme.example")
+	if again := s.write(); again != nil {
+		t.Fatalf("written although the watch has yet to show the last status: %+v", again.Status)
+	}
+	s.showStatus(two)
+	if !s.isLookedAt() {
+		t.Fatal("a status that should be another one by now is not looked at")
+	}
+	if again := s.write(); again == nil || again.Status.Members != 1 {
+		t.Errorf("written with one member again: %+v", again)
+	}
+}
