@@ -32,6 +32,7 @@ import (
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/controller"
+	"github.com/usher-dev/usher/internal/feed"
 	"github.com/usher-dev/usher/internal/publish"
 	"github.com/usher-dev/usher/internal/roster"
 	webhookv1alpha1 "github.com/usher-dev/usher/internal/webhook/v1alpha1"
@@ -173,11 +174,10 @@ func run(
 ) error {
 	observed := publish.NewObserved()
 	measured := controller.NewMetrics(metrics.Registry)
-	feed := controller.NewFeed(
-		roster.New(rosterOptions), observed, mgr.GetCache(), measured, options.Now,
-	)
+	fed := feed.New(roster.New(rosterOptions), mgr.GetCache(), options.Now)
+	outputs := controller.NewFeed(fed, observed, measured)
 	reconciler := &controller.Reconciler{
-		Feed: feed,
+		Feed: outputs,
 		Publisher: &publish.Publisher{
 			Client:   client.WithFieldOwner(writes, publish.FieldManager),
 			Live:     mgr.GetAPIReader(),
@@ -188,30 +188,30 @@ func run(
 		},
 		Recorder: mgr.GetEventRecorder("usher"),
 	}
-	metrics.Registry.MustRegister(feed.Collector(), buildInfo())
+	metrics.Registry.MustRegister(outputs.Collector(), buildInfo())
 	auditing := logr.New(options.Audit)
 	requesters := webhookv1alpha1.NewRequesters(auditing)
 	audit := controller.NewAudit(auditing, requesters.Of, measured)
-	feed.Audit = audit
-	if err := errors.Join(mgr.Add(feed), mgr.Add(audit)); err != nil {
+	outputs.Audit = audit
+	if err := errors.Join(mgr.Add(fed), mgr.Add(audit)); err != nil {
 		return fmt.Errorf("adding the feed: %w", err)
 	}
 	if err := reconciler.SetupWithManager(mgr); err != nil {
 		return err
 	}
 	if admission != nil {
-		if err := admission.setup(mgr, feed, rosterOptions, requesters, options.Now); err != nil {
+		if err := admission.setup(mgr, fed, rosterOptions, requesters, options.Now); err != nil {
 			return err
 		}
 	}
-	if err := setupNotices(mgr, writes, feed, reconciler, options); err != nil {
+	if err := setupNotices(mgr, writes, fed, reconciler, options); err != nil {
 		return err
 	}
-	alive := func(*http.Request) error { return feed.Alive() }
+	alive := func(*http.Request) error { return fed.Alive() }
 	if err := mgr.AddHealthzCheck("roster", alive); err != nil {
 		return fmt.Errorf("adding the health check: %w", err)
 	}
-	if err := mgr.AddReadyzCheck("roster", rosterCheck(feed)); err != nil {
+	if err := mgr.AddReadyzCheck("roster", rosterCheck(fed)); err != nil {
 		return fmt.Errorf("adding the readiness check: %w", err)
 	}
 	return mgr.Start(ctx)
@@ -226,15 +226,13 @@ func buildInfo() prometheus.Collector {
 	return info
 }
 
-// rosterCheck says whether this replica knows all objects.
-func rosterCheck(feed *controller.Feed) healthz.Checker {
+// rosterCheck returns a check of whether this replica knows all objects.
+func rosterCheck(fed *feed.Feed) healthz.Checker {
 	return func(*http.Request) error {
-		select {
-		case <-feed.Ready():
-			return nil
-		default:
+		if !fed.IsReady() {
 			return errors.New("the first lists of all kinds have not been handled yet")
 		}
+		return nil
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
-	"github.com/usher-dev/usher/internal/controller"
+	"github.com/usher-dev/usher/internal/feed"
 	"github.com/usher-dev/usher/internal/publish"
 	"github.com/usher-dev/usher/internal/roster"
 	"github.com/usher-dev/usher/internal/validation"
@@ -81,7 +81,7 @@ func named(name string) fields.Selector { return fields.OneTermEqualSelector("me
 
 // setup adds certificates, handler and readiness to the manager.
 func (a *admissionServer) setup(
-	mgr ctrl.Manager, feed *controller.Feed, options roster.Options, requesters *webhookv1alpha1.Requesters,
+	mgr ctrl.Manager, fed *feed.Feed, options roster.Options, requesters *webhookv1alpha1.Requesters,
 	now func() time.Time,
 ) error {
 	a.serving.Reader = mgr.GetClient()
@@ -102,7 +102,7 @@ func (a *admissionServer) setup(
 		}
 		metrics.Registry.MustRegister(certificateExpiry(a.serving))
 	}
-	handler := handlerFor(mgr, feed, options, now)
+	handler := handlerFor(mgr, fed, options, now)
 	handler.Requesters = requesters
 	handler.SetupWithManager(mgr, webhookv1alpha1.DefaultLimits())
 	return errors.Join(
@@ -126,10 +126,15 @@ func certificateExpiry(serving *certificate.Serving) prometheus.Collector {
 }
 
 func handlerFor(
-	mgr ctrl.Manager, feed *controller.Feed, options roster.Options, now func() time.Time,
+	mgr ctrl.Manager, fed *feed.Feed, options roster.Options, now func() time.Time,
 ) *webhookv1alpha1.Handler {
 	losses, measured := validation.NewLosses(), webhookv1alpha1.NewMetrics(metrics.Registry)
-	feed.Settled = losses.Note
+	// Whoever is reviewed next is weighed with the losses of all that is settled.
+	fed.Settled = func(s *feed.Settlement) {
+		if !s.IsFirst() {
+			losses.Note(&s.Changes, s.Now)
+		}
+	}
 	by := func(r *roster.Roster, settle func()) webhookv1alpha1.Judge {
 		return (&validation.Validator{
 			Roster: r, Settle: settle, Losses: losses, ConfigMaps: publish.ConfigMaps,
@@ -139,10 +144,10 @@ func handlerFor(
 		return by(r, func() { r.Settle(now()) })
 	}
 	return &webhookv1alpha1.Handler{
-		Ready:    feed.Ready(),
-		Judge:    by(feed.Roster, feed.Settle),
+		Ready:    fed.Ready(),
+		Judge:    by(fed.Roster, fed.Settle),
 		Reviewer: webhookv1alpha1.NewReviewer(mgr.GetClient(), measured, now),
-		Live:     webhookv1alpha1.NewLive(mgr.GetAPIReader(), mgr.GetClient(), feed.Roster, options, live),
+		Live:     webhookv1alpha1.NewLive(mgr.GetAPIReader(), mgr.GetClient(), fed.Roster, options, live),
 		Metrics:  measured,
 		Now:      now,
 	}

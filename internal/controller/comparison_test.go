@@ -135,7 +135,7 @@ func TestRenderedDocumentsGiveNoMore(t *testing.T) {
 		if err != nil || cm == nil {
 			t.Fatalf("reading %s: %v, %v", key, cm, err)
 		}
-		c := &comparison{roster: w.reconciler.Feed.Roster, at: o, wanted: true, now: w.now, more: map[string]struct{}{},
+		c := &comparison{roster: w.reconciler.Feed.view(), at: o, wanted: true, now: w.now, more: map[string]struct{}{},
 			restricting: map[roster.Object]struct{}{}}
 		if c.givesMore(cm) {
 			t.Errorf("%s gives more than is decided to %v: %s", key, c.more, cm.Data[document.AccessKey])

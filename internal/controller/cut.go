@@ -111,8 +111,8 @@ func (f *Feed) noteCut(o Output, lacks cut) {
 	}
 	f.concerned(o)
 	for _, user := range slices.Concat(before.users(), lacks.users()) {
-		for _, namespace := range []string{o.Namespace, f.Roster.SystemNamespace()} {
-			for _, name := range f.Roster.UserAccesses(namespace, user) {
+		for _, namespace := range []string{o.Namespace, f.view().SystemNamespace()} {
+			for _, name := range f.view().UserAccesses(namespace, user) {
 				f.enqueue(Output{UserStatus, namespace, name})
 			}
 		}
@@ -122,13 +122,13 @@ func (f *Feed) noteCut(o Output, lacks cut) {
 // cutUser says which documents lack something of the user; empty: none. A UserAccess of the system namespace counts in
 // every organization.
 func (f *Feed) cutUser(object roster.Object) string {
-	ua := f.Roster.UserAccess(object.Namespace, object.Name)
+	ua := f.view().UserAccess(object.Namespace, object.Name)
 	if ua == nil {
 		return ""
 	}
 	var documents []string
 	for o, lacks := range f.tracker.allCuts() {
-		if (o.Namespace == object.Namespace || object.Namespace == f.Roster.SystemNamespace()) && lacks.has(string(ua.Spec.User)) {
+		if (o.Namespace == object.Namespace || object.Namespace == f.view().SystemNamespace()) && lacks.has(string(ua.Spec.User)) {
 			name := "ApplicationAccess " + o.Namespace + "/" + o.Name
 			if o.Kind == UserDocument {
 				name = "the user in namespace " + o.Namespace
@@ -149,11 +149,11 @@ func (f *Feed) cutUser(object roster.Object) string {
 func (f *Feed) cutMembers(group roster.Object) int {
 	count := 0
 	for o, lacks := range f.tracker.allCuts() {
-		if o.Kind == ApplicationDocument && !f.Roster.Bears(group, o.Namespace, o.Name) {
+		if o.Kind == ApplicationDocument && !f.view().Bears(group, o.Namespace, o.Name) {
 			continue
 		}
 		for _, user := range lacks.users() {
-			if f.Roster.IsMember(group, user) {
+			if f.view().IsMember(group, user) {
 				count++
 			}
 		}

@@ -38,8 +38,8 @@ func (r *Reconciler) reconcileApplication(ctx context.Context, o Output, touch u
 	if len(wants) > 0 && rendered == touch && len(r.differing(o, wants)) == 0 {
 		return r.endShards(ctx, o, len(wants)) // it stands, and nothing has been touched since it was rendered
 	}
-	object := r.Feed.Roster.ApplicationAccess(o.Namespace, o.Name)
-	state, decisions := r.Feed.Roster.State(o.Namespace)
+	object := r.Feed.view().ApplicationAccess(o.Namespace, o.Name)
+	state, decisions := r.Feed.view().State(o.Namespace)
 	if object == nil || object.DeletionTimestamp != nil || state == nil {
 		r.Feed.noteCut(o, cut{})
 		r.Feed.tracker.expect(o, touch, nil, holders{})
@@ -206,7 +206,7 @@ func (r *Reconciler) end(
 
 func (r *Reconciler) reconcileDocument(ctx context.Context, o Output) (reconcile.Result, error) {
 	touch := r.Feed.tracker.begin(o)
-	if r.Feed.Roster.Terminating(o.Namespace) || r.Feed.Roster.IsMissing(o.Namespace) {
+	if r.Feed.view().Terminating(o.Namespace) || r.Feed.view().IsMissing(o.Namespace) {
 		// What is published goes with its namespace, and nothing can be written where there is none.
 		r.Feed.tracker.expect(o, touch, nil, holders{})
 		r.Feed.noteCut(o, cut{})

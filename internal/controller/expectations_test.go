@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,7 +20,6 @@ import (
 	"github.com/usher-dev/usher/api/document"
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/publish"
-	"github.com/usher-dev/usher/internal/roster"
 )
 
 func TestExpectations(t *testing.T) {
@@ -166,8 +164,7 @@ func newLagging(t *testing.T) *lagging {
 			return answer(c.Update(ctx, o, options...))
 		},
 	})
-	l.feed = NewFeed(roster.New(roster.Options{SystemNamespace: "access-system"}), publish.NewObserved(), nil,
-		NewMetrics(prometheus.NewRegistry()), func() time.Time { return l.now })
+	l.feed = newOutputs(publish.NewObserved(), func() time.Time { return l.now })
 	l.reconciler = &Reconciler{Feed: l.feed, Publisher: &publish.Publisher{
 		Client: l.kube, Live: l.kube, Observed: l.feed.Observed, Now: l.feed.Now,
 	}}
@@ -381,8 +378,8 @@ func (s *statuses) set(generation int64, name, version string, spec accessv1alph
 	g := &accessv1alpha1.AccessGroup{Spec: spec}
 	g.ObjectMeta = metav1.ObjectMeta{Namespace: "acme", Name: name, Generation: generation, ResourceVersion: version}
 	ObserveStatus(g)
-	s.feed.rosterHandler().OnAdd(g, true)
-	s.feed.Settle()
+	s.feed.Feed.Handler().OnAdd(g, true)
+	s.feed.settle()
 }
 
 func (s *statuses) team(generation int64, users ...accessv1alpha1.UserName) {
@@ -398,8 +395,8 @@ func (s *statuses) showStatus(o *accessv1alpha1.AccessGroup) {
 	shown := o.DeepCopy()
 	shown.Generation, shown.Spec = 1, accessv1alpha1.AccessGroupSpec{MemberGroups: []accessv1alpha1.GroupName{"team"}}
 	ObserveStatus(shown)
-	s.feed.rosterHandler().OnUpdate(nil, shown)
-	s.feed.Settle()
+	s.feed.Feed.Handler().OnUpdate(nil, shown)
+	s.feed.settle()
 }
 
 // write has the status reconciled when nothing holds it up any more, and returns what was written.
@@ -475,5 +472,22 @@ func TestAStatusThatIsNoLongerRightIsLookedAt(t *testing.T) {
 	}
 	if again := s.write(); again == nil || again.Status.Members != 1 {
 		t.Errorf("written with one member again: %+v", again)
+	}
+}
+
+func TestNoStatusIsComputedBeforeItsSettlementIsMarked(t *testing.T) {
+	s := newStatuses(t)
+	s.showStatus(s.write())
+	team := &accessv1alpha1.AccessGroup{}
+	team.ObjectMeta = metav1.ObjectMeta{Namespace: "acme", Name: "team", Generation: 2, ResourceVersion: "2"}
+	team.Spec.Members = []accessv1alpha1.Member{{User: "ana@acme.example"}, {User: "ben@acme.example"}}
+	s.feed.Feed.Handler().OnUpdate(nil, team)
+	s.feed.Feed.Settle()
+	if written := s.write(); written != nil {
+		t.Errorf("written before the documents that the change touches are marked: %+v", written.Status)
+	}
+	s.feed.Feed.Flush()
+	if written := s.write(); written == nil || written.Status.Members != 2 {
+		t.Errorf("written with two members: %+v", written)
 	}
 }

@@ -1,9 +1,11 @@
 package controller
 
 import (
+	"context"
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 
@@ -18,8 +20,8 @@ func (f *Feed) lead(queue workqueue.TypedRateLimitingInterface[Output]) error {
 	if !ok {
 		return fmt.Errorf("the queue is a %T, not one by priority", queue)
 	}
-	f.settling.Lock()
-	defer f.settling.Unlock()
+	f.marking.Lock()
+	defer f.marking.Unlock()
 	f.queueMu.Lock()
 	f.queue = priorities
 	f.queueMu.Unlock()
@@ -48,25 +50,25 @@ func (f *Feed) sweep(wait bool) {
 		users[name] = user
 		return name
 	}
-	for _, namespace := range f.Roster.Namespaces() {
+	for _, namespace := range f.view().Namespaces() {
 		cause := []roster.Object{sweep(namespace)}
 		if !wait {
 			cause = nil
 		}
-		for _, application := range f.Roster.ApplicationAccesses(namespace) {
+		for _, application := range f.view().ApplicationAccesses(namespace) {
 			documents[Output{ApplicationDocument, namespace, application}] = cause
 		}
-		f.Roster.EachDecision(namespace, func(user string, d *resolve.Decision) {
+		f.view().EachDecision(namespace, func(user string, d *resolve.Decision) {
 			name := note(user)
 			documents[Output{UserDocument, namespace, name}] = cause
-			if o := (Output{OrganizationsDocument, f.Roster.SystemNamespace(), name}); d.Enters && documents[o] == nil {
+			if o := (Output{OrganizationsDocument, f.view().SystemNamespace(), name}); d.Enters && documents[o] == nil {
 				documents[o] = nil
 			}
 		})
-		for _, user := range f.Roster.Accounts(namespace) {
+		for _, user := range f.view().Accounts(namespace) {
 			documents[f.documentOf(namespace, note(user))] = cause
 		}
-		for _, object := range f.Roster.Objects(namespace) {
+		for _, object := range f.view().Objects(namespace) {
 			f.enqueue(statusOf(object))
 		}
 	}
@@ -81,9 +83,24 @@ func (f *Feed) sweep(wait bool) {
 // differs.
 const sweepInterval = 30 * time.Minute
 
+// lookAgain has the leader look again, until the context ends, at what the watch does not show: at documents with a write in
+// doubt, and seldom at everything.
+func (f *Feed) lookAgain(ctx context.Context) error {
+	rest := func() time.Time { return f.Now().Add(wait.Jitter(sweepInterval, 0.5)) }
+	next := rest()
+	wait.UntilWithContext(ctx, func(ctx context.Context) {
+		f.enqueueDoubtful(ctx)
+		if f.Now().After(next) && f.leads() {
+			f.sweepAgain()
+			next = rest()
+		}
+	}, firstDoubt)
+	return nil
+}
+
 func (f *Feed) sweepAgain() {
-	f.settling.Lock()
-	defer f.settling.Unlock()
+	f.marking.Lock()
+	defer f.marking.Unlock()
 	f.sweep(false)
 }
 

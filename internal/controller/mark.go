@@ -40,7 +40,7 @@ func (f *Feed) mark(changes *roster.Changes, now time.Time) {
 		}
 	}
 	if f.leads() {
-		f.Audit.note(changes.Users, rules, f.Roster)
+		f.Audit.note(changes.Users, rules, f.view())
 	}
 }
 
@@ -67,7 +67,7 @@ func (f *Feed) markApplications(changes *roster.Changes, rules map[string][]rost
 		for i := range changes.Users {
 			c := &changes.Users[i]
 			if _, listed := applications[c.Organization]; !listed {
-				applications[c.Organization] = f.Roster.ApplicationAccesses(c.Organization)
+				applications[c.Organization] = f.view().ApplicationAccesses(c.Organization)
 			}
 			why := causesOf(c, rules)
 			changed := roster.ChangedApplications(c.Before, c.After, applications[c.Organization])
@@ -107,7 +107,7 @@ func (f *Feed) markUser(c *roster.UserChange, causes []roster.Object, now time.T
 	}
 	f.touchLowering(Output{UserDocument, c.Organization, name}, causes, lowering, now)
 	if !sameEntry(c.Before, c.After) {
-		f.touch(Output{OrganizationsDocument, f.Roster.SystemNamespace(), name}, nil, now)
+		f.touch(Output{OrganizationsDocument, f.view().SystemNamespace(), name}, nil, now)
 	}
 }
 
@@ -124,11 +124,11 @@ func (f *Feed) markRules(c *roster.RulesChange, now time.Time) {
 		causes = append(slices.Clone(causes), sweep(c.Organization))
 	}
 	if c.Rules {
-		for _, application := range f.Roster.ApplicationAccesses(c.Organization) {
+		for _, application := range f.view().ApplicationAccesses(c.Organization) {
 			f.touchLowering(Output{ApplicationDocument, c.Organization, application}, causes, lowering, now)
 		}
 	}
-	f.Roster.EachDecision(c.Organization, func(user string, d *resolve.Decision) {
+	f.view().EachDecision(c.Organization, func(user string, d *resolve.Decision) {
 		if c.Rules || d.Default.GivesAccess() {
 			f.touchLowering(Output{UserDocument, c.Organization, f.names.note(user)}, causes, lowering, now)
 		}
@@ -137,7 +137,7 @@ func (f *Feed) markRules(c *roster.RulesChange, now time.Time) {
 
 // documentOf is the document that the user's UserAccess in the namespace owns.
 func (f *Feed) documentOf(namespace, name string) Output {
-	if namespace == f.Roster.SystemNamespace() {
+	if namespace == f.view().SystemNamespace() {
 		return Output{OrganizationsDocument, namespace, name}
 	}
 	return Output{UserDocument, namespace, name}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -62,11 +61,7 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager) error {
 	if err != nil {
 		return fmt.Errorf("setting the output controller up: %w", err)
 	}
-	confirm := func(ctx context.Context) error {
-		wait.UntilWithContext(ctx, r.Feed.enqueueDoubtful, firstDoubt)
-		return nil
-	}
-	if err := mgr.Add(manager.RunnableFunc(confirm)); err != nil {
+	if err := mgr.Add(manager.RunnableFunc(r.Feed.lookAgain)); err != nil {
 		return fmt.Errorf("setting the output controller up: %w", err)
 	}
 	return c.Watch(&lead{feed: r.Feed})
@@ -104,7 +99,7 @@ func (l *lead) WaitForSync(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for the roster to be complete: %w", ctx.Err())
-	case <-l.feed.Ready():
+	case <-l.feed.Feed.Ready():
 		return l.feed.lead(l.queue)
 	}
 }

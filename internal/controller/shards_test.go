@@ -83,11 +83,9 @@ func declareTeam(t *testing.T, feed *Feed, role accessv1alpha1.RoleName, generat
 	group.Spec.Members = []accessv1alpha1.Member{{User: "ana@acme.example"}}
 	group.Spec.ApplicationAccess = []accessv1alpha1.ApplicationGrant{{Application: "red", Role: role}}
 	for _, o := range []client.Object{application, group} {
-		if err := feed.Roster.Set(o); err != nil {
-			t.Fatal(err)
-		}
+		feed.Feed.Handler().OnAdd(o, false)
 	}
-	feed.Roster.Settle(feed.Now())
+	feed.settle()
 }
 
 // TestADocumentIsRenderedWhenItWasTouched changes what a document is made of without touching it, and then touches it.
@@ -189,7 +187,7 @@ func newShardWorld(t *testing.T, random *rand.Rand) *shardWorld {
 		},
 	})
 	now := func() time.Time { return w.now }
-	feed := NewFeed(roster.New(roster.Options{SystemNamespace: "access-system"}), observed, nil, nil, now)
+	feed := newOutputs(observed, now)
 	w.reconciler = &Reconciler{Feed: feed, Publisher: &publish.Publisher{
 		Client: kube, Live: kube, Observed: observed, Grace: 2 * time.Second, Now: now,
 	}}

@@ -50,13 +50,11 @@ func (s *standing) Collect(metrics chan<- prometheus.Metric) {
 		metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 	}
 	synced := 0.0
-	select {
-	case <-s.feed.ready:
+	if s.feed.Feed.IsReady() {
 		synced = 1
-	default:
 	}
 	gauge(s.synced, synced)
-	gauge(s.settled, float64(s.feed.settledAt.Load()))
+	gauge(s.settled, float64(s.feed.Feed.SettledAt()))
 	open, oldest, blocked, lossy := s.feed.tracker.standing()
 	for _, kind := range []OutputKind{ApplicationDocument, UserDocument, OrganizationsDocument} {
 		gauge(s.unpublished, float64(open[kind]), string(kind))
@@ -72,7 +70,7 @@ func (s *standing) Collect(metrics chan<- prometheus.Metric) {
 	for _, each := range horizons {
 		within = append(within, each.long)
 	}
-	for i, count := range s.feed.Roster.Expiring(within...) {
+	for i, count := range s.feed.Feed.Roster.Expiring(within...) {
 		gauge(s.expiring, float64(count), horizons[i].name)
 	}
 }

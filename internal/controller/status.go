@@ -148,8 +148,8 @@ func (r *Reconciler) writeStatus(ctx context.Context, o Output, object client.Ob
 // of an object that changed meanwhile is dropped: the object is enqueued again when that has settled.
 func (r *Reconciler) planStatus(o Output) (*statusWrite, time.Duration) {
 	f := r.Feed
-	f.settling.RLock()
-	defer f.settling.RUnlock()
+	f.marking.RLock()
+	defer f.marking.RUnlock()
 	object := roster.Object{Kind: roster.Kind(o.Kind), Namespace: o.Namespace, Name: o.Name}
 	own, hasOwn := f.ownDocument(object)
 	now := f.Now()
@@ -176,8 +176,11 @@ func (r *Reconciler) planStatus(o Output) (*statusWrite, time.Duration) {
 	}
 	p.loss = f.lossOf(object)
 	write := r.statusOf(object, p, now)
-	if f.Roster.Unsettled(object) {
+	if f.view().Unsettled(object) {
 		return nil, 0
+	}
+	if !f.isCurrent() {
+		return nil, again
 	}
 	if write == nil {
 		f.Metrics.unresolvedIn(object, 0)
@@ -201,7 +204,7 @@ func notReadyReason(conditions []metav1.Condition) string {
 // sweepOf names the namespaces whose documents a status in the namespace rests on: its own, or all for the system
 // namespace.
 func (f *Feed) sweepOf(namespace string) string {
-	if namespace == f.Roster.SystemNamespace() {
+	if namespace == f.view().SystemNamespace() {
 		return ""
 	}
 	return namespace
@@ -213,7 +216,7 @@ func (f *Feed) ownDocument(object roster.Object) (Output, bool) {
 	case roster.KindApplicationAccess:
 		return Output{ApplicationDocument, object.Namespace, object.Name}, true
 	case roster.KindUserAccess:
-		ua := f.Roster.UserAccess(object.Namespace, object.Name)
+		ua := f.view().UserAccess(object.Namespace, object.Name)
 		if ua == nil {
 			return Output{}, false
 		}
@@ -234,20 +237,20 @@ func earliest(a, b time.Time) time.Time {
 func (r *Reconciler) statusOf(object roster.Object, p publication, now time.Time) *statusWrite {
 	switch object.Kind {
 	case roster.KindAccessGroup:
-		report := r.Feed.Roster.Group(object.Namespace, object.Name, samples)
+		report := r.Feed.view().Group(object.Namespace, object.Name, samples)
 		if report == nil {
 			return nil
 		}
 		r.Feed.Metrics.unresolvedIn(object, len(report.Unresolved))
 		made := &accessv1alpha1.AccessGroup{ObjectMeta: metaOf(report.Object)}
 		p.unpublished = r.unpublished(object)
-		made.Status = groupStatus(report, p, r.notices(report), r.Feed.Roster.SystemNamespace(), now)
+		made.Status = groupStatus(report, p, r.notices(report), r.Feed.view().SystemNamespace(), now)
 		return &statusWrite{
 			object: made, status: made.Status, seen: report.Object,
 			before: report.Object.Status.Conditions, after: made.Status.Conditions,
 		}
 	case roster.KindUserAccess:
-		report := r.Feed.Roster.User(object.Namespace, object.Name, maxUserConflicts)
+		report := r.Feed.view().User(object.Namespace, object.Name, maxUserConflicts)
 		if report == nil {
 			return nil
 		}
@@ -261,7 +264,7 @@ func (r *Reconciler) statusOf(object roster.Object, p publication, now time.Time
 			quiet: roster.IsMaterialized(report.Object),
 		}
 	case roster.KindApplicationAccess:
-		report := r.Feed.Roster.Application(object.Namespace, object.Name)
+		report := r.Feed.view().Application(object.Namespace, object.Name)
 		if report == nil {
 			return nil
 		}
@@ -269,14 +272,14 @@ func (r *Reconciler) statusOf(object roster.Object, p publication, now time.Time
 		h, lacks := r.Feed.tracker.holdersOf(own), r.Feed.tracker.cutOf(own)
 		p.cut = lacks.message()
 		made := &accessv1alpha1.ApplicationAccess{ObjectMeta: metaOf(report.Object)}
-		made.Status = applicationStatus(report, p, h, r.Feed.Roster.Organization(object.Namespace), now)
+		made.Status = applicationStatus(report, p, h, r.Feed.view().Organization(object.Namespace), now)
 		return &statusWrite{
 			object: made, status: made.Status, seen: report.Object,
 			before: report.Object.Status.Conditions, after: made.Status.Conditions,
 			warning: shardsGrow(object.Name, h),
 		}
 	case roster.KindAccessPolicy:
-		report := r.Feed.Roster.Policy(object.Namespace)
+		report := r.Feed.view().Policy(object.Namespace)
 		if report == nil || object.Name != report.Object.Name {
 			return nil
 		}
@@ -318,11 +321,11 @@ func (r *Reconciler) unpublished(group roster.Object) int {
 	for _, o := range r.Feed.tracker.blocked() {
 		switch o.Kind {
 		case ApplicationDocument:
-			if r.Feed.Roster.Bears(group, o.Namespace, o.Name) {
+			if r.Feed.view().Bears(group, o.Namespace, o.Name) {
 				count++
 			}
 		case UserDocument:
-			if user, known := r.Feed.names.user(o.Name); known && r.Feed.Roster.IsMember(group, user) {
+			if user, known := r.Feed.names.user(o.Name); known && r.Feed.view().IsMember(group, user) {
 				count++
 			}
 		}

@@ -21,9 +21,9 @@ func (r *Reconciler) reconcileUser(ctx context.Context, o Output, touch uint64) 
 	user, known := r.Feed.names.user(o.Name)
 	owner := roster.Ownership{}
 	if known {
-		owner = r.Feed.Roster.Ownership(o.Namespace, user)
+		owner = r.Feed.view().Ownership(o.Namespace, user)
 	}
-	taken := r.Feed.Roster.UserAccess(o.Namespace, o.Name)
+	taken := r.Feed.view().UserAccess(o.Namespace, o.Name)
 	if taken != nil && known && string(taken.Spec.User) != user {
 		r.Feed.enqueue(Output{UserStatus, o.Namespace, o.Name}) // it says whether its name stands in the way
 	} else {
@@ -94,12 +94,12 @@ func documentName(o Output) string {
 // userData renders the document and says what it lacks because it would be too large. The data is nil where there should
 // be no document.
 func (r *Reconciler) userData(o Output, user string, owner roster.Ownership) (map[string]string, cut) {
-	atSystem := o.Namespace == r.Feed.Roster.SystemNamespace()
+	atSystem := o.Namespace == r.Feed.view().SystemNamespace()
 	if !owner.Reason || atSystem != (o.Kind == OrganizationsDocument) {
 		return nil, cut{}
 	}
 	if atSystem {
-		entries := r.Feed.Roster.Entries(user)
+		entries := r.Feed.view().Entries(user)
 		if len(entries) < 2 {
 			return nil, cut{}
 		}
@@ -111,7 +111,7 @@ func (r *Reconciler) userData(o Output, user string, owner roster.Ownership) (ma
 		}
 		return publish.OrganizationsData(user, organizations), cut{}
 	}
-	state, decision := r.Feed.Roster.UserState(o.Namespace, user)
+	state, decision := r.Feed.view().UserState(o.Namespace, user)
 	if state == nil || decision == nil || !state.PublishesUsers {
 		return nil, cut{}
 	}
@@ -160,7 +160,7 @@ func (r *Reconciler) materialize(ctx context.Context, o Output, user string) (pr
 // nameTaken returns the user whose materialized UserAccess cannot be written because this UserAccess has its name, or "".
 func (f *Feed) nameTaken(ua *accessv1alpha1.UserAccess) string {
 	user, known := f.names.user(ua.Name)
-	if !known || user == string(ua.Spec.User) || !f.Roster.Ownership(ua.Namespace, user).Materialize {
+	if !known || user == string(ua.Spec.User) || !f.view().Ownership(ua.Namespace, user).Materialize {
 		return ""
 	}
 	return user

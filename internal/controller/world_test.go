@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/feed"
 	"github.com/usher-dev/usher/internal/publish"
 	"github.com/usher-dev/usher/internal/roster"
 )
@@ -123,13 +124,24 @@ func same(a, b client.Object) bool {
 	return equality.Semantic.DeepEqual(a, b)
 }
 
+// newOutputs returns outputs without informers.
+func newOutputs(observed *publish.Observed, now func() time.Time) *Feed {
+	return NewFeed(feed.New(roster.New(roster.Options{SystemNamespace: "access-system"}), nil, now), observed,
+		NewMetrics(prometheus.NewRegistry()))
+}
+
+// settle settles the roster, and returns when the outputs are marked.
+func (f *Feed) settle() {
+	f.Feed.Settle()
+	f.Feed.Flush()
+}
+
 // lead starts a manager, which becomes the leader when it has seen everything.
 func (w *world) lead(observed *publish.Observed) {
 	w.t.Helper()
 	now := func() time.Time { return w.now }
 	w.waiting = map[Output]time.Time{}
-	feed := NewFeed(roster.New(roster.Options{SystemNamespace: "access-system"}), observed, nil,
-		NewMetrics(prometheus.NewRegistry()), now)
+	feed := newOutputs(observed, now)
 	w.reconciler = &Reconciler{Feed: feed, Publisher: &publish.Publisher{
 		Client: w.kube, Live: w.kube, Observed: observed, Grace: 2 * time.Second, Now: now,
 	}}
@@ -144,7 +156,7 @@ func (w *world) lead(observed *publish.Observed) {
 			w.t.Fatal(err)
 		}
 	}
-	feed.Settle()
+	feed.settle()
 	if err := feed.lead(w); err != nil {
 		w.t.Fatal(err)
 	}
@@ -162,7 +174,7 @@ func (w *world) show(o client.Object) {
 		w.reconciler.Feed.configMapHandler().OnAdd(cm, false)
 		return
 	}
-	w.reconciler.Feed.rosterHandler().OnAdd(shown, false)
+	w.reconciler.Feed.Feed.Handler().OnAdd(shown, false)
 }
 
 func (w *world) showGone(o client.Object) {
@@ -170,7 +182,7 @@ func (w *world) showGone(o client.Object) {
 		w.reconciler.Feed.configMapHandler().OnDelete(cm)
 		return
 	}
-	w.reconciler.Feed.rosterHandler().OnDelete(o)
+	w.reconciler.Feed.Feed.Handler().OnDelete(o)
 }
 
 // declare writes an object of the four kinds, its spec in YAML, and lets the manager do what there is to do.
@@ -232,7 +244,7 @@ func (w *world) edit(name string, change func(*corev1.ConfigMap)) {
 func (w *world) run() {
 	w.t.Helper()
 	for w.pass(time.Second); ; w.pass(pace) {
-		w.reconciler.Feed.Settle()
+		w.reconciler.Feed.settle()
 		due := w.due()
 		if len(due) == 0 {
 			return

@@ -1,0 +1,105 @@
+package feed
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	toolscache "k8s.io/client-go/tools/cache"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+var june = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+
+func newFeed() *Feed {
+	return New(roster.New(roster.Options{SystemNamespace: "access-system"}), nil, func() time.Time { return june })
+}
+
+func group(name, uid string, generation int64) *accessv1alpha1.AccessGroup {
+	g := &accessv1alpha1.AccessGroup{}
+	g.ObjectMeta = metav1.ObjectMeta{Namespace: "acme", Name: name, UID: types.UID(uid), Generation: generation}
+	g.Spec.Members = make([]accessv1alpha1.Member, generation)
+	return g
+}
+
+func TestEverySubscriberGetsAllSettlementsInOrder(t *testing.T) {
+	f := newFeed()
+	stop, blocked := make(chan struct{}), make(chan struct{})
+	var slow, quick []uint64
+	f.Subscribe(func(s *Settlement) {
+		if s.IsFirst() {
+			close(blocked)
+			<-stop
+		}
+		slow = append(slow, s.Number)
+	})
+	f.Subscribe(func(s *Settlement) { quick = append(quick, s.Number) })
+	f.Settle()
+	go f.subscriptions[0].run(t.Context())
+	<-blocked
+	f.Settle() // although the first subscriber has yet to take the first settlement
+	f.subscriptions[1].drain()
+	f.Settle()
+	if diff := cmp.Diff([]uint64{1, 2}, quick); diff != "" {
+		t.Errorf("the second subscriber while the first is busy (-want +got):\n%s", diff)
+	}
+	close(stop)
+	f.Flush()
+	want := []uint64{1, 2, 3}
+	if diff := cmp.Diff([][]uint64{want, want}, [][]uint64{slow, quick}); diff != "" {
+		t.Errorf("settlements (-want +got):\n%s", diff)
+	}
+}
+
+func TestASettlementHasWhatTheWatchShowed(t *testing.T) {
+	f := newFeed()
+	var objects [][]string
+	f.Settled = func(s *Settlement) {
+		var names []string
+		for _, o := range s.Changes.Objects {
+			names = append(names, o.String())
+		}
+		objects = append(objects, names)
+	}
+	h := f.Handler()
+	h.OnAdd(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "acme"}}, true)
+	h.OnAdd(group("one", "1", 1), true)
+	h.OnAdd(group("two", "2", 1), true)
+	f.Settle()
+	h.OnUpdate(group("one", "1", 1), group("one", "1", 2))
+	f.Settle()
+	h.OnDelete(group("one", "1", 2))
+	h.OnDelete(toolscache.DeletedFinalStateUnknown{Key: "acme/two", Obj: group("two", "2", 1)})
+	f.Settle()
+	one, two := "AccessGroup/acme/one", "AccessGroup/acme/two"
+	if diff := cmp.Diff([][]string{{one, two}, {one}, {one, two}}, objects); diff != "" {
+		t.Errorf("objects of each settlement (-want +got):\n%s", diff)
+	}
+}
+
+func TestOnlyARenewalMayWait(t *testing.T) {
+	deleted := group("one", "1", 1)
+	deleted.DeletionTimestamp = &metav1.Time{Time: june}
+	for name, tc := range map[string]struct {
+		made *accessv1alpha1.AccessGroup
+		want bool
+	}{
+		"the same generation":       {group("one", "1", 1), true},
+		"another generation":        {group("one", "1", 2), false},
+		"deleted and created again": {group("one", "2", 1), false},
+		"being deleted":             {deleted, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFeed()
+			f.Handler().OnUpdate(group("one", "1", 1), tc.made)
+			if got := len(f.renewed) == 1 && len(f.wake) == 0; got != tc.want {
+				t.Errorf("it may wait: %t, want %t", got, tc.want)
+			}
+		})
+	}
+}
