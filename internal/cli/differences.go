@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/usher-dev/usher/internal/preview"
 	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
 )
@@ -87,7 +88,7 @@ func newDifferences(before, after *world) *differences {
 		Changes: []userChange{}, Conflicts: []conflict{}, Settled: []conflict{}, Exclusions: []exclusion{},
 		Refusals: []remark{}, Warnings: []remark{},
 	}
-	for _, d := range roster.Diff(before.Roster, after.Roster) {
+	for _, d := range preview.Diff(before.View, after.View) {
 		if after.scope != "" && d.Organization != after.scope {
 			continue
 		}

@@ -264,13 +264,12 @@ func (b *basis) staysMember(g *accessv1alpha1.AccessGroup, user string) bool {
 		return false // nobody becomes a member by being removed
 	}
 	was, is := b.lookup(key), g
-	if err := b.Set(is); err != nil {
+	if err := b.roster.Set(is); err != nil {
 		return false
 	}
-	b.Settle(b.now)
-	stays := b.IsMember(key, user)
-	_ = b.Set(was) // it was set before
-	b.Settle(b.now)
+	stays := b.roster.Settle(b.now).View.IsMember(key, user)
+	_ = b.roster.Set(was) // it was set before
+	b.View = b.roster.Settle(b.now).View
 	return stays
 }
 

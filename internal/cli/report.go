@@ -192,10 +192,10 @@ func (a *audit) addUser(w *world, organization, user string) {
 		a.granted[user] = true
 		return
 	}
-	for _, name := range w.UserAccesses(organization, user) {
-		if ua := w.UserAccess(organization, name); !roster.IsMaterialized(ua) {
+	for _, ua := range w.Index().Namespace(organization).Account(user).All() {
+		if !roster.IsMaterialized(ua) {
 			a.WithoutGrant = append(a.WithoutGrant, account{
-				organization, user, objectName(roster.KindUserAccess, organization, name),
+				organization, user, objectName(roster.KindUserAccess, organization, ua.Name),
 			})
 		}
 	}
@@ -221,11 +221,12 @@ func (a *audit) addGrant(organization, user string, g *grant, deadline time.Time
 
 // addSystemAccounts lists those of the system namespace whose users have no grant in any organization.
 func (a *audit) addSystemAccounts(w *world) {
-	for _, o := range w.Objects(a.SystemNamespace) {
+	system := w.Index().System()
+	for o := range system.Objects() {
 		if o.Kind != roster.KindUserAccess {
 			continue
 		}
-		user := string(w.UserAccess(o.Namespace, o.Name).Spec.User)
+		user := string(system.UserAccess(o.Name).Spec.User)
 		if !a.granted[user] {
 			a.WithoutGrant = append(a.WithoutGrant, account{User: user, Object: o.String()})
 		}
@@ -233,7 +234,7 @@ func (a *audit) addSystemAccounts(w *world) {
 }
 
 func (a *audit) addUnresolved(w *world, namespace string) {
-	for _, o := range w.Objects(namespace) {
+	for o := range w.Index().Namespace(namespace).Objects() {
 		for _, u := range unresolvedIn(w, o) {
 			in := ""
 			if u.Organization != "" {

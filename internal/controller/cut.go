@@ -112,8 +112,8 @@ func (f *Feed) noteCut(o Output, lacks cut) {
 	f.concerned(o)
 	for _, user := range slices.Concat(before.users(), lacks.users()) {
 		for _, namespace := range []string{o.Namespace, f.view().SystemNamespace()} {
-			for _, name := range f.view().UserAccesses(namespace, user) {
-				f.enqueue(Output{UserStatus, namespace, name})
+			for _, ua := range f.view().Index().Namespace(namespace).Account(user).All() {
+				f.enqueue(statusOf(roster.ObjectOf(ua)))
 			}
 		}
 	}
@@ -122,7 +122,7 @@ func (f *Feed) noteCut(o Output, lacks cut) {
 // cutUser says which documents lack something of the user; empty: none. A UserAccess of the system namespace counts in
 // every organization.
 func (f *Feed) cutUser(object roster.Object) string {
-	ua := f.view().UserAccess(object.Namespace, object.Name)
+	ua := f.view().Index().Namespace(object.Namespace).UserAccess(object.Name)
 	if ua == nil {
 		return ""
 	}

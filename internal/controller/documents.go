@@ -38,9 +38,10 @@ func (r *Reconciler) reconcileApplication(ctx context.Context, o Output, touch u
 	if len(wants) > 0 && rendered == touch && len(r.differing(o, wants)) == 0 {
 		return r.endShards(ctx, o, len(wants)) // it stands, and nothing has been touched since it was rendered
 	}
-	object := r.Feed.view().ApplicationAccess(o.Namespace, o.Name)
-	state, decisions := r.Feed.view().State(o.Namespace)
-	if object == nil || object.DeletionTimestamp != nil || state == nil {
+	object := r.Feed.view().Index().Namespace(o.Namespace).Application(o.Name)
+	view := r.Feed.view()
+	rules := view.Organization(o.Namespace)
+	if object == nil || object.DeletionTimestamp != nil || rules == nil {
 		r.Feed.noteCut(o, cut{})
 		r.Feed.tracker.expect(o, touch, nil, holders{})
 		return r.endShards(ctx, o, 0)
@@ -52,9 +53,9 @@ func (r *Reconciler) reconcileApplication(ctx context.Context, o Output, touch u
 	if object.Spec.Publish != nil {
 		minimum, formats = int(object.Spec.Publish.MinimumShards), object.Spec.Publish.Formats
 	}
-	made := publish.Application(state.Organization, o.Name, minimum, func(yield func(string, *resolve.Decision)) {
-		for i := range decisions {
-			yield(decisions[i].User, decisions[i].Decision)
+	made := publish.Application(rules, o.Name, minimum, func(yield func(string, *resolve.Decision)) {
+		for user, d := range view.Decisions(o.Namespace) {
+			yield(user, d)
 		}
 	}, formats...)
 	wants = make([]publish.Want, made.Shards)
@@ -206,7 +207,7 @@ func (r *Reconciler) end(
 
 func (r *Reconciler) reconcileDocument(ctx context.Context, o Output) (reconcile.Result, error) {
 	touch := r.Feed.tracker.begin(o)
-	if r.Feed.view().Terminating(o.Namespace) || r.Feed.view().IsMissing(o.Namespace) {
+	if r.Feed.view().Index().Namespace(o.Namespace).Terminating() || r.Feed.view().IsMissing(o.Namespace) {
 		// What is published goes with its namespace, and nothing can be written where there is none.
 		r.Feed.tracker.expect(o, touch, nil, holders{})
 		r.Feed.noteCut(o, cut{})

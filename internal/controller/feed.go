@@ -33,7 +33,7 @@ type Feed struct {
 	// marking is held while the outputs of a settlement are marked, so that no status is computed before all of them are.
 	marking sync.RWMutex
 	// marked is the last settlement of which the outputs are marked. What is written is rendered from its view.
-	marked  atomic.Pointer[feed.Settlement]
+	marked  atomic.Pointer[roster.View]
 	tracker *tracker
 	effects effects
 	names   names
@@ -61,23 +61,17 @@ func NewFeed(fed *feed.Feed, observed *publish.Observed, metrics *Metrics) *Feed
 func (f *Feed) settled(s *feed.Settlement) {
 	f.marking.Lock()
 	defer f.marking.Unlock()
-	f.marked.Store(s)
+	f.marked.Store(s.Changes.View) // first: who sees an output marked renders it of this view, or of a later one
 	f.mark(&s.Changes, s.Now)
-	f.Metrics.settled(s.View)
+	f.Metrics.settled(s.Changes.View)
 }
 
 // view returns the view of the last settlement of which the outputs are marked.
-func (f *Feed) view() *roster.Roster {
-	if s := f.marked.Load(); s != nil {
-		return s.View
+func (f *Feed) view() *roster.View {
+	if v := f.marked.Load(); v != nil {
+		return v
 	}
-	return f.Feed.Roster
-}
-
-// isCurrent reports whether the roster is as the last settlement left it of which the outputs are marked.
-func (f *Feed) isCurrent() bool {
-	s := f.marked.Load()
-	return s == nil || s.Number == f.Feed.Begun()
+	return f.Feed.Roster.View()
 }
 
 // names finds users by the names that their documents carry.
@@ -229,18 +223,18 @@ func (f *Feed) enqueueOwner(o Output) {
 		return
 	}
 	if user, known := f.names.user(o.Name); known {
-		for _, name := range f.view().UserAccesses(o.Namespace, user) {
-			f.enqueue(Output{UserStatus, o.Namespace, name})
+		for _, ua := range f.view().Index().Namespace(o.Namespace).Account(user).All() {
+			f.enqueue(statusOf(roster.ObjectOf(ua)))
 		}
 	}
 }
 
 func (f *Feed) enqueueStatuses(namespace string) {
-	for _, object := range f.view().Objects(namespace) {
+	for object := range f.view().Index().Namespace(namespace).Objects() {
 		f.enqueue(statusOf(object))
 	}
 	if f.tracker.sweptAt("").IsZero() {
-		for _, object := range f.view().Objects(f.view().SystemNamespace()) {
+		for object := range f.view().Index().Namespace(f.view().SystemNamespace()).Objects() {
 			f.enqueue(statusOf(object))
 		}
 	}

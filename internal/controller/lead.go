@@ -10,7 +10,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 
 	"github.com/usher-dev/usher/internal/identity"
-	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
@@ -50,25 +49,28 @@ func (f *Feed) sweep(wait bool) {
 		users[name] = user
 		return name
 	}
-	for _, namespace := range f.view().Namespaces() {
+	for namespace, objects := range f.view().Index().Namespaces() {
+		if objects.IsEmpty() {
+			continue
+		}
 		cause := []roster.Object{sweep(namespace)}
 		if !wait {
 			cause = nil
 		}
-		for _, application := range f.view().ApplicationAccesses(namespace) {
+		for application := range objects.Applications() {
 			documents[Output{ApplicationDocument, namespace, application}] = cause
 		}
-		f.view().EachDecision(namespace, func(user string, d *resolve.Decision) {
+		for user, d := range f.view().Decisions(namespace) {
 			name := note(user)
 			documents[Output{UserDocument, namespace, name}] = cause
 			if o := (Output{OrganizationsDocument, f.view().SystemNamespace(), name}); d.Enters && documents[o] == nil {
 				documents[o] = nil
 			}
-		})
-		for _, user := range f.view().Accounts(namespace) {
+		}
+		for user := range objects.Accounts() {
 			documents[f.documentOf(namespace, note(user))] = cause
 		}
-		for _, object := range f.view().Objects(namespace) {
+		for object := range objects.Objects() {
 			f.enqueue(statusOf(object))
 		}
 	}

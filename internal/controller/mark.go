@@ -67,7 +67,7 @@ func (f *Feed) markApplications(changes *roster.Changes, rules map[string][]rost
 		for i := range changes.Users {
 			c := &changes.Users[i]
 			if _, listed := applications[c.Organization]; !listed {
-				applications[c.Organization] = f.view().ApplicationAccesses(c.Organization)
+				applications[c.Organization] = slices.Collect(f.view().Index().Namespace(c.Organization).Applications())
 			}
 			why := causesOf(c, rules)
 			changed := roster.ChangedApplications(c.Before, c.After, applications[c.Organization])
@@ -124,15 +124,15 @@ func (f *Feed) markRules(c *roster.RulesChange, now time.Time) {
 		causes = append(slices.Clone(causes), sweep(c.Organization))
 	}
 	if c.Rules {
-		for _, application := range f.view().ApplicationAccesses(c.Organization) {
+		for application := range f.view().Index().Namespace(c.Organization).Applications() {
 			f.touchLowering(Output{ApplicationDocument, c.Organization, application}, causes, lowering, now)
 		}
 	}
-	f.view().EachDecision(c.Organization, func(user string, d *resolve.Decision) {
+	for user, d := range f.view().Decisions(c.Organization) {
 		if c.Rules || d.Default.GivesAccess() {
 			f.touchLowering(Output{UserDocument, c.Organization, f.names.note(user)}, causes, lowering, now)
 		}
-	})
+	}
 }
 
 // documentOf is the document that the user's UserAccess in the namespace owns.

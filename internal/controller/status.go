@@ -176,12 +176,6 @@ func (r *Reconciler) planStatus(o Output) (*statusWrite, time.Duration) {
 	}
 	p.loss = f.lossOf(object)
 	write := r.statusOf(object, p, now)
-	if f.view().Unsettled(object) {
-		return nil, 0
-	}
-	if !f.isCurrent() {
-		return nil, again
-	}
 	if write == nil {
 		f.Metrics.unresolvedIn(object, 0)
 		f.Metrics.stands(object, "")
@@ -216,7 +210,7 @@ func (f *Feed) ownDocument(object roster.Object) (Output, bool) {
 	case roster.KindApplicationAccess:
 		return Output{ApplicationDocument, object.Namespace, object.Name}, true
 	case roster.KindUserAccess:
-		ua := f.view().UserAccess(object.Namespace, object.Name)
+		ua := f.view().Index().Namespace(object.Namespace).UserAccess(object.Name)
 		if ua == nil {
 			return Output{}, false
 		}

@@ -49,10 +49,11 @@ type channels struct {
 
 // find returns what the policy says of the channel; nil: nothing.
 func (c *channels) find(key ChannelKey) *accessv1alpha1.NotificationChannel {
-	all, namespace := c.roster.ChannelsOf(key.Namespace)
-	if namespace != key.Namespace {
+	policy := policyOf(c.roster, key.Namespace)
+	if policy == nil || policy.Namespace != key.Namespace {
 		return nil
 	}
+	all := policy.Spec.NotificationChannels
 	i := slices.IndexFunc(all, func(each accessv1alpha1.NotificationChannel) bool { return string(each.Name) == key.Name })
 	if i < 0 {
 		return nil

@@ -79,7 +79,7 @@ func (j *job) notice(objects *roster.Roster) *Notice {
 	for _, name := range d.Groups {
 		namespace, group := splitGroup(name)
 		g := Group{Namespace: namespace, Name: group}
-		if o := objects.AccessGroup(namespace, group); o != nil {
+		if o := objects.View().Index().Namespace(namespace).AccessGroup(group); o != nil {
 			g.DisplayName, g.Message = o.Spec.DisplayName, o.Spec.Notification.Message
 		}
 		n.Groups = append(n.Groups, g)

@@ -73,8 +73,8 @@ func (n *need) anyOf() []Attributes {
 // exempting is the right of those whom cross-object checks only warn.
 func (j *judge) exempting() Right {
 	return Right{AnyOf: []Attributes{{
-		Verb: VerbGrant, Group: GrantsGroup, Resource: ResourceSystemRoles, Namespace: j.Roster.SystemNamespace(),
-		Name: j.Roster.TopSystemRole(),
+		Verb: VerbGrant, Group: GrantsGroup, Resource: ResourceSystemRoles, Namespace: j.view.SystemNamespace(),
+		Name: j.view.TopSystemRole(),
 	}}}
 }
 
@@ -110,7 +110,7 @@ func (j *judge) asWritten(s *resolve.Source, o *resolve.Organization, resource, 
 		if r.Name == systemRole && meaning == role {
 			rights = append(rights, Attributes{
 				Verb: VerbGrant, Group: GrantsGroup, Resource: ResourceSystemRoles,
-				Namespace: j.Roster.SystemNamespace(), Name: r.Name,
+				Namespace: j.view.SystemNamespace(), Name: r.Name,
 			})
 		}
 	}

@@ -1,6 +1,7 @@
-package roster
+package index
 
 import (
+	"cmp"
 	"strings"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -29,6 +30,12 @@ type Object struct {
 
 // String returns Kind/namespace/name, the form in which decisions name sources.
 func (o Object) String() string { return string(o.Kind) + "/" + o.Namespace + "/" + o.Name }
+
+// Compare orders objects by namespace, kind and name.
+func (o Object) Compare(p Object) int {
+	return cmp.Or(strings.Compare(o.Namespace, p.Namespace), strings.Compare(string(o.Kind), string(p.Kind)),
+		strings.Compare(o.Name, p.Name))
+}
 
 // ObjectOf names the object, which is of one of the four kinds.
 func ObjectOf(o client.Object) Object {

@@ -1,4 +1,4 @@
-package roster
+package index
 
 import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"

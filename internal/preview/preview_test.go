@@ -1,4 +1,4 @@
-package roster_test
+package preview_test
 
 import (
 	"fmt"
@@ -13,15 +13,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/preview"
 	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
 	"github.com/usher-dev/usher/internal/roster/rostertest"
 )
 
-// TestTrialEqualsFresh tries random changes, holds what they would bring against two rosters that are built anew, one
+// TestPreviewEqualsFresh previews random changes, holds what they would bring against two rosters that are built anew, one
 // with the object as it is and one with it as it would be, and holds the roster afterwards against one that never tried
 // anything.
-func TestTrialEqualsFresh(t *testing.T) {
+func TestPreviewEqualsFresh(t *testing.T) {
 	for seed := range uint64(40) {
 		w := rostertest.NewWorld(seed, 11)
 		options := roster.Options{SystemNamespace: rostertest.System}
@@ -45,18 +46,27 @@ func TestTrialEqualsFresh(t *testing.T) {
 			now = now.Add(time.Duration(w.IntN(2)) * time.Minute)
 			r.Settle(now)
 			for range 4 {
-				tryOne(t, w, r, options, objects, now, where)
+				previewOne(t, w, r, options, objects, now, where)
 			}
 			fresh := freshRoster(t, options, objects, now)
-			if differences := roster.Diff(fresh, r); len(differences) > 0 {
-				t.Fatalf("%s: the trial has left a trace: %+v", where, differences[0])
+			if differences := preview.Diff(fresh.View(), r.View()); len(differences) > 0 {
+				t.Fatalf("%s: the preview has left a trace: %+v", where, differences[0])
 			}
 			compareReports(t, fresh, r, objects, where)
 			if changes := r.Settle(now); len(changes.Users)+len(changes.Rules)+len(changes.Objects)+len(changes.Accounts) > 0 {
-				t.Fatalf("%s: the trial has left notes: %+v", where, changes)
+				t.Fatalf("%s: the preview has left notes: %+v", where, changes)
 			}
 		}
 	}
+}
+
+func of(t *testing.T, r *roster.Roster, before, after client.Object, now time.Time) *preview.Preview {
+	t.Helper()
+	found, err := preview.Of(t.Context(), r.View(), before, after, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
 }
 
 func freshRoster(
@@ -71,7 +81,7 @@ func freshRoster(
 	return fresh
 }
 
-func tryOne(
+func previewOne(
 	t *testing.T, w *rostertest.World, r *roster.Roster, options roster.Options, objects map[string]client.Object, now time.Time,
 	where string,
 ) {
@@ -99,45 +109,42 @@ func tryOne(
 		world[key] = after
 	}
 	is := freshRoster(t, options, world, now)
-	trial, settled := r.Try(t.Context(), before, after, now)
-	if !settled {
-		t.Fatalf("%s: not settled", where)
-	}
+	found := of(t, r, before, after, now)
 	where += " " + key
-	compareTrial(t, trial, was, is, where)
+	comparePreview(t, found, was, is, where)
 }
 
-func compareTrial(t *testing.T, trial *roster.Trial, was, is *roster.Roster, where string) {
+func comparePreview(t *testing.T, found *preview.Preview, was, is *roster.Roster, where string) {
 	t.Helper()
 	same := func(a, b *resolve.Decision) bool { return (a == nil) == (b == nil) && (a == nil || sameNow(a, b)) }
 	touched := map[roster.Account]bool{}
-	for _, u := range trial.Users {
+	for _, u := range found.Users {
 		touched[roster.Account{Namespace: u.Namespace, User: u.User}] = true
 		if u.User == "" || u.Namespace == rostertest.System {
 			continue
 		}
-		if is.Organization(u.Namespace) == nil {
+		if is.View().Organization(u.Namespace) == nil {
 			continue // compared as if it still were one
 		}
-		if a := is.Decision(u.Namespace, u.User); !same(u.After.Decision, a) {
-			t.Fatalf("%s: %s in %s after:\n tried %+v\n fresh %+v", where, u.User, u.Namespace, u.After.Decision, a)
+		if a := is.View().Decision(u.Namespace, u.User); !same(u.After.Decision, a) {
+			t.Fatalf("%s: %s in %s after:\n previewed %+v\n fresh %+v", where, u.User, u.Namespace, u.After.Decision, a)
 		}
-		if was.Organization(u.Namespace) == nil {
+		if was.View().Organization(u.Namespace) == nil {
 			continue // compared as if it had been one
 		}
-		if b := was.Decision(u.Namespace, u.User); !same(u.Before.Decision, b) {
-			t.Fatalf("%s: %s in %s before:\n tried %+v\n fresh %+v", where, u.User, u.Namespace, u.Before.Decision, b)
+		if b := was.View().Decision(u.Namespace, u.User); !same(u.Before.Decision, b) {
+			t.Fatalf("%s: %s in %s before:\n previewed %+v\n fresh %+v", where, u.User, u.Namespace, u.Before.Decision, b)
 		}
 	}
-	for _, d := range roster.Diff(was, is) {
-		began := was.Organization(d.Organization) == nil
+	for _, d := range preview.Diff(was.View(), is.View()) {
+		began := was.View().Organization(d.Organization) == nil
 		if !touched[roster.Account{Namespace: d.Organization, User: d.User}] && !began {
-			t.Fatalf("%s: the trial missed %s in %s: %+v -> %+v", where, d.User, d.Organization, d.Before, d.After)
+			t.Fatalf("%s: the preview missed %s in %s: %+v -> %+v", where, d.User, d.Organization, d.Before, d.After)
 		}
 	}
 }
 
-// sameNow reports whether the decisions are the same, leaving aside when their entries end, which a trial does not tell.
+// sameNow reports whether the decisions are the same, leaving aside when their entries end, which a preview does not tell.
 func sameNow(a, b *resolve.Decision) bool {
 	outcome := func(a, b *resolve.Outcome) bool { return a.Role == b.Role && a.Rule == b.Rule && a.Source == b.Source }
 	access := func(a, b *resolve.Access) bool {
@@ -150,7 +157,7 @@ func sameNow(a, b *resolve.Decision) bool {
 	return same
 }
 
-func TestTrialTellsWhatAGroupGivesWithoutMembers(t *testing.T) {
+func TestPreviewTellsWhatAGroupGivesWithoutMembers(t *testing.T) {
 	r := roster.New(roster.Options{SystemNamespace: "access-system"})
 	outer := group("acme", "outer", func(s *accessv1alpha1.AccessGroupSpec) { s.ApplicationAccess = viewer("red") })
 	must(t, r.Set(outer))
@@ -158,9 +165,9 @@ func TestTrialTellsWhatAGroupGivesWithoutMembers(t *testing.T) {
 	r.Settle(now)
 	changed := outer.DeepCopy()
 	changed.Spec.MemberGroups = append(changed.Spec.MemberGroups, "inner")
-	trial, _ := r.Try(t.Context(), outer, changed, now)
+	found := of(t, r, outer, changed, now)
 	var through []string
-	for _, u := range trial.Users {
+	for _, u := range found.Users {
 		through = append(through, u.Through)
 		if u.Through == "inner" && (len(u.Before.Declared) != 0 || len(u.After.Declared) != 1) {
 			t.Errorf("whoever is in inner had %d sources and would have %d, want 0 and 1",
@@ -169,15 +176,6 @@ func TestTrialTellsWhatAGroupGivesWithoutMembers(t *testing.T) {
 	}
 	if !slices.Equal(through, []string{"inner", "outer"}) {
 		t.Errorf("looked through %q", through)
-	}
-}
-
-func TestNothingIsTriedOnAnUnsettledRoster(t *testing.T) {
-	r := roster.New(roster.Options{SystemNamespace: "access-system"})
-	g := group("acme", "g", func(s *accessv1alpha1.AccessGroupSpec) { s.Members = members("ana") })
-	must(t, r.Set(g))
-	if _, settled := r.Try(t.Context(), nil, group("acme", "h", func(*accessv1alpha1.AccessGroupSpec) {}), time.Now()); settled {
-		t.Error("tried before the group was settled")
 	}
 }
 
@@ -192,11 +190,71 @@ func TestAPolicyOfAnotherNameIsNone(t *testing.T) {
 	must(t, r.Set(named(accessv1alpha1.AccessPolicyName)))
 	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 	r.Settle(now)
-	r.Try(t.Context(), nil, named("other"), now)
-	r.Try(t.Context(), named("other"), nil, now)
+	of(t, r, nil, named("other"), now)
+	of(t, r, named("other"), nil, now)
 	must(t, r.Set(group("acme", "g", func(*accessv1alpha1.AccessGroupSpec) {})))
 	r.Settle(now)
-	if r.Policy("acme") == nil || r.Organization("acme").Rules().Strategy != resolve.MostPermissive {
-		t.Error("the policy that counts is gone after a policy of another name was tried")
+	if r.View().Policy("acme") == nil || r.View().Organization("acme").Rules().Strategy != resolve.MostPermissive {
+		t.Error("the policy that counts is gone after a policy of another name was previewed")
 	}
+}
+
+func compareReports(t *testing.T, fresh, kept *roster.Roster, objects map[string]client.Object, where string) {
+	t.Helper()
+	same := func(what string, a, b any) {
+		t.Helper()
+		if fmt.Sprintf("%+v", a) != fmt.Sprintf("%+v", b) {
+			t.Fatalf("%s: %s:\n fresh %+v\n kept  %+v", where, what, a, b)
+		}
+	}
+	same("organizations", fresh.View().Organizations(), kept.View().Organizations())
+	same("totals", fresh.View().Totals(), kept.View().Totals())
+	for _, o := range fresh.View().Organizations() {
+		same("applications of "+o, fresh.View().Applications(o), kept.View().Applications(o))
+	}
+	for _, user := range rostertest.Users {
+		same("entries of "+user, fresh.View().Entries(user), kept.View().Entries(user))
+		for _, n := range rostertest.Namespaces {
+			a, b := fresh.View().Ownership(n, user), kept.View().Ownership(n, user)
+			same("ownership of "+user+" in "+n, []any{a.Reason, a.Materialize, a.Owner == nil}, []any{b.Reason, b.Materialize, b.Owner == nil})
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(objects)) {
+		switch o := objects[key].(type) {
+		case *accessv1alpha1.AccessGroup:
+			a, b := fresh.View().Group(o.Namespace, o.Name, 20), kept.View().Group(o.Namespace, o.Name, 20)
+			same(key, []any{a.Report, a.Members, a.OverBound, a.Conflicts, a.Samples}, []any{b.Report, b.Members, b.OverBound, b.Conflicts, b.Samples})
+		case *accessv1alpha1.UserAccess:
+			a, b := fresh.View().User(o.Namespace, o.Name, 20), kept.View().User(o.Namespace, o.Name, 20)
+			same(key, []any{a.Report, a.Groups, a.Counting, a.Applications, a.Samples}, []any{b.Report, b.Groups, b.Counting, b.Applications, b.Samples})
+		case *accessv1alpha1.AccessPolicy:
+			a, b := fresh.View().Policy(o.Namespace), kept.View().Policy(o.Namespace)
+			same(key, []any{a.Report, a.Organizations, a.Expiring}, []any{b.Report, b.Organizations, b.Expiring})
+		}
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func group(namespace, name string, change func(*accessv1alpha1.AccessGroupSpec)) *accessv1alpha1.AccessGroup {
+	g := &accessv1alpha1.AccessGroup{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+	change(&g.Spec)
+	return g
+}
+
+func members(users ...string) []accessv1alpha1.Member {
+	var list []accessv1alpha1.Member
+	for _, u := range users {
+		list = append(list, accessv1alpha1.Member{User: accessv1alpha1.UserName(u)})
+	}
+	return list
+}
+
+func viewer(application string) []accessv1alpha1.ApplicationGrant {
+	return []accessv1alpha1.ApplicationGrant{{Application: accessv1alpha1.ApplicationSelector(application), Role: "Viewer"}}
 }

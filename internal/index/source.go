@@ -1,4 +1,4 @@
-package roster
+package index
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -24,6 +24,11 @@ func groupSource(g *accessv1alpha1.AccessGroup) *resolve.Source {
 	s.Applications = applicationGrants(g.Spec.ApplicationAccess)
 	s.Rows = rows(g.Spec.DataPermissions)
 	return s
+}
+
+// UserSource returns what the UserAccess gives; nil where it gives nothing.
+func (n *Namespace) UserSource(ua *accessv1alpha1.UserAccess) *resolve.Source {
+	return userSource(ua, n.atSystem)
 }
 
 // userSource returns nil for a UserAccess that gives nothing.
