@@ -37,15 +37,11 @@ const fanOutTurns = 2
 // is set, the bare client then makes the same writes.
 func (l *lab) fanOut(ctx context.Context, runs int, bare bool, then func(f *aFanOut, last bool) error) (*aFanOut, error) {
 	f := &aFanOut{}
-	before, err := l.snapshot(ctx)
-	if err != nil {
-		return nil, err
-	}
 	for run := range runs {
 		l.say.printf("fan-out: run %d of %d, the role that %d members get", run+1, runs, l.world.largest().members)
 		sampling, stop := context.WithCancel(ctx)
 		f.usage = sampleUsage(sampling, l.manager.PID())
-		before, err = f.run(ctx, l, before, []string{"Editor", "Viewer"}[run%2])
+		err := f.run(ctx, l, []string{"Editor", "Viewer"}[run%2])
 		if err == nil && then != nil {
 			err = then(f, run == runs-1)
 		}
@@ -58,9 +54,6 @@ func (l *lab) fanOut(ctx context.Context, runs int, bare bool, then func(f *aFan
 		}
 		l.say.printf("fan-out: the bare client")
 		if err := l.bareTurn(ctx, func(ctx context.Context) error { return f.bareTurns(ctx, l) }); err != nil {
-			return nil, err
-		}
-		if before, err = l.snapshot(ctx); err != nil { // the change after the start has left other statuses
 			return nil, err
 		}
 	}
@@ -88,34 +81,38 @@ func (f *aFanOut) bareTurns(ctx context.Context, l *lab) error {
 	return r.finish(ctx)
 }
 
-// run changes the role once, and returns what stands there then.
-func (f *aFanOut) run(ctx context.Context, l *lab, before snapshot, role string) (snapshot, error) {
+// run changes the role once.
+func (f *aFanOut) run(ctx context.Context, l *lab, role string) error {
 	v := l.world.largest()
+	before, err := l.snapshot(ctx)
+	if err != nil {
+		return err
+	}
 	gap, err := l.watchGap(ctx, v.application)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	requested, err := l.readRequests(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := l.calm(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	idle, err := cpuTime(l.manager.PID())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	at, err := l.setRole(ctx, v, role)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := l.settle(ctx, "fan-out", at); err != nil {
-		return nil, err
+		return err
 	}
 	busy, err := cpuTime(l.manager.PID())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	events := l.observer.since(at)
 	documents, _ := lastOf(events, isDocument)
@@ -125,19 +122,19 @@ func (f *aFanOut) run(ctx context.Context, l *lab, before snapshot, role string)
 	missing, states := gap.close()
 	f.missing, f.states = append(f.missing, float64(missing)), f.states+states
 	if f.requested, err = l.readRequests(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	after, err := l.snapshot(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	made, err := f.requested.since(requested)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	f.amplified = append(f.amplified, amplifiedBy(made, before, after))
 	f.changes, f.last = difference(before, after), end
-	return after, nil
+	return nil
 }
 
 // settle waits until nothing is written any more, and says how far it is.

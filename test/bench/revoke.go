@@ -27,56 +27,12 @@ func revokeRuns(v wave, s size) int {
 func (l *lab) revoke(ctx context.Context, v wave, bare bool) (*aRevocation, error) {
 	r := &aRevocation{wave: v}
 	runs := revokeRuns(v, l.world.size)
-	// All that is published takes seconds to read: it is where requests are counted against it.
-	look := func(ctx context.Context) (snapshot, error) { return l.documentsOf(ctx, v.application) }
-	if v == l.world.largest() {
-		look = l.snapshot
-	}
-	before, err := look(ctx)
-	if err != nil {
-		return nil, err
-	}
 	for run := range runs {
 		l.say.printf("revoke: run %d of %d, %d members", run+1, runs, v.members)
-		requested, err := l.readRequests(ctx)
+		took, err := r.run(ctx, l)
 		if err != nil {
 			return nil, err
 		}
-		if err := l.calm(ctx); err != nil {
-			return nil, err
-		}
-		began := time.Now()
-		at, err := l.deleteGroup(ctx, v.group)
-		if err != nil {
-			return nil, err
-		}
-		if err := l.settle(ctx, "revoke", at); err != nil {
-			return nil, err
-		}
-		events := l.observer.since(began)
-		document, _ := lastOf(events, func(e *event) bool { return e.application() == v.application })
-		status, _ := lastOf(events, isStatus)
-		took := max(0, document.Sub(at))
-		r.whole = append(r.whole, status.Sub(at))
-		requested, err = l.requestsSince(ctx, requested)
-		if err != nil {
-			return nil, err
-		}
-		after, err := look(ctx)
-		if err != nil {
-			return nil, err
-		}
-		r.amplified = append(r.amplified, amplifiedBy(requested, before, after))
-		if err := l.createGroup(ctx, v.group); err != nil {
-			return nil, err
-		}
-		if err := l.settle(ctx, "the group is there again", time.Now()); err != nil {
-			return nil, err
-		}
-		if before, err = look(ctx); err != nil {
-			return nil, err
-		}
-		r.changes = of(difference(after, before), v.application)
 		if !bare {
 			r.document.add(took)
 			continue
@@ -90,11 +46,65 @@ func (l *lab) revoke(ctx context.Context, v wave, bare bool) (*aRevocation, erro
 		}); err != nil {
 			return nil, err
 		}
-		if before, err = look(ctx); err != nil { // the change after the start has left other statuses
-			return nil, err
-		}
 	}
 	return r, nil
+}
+
+// run deletes the group and brings it back once, and returns how long it took until the document no longer held the members.
+func (r *aRevocation) run(ctx context.Context, l *lab) (time.Duration, error) {
+	before, err := r.look(ctx, l)
+	if err != nil {
+		return 0, err
+	}
+	requested, err := l.readRequests(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := l.calm(ctx); err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	at, err := l.deleteGroup(ctx, r.wave.group)
+	if err != nil {
+		return 0, err
+	}
+	if err := l.settle(ctx, "revoke", at); err != nil {
+		return 0, err
+	}
+	events := l.observer.since(began)
+	document, _ := lastOf(events, func(e *event) bool { return e.application() == r.wave.application })
+	status, _ := lastOf(events, isStatus)
+	r.whole = append(r.whole, status.Sub(at))
+	requested, err = l.requestsSince(ctx, requested)
+	if err != nil {
+		return 0, err
+	}
+	after, err := r.look(ctx, l)
+	if err != nil {
+		return 0, err
+	}
+	r.amplified = append(r.amplified, amplifiedBy(requested, before, after))
+	if err := l.createGroup(ctx, r.wave.group); err != nil {
+		return 0, err
+	}
+	if err := l.settle(ctx, "the group is there again", time.Now()); err != nil {
+		return 0, err
+	}
+	again, err := r.look(ctx, l)
+	if err != nil {
+		return 0, err
+	}
+	r.changes = of(difference(after, again), r.wave.application)
+	return max(0, document.Sub(at)), nil
+}
+
+// look returns what the manager has written. All of it takes seconds to read, so it is read only for the group for which
+// requests are compared with it.
+func (r *aRevocation) look(ctx context.Context, l *lab) (snapshot, error) {
+	if r.wave == l.world.largest() {
+		return l.snapshot(ctx)
+	}
+	return l.documentsOf(ctx, r.wave.application)
 }
 
 // bareRepeats are how often the bare client writes in one turn what takes it milliseconds.
