@@ -142,6 +142,9 @@ func TestPreviewsBesideSettlings(t *testing.T) {
 				defer left.Add(-1)
 				for i := worker; i < count; i += previewers {
 					got, err := c.preview(ctx, requests[i%len(requests)])
+					if ctx.Err() != nil {
+						return // another failure has ended the test
+					}
 					if err != nil {
 						t.Errorf("preview %d: %v", i, err)
 						return
@@ -164,6 +167,9 @@ func TestPreviewsBesideSettlings(t *testing.T) {
 		}
 	}
 	previews.Wait()
+	if ctx.Err() != nil {
+		t.Fatal("the test ended before all was previewed and published")
+	}
 	t.Logf("%d changes were published beside %d large and %d small previews", published, largePreviews, smallPreviews)
 	c.awaitUsers(ctx, t, membersAfter(published))
 	if strays := c.strays(); len(strays) > 0 {
@@ -171,7 +177,8 @@ func TestPreviewsBesideSettlings(t *testing.T) {
 	}
 }
 
-// step makes one change, and waits until it is published: one member joins, the role of the group changes, or all who joined leave.
+// step makes one change, and waits until it is published: a member joins, the role of the group changes, or those who joined
+// leave.
 func (c *contender) step(ctx context.Context, t *testing.T, n int) {
 	t.Helper()
 	c.edit(t, "team", teamAfter(n+1))
