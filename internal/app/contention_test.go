@@ -94,21 +94,20 @@ func startContender(t *testing.T) *contender {
 	if err := reconciler.SetupWithManager(mgr); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
-		if err := mgr.Start(ctx); err != nil {
+		if err := mgr.Start(t.Context()); err != nil {
 			t.Errorf("the manager ended: %v", err)
 		}
 	})
-	t.Cleanup(func() { cancel(); running.Wait() })
+	t.Cleanup(running.Wait) // the context of the test has ended by then
 	select {
 	case <-c.feed.Ready():
 	case <-t.Context().Done():
 		t.Fatal("the manager does not get ready")
 	}
 	// The informers have their handlers now.
-	running.Go(func() { c.watch(ctx) })
+	running.Go(func() { c.watch(t.Context()) })
 	return c
 }
 

@@ -72,7 +72,7 @@ func (b *bench) admission(ctx context.Context, as metadata.Interface) error {
 			if webhooks {
 				into = on
 			}
-			if err := into.make(ctx, l, as); err != nil {
+			if err := into.repeat(ctx, l, as); err != nil {
 				return err
 			}
 		}
@@ -165,10 +165,10 @@ func (l *lab) callsWebhooks(ctx context.Context, as metadata.Interface) (bool, e
 	return after > before, err
 }
 
-// make adds one member after the other, each when nothing is written; and replaces all members with those of the largest
+// repeat adds one member after the other, each when nothing is written; and replaces all members with those of the largest
 // group. The latter are dry runs, which pass everything but the disk: otherwise thousands of documents would have to be
 // written in between. The edit without webhooks is not stored either, so the ratio is not flattered.
-func (e *edits) make(ctx context.Context, l *lab, as metadata.Interface) error {
+func (e *edits) repeat(ctx context.Context, l *lab, as metadata.Interface) error {
 	groups := as.Resource(resourceOf(groupAccess)).Namespace(organization)
 	edit := func(kind types.PatchType, patch []byte, options metav1.PatchOptions) (time.Duration, error) {
 		if err := l.observer.settle(ctx, breath); err != nil {
