@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -70,7 +69,6 @@ func (b *bench) goBench(ctx context.Context, g goBenchmark) (ours, other benchma
 	}
 	cmd := exec.CommandContext(ctx, "go", "test", "-C", filepath.Join(root, g.module), "-run=^$", "-bench=^"+g.name+"$",
 		"-benchmem", "-count="+repeats, g.pkg)
-	cmd.Env = append(os.Environ(), "GOWORK=off")
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
