@@ -203,6 +203,8 @@ verify-modules:
 verify-docs:
 	$(call say,paths in the documentation)
 	@go run ./hack/docpaths
+	$(call say,imports in the documentation)
+	@go run ./hack/importtable
 
 # What kube-score is not asked about: an image that is named by version or digest need not be pulled at every start.
 KUBE_SCORE_IGNORED := container-image-pull-policy
