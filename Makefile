@@ -19,9 +19,10 @@ LDFLAGS := -X github.com/usher-dev/usher/internal/app.Version=$(VERSION) \
 	-X github.com/usher-dev/usher/internal/cli.Version=$(VERSION)
 
 # Each has its own go.mod; the first is Usher.
-MODULES := . hack/controlplane hack/tools hack/tools/ko hack/tools/kube-score test/browser \
+MODULES := . api/document hack/controlplane hack/tools hack/tools/ko hack/tools/kube-score test/browser \
 	test/formats test/gitops test/install test/monitoring
-LINTED := . hack/controlplane test/browser test/formats test/gitops test/install test/monitoring
+LINTED := . api/document hack/controlplane test/browser test/formats test/gitops test/install \
+	test/monitoring
 
 SAMPLES ?= config/samples
 INSTALL ?= kustomize
@@ -99,7 +100,7 @@ manifests: $(CONTROLLER_GEN) ## Generate CRDs, the manager's roles, the webhook 
 .PHONY: modules
 modules: ## Tidy all modules, and have them require the same versions: each package is then compiled once.
 	@go run ./hack/modversions --fix $(LINTED)
-	@for module in $(MODULES); do go mod tidy -C $$module || exit 1; done
+	@go run ./hack/modversions --tidy $(MODULES)
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format all Go code.
@@ -195,13 +196,15 @@ verify-format:
 .PHONY: verify-modules
 verify-modules:
 	$(call say,go mod tidy)
-	@for module in $(MODULES); do echo "$$module"; go mod tidy -C $$module -diff || exit 1; done
+	@go run ./hack/modversions --tidy --diff $(MODULES)
 	@go run ./hack/modversions $(LINTED)
 
 .PHONY: verify-docs
 verify-docs:
 	$(call say,paths in the documentation)
 	@go run ./hack/docpaths
+	$(call say,imports in the documentation)
+	@go run ./hack/importtable
 
 # What kube-score is not asked about: an image that is named by version or digest need not be pulled at every start.
 KUBE_SCORE_IGNORED := container-image-pull-policy

@@ -139,8 +139,7 @@ func (m *matrix) check(w *world, organizations []string) error {
 	}
 	sorts := m.sort == sortByUser || m.sort == sortByOrganization || m.sort == sortByDefault || slices.Contains(named, m.sort)
 	if !sorts {
-		return fmt.Errorf("--sort %s: there is %s, %s, %s, and the name of an application", m.sort, sortByUser,
-			sortByOrganization, sortByDefault)
+		return invalidFlag("--sort", m.sort, sortByUser, sortByOrganization, sortByDefault, "the name of an application")
 	}
 	for _, pattern := range m.applications {
 		if !slices.ContainsFunc(named, func(a string) bool { return matches(pattern, a) }) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -74,7 +73,6 @@ func (b *bench) goBench(ctx context.Context, g goBenchmark) (ours, other benchma
 		// With -count=5 the go command would run each of the two five times in a row.
 		cmd := exec.CommandContext(ctx, "go", "test", "-C", filepath.Join(root, g.module), "-run=^$", "-bench=^"+g.name+"$",
 			"-benchmem", "-count=1", g.pkg)
-		cmd.Env = append(os.Environ(), "GOWORK=off")
 		cmd.Stdout, cmd.Stderr = &stdout, &stderr
 		if err := cmd.Run(); err != nil {
 			return ours, other, fmt.Errorf("run %s: %w\n%s%s", g.name, err, stdout.String(), stderr.String())
