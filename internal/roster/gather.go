@@ -58,7 +58,7 @@ func (r *Roster) resolve(n *namespace, user string, g *gatherer) *record {
 	if _, dirty := n.dirty[user]; dirty || previous == nil {
 		decision = n.compiled.Resolve(&u, r.now)
 	} else {
-		decision = n.compiled.Resume(previous.decision, &u, r.now) // only time has passed
+		decision = n.compiled.Resume(previous.decision, &u, r.now, nil) // only time has passed
 	}
 	made.decision = &decision
 	if len(decision.HiddenRows) > 0 {

@@ -85,13 +85,14 @@ func (j *judge) asWritten(s *resolve.Source, o *resolve.Organization, resource, 
 		return nil
 	}
 	rules := o.Rules()
-	organizationRole, systemRole := s.OrganizationRole, ""
-	if s.Origin == resolve.SystemGroup || s.Origin == resolve.IndividualAtSystem {
-		entry := s.Entry(rules.Organization)
-		if entry == nil {
-			return nil
+	var organizationRole, systemRole string
+	for g := range s.Grants(rules.Organization) {
+		switch g.Scope {
+		case resolve.ScopeOrganization:
+			organizationRole = g.Role
+		case resolve.ScopeSystem:
+			systemRole = g.Role
 		}
-		organizationRole, systemRole = entry.OrganizationRole, entry.Role
 	}
 	var rights []Attributes
 	for _, r := range rules.OrganizationRoles {
