@@ -110,13 +110,13 @@ func (s *Source) Entry(organization string) *SystemGrant {
 type Given struct {
 	// Scope is that of the grant. In the system and the organization scope the role is never empty.
 	Scope Scope
-	// Application is the one in whose scope the role is given, and AnyApplication in the broad scope.
+	// Application is the one in whose scope the role is given, AnyApplication in the broad scope, and else empty.
 	Application string
 	Role        string
 	Window      Window // always open in the system and the organization scope
 }
 
-// Grants yields what the source gives in the organization, the broader scopes of a ladder first, the entries for
+// Grants yields what the source gives in the organization: the system role, the organization role, then the entries for
 // applications in the order in which they are written. A source of the system namespace gives what its entry for the
 // organization says, any other source what it says itself. Whether the grants count is left aside: privileges, deletion,
 // windows and ladders.

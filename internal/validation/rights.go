@@ -87,11 +87,13 @@ func (j *judge) asWritten(s *resolve.Source, o *resolve.Organization, resource, 
 	rules := o.Rules()
 	var organizationRole, systemRole string
 	for g := range s.Grants(rules.Organization) {
-		switch g.Scope {
-		case resolve.ScopeOrganization:
-			organizationRole = g.Role
-		case resolve.ScopeSystem:
+		if g.Application != "" {
+			break // the roles of the other ladders come first
+		}
+		if g.Scope == resolve.ScopeSystem {
 			systemRole = g.Role
+		} else {
+			organizationRole = g.Role
 		}
 	}
 	var rights []Attributes
