@@ -76,7 +76,7 @@ func (s *settlement) resolve(o *organization, user string, dirty bool, g *Gather
 	if previous := o.records.Get(user); dirty || previous == nil {
 		decision = o.rules.Resolve(&u, s.now)
 	} else {
-		decision = o.rules.Resume(previous.decision, &u, s.now)
+		decision = o.rules.Resume(previous.decision, &u, s.now, nil)
 	}
 	made.decision = &decision
 	if len(decision.HiddenRows) > 0 {

@@ -179,42 +179,37 @@ func describe(g grant) string {
 // tableOf returns what the source gives, in its own organization or, out of the system namespace, in those named.
 func (d *declarer) tableOf(s *resolve.Source, organizations []string, namespace string) table {
 	key := tableKey{s, ""}
-	across := s.Origin == resolve.SystemGroup || s.Origin == resolve.IndividualAtSystem
-	if across {
+	if s.Origin == resolve.SystemGroup || s.Origin == resolve.IndividualAtSystem {
 		key.organizations = strings.Join(organizations, " ")
+	} else {
+		organizations = []string{namespace}
 	}
 	if t, known := d.tables[key]; known {
 		return t
 	}
 	t := table{}
-	if !across {
-		t.add(namespace, s.OrganizationRole, s.Applications)
-	}
 	for _, organization := range organizations {
-		entry := s.Entry(organization)
-		if !across || entry == nil {
-			continue
+		for given := range s.Grants(organization) {
+			if !gives(given.Role) {
+				continue
+			}
+			g := grant{organization, resourceOf(given.Scope), given.Application, given.Role}
+			t[g] = append(t[g], given.Window)
 		}
-		if gives(entry.Role) {
-			t[grant{organization: organization, resource: ResourceSystemRoles, role: entry.Role}] = always
-		}
-		t.add(organization, entry.OrganizationRole, entry.Applications)
 	}
 	d.tables[key] = t
 	return t
 }
 
-var always = []resolve.Window{{}}
-
-func (t table) add(organization, organizationRole string, applications []resolve.ApplicationGrant) {
-	if gives(organizationRole) {
-		t[grant{organization: organization, resource: ResourceOrganizationRoles, role: organizationRole}] = always
-	}
-	for _, a := range applications {
-		if gives(a.Role) {
-			g := grant{organization, ResourceApplicationRoles, a.Application, a.Role}
-			t[g] = append(t[g], a.Window)
-		}
+// resourceOf returns the resource of the ladder that roles of the scope are on.
+func resourceOf(scope resolve.Scope) string {
+	switch scope {
+	case resolve.ScopeSystem:
+		return ResourceSystemRoles
+	case resolve.ScopeOrganization:
+		return ResourceOrganizationRoles
+	default:
+		return ResourceApplicationRoles
 	}
 }
 

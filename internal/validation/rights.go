@@ -85,13 +85,16 @@ func (j *judge) asWritten(s *resolve.Source, o *resolve.Organization, resource, 
 		return nil
 	}
 	rules := o.Rules()
-	organizationRole, systemRole := s.OrganizationRole, ""
-	if s.Origin == resolve.SystemGroup || s.Origin == resolve.IndividualAtSystem {
-		entry := s.Entry(rules.Organization)
-		if entry == nil {
-			return nil
+	var organizationRole, systemRole string
+	for g := range s.Grants(rules.Organization) {
+		if g.Application != "" {
+			break // the roles of the other ladders come first
 		}
-		organizationRole, systemRole = entry.OrganizationRole, entry.Role
+		if g.Scope == resolve.ScopeSystem {
+			systemRole = g.Role
+		} else {
+			organizationRole = g.Role
+		}
 	}
 	var rights []Attributes
 	for _, r := range rules.OrganizationRoles {
