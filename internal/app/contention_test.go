@@ -180,7 +180,7 @@ func TestPreviewsBesideSettlings(t *testing.T) {
 // leave.
 func (c *contender) step(ctx context.Context, t *testing.T, n int) {
 	t.Helper()
-	c.edit(t, "team", teamAfter(n+1))
+	c.edit(ctx, t, "team", teamAfter(n+1))
 	c.awaitUsers(ctx, t, membersAfter(n+1))
 }
 

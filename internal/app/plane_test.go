@@ -176,16 +176,16 @@ func (p *plane) create(t *testing.T, o client.Object) {
 }
 
 // edit replaces the spec of a group.
-func (p *plane) edit(t *testing.T, name string, with *accessv1alpha1.AccessGroup) {
+func (p *plane) edit(ctx context.Context, t *testing.T, name string, with *accessv1alpha1.AccessGroup) {
 	t.Helper()
 	for {
 		g := &accessv1alpha1.AccessGroup{}
-		if err := p.Get(t.Context(), client.ObjectKey{Namespace: with.Namespace, Name: name}, g); err != nil {
+		if err := p.Get(ctx, client.ObjectKey{Namespace: with.Namespace, Name: name}, g); err != nil {
 			t.Fatal(err)
 		}
 		g.Spec = with.Spec
 		g.Generation++
-		err := p.Update(t.Context(), g)
+		err := p.Update(ctx, g)
 		if err == nil {
 			return
 		}
