@@ -30,6 +30,7 @@ import (
 	"github.com/usher-dev/usher/api/document"
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/controller"
+	"github.com/usher-dev/usher/internal/feed"
 	"github.com/usher-dev/usher/internal/publish"
 	"github.com/usher-dev/usher/internal/roster"
 	"github.com/usher-dev/usher/internal/validation"
@@ -53,7 +54,7 @@ const (
 type contender struct {
 	*plane
 
-	feed      *controller.Feed
+	feed      *feed.Feed
 	validator *validation.Validator
 }
 
@@ -79,11 +80,11 @@ func startContender(t *testing.T) *contender {
 	}
 	observed, measured, losses := publish.NewObserved(), controller.NewMetrics(prometheus.NewRegistry()), validation.NewLosses()
 	rosters := roster.New(roster.Options{SystemNamespace: "usher-system", Organizations: labels.Everything()})
-	c.feed = controller.NewFeed(rosters, observed, c.informers, measured, time.Now)
-	c.feed.Settled = losses.Note
-	c.validator = &validation.Validator{Roster: rosters, Settle: c.feed.Settle, Losses: losses, ConfigMaps: publish.ConfigMaps}
+	c.feed = feed.New(rosters, c.informers, time.Now)
+	c.feed.Settled = func(s *feed.Settlement) { losses.Note(&s.Changes, s.Now) }
+	c.validator = &validation.Validator{View: c.feed.View, Losses: losses, ConfigMaps: publish.ConfigMaps}
 	reconciler := &controller.Reconciler{
-		Feed: c.feed, Recorder: &events.FakeRecorder{},
+		Feed: controller.NewFeed(c.feed, observed, measured), Recorder: &events.FakeRecorder{},
 		Publisher: &publish.Publisher{
 			Client: c.plane, Live: c.plane, Observed: observed, Grace: time.Hour, Now: time.Now, Wrote: measured.Wrote,
 		},

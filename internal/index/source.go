@@ -116,17 +116,9 @@ func sourceApplications(s *resolve.Source, organization string, yield func(strin
 	if s == nil {
 		return
 	}
-	applications := s.Applications
-	if s.Origin == resolve.SystemGroup || s.Origin == resolve.IndividualAtSystem {
-		entry := s.Entry(organization)
-		if entry == nil {
-			return
-		}
-		applications = entry.Applications
-	}
-	for i := range applications {
-		if applications[i].Application != accessv1alpha1.All {
-			yield(applications[i].Application)
+	for g := range s.Grants(organization) {
+		if g.Scope == resolve.ScopeApplication {
+			yield(g.Application)
 		}
 	}
 	for i := range s.Rows {

@@ -1,8 +1,10 @@
 package index
 
 import (
+	"cmp"
 	"iter"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -45,6 +47,11 @@ type TouchedNamespace struct {
 type Account struct {
 	Namespace string
 	User      string
+}
+
+// Compare orders accounts by namespace and user.
+func (a Account) Compare(b Account) int {
+	return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.User, b.User))
 }
 
 // Causes are the objects whose change made a new decision necessary. They are shared between users, and not changed.

@@ -89,7 +89,8 @@ type Organization struct {
 // nil, for an object that is created or goes. It is an error where they are not the same object. The view should be settled at
 // the instant now.
 //
-// The cost grows with the users whom the change affects, twice. When the context ends, part of them is missing.
+// The cost grows with the users whom the change affects, twice. It takes one processor, so that a few large previews leave the
+// others free. When the context ends, part of the users is missing.
 func Of(ctx context.Context, view *roster.View, before, after client.Object, now time.Time) (*Preview, error) {
 	if err := index.SameObject(before, after); err != nil {
 		return nil, err
@@ -275,27 +276,18 @@ func (p *preview) lookAt(i *involved, s side) {
 	n := s.namespace(i.name)
 	sources := p.sources(i, s, n)
 	recorded := !s.after && !p.stale && !i.recompiled
-	users := slices.Collect(maps.Keys(i.users))
-	states := make([]State, len(users))
-	roster.SideBySide(len(users), func() func(int) {
-		return func(u int) {
-			if p.ctx.Err() == nil {
-				states[u] = p.state(sources, users[u], s, recorded)
-			}
+	for user := range i.users {
+		if p.ctx.Err() != nil {
+			return
 		}
-	})
-	if p.ctx.Err() != nil {
-		return
-	}
-	for u, user := range users {
 		at := index.Account{Namespace: i.name, User: user}
 		if p.users[at] == nil {
 			p.users[at] = &Affected{Namespace: i.name, User: user}
 		}
-		if s.after {
-			p.users[at].After = states[u]
+		if state := p.state(sources, user, s, recorded); s.after {
+			p.users[at].After = state
 		} else {
-			p.users[at].Before = states[u]
+			p.users[at].Before = state
 		}
 	}
 	if !n.AtSystem() {

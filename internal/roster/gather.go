@@ -1,9 +1,7 @@
 package roster
 
 import (
-	"fmt"
 	"runtime"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
@@ -12,8 +10,9 @@ import (
 )
 
 // resolveAll decides for the users, side by side where they are many. What it returns is in the order of the users; nil
-// stands for nothing to decide, now or later.
-func (s *settlement) resolveAll(n *index.Namespace, o *organization, users []string) []*record {
+// stands for nothing to decide, now or later. Those from the place unfinished on have decisions that are to be finished, and
+// are left as they are where the budget for that is spent.
+func (s *settlement) resolveAll(n *index.Namespace, o *organization, users []string, unfinished int) []*record {
 	records := make([]*record, len(users))
 	if o.rules == nil || len(users) == 0 {
 		return records
@@ -21,31 +20,42 @@ func (s *settlement) resolveAll(n *index.Namespace, o *organization, users []str
 	o.bound = Bind(s.index, n, o.rules, o.bound)
 	sources := Sources{Index: s.index, Namespace: n, Rules: o.rules, Applications: o.applications, Bound: o.bound}
 	touched := s.touched.Namespace(n.Name()).Users
-	SideBySide(len(users), func() func(i int) {
+	sideBySide(len(users), func() func(i int) {
 		g := Gatherer{Sources: &sources}
 		return func(i int) {
 			_, dirty := touched[users[i]]
-			records[i] = s.resolve(o, users[i], dirty, &g)
+			switch {
+			case i < unfinished:
+				records[i] = s.resolve(o, users[i], dirty, &g, s.budgets.changed)
+			case s.budgets.unfinished.IsSpent():
+				records[i] = o.records.Get(users[i])
+			default:
+				records[i] = s.resolve(o, users[i], dirty, &g, s.budgets.unfinished)
+			}
 		}
 	})
 	return records
 }
 
-// SideBySide has each of the numbers below n worked on once, on all processors where they are many. Every goroutine
-// begins with a worker of its own. A panic in one of them is one of the caller.
-func SideBySide(n int, begin func() (work func(i int))) {
+// budgets bound what one settling spends on the ends of entries: of users for whom something has changed, and of those
+// whose decision is unfinished, so that neither holds up the other.
+type budgets struct{ changed, unfinished *resolve.Budget }
+
+func newBudgets(evaluations int) budgets {
+	if evaluations == 0 {
+		return budgets{}
+	}
+	return budgets{resolve.NewBudget(evaluations), resolve.NewBudget(evaluations / 2)}
+}
+
+// sideBySide has each of the numbers below n worked on once, on all processors where they are many. Every goroutine
+// begins with a worker of its own.
+func sideBySide(n int, begin func() (work func(i int))) {
 	const share = 64 // numbers at a time: fewer are not worth handing over
 	var next atomic.Int64
-	var failure atomic.Pointer[any]
 	some := func() {
-		defer func() {
-			if p := recover(); p != nil {
-				failed := any(fmt.Sprintf("%v\n%s", p, debug.Stack()))
-				failure.CompareAndSwap(nil, &failed)
-			}
-		}()
 		work := begin()
-		for failure.Load() == nil {
+		for {
 			end := int(next.Add(share))
 			for i := end - share; i < min(end, n); i++ {
 				work(i)
@@ -61,23 +71,19 @@ func SideBySide(n int, begin func() (work func(i int))) {
 	}
 	some()
 	others.Wait()
-	if p := failure.Load(); p != nil {
-		panic(*p)
-	}
 }
 
 // resolve returns nil where there is nothing to decide, now or later. A user who is not dirty has the same sources as before:
-// only time has passed.
-func (s *settlement) resolve(o *organization, user string, dirty bool, g *Gatherer) *record {
+// nothing or only time has passed.
+func (s *settlement) resolve(o *organization, user string, dirty bool, g *Gatherer, b *resolve.Budget) *record {
 	made := &record{}
 	u := g.Gather(user)
 	made.note(g.own, s.now)
-	var decision resolve.Decision
-	if previous := o.records.Get(user); dirty || previous == nil {
-		decision = o.rules.Resolve(&u, s.now)
-	} else {
-		decision = o.rules.Resume(previous.decision, &u, s.now, nil)
+	var previous *resolve.Decision
+	if old := o.records.Get(user); old != nil && !dirty {
+		previous = old.decision
 	}
+	decision := o.rules.Resume(previous, &u, s.now, b)
 	made.decision = &decision
 	if len(decision.HiddenRows) > 0 {
 		made.noteContributors(g.own, s.now)

@@ -15,8 +15,6 @@ type (
 	Kind = index.Kind
 	// Account is a user as a namespace knows one.
 	Account = index.Account
-	// Options says what the roster cannot see in the objects.
-	Options = index.Options
 	// Version is what tells one state of an object from all others.
 	Version = index.Version
 	// Entrance is how a user comes to be in a group.

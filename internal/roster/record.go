@@ -58,6 +58,11 @@ func (s *settlement) record(n *index.Namespace, o *organization, user string, ma
 		o.records.Delete(user)
 	}
 	s.time(n.Name(), user, before.next, after.next)
+	if at := (Account{Namespace: n.Name(), User: user}); after.decision != nil && after.decision.Unfinished {
+		s.unfinished.Set(at)
+	} else {
+		s.unfinished.Delete(at)
+	}
 	eachDifference(before.overBound, after.overBound, func(group string, by int) {
 		s.countIn(&o.overBound, n, group, by)
 	})

@@ -5,10 +5,21 @@ import (
 	"sync/atomic"
 	"time"
 
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/usher-dev/usher/internal/index"
 )
+
+// Options says what the roster cannot see in the objects.
+type Options struct {
+	// SystemNamespace is the namespace above all organizations.
+	SystemNamespace string
+	// Organizations selects the namespaces that may be organizations. Nil and empty select all.
+	Organizations labels.Selector
+	// Evaluations is the budget of one settling for the ends of entries (resolve.Budget). Zero is no bound.
+	Evaluations int
+}
 
 // Roster takes objects in and decides for the users whom they affect. What it has decided is its [View]. It is safe for
 // concurrent use: taking an object in does not wait for a settling, and reading a view waits for nothing.
@@ -16,15 +27,21 @@ type Roster struct {
 	mu    sync.Mutex // held while an object is taken in
 	layer *index.Layer
 
+	evaluations int
+
 	settling sync.Mutex // held while decisions are made
 	view     atomic.Pointer[View]
 }
 
 // New returns a roster without objects.
 func New(options Options) *Roster {
-	r := &Roster{layer: index.New(options)}
+	r := &Roster{
+		layer:       index.New(index.Options{SystemNamespace: options.SystemNamespace, Organizations: options.Organizations}),
+		evaluations: options.Evaluations,
+	}
 	r.view.Store(&View{
 		index: r.layer.Freeze(), conflicts: index.NewTree(conflicts.compare), timed: index.NewTree(timedUser.compare),
+		unfinished: index.NewTree(Account.Compare),
 	})
 	return r
 }
@@ -49,11 +66,11 @@ func (r *Roster) Remove(object runtime.Object) error {
 func (r *Roster) View() *View { return r.view.Load() }
 
 // Settled reports whether the view of the roster is that of all objects taken in, at the instant now: no object was set since,
-// and no window has opened or closed.
+// and no window has opened or closed. Ends of entries may still be looked for.
 func (r *Roster) Settled(now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	next := r.View().Next()
+	next := r.View().nextWindow()
 	return r.layer.Touched().IsEmpty() && (next.IsZero() || next.After(now))
 }
 

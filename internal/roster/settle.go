@@ -1,11 +1,10 @@
 package roster
 
 import (
-	"cmp"
+	"iter"
 	"maps"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -68,6 +67,7 @@ func (r *Roster) Settle(now time.Time) Changes {
 	r.mu.Unlock()
 
 	s := newSettlement(r.View(), objects, touched)
+	s.budgets = newBudgets(r.evaluations)
 	s.setTime(now.UTC().Truncate(time.Second)) // the resolution of windows
 	s.settle()
 	r.view.Store(s.changes.View)
@@ -84,6 +84,7 @@ func (r *Roster) Settle(now time.Time) Changes {
 // settlement makes the next view.
 type settlement struct {
 	View
+	budgets budgets
 	mine    map[string]struct{} // organizations that no view has
 	touched *index.Touched
 	woken   map[string]map[string]struct{} // by namespace: users for whom a window has opened or closed
@@ -99,6 +100,7 @@ func newSettlement(before *View, objects *index.Index, touched *index.Touched) *
 	s.entered.Share()
 	s.conflicts.Share()
 	s.timed.Share()
+	s.unfinished.Share()
 	s.index = objects
 	if s.index.System().Known() && !before.index.System().Known() {
 		// What could not be written without the system namespace can be now.
@@ -146,9 +148,7 @@ func (s *settlement) settle() {
 	view := s.View
 	s.changes.View = &view
 	s.changes.Applications = slices.SortedFunc(maps.Keys(s.touched.Applications), Object.Compare)
-	s.changes.Accounts = slices.SortedFunc(maps.Keys(s.touched.Accounts), func(a, b Account) int {
-		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.User, b.User))
-	})
+	s.changes.Accounts = slices.SortedFunc(maps.Keys(s.touched.Accounts), Account.Compare)
 	s.changes.Renewed = slices.Collect(maps.Values(s.touched.Renewed))
 	s.changes.Objects = slices.SortedFunc(maps.Keys(s.touched.Objects), Object.Compare)
 }
@@ -167,7 +167,7 @@ func (s *settlement) own(name string) *organization {
 func (s *settlement) settleOrganization(n *index.Namespace) {
 	name := n.Name()
 	is, was := s.index.IsOrganization(n), s.at(name).rules != nil
-	if s.touched.Namespaces[name] == nil && s.woken[name] == nil && is == was {
+	if s.touched.Namespaces[name] == nil && s.woken[name] == nil && !s.hasUnfinished(name) && is == was {
 		if !n.Known() && n.IsEmpty() {
 			s.empty = append(s.empty, name)
 		}
@@ -188,7 +188,14 @@ func (s *settlement) settleOrganization(n *index.Namespace) {
 			users = append(users, user)
 		}
 	}
-	for i, made := range s.resolveAll(n, o, users) {
+	changed := len(users)
+	for user := range s.unfinishedIn(name) {
+		_, touched := t.Users[user]
+		if _, woken := s.woken[name][user]; !touched && !woken {
+			users = append(users, user)
+		}
+	}
+	for i, made := range s.resolveAll(n, o, users, changed) {
 		s.decided(n, o, users[i], made)
 	}
 	if o.rules == nil && o.records.Len() == 0 {
@@ -198,6 +205,24 @@ func (s *settlement) settleOrganization(n *index.Namespace) {
 			s.empty = append(s.empty, name)
 		}
 	}
+}
+
+// unfinishedIn iterates over the users of the organization whose decision is unfinished, sorted.
+func (s *settlement) unfinishedIn(organization string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for a := range s.unfinished.From(Account{Namespace: organization}) {
+			if a.Namespace != organization || !yield(a.User) {
+				return
+			}
+		}
+	}
+}
+
+func (s *settlement) hasUnfinished(organization string) bool {
+	for range s.unfinishedIn(organization) {
+		return true
+	}
+	return false
 }
 
 // settleRules makes the organization's rules and list of applications anew.

@@ -23,6 +23,7 @@ type View struct {
 	entered       index.Map[[]string]      // by user: the organizations that the user can enter, sorted
 	conflicts     index.Tree[conflicts]
 	timed         index.Tree[timedUser]
+	unfinished    index.Tree[Account] // users whose decision is unfinished
 
 	users, conflictTotal int // over all organizations
 }
@@ -85,6 +86,14 @@ func (v *View) Now() time.Time { return v.now }
 
 // Next returns the next instant at which the roster must settle again although no object changes; zero: none.
 func (v *View) Next() time.Time {
+	if v.unfinished.Len() > 0 {
+		return v.now // at once
+	}
+	return v.nextWindow()
+}
+
+// nextWindow returns the next instant at which a window opens or closes; zero: never.
+func (v *View) nextWindow() time.Time {
 	for t := range v.timed.All() {
 		return t.at
 	}
@@ -230,18 +239,12 @@ func bears(s *resolve.Source, organization, application string) bool {
 	if s.WithoutPrivileges {
 		return false
 	}
-	if s.Origin == resolve.OrganizationGroup {
-		return s.OrganizationRole != "" || namesApplication(s.Applications, application)
+	for g := range s.Grants(organization) {
+		if g.Scope != resolve.ScopeApplication || g.Application == application {
+			return true // a role above the applications, or one in all of them
+		}
 	}
-	entry := s.Entry(organization)
-	return entry != nil &&
-		(entry.Role != "" || entry.OrganizationRole != "" || namesApplication(entry.Applications, application))
-}
-
-func namesApplication(grants []resolve.ApplicationGrant, application string) bool {
-	return slices.ContainsFunc(grants, func(g resolve.ApplicationGrant) bool {
-		return g.Application == application || g.Application == accessv1alpha1.All
-	})
+	return false
 }
 
 // Totals are sums over all organizations.
