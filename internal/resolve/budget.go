@@ -34,8 +34,8 @@ func (b *Budget) take(n int) int {
 }
 
 const (
-	// freePerEntry is how many evaluations for each of its entries a decision has beside the budget. Most users have few
-	// windows, and their decisions are finished at once however many users there are.
+	// freePerEntry is how many evaluations for each of its entries, and for a few beside them, a decision has beside the budget.
+	// Most users have few windows, and their decisions are finished at once however many users there are.
 	freePerEntry = 2
 	// share is how many evaluations a decision takes from the budget at a time.
 	share = 256

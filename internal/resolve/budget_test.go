@@ -141,8 +141,7 @@ func TestABudgetBoundsManyUsers(t *testing.T) {
 
 // TestUsualUsersNeedNoBudget decides for members whose contract has an end, after others have spent everything.
 func TestUsualUsersNeedNoBudget(t *testing.T) {
-	w := manyInstants(20, 1)
-	o, u := w.bind()
+	o, u := manyInstants(20, 1).bind()
 	spent := resolve.NewBudget(0)
 	if d := o.Resume(nil, u, epoch, spent); d.Unfinished || !d.Application("application-019").NotAfter.Equal(second(2)) {
 		t.Errorf("unfinished %t, until %v", d.Unfinished, d.Application("application-019").NotAfter)

@@ -27,7 +27,7 @@ func (o *Organization) withEnds(d Decision, previous *Decision, u *User, now tim
 
 func (o *Organization) findEnds(d, previous *Decision, u *User, now time.Time, b *Budget) {
 	f := newFutureWithoutLines(o, u, now)
-	f.purse = purse{budget: b, left: o.free * (len(d.Applications) + 2)}
+	f.purse = purse{budget: b, left: o.free * (len(d.Applications) + 8)}
 	defer f.close()
 	f.endOrganization(d, previous)
 	if previous != nil && (!d.Default.GivesAccess() || f.isKnown(&d.Default, &previous.Default)) {
