@@ -32,33 +32,37 @@ func crowded(d dice, w world) world {
 func TestRefiningEndsWithTheDecisionWithoutABudget(t *testing.T) {
 	d, unfinished, worlds := rand.New(rand.NewPCG(17, 0)), 0, 0
 	eachWorld(t, 17, func(t *testing.T, w world, now time.Time) {
-		o, u := crowded(d, w).bind()
-		o.WithoutFree()
-		evaluations, passes := d.IntN(12), worlds%2 == 0
+		unfinished += checkRefining(t, crowded(d, w), now, d, worlds%2 == 0)
 		worlds++
-		decision := o.Resume(nil, u, now, resolve.NewBudget(evaluations))
-		for step := 0; ; step++ {
-			whole := o.Resolve(u, now)
-			checkUnfinished(t, &decision, &whole)
-			if !decision.Unfinished {
-				if !decision.Equal(&whole) || !decision.Identical(&whole) {
-					t.Errorf("refined (+), another decision at %v:\n%s", now, cmp.Diff(answerOf(t, &whole), answerOf(t, &decision)))
-				}
-				return
-			}
-			unfinished++
-			if step > 1_000 {
-				t.Errorf("not finished after %d times by %d evaluations", step, evaluations)
-				return
-			}
-			if passes && rarely(d, 4) {
-				now = now.Add(time.Duration(d.IntN(3)) * 30 * time.Minute)
-			}
-			decision = o.Resume(&decision, u, now, resolve.NewBudget(evaluations))
-		}
 	})
 	if unfinished == 0 {
 		t.Error("every decision was finished at once")
+	}
+}
+
+// checkRefining resumes the decision until it is finished, and returns how often it was not. Time may pass meanwhile.
+func checkRefining(t *testing.T, w world, now time.Time, d dice, passes bool) (unfinished int) {
+	t.Helper()
+	o, u := w.bind()
+	o.WithoutFree()
+	evaluations := d.IntN(12)
+	decision := o.Resume(nil, u, now, resolve.NewBudget(evaluations))
+	for ; ; unfinished++ {
+		whole := o.Resolve(u, now)
+		checkUnfinished(t, &decision, &whole)
+		switch {
+		case !decision.Unfinished:
+			if !decision.Equal(&whole) || !decision.Identical(&whole) {
+				t.Errorf("refined (+), another decision at %v:\n%s", now, cmp.Diff(answerOf(t, &whole), answerOf(t, &decision)))
+			}
+			return unfinished
+		case unfinished > 1_000:
+			t.Errorf("not finished after %d times by %d evaluations", unfinished, evaluations)
+			return unfinished
+		case passes && rarely(d, 4):
+			now = now.Add(time.Duration(d.IntN(3)) * 30 * time.Minute)
+		}
+		decision = o.Resume(&decision, u, now, resolve.NewBudget(evaluations))
 	}
 }
 
