@@ -67,7 +67,9 @@ func (r *Roster) Settle(now time.Time) Changes {
 	r.mu.Unlock()
 
 	s := newSettlement(r.View(), objects, touched)
-	s.budgets = newBudgets(r.evaluations)
+	if !s.now.IsZero() { // the first settling has no budget: a restart publishes nothing that it would take back
+		s.budgets = newBudgets(r.evaluations)
+	}
 	s.setTime(now.UTC().Truncate(time.Second)) // the resolution of windows
 	s.settle()
 	r.view.Store(s.changes.View)
