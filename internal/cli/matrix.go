@@ -74,6 +74,8 @@ type matrixOf struct {
 	Users        []matrixUser `json:"users"`
 
 	organization *resolve.Organization
+	// titles are what the applications are called, for people.
+	titles []string
 }
 
 type matrixUser struct {
@@ -209,6 +211,7 @@ func (m *matrix) of(w *world, organization string) matrixOf {
 	for _, application := range w.Applications(organization) {
 		if matchesAny(m.applications, application) {
 			of.Applications = append(of.Applications, application)
+			of.titles = append(of.titles, w.title(organization, application))
 		}
 	}
 	for _, user := range w.Users(organization) {

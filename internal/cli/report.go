@@ -270,7 +270,7 @@ type section struct {
 
 func (a *audit) writeCSV(s *terminal.Streams) error {
 	var all [][]string
-	for _, each := range a.sections() {
+	for _, each := range a.sections((*holding).where) {
 		for _, row := range each.rows {
 			// One header for all: what a section has no column for stays empty.
 			cells := make([]string, len(auditColumns))
@@ -286,7 +286,7 @@ func (a *audit) writeCSV(s *terminal.Streams) error {
 
 func (a *audit) writeHTML(s *terminal.Streams) error {
 	p := &page.Page{Title: "Access report", SectionName: "Part", Notes: a.notes()}
-	for _, each := range a.sections() {
+	for _, each := range a.sections((*holding).shown) {
 		made := &page.Section{Title: each.title, Columns: each.columns}
 		if len(each.rows) == 0 {
 			made.Notes = []string{"None."}
