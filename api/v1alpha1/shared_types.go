@@ -35,7 +35,7 @@ type RoleName string
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=63
 // +kubebuilder:validation:Pattern=`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`
-// +kubebuilder:validation:XValidation:rule=`!self.matches('[^a-z0-9-]')`,message="an application is a DNS label: lower-case letters, digits and -",messageExpression=`'an application is a DNS label: lower-case letters, digits and -' + (self.lowerAscii().replace('.', '-').replace('_', '-').replace(' ', '-').replace('/', '-').matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$') ? '; write ' + self.lowerAscii().replace('.', '-').replace('_', '-').replace(' ', '-').replace('/', '-') + ', and give its ApplicationAccess the displayName ' + self : '')`
+// +kubebuilder:validation:XValidation:rule=`!self.matches('[^a-z0-9-]')`,message="an application is a DNS label: lower-case letters, digits and -",messageExpression=`'an application is a DNS label: lower-case letters, digits and -' + (self.lowerAscii().replace('.', '-').replace('_', '-').replace(' ', '-').replace('/', '-').matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$') ? '; write ' + self.lowerAscii().replace('.', '-').replace('_', '-').replace(' ', '-').replace('/', '-') + ', and give its ApplicationAccess the displayName ' + self : "")`
 type ApplicationName string
 
 // ApplicationSelector is the name of an application, or "*" for every application.
@@ -43,7 +43,7 @@ type ApplicationName string
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=63
 // +kubebuilder:validation:Pattern=`^(\*|[a-z0-9]([a-z0-9-]*[a-z0-9])?)$`
-// +kubebuilder:validation:XValidation:rule=`self == '*' || !self.matches('[^a-z0-9-]')`,message="an application is a DNS label: lower-case letters, digits and -",messageExpression=`'an application is a DNS label: lower-case letters, digits and -' + (self.lowerAscii().replace('.', '-').replace('_', '-').replace(' ', '-').replace('/', '-').matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$') ? '; write ' + self.lowerAscii().replace('.', '-').replace('_', '-').replace(' ', '-').replace('/', '-') + ', and give its ApplicationAccess the displayName ' + self : '')`
+// +kubebuilder:validation:XValidation:rule=`self == '*' || !self.matches('[^a-z0-9-]')`,message="an application is a DNS label: lower-case letters, digits and -",messageExpression=`'an application is a DNS label: lower-case letters, digits and -' + (self.lowerAscii().replace('.', '-').replace('_', '-').replace(' ', '-').replace('/', '-').matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$') ? '; write ' + self.lowerAscii().replace('.', '-').replace('_', '-').replace(' ', '-').replace('/', '-') + ', and give its ApplicationAccess the displayName ' + self : "")`
 type ApplicationSelector string
 
 // OrganizationName is the name of an organization: the name of its namespace.
