@@ -115,6 +115,9 @@ func (f *differences) addChanges(before, after *world, d *roster.Difference) {
 		one := userChange{Organization: d.Organization, User: d.User, Scope: scope, Application: application}
 		one.Before = sideOf(wasIn, d, scope, application, a)
 		one.After = sideOf(isIn, d, scope, application, b)
+		if application != "" {
+			one.After.title = after.title(d.Organization, application)
+		}
 		if one.Change = kindOfChange(scope, wasIn, isIn, a, b); one.Change != "" {
 			f.Changes = append(f.Changes, one)
 		}
@@ -238,11 +241,11 @@ func (f *differences) group() []changeGroup {
 			c.Organization, c.User, c.Change, c.Before.state(), c.After.state(), c.After.Rule, c.After.Source, c.Before.Source,
 		}, "\n")
 		if n, again := at[key]; again {
-			groups[n].where = append(groups[n].where, c.After.where())
+			groups[n].where = append(groups[n].where, c.After.shown())
 			continue
 		}
 		at[key] = len(groups)
-		groups = append(groups, changeGroup{c, []string{c.After.where()}})
+		groups = append(groups, changeGroup{c, []string{c.After.shown()}})
 	}
 	return groups
 }

@@ -16,5 +16,6 @@ func TestDisplayNames(t *testing.T) {
 		"who-can crates.io"+files,
 		"can ana@rust.example crates.io edit"+files,
 		"can ana@rust.example crates-io edit"+files,
+		"diff -f internal/cli/testdata/names --against internal/cli/testdata/accounts",
 	)
 }
