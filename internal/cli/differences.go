@@ -19,6 +19,8 @@ type differences struct {
 	Settled   []conflict `json:"settledConflicts"`
 	// Exclusions are roles that exclusive access newly takes.
 	Exclusions []exclusion `json:"exclusions"`
+	// Revocations are losses past a revocationLimit.
+	Revocations []revocation `json:"revocations,omitempty"`
 	// Refusals are what admission would refuse whoever asks, Warnings what it would warn of.
 	Refusals []remark `json:"refusals"`
 	Warnings []remark `json:"warnings"`
@@ -96,6 +98,7 @@ func newDifferences(before, after *world) *differences {
 		found.addReports(&d)
 	}
 	found.sum()
+	found.addRevocations(before, after)
 	return found
 }
 
@@ -113,6 +116,9 @@ func (f *differences) addChanges(before, after *world, d *roster.Difference) {
 		one := userChange{Organization: d.Organization, User: d.User, Scope: scope, Application: application}
 		one.Before = sideOf(wasIn, d, scope, application, a)
 		one.After = sideOf(isIn, d, scope, application, b)
+		if application != "" {
+			one.After.title = after.title(d.Organization, application)
+		}
 		if one.Change = kindOfChange(scope, wasIn, isIn, a, b); one.Change != "" {
 			f.Changes = append(f.Changes, one)
 		}
@@ -236,11 +242,11 @@ func (f *differences) group() []changeGroup {
 			c.Organization, c.User, c.Change, c.Before.state(), c.After.state(), c.After.Rule, c.After.Source, c.Before.Source,
 		}, "\n")
 		if n, again := at[key]; again {
-			groups[n].where = append(groups[n].where, c.After.where())
+			groups[n].where = append(groups[n].where, c.After.shown())
 			continue
 		}
 		at[key] = len(groups)
-		groups = append(groups, changeGroup{c, []string{c.After.where()}})
+		groups = append(groups, changeGroup{c, []string{c.After.shown()}})
 	}
 	return groups
 }
