@@ -19,7 +19,7 @@ LDFLAGS := -X github.com/usher-dev/usher/internal/app.Version=$(VERSION) \
 	-X github.com/usher-dev/usher/internal/cli.Version=$(VERSION)
 
 # Each has its own go.mod; the first is Usher.
-MODULES := . hack/controlplane hack/tools hack/tools/ko hack/tools/kube-score test/browser \
+MODULES := . hack/controlplane hack/tools hack/tools/ko hack/tools/kube-score hack/tools/kustomize-controller test/browser \
 	test/formats test/gitops test/install test/monitoring
 LINTED := . hack/controlplane test/browser test/formats test/gitops test/install test/monitoring
 
