@@ -177,7 +177,7 @@ fuzz-short: ## Run every fuzz test for FUZZTIME.
 	done
 
 .PHONY: verify
-verify: verify-generated verify-format verify-modules verify-docs verify-manifests lint lint-api ## Check all that can be checked without running Usher.
+verify: verify-generated verify-format verify-modules verify-docs verify-manifests verify-plugin lint lint-api ## Check all that can be checked without running Usher.
 	$(call say,verified)
 
 .PHONY: verify-generated
@@ -202,6 +202,15 @@ verify-modules:
 verify-docs:
 	$(call say,paths in the documentation)
 	@go run ./hack/docpaths
+
+# One machine for each system: only the system selects files.
+.PHONY: verify-plugin
+verify-plugin:
+	$(call say,the plugin for macOS and Windows)
+	@for platform in darwin/arm64 windows/amd64; do \
+		GOOS=$${platform%/*} GOARCH=$${platform#*/} CGO_ENABLED=0 $(COMPILE) build -o /dev/null ./cmd/kubectl-access || \
+			{ echo "$$platform: the plugin does not build"; exit 1; }; \
+	done
 
 # What kube-score is not asked about: an image that is named by version or digest need not be pulled at every start.
 KUBE_SCORE_IGNORED := container-image-pull-policy

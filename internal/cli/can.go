@@ -128,7 +128,9 @@ func (w *world) noteUnnamed(organization, application string) {
 		return
 	}
 	text := fmt.Sprintf("nothing names application %s in %s; the access to it is that to any other", application, organization)
-	if near := nearest(application, named); len(near) > 0 {
+	if names := w.called(application, []string{organization}); len(names) > 0 {
+		text += "; it is the displayName of " + some(names)
+	} else if near := nearest(application, named); len(near) > 0 {
 		text += "; did you mean " + strings.Join(near, ", or ") + "?"
 	}
 	w.options.say("note: %s", text)

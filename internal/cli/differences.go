@@ -18,6 +18,8 @@ type differences struct {
 	Settled   []conflict `json:"settledConflicts"`
 	// Exclusions are roles that exclusive access newly takes.
 	Exclusions []exclusion `json:"exclusions"`
+	// Revocations are losses past a revocationLimit.
+	Revocations []revocation `json:"revocations,omitempty"`
 	// Refusals are what admission would refuse whoever asks, Warnings what it would warn of.
 	Refusals []remark `json:"refusals"`
 	Warnings []remark `json:"warnings"`
@@ -95,6 +97,7 @@ func newDifferences(before, after *world) *differences {
 		found.addReports(&d)
 	}
 	found.sum()
+	found.addRevocations(before, after)
 	return found
 }
 

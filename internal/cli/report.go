@@ -66,7 +66,7 @@ func (r *report) write(a *audit) error {
 	s := &r.options.streams
 	switch r.output.format {
 	case asJSON:
-		return writeJSON(s, a)
+		return a.writeJSON(s)
 	case asCSV:
 		return a.writeCSV(s)
 	case asHTML:
@@ -77,23 +77,23 @@ func (r *report) write(a *audit) error {
 	}
 }
 
-// audit is the report. Its JSON is a contract.
+// audit is the report. [audit.writeJSON] names its fields.
 type audit struct {
-	At              time.Time   `json:"at"`
-	Days            int         `json:"days"`
-	SystemNamespace string      `json:"systemNamespace"`
-	Organizations   []auditOf   `json:"organizations"`
-	Incomplete      []string    `json:"incomplete,omitempty"`
-	Holdings        []holding   `json:"holdings"`
-	Protected       []userGrant `json:"protectedGrants"`
-	SystemLevel     []userGrant `json:"systemLevelGrants"`
-	Conflicts       []conflict  `json:"conflicts"`
-	Exclusions      []exclusion `json:"exclusions"`
-	Barred          []userBar   `json:"barred"`
-	Ending          []holding   `json:"ending"`
-	Beginning       []userGrant `json:"beginning"`
-	WithoutGrant    []account   `json:"accountsWithoutGrant"`
-	Unresolved      []remark    `json:"unresolvedReferences"`
+	At              time.Time
+	Days            int
+	SystemNamespace string
+	Organizations   []auditOf
+	Incomplete      []string
+	Holdings        []holding
+	Protected       []userGrant
+	SystemLevel     []userGrant
+	Conflicts       []conflict
+	Exclusions      []exclusion
+	Barred          []userBar
+	Ending          []holding
+	Beginning       []userGrant
+	WithoutGrant    []account
+	Unresolved      []remark
 	// granted has the users with a grant that counts.
 	granted map[string]bool
 }
@@ -128,10 +128,7 @@ type account struct {
 
 func newAudit(w *world, organizations []string, days int) *audit {
 	a := &audit{
-		At: w.now, Days: days, SystemNamespace: w.SystemNamespace(), Organizations: []auditOf{}, Holdings: []holding{},
-		Protected: []userGrant{}, SystemLevel: []userGrant{}, Conflicts: []conflict{}, Exclusions: []exclusion{},
-		Barred: []userBar{}, Ending: []holding{}, Beginning: []userGrant{}, WithoutGrant: []account{}, Unresolved: []remark{},
-		granted: map[string]bool{},
+		At: w.now, Days: days, SystemNamespace: w.SystemNamespace(), granted: map[string]bool{},
 	}
 	for _, p := range w.set.Problems {
 		a.Incomplete = append(a.Incomplete, p.String())
@@ -270,7 +267,7 @@ type section struct {
 
 func (a *audit) writeCSV(s *terminal.Streams) error {
 	var all [][]string
-	for _, each := range a.sections() {
+	for _, each := range a.sections((*holding).where) {
 		for _, row := range each.rows {
 			// One header for all: what a section has no column for stays empty.
 			cells := make([]string, len(auditColumns))
@@ -286,7 +283,7 @@ func (a *audit) writeCSV(s *terminal.Streams) error {
 
 func (a *audit) writeHTML(s *terminal.Streams) error {
 	p := &page.Page{Title: "Access report", SectionName: "Part", Notes: a.notes()}
-	for _, each := range a.sections() {
+	for _, each := range a.sections((*holding).shown) {
 		made := &page.Section{Title: each.title, Columns: each.columns}
 		if len(each.rows) == 0 {
 			made.Notes = []string{"None."}

@@ -102,6 +102,9 @@ func (w *world) unknownApplication(application string, organizations []string) e
 	}
 	slices.Sort(named)
 	named = slices.Compact(named)
+	if names := w.called(application, organizations); len(names) > 0 {
+		return fmt.Errorf("no organization names application %s; it is the displayName of %s", application, some(names))
+	}
 	if near := nearest(application, named); len(near) > 0 {
 		return fmt.Errorf("no organization names application %s; did you mean %s?", application, strings.Join(near, ", or "))
 	}

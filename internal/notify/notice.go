@@ -58,7 +58,7 @@ type job struct {
 	before, after                     *Access
 }
 
-// notice makes the notice; of the roster it reads only what groups are called.
+// notice makes the notice; of the roster it reads only what groups and applications are called.
 func (j *job) notice(objects *roster.Roster) *Notice {
 	d := &j.duty
 	n := &Notice{
@@ -75,6 +75,12 @@ func (j *job) notice(objects *roster.Roster) *Notice {
 	}
 	if !d.EndsUntil.IsZero() {
 		n.addExpiring(expiring(j.after, d.EndsAfter, d.EndsUntil))
+	}
+	for i := range n.Changes {
+		c := &n.Changes[i]
+		if aa := objects.ApplicationAccess(j.organization, c.Application); aa != nil {
+			c.Title = aa.Spec.DisplayName
+		}
 	}
 	for _, name := range d.Groups {
 		namespace, group := splitGroup(name)
