@@ -220,13 +220,12 @@ spec:
 		}
 		Eventually(func() []string { return flux.inventory(ctx, teamTree) }).WithContext(ctx).ShouldNot(ContainElement(Satisfy(isPruned)))
 
-		By("annotating in one commit, by the patch as printed, and deleting in the next")
-		team.write("apollo/groups/groups.yaml", sixGroups())
-		team.write("apollo/groups/kustomization.yaml", "resources: [groups.yaml]\nlabels: [{pairs: {project: apollo}}]\n")
-		team.write("apollo/kustomization.yaml", printedPatch(time.Now().Add(time.Hour)))
+		By("annotating in one commit, by the kustomization as printed, and deleting in the next")
+		team.write("project/groups.yaml", sixGroups())
+		team.write("project/kustomization.yaml", printedPatch(time.Now().Add(time.Hour)))
 		team.commit(ctx, "Six groups that may go")
 		flux.expectReady(ctx, teamTree, flux.publish(ctx, team, teamSource))
-		team.remove("apollo")
+		team.remove("project")
 		team.commit(ctx, "No groups")
 		flux.expectReady(ctx, teamTree, flux.publish(ctx, team, teamSource))
 		for n := range 6 {
@@ -278,8 +277,8 @@ spec:
 func printedPatch(deadline time.Time) string {
 	GinkgoHelper()
 	for _, b := range block.FindAllStringSubmatch(read(GinkgoTB(), filepath.Join("..", "..", "docs", "gitops.md")), -1) {
-		if strings.Contains(b[1], accessv1alpha1.AnnotationAllowRevocation) {
-			const printed = "2027-01-31T18:00:00Z"
+		if strings.Contains(b[1], "commonAnnotations") {
+			const printed = "2027-02-01T18:00:00Z"
 			Expect(strings.Count(b[1], printed)).To(Equal(1))
 			return strings.Replace(b[1], printed, deadline.UTC().Format(time.RFC3339), 1)
 		}
