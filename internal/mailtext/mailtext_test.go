@@ -8,9 +8,9 @@ import (
 func TestValidate(t *testing.T) {
 	const within = "{{range .Changed}}{{range $.Changed}}{{.Where}}, {{.Text}}{{end}}{{end}}"
 	for name, tc := range map[string]struct {
-		source   string
-		text     string // what is wrong, as text; empty: nothing
-		html     string // and as HTML
+		source string
+		text   string // what is wrong, as text; empty: nothing
+		html   string // and as HTML
 	}{
 		"nothing":                    {},
 		"words alone":                {source: "Your access has changed."},

@@ -17,7 +17,6 @@ import (
 
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
 	fluxmeta "github.com/fluxcd/pkg/apis/meta"
-	ssautil "github.com/fluxcd/pkg/ssa/utils"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -27,6 +26,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/rand"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	"github.com/usher-dev/usher/test/cluster"
 )
@@ -262,10 +262,10 @@ func printed(file string, kinds ...string) []*unstructured.Unstructured {
 	Expect(err).NotTo(HaveOccurred())
 	var found []*unstructured.Unstructured
 	for _, b := range block.FindAllStringSubmatch(read(GinkgoTB(), filepath.Join(root, "docs", file)), -1) {
-		objects, err := ssautil.ReadObjects(strings.NewReader(b[1]))
-		Expect(err).NotTo(HaveOccurred(), b[1])
-		for _, each := range objects {
-			if slices.Contains(kinds, each.GetKind()) {
+		for text := range strings.SplitSeq(b[1], "---\n") {
+			each := &unstructured.Unstructured{}
+			Expect(yaml.Unmarshal([]byte(text), &each.Object)).To(Succeed(), text)
+			if slices.Contains(kinds, each.GetKind()) && each.GetName() != "" { // a kustomization has no name
 				found = append(found, each)
 			}
 		}
