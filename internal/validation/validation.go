@@ -26,6 +26,15 @@ type Request struct {
 	Now time.Time
 }
 
+// AllWarnings returns the warnings and hints for somebody who may read everything.
+func (j *Judgement) AllWarnings() []string {
+	all := slices.Clone(j.Warnings)
+	for i := range j.Hints {
+		all = append(all, j.Hints[i].Text())
+	}
+	return all
+}
+
 // Judgement is what there is to say about a request.
 type Judgement struct {
 	// Errors are reasons to refuse that rest on the object alone.
@@ -41,6 +50,8 @@ type Judgement struct {
 	Exempting Right
 	// Warnings are for the requester to read, whatever the answer.
 	Warnings []string
+	// Hints are warnings that name what another namespace holds: for a requester who may read it.
+	Hints []Hint
 	// Organizations are those that the judgement rests on, beside the namespace of the object and the system namespace:
 	// what has to be read anew to be sure of it. Sorted.
 	Organizations []string
@@ -53,6 +64,10 @@ type Judgement struct {
 // Validator judges requests by a roster.
 type Validator struct {
 	Roster *roster.Roster
+	// Elsewhere has the namespaces that Roster lacks. Nil: Roster has all.
+	Elsewhere *roster.Roster
+	// Partial says that some namespaces are not known: nothing is said that takes to know all of them.
+	Partial bool
 	// Settle settles the roster. It is called where objects were set since it last was.
 	Settle func()
 	// Losses is what was lost of late. Nil: nothing.
@@ -62,6 +77,8 @@ type Validator struct {
 	// MostEvaluations bounds how often entries that change over time are evaluated for one request; 0: a million times. What
 	// is left then is judged as an entry with too many instants is (docs/admission.md, many windows).
 	MostEvaluations int
+
+	names names
 }
 
 // attempts bounds how often a roster is settled for one request: objects may be set all the time.

@@ -1,0 +1,69 @@
+package validation
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+// names is an index over the users whom declared objects name, by namespace. A namespace is indexed when it is first asked
+// about, and again after its objects have changed.
+type names struct {
+	mu sync.Mutex
+	of map[namesKey]*namesIn
+}
+
+type namesKey struct {
+	roster    *roster.Roster
+	namespace string
+}
+
+// namesIn is the index over one namespace. It does not change.
+type namesIn struct {
+	revision uint64
+	users    []string            // sorted
+	folded   map[string]string   // a user by the name in lower case
+	further  map[string][]string // those of the same name in lower case, where there are more
+}
+
+// in returns the index over a namespace. The cost grows with the users of the namespace where its objects have changed, and
+// is that of a look-up otherwise.
+func (n *names) in(r *roster.Roster, namespace string) *namesIn {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	key, revision := namesKey{r, namespace}, r.Revision(namespace) // read first: what comes in between is indexed again
+	if found := n.of[key]; found != nil && found.revision == revision {
+		return found
+	}
+	made := &namesIn{revision: revision, users: r.KnownUsers(namespace)}
+	slices.Sort(made.users)
+	made.folded = make(map[string]string, len(made.users))
+	for _, user := range made.users {
+		folded := strings.ToLower(user)
+		if _, again := made.folded[folded]; !again {
+			made.folded[folded] = user
+			continue
+		}
+		if made.further == nil {
+			made.further = map[string][]string{}
+		}
+		made.further[folded] = append(made.further[folded], user)
+	}
+	if n.of == nil {
+		n.of = map[namesKey]*namesIn{}
+	}
+	n.of[key] = made
+	return made
+}
+
+// likes returns the users whose names differ in case only from the given one.
+func (n *namesIn) likes(user string) []string {
+	folded := strings.ToLower(user)
+	first, any := n.folded[folded]
+	if !any {
+		return nil
+	}
+	return slices.DeleteFunc(append([]string{first}, n.further[folded]...), func(each string) bool { return each == user })
+}
