@@ -132,7 +132,7 @@ func handlerFor(
 	feed.Settled = losses.Note
 	by := func(r *roster.Roster, settle func()) webhookv1alpha1.Judge {
 		return (&validation.Validator{
-			Roster: r, Settle: settle, Losses: losses, ConfigMaps: publish.ConfigMaps,
+			Roster: r, Elsewhere: feed.Roster, Settle: settle, Losses: losses, ConfigMaps: publish.ConfigMaps,
 		}).Judge
 	}
 	live := func(r *roster.Roster) webhookv1alpha1.Judge {

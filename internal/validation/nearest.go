@@ -38,12 +38,15 @@ func Nearest(name string, names []string) []string {
 	return found
 }
 
-// query is a name that many others are compared with.
+// query is a name that many others are compared with, one after the other.
 type query struct {
 	folded string
 	runes  []rune
 	mask   uint64
 	bound  int
+
+	other []rune
+	rows  [3][]int
 }
 
 func newQuery(name string) *query {
@@ -58,7 +61,22 @@ func (q *query) distance(other string) int {
 	if bits.OnesCount64(q.mask^maskOf(folded)) > 2*q.bound {
 		return q.bound + 1
 	}
-	return distance(q.runes, []rune(folded), q.bound)
+	q.other = q.other[:0]
+	for _, r := range folded {
+		q.other = append(q.other, r)
+	}
+	return q.edits(withoutCommonEnds(q.runes, q.other))
+}
+
+// withoutCommonEnds cuts off what both begin and end with, such as the domain of an address.
+func withoutCommonEnds(a, b []rune) ([]rune, []rune) {
+	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	return a, b
 }
 
 // maskOf has one bit for each letter that occurs, modulo 64. An edit changes at most two of them.
@@ -83,14 +101,19 @@ func slips(name string) int {
 	}
 }
 
-// distance returns how many letters have to be inserted, removed, replaced or swapped with their neighbor to make b of a.
+// edits returns how many letters have to be inserted, removed, replaced or swapped with their neighbor to make b of a.
 // What is past the bound counts as one more than it.
-func distance(a, b []rune, bound int) int {
-	if len(a)-len(b) > bound || len(b)-len(a) > bound {
-		return bound + 1
+func (q *query) edits(a, b []rune) int {
+	if len(a)-len(b) > q.bound || len(b)-len(a) > q.bound {
+		return q.bound + 1
 	}
-	var before []int
-	last, row := make([]int, len(b)+1), make([]int, len(b)+1)
+	for i := range q.rows {
+		if cap(q.rows[i]) <= len(b) {
+			q.rows[i] = make([]int, len(b)+1)
+		}
+		q.rows[i] = q.rows[i][:len(b)+1]
+	}
+	before, last, row := q.rows[0], q.rows[1], q.rows[2]
 	for j := range last {
 		last[j] = j
 	}
@@ -103,19 +126,15 @@ func distance(a, b []rune, bound int) int {
 				change = 0
 			}
 			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+change)
-			if before != nil && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
 				row[j] = min(row[j], before[j-2]+1)
 			}
 			best = min(best, row[j])
 		}
-		if best > bound {
-			return bound + 1
+		if best > q.bound {
+			return q.bound + 1
 		}
-		spare := before
-		if spare == nil {
-			spare = make([]int, len(b)+1)
-		}
-		before, last, row = last, row, spare
+		before, last, row = last, row, before
 	}
 	return last[len(b)]
 }
@@ -152,11 +171,11 @@ func isSlipOfWord(a, b string) bool {
 	if min(len(a), len(b)) < shortest || lettersOf(a) == lettersOf(b) {
 		return false
 	}
-	bound := 1
-	if min(len(a), len(b)) >= long {
-		bound = 2
+	q := newQuery(a)
+	if q.bound = 1; min(len(a), len(b)) >= long {
+		q.bound = 2
 	}
-	return distance([]rune(a), []rune(b), bound) <= bound
+	return q.distance(b) <= q.bound
 }
 
 // lettersOf returns the text without its digits.

@@ -54,6 +54,23 @@ func (a *Asked) Missing(ctx context.Context, rights []validation.Right) ([]valid
 	}
 }
 
+// told returns the texts of the hints that the requester may read. An access review that fails is no reason to refuse the
+// request: the requester is then told what everybody may read.
+func (a *Asked) told(ctx context.Context, hints []validation.Hint) []string {
+	var texts []string
+	for i := range hints {
+		hint := &hints[i]
+		missing, err := a.Missing(ctx, []validation.Right{*hint.Right})
+		switch {
+		case err == nil && len(missing) == 0:
+			texts = append(texts, hint.Text())
+		case hint.Otherwise != "":
+			texts = append(texts, hint.Field+": "+hint.Otherwise)
+		}
+	}
+	return texts
+}
+
 // open returns the rights that nothing known gives.
 func (a *Asked) open(rights []validation.Right) []validation.Right {
 	a.mu.Lock()

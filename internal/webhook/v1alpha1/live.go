@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -11,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/roster"
@@ -22,6 +24,10 @@ const (
 	pageSize = 1000
 	// confirming bounds the memory and the reads that refused requests take.
 	confirming = 2
+	// confirmingFor is how long warnings may take to confirm: they are not worth a longer wait.
+	confirmingFor = 2 * time.Second
+	// mostConfirmed is up to how many namespaces are read to confirm warnings.
+	mostConfirmed = 8
 )
 
 // Live judges a request by what the API server holds now.
@@ -79,6 +85,36 @@ func (l *Live) Judge(
 	}
 	fresh.Settle(request.Now)
 	return l.By(fresh)(ctx, request)
+}
+
+// Confirm returns the judgement with the warnings that hold for what the API server holds now; nothing else of it differs.
+// Where that would take the reading of many namespaces, or too long, or fails, the warnings stay as they are: one that is
+// behind is better than none, and than a refusal.
+func (l *Live) Confirm(
+	ctx context.Context, request *validation.Request, judged *validation.Judgement,
+) *validation.Judgement {
+	if len(judged.Organizations) > mostConfirmed {
+		return judged
+	}
+	ctx, cancel := context.WithTimeout(ctx, confirmingFor)
+	defer cancel()
+	now, err := l.Judge(ctx, request, judged)
+	if err != nil {
+		log.FromContext(ctx).V(1).Info("warnings are not confirmed", "why", err.Error())
+		return judged
+	}
+	if now == judged {
+		return judged
+	}
+	confirmed := *judged
+	confirmed.Warnings, confirmed.Hints = now.Warnings, now.Hints
+	if object(request).GetNamespace() == l.Options.SystemNamespace {
+		// What is read are some of the organizations: what is said of all of them takes both.
+		confirmed.Warnings = slices.DeleteFunc(slices.Clone(judged.Warnings), func(warning string) bool {
+			return !slices.Contains(now.Warnings, warning)
+		})
+	}
+	return &confirmed
 }
 
 // Holds reports whether the API server holds the object as given: the same UID, generation and spec.
