@@ -30,7 +30,8 @@ func newReport(o *options) *cobra.Command {
 		Short: "Write a report for an audit",
 		Long: `Writes a report for an audit, as of now or of --at: everything that is held, with the reason; protected grants, and those
 of the system level; conflicts; roles that exclusive access takes; who is barred; what ends and what begins within days;
-accounts without a grant; and names that nothing has.`,
+accounts without a grant; references to what does not exist; suspensions that bar nobody, since nothing gives their users
+anything; and values that are probably mistakes, with what may be meant.`,
 		Example: `  # As a page for the browser
   kubectl access report -A -o html > report.html
 
@@ -94,6 +95,8 @@ type audit struct {
 	Beginning       []userGrant `json:"beginning"`
 	WithoutGrant    []account   `json:"accountsWithoutGrant"`
 	Unresolved      []remark    `json:"unresolvedReferences"`
+	BarsNobody      []remark    `json:"suspensionsOfNobody"`
+	Hints           []remark    `json:"hints"`
 	// granted has the users with a grant that counts.
 	granted map[string]bool
 }
@@ -131,6 +134,7 @@ func newAudit(w *world, organizations []string, days int) *audit {
 		At: w.now, Days: days, SystemNamespace: w.SystemNamespace(), Organizations: []auditOf{}, Holdings: []holding{},
 		Protected: []userGrant{}, SystemLevel: []userGrant{}, Conflicts: []conflict{}, Exclusions: []exclusion{},
 		Barred: []userBar{}, Ending: []holding{}, Beginning: []userGrant{}, WithoutGrant: []account{}, Unresolved: []remark{},
+		BarsNobody: []remark{}, Hints: []remark{},
 		granted: map[string]bool{},
 	}
 	for _, p := range w.set.Problems {
@@ -154,10 +158,13 @@ func newAudit(w *world, organizations []string, days int) *audit {
 	if len(organizations) > 0 {
 		a.addUnresolved(w, w.SystemNamespace())
 	}
+	asked := organizations
 	// Of one organization alone it is not known what the others give.
 	if w.scope == "" {
 		a.addSystemAccounts(w)
+		asked = append(slices.Clone(organizations), w.SystemNamespace())
 	}
+	a.addHints(w, asked)
 	return a
 }
 

@@ -123,9 +123,12 @@ func (h *hinter) nearestUser(user string) (string, roster.Object) {
 		if left -= len(in.index.users); left < 0 && i > 0 {
 			break
 		}
-		for _, other := range in.index.users {
+		for k, other := range in.index.users {
+			if !q.mayBeNear(in.index.masks[k]) || other == user {
+				continue
+			}
 			d := q.distance(other)
-			if d >= least || other == user {
+			if d >= least {
 				continue
 			}
 			if named := h.others(in.roster.NamingUser(in.namespace, other)); len(named) > 0 {

@@ -24,6 +24,7 @@ type namesKey struct {
 type namesIn struct {
 	revision uint64
 	users    []string            // sorted
+	masks    []uint64            // of the users, see maskOf
 	folded   map[string]string   // a user by the name in lower case
 	further  map[string][]string // those of the same name in lower case, where there are more
 }
@@ -39,9 +40,11 @@ func (n *names) in(r *roster.Roster, namespace string) *namesIn {
 	}
 	made := &namesIn{revision: revision, users: r.KnownUsers(namespace)}
 	slices.Sort(made.users)
+	made.masks = make([]uint64, len(made.users))
 	made.folded = make(map[string]string, len(made.users))
-	for _, user := range made.users {
+	for i, user := range made.users {
 		folded := strings.ToLower(user)
+		made.masks[i] = maskOf(folded)
 		if _, again := made.folded[folded]; !again {
 			made.folded[folded] = user
 			continue

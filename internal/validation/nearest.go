@@ -58,7 +58,7 @@ func newQuery(name string) *query {
 // Most names are told apart by their letters, without comparing them in order.
 func (q *query) distance(other string) int {
 	folded := strings.ToLower(other)
-	if bits.OnesCount64(q.mask^maskOf(folded)) > 2*q.bound {
+	if !q.mayBeNear(maskOf(folded)) {
 		return q.bound + 1
 	}
 	q.other = q.other[:0]
@@ -67,6 +67,9 @@ func (q *query) distance(other string) int {
 	}
 	return q.edits(withoutCommonEnds(q.runes, q.other))
 }
+
+// mayBeNear reports whether a name with these letters can be within the bound.
+func (q *query) mayBeNear(mask uint64) bool { return bits.OnesCount64(q.mask^mask) <= 2*q.bound }
 
 // withoutCommonEnds cuts off what both begin and end with, such as the domain of an address.
 func withoutCommonEnds(a, b []rune) ([]rune, []rune) {
