@@ -163,5 +163,6 @@ func (h *hinter) searched() []searchedIn {
 			h.search = append(h.search, searchedIn{namespace, h.wide(), h.names.in(h.wide(), namespace)})
 		}
 	}
+	h.names.forget(h.search)
 	return h.search
 }

@@ -64,9 +64,23 @@ func (n *names) in(r *roster.Roster, namespace string) *namesIn {
 // likes returns the users whose names differ in case only from the given one.
 func (n *namesIn) likes(user string) []string {
 	folded := strings.ToLower(user)
-	first, any := n.folded[folded]
-	if !any {
+	first, found := n.folded[folded]
+	if !found {
 		return nil
 	}
 	return slices.DeleteFunc(append([]string{first}, n.further[folded]...), func(each string) bool { return each == user })
+}
+
+// forget drops the indexes over namespaces that are not among these.
+func (n *names) forget(kept []searchedIn) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.of) <= len(kept) {
+		return
+	}
+	still := make(map[namesKey]*namesIn, len(kept))
+	for _, each := range kept {
+		still[namesKey{each.roster, each.namespace}] = each.index
+	}
+	n.of = still
 }
