@@ -40,13 +40,14 @@ type Live struct {
 	// By returns how to judge by a roster that does not change any more.
 	By func(*roster.Roster) Judge
 
-	busy chan struct{}
+	busy, warning chan struct{} // of refusals, and of warnings, which must not keep refusals waiting
 }
 
 // NewLive returns it.
 func NewLive(api, cached client.Reader, follows *roster.Roster, options roster.Options, by func(*roster.Roster) Judge) *Live {
 	return &Live{
-		API: api, Cached: cached, Roster: follows, Options: options, By: by, busy: make(chan struct{}, confirming),
+		API: api, Cached: cached, Roster: follows, Options: options, By: by,
+		busy: make(chan struct{}, confirming), warning: make(chan struct{}, confirming),
 	}
 }
 
@@ -56,11 +57,17 @@ func NewLive(api, cached client.Reader, follows *roster.Roster, options roster.O
 func (l *Live) Judge(
 	ctx context.Context, request *validation.Request, judged *validation.Judgement,
 ) (*validation.Judgement, error) {
+	return l.judge(ctx, request, judged, l.busy)
+}
+
+func (l *Live) judge(
+	ctx context.Context, request *validation.Request, judged *validation.Judgement, busy chan struct{},
+) (*validation.Judgement, error) {
 	select {
-	case l.busy <- struct{}{}:
-		defer func() { <-l.busy }()
+	case busy <- struct{}{}:
+		defer func() { <-busy }()
 	case <-ctx.Done():
-		return nil, fmt.Errorf("too many requests are being refused: %w", ctx.Err())
+		return nil, fmt.Errorf("too many requests are being confirmed: %w", ctx.Err())
 	}
 	names := append([]string{object(request).GetNamespace(), l.Options.SystemNamespace}, judged.Organizations...)
 	slices.Sort(names)
@@ -98,7 +105,7 @@ func (l *Live) Confirm(
 	}
 	ctx, cancel := context.WithTimeout(ctx, confirmingFor)
 	defer cancel()
-	now, err := l.Judge(ctx, request, judged)
+	now, err := l.judge(ctx, request, judged, l.warning)
 	if err != nil {
 		log.FromContext(ctx).V(1).Info("warnings are not confirmed", "why", err.Error())
 		return judged
