@@ -145,7 +145,9 @@ func handlerFor(
 		}
 	}
 	by := func(view func() *roster.View) webhookv1alpha1.Judge {
-		return (&validation.Validator{View: view, Losses: losses, ConfigMaps: publish.ConfigMaps}).Judge
+		return (&validation.Validator{
+			View: view, Elsewhere: fed.Roster.View, Losses: losses, ConfigMaps: publish.ConfigMaps,
+		}).Judge
 	}
 	live := func(v *roster.View) webhookv1alpha1.Judge { return by(func() *roster.View { return v }) }
 	return &webhookv1alpha1.Handler{

@@ -28,7 +28,8 @@ type judgedObject struct {
 // judgeAll asks the validation of admission about one change after the other, each on top of those before it. The
 // roster of the world is taken along.
 func judgeAll(ctx context.Context, w *world, changes []objectChange, say func(string, ...any)) ([]judgedObject, error) {
-	validator := &validation.Validator{View: func() *roster.View { return w.View }, ConfigMaps: publish.ConfigMaps}
+	validator := w.validator()
+	validator.ConfigMaps = publish.ConfigMaps
 	judged := make([]judgedObject, 0, len(changes))
 	for i := range changes {
 		c := &changes[i]
@@ -44,7 +45,7 @@ func judgeAll(ctx context.Context, w *world, changes []objectChange, say func(st
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", c.name(), err)
 		}
-		one := judgedObject{change: c, warnings: judgement.Warnings, rights: judgement.Rights}
+		one := judgedObject{change: c, warnings: judgement.AllWarnings(), rights: judgement.Rights}
 		one.refused = append(one.refused, judgement.Errors...)
 		one.refused = append(one.refused, judgement.Braked...)
 		one.refused = append(one.refused, judgement.Refusals...)
@@ -54,6 +55,13 @@ func judgeAll(ctx context.Context, w *world, changes []objectChange, say func(st
 		}
 	}
 	return judged, nil
+}
+
+// validator makes the validation of admission. It keeps an index over the users of the world.
+func (w *world) validator() *validation.Validator {
+	return &validation.Validator{
+		View: func() *roster.View { return w.View }, Partial: w.scope != "" && !w.options.offline(),
+	}
 }
 
 // take makes the change, so that the next one is judged on top of it.

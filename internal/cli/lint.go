@@ -15,7 +15,6 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/cli/objects"
 	"github.com/usher-dev/usher/internal/cli/terminal"
-	"github.com/usher-dev/usher/internal/roster"
 	"github.com/usher-dev/usher/internal/schema"
 	"github.com/usher-dev/usher/internal/validation"
 )
@@ -175,6 +174,7 @@ func (w *world) lint(ctx context.Context, say func(string, ...any)) ([]finding, 
 		return nil, err
 	}
 	var findings []finding
+	validators := map[*world]*validation.Validator{w: w.validator(), policies: policies.validator()}
 	for i := range w.set.Objects {
 		o := &w.set.Objects[i]
 		if isNamespace(o.Object) || !w.isAsked(&objectChange{after: o}) {
@@ -185,7 +185,7 @@ func (w *world) lint(ctx context.Context, say func(string, ...any)) ([]finding, 
 		if isPolicy(o.Object) {
 			among = policies
 		}
-		found, err := among.lintObject(ctx, o)
+		found, err := among.lintObject(ctx, validators[among], o)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", objects.Name(o.Object), err)
 		}
@@ -194,7 +194,7 @@ func (w *world) lint(ctx context.Context, say func(string, ...any)) ([]finding, 
 	return findings, nil
 }
 
-func (w *world) lintObject(ctx context.Context, o *objects.Object) ([]finding, error) {
+func (w *world) lintObject(ctx context.Context, v *validation.Validator, o *objects.Object) ([]finding, error) {
 	refused, err := validateSchema(ctx, o)
 	if err != nil {
 		return nil, err
@@ -202,13 +202,12 @@ func (w *world) lintObject(ctx context.Context, o *objects.Object) ([]finding, e
 	var warnings []string
 	var rights []validation.Right
 	if len(refused) == 0 {
-		validator := &validation.Validator{View: func() *roster.View { return w.View }}
-		judgement, err := validator.Judge(ctx, &validation.Request{New: o.Object, Now: w.now})
+		judgement, err := v.Judge(ctx, &validation.Request{New: o.Object, Now: w.now})
 		if err != nil {
 			return nil, err
 		}
 		refused = slices.Concat(judgement.Errors, judgement.Braked, judgement.Refusals)
-		warnings, rights = judgement.Warnings, judgement.Rights
+		warnings, rights = judgement.AllWarnings(), judgement.Rights
 	}
 	var findings []finding
 	for _, e := range refused {

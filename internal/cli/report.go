@@ -30,8 +30,9 @@ func newReport(o *options) *cobra.Command {
 		Short: "Write a report for an audit",
 		Long: `Writes a report for an audit, as of now or of --at: everything that is held, with the reason; protected grants, and those
 of the system level; conflicts; roles that exclusive access takes; who is barred; what ends and what begins within days;
-accounts without a grant; names that nothing has; and objects that carry the marks of a Kustomization of Flux or an
-Application of Argo CD without being in an inventory of it, as far as the caller may read these.`,
+accounts without a grant; references to what does not exist; suspensions that bar nobody, since nothing gives their users
+anything; values that are probably mistakes, with what may be meant; and objects that carry the marks of a Kustomization of
+Flux or an Application of Argo CD without being in an inventory of it, as far as the caller may read these.`,
 		Example: `  # As a page for the browser
   kubectl access report -A -o html > report.html
 
@@ -98,6 +99,8 @@ type audit struct {
 	Beginning       []userGrant
 	WithoutGrant    []account
 	Unresolved      []remark
+	BarsNobody      []remark
+	Hints           []remark
 	Outside         []outside
 	NotRead         []string // why inventories could not be read
 	// granted has the users with a grant that counts.
@@ -157,10 +160,13 @@ func newAudit(w *world, organizations []string, days int) *audit {
 	if len(organizations) > 0 {
 		a.addUnresolved(w, w.SystemNamespace())
 	}
+	asked := organizations
 	// Of one organization alone it is not known what the others give.
 	if w.scope == "" {
 		a.addSystemAccounts(w)
+		asked = append(slices.Clone(organizations), w.SystemNamespace())
 	}
+	a.addHints(w, asked)
 	return a
 }
 

@@ -47,7 +47,9 @@ func (a *audit) sections(where func(*holding) string) []section {
 		holdingSection("ending", "Ending"+within, a.Ending, where),
 		grantSection("beginning", "Beginning"+within, a.Beginning),
 		accountSection(a.WithoutGrant),
-		unresolvedSection(a.Unresolved),
+		remarkSection("unresolved", "References to what does not exist", a.Unresolved),
+		remarkSection("barsNobody", "Suspensions that bar nobody", a.BarsNobody),
+		remarkSection("hint", "Values to check", a.Hints),
 		outsideSection(a.Outside),
 	}
 }
@@ -126,8 +128,8 @@ func accountSection(accounts []account) section {
 	return s
 }
 
-func unresolvedSection(remarks []remark) section {
-	s := section{name: "unresolved", title: "Names that nothing has", columns: []string{"source", "detail"}}
+func remarkSection(name, title string, remarks []remark) section {
+	s := section{name: name, title: title, columns: []string{"source", "detail"}}
 	for i := range remarks {
 		s.rows = append(s.rows, []string{remarks[i].Object, remarks[i].Field + ": " + remarks[i].Message})
 	}

@@ -3,6 +3,7 @@ package index
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -108,10 +109,12 @@ func (l *Layer) RemoveObject(o Object) {
 	}
 }
 
+// revisions numbers the changes of all layers: a revision stands for one state, in whichever layer it is found.
+var revisions atomic.Uint64
+
 // revise notes that what rests on the objects of the namespace may differ.
 func (l *Layer) revise(n *Namespace) {
-	l.revision++
-	n.revision = l.revision
+	n.revision = revisions.Add(1)
 }
 
 // Ensure makes the namespace known, although there need not be anything in it.

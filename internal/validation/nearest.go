@@ -1,37 +1,192 @@
 package validation
 
-import "strings"
+import (
+	"math/bits"
+	"slices"
+	"strings"
+)
 
-// nearest returns the name that is most like the given one; none where nothing is much like it.
-func nearest(name string, known []string) string {
-	best, least := "", 1+len(name)/3
-	for _, each := range known {
-		if d := distance(strings.ToLower(name), strings.ToLower(each)); d <= least && each != name {
-			if d < least || best == "" {
-				best, least = each, d
-			}
+// mostNear is how many names are offered.
+const mostNear = 3
+
+// Nearest returns up to three of the names that the given one is probably a misspelling of, the nearest first. Letters
+// that differ in case only are equal. The given name itself is not returned.
+func Nearest(name string, names []string) []string {
+	type candidate struct {
+		name     string
+		distance int
+	}
+	q := newQuery(name)
+	var near []candidate
+	for _, each := range names {
+		if each == name {
+			continue
+		}
+		d := q.distance(each)
+		if d > q.bound && len(q.folded) >= 3 && strings.Contains(strings.ToLower(each), q.folded) {
+			d = q.bound
+		}
+		if d <= q.bound {
+			near = append(near, candidate{each, d})
 		}
 	}
-	return best
+	slices.SortStableFunc(near, func(a, b candidate) int { return a.distance - b.distance })
+	var found []string
+	for _, c := range near[:min(len(near), mostNear)] {
+		found = append(found, c.name)
+	}
+	return found
 }
 
-// distance is the number of letters to insert, remove or replace to come from a to b (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for k := range row {
-		row[k] = k
+// query is a name that many others are compared with, one after the other.
+type query struct {
+	folded string
+	runes  []rune
+	mask   uint64
+	bound  int
+
+	other []rune
+	rows  [3][]int
+}
+
+func newQuery(name string) *query {
+	folded := strings.ToLower(name)
+	return &query{folded: folded, runes: []rune(folded), mask: maskOf(folded), bound: slips(name)}
+}
+
+// distance returns how many edits make the other name of this one; what is past the bound counts as one more than it.
+// Most names are told apart by their letters, without comparing them in order.
+func (q *query) distance(other string) int {
+	folded := strings.ToLower(other)
+	if !q.mayBeNear(maskOf(folded)) {
+		return q.bound + 1
 	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for k := range len(b) {
-			cost := diagonal
-			if a[i] != b[k] {
-				cost++
+	q.other = q.other[:0]
+	for _, r := range folded {
+		q.other = append(q.other, r)
+	}
+	return q.edits(withoutCommonEnds(q.runes, q.other))
+}
+
+// mayBeNear reports whether a name with these letters can be within the bound.
+func (q *query) mayBeNear(mask uint64) bool { return bits.OnesCount64(q.mask^mask) <= 2*q.bound }
+
+// withoutCommonEnds cuts off what both begin and end with, such as the domain of an address.
+func withoutCommonEnds(a, b []rune) ([]rune, []rune) {
+	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	return a, b
+}
+
+// maskOf has one bit for each letter that occurs, modulo 64. An edit changes at most two of them.
+func maskOf(text string) uint64 {
+	mask := uint64(0)
+	for _, r := range text {
+		mask |= 1 << (uint32(r) % 64)
+	}
+	return mask
+}
+
+// slips returns how many edits a misspelling of the name probably has. What follows an @ is mostly the same for all users.
+func slips(name string) int {
+	own, _, _ := strings.Cut(name, "@")
+	switch n := len([]rune(own)); {
+	case n <= 3:
+		return 1
+	case n < 12:
+		return 2
+	default:
+		return 3
+	}
+}
+
+// edits returns how many letters have to be inserted, removed, replaced or swapped with their neighbor to make b of a.
+// What is past the bound counts as one more than it.
+func (q *query) edits(a, b []rune) int {
+	if len(a)-len(b) > q.bound || len(b)-len(a) > q.bound {
+		return q.bound + 1
+	}
+	for i := range q.rows {
+		if cap(q.rows[i]) <= len(b) {
+			q.rows[i] = make([]int, len(b)+1)
+		}
+		q.rows[i] = q.rows[i][:len(b)+1]
+	}
+	before, last, row := q.rows[0], q.rows[1], q.rows[2]
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		best := row[0]
+		for j := 1; j <= len(b); j++ {
+			change := 1
+			if a[i-1] == b[j-1] {
+				change = 0
 			}
-			diagonal = row[k+1]
-			row[k+1] = min(cost, row[k]+1, row[k+1]+1)
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+change)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+			best = min(best, row[j])
+		}
+		if best > q.bound {
+			return q.bound + 1
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(b)]
+}
+
+// isSlipOf reports whether the name of an application is probably a misspelling of the other one. Teams name applications
+// by a pattern, so that many names differ in one short part or in a number: finanse is a slip of finance, but team-b is
+// none of team-a, shop-eu none of shop-us, and node-2 none of node-1.
+func isSlipOf(name, other string) bool {
+	if name == other {
+		return false
+	}
+	if strings.ReplaceAll(name, "-", "") == strings.ReplaceAll(other, "-", "") {
+		return true
+	}
+	a, b := strings.Split(name, "-"), strings.Split(other, "-")
+	if len(a) != len(b) {
+		return false
+	}
+	different := 0
+	for i := range a {
+		if a[i] == b[i] {
+			continue
+		}
+		different++
+		if !isSlipOfWord(a[i], b[i]) {
+			return false
 		}
 	}
-	return row[len(b)]
+	return different == 1
+}
+
+func isSlipOfWord(a, b string) bool {
+	const shortest, long = 4, 8
+	if min(len(a), len(b)) < shortest || lettersOf(a) == lettersOf(b) {
+		return false
+	}
+	q := newQuery(a)
+	if q.bound = 1; min(len(a), len(b)) >= long {
+		q.bound = 2
+	}
+	return q.distance(b) <= q.bound
+}
+
+// lettersOf returns the text without its digits.
+func lettersOf(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return -1
+		}
+		return r
+	}, text)
 }

@@ -27,6 +27,15 @@ type Request struct {
 	Now time.Time
 }
 
+// AllWarnings returns the warnings and hints for somebody who may read everything.
+func (j *Judgement) AllWarnings() []string {
+	all := slices.Clone(j.Warnings)
+	for i := range j.Hints {
+		all = append(all, j.Hints[i].Text())
+	}
+	return all
+}
+
 // Judgement is what there is to say about a request.
 type Judgement struct {
 	// Errors are reasons to refuse that rest on the object alone.
@@ -42,6 +51,8 @@ type Judgement struct {
 	Exempting Right
 	// Warnings are for the requester to read, whatever the answer.
 	Warnings []string
+	// Hints are warnings that name what another namespace holds: for a requester who may read it.
+	Hints []Hint
 	// Organizations are those that the judgement rests on, beside the namespace of the object and the system namespace:
 	// what has to be read anew to be sure of it. Sorted.
 	Organizations []string
@@ -55,6 +66,10 @@ type Judgement struct {
 type Validator struct {
 	// View returns what is decided now, with all objects that the roster has taken in.
 	View func() *roster.View
+	// Elsewhere returns a view of the namespaces that View lacks. Nil: View has all.
+	Elsewhere func() *roster.View
+	// Partial says that some namespaces are not known: nothing is said that takes to know all of them.
+	Partial bool
 	// Losses is what was lost of late. Nil: nothing.
 	Losses *Losses
 	// ConfigMaps says which ConfigMaps the document of an application takes. Nil: it is not warned of more of them.
@@ -62,6 +77,8 @@ type Validator struct {
 	// MostEvaluations bounds how often entries that change over time are evaluated for one request; 0: a million times. What
 	// is left then is judged as an entry with too many instants is (docs/admission.md, many windows).
 	MostEvaluations int
+
+	names names
 }
 
 // Judge says what there is to say about the request. The cost grows with the users whom the change affects, and with

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
@@ -34,11 +33,20 @@ func (j *judge) warn(trial *preview.Preview) {
 	switch made := j.request.New.(type) {
 	case *accessv1alpha1.AccessGroup:
 		j.warnOfUnlisted(made)
-		j.warnOfAlike(made)
-		j.warnOfPast(made.Spec.ApplicationAccess)
 	case *accessv1alpha1.UserAccess:
 		j.warnOfDuplicates(made)
-		j.warnOfPast(made.Spec.ApplicationAccess)
+	}
+	j.hint()
+}
+
+// hint tells of values that are probably mistakes.
+func (j *judge) hint() {
+	for _, hint := range j.Validator.Hints(j.request.Old, j.request.New, j.request.Now) {
+		if hint.Right == nil {
+			j.Warnings = append(j.Warnings, hint.Text())
+		} else {
+			j.Judgement.Hints = append(j.Judgement.Hints, hint)
+		}
 	}
 }
 
@@ -102,8 +110,8 @@ func (j *judge) warnOfReferences(trial *preview.Preview) {
 			where = string(u.Organization)
 		}
 		suggestion := ""
-		if near := nearest(u.Name, j.known(u.Kind, where)); near != "" {
-			suggestion = fmt.Sprintf("; did you mean %s?", near)
+		if near := Nearest(u.Name, j.known(u.Kind, where)); len(near) > 0 {
+			suggestion = didYouMean(near[:1])
 		}
 		j.warning("%s: there is no %s %s in %s%s It counts for nothing until there is", u.Field, noun(u.Kind), u.Name, where,
 			sentence(suggestion))
@@ -164,48 +172,6 @@ func (j *judge) known(kind accessv1alpha1.ReferenceKind, namespace string) []str
 		}
 	}
 	return names
-}
-
-// warnOfAlike tells of members that a person would take for one: users are case-sensitive.
-func (j *judge) warnOfAlike(made *accessv1alpha1.AccessGroup) {
-	if !j.changed.touch("members") {
-		return
-	}
-	seen := make(map[string]accessv1alpha1.UserName, len(made.Spec.Members))
-	count := 0
-	for i := range made.Spec.Members {
-		user := made.Spec.Members[i].User
-		folded := strings.ToLower(string(user))
-		if other, again := seen[folded]; again {
-			if count++; count <= mostShown {
-				j.warning("spec.members: %s and %s differ in case only, and are two users", other, user)
-			}
-		}
-		seen[folded] = user
-	}
-	if count > mostShown {
-		j.warning("spec.members: further pairs that differ in case only: %d", count-mostShown)
-	}
-}
-
-func (j *judge) warnOfPast(grants []accessv1alpha1.ApplicationGrant) {
-	if !j.changed.touch("applicationAccess") {
-		return
-	}
-	count := 0
-	for i := range grants {
-		end := grants[i].NotAfter
-		if end == nil || end.After(j.request.Now) {
-			continue
-		}
-		if count++; count <= mostShown {
-			j.warning("spec.applicationAccess[%s].notAfter: %s has passed; the entry gives nothing", grants[i].Application,
-				end.UTC().Format(time.RFC3339))
-		}
-	}
-	if count > mostShown {
-		j.warning("spec.applicationAccess: further entries whose time has passed: %d", count-mostShown)
-	}
 }
 
 // warnOfDuplicates tells that the user has another UserAccess, of which only one counts.

@@ -54,6 +54,33 @@ func (a *Asked) Missing(ctx context.Context, rights []validation.Right) ([]valid
 	}
 }
 
+// told returns the texts of the hints that the requester may read. An access review that fails is no reason to refuse the
+// request: the requester is then told what everybody may read.
+func (a *Asked) told(ctx context.Context, hints []validation.Hint) []string {
+	if len(hints) == 0 {
+		return nil
+	}
+	rights := make([]validation.Right, len(hints))
+	for i := range hints {
+		rights[i] = *hints[i].Right
+	}
+	missing, err := a.Missing(ctx, rights)
+	lacking := map[validation.Attributes]bool{}
+	for i := range missing {
+		lacking[missing[i].AnyOf[0]] = true
+	}
+	var texts []string
+	for i := range hints {
+		switch hint := &hints[i]; {
+		case err == nil && !lacking[hint.Right.AnyOf[0]]:
+			texts = append(texts, hint.Text())
+		case hint.Otherwise != "":
+			texts = append(texts, hint.Field+": "+hint.Otherwise)
+		}
+	}
+	return texts
+}
+
 // open returns the rights that nothing known gives.
 func (a *Asked) open(rights []validation.Right) []validation.Right {
 	a.mu.Lock()

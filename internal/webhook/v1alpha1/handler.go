@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -123,8 +124,8 @@ func (a *answer) outcome() outcome {
 	}
 }
 
-// answer judges the request by the roster. A refusal that rests on more than the object itself is given only where it
-// holds for what the API server holds now: the watch may be behind.
+// answer judges the request by the roster. The watch may be behind: a refusal that rests on more than the object itself is
+// given only where it holds for what the API server holds now, and so are warnings where that can be found out quickly.
 func (h *Handler) answer(
 	ctx context.Context, user *authenticationv1.UserInfo, request *validation.Request,
 ) (*answer, error) {
@@ -134,8 +135,14 @@ func (h *Handler) answer(
 	}
 	asked := h.Reviewer.For(user)
 	given, err := weigh(ctx, judgement, asked)
-	if err != nil || len(given.errors) == 0 || len(judgement.Errors) > 0 {
+	if err != nil || len(judgement.Errors) > 0 {
 		return given, err
+	}
+	if len(given.errors) == 0 {
+		if len(given.warnings) == 0 {
+			return given, nil
+		}
+		return weigh(ctx, h.Live.Confirm(ctx, request, judgement), asked)
 	}
 	judgement, err = h.Live.Judge(ctx, request, judgement)
 	if err != nil {
@@ -146,7 +153,7 @@ func (h *Handler) answer(
 
 // weigh makes an answer of a judgement, by what the requester may do.
 func weigh(ctx context.Context, judgement *validation.Judgement, asked *Asked) (*answer, error) {
-	given := &answer{warnings: judgement.Warnings}
+	given := &answer{warnings: append(slices.Clone(judgement.Warnings), asked.told(ctx, judgement.Hints)...)}
 	if len(judgement.Errors) > 0 {
 		given.errors, given.refused = judgement.Errors, outcomeInvalid
 		return given, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -11,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/roster"
@@ -22,6 +24,10 @@ const (
 	pageSize = 1000
 	// confirming bounds the memory and the reads that refused requests take.
 	confirming = 2
+	// confirmingFor is how long warnings may take to confirm: they are not worth a longer wait.
+	confirmingFor = 2 * time.Second
+	// mostConfirmed is up to how many namespaces are read to confirm warnings.
+	mostConfirmed = 8
 )
 
 // Live judges a request by what the API server holds now.
@@ -34,13 +40,14 @@ type Live struct {
 	// By returns how to judge by a view that is not that of the watch.
 	By func(*roster.View) Judge
 
-	busy chan struct{}
+	busy, warning chan struct{} // of refusals, and of warnings, which must not keep refusals waiting
 }
 
 // NewLive returns it.
 func NewLive(api, cached client.Reader, follows *roster.Roster, options roster.Options, by func(*roster.View) Judge) *Live {
 	return &Live{
-		API: api, Cached: cached, Roster: follows, Options: options, By: by, busy: make(chan struct{}, confirming),
+		API: api, Cached: cached, Roster: follows, Options: options, By: by,
+		busy: make(chan struct{}, confirming), warning: make(chan struct{}, confirming),
 	}
 }
 
@@ -50,11 +57,17 @@ func NewLive(api, cached client.Reader, follows *roster.Roster, options roster.O
 func (l *Live) Judge(
 	ctx context.Context, request *validation.Request, judged *validation.Judgement,
 ) (*validation.Judgement, error) {
+	return l.judge(ctx, request, judged, l.busy)
+}
+
+func (l *Live) judge(
+	ctx context.Context, request *validation.Request, judged *validation.Judgement, busy chan struct{},
+) (*validation.Judgement, error) {
 	select {
-	case l.busy <- struct{}{}:
-		defer func() { <-l.busy }()
+	case busy <- struct{}{}:
+		defer func() { <-busy }()
 	case <-ctx.Done():
-		return nil, fmt.Errorf("too many requests are being refused: %w", ctx.Err())
+		return nil, fmt.Errorf("too many requests are being confirmed: %w", ctx.Err())
 	}
 	names := append([]string{object(request).GetNamespace(), l.Options.SystemNamespace}, judged.Organizations...)
 	slices.Sort(names)
@@ -78,6 +91,36 @@ func (l *Live) Judge(
 		}
 	}
 	return l.By(fresh.Settle(request.Now).View)(ctx, request)
+}
+
+// Confirm returns the judgement with the warnings that hold for what the API server holds now; nothing else of it differs.
+// Where that would take the reading of many namespaces, or too long, or fails, the warnings stay as they are: one that is
+// behind is better than none, and than a refusal.
+func (l *Live) Confirm(
+	ctx context.Context, request *validation.Request, judged *validation.Judgement,
+) *validation.Judgement {
+	if len(judged.Organizations) > mostConfirmed {
+		return judged
+	}
+	ctx, cancel := context.WithTimeout(ctx, confirmingFor)
+	defer cancel()
+	now, err := l.judge(ctx, request, judged, l.warning)
+	if err != nil {
+		log.FromContext(ctx).V(1).Info("warnings are not confirmed", "why", err.Error())
+		return judged
+	}
+	if now == judged {
+		return judged
+	}
+	confirmed := *judged
+	confirmed.Warnings, confirmed.Hints = now.Warnings, now.Hints
+	if object(request).GetNamespace() == l.Options.SystemNamespace {
+		// What is read are some of the organizations: what is said of all of them takes both.
+		confirmed.Warnings = slices.DeleteFunc(slices.Clone(judged.Warnings), func(warning string) bool {
+			return !slices.Contains(now.Warnings, warning)
+		})
+	}
+	return &confirmed
 }
 
 // Holds reports whether the API server holds the object as given: the same UID, generation and spec.

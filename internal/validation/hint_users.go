@@ -1,0 +1,171 @@
+package validation
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+// mostCompared bounds with how many users of other namespaces one name is compared, letter by letter.
+const mostCompared = 200_000
+
+// members looks at the entries of a group's list of members that are new.
+func (h *hinter) members(was, made *accessv1alpha1.AccessGroup) {
+	before := make(map[accessv1alpha1.UserName]*accessv1alpha1.Member, len(was.Spec.Members))
+	for i := range was.Spec.Members {
+		before[was.Spec.Members[i].User] = &was.Spec.Members[i]
+	}
+	listed := make(map[string]accessv1alpha1.UserName, len(made.Spec.Members))
+	for i := range made.Spec.Members {
+		m := &made.Spec.Members[i]
+		old, folded := before[m.User], strings.ToLower(string(m.User))
+		other, again := listed[folded]
+		if !again {
+			listed[folded] = m.User
+		}
+		at := fmt.Sprintf("spec.members[%s]", m.User)
+		switch {
+		case again && (old == nil || before[other] == nil):
+			h.say(HintUser, "spec.members", "%s and %s differ in case only, and are two users", other, m.User)
+		case old == nil:
+			h.alike(at, string(m.User))
+		}
+		if old == nil || !old.NotAfter.Equal(m.NotAfter) {
+			h.ended(at, m.NotAfter, "the user is no member by this entry")
+		}
+	}
+}
+
+// user looks at whom a UserAccess is about.
+func (h *hinter) user(was, made *accessv1alpha1.UserAccess, created bool) {
+	barred := barOf(made, h.now)
+	if barred != "" && (created || barOf(was, h.now) == "") && h.barsNobody(made, barred) {
+		return
+	}
+	if created {
+		h.alike("spec.user", string(made.Spec.User))
+	}
+}
+
+// barOf says how the UserAccess bars its user at the instant; empty: it does not.
+func barOf(ua *accessv1alpha1.UserAccess, now time.Time) string {
+	switch {
+	case ua.Spec.State == accessv1alpha1.UserStateSuspended:
+		return "the suspension"
+	case ua.Spec.NotAfter != nil && !ua.Spec.NotAfter.After(now):
+		return "the end in spec.notAfter"
+	default:
+		return ""
+	}
+}
+
+// barsNobody says that a suspension or an end has no effect, and whether it did.
+func (h *hinter) barsNobody(made *accessv1alpha1.UserAccess, barred string) bool {
+	v, user := h.view, string(made.Spec.User)
+	atSystem := made.Namespace == v.SystemNamespace()
+	where := " in " + made.Namespace
+	if atSystem {
+		if v, where = h.elsewhere, ""; h.Partial || len(h.everyOrganization()) == 0 {
+			return false
+		}
+	}
+	if v.Index().HasAnythingToBar(made) {
+		return false
+	}
+	without := fmt.Sprintf("nothing gives %s a membership or a role%s, so %s bars nobody", user, where, barred)
+	hint := &Hint{Kind: HintBarsNobody, Field: "spec.user", Message: without}
+	if near, by := h.nearestUser(user); near != "" {
+		hint.Message = fmt.Sprintf("%s; did you mean %s, whom %s names%s?", without, near, by, inCase(near, user))
+		if h.mayTell(hint, by); hint.Right != nil {
+			hint.Otherwise = without
+		}
+	}
+	h.add(hint)
+	return true
+}
+
+func inCase(a, b string) string {
+	if strings.EqualFold(a, b) {
+		return " and who differs in case only"
+	}
+	return ""
+}
+
+// alike looks for users of whom a person would think that they are this one: users are case-sensitive.
+func (h *hinter) alike(at, user string) {
+	for _, in := range h.searched() {
+		for _, other := range in.index.likes(user) {
+			by := h.others(in.view.Index().Namespace(in.namespace).NamingUser(other))
+			if len(by) == 0 {
+				continue
+			}
+			hint := &Hint{
+				Kind: HintUser, Field: at,
+				Message: fmt.Sprintf("%s differs in case only from %s, whom %s names, and is another user", user, other, by[0]),
+			}
+			h.mayTell(hint, by[0])
+			h.add(hint)
+			return
+		}
+	}
+}
+
+// nearestUser returns the user whose name is most like the given one, and an object that names that user: of the namespace
+// first, then of the others.
+func (h *hinter) nearestUser(user string) (string, roster.Object) {
+	q := newQuery(user)
+	nearest, by, least, left := "", roster.Object{}, q.bound+1, mostCompared
+	for i, in := range h.searched() {
+		if left -= len(in.index.users); left < 0 && i > 0 {
+			break
+		}
+		for k, other := range in.index.users {
+			if !q.mayBeNear(in.index.masks[k]) || other == user {
+				continue
+			}
+			d := q.distance(other)
+			if d >= least {
+				continue
+			}
+			if named := h.others(in.view.Index().Namespace(in.namespace).NamingUser(other)); len(named) > 0 {
+				nearest, by, least = other, named[0], d
+			}
+		}
+		if least == 0 || (i == 0 && nearest != "") {
+			break
+		}
+	}
+	return nearest, by
+}
+
+// searchedIn is a namespace in which users are looked for.
+type searchedIn struct {
+	namespace string
+	view      *roster.View
+	index     *namesIn
+}
+
+// searched lists where users are looked for: the namespace of the object, the system namespace, then the others.
+func (h *hinter) searched() []searchedIn {
+	if h.search != nil {
+		return h.search
+	}
+	own, system := h.self.Namespace, h.view.SystemNamespace()
+	add := func(v *roster.View, namespace string) {
+		h.search = append(h.search, searchedIn{namespace, v, h.names.in(v, namespace)})
+	}
+	for _, namespace := range slices.Compact([]string{own, system}) {
+		add(h.view, namespace)
+	}
+	for namespace := range h.elsewhere.Index().Namespaces() {
+		if namespace != own && namespace != system {
+			add(h.elsewhere, namespace)
+		}
+	}
+	h.names.forget(h.search)
+	return h.search
+}
