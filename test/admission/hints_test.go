@@ -82,8 +82,8 @@ var _ = Describe("Objects that are applied in order", func() {
 			organization := newOrganization(ctx)
 			for _, change := range []string{
 				"AccessPolicy default\nspec: {organizationRoles: [{name: admin}, {name: user}]}",
-				"AccessGroup inner\nspec: {members: [{user: $org-a}]}",
-				"AccessGroup outer\nspec: {memberGroups: [inner], organizationRole: user}",
+				"AccessGroup team\nspec: {members: [{user: $org-a}], organizationRole: user}",
+				"UserAccess b\nspec: {user: $org-b, groups: [team]}",
 				"UserAccess a\nspec: {user: $org-a, state: Suspended}",
 			} {
 				Expect(everything.do(ctx, organization, change)).To(Succeed())
