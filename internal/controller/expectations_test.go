@@ -176,7 +176,7 @@ func (l *lagging) give(role accessv1alpha1.RoleName) {
 	l.Helper()
 	l.generation++
 	declareTeam(l.T, l.feed, role, l.generation)
-	l.feed.tracker.touch(redDocument, nil, false, l.now)
+	l.feed.tracker.touch(redDocument, touch{}, l.now)
 	_ = l.reconcile(pace) // its answer may be lost
 }
 

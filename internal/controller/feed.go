@@ -210,14 +210,11 @@ func (f *Feed) concerned(o Output) {
 	}
 }
 
-func (f *Feed) released(o Output, free []roster.Object) {
+func (f *Feed) released(o Output, free released) {
 	f.enqueueOwner(o)
-	for _, object := range free {
-		if object == sweep(object.Namespace) {
-			f.enqueueStatuses(object.Namespace)
-			continue
-		}
-		f.enqueue(statusOf(object))
+	f.Concern(free.objects)
+	if free.sweep {
+		f.enqueueStatuses(o.Namespace)
 	}
 }
 

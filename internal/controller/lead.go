@@ -29,20 +29,17 @@ func (f *Feed) lead(queue workqueue.TypedRateLimitingInterface[Output]) error {
 	return nil
 }
 
-// sweep touches every document that there is or should be, and enqueues every status. Where statuses are to wait for
-// the documents, the sweep is a cause.
+// sweep touches every document that there is or should be, and enqueues every status. Where wait is set, no status is
+// written before the documents of its namespace that should be there were looked at.
 func (f *Feed) sweep(wait bool) {
 	now := f.Now()
-	documents := map[Output][]roster.Object{}
+	users, documents := map[string]string{}, map[Output]bool{} // whether it is waited for
 	for _, key := range f.Observed.Keys() {
 		if o, ours := documentAt(key); ours {
-			documents[o] = nil
-		}
-	}
-	users := map[string]string{}
-	for o := range documents {
-		if user, known := f.names.user(o.Name); known {
-			users[o.Name] = user
+			documents[o] = false
+			if user, known := f.names.user(o.Name); known {
+				users[o.Name] = user
+			}
 		}
 	}
 	note := func(user string) string {
@@ -51,30 +48,26 @@ func (f *Feed) sweep(wait bool) {
 		return name
 	}
 	for _, namespace := range f.view().Namespaces() {
-		cause := []roster.Object{sweep(namespace)}
-		if !wait {
-			cause = nil
-		}
 		for _, application := range f.view().ApplicationAccesses(namespace) {
-			documents[Output{ApplicationDocument, namespace, application}] = cause
+			documents[Output{ApplicationDocument, namespace, application}] = wait
 		}
 		f.view().EachDecision(namespace, func(user string, d *resolve.Decision) {
 			name := note(user)
-			documents[Output{UserDocument, namespace, name}] = cause
-			if o := (Output{OrganizationsDocument, f.view().SystemNamespace(), name}); d.Enters && documents[o] == nil {
-				documents[o] = nil
+			documents[Output{UserDocument, namespace, name}] = wait
+			if o := (Output{OrganizationsDocument, f.view().SystemNamespace(), name}); d.Enters {
+				documents[o] = documents[o]
 			}
 		})
 		for _, user := range f.view().Accounts(namespace) {
-			documents[f.documentOf(namespace, note(user))] = cause
+			documents[f.documentOf(namespace, note(user))] = wait
 		}
 		for _, object := range f.view().Objects(namespace) {
 			f.enqueue(statusOf(object))
 		}
 	}
 	f.names.keep(users)
-	for o, cause := range documents {
-		f.tracker.touch(o, cause, true, now)
+	for o, awaited := range documents {
+		f.tracker.touch(o, touch{isSweep: true, awaited: awaited}, now)
 		f.enqueue(o)
 	}
 }

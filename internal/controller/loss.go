@@ -95,26 +95,6 @@ func (r *Reconciler) outdated(o Output) []types.NamespacedName {
 	return slices.SortedFunc(maps.Keys(outdated), func(a, b types.NamespacedName) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-// lower notes that the next touch of the document takes something from a user on account of these objects.
-func (t *tracker) lower(o Output, objects []roster.Object) {
-	if len(objects) == 0 {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	d := t.documents[o]
-	if d == nil {
-		d = &documentState{}
-		t.documents[o] = d
-	}
-	if d.lowering == nil {
-		d.lowering = make(map[roster.Object]uint64, len(objects))
-	}
-	for _, object := range objects {
-		d.lowering[object] = d.touched + 1
-	}
-}
-
 // settle notes what the document gives too much with the touch. Without a loss, what lowered access up to that touch is
 // published.
 func (t *tracker) settle(o Output, d *documentState, touch uint64, found *loss) {

@@ -29,7 +29,7 @@ func (f *Feed) mark(changes *roster.Changes, now time.Time) {
 		f.markUser(c, causesOf(c, rules), now)
 	}
 	for _, a := range changes.Accounts {
-		f.touch(f.documentOf(a.Namespace, f.names.note(a.User)), nil, now)
+		f.touch(f.documentOf(a.Namespace, f.names.note(a.User)), touch{}, now)
 	}
 	for _, o := range changes.Objects {
 		f.enqueue(statusOf(o))
@@ -84,7 +84,7 @@ func (f *Feed) markApplications(changes *roster.Changes, rules map[string][]rost
 				lowering = append(lowering, cause)
 			}
 		}
-		f.touchLowering(o, slices.Collect(maps.Keys(why)), lowering, now)
+		f.touch(o, touch{causes: slices.Collect(maps.Keys(why)), lowering: lowering}, now)
 	}
 }
 
@@ -101,13 +101,13 @@ func (f *Feed) markUser(c *roster.UserChange, causes []roster.Object, now time.T
 	if !f.leads() {
 		return
 	}
-	var lowering []roster.Object
+	why := touch{causes: causes}
 	if lowersAnything(c) {
-		lowering = causes
+		why.lowering = causes
 	}
-	f.touchLowering(Output{UserDocument, c.Organization, name}, causes, lowering, now)
+	f.touch(Output{UserDocument, c.Organization, name}, why, now)
 	if !sameEntry(c.Before, c.After) {
-		f.touch(Output{OrganizationsDocument, f.view().SystemNamespace(), name}, nil, now)
+		f.touch(Output{OrganizationsDocument, f.view().SystemNamespace(), name}, touch{}, now)
 	}
 }
 
@@ -116,21 +116,18 @@ func (f *Feed) markUser(c *roster.UserChange, causes []roster.Object, now time.T
 //
 // Where an organization begins, no status of its is written before all of its documents are there.
 func (f *Feed) markRules(c *roster.RulesChange, now time.Time) {
-	causes, lowering := c.Causes, []roster.Object(nil)
+	why := touch{causes: c.Causes, awaited: c.Began}
 	if c.Rules {
-		lowering = c.Causes // a role may have lost a permission, or its place on the ladder
-	}
-	if c.Began {
-		causes = append(slices.Clone(causes), sweep(c.Organization))
+		why.lowering = c.Causes // a role may have lost a permission, or its place on the ladder
 	}
 	if c.Rules {
 		for _, application := range f.view().ApplicationAccesses(c.Organization) {
-			f.touchLowering(Output{ApplicationDocument, c.Organization, application}, causes, lowering, now)
+			f.touch(Output{ApplicationDocument, c.Organization, application}, why, now)
 		}
 	}
 	f.view().EachDecision(c.Organization, func(user string, d *resolve.Decision) {
 		if c.Rules || d.Default.GivesAccess() {
-			f.touchLowering(Output{UserDocument, c.Organization, f.names.note(user)}, causes, lowering, now)
+			f.touch(Output{UserDocument, c.Organization, f.names.note(user)}, why, now)
 		}
 	})
 }
@@ -151,16 +148,11 @@ func sameEntry(before, after *resolve.Decision) bool {
 	return before.OrganizationRole.Role == after.OrganizationRole.Role && before.EntersNotAfter.Equal(after.EntersNotAfter)
 }
 
-func (f *Feed) touch(o Output, causes []roster.Object, now time.Time) {
-	f.touchLowering(o, causes, nil, now)
-}
-
-// touchLowering touches the document on account of the causes, of which those in lowering take something from a user.
-func (f *Feed) touchLowering(o Output, causes, lowering []roster.Object, now time.Time) {
+// touch notes that the document may have to change, and enqueues it.
+func (f *Feed) touch(o Output, why touch, now time.Time) {
 	if !f.leads() {
 		return
 	}
-	f.tracker.lower(o, lowering)
-	f.tracker.touch(o, causes, false, now)
+	f.tracker.touch(o, why, now)
 	f.enqueue(o)
 }

@@ -108,7 +108,7 @@ func TestADocumentIsRenderedWhenItWasTouched(t *testing.T) {
 	}
 
 	declareTeam(t, feed, "Viewer", 1)
-	feed.tracker.touch(w.output, nil, false, w.now)
+	feed.tracker.touch(w.output, touch{}, w.now)
 	if p := reconcile(); p.done {
 		t.Error("a document that was just written is done before it was looked at again")
 	}
@@ -122,7 +122,7 @@ func TestADocumentIsRenderedWhenItWasTouched(t *testing.T) {
 		t.Error("a document that was not touched is not done")
 	}
 	holds("Viewer")
-	feed.tracker.touch(w.output, nil, false, w.now)
+	feed.tracker.touch(w.output, touch{}, w.now)
 	reconcile()
 	holds("Editor")
 }
