@@ -34,18 +34,18 @@ type progress struct {
 }
 
 func (r *Reconciler) reconcileApplication(ctx context.Context, o Output, touch uint64) (progress, error) {
-	wants, rendered := r.Feed.tracker.expected(o)
+	wants, rendered := r.tracker.expected(o)
 	if len(wants) > 0 && rendered == touch && len(r.differing(o, wants)) == 0 {
 		return r.endShards(ctx, o, len(wants)) // it stands, and nothing has been touched since it was rendered
 	}
-	object := r.Feed.view().ApplicationAccess(o.Namespace, o.Name)
-	state, decisions := r.Feed.view().State(o.Namespace)
+	object := r.view().ApplicationAccess(o.Namespace, o.Name)
+	state, decisions := r.view().State(o.Namespace)
 	if object == nil || object.DeletionTimestamp != nil || state == nil {
-		r.Feed.noteCut(o, cut{})
-		r.Feed.tracker.expect(o, touch, nil, holders{})
+		r.noteCut(o, cut{})
+		r.tracker.expect(o, touch, nil, holders{})
 		return r.endShards(ctx, o, 0)
 	}
-	if wait := pace - r.Feed.Now().Sub(r.Feed.tracker.lastWritten(o)); wait > 0 {
+	if wait := pace - r.Feed.Now().Sub(r.tracker.lastWritten(o)); wait > 0 {
 		return progress{after: wait}, nil
 	}
 	minimum, formats := 1, []accessv1alpha1.PublishFormat(nil)
@@ -66,8 +66,8 @@ func (r *Reconciler) reconcileApplication(ctx context.Context, o Output, touch u
 			Labels: publish.FormatLabels(formats),
 		}
 	}
-	r.Feed.tracker.expect(o, touch, wants, holdersIn(made))
-	r.Feed.noteCut(o, cutOf(made))
+	r.tracker.expect(o, touch, wants, holdersIn(made))
+	r.noteCut(o, cutOf(made))
 	return r.writeShards(ctx, o, wants, made.Data)
 }
 
@@ -80,7 +80,7 @@ func holdersIn(made *publish.ApplicationDocument) holders {
 
 // differing lists the shards that the watch does not show as wanted.
 func (r *Reconciler) differing(o Output, wants []publish.Want) []int {
-	seen := r.Feed.Observed.Shards(o.Namespace, o.Name)
+	seen := r.Publisher.Observed.Shards(o.Namespace, o.Name)
 	var differing []int
 	for i := range wants {
 		if !wants[i].Matches(seen[i]) {
@@ -99,7 +99,7 @@ func (r *Reconciler) differing(o Output, wants []publish.Want) []int {
 // A shard that is refused for a reason of its own does not: the others are written, so that a loss is published whatever
 // happens to another shard. A user who moves to a shard that is refused has no access until it can be written.
 //
-// What the watch shows is read after the rendering was noted as expected: what it shows later, [Feed.seen] looks at.
+// What the watch shows is read after the rendering was noted as expected: what it shows later, [Reconciler.seen] looks at.
 // data renders one shard: only those that are written are rendered, and one at a time.
 func (r *Reconciler) writeShards(
 	ctx context.Context, o Output, wants []publish.Want, data func(shard int) map[string]string,
@@ -108,7 +108,7 @@ func (r *Reconciler) writeShards(
 	if len(differing) == 0 {
 		return r.endShards(ctx, o, len(wants))
 	}
-	r.Feed.tracker.wrote(o, r.Feed.Now())
+	r.tracker.wrote(o, r.Feed.Now())
 	written := 0
 	var refused refusals
 	for _, i := range slices.Backward(differing) {
@@ -146,7 +146,7 @@ func (r *Reconciler) writeShards(
 // endShards ends the shards from the given one on. One that fails does not keep the others from being ended.
 func (r *Reconciler) endShards(ctx context.Context, o Output, from int) (progress, error) {
 	p := progress{done: true}
-	seen := r.Feed.Observed.Shards(o.Namespace, o.Name)
+	seen := r.Publisher.Observed.Shards(o.Namespace, o.Name)
 	var failures []error
 	for _, shard := range slices.Sorted(maps.Keys(seen)) {
 		if shard < from {
@@ -161,7 +161,7 @@ func (r *Reconciler) endShards(ctx context.Context, o Output, from int) (progres
 
 // publish writes a ConfigMap of the document where the watch does not show it as wanted.
 func (r *Reconciler) publish(ctx context.Context, o Output, want *publish.Want, data map[string]string) (wrote bool, err error) {
-	r.Feed.expectations.send(o, want.Key.Name)
+	r.expectations.send(o, want.Key.Name)
 	write, err := r.Publisher.Publish(ctx, want, data)
 	r.answered(o, want.Key, write, err)
 	wrote = write != (publish.Write{})
@@ -173,9 +173,8 @@ func (r *Reconciler) publish(ctx context.Context, o Output, want *publish.Want, 
 
 // answered notes the outcome of a write of the ConfigMap, and looks at what the watch has shown before the answer.
 func (r *Reconciler) answered(o Output, key types.NamespacedName, write publish.Write, err error) {
-	f := r.Feed
-	if _, shown := f.expectations.answer(o, key.Name, write, err, f.versionSeen(key), f.Now()); shown {
-		f.look(o)
+	if _, shown := r.expectations.answer(o, key.Name, write, err, r.versionSeen(key), r.Feed.Now()); shown {
+		r.look(o)
 	}
 }
 
@@ -195,7 +194,7 @@ func (r *Reconciler) end(
 	ctx context.Context, o Output, p *progress, seen *corev1.ConfigMap, empty map[string]string,
 ) error {
 	p.done = p.done && seen.Annotations[accessv1alpha1.AnnotationDigest] == publish.Digest(empty)
-	r.Feed.expectations.send(o, seen.Name)
+	r.expectations.send(o, seen.Name)
 	write, wait, err := r.Publisher.End(ctx, seen, string(o.Kind), empty)
 	r.answered(o, client.ObjectKeyFromObject(seen), write, err)
 	if wait > 0 && (p.after == 0 || wait < p.after) {
@@ -205,14 +204,14 @@ func (r *Reconciler) end(
 }
 
 func (r *Reconciler) reconcileDocument(ctx context.Context, o Output) (reconcile.Result, error) {
-	touch := r.Feed.tracker.begin(o)
-	if r.Feed.view().Terminating(o.Namespace) || r.Feed.view().IsMissing(o.Namespace) {
+	touch := r.tracker.begin(o)
+	if r.view().Terminating(o.Namespace) || r.view().IsMissing(o.Namespace) {
 		// What is published goes with its namespace, and nothing can be written where there is none.
-		r.Feed.tracker.expect(o, touch, nil, holders{})
-		r.Feed.noteCut(o, cut{})
-		r.Feed.expectations.drop(o)
-		r.Feed.finished(o, touch)
-		r.Feed.tracker.forget(o)
+		r.tracker.expect(o, touch, nil, holders{})
+		r.noteCut(o, cut{})
+		r.expectations.drop(o)
+		r.finished(o, touch)
+		r.tracker.forget(o)
 		return reconcile.Result{}, nil
 	}
 	if err := r.confirm(ctx, o); err != nil {
@@ -231,9 +230,9 @@ func (r *Reconciler) reconcileDocument(ctx context.Context, o Output) (reconcile
 	case err != nil:
 		return reconcile.Result{}, err
 	}
-	if p.done && !r.Feed.expectations.pending(o) {
-		r.Feed.finished(o, touch)
-		r.Feed.tracker.forget(o)
+	if p.done && !r.expectations.pending(o) {
+		r.finished(o, touch)
+		r.tracker.forget(o)
 	}
 	return reconcile.Result{RequeueAfter: p.after}, nil
 }
@@ -245,8 +244,8 @@ func (r *Reconciler) block(ctx context.Context, o Output, touch uint64, why erro
 	if err != nil {
 		return reconcile.Result{}, fmt.Errorf("reading what is published while it cannot be written: %w", err)
 	}
-	if was := r.Feed.tracker.blockedBy(o); was == nil || was.Error() != why.Error() {
+	if was := r.tracker.blockedBy(o); was == nil || was.Error() != why.Error() {
 		log.FromContext(ctx).Error(why, "The document cannot be written; it is tried again")
 	}
-	return reconcile.Result{RequeueAfter: r.Feed.blocked(o, touch, why, still)}, nil
+	return reconcile.Result{RequeueAfter: r.blocked(o, touch, why, still)}, nil
 }

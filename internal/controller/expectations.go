@@ -263,28 +263,28 @@ func (x *expectations) isBehind(status Output, version string) bool {
 
 // confirm reads what the API server holds where the outcome of a write of the document is in doubt.
 func (r *Reconciler) confirm(ctx context.Context, o Output) error {
-	for _, name := range r.Feed.expectations.inDoubt(o, r.Feed.Now()) {
+	for _, name := range r.expectations.inDoubt(o, r.Feed.Now()) {
 		key := types.NamespacedName{Namespace: o.Namespace, Name: name}
 		version, err := r.Publisher.Version(ctx, key)
 		if err != nil {
 			return fmt.Errorf("reading ConfigMap %s, of which the outcome of a write is unknown: %w", key, err)
 		}
-		r.Feed.expectations.learn(o, name, version, r.Feed.versionSeen(key), r.Feed.Now())
+		r.expectations.learn(o, name, version, r.versionSeen(key), r.Feed.Now())
 	}
 	return nil
 }
 
 // versionSeen returns the version of the ConfigMap that the watch shows; "" where it shows none.
-func (f *Feed) versionSeen(key types.NamespacedName) string {
-	if cm := f.Observed.Get(key); cm != nil {
+func (r *Reconciler) versionSeen(key types.NamespacedName) string {
+	if cm := r.Publisher.Observed.Get(key); cm != nil {
 		return cm.ResourceVersion
 	}
 	return ""
 }
 
 // enqueueDoubtful has the documents looked at that have expectations in doubt.
-func (f *Feed) enqueueDoubtful(context.Context) {
-	for _, o := range f.expectations.doubtful(f.Now()) {
-		f.enqueue(o)
+func (r *Reconciler) enqueueDoubtful(context.Context) {
+	for _, o := range r.expectations.doubtful(r.Feed.Now()) {
+		r.enqueue(o)
 	}
 }

@@ -15,29 +15,29 @@ import (
 )
 
 // lead takes the queue over and looks at every document and every status.
-func (f *Feed) lead(queue workqueue.TypedRateLimitingInterface[Output]) error {
+func (r *Reconciler) lead(queue workqueue.TypedRateLimitingInterface[Output]) error {
 	priorities, ok := queue.(priorityqueue.PriorityQueue[Output])
 	if !ok {
 		return fmt.Errorf("the queue is a %T, not one by priority", queue)
 	}
-	f.marking.Lock()
-	defer f.marking.Unlock()
-	f.queueMu.Lock()
-	f.queue = priorities
-	f.queueMu.Unlock()
-	f.sweep(true)
+	r.marking.Lock()
+	defer r.marking.Unlock()
+	r.queueMu.Lock()
+	r.queue = priorities
+	r.queueMu.Unlock()
+	r.sweep(true)
 	return nil
 }
 
 // sweep touches every document that there is or should be, and enqueues every status. Where wait is set, no status is
 // written before the documents of its namespace that should be there were looked at.
-func (f *Feed) sweep(wait bool) {
-	now := f.Now()
+func (r *Reconciler) sweep(wait bool) {
+	now := r.Feed.Now()
 	users, documents := map[string]string{}, map[Output]bool{} // whether it is waited for
-	for _, key := range f.Observed.Keys() {
+	for _, key := range r.Publisher.Observed.Keys() {
 		if o, ours := documentAt(key); ours {
 			documents[o] = false
-			if user, known := f.names.user(o.Name); known {
+			if user, known := r.names.user(o.Name); known {
 				users[o.Name] = user
 			}
 		}
@@ -47,28 +47,28 @@ func (f *Feed) sweep(wait bool) {
 		users[name] = user
 		return name
 	}
-	for _, namespace := range f.view().Namespaces() {
-		for _, application := range f.view().ApplicationAccesses(namespace) {
+	for _, namespace := range r.view().Namespaces() {
+		for _, application := range r.view().ApplicationAccesses(namespace) {
 			documents[Output{ApplicationDocument, namespace, application}] = wait
 		}
-		f.view().EachDecision(namespace, func(user string, d *resolve.Decision) {
+		r.view().EachDecision(namespace, func(user string, d *resolve.Decision) {
 			name := note(user)
 			documents[Output{UserDocument, namespace, name}] = wait
-			if o := (Output{OrganizationsDocument, f.view().SystemNamespace(), name}); d.Enters {
+			if o := (Output{OrganizationsDocument, r.view().SystemNamespace(), name}); d.Enters {
 				documents[o] = documents[o]
 			}
 		})
-		for _, user := range f.view().Accounts(namespace) {
-			documents[f.documentOf(namespace, note(user))] = wait
+		for _, user := range r.view().Accounts(namespace) {
+			documents[r.documentOf(namespace, note(user))] = wait
 		}
-		for _, object := range f.view().Objects(namespace) {
-			f.enqueue(statusOf(object))
+		for _, object := range r.view().Objects(namespace) {
+			r.enqueue(statusOf(object))
 		}
 	}
-	f.names.keep(users)
+	r.names.keep(users)
 	for o, awaited := range documents {
-		f.tracker.touch(o, touch{isSweep: true, awaited: awaited}, now)
-		f.enqueue(o)
+		r.tracker.touch(o, touch{isSweep: true, awaited: awaited}, now)
+		r.enqueue(o)
 	}
 }
 
@@ -78,46 +78,46 @@ const sweepInterval = 30 * time.Minute
 
 // lookAgain has the leader look again, until the context ends, at what the watch does not show: at documents with a write in
 // doubt, and seldom at everything.
-func (f *Feed) lookAgain(ctx context.Context) error {
-	rest := func() time.Time { return f.Now().Add(wait.Jitter(sweepInterval, 0.5)) }
+func (r *Reconciler) lookAgain(ctx context.Context) error {
+	rest := func() time.Time { return r.Feed.Now().Add(wait.Jitter(sweepInterval, 0.5)) }
 	next := rest()
 	wait.UntilWithContext(ctx, func(ctx context.Context) {
-		f.enqueueDoubtful(ctx)
-		if f.Now().After(next) && f.leads() {
-			f.sweepAgain()
+		r.enqueueDoubtful(ctx)
+		if r.Feed.Now().After(next) && r.leads() {
+			r.sweepAgain()
 			next = rest()
 		}
 	}, firstDoubt)
 	return nil
 }
 
-func (f *Feed) sweepAgain() {
-	f.marking.Lock()
-	defer f.marking.Unlock()
-	f.sweep(false)
+func (r *Reconciler) sweepAgain() {
+	r.marking.Lock()
+	defer r.marking.Unlock()
+	r.sweep(false)
 }
 
-func (f *Feed) leads() bool {
-	f.queueMu.Lock()
-	defer f.queueMu.Unlock()
-	return f.queue != nil
+func (r *Reconciler) leads() bool {
+	r.queueMu.Lock()
+	defer r.queueMu.Unlock()
+	return r.queue != nil
 }
 
 // Concern has the statuses of the objects looked at: something has changed that they report beside their own documents.
-func (f *Feed) Concern(objects []roster.Object) {
+func (r *Reconciler) Concern(objects []roster.Object) {
 	for _, o := range objects {
-		f.enqueue(statusOf(o))
+		r.enqueue(statusOf(o))
 	}
 }
 
 // enqueue puts the output into the queue. Where this replica does not lead it is dropped: the one that comes to lead
 // looks at everything.
-func (f *Feed) enqueue(o Output) {
-	f.queueMu.Lock()
-	defer f.queueMu.Unlock()
-	if f.queue == nil {
+func (r *Reconciler) enqueue(o Output) {
+	r.queueMu.Lock()
+	defer r.queueMu.Unlock()
+	if r.queue == nil {
 		return
 	}
 	priority := o.priority()
-	f.queue.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, o)
+	r.queue.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, o)
 }

@@ -53,8 +53,8 @@ func (l *loss) equal(m *loss) bool {
 // wanted, and compares it with the decisions. It returns nil where the document gives nobody more than it should. The cost
 // grows with the users in these ConfigMaps.
 func (r *Reconciler) lossIn(ctx context.Context, o Output) (*loss, error) {
-	wants, _ := r.Feed.tracker.expected(o)
-	c := &comparison{roster: r.Feed.view(), at: o, wanted: len(wants) > 0, now: r.Feed.Now(), more: map[string]struct{}{},
+	wants, _ := r.tracker.expected(o)
+	c := &comparison{roster: r.view(), at: o, wanted: len(wants) > 0, now: r.Feed.Now(), more: map[string]struct{}{},
 		restricting: map[roster.Object]struct{}{}}
 	found := &loss{restricting: c.restricting}
 	for _, key := range r.outdated(o) {
@@ -78,15 +78,15 @@ func (r *Reconciler) lossIn(ctx context.Context, o Output) (*loss, error) {
 func (r *Reconciler) outdated(o Output) []types.NamespacedName {
 	outdated := map[types.NamespacedName]struct{}{}
 	if o.Kind == ApplicationDocument {
-		for _, cm := range r.Feed.Observed.Shards(o.Namespace, o.Name) {
+		for _, cm := range r.Publisher.Observed.Shards(o.Namespace, o.Name) {
 			outdated[client.ObjectKeyFromObject(cm)] = struct{}{}
 		}
 	} else {
 		outdated[types.NamespacedName{Namespace: o.Namespace, Name: documentName(o)}] = struct{}{}
 	}
-	wants, _ := r.Feed.tracker.expected(o)
+	wants, _ := r.tracker.expected(o)
 	for i := range wants {
-		if wants[i].Holds(r.Feed.Observed.Get(wants[i].Key)) {
+		if wants[i].Holds(r.Publisher.Observed.Get(wants[i].Key)) {
 			delete(outdated, wants[i].Key)
 		} else {
 			outdated[wants[i].Key] = struct{}{} // also where it has lost the label by which the watch finds it
@@ -140,9 +140,9 @@ func (t *tracker) lossOf(object roster.Object, owned func(Output) bool) []string
 }
 
 // lossOf says which documents still give more than they should because of the object, or "".
-func (f *Feed) lossOf(object roster.Object) string {
-	own, hasOwn := f.ownDocument(object)
-	messages := f.tracker.lossOf(object, func(o Output) bool { return hasOwn && o == own })
+func (r *Reconciler) lossOf(object roster.Object) string {
+	own, hasOwn := r.ownDocument(object)
+	messages := r.tracker.lossOf(object, func(o Output) bool { return hasOwn && o == own })
 	switch len(messages) {
 	case 0:
 		return ""

@@ -10,37 +10,37 @@ import (
 )
 
 // mark puts everything into the queue that the changes touch.
-func (f *Feed) mark(changes *roster.Changes, now time.Time) {
+func (r *Reconciler) mark(changes *roster.Changes, now time.Time) {
 	rules := map[string][]roster.Object{}
 	for i := range changes.Rules {
-		f.markRules(&changes.Rules[i], now)
+		r.markRules(&changes.Rules[i], now)
 		if changes.Rules[i].Rules {
 			rules[changes.Rules[i].Organization] = changes.Rules[i].Causes
 		}
 	}
-	f.markApplications(changes, rules, now)
+	r.markApplications(changes, rules, now)
 	var m moment
 	defer m.end()
 	for i := range changes.Users {
 		if i%yieldEvery == yieldEvery-1 {
-			f.precedence.yield(&m)
+			r.precedence.yield(&m)
 		}
 		c := &changes.Users[i]
-		f.markUser(c, causesOf(c, rules), now)
+		r.markUser(c, causesOf(c, rules), now)
 	}
 	for _, a := range changes.Accounts {
-		f.touch(f.documentOf(a.Namespace, f.names.note(a.User)), touch{}, now)
+		r.touch(r.documentOf(a.Namespace, r.names.note(a.User)), touch{}, now)
 	}
 	for _, o := range changes.Objects {
-		f.enqueue(statusOf(o))
+		r.enqueue(statusOf(o))
 	}
 	for _, o := range changes.Renewed {
-		if status := statusOf(roster.ObjectOf(o)); !f.expectations.isOwn(status, o.GetResourceVersion()) {
-			f.enqueue(status)
+		if status := statusOf(roster.ObjectOf(o)); !r.expectations.isOwn(status, o.GetResourceVersion()) {
+			r.enqueue(status)
 		}
 	}
-	if f.leads() {
-		f.Audit.note(changes.Users, rules, f.view())
+	if r.leads() {
+		r.Audit.note(changes.Users, rules, r.view())
 	}
 }
 
@@ -49,7 +49,7 @@ const yieldEvery = 64
 
 // markApplications touches the application documents, each once on account of all that changes it, and before any user
 // document: a worker that is free begins with what workloads wait for, and has nothing to render a second time.
-func (f *Feed) markApplications(changes *roster.Changes, rules map[string][]roster.Object, now time.Time) {
+func (r *Reconciler) markApplications(changes *roster.Changes, rules map[string][]roster.Object, now time.Time) {
 	causes := map[Output]map[roster.Object]bool{} // whether the cause takes something from a user
 	note := func(o Output, why []roster.Object, lowers bool) {
 		if causes[o] == nil {
@@ -62,16 +62,16 @@ func (f *Feed) markApplications(changes *roster.Changes, rules map[string][]rost
 	for _, o := range changes.Applications {
 		note(Output{ApplicationDocument, o.Namespace, o.Name}, []roster.Object{o}, false)
 	}
-	if f.leads() {
+	if r.leads() {
 		applications := map[string][]string{} // by organization
 		for i := range changes.Users {
 			c := &changes.Users[i]
 			if _, listed := applications[c.Organization]; !listed {
-				applications[c.Organization] = f.view().ApplicationAccesses(c.Organization)
+				applications[c.Organization] = r.view().ApplicationAccesses(c.Organization)
 			}
 			why := causesOf(c, rules)
 			changed := roster.ChangedApplications(c.Before, c.After, applications[c.Organization])
-			f.effects.add(why, c.User, changed)
+			r.effects.add(why, c.User, changed)
 			for _, application := range changed {
 				note(Output{ApplicationDocument, c.Organization, application}, why, lowersApplication(c, application))
 			}
@@ -84,7 +84,7 @@ func (f *Feed) markApplications(changes *roster.Changes, rules map[string][]rost
 				lowering = append(lowering, cause)
 			}
 		}
-		f.touch(o, touch{causes: slices.Collect(maps.Keys(why)), lowering: lowering}, now)
+		r.touch(o, touch{causes: slices.Collect(maps.Keys(why)), lowering: lowering}, now)
 	}
 }
 
@@ -96,18 +96,18 @@ func causesOf(c *roster.UserChange, rules map[string][]roster.Object) []roster.O
 	return c.Causes
 }
 
-func (f *Feed) markUser(c *roster.UserChange, causes []roster.Object, now time.Time) {
-	name := f.names.note(c.User)
-	if !f.leads() {
+func (r *Reconciler) markUser(c *roster.UserChange, causes []roster.Object, now time.Time) {
+	name := r.names.note(c.User)
+	if !r.leads() {
 		return
 	}
 	why := touch{causes: causes}
 	if lowersAnything(c) {
 		why.lowering = causes
 	}
-	f.touch(Output{UserDocument, c.Organization, name}, why, now)
+	r.touch(Output{UserDocument, c.Organization, name}, why, now)
 	if !sameEntry(c.Before, c.After) {
-		f.touch(Output{OrganizationsDocument, f.view().SystemNamespace(), name}, touch{}, now)
+		r.touch(Output{OrganizationsDocument, r.view().SystemNamespace(), name}, touch{}, now)
 	}
 }
 
@@ -115,26 +115,26 @@ func (f *Feed) markUser(c *roster.UserChange, causes []roster.Object, now time.T
 // documents in which it shows although nothing is said of that user: those of users with a default role.
 //
 // Where an organization begins, no status of its is written before all of its documents are there.
-func (f *Feed) markRules(c *roster.RulesChange, now time.Time) {
+func (r *Reconciler) markRules(c *roster.RulesChange, now time.Time) {
 	why := touch{causes: c.Causes, awaited: c.Began}
 	if c.Rules {
 		why.lowering = c.Causes // a role may have lost a permission, or its place on the ladder
 	}
 	if c.Rules {
-		for _, application := range f.view().ApplicationAccesses(c.Organization) {
-			f.touch(Output{ApplicationDocument, c.Organization, application}, why, now)
+		for _, application := range r.view().ApplicationAccesses(c.Organization) {
+			r.touch(Output{ApplicationDocument, c.Organization, application}, why, now)
 		}
 	}
-	f.view().EachDecision(c.Organization, func(user string, d *resolve.Decision) {
+	r.view().EachDecision(c.Organization, func(user string, d *resolve.Decision) {
 		if c.Rules || d.Default.GivesAccess() {
-			f.touch(Output{UserDocument, c.Organization, f.names.note(user)}, why, now)
+			r.touch(Output{UserDocument, c.Organization, r.names.note(user)}, why, now)
 		}
 	})
 }
 
 // documentOf is the document that the user's UserAccess in the namespace owns.
-func (f *Feed) documentOf(namespace, name string) Output {
-	if namespace == f.view().SystemNamespace() {
+func (r *Reconciler) documentOf(namespace, name string) Output {
+	if namespace == r.view().SystemNamespace() {
 		return Output{OrganizationsDocument, namespace, name}
 	}
 	return Output{UserDocument, namespace, name}
@@ -149,10 +149,10 @@ func sameEntry(before, after *resolve.Decision) bool {
 }
 
 // touch notes that the document may have to change, and enqueues it.
-func (f *Feed) touch(o Output, why touch, now time.Time) {
-	if !f.leads() {
+func (r *Reconciler) touch(o Output, why touch, now time.Time) {
+	if !r.leads() {
 		return
 	}
-	f.tracker.touch(o, why, now)
-	f.enqueue(o)
+	r.tracker.touch(o, why, now)
+	r.enqueue(o)
 }
