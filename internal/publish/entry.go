@@ -2,8 +2,6 @@ package publish
 
 import (
 	"bytes"
-	"encoding/csv"
-	"hash/fnv"
 	"strconv"
 	"strings"
 
@@ -88,29 +86,35 @@ func (l *layout) entries(
 	o *resolve.Organization, list *filterList, decisions func(yield func(user string, d *resolve.Decision)),
 ) []userEntry {
 	var entries []userEntry
-	var users, casbin bytes.Buffer
-	lines := csv.NewWriter(&users)
+	var scratch texts
 	decisions(func(user string, d *resolve.Decision) {
 		access := d.Application(l.application)
 		if !access.GivesAccess() {
 			return
 		}
-		h := fnv.New32a()
-		h.Write([]byte(user))
-		e := userEntry{
-			user: user, hash: h.Sum32(), access: access, filters: list.add(access.Filters), tail: l.tail(access),
+		entries = append(entries, userEntry{
+			user: user, hash: hashOf(user), access: access, filters: list.add(access.Filters), tail: l.tail(access),
 			rung: l.ladder[access.Role], protected: isProtected(o.Rules(), access),
-		}
+		})
+		e := &entries[len(entries)-1]
 		if !plain(user) {
 			e.key = canonical(user)
 		}
-		users.Reset()
-		casbin.Reset()
-		l.lines(&e, lines, &casbin)
-		e.lines = users.Len() + casbin.Len()
-		entries = append(entries, e)
+		scratch.reset(l)
+		e.lines = l.addLines(&scratch, e)
 	})
 	return entries
+}
+
+// hashOf is the FNV-1a hash (32 bit) of the user, by which users are put into shards. Package hash/fnv would allocate for
+// every user.
+func hashOf(user string) uint32 {
+	const offset, prime = 2166136261, 16777619
+	hash := uint32(offset)
+	for i := range len(user) {
+		hash = (hash ^ uint32(user[i])) * prime
+	}
+	return hash
 }
 
 // isProtected reports whether an access comes from a protected grant (docs/rules.md R3), as far as a decision tells: the
