@@ -81,27 +81,38 @@ func digits(n int) int {
 	return count
 }
 
-// entries makes the entries of the users who have access, sorted.
-func (l *layout) entries(
-	o *resolve.Organization, list *filterList, decisions func(yield func(user string, d *resolve.Decision)),
-) []userEntry {
-	var entries []userEntry
+// entriesAtOnce is for how many users memory is taken at once.
+const entriesAtOnce = 256
+
+// entries makes the entries of the users of the shards who have access, in the order in which the decisions come.
+func (l *layout) entries(in *Input, list *filterList, shards ShardSet) []*userEntry {
+	var entries []*userEntry
+	var room []userEntry
 	var scratch texts
-	decisions(func(user string, d *resolve.Decision) {
+	rules := in.Organization.Rules()
+	in.Decisions(shards, func(user string, d *resolve.Decision) {
+		hash := hashOf(user)
+		if shards>>(hash%MaximumShards)&1 == 0 {
+			return
+		}
 		access := d.Application(l.application)
 		if !access.GivesAccess() {
 			return
 		}
-		entries = append(entries, userEntry{
-			user: user, hash: hashOf(user), access: access, filters: list.add(access.Filters), tail: l.tail(access),
-			rung: l.ladder[access.Role], protected: isProtected(o.Rules(), access),
+		if len(room) == cap(room) {
+			room = make([]userEntry, 0, entriesAtOnce)
+		}
+		room = append(room, userEntry{
+			user: user, hash: hash, access: access, filters: list.add(access.Filters), tail: l.tail(access),
+			rung: l.ladder[access.Role], protected: isProtected(rules, access),
 		})
-		e := &entries[len(entries)-1]
+		e := &room[len(room)-1]
 		if !plain(user) {
 			e.key = canonical(user)
 		}
 		scratch.reset(l)
 		e.lines = l.addLines(&scratch, e)
+		entries = append(entries, e)
 	})
 	return entries
 }
