@@ -42,6 +42,8 @@ type documentState struct {
 	changed  bool // something was touched on account of a change, not of a sweep alone
 
 	holders holders
+
+	rendering *rendering // of an application document
 }
 
 // holders is what the status of an ApplicationAccess says of its document.
@@ -67,9 +69,16 @@ func newTracker() *tracker {
 	}
 }
 
-// touch notes that the document may have to change on account of the causes; swept, that it is looked at without a
-// change.
+// touch notes that the document may have to change on account of the causes, in every shard; swept, that it is looked at
+// without a change.
 func (t *tracker) touch(o Output, causes []roster.Object, swept bool, now time.Time) {
+	t.touchShards(o, publish.EveryShard, causes, swept, now)
+}
+
+// touchShards is touch for a change that regards only users of the shards.
+func (t *tracker) touchShards(
+	o Output, shards publish.ShardSet, causes []roster.Object, swept bool, now time.Time,
+) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	d := t.documents[o]
@@ -81,6 +90,12 @@ func (t *tracker) touch(o Output, causes []roster.Object, swept bool, now time.T
 		d.since = now
 	}
 	d.touched++
+	if o.Kind == ApplicationDocument {
+		if d.rendering == nil {
+			d.rendering = &rendering{}
+		}
+		d.rendering.touch(shards, d.touched)
+	}
 	t.open[o] = struct{}{}
 	d.changed = d.changed || !swept
 	for _, cause := range causes {
