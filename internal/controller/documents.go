@@ -50,9 +50,11 @@ func (r *Reconciler) reconcileApplication(ctx context.Context, o Output, touch u
 	}
 	in := publish.Input{
 		Organization: state.Organization, Application: o.Name, MinimumShards: 1,
-		Decisions: func(_ publish.ShardSet, yield func(string, *resolve.Decision)) {
+		Decisions: func(yield func(string, *resolve.Decision) bool) {
 			for i := range decisions {
-				yield(decisions[i].User, decisions[i].Decision)
+				if !yield(decisions[i].User, decisions[i].Decision) {
+					return
+				}
 			}
 		},
 	}

@@ -90,14 +90,14 @@ func (l *layout) entries(in *Input, list *filterList, shards ShardSet) []*userEn
 	var room []userEntry
 	var scratch texts
 	rules := in.Organization.Rules()
-	in.Decisions(shards, func(user string, d *resolve.Decision) {
+	for user, d := range in.Decisions {
 		hash := hashOf(user)
 		if shards>>(hash%MaximumShards)&1 == 0 {
-			return
+			continue
 		}
 		access := d.Application(l.application)
 		if !access.GivesAccess() {
-			return
+			continue
 		}
 		if len(room) == cap(room) {
 			room = make([]userEntry, 0, entriesAtOnce)
@@ -113,7 +113,7 @@ func (l *layout) entries(in *Input, list *filterList, shards ShardSet) []*userEn
 		scratch.reset(l)
 		e.lines = l.addLines(&scratch, e)
 		entries = append(entries, e)
-	})
+	}
 	return entries
 }
 

@@ -177,6 +177,7 @@ func (l *layout) write(to *texts, s *shard, list *filterList, used, places []int
 		to.lines[i].WriteString(l.keys[i].headText)
 	}
 	access := &to.access
+	access.Grow(len(l.before) + len(l.after) + s.entryBytes/l.copies()) // the filters and little else come on top
 	access.WriteString(l.before)
 	for i, rank := range used {
 		if i == 0 {

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"iter"
 	"slices"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
@@ -38,9 +39,9 @@ type Input struct {
 	MinimumShards int
 	// Formats are those beside JSON.
 	Formats []accessv1alpha1.PublishFormat
-	// Decisions calls yield for the decision of every user of the organization who is in one of the shards, in any order.
-	// It may call yield for other users too. The document keeps the decisions, which must not be changed.
-	Decisions func(shards ShardSet, yield func(user string, d *resolve.Decision))
+	// Decisions yields every user of the organization with the decision, in any order; sorted by user costs least. The
+	// document keeps the decisions, which must not be changed.
+	Decisions iter.Seq2[string, *resolve.Decision]
 }
 
 // Plan is what is kept of an application document between two renderings, so that the next one needs to render only the

@@ -38,14 +38,7 @@ func newChangingWorld(seed uint64) *changingWorld {
 func (w *changingWorld) input() *publish.Input {
 	return &publish.Input{
 		Organization: w.o, Application: "finance", MinimumShards: w.minimum, Formats: w.formats,
-		Decisions: func(shards publish.ShardSet, yield func(string, *resolve.Decision)) {
-			for user, d := range w.decisions {
-				// Users of other shards may come or not.
-				if shards&publish.ShardOf(user) != 0 || w.random.IntN(2) == 0 {
-					yield(user, d)
-				}
-			}
-		},
+		Decisions: maps.All(w.decisions),
 	}
 }
 
@@ -275,9 +268,11 @@ func BenchmarkTouched(b *testing.B) {
 	}
 	in := &publish.Input{
 		Organization: o, Application: "finance", MinimumShards: 1,
-		Decisions: func(_ publish.ShardSet, yield func(string, *resolve.Decision)) {
+		Decisions: func(yield func(string, *resolve.Decision) bool) {
 			for i, user := range users {
-				yield(user, decisions[i])
+				if !yield(user, decisions[i]) {
+					return
+				}
 			}
 		},
 	}
@@ -285,10 +280,8 @@ func BenchmarkTouched(b *testing.B) {
 		b.Run(fmt.Sprintf("%d/whole", touched), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				made := publish.Application(o, "finance", 1, func(yield func(string, *resolve.Decision)) { in.Decisions(0, yield) })
-				for n := range made.Shards {
-					made.Digest(n)
-				}
+				var plan publish.Plan // of no earlier rendering
+				plan.Render(in, publish.EveryShard)
 			}
 		})
 		b.Run(fmt.Sprintf("%d/touched", touched), func(b *testing.B) {

@@ -64,7 +64,9 @@ func Application(
 ) *ApplicationDocument {
 	return renderWhole(&Input{
 		Organization: o, Application: application, MinimumShards: minimumShards, Formats: formats,
-		Decisions: func(_ ShardSet, yield func(string, *resolve.Decision)) { decisions(yield) },
+		Decisions: func(yield func(string, *resolve.Decision) bool) {
+			decisions(func(user string, d *resolve.Decision) { yield(user, d) }) // nothing ends the loop over them early
+		},
 	})
 }
 
