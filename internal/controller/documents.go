@@ -48,27 +48,54 @@ func (r *Reconciler) reconcileApplication(ctx context.Context, o Output, touch u
 	if wait := pace - r.Feed.Now().Sub(r.tracker.lastWritten(o)); wait > 0 {
 		return progress{after: wait}, nil
 	}
-	minimum, formats := 1, []accessv1alpha1.PublishFormat(nil)
-	if object.Spec.Publish != nil {
-		minimum, formats = int(object.Spec.Publish.MinimumShards), object.Spec.Publish.Formats
+	in := publish.Input{
+		Organization: state.Organization, Application: o.Name, MinimumShards: 1,
+		Decisions: func(yield func(string, *resolve.Decision) bool) {
+			for i := range decisions {
+				if !yield(decisions[i].User, decisions[i].Decision) {
+					return
+				}
+			}
+		},
 	}
-	made := publish.Application(state.Organization, o.Name, minimum, func(yield func(string, *resolve.Decision)) {
-		for i := range decisions {
-			yield(decisions[i].User, decisions[i].Decision)
+	if spec := object.Spec.Publish; spec != nil {
+		in.MinimumShards, in.Formats = int(spec.MinimumShards), spec.Formats
+	}
+	return r.writeApplication(ctx, o, touch, &in, object)
+}
+
+// writeApplication renders the shards that have been touched, and those that the watch does not show as the plan has them,
+// and writes what differs.
+func (r *Reconciler) writeApplication(
+	ctx context.Context, o Output, touch uint64, in *publish.Input, owner *accessv1alpha1.ApplicationAccess,
+) (progress, error) {
+	plan, shards := r.tracker.planOf(o)
+	for {
+		made := plan.Render(in, shards)
+		wants := make([]publish.Want, made.Shards)
+		for i := range wants {
+			wants[i] = publish.Want{
+				Key:      types.NamespacedName{Namespace: o.Namespace, Name: publish.ApplicationName(o.Name, i)},
+				Document: accessv1alpha1.DocumentApplication, Digest: made.Digest(i),
+				Owner:  publish.Owner(string(roster.KindApplicationAccess), owner),
+				Labels: publish.FormatLabels(in.Formats),
+			}
 		}
-	}, formats...)
-	wants = make([]publish.Want, made.Shards)
-	for i := range wants {
-		wants[i] = publish.Want{
-			Key:      types.NamespacedName{Namespace: o.Namespace, Name: publish.ApplicationName(o.Name, i)},
-			Document: accessv1alpha1.DocumentApplication, Digest: made.Digest(i),
-			Owner:  publish.Owner(string(roster.KindApplicationAccess), object),
-			Labels: publish.FormatLabels(formats),
+		r.tracker.planned(o, touch)
+		r.tracker.expect(o, touch, wants, holdersIn(made))
+		r.noteCut(o, cutOf(made))
+		differing := r.differing(o, wants)
+		complete := true
+		for _, i := range differing {
+			if !made.IsRendered(i) {
+				complete = false
+				shards |= publish.ShardAt(i, made.Shards)
+			}
+		}
+		if complete {
+			return r.writeShards(ctx, o, wants, differing, made.Data)
 		}
 	}
-	r.tracker.expect(o, touch, wants, holdersIn(made))
-	r.noteCut(o, cutOf(made))
-	return r.writeShards(ctx, o, wants, made.Data)
 }
 
 func holdersIn(made *publish.ApplicationDocument) holders {
@@ -99,12 +126,12 @@ func (r *Reconciler) differing(o Output, wants []publish.Want) []int {
 // A shard that is refused for a reason of its own does not: the others are written, so that a loss is published whatever
 // happens to another shard. A user who moves to a shard that is refused has no access until it can be written.
 //
-// What the watch shows is read after the rendering was noted as expected: what it shows later, [Reconciler.seen] looks at.
-// data renders one shard: only those that are written are rendered, and one at a time.
+// differing lists the shards that the watch does not show as wanted. It was read after the rendering was noted as expected:
+// what the watch shows later, [Reconciler.seen] looks at. data returns the data of one of these shards, so that only one at a time
+// is in memory.
 func (r *Reconciler) writeShards(
-	ctx context.Context, o Output, wants []publish.Want, data func(shard int) map[string]string,
+	ctx context.Context, o Output, wants []publish.Want, differing []int, data func(shard int) map[string]string,
 ) (progress, error) {
-	differing := r.differing(o, wants)
 	if len(differing) == 0 {
 		return r.endShards(ctx, o, len(wants))
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/usher-dev/usher/internal/publish"
 	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
 )
@@ -13,12 +14,14 @@ import (
 func (r *Reconciler) mark(changes *roster.Changes, now time.Time) {
 	rules := map[string][]roster.Object{}
 	for i := range changes.Rules {
-		r.markRules(&changes.Rules[i], now)
 		if changes.Rules[i].Rules {
 			rules[changes.Rules[i].Organization] = changes.Rules[i].Causes
 		}
 	}
 	r.markApplications(changes, rules, now)
+	for i := range changes.Rules {
+		r.markRules(&changes.Rules[i], now)
+	}
 	var m moment
 	defer m.end()
 	for i := range changes.Users {
@@ -31,9 +34,7 @@ func (r *Reconciler) mark(changes *roster.Changes, now time.Time) {
 	for _, a := range changes.Accounts {
 		r.touch(r.documentOf(a.Namespace, r.names.note(a.User)), touch{}, now)
 	}
-	for _, o := range changes.Objects {
-		r.enqueue(statusOf(o))
-	}
+	r.Concern(changes.Objects)
 	for _, o := range changes.Renewed {
 		if status := statusOf(roster.ObjectOf(o)); !r.expectations.isOwn(status, o.GetResourceVersion()) {
 			r.enqueue(status)
@@ -47,44 +48,73 @@ func (r *Reconciler) mark(changes *roster.Changes, now time.Time) {
 // yieldEvery is after how many users marking yields: a worker that was woken has begun by then.
 const yieldEvery = 64
 
-// markApplications touches the application documents, each once on account of all that changes it, and before any user
-// document: a worker that is free begins with what workloads wait for, and has nothing to render a second time.
+// applicationTouch is all that touches an application document in one settling.
+type applicationTouch struct {
+	shards  publish.ShardSet
+	causes  map[roster.Object]bool // whether the cause takes something from a user
+	awaited bool
+}
+
+// applicationTouches are the touches of one settling by application document.
+type applicationTouches map[Output]*applicationTouch
+
+func (t applicationTouches) note(o Output, shards publish.ShardSet, causes []roster.Object, lowers bool) *applicationTouch {
+	is := t[o]
+	if is == nil {
+		is = &applicationTouch{causes: map[roster.Object]bool{}}
+		t[o] = is
+	}
+	is.shards |= shards
+	for _, cause := range causes {
+		is.causes[cause] = is.causes[cause] || lowers
+	}
+	return is
+}
+
+// markApplications touches the application documents before any user document is touched: a worker that is free begins with
+// what workloads wait for. Each document is touched once on account of all that changes it, so that it is not rendered a
+// second time.
 func (r *Reconciler) markApplications(changes *roster.Changes, rules map[string][]roster.Object, now time.Time) {
-	causes := map[Output]map[roster.Object]bool{} // whether the cause takes something from a user
-	note := func(o Output, why []roster.Object, lowers bool) {
-		if causes[o] == nil {
-			causes[o] = map[roster.Object]bool{}
+	if !r.leads() {
+		return
+	}
+	touches := applicationTouches{}
+	for i := range changes.Rules {
+		c := &changes.Rules[i]
+		if !c.Rules {
+			continue
 		}
-		for _, cause := range why {
-			causes[o][cause] = causes[o][cause] || lowers
+		for _, application := range r.view().ApplicationAccesses(c.Organization) {
+			o := Output{ApplicationDocument, c.Organization, application}
+			is := touches.note(o, publish.EveryShard, c.Causes, true) // a role may have lost a permission, or its place on the ladder
+			is.awaited = c.Began
 		}
 	}
 	for _, o := range changes.Applications {
-		note(Output{ApplicationDocument, o.Namespace, o.Name}, []roster.Object{o}, false)
+		touches.note(Output{ApplicationDocument, o.Namespace, o.Name}, publish.EveryShard, []roster.Object{o}, false)
 	}
-	if r.leads() {
-		applications := map[string][]string{} // by organization
-		for i := range changes.Users {
-			c := &changes.Users[i]
-			if _, listed := applications[c.Organization]; !listed {
-				applications[c.Organization] = r.view().ApplicationAccesses(c.Organization)
-			}
-			why := causesOf(c, rules)
-			changed := roster.ChangedApplications(c.Before, c.After, applications[c.Organization])
-			r.effects.add(why, c.User, changed)
-			for _, application := range changed {
-				note(Output{ApplicationDocument, c.Organization, application}, why, lowersApplication(c, application))
-			}
+	applications := map[string][]string{} // by organization
+	for i := range changes.Users {
+		c := &changes.Users[i]
+		if _, listed := applications[c.Organization]; !listed {
+			applications[c.Organization] = r.view().ApplicationAccesses(c.Organization)
+		}
+		why := causesOf(c, rules)
+		changed := roster.ChangedApplications(c.Before, c.After, applications[c.Organization])
+		r.effects.add(why, c.User, changed)
+		shard := publish.ShardOf(c.User)
+		for _, application := range changed {
+			touches.note(Output{ApplicationDocument, c.Organization, application}, shard, why, lowersApplication(c, application))
 		}
 	}
-	for o, why := range causes {
-		var lowering []roster.Object
-		for cause, lowers := range why {
+	for o, is := range touches {
+		why := touch{shards: is.shards, causes: slices.Collect(maps.Keys(is.causes)), awaited: is.awaited}
+		for cause, lowers := range is.causes {
 			if lowers {
-				lowering = append(lowering, cause)
+				why.lowering = append(why.lowering, cause)
 			}
 		}
-		r.touch(o, touch{causes: slices.Collect(maps.Keys(why)), lowering: lowering}, now)
+		r.touch(o, why, now)
 	}
 }
 
@@ -111,19 +141,14 @@ func (r *Reconciler) markUser(c *roster.UserChange, causes []roster.Object, now 
 	}
 }
 
-// markRules touches every document of the organization; where only an application more or less is named, the user
-// documents in which it shows although nothing is said of that user: those of users with a default role.
+// markRules touches the user documents of the organization. Where only the list of named applications changed, it touches
+// those in which an application shows although nothing is said of that user: the documents of users with a default role.
 //
 // Where an organization begins, no status of its is written before all of its documents are there.
 func (r *Reconciler) markRules(c *roster.RulesChange, now time.Time) {
 	why := touch{causes: c.Causes, awaited: c.Began}
 	if c.Rules {
-		why.lowering = c.Causes // a role may have lost a permission, or its place on the ladder
-	}
-	if c.Rules {
-		for _, application := range r.view().ApplicationAccesses(c.Organization) {
-			r.touch(Output{ApplicationDocument, c.Organization, application}, why, now)
-		}
+		why.lowering = c.Causes
 	}
 	r.view().EachDecision(c.Organization, func(user string, d *resolve.Decision) {
 		if c.Rules || d.Default.GivesAccess() {

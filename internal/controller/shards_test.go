@@ -62,7 +62,7 @@ func TestNobodyIsMissingWhileShardsChange(t *testing.T) {
 			w.failing = step > 0
 			for range random.IntN(4) + 1 {
 				w.now = w.now.Add(time.Second)
-				_, err := w.reconciler.writeShards(t.Context(), w.output, wants, data)
+				_, err := w.reconciler.writeShards(t.Context(), w.output, wants, w.reconciler.differing(w.output, wants), data)
 				if err != nil && !errors.Is(err, errFails) {
 					t.Fatal(err)
 				}

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"sync"
@@ -32,7 +33,8 @@ type waiting struct {
 
 // touch is why a document may have to change.
 type touch struct {
-	causes []roster.Object // the objects whose change leads to it; they wait for the document
+	shards publish.ShardSet // of an application document, with the users whom it regards; none: all
+	causes []roster.Object  // the objects whose change leads to it; they wait for the document
 	// lowering are those of them that take something from a user.
 	lowering []roster.Object
 	isSweep  bool // the document is looked at although nothing changed
@@ -59,6 +61,8 @@ type documentState struct {
 	wants    []publish.Want
 	holders  holders
 	written  time.Time
+
+	rendering *rendering // of an application document
 }
 
 // holders is what the status of an ApplicationAccess says of its document.
@@ -90,6 +94,12 @@ func (t *tracker) touch(o Output, why touch, now time.Time) {
 		d.since = now
 	}
 	d.touched++
+	if o.Kind == ApplicationDocument {
+		if d.rendering == nil {
+			d.rendering = &rendering{}
+		}
+		d.rendering.touch(cmp.Or(why.shards, publish.EveryShard), d.touched)
+	}
 	t.open[o] = struct{}{}
 	d.changed = d.changed || !why.isSweep
 	for _, cause := range why.causes {

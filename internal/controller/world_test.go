@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -187,7 +188,14 @@ func (w *world) showGone(o client.Object) {
 // declare writes an object of the four kinds, its spec in YAML, and lets the manager do what there is to do.
 func (w *world) declare(o client.Object, name, spec string) {
 	w.t.Helper()
-	key := types.NamespacedName{Namespace: "acme", Name: name}
+	w.write(o, name, spec)
+	w.run()
+}
+
+// write writes an object of the four kinds, its spec in YAML, into its namespace or into acme. The watch shows it.
+func (w *world) write(o client.Object, name, spec string) {
+	w.t.Helper()
+	key := types.NamespacedName{Namespace: cmp.Or(o.GetNamespace(), "acme"), Name: name}
 	before := o.DeepCopyObject().(client.Object)
 	exists := w.kube.Get(w.t.Context(), key, before) == nil
 	o.SetUID(before.GetUID())
@@ -208,7 +216,6 @@ func (w *world) declare(o client.Object, name, spec string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.run()
 }
 
 // drop deletes an object of the four kinds.
