@@ -31,9 +31,7 @@ func (r *Reconciler) mark(changes *roster.Changes, now time.Time) {
 	for _, a := range changes.Accounts {
 		r.touch(r.documentOf(a.Namespace, r.names.note(a.User)), touch{}, now)
 	}
-	for _, o := range changes.Objects {
-		r.enqueue(statusOf(o))
-	}
+	r.Concern(changes.Objects)
 	for _, o := range changes.Renewed {
 		if status := statusOf(roster.ObjectOf(o)); !r.expectations.isOwn(status, o.GetResourceVersion()) {
 			r.enqueue(status)
