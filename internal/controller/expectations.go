@@ -171,17 +171,17 @@ func (x *expectations) drop(o Output) {
 func (x *expectations) inDoubt(o Output, now time.Time) []string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	return x.doubtsOf(o, now)
+}
+
+func (x *expectations) doubtsOf(o Output, now time.Time) []string {
 	var names []string
 	for _, e := range x.of[o] {
-		if e.isInDoubt(now) {
+		if !e.sent && (e.unknown || !now.Before(e.doubt)) {
 			names = append(names, e.name)
 		}
 	}
 	return names
-}
-
-func (e *expectation) isInDoubt(now time.Time) bool {
-	return !e.sent && (e.unknown || !now.Before(e.doubt))
 }
 
 // doubtful lists the documents that have expectations in doubt.
@@ -189,8 +189,8 @@ func (x *expectations) doubtful(now time.Time) []Output {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	var outputs []Output
-	for o, all := range x.of {
-		if o.isDocument() && slices.ContainsFunc(all, func(e *expectation) bool { return e.isInDoubt(now) }) {
+	for o := range x.of {
+		if o.isDocument() && len(x.doubtsOf(o, now)) > 0 {
 			outputs = append(outputs, o)
 		}
 	}
@@ -282,8 +282,8 @@ func (r *Reconciler) versionSeen(key types.NamespacedName) string {
 	return ""
 }
 
-// enqueueDoubtful has the documents looked at that have expectations in doubt.
-func (r *Reconciler) enqueueDoubtful(context.Context) {
+// enqueueDoubtful enqueues the documents that have expectations in doubt.
+func (r *Reconciler) enqueueDoubtful() {
 	for _, o := range r.expectations.doubtful(r.Feed.Now()) {
 		r.enqueue(o)
 	}

@@ -321,12 +321,12 @@ func TestADocumentThatAListPassesOverIsWrittenAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	clear(queue.waiting)
-	l.reconciler.enqueueDoubtful(t.Context())
+	l.reconciler.enqueueDoubtful()
 	if len(queue.waiting) > 0 {
 		t.Errorf("%v is looked at at once", queue.waiting)
 	}
 	l.now = l.now.Add(firstDoubt)
-	l.reconciler.enqueueDoubtful(t.Context())
+	l.reconciler.enqueueDoubtful()
 	if _, due := queue.waiting[redDocument]; !due {
 		t.Fatal("nobody looks at a document that was created and deleted between two lists")
 	}

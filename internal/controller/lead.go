@@ -54,16 +54,15 @@ func (r *Reconciler) sweep(wait bool) {
 		r.view().EachDecision(namespace, func(user string, d *resolve.Decision) {
 			name := note(user)
 			documents[Output{UserDocument, namespace, name}] = wait
-			if o := (Output{OrganizationsDocument, r.view().SystemNamespace(), name}); d.Enters {
-				documents[o] = documents[o]
+			o := Output{OrganizationsDocument, r.view().SystemNamespace(), name}
+			if _, noted := documents[o]; d.Enters && !noted {
+				documents[o] = false
 			}
 		})
 		for _, user := range r.view().Accounts(namespace) {
 			documents[r.documentOf(namespace, note(user))] = wait
 		}
-		for _, object := range r.view().Objects(namespace) {
-			r.enqueue(statusOf(object))
-		}
+		r.Concern(r.view().Objects(namespace))
 	}
 	r.names.keep(users)
 	for o, awaited := range documents {
@@ -81,8 +80,8 @@ const sweepInterval = 30 * time.Minute
 func (r *Reconciler) lookAgain(ctx context.Context) error {
 	rest := func() time.Time { return r.Feed.Now().Add(wait.Jitter(sweepInterval, 0.5)) }
 	next := rest()
-	wait.UntilWithContext(ctx, func(ctx context.Context) {
-		r.enqueueDoubtful(ctx)
+	wait.UntilWithContext(ctx, func(context.Context) {
+		r.enqueueDoubtful()
 		if r.Feed.Now().After(next) && r.leads() {
 			r.sweepAgain()
 			next = rest()
@@ -103,7 +102,7 @@ func (r *Reconciler) leads() bool {
 	return r.queue != nil
 }
 
-// Concern has the statuses of the objects looked at: something has changed that they report beside their own documents.
+// Concern enqueues the statuses of the objects.
 func (r *Reconciler) Concern(objects []roster.Object) {
 	for _, o := range objects {
 		r.enqueue(statusOf(o))

@@ -112,9 +112,7 @@ func (r *Reconciler) blocked(o Output, touch uint64, why error, still *loss) tim
 
 // concerned enqueues the statuses that count documents which cannot be written.
 func (r *Reconciler) concerned(o Output) {
-	for _, object := range r.view().Concerned(o.Namespace) {
-		r.enqueue(statusOf(object))
-	}
+	r.Concern(r.view().Concerned(o.Namespace))
 }
 
 func (r *Reconciler) released(o Output, free released) {
@@ -140,12 +138,8 @@ func (r *Reconciler) enqueueOwner(o Output) {
 }
 
 func (r *Reconciler) enqueueStatuses(namespace string) {
-	for _, object := range r.view().Objects(namespace) {
-		r.enqueue(statusOf(object))
-	}
+	r.Concern(r.view().Objects(namespace))
 	if r.tracker.sweptAt("").IsZero() {
-		for _, object := range r.view().Objects(r.view().SystemNamespace()) {
-			r.enqueue(statusOf(object))
-		}
+		r.Concern(r.view().Objects(r.view().SystemNamespace()))
 	}
 }

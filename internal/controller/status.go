@@ -151,6 +151,9 @@ func (r *Reconciler) planStatus(o Output) (*statusWrite, time.Duration) {
 	object := roster.Object{Kind: roster.Kind(o.Kind), Namespace: o.Namespace, Name: o.Name}
 	own, hasOwn := r.ownDocument(object)
 	now := r.Feed.Now()
+	if !r.isCurrent() {
+		return nil, again
+	}
 	p := publication{}
 	if last := r.tracker.sweptAt(r.sweepOf(o.Namespace)); !last.IsZero() {
 		// While documents are looked at, one by one, nothing can be said; of those that get stuck, that they are.
