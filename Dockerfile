@@ -5,7 +5,8 @@ ARG TARGETOS TARGETARCH
 ARG VERSION=dev
 WORKDIR /src
 # Modules are a layer of their own: they change less often than code.
-COPY go.mod go.sum ./
+COPY go.mod go.sum go.work ./
+COPY api/document/go.mod api/document/go.sum api/document/
 RUN go mod download
 COPY api api
 COPY cmd cmd

@@ -19,9 +19,10 @@ LDFLAGS := -X github.com/usher-dev/usher/internal/app.Version=$(VERSION) \
 	-X github.com/usher-dev/usher/internal/cli.Version=$(VERSION)
 
 # Each has its own go.mod; the first is Usher.
-MODULES := . hack/controlplane hack/tools hack/tools/ko hack/tools/kube-score test/browser \
+MODULES := . api/document hack/controlplane hack/tools hack/tools/ko hack/tools/kube-score test/browser \
 	test/formats test/gitops test/install test/monitoring
-LINTED := . hack/controlplane test/browser test/formats test/gitops test/install test/monitoring
+LINTED := . api/document hack/controlplane test/browser test/formats test/gitops test/install \
+	test/monitoring
 
 SAMPLES ?= config/samples
 INSTALL ?= kustomize
@@ -99,7 +100,7 @@ manifests: $(CONTROLLER_GEN) ## Generate CRDs, the manager's roles, the webhook 
 .PHONY: modules
 modules: ## Tidy all modules, and have them require the same versions: each package is then compiled once.
 	@go run ./hack/modversions --fix $(LINTED)
-	@for module in $(MODULES); do go mod tidy -C $$module || exit 1; done
+	@go run ./hack/modversions --tidy $(MODULES)
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format all Go code.
@@ -177,7 +178,7 @@ fuzz-short: ## Run every fuzz test for FUZZTIME.
 	done
 
 .PHONY: verify
-verify: verify-generated verify-format verify-modules verify-docs verify-manifests lint lint-api ## Check all that can be checked without running Usher.
+verify: verify-generated verify-format verify-modules verify-docs verify-manifests verify-plugin lint lint-api ## Check all that can be checked without running Usher.
 	$(call say,verified)
 
 .PHONY: verify-generated
@@ -195,13 +196,24 @@ verify-format:
 .PHONY: verify-modules
 verify-modules:
 	$(call say,go mod tidy)
-	@for module in $(MODULES); do echo "$$module"; go mod tidy -C $$module -diff || exit 1; done
+	@go run ./hack/modversions --tidy --diff $(MODULES)
 	@go run ./hack/modversions $(LINTED)
 
 .PHONY: verify-docs
 verify-docs:
 	$(call say,paths in the documentation)
 	@go run ./hack/docpaths
+	$(call say,imports in the documentation)
+	@go run ./hack/importtable
+
+# One machine for each system: only the system selects files.
+.PHONY: verify-plugin
+verify-plugin:
+	$(call say,the plugin for macOS and Windows)
+	@for platform in darwin/arm64 windows/amd64; do \
+		GOOS=$${platform%/*} GOARCH=$${platform#*/} CGO_ENABLED=0 $(COMPILE) build -o /dev/null ./cmd/kubectl-access || \
+			{ echo "$$platform: the plugin does not build"; exit 1; }; \
+	done
 
 # What kube-score is not asked about: an image that is named by version or digest need not be pulled at every start.
 KUBE_SCORE_IGNORED := container-image-pull-policy

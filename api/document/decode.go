@@ -1,7 +1,6 @@
 package document
 
 import (
-	"maps"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -23,14 +22,14 @@ const (
 // list of filters, a known field that is there twice, null or spelled in another case.
 func Parse(data []byte) (*Documents, error) {
 	if len(data) > MaximumBytes {
-		return nil, fail(MaximumBytes, "more than %d bytes, which no ConfigMap can have", MaximumBytes)
+		return nil, newError("", MaximumBytes, "more than %d bytes, which no ConfigMap can have", MaximumBytes)
 	}
 	kind, at, err := head(data)
 	if err != nil {
 		return nil, err
 	}
 	documents := &Documents{}
-	p := &parser{data: data}
+	p := newParser(data)
 	switch kind {
 	case KindApplication:
 		documents.Applications = make([]Application, 1)
@@ -42,11 +41,8 @@ func Parse(data []byte) (*Documents, error) {
 		documents.Organizations = make([]Organizations, 1)
 		err = p.organizations(&documents.Organizations[0])
 	default:
-		return nil, in("kind", fail(at, "%q is not known, only %s, %s and %s",
-			shorten(kind), KindApplication, KindUser, KindOrganizations))
-	}
-	if err == nil {
-		err = p.end()
+		return nil, newError("/kind", at, "%q is not known, only %s, %s and %s",
+			shorten(kind), KindApplication, KindUser, KindOrganizations)
 	}
 	if err != nil {
 		return nil, err
@@ -54,33 +50,44 @@ func Parse(data []byte) (*Documents, error) {
 	return documents, nil
 }
 
-// head reads what a document says of itself, before anything else: of a later version nothing else is known.
+// head checks the syntax of all data and returns the kind of the document. It refuses another version before anything
+// else is looked at, because only this version is known.
 func head(data []byte) (kind string, kindAt int, err error) {
-	p := &parser{data: data}
+	p := newParser(data)
 	var version string
 	var versionAt int
 	err = p.members(func(name string, _ int) (err error) {
-		p.space()
+		at := p.next()
 		switch name {
 		case "apiVersion":
-			versionAt = p.at
+			versionAt = at
 			version, err = p.text()
 		case "kind":
-			kindAt = p.at
+			kindAt = at
 			kind, err = p.text()
 		default:
-			err = p.skip(0)
+			err = p.skip()
 		}
 		return err
 	})
+	if err == nil {
+		err = p.end()
+	}
 	if err == nil && version != APIVersion {
-		err = in("apiVersion", fail(versionAt, "%q is not known, only %q", shorten(version), APIVersion))
+		err = newError("/apiVersion", versionAt, "%q is not known, only %q", shorten(version), APIVersion)
 	}
 	return kind, kindAt, err
 }
 
+// position is the name of a member of an object, and the offset at which the member begins.
+type position struct {
+	name string
+	at   int
+}
+
 func (p *parser) application(d *Application) error {
 	var shardAt, shardsAt int
+	var users []position
 	err := p.object(
 		p.string("apiVersion", &d.APIVersion),
 		p.string("application", &d.Application),
@@ -89,70 +96,47 @@ func (p *parser) application(d *Application) error {
 		p.string("organization", &d.Organization),
 		field{name: "roles", read: func() error { return p.roles(&d.Roles) }},
 		field{name: "shard", read: func() (err error) {
-			p.space()
-			shardAt = p.at
+			shardAt = p.next()
 			d.Shard, err = p.number(maximumShards - 1)
 			return err
 		}},
 		field{name: "shards", read: func() (err error) {
-			p.space()
-			shardsAt = p.at
+			shardsAt = p.next()
 			d.Shards, err = p.number(maximumShards)
 			return err
 		}},
-		field{name: "users", read: func() error { return p.applicationUsers(&d.Users) }},
+		field{name: "users", read: func() (err error) {
+			users, err = p.applicationUsers(&d.Users)
+			return err
+		}},
 	)
 	if err != nil {
 		return err
 	}
 	if powerOfTwo := d.Shards&(d.Shards-1) == 0; !powerOfTwo && !over(d) || d.Shards == 0 {
-		return in("shards", fail(shardsAt, "%d is no power of two", d.Shards))
+		return p.fail(shardsAt, "%d is no power of two", d.Shards).in("shards")
 	}
 	if d.Shard >= d.Shards && len(d.Users) > 0 {
-		return in("shard", fail(shardAt, "there is no shard %d of %d, and yet it has users", d.Shard, d.Shards))
+		return p.fail(shardAt, "there is no shard %d of %d, and yet it has users", d.Shard, d.Shards).in("shard")
 	}
-	return p.checkUsers(d)
+	return p.checkUsers(d, users)
 }
 
-// checkUsers checks what takes other parts of the document. It reads the users a second time to say where they are,
-// and only when one of them is wrong.
-func (p *parser) checkUsers(d *Application) error {
-	for user, entry := range d.Users {
-		home := int(hash(user) & uint32(d.Shards-1))
-		onLadder := slices.ContainsFunc(d.Roles, func(r Role) bool { return r.Name == entry.Role })
-		if home == d.Shard && onLadder && within(entry.Filters, d.Filters) {
-			continue
+// checkUsers checks what the users say against the rest of the document, which may come after them.
+func (p *parser) checkUsers(d *Application, users []position) error {
+	for _, user := range users {
+		u := d.Users[user.name]
+		switch home := int(hash(user.name) & uint32(d.Shards-1)); {
+		case home != d.Shard:
+			return p.fail(user.at, "the user belongs in shard %d of %d, this is shard %d", home, d.Shards, d.Shard).
+				in("users", user.name)
+		case !slices.ContainsFunc(d.Roles, func(r Role) bool { return r.Name == u.Role }):
+			return p.fail(user.at, "role %q is not one of roles", shorten(u.Role)).in("users", user.name)
+		case !within(u.Filters, d.Filters):
+			return p.outside(user.at, u.Filters, d.Filters).in("users", user.name, "filters")
 		}
-		return p.locateUsers(func(user string, at int) error {
-			home := int(hash(user) & uint32(d.Shards-1))
-			role, places := d.Users[user].Role, d.Users[user].Filters
-			switch {
-			case home != d.Shard:
-				return fail(at, "the user belongs in shard %d of %d, this is shard %d", home, d.Shards, d.Shard)
-			case !slices.ContainsFunc(d.Roles, func(r Role) bool { return r.Name == role }):
-				return fail(at, "role %q is not one of roles", shorten(role))
-			case !within(places, d.Filters):
-				return in("filters", outside(at, places, d.Filters))
-			}
-			return nil
-		})
 	}
 	return nil
-}
-
-func (p *parser) locateUsers(check func(user string, at int) error) error {
-	again := &parser{data: p.data}
-	return again.members(func(name string, _ int) error {
-		if name != "users" {
-			return again.skip(0)
-		}
-		return again.members(func(user string, at int) error {
-			if err := check(user, at); err != nil {
-				return err
-			}
-			return again.skip(0)
-		})
-	})
 }
 
 // within reports whether the places, which ascend, are places in the list.
@@ -161,16 +145,15 @@ func within(places []int, list []Filter) bool {
 }
 
 // outside is the error for a place that is not in the list of filters.
-func outside(at int, places []int, list []Filter) error {
-	return fail(at, "place %d is outside the document's list, which has %d filters", places[len(places)-1], len(list))
+func (p *parser) outside(at int, places []int, list []Filter) *Error {
+	return p.fail(at, "place %d is outside the document's list, which has %d filters", places[len(places)-1], len(list))
 }
 
 func (p *parser) roles(to *[]Role) error {
 	*to = []Role{}
 	return p.list(func() error {
 		var r Role
-		p.space()
-		at := p.at
+		at := p.next()
 		err := p.object(
 			p.string("name", &r.Name),
 			p.strings("permissions", &r.Permissions, false),
@@ -179,24 +162,26 @@ func (p *parser) roles(to *[]Role) error {
 		case err != nil:
 			return err
 		case r.Name == NoAccess:
-			return in("name", fail(at, "%s is on no ladder", NoAccess))
+			return p.fail(at, "%s is on no ladder", NoAccess).in("name")
 		case slices.ContainsFunc(*to, func(other Role) bool { return other.Name == r.Name }):
-			return in("name", fail(at, "role %q is there twice", shorten(r.Name)))
+			return p.fail(at, "role %q is there twice", shorten(r.Name)).in("name")
 		}
 		*to = append(*to, r)
 		return nil
 	})
 }
 
-func (p *parser) applicationUsers(to *map[string]ApplicationUser) error {
+// applicationUsers reads the users, and returns them in the order in which they are there.
+func (p *parser) applicationUsers(to *map[string]ApplicationUser) (users []position, err error) {
 	*to = map[string]ApplicationUser{}
-	return p.members(func(user string, at int) error {
-		if err := checkUser(user, at); err != nil {
+	err = p.members(func(user string, at int) error {
+		if err := p.checkUser(user, at); err != nil {
 			return err
 		}
 		if _, twice := (*to)[user]; twice {
-			return fail(at, "the user is there twice")
+			return p.fail(at, "the user is there twice")
 		}
+		users = append(users, position{user, at})
 		var u ApplicationUser
 		err := p.object(
 			p.places("filters", &u.Filters),
@@ -207,27 +192,31 @@ func (p *parser) applicationUsers(to *map[string]ApplicationUser) error {
 		(*to)[user] = u
 		return err
 	})
+	return users, err
 }
 
-// checkUser holds an identity to what makes no trouble. Which characters it may have is for Usher to say.
-func checkUser(user string, at int) error {
+// checkUser bounds the name of a user. It leaves to Usher which characters the name may have.
+func (p *parser) checkUser(user string, at int) error {
 	switch n := utf8.RuneCountInString(user); {
 	case n == 0:
-		return fail(at, "the user is empty")
+		return p.fail(at, "the user is empty")
 	case n > maximumUserCharacters:
-		return fail(at, "a user of %d characters, the longest has %d", n, maximumUserCharacters)
+		return p.fail(at, "a user of %d characters, the longest has %d", n, maximumUserCharacters)
 	}
 	return nil
 }
 
 func (p *parser) user(d *User) error {
-	defaultsAt, applicationsAt := 0, map[string]int{}
+	var defaultsAt int
+	var applications []position
 	err := p.object(
 		p.string("apiVersion", &d.APIVersion),
-		field{name: "applications", read: func() error { return p.userApplications(&d.Applications, applicationsAt) }},
+		field{name: "applications", read: func() (err error) {
+			applications, err = p.userApplications(&d.Applications)
+			return err
+		}},
 		field{name: "defaultFilters", optional: true, read: func() error {
-			p.space()
-			defaultsAt = p.at
+			defaultsAt = p.next()
 			return p.places("defaultFilters", &d.DefaultFilters).read()
 		}},
 		p.string("defaultRole", &d.DefaultRole),
@@ -242,23 +231,24 @@ func (p *parser) user(d *User) error {
 		return err
 	}
 	if !within(d.DefaultFilters, d.Filters) {
-		return in("defaultFilters", outside(defaultsAt, d.DefaultFilters, d.Filters))
+		return p.outside(defaultsAt, d.DefaultFilters, d.Filters).in("defaultFilters")
 	}
-	for _, name := range slices.Sorted(maps.Keys(d.Applications)) {
-		if places := d.Applications[name].Filters; !within(places, d.Filters) {
-			return in("applications", in(name, in("filters", outside(applicationsAt[name], places, d.Filters))))
+	for _, application := range applications {
+		if places := d.Applications[application.name].Filters; !within(places, d.Filters) {
+			return p.outside(application.at, places, d.Filters).in("applications", application.name, "filters")
 		}
 	}
 	return nil
 }
 
-func (p *parser) userApplications(to *map[string]UserApplication, starts map[string]int) error {
+// userApplications reads the applications, and returns them in the order in which they are there.
+func (p *parser) userApplications(to *map[string]UserApplication) (applications []position, err error) {
 	*to = map[string]UserApplication{}
-	return p.members(func(application string, at int) error {
+	err = p.members(func(application string, at int) error {
 		if _, twice := (*to)[application]; twice {
-			return fail(at, "the application is there twice")
+			return p.fail(at, "the application is there twice")
 		}
-		starts[application] = at
+		applications = append(applications, position{application, at})
 		var a UserApplication
 		err := p.object(
 			p.places("filters", &a.Filters),
@@ -268,11 +258,12 @@ func (p *parser) userApplications(to *map[string]UserApplication, starts map[str
 			optional(p.string("source", &a.Source)),
 		)
 		if err == nil && a.Role == NoAccess && len(a.Permissions) > 0 {
-			err = fail(at, "%s with permissions", NoAccess)
+			err = p.fail(at, "%s with permissions", NoAccess)
 		}
 		(*to)[application] = a
 		return err
 	})
+	return applications, err
 }
 
 func (p *parser) organizations(d *Organizations) error {
@@ -283,8 +274,7 @@ func (p *parser) organizations(d *Organizations) error {
 			d.Organizations = []Organization{}
 			return p.list(func() error {
 				var o Organization
-				p.space()
-				at := p.at
+				at := p.next()
 				err := p.object(
 					p.string("name", &o.Name),
 					p.notAfter(&o.NotAfter),
@@ -292,7 +282,7 @@ func (p *parser) organizations(d *Organizations) error {
 				)
 				if err == nil && slices.ContainsFunc(d.Organizations,
 					func(other Organization) bool { return other.Name == o.Name }) {
-					err = in("name", fail(at, "organization %q is there twice", shorten(o.Name)))
+					err = p.fail(at, "organization %q is there twice", shorten(o.Name)).in("name")
 				}
 				d.Organizations = append(d.Organizations, o)
 				return err
@@ -325,20 +315,18 @@ func (p *parser) filters(to *[]Filter) field {
 // may be a mistake for that, is refused.
 func (p *parser) places(name string, to *[]int) field {
 	return field{name: name, optional: true, read: func() error {
-		p.space()
-		at := p.at
+		at := p.next()
 		err := p.list(func() error {
-			p.space()
-			at := p.at
+			at := p.next()
 			place, err := p.number(MaximumBytes)
 			if err == nil && len(*to) > 0 && place <= (*to)[len(*to)-1] {
-				err = fail(at, "place %d after place %d, places ascend", place, (*to)[len(*to)-1])
+				err = p.fail(at, "place %d after place %d, places ascend", place, (*to)[len(*to)-1])
 			}
 			*to = append(*to, place)
 			return err
 		})
 		if err == nil && len(*to) == 0 {
-			err = fail(at, "an empty list; leave it out where every row is visible")
+			err = p.fail(at, "an empty list; leave it out where every row is visible")
 		}
 		return err
 	}}
@@ -347,15 +335,14 @@ func (p *parser) places(name string, to *[]int) field {
 func (p *parser) alternative() (Alternative, error) {
 	var a Alternative
 	err := p.object(field{name: "allOf", read: func() error {
-		p.space()
-		at := p.at
+		at := p.next()
 		err := p.list(func() error {
 			requirement, err := p.requirement()
 			a.AllOf = append(a.AllOf, requirement)
 			return err
 		})
 		if err == nil && len(a.AllOf) == 0 {
-			err = fail(at, "an alternative without requirements")
+			err = p.fail(at, "an alternative without requirements")
 		}
 		return err
 	}})
@@ -364,8 +351,7 @@ func (p *parser) alternative() (Alternative, error) {
 
 func (p *parser) requirement() (Requirement, error) {
 	var r Requirement
-	p.space()
-	at := p.at
+	at := p.next()
 	err := p.object(
 		p.string("attribute", &r.Attribute),
 		p.string("operator", &r.Operator),
@@ -378,11 +364,11 @@ func (p *parser) requirement() (Requirement, error) {
 	case In, NotIn:
 	case GreaterThan, LessThan:
 		if len(r.Values) != 1 {
-			err = in("values", fail(at, "%s takes one value, there are %d", r.Operator, len(r.Values)))
+			err = p.fail(at, "%s takes one value, there are %d", r.Operator, len(r.Values)).in("values")
 		}
 	default:
-		err = in("operator", fail(at, "%q is not known, only %s, %s, %s and %s",
-			shorten(r.Operator), In, NotIn, GreaterThan, LessThan))
+		err = p.fail(at, "%q is not known, only %s, %s, %s and %s",
+			shorten(r.Operator), In, NotIn, GreaterThan, LessThan).in("operator")
 	}
 	return r, err
 }
@@ -390,11 +376,10 @@ func (p *parser) requirement() (Requirement, error) {
 // string is a required field that holds a string, which is not empty.
 func (p *parser) string(name string, to *string) field {
 	return field{name: name, read: func() (err error) {
-		p.space()
-		at := p.at
+		at := p.next()
 		*to, err = p.text()
 		if err == nil && *to == "" {
-			err = fail(at, "an empty string")
+			err = p.fail(at, "an empty string")
 		}
 		return err
 	}}
@@ -402,10 +387,9 @@ func (p *parser) string(name string, to *string) field {
 
 func (p *parser) identity(name string, to *string) field {
 	return field{name: name, read: func() (err error) {
-		p.space()
-		at := p.at
+		at := p.next()
 		if *to, err = p.text(); err == nil {
-			err = checkUser(*to, at)
+			err = p.checkUser(*to, at)
 		}
 		return err
 	}}

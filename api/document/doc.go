@@ -9,5 +9,6 @@
 // PostgreSQL, MySQL and SQLite; both decide the same.
 //
 // The types of the documents are a contract of their own: a later version of a document has another apiVersion. The
-// package imports nothing of Usher or Kubernetes; beside the standard library it takes fsnotify.
+// package is a Go module of its own and imports nothing of Usher or Kubernetes. Beside the standard library it imports
+// fsnotify and jsontext, which Go 1.27 has in its standard library.
 package document

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Error says what is wrong with a document, and where.
@@ -17,6 +19,23 @@ type Error struct {
 	Offset int
 	// Reason says what is wrong there.
 	Reason string
+}
+
+// newError returns an error about the value at the pointer, which begins at the given offset.
+func newError(pointer jsontext.Pointer, at int, format string, args ...any) *Error {
+	e := &Error{Offset: at, Reason: fmt.Sprintf(format, args...)}
+	for name := range pointer.Tokens() {
+		e.Pointer += "/" + pointerSegment(name)
+	}
+	return e
+}
+
+// in moves the error to a value in the one that it was about, by the names that lead there.
+func (e *Error) in(names ...string) *Error {
+	for _, name := range names {
+		e.Pointer += "/" + pointerSegment(name)
+	}
+	return e
 }
 
 // Error gives file, place and reason in one line.
@@ -44,4 +63,13 @@ func pointerSegment(name string) string {
 		return unicode.ReplacementChar
 	}, shorten(name))
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+}
+
+// shorten keeps messages short, whatever the data has.
+func shorten(text string) string {
+	const most = 64
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "..."
 }

@@ -168,5 +168,5 @@ func (f *follower[D]) count() {
 
 // wrong is an error about what a document is about.
 func wrong(field, has, want string) error {
-	return in(field, fail(0, "it is about %q, not %q", shorten(has), want))
+	return newError("", 0, "it is about %q, not %q", shorten(has), want).in(field)
 }

@@ -132,7 +132,7 @@ type ApplicationAccessStatus struct {
 
 // ApplicationAccess asks for the ConfigMap of the application that it is named after.
 //
-// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63 && !self.metadata.name.contains('.')",message="the name is the name of the application and must be a DNS-1123 label: at most 63 lower-case letters, digits and -, without dots",fieldPath=".metadata",reason="FieldValueInvalid"
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63 && !self.metadata.name.contains('.')",message="the name is the name of the application and must be a DNS-1123 label: at most 63 lower-case letters, digits and -, without dots; write another name into displayName",fieldPath=".metadata",reason="FieldValueInvalid"
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=applicationaccesses,scope=Namespaced,shortName=aa,categories=usher
@@ -140,6 +140,7 @@ type ApplicationAccessStatus struct {
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Omitted",type=integer,priority=1,JSONPath=`.status.omitted`
+// +kubebuilder:printcolumn:name="Display name",type=string,priority=1,JSONPath=`.spec.displayName`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type ApplicationAccess struct {
 	metav1.TypeMeta `json:",inline"`

@@ -17,6 +17,7 @@ const (
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=253
 // +kubebuilder:validation:Pattern=`^[^\p{Z}\p{Cc}\p{Cf},"\\]+$`
+// +kubebuilder:validation:XValidation:rule=`!self.matches(r'[\p{Z}\p{Cc}\p{Cf},"\\]')`,message="a user has no white space, no control or format character, no comma, double quote or backslash",messageExpression=`'it has ' + (self.contains(',') ? 'a comma' : self.contains('"') ? 'a double quote' : self.contains('\\') ? 'a backslash' : self.matches(r'\p{Z}') ? 'white space' : 'a control or format character') + ' in it; a user has no white space, no control or format character, no comma, double quote or backslash'`
 type UserName string
 
 // RoleName is a name on a ladder, or NoAccess.
@@ -28,11 +29,13 @@ type UserName string
 // +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`
 type RoleName string
 
-// ApplicationName is the name of an application: a DNS-1123 label.
+// ApplicationName is the name of an application: a DNS-1123 label. For an application whose own name is none, such as
+// crates.io, write crates-io, and the own name into the displayName of the ApplicationAccess.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=63
 // +kubebuilder:validation:Pattern=`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`
+// +kubebuilder:validation:XValidation:rule=`!self.matches('[^a-z0-9-]')`,message="an application is a DNS label: lower-case letters, digits and -",messageExpression=`'an application is a DNS label: lower-case letters, digits and -' + (self.lowerAscii().replace('.', '-').replace('_', '-').replace(' ', '-').replace('/', '-').matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$') ? '; write ' + self.lowerAscii().replace('.', '-').replace('_', '-').replace(' ', '-').replace('/', '-') + ', and give its ApplicationAccess the displayName ' + self : "")`
 type ApplicationName string
 
 // ApplicationSelector is the name of an application, or "*" for every application.
@@ -40,6 +43,7 @@ type ApplicationName string
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=63
 // +kubebuilder:validation:Pattern=`^(\*|[a-z0-9]([a-z0-9-]*[a-z0-9])?)$`
+// +kubebuilder:validation:XValidation:rule=`self == '*' || !self.matches('[^a-z0-9-]')`,message="an application is a DNS label: lower-case letters, digits and -",messageExpression=`'an application is a DNS label: lower-case letters, digits and -' + (self.lowerAscii().replace('.', '-').replace('_', '-').replace(' ', '-').replace('/', '-').matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$') ? '; write ' + self.lowerAscii().replace('.', '-').replace('_', '-').replace(' ', '-').replace('/', '-') + ', and give its ApplicationAccess the displayName ' + self : "")`
 type ApplicationSelector string
 
 // OrganizationName is the name of an organization: the name of its namespace.

@@ -3,8 +3,10 @@
 // combination of versions behind it: a difference at the bottom costs a second compilation
 // of all that depends on it.
 //
-//	go run ./hack/modversions DIR...        lists the differences and fails where there are any
-//	go run ./hack/modversions --fix DIR...  raises each to the highest version
+//	go run ./hack/modversions DIR...                lists the differences and fails where there are any
+//	go run ./hack/modversions --fix DIR...          raises each to the highest version
+//	go run ./hack/modversions --tidy DIR...         runs "go mod tidy" on each module
+//	go run ./hack/modversions --tidy --diff DIR...  fails where that would change anything
 package main
 
 import (
@@ -15,7 +17,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
@@ -47,8 +48,13 @@ func main() {
 func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("modversions", flag.ContinueOnError)
 	fix := flags.Bool("fix", false, "raise each to the highest version")
+	tidy := flags.Bool("tidy", false, `run "go mod tidy" on each module`)
+	diff := flags.Bool("diff", false, "with --tidy: change nothing, and fail on a difference")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *tidy {
+		return tidyAll(ctx, flags.Args(), *diff, out)
 	}
 	for round := 0; ; round++ {
 		required, err := read(flags.Args())
@@ -145,12 +151,20 @@ func (v versions) differences() []string {
 
 // raise has the go command take the versions, or newer ones where they require each other.
 func raise(ctx context.Context, dir string, queries []string, out io.Writer) error {
-	for _, args := range [][]string{append([]string{"get"}, queries...), {"mod", "tidy"}} {
-		cmd := exec.CommandContext(ctx, "go", args...)
-		cmd.Dir, cmd.Stdout, cmd.Stderr = dir, out, out
-		cmd.Env = append(os.Environ(), "GOWORK=off")
-		if err := cmd.Run(); err != nil {
-			return fmt.Errorf("go %s in %s: %w", args[0], dir, err)
+	if err := changeModule(ctx, dir, out, []string{"get"}, queries...); err != nil {
+		return err
+	}
+	return changeModule(ctx, dir, out, []string{"mod", "tidy"})
+}
+
+func tidyAll(ctx context.Context, dirs []string, diff bool, out io.Writer) error {
+	var flags []string
+	if diff {
+		flags = []string{"-diff"}
+	}
+	for _, dir := range dirs {
+		if err := changeModule(ctx, dir, out, []string{"mod", "tidy"}, flags...); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -29,11 +29,8 @@ const (
 )
 
 // Packages with goroutines of their own; for the others the race detector would only cost
-// time. Those of mixed have tests that are not built with it, and are tested with and without.
-var (
-	goroutines = regexp.MustCompile(`/internal/(app|controller|notify|publish|roster|webhook)(/|$)`)
-	mixed      = regexp.MustCompile(`/api/document$`)
-)
+// time.
+var goroutines = regexp.MustCompile(`/internal/(app|controller|notify|publish|roster|webhook)(/|$)`)
 
 // fresh tests look at more than the files of their module, which is all that go test
 // compares before it takes a result from its cache.
@@ -42,7 +39,8 @@ const fresh = "-count=1"
 // suites in the order in which they run. go vet is a part of "make verify".
 var suites = []suite{
 	{name: "units", group: unit, dir: ".", packages: []string{"./..."}, drop: regexp.MustCompile(`/test/|` + goroutines.String())},
-	{name: "units with goroutines", group: unit, dir: ".", packages: []string{"./..."}, keep: regexp.MustCompile(goroutines.String() + `|` + mixed.String()), race: true},
+	{name: "units with goroutines", group: unit, dir: ".", packages: []string{"./..."}, keep: goroutines, race: true},
+	{name: "reader of documents", group: unit, dir: "api/document", packages: []string{"./..."}, race: true},
 	{name: "control plane", group: unit, dir: "hack/controlplane", packages: []string{"./..."}},
 	{name: "alerts and dashboard", group: unit, dir: "test/monitoring", packages: []string{"./..."}},
 	{name: "formats in their engines", group: unit, dir: "test/formats", packages: []string{"./..."}},

@@ -169,10 +169,15 @@ func newWriter(mgr ctrl.Manager, config *rest.Config) (*publish.Writer, error) {
 	return publish.NewWriter(c, config, connections), nil
 }
 
+// mostEvaluations is the budget of one settling for the ends of entries: less than a second of work. Ordinary organizations
+// do not come near it.
+const mostEvaluations = 1_000_000
+
 func run(
 	ctx context.Context, mgr ctrl.Manager, writes *publish.Writer, options Options, rosterOptions roster.Options, admission *admissionServer,
 ) error {
 	measured := controller.NewMetrics(metrics.Registry)
+	rosterOptions.Evaluations = mostEvaluations
 	fed := feed.New(roster.New(rosterOptions), mgr.GetCache(), options.Now)
 	reconciler := controller.New(fed, &publish.Publisher{
 		Client:   client.WithFieldOwner(writes, publish.FieldManager),

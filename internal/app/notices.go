@@ -36,7 +36,7 @@ func setupNotices(
 	notifier.Setup()
 	reconciler.Notices = notifier.Condition
 	fed.Subscribe(func(s *feed.Settlement) {
-		if !s.IsFirst() {
+		if !s.First {
 			notifier.Settled(&s.Changes, s.Now)
 		}
 	})

@@ -131,21 +131,17 @@ func handlerFor(
 	losses, measured := validation.NewLosses(), webhookv1alpha1.NewMetrics(metrics.Registry)
 	// Whoever is reviewed next is weighed with the losses of all that is settled.
 	fed.Settled = func(s *feed.Settlement) {
-		if !s.IsFirst() {
+		if !s.First {
 			losses.Note(&s.Changes, s.Now)
 		}
 	}
-	by := func(r *roster.Roster, settle func()) webhookv1alpha1.Judge {
-		return (&validation.Validator{
-			Roster: r, Settle: settle, Losses: losses, ConfigMaps: publish.ConfigMaps,
-		}).Judge
+	by := func(view func() *roster.View) webhookv1alpha1.Judge {
+		return (&validation.Validator{View: view, Losses: losses, ConfigMaps: publish.ConfigMaps}).Judge
 	}
-	live := func(r *roster.Roster) webhookv1alpha1.Judge {
-		return by(r, func() { r.Settle(now()) })
-	}
+	live := func(v *roster.View) webhookv1alpha1.Judge { return by(func() *roster.View { return v }) }
 	return &webhookv1alpha1.Handler{
 		Ready:    fed.Ready(),
-		Judge:    by(fed.Roster, fed.Settle),
+		Judge:    by(fed.View),
 		Reviewer: webhookv1alpha1.NewReviewer(mgr.GetClient(), measured, now),
 		Live:     webhookv1alpha1.NewLive(mgr.GetAPIReader(), mgr.GetClient(), fed.Roster, options, live),
 		Metrics:  measured,

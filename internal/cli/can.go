@@ -55,8 +55,10 @@ func (c *can) run(ctx context.Context) error {
 		return err
 	}
 	o := w.Organization(organization)
-	isRole := o.HasApplicationRole(c.wanted)
-	if !isRole && !hasPermission(o, c.wanted) {
+	question := resolve.Question{Application: c.application, Permission: c.wanted}
+	if o.HasApplicationRole(c.wanted) {
+		question = resolve.Question{Application: c.application, Role: c.wanted}
+	} else if !o.HasPermission(c.wanted) {
 		return unknownRole(o, c.wanted)
 	}
 	// What is missing could turn a yes into a no, and a no into a yes.
@@ -68,13 +70,13 @@ func (c *can) run(ctx context.Context) error {
 	if d == nil {
 		return c.answer(false, noDecision(w, organization, c.user))
 	}
-	h := accessHolding(o, c.user, c.application, d.Application(c.application))
-	allowed := slices.Contains(h.Permissions, c.wanted)
-	if isRole {
-		allowed = atLeast(o, h.Role, c.wanted)
-	}
-	return c.answer(allowed, reason(&h))
+	answer := o.Can(d, question, w.now)
+	h := accessHolding(o, c.user, c.application, answer.Access)
+	return c.answer(answer.Allowed || isAnyRole(question), reason(&h))
 }
+
+// isAnyRole reports whether the question is for NoAccess or a higher role, which everybody has.
+func isAnyRole(q resolve.Question) bool { return q.Role == resolve.NoAccess }
 
 func (c *can) answer(allowed bool, reason string) error {
 	answer := "no"
@@ -128,15 +130,12 @@ func (w *world) noteUnnamed(organization, application string) {
 		return
 	}
 	text := fmt.Sprintf("nothing names application %s in %s; the access to it is that to any other", application, organization)
-	if near := nearest(application, named); len(near) > 0 {
+	if names := w.called(application, []string{organization}); len(names) > 0 {
+		text += "; it is the displayName of " + some(names)
+	} else if near := nearest(application, named); len(near) > 0 {
 		text += "; did you mean " + strings.Join(near, ", or ") + "?"
 	}
 	w.options.say("note: %s", text)
-}
-
-// atLeast says whether the role is the wanted one or a higher one. Everybody has NoAccess or better.
-func atLeast(o *resolve.Organization, role, wanted string) bool {
-	return rungOf(o, role) <= rungOf(o, wanted)
 }
 
 // rungOf is the place of a role on the application ladder, from the highest; NoAccess is below all.
@@ -147,11 +146,6 @@ func rungOf(o *resolve.Organization, role string) int {
 		return len(ladder)
 	}
 	return i
-}
-
-func hasPermission(o *resolve.Organization, permission string) bool {
-	// The highest role has every permission.
-	return slices.Contains(o.Permissions(o.Rules().ApplicationRoles[0].Name), permission)
 }
 
 func unknownRole(o *resolve.Organization, name string) error {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // branch is the samples of analytics as a branch would have them.
@@ -131,5 +133,24 @@ func TestALargeDifferenceFitsAComment(t *testing.T) {
 	got := call{args: []string{"diff", "-o", "markdown", "-f", directory, "--against", empty}}.run(t)
 	if got.code != 1 || len(got.out) > 65_536 || !strings.Contains(got.out, "more.\n") {
 		t.Errorf("exit code %d, %d bytes, %s", got.code, len(got.out), got.errOut)
+	}
+}
+
+// TestTheRevocationBrakeOfAWholeChange has four groups that lose two users each, under a limit of five, of whom each alone
+// passes, and one more user whose access ends within a day.
+func TestTheRevocationBrakeOfAWholeChange(t *testing.T) {
+	const files = " -f internal/cli/testdata/prune/after --against internal/cli/testdata/prune/before"
+	golden(t, "prune.golden", "diff"+files, "diff -o markdown"+files)
+	a := call{args: strings.Fields("diff -o json" + files)}.run(t)
+	var got struct{ Revocations []map[string]any }
+	if err := json.Unmarshal([]byte(a.out), &got); err != nil {
+		t.Fatal(err)
+	}
+	want := []map[string]any{{
+		"organization": "acme", "application": "finance", "users": 9.0, "limit": 5.0,
+		"source": "AccessPolicy/acme/default in spec.revocationLimit.users", "allowance": "9@2026-06-02T00:00:00Z",
+	}}
+	if diff := cmp.Diff(want, got.Revocations); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/usher-dev/usher/internal/preview"
 	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
 )
@@ -18,6 +19,8 @@ type differences struct {
 	Settled   []conflict `json:"settledConflicts"`
 	// Exclusions are roles that exclusive access newly takes.
 	Exclusions []exclusion `json:"exclusions"`
+	// Revocations are losses past a revocationLimit.
+	Revocations []revocation `json:"revocations,omitempty"`
 	// Refusals are what admission would refuse whoever asks, Warnings what it would warn of.
 	Refusals []remark `json:"refusals"`
 	Warnings []remark `json:"warnings"`
@@ -87,7 +90,7 @@ func newDifferences(before, after *world) *differences {
 		Changes: []userChange{}, Conflicts: []conflict{}, Settled: []conflict{}, Exclusions: []exclusion{},
 		Refusals: []remark{}, Warnings: []remark{},
 	}
-	for _, d := range roster.Diff(before.Roster, after.Roster) {
+	for _, d := range preview.Diff(before.View, after.View) {
 		if after.scope != "" && d.Organization != after.scope {
 			continue
 		}
@@ -95,6 +98,7 @@ func newDifferences(before, after *world) *differences {
 		found.addReports(&d)
 	}
 	found.sum()
+	found.addRevocations(before, after)
 	return found
 }
 
@@ -112,6 +116,9 @@ func (f *differences) addChanges(before, after *world, d *roster.Difference) {
 		one := userChange{Organization: d.Organization, User: d.User, Scope: scope, Application: application}
 		one.Before = sideOf(wasIn, d, scope, application, a)
 		one.After = sideOf(isIn, d, scope, application, b)
+		if application != "" {
+			one.After.title = after.title(d.Organization, application)
+		}
 		if one.Change = kindOfChange(scope, wasIn, isIn, a, b); one.Change != "" {
 			f.Changes = append(f.Changes, one)
 		}
@@ -235,11 +242,11 @@ func (f *differences) group() []changeGroup {
 			c.Organization, c.User, c.Change, c.Before.state(), c.After.state(), c.After.Rule, c.After.Source, c.Before.Source,
 		}, "\n")
 		if n, again := at[key]; again {
-			groups[n].where = append(groups[n].where, c.After.where())
+			groups[n].where = append(groups[n].where, c.After.shown())
 			continue
 		}
 		at[key] = len(groups)
-		groups = append(groups, changeGroup{c, []string{c.After.where()}})
+		groups = append(groups, changeGroup{c, []string{c.After.shown()}})
 	}
 	return groups
 }

@@ -67,6 +67,7 @@ func (f *differences) writeTable(s *terminal.Streams) error {
 	list("Conflicts that the change brings", conflictLines(f.Conflicts))
 	list("Conflicts that it ends", conflictLines(f.Settled))
 	list("Taken by exclusive access", exclusionLines(f.Exclusions))
+	list("Revocation brake", revocationLines(f.Revocations))
 	list("Admission would refuse", remarkLines(f.Refusals))
 	list("Admission would warn", remarkLines(f.Warnings))
 	b.WriteString("\n" + f.Summary.text() + "\n")

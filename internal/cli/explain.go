@@ -263,6 +263,7 @@ func (w *world) explain(organization, user string, applications []string) *expla
 			continue
 		}
 		h := accessHolding(o, user, d.Application, x.Decision.Application(d.Application))
+		h.title = w.title(organization, d.Application)
 		made.Roles = append(made.Roles, newDerivation(h, d))
 	}
 	if len(applications) == 0 {

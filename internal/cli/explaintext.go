@@ -246,7 +246,7 @@ func (e *explainer) writeRole(d *derivation) {
 	title := "Organization"
 	switch d.Scope {
 	case scopeApplication:
-		title = "Application " + d.Application
+		title = "Application " + d.shown()
 	case scopeDefault:
 		title = "Any other application"
 	}

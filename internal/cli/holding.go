@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +24,9 @@ type holding struct {
 	NotAfter *time.Time `json:"notAfter,omitempty"`
 	// Filters are the rows; absent: all.
 	Filters []resolve.Filter `json:"filters,omitempty"`
+
+	// title is what the application is called, for people; empty: its name.
+	title string
 }
 
 // The scopes of holdings.
@@ -34,7 +38,7 @@ const (
 
 func (h *holding) gives() bool { return h.Role != resolve.NoAccess }
 
-// where names what the role is in, for people.
+// where names what the role is in.
 func (h *holding) where() string {
 	switch h.Scope {
 	case scopeOrganization:
@@ -45,6 +49,9 @@ func (h *holding) where() string {
 		return h.Application
 	}
 }
+
+// shown is where, for people: an application with its display name.
+func (h *holding) shown() string { return cmp.Or(h.title, h.where()) }
 
 func (h *holding) until() string { return until(h.NotAfter) }
 
@@ -94,7 +101,9 @@ func (w *world) holdings(organization, user string) []holding {
 	o := w.Organization(organization)
 	all := []holding{organizationHolding(organization, user, d)}
 	for _, application := range w.Applications(organization) {
-		all = append(all, accessHolding(o, user, application, d.Application(application)))
+		h := accessHolding(o, user, application, d.Application(application))
+		h.title = w.title(organization, application)
+		all = append(all, h)
 	}
 	return append(all, accessHolding(o, user, "", &d.Default))
 }

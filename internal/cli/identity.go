@@ -28,6 +28,7 @@ const (
 var (
 	rolePattern        = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
 	labelPattern       = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
+	notInLabels        = regexp.MustCompile(`[^a-z0-9]+`)
 	groupPattern       = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
 	textPattern        = regexp.MustCompile(`^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$`)
 	emailPattern       = regexp.MustCompile(`^[^\p{Z}\p{Cc}\p{Cf}@,;:<>()\[\]"\\]+@[^\p{Z}\p{Cc}\p{Cf}@,;:<>()\[\]"\\]+$`)
@@ -93,7 +94,16 @@ func checkSelector(what, name string) error {
 	if name == "*" {
 		return nil
 	}
-	return checkName(what, name, labelPattern, maximumName, "small letters, digits, and - between them, such as finance, or *")
+	err := checkName(what, name, labelPattern, maximumName, "small letters, digits, and - between them, such as finance, or *")
+	if label := labelOf(name); err != nil && what == "application" && labelPattern.MatchString(label) && len(label) <= maximumName {
+		return fmt.Errorf("%w; write %s, and give its ApplicationAccess the displayName %s", err, label, name)
+	}
+	return err
+}
+
+// labelOf returns the label by which docs/kinds/applicationaccess.md maps the name of an application.
+func labelOf(name string) string {
+	return strings.Trim(notInLabels.ReplaceAllString(strings.ToLower(name), "-"), "-")
 }
 
 // period is what --not-before and --not-after, or two cells, say. Nil: nothing is said; zero: there is none.

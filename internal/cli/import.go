@@ -31,6 +31,9 @@ func newImport(o *options) *cobra.Command {
 		Long: `Reads the CSV that export writes, and makes the objects that it speaks of what it says. What it does not speak of stays:
 nothing is removed. Groups that there are not take a line of their own (record group); users get a UserAccess.
 
+It also reads a plain CSV, without the column record: a line with group and user is a member, one with application and
+role a role of the group or user, one with memberGroup a nested group. Groups that there are not are made.
+
 Without --apply the manifests of what changes are printed, or written to --output-dir, a file each: for git. They begin
 from the objects of the cluster, from the files of -f or -k, or with --standalone from nothing.
 

@@ -147,7 +147,7 @@ func oneOf[T ~string](values ...T) func(string) error {
 		for i, each := range values {
 			names[i] = string(each)
 		}
-		return fmt.Errorf("%q: there is %s", text, strings.Join(names, " and "))
+		return fmt.Errorf("invalid value %q: use %s", text, alternatives(names))
 	}
 }
 

@@ -17,7 +17,7 @@ func (m *importer) takeGroup(r *row, namespace string) {
 	name := r.get(columnGroup)
 	key := namespace + "/" + name
 	isNew := m.groups[key] == nil && m.changes["AccessGroup/"+key] == nil
-	if isNew && r.get(columnRecord) != recordGroup {
+	if isNew && r.get(columnRecord) != recordGroup && !r.isPlain() {
 		m.fail(r, columnGroup, m.unknownGroup(namespace, name))
 		return
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/usher-dev/usher/internal/cli/objects"
 	"github.com/usher-dev/usher/internal/publish"
+	"github.com/usher-dev/usher/internal/roster"
 	"github.com/usher-dev/usher/internal/validation"
 )
 
@@ -27,7 +28,7 @@ type judgedObject struct {
 // judgeAll asks the validation of admission about one change after the other, each on top of those before it. The
 // roster of the world is taken along.
 func judgeAll(ctx context.Context, w *world, changes []objectChange, say func(string, ...any)) ([]judgedObject, error) {
-	validator := &validation.Validator{Roster: w.Roster, Settle: func() { w.Settle(w.now) }, ConfigMaps: publish.ConfigMaps}
+	validator := &validation.Validator{View: func() *roster.View { return w.View }, ConfigMaps: publish.ConfigMaps}
 	judged := make([]judgedObject, 0, len(changes))
 	for i := range changes {
 		c := &changes[i]
@@ -57,10 +58,15 @@ func judgeAll(ctx context.Context, w *world, changes []objectChange, say func(st
 
 // take makes the change, so that the next one is judged on top of it.
 func (w *world) take(r *validation.Request) error {
+	take, object := w.roster.Remove, r.Old
 	if r.New != nil {
-		return w.Set(r.New)
+		take, object = w.roster.Set, r.New
 	}
-	return w.Remove(r.Old)
+	if err := take(object); err != nil {
+		return err
+	}
+	w.View = w.roster.Settle(w.now).View
+	return nil
 }
 
 // judge adds what admission would say.

@@ -15,6 +15,7 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/cli/objects"
 	"github.com/usher-dev/usher/internal/cli/terminal"
+	"github.com/usher-dev/usher/internal/roster"
 	"github.com/usher-dev/usher/internal/schema"
 	"github.com/usher-dev/usher/internal/validation"
 )
@@ -201,7 +202,7 @@ func (w *world) lintObject(ctx context.Context, o *objects.Object) ([]finding, e
 	var warnings []string
 	var rights []validation.Right
 	if len(refused) == 0 {
-		validator := &validation.Validator{Roster: w.Roster, Settle: func() { w.Settle(w.now) }}
+		validator := &validation.Validator{View: func() *roster.View { return w.View }}
 		judgement, err := validator.Judge(ctx, &validation.Request{New: o.Object, Now: w.now})
 		if err != nil {
 			return nil, err

@@ -87,7 +87,7 @@ func (l *list) write(held []holding) error {
 	}
 	for i := range held {
 		h := &held[i]
-		cells := append(plainCells(h.Organization, h.where()), roleCell(h))
+		cells := append(plainCells(h.Organization, h.shown()), roleCell(h))
 		if wide {
 			cells = append(cells, plainCells(h.until(), h.Rule, h.Source)...)
 		} else {

@@ -93,6 +93,7 @@ func (m *markdown) table(header []string, rows [][]string) {
 func (f *differences) markdown() string {
 	m := &markdown{}
 	m.line("### Access\n\n%s\n", f.Summary.text())
+	m.list("Revocation brake", revocationLines(f.Revocations))
 	m.list("Admission would refuse", remarkLines(f.Refusals))
 	if len(f.Changes) > 0 {
 		var rows [][]string

@@ -67,20 +67,22 @@ const (
 	sortByDefault      = "default"
 )
 
-// matrixOf is one organization's matrix. Its JSON is a contract.
+// matrixOf is one organization's matrix. [writeMatrixJSON] names its fields.
 type matrixOf struct {
-	Organization string       `json:"organization"`
-	Applications []string     `json:"applications"`
-	Users        []matrixUser `json:"users"`
+	Organization string
+	Applications []string
+	Users        []matrixUser
 
 	organization *resolve.Organization
+	// titles are what the applications are called, for people.
+	titles []string
 }
 
 type matrixUser struct {
-	User             string              `json:"user"`
-	OrganizationRole holding             `json:"organizationRole"`
-	Default          holding             `json:"default"`
-	Applications     map[string]*holding `json:"applications"`
+	User             string
+	OrganizationRole holding
+	Default          holding
+	Applications     map[string]*holding
 }
 
 func (m *matrix) run(ctx context.Context) error {
@@ -139,8 +141,7 @@ func (m *matrix) check(w *world, organizations []string) error {
 	}
 	sorts := m.sort == sortByUser || m.sort == sortByOrganization || m.sort == sortByDefault || slices.Contains(named, m.sort)
 	if !sorts {
-		return fmt.Errorf("--sort %s: there is %s, %s, %s, and the name of an application", m.sort, sortByUser,
-			sortByOrganization, sortByDefault)
+		return invalidFlag("--sort", m.sort, sortByUser, sortByOrganization, sortByDefault, "the name of an application")
 	}
 	for _, pattern := range m.applications {
 		if !slices.ContainsFunc(named, func(a string) bool { return matches(pattern, a) }) {
@@ -209,6 +210,7 @@ func (m *matrix) of(w *world, organization string) matrixOf {
 	for _, application := range w.Applications(organization) {
 		if matchesAny(m.applications, application) {
 			of.Applications = append(of.Applications, application)
+			of.titles = append(of.titles, w.title(organization, application))
 		}
 	}
 	for _, user := range w.Users(organization) {
@@ -290,7 +292,7 @@ func (m *matrix) write(w *world, all []matrixOf) error {
 	s := &m.options.streams
 	switch m.output.format {
 	case asJSON:
-		return writeJSON(s, all)
+		return writeMatrixJSON(s, all)
 	case asCSV:
 		return m.writeCSV(all)
 	case asHTML:

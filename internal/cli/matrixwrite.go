@@ -25,8 +25,9 @@ func (m *matrix) writeTable(of *matrixOf, several bool) error {
 	}
 	wide := m.output.format == asWide
 	table := &terminal.Table{Columns: []string{"USER", "(ORGANIZATION)"}, Keep: 1}
-	for _, application := range of.Applications {
-		table.Columns = append(table.Columns, strings.ToUpper(application))
+	for i, application := range of.Applications {
+		title := strings.TrimPrefix(of.titles[i], application)
+		table.Columns = append(table.Columns, strings.ToUpper(application)+title)
 	}
 	table.Columns = append(table.Columns, "(ANY OTHER)")
 	for i := range of.Users {
@@ -118,7 +119,7 @@ func (m *matrix) writeHTML(w *world, all []matrixOf) error {
 }
 
 func (of *matrixOf) section() *page.Section {
-	s := &page.Section{Title: of.Organization, Columns: append([]string{"User", "(organization)"}, of.Applications...)}
+	s := &page.Section{Title: of.Organization, Columns: append([]string{"User", "(organization)"}, of.titles...)}
 	s.Columns = append(s.Columns, "(any other)")
 	s.Notes = []string{counted(len(of.Users), "user", "users") + ", " +
 		counted(len(of.Applications), "application", "applications")}

@@ -73,7 +73,8 @@ func newMembersAdd(o *options) *cobra.Command {
 the membership becomes that one.
 
 The entries are written by server-side apply, and are owned by the field manager kubectl-access from then on. Entries of
-others are left alone.`,
+others are left alone. A later "kubectl apply" without --server-side removes them again where its manifest lists members;
+the command warns of that before it writes.`,
 		Example: `  # Two users for two groups, until the end of the year
   kubectl access members add ana@acme.example ben@acme.example -g france,germany -n analytics --not-after 2027-01-01
 
@@ -264,13 +265,12 @@ func (b *basis) staysMember(g *accessv1alpha1.AccessGroup, user string) bool {
 		return false // nobody becomes a member by being removed
 	}
 	was, is := b.lookup(key), g
-	if err := b.Set(is); err != nil {
+	if err := b.roster.Set(is); err != nil {
 		return false
 	}
-	b.Settle(b.now)
-	stays := b.IsMember(key, user)
-	_ = b.Set(was) // it was set before
-	b.Settle(b.now)
+	stays := b.roster.Settle(b.now).View.IsMember(key, user)
+	_ = b.roster.Set(was) // it was set before
+	b.View = b.roster.Settle(b.now).View
 	return stays
 }
 

@@ -74,10 +74,7 @@ Exit code: 0 done, 1 not done, or not for all: refused or declined; 2 error, and
 }
 
 func (n *notify) validate() error {
-	var failures []error
-	if !slices.Contains([]string{dryRunNone, dryRunClient}, n.dryRun) {
-		failures = append(failures, fmt.Errorf("--dry-run=%s: there is none and client", n.dryRun))
-	}
+	failures := []error{checkFlag("--dry-run", n.dryRun, dryRunNone, dryRunClient)}
 	if n.options.offline() && n.dryRun != dryRunClient {
 		failures = append(failures, errors.New("-f and -k: from files nobody is told; --dry-run=client shows whom it would reach"))
 	}

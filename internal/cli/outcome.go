@@ -81,6 +81,7 @@ func tell(s *terminal.Streams, all []outcome) error {
 // toCluster writes the changes to the cluster, or shows that it would.
 func (w *writing) toCluster(ctx context.Context, p *plan, changed []objects.Change) error {
 	o := w.options
+	w.warnOfApply(changed)
 	if err := w.heedGitOps(changed); err != nil {
 		return err
 	}
@@ -107,6 +108,35 @@ func (w *writing) toCluster(ctx context.Context, p *plan, changed []objects.Chan
 		return err
 	}
 	return tell(&o.streams, w.write(ctx, writer, p))
+}
+
+// warnOfApply names the fields that the next client-side apply, or upgrade by Helm, would bring back. It refuses nothing:
+// whether there will be one is not known.
+func (w *writing) warnOfApply(changed []objects.Change) {
+	applied, released := false, false
+	for i := range changed {
+		c := &changed[i]
+		if c.Before == nil || keptBy(c.Before.Object) != "" {
+			continue // a GitOps tool undoes more than this
+		}
+		if fields := c.UndoneByApply(); len(fields) > 0 {
+			applied = true
+			w.options.say("warning: %s was applied client-side: the next \"kubectl apply\" of its manifests sets %s to what they say, "+
+				"and undoes this edit", c.Name(), strings.Join(fields, ", "))
+		}
+		if release, fields := c.UndoneByHelm(); len(fields) > 0 {
+			released = true
+			w.options.say("warning: %s belongs to the Helm release %s: an upgrade whose chart changes %s replaces it, and undoes "+
+				"this edit", c.Name(), release, strings.Join(fields, ", "))
+		}
+	}
+	if applied {
+		w.options.say("Change the manifests too: the same command with -o yaml prints them, and with -f it edits them. Or apply " +
+			"them with \"kubectl apply --server-side\" from now on: it keeps entries that others have added")
+	}
+	if released {
+		w.options.say("Change the values of the release or its chart too: the same command with -o yaml prints the manifests")
+	}
 }
 
 // heedGitOps says which of the objects a GitOps tool will bring back to what git says.

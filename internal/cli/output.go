@@ -39,10 +39,29 @@ func newOutput(command *cobra.Command, formats ...string) *output {
 }
 
 func (o *output) validate() error {
-	if slices.Contains(o.allowed, o.format) {
+	return checkFlag("-o", o.format, o.allowed...)
+}
+
+// checkFlag returns an error unless the value of a flag is one of those allowed.
+func checkFlag(flag, value string, allowed ...string) error {
+	if slices.Contains(allowed, value) {
 		return nil
 	}
-	return fmt.Errorf("-o %s: there is %s", o.format, strings.Join(o.allowed, ", "))
+	return invalidFlag(flag, value, allowed...)
+}
+
+// invalidFlag returns the error for a value that a flag does not take, and names what it takes.
+func invalidFlag(flag, value string, use ...string) error {
+	return fmt.Errorf("invalid value %q for %s: use %s", value, flag, alternatives(use))
+}
+
+// alternatives lists the values as a sentence does: a, b or c.
+func alternatives(values []string) string {
+	last := len(values) - 1
+	if last < 1 {
+		return strings.Join(values, "")
+	}
+	return strings.Join(values[:last], ", ") + " or " + values[last]
 }
 
 // writeJSON writes the value for programs, readable for people.

@@ -66,7 +66,7 @@ func (r *report) write(a *audit) error {
 	s := &r.options.streams
 	switch r.output.format {
 	case asJSON:
-		return writeJSON(s, a)
+		return a.writeJSON(s)
 	case asCSV:
 		return a.writeCSV(s)
 	case asHTML:
@@ -77,23 +77,23 @@ func (r *report) write(a *audit) error {
 	}
 }
 
-// audit is the report. Its JSON is a contract.
+// audit is the report. [audit.writeJSON] names its fields.
 type audit struct {
-	At              time.Time   `json:"at"`
-	Days            int         `json:"days"`
-	SystemNamespace string      `json:"systemNamespace"`
-	Organizations   []auditOf   `json:"organizations"`
-	Incomplete      []string    `json:"incomplete,omitempty"`
-	Holdings        []holding   `json:"holdings"`
-	Protected       []userGrant `json:"protectedGrants"`
-	SystemLevel     []userGrant `json:"systemLevelGrants"`
-	Conflicts       []conflict  `json:"conflicts"`
-	Exclusions      []exclusion `json:"exclusions"`
-	Barred          []userBar   `json:"barred"`
-	Ending          []holding   `json:"ending"`
-	Beginning       []userGrant `json:"beginning"`
-	WithoutGrant    []account   `json:"accountsWithoutGrant"`
-	Unresolved      []remark    `json:"unresolvedReferences"`
+	At              time.Time
+	Days            int
+	SystemNamespace string
+	Organizations   []auditOf
+	Incomplete      []string
+	Holdings        []holding
+	Protected       []userGrant
+	SystemLevel     []userGrant
+	Conflicts       []conflict
+	Exclusions      []exclusion
+	Barred          []userBar
+	Ending          []holding
+	Beginning       []userGrant
+	WithoutGrant    []account
+	Unresolved      []remark
 	// granted has the users with a grant that counts.
 	granted map[string]bool
 }
@@ -128,10 +128,7 @@ type account struct {
 
 func newAudit(w *world, organizations []string, days int) *audit {
 	a := &audit{
-		At: w.now, Days: days, SystemNamespace: w.SystemNamespace(), Organizations: []auditOf{}, Holdings: []holding{},
-		Protected: []userGrant{}, SystemLevel: []userGrant{}, Conflicts: []conflict{}, Exclusions: []exclusion{},
-		Barred: []userBar{}, Ending: []holding{}, Beginning: []userGrant{}, WithoutGrant: []account{}, Unresolved: []remark{},
-		granted: map[string]bool{},
+		At: w.now, Days: days, SystemNamespace: w.SystemNamespace(), granted: map[string]bool{},
 	}
 	for _, p := range w.set.Problems {
 		a.Incomplete = append(a.Incomplete, p.String())
@@ -192,10 +189,10 @@ func (a *audit) addUser(w *world, organization, user string) {
 		a.granted[user] = true
 		return
 	}
-	for _, name := range w.UserAccesses(organization, user) {
-		if ua := w.UserAccess(organization, name); !roster.IsMaterialized(ua) {
+	for _, ua := range w.Index().Namespace(organization).Account(user).All() {
+		if !roster.IsMaterialized(ua) {
 			a.WithoutGrant = append(a.WithoutGrant, account{
-				organization, user, objectName(roster.KindUserAccess, organization, name),
+				organization, user, objectName(roster.KindUserAccess, organization, ua.Name),
 			})
 		}
 	}
@@ -221,11 +218,12 @@ func (a *audit) addGrant(organization, user string, g *grant, deadline time.Time
 
 // addSystemAccounts lists those of the system namespace whose users have no grant in any organization.
 func (a *audit) addSystemAccounts(w *world) {
-	for _, o := range w.Objects(a.SystemNamespace) {
+	system := w.Index().System()
+	for o := range system.Objects() {
 		if o.Kind != roster.KindUserAccess {
 			continue
 		}
-		user := string(w.UserAccess(o.Namespace, o.Name).Spec.User)
+		user := string(system.UserAccess(o.Name).Spec.User)
 		if !a.granted[user] {
 			a.WithoutGrant = append(a.WithoutGrant, account{User: user, Object: o.String()})
 		}
@@ -233,7 +231,7 @@ func (a *audit) addSystemAccounts(w *world) {
 }
 
 func (a *audit) addUnresolved(w *world, namespace string) {
-	for _, o := range w.Objects(namespace) {
+	for o := range w.Index().Namespace(namespace).Objects() {
 		for _, u := range unresolvedIn(w, o) {
 			in := ""
 			if u.Organization != "" {
@@ -270,7 +268,7 @@ type section struct {
 
 func (a *audit) writeCSV(s *terminal.Streams) error {
 	var all [][]string
-	for _, each := range a.sections() {
+	for _, each := range a.sections((*holding).where) {
 		for _, row := range each.rows {
 			// One header for all: what a section has no column for stays empty.
 			cells := make([]string, len(auditColumns))
@@ -286,7 +284,7 @@ func (a *audit) writeCSV(s *terminal.Streams) error {
 
 func (a *audit) writeHTML(s *terminal.Streams) error {
 	p := &page.Page{Title: "Access report", SectionName: "Part", Notes: a.notes()}
-	for _, each := range a.sections() {
+	for _, each := range a.sections((*holding).shown) {
 		made := &page.Section{Title: each.title, Columns: each.columns}
 		if len(each.rows) == 0 {
 			made.Notes = []string{"None."}

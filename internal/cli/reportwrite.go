@@ -31,31 +31,31 @@ func (a *audit) notes() []string {
 	return notes
 }
 
-// sections are the parts of the report as tables of text.
-func (a *audit) sections() []section {
+// sections are the parts of the report as tables of text, with applications named by where.
+func (a *audit) sections(where func(*holding) string) []section {
 	within := " within " + counted(a.Days, "day", "days")
 	return []section{
-		holdingSection("held", "Everything held", a.Holdings),
+		holdingSection("held", "Everything held", a.Holdings, where),
 		grantSection("protected", "Protected grants", a.Protected),
 		grantSection("system", "Grants of the system level", a.SystemLevel),
 		conflictSection(a.Conflicts),
 		exclusionSection(a.Exclusions),
 		barSection(a.Barred),
-		holdingSection("ending", "Ending"+within, a.Ending),
+		holdingSection("ending", "Ending"+within, a.Ending, where),
 		grantSection("beginning", "Beginning"+within, a.Beginning),
 		accountSection(a.WithoutGrant),
 		unresolvedSection(a.Unresolved),
 	}
 }
 
-func holdingSection(name, title string, held []holding) section {
+func holdingSection(name, title string, held []holding, where func(*holding) string) section {
 	s := section{name: name, title: title, columns: []string{
 		"user", "organization", "application", "role", "rule", "source", "notAfter", "rows",
 	}}
 	for i := range held {
 		h := &held[i]
 		s.rows = append(s.rows, []string{
-			h.User, h.Organization, h.where(), h.Role, h.Rule, h.Source, h.until(), h.applicationRows(),
+			h.User, h.Organization, where(h), h.Role, h.Rule, h.Source, h.until(), h.applicationRows(),
 		})
 		s.roles = append(s.roles, h.Role)
 	}
@@ -138,7 +138,7 @@ func (a *audit) markdown() string {
 		m.line("- %s", code(note))
 	}
 	m.line("")
-	for _, s := range a.sections() {
+	for _, s := range a.sections((*holding).shown) {
 		m.line("## %s (%s)\n", s.title, strconv.Itoa(len(s.rows)))
 		if len(s.rows) == 0 {
 			m.line("None.\n")

@@ -235,8 +235,10 @@ func checkHeader(file string, reader *csv.Reader, header []string) error {
 			failures = append(failures, fmt.Errorf("%s:%d:%d: column %q: there is no such column; %s", file, line, place, name, text))
 		}
 	}
-	if len(failures) == 0 && !slices.Contains(header, columnRecord) {
-		failures = append(failures, fmt.Errorf("%s:1: the column %s is missing", file, columnRecord))
+	isPlain := slices.Contains(header, columnGroup) || slices.Contains(header, columnUser)
+	if len(failures) == 0 && !slices.Contains(header, columnRecord) && !isPlain {
+		failures = append(failures, fmt.Errorf("%s:1: the column %s is missing; without it there is a column %s or %s", file,
+			columnRecord, columnGroup, columnUser))
 	}
 	return errors.Join(failures...)
 }
@@ -255,7 +257,31 @@ func newRow(file string, reader *csv.Reader, header, cells []string) (row, error
 		}
 		_, one.places[i] = reader.FieldPos(i)
 	}
+	if one.isPlain() {
+		one.cells[columnRecord] = one.plainRecord()
+	}
 	return one, one.checkColumns(file)
+}
+
+// isPlain reports whether the CSV has no column record. Then the cells of a line say which record it is, and a group that
+// it names is made where there is none.
+func (r *row) isPlain() bool { return !slices.Contains(r.header, columnRecord) }
+
+func (r *row) plainRecord() string {
+	switch {
+	case r.get(columnRole) != "" && r.get(columnApplication) != "":
+		return recordRole
+	case r.get(columnRole) != "":
+		return recordOrganizationRole
+	case r.get(columnMemberGroup) != "":
+		return recordMemberGroup
+	case r.get(columnGroup) != "" && r.get(columnUser) != "":
+		return recordMember
+	case r.get(columnUser) != "":
+		return recordUser
+	default:
+		return recordGroup
+	}
 }
 
 func (r *row) checkColumns(file string) error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -79,9 +80,9 @@ func (c *whoCan) run(ctx context.Context) error {
 			continue
 		}
 		for _, user := range w.Users(organization) {
-			h := accessHolding(o, user, c.application, w.Decision(organization, user).Application(c.application))
-			if c.matches(o, &h) {
-				held = append(held, h)
+			d := w.Decision(organization, user)
+			if c.matches(o, d, w.now) {
+				held = append(held, accessHolding(o, user, c.application, d.Application(c.application)))
 			}
 		}
 	}
@@ -102,6 +103,9 @@ func (w *world) unknownApplication(application string, organizations []string) e
 	}
 	slices.Sort(named)
 	named = slices.Compact(named)
+	if names := w.called(application, organizations); len(names) > 0 {
+		return fmt.Errorf("no organization names application %s; it is the displayName of %s", application, some(names))
+	}
 	if near := nearest(application, named); len(near) > 0 {
 		return fmt.Errorf("no organization names application %s; did you mean %s?", application, strings.Join(near, ", or "))
 	}
@@ -113,21 +117,19 @@ func (c *whoCan) check(o *resolve.Organization) error {
 	if c.role != "" && !o.HasApplicationRole(c.role) {
 		return unknownRole(o, c.role)
 	}
-	if c.permission != "" && !hasPermission(o, c.permission) {
+	if c.permission != "" && !o.HasPermission(c.permission) {
 		return unknownRole(o, c.permission)
 	}
 	return nil
 }
 
-func (c *whoCan) matches(o *resolve.Organization, h *holding) bool {
-	switch {
-	case c.role != "":
-		return atLeast(o, h.Role, c.role)
-	case c.permission != "":
-		return slices.Contains(h.Permissions, c.permission)
-	default:
-		return h.gives()
+// matches reports whether the user has what is asked for at the instant t: any access, where nothing is.
+func (c *whoCan) matches(o *resolve.Organization, d *resolve.Decision, t time.Time) bool {
+	if c.role == "" && c.permission == "" {
+		return d.Application(c.application).GivesAccess()
 	}
+	q := resolve.Question{Application: c.application, Permission: c.permission, Role: c.role}
+	return o.Can(d, q, t).Allowed || isAnyRole(q)
 }
 
 func (c *whoCan) write(held []holding) error {

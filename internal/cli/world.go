@@ -21,9 +21,10 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// world is what a command answers from: the objects, and a roster that has settled them.
+// world is what a command answers from: the objects, and what a roster decides by them.
 type world struct {
-	*roster.Roster
+	*roster.View
+	roster  *roster.Roster
 	options *options
 	now     time.Time
 	set     *objects.Set
@@ -175,15 +176,15 @@ func (o *options) settle(set *objects.Set, scope string) (*world, error) {
 		return nil, err
 	}
 	w := &world{
-		Roster:  roster.New(roster.Options{SystemNamespace: o.systemNamespace, Organizations: selector}),
+		roster:  roster.New(roster.Options{SystemNamespace: o.systemNamespace, Organizations: selector}),
 		options: o, now: now, set: set, scope: scope,
 	}
 	for _, each := range set.Objects {
-		if err := w.Set(each.Object); err != nil {
+		if err := w.roster.Set(each.Object); err != nil {
 			return nil, err
 		}
 	}
-	w.Settle(now)
+	w.View = w.roster.Settle(now).View
 	for _, p := range set.Problems {
 		o.say("error: %s", p)
 	}

@@ -95,12 +95,9 @@ func (w *writing) addInPlace(command *cobra.Command) {
 
 func (w *writing) validate() error {
 	o := w.options
-	var failures []error
-	if w.output != "" && w.output != asYAML {
-		failures = append(failures, fmt.Errorf("-o %s: there is yaml", w.output))
-	}
-	if !slices.Contains([]string{dryRunNone, dryRunClient, dryRunServer}, w.dryRun) {
-		failures = append(failures, fmt.Errorf("--dry-run=%s: there is none, client and server", w.dryRun))
+	failures := []error{checkFlag("--dry-run", w.dryRun, dryRunNone, dryRunClient, dryRunServer)}
+	if w.output != "" {
+		failures = append(failures, checkFlag("-o", w.output, asYAML))
 	}
 	if o.offline() && w.dryRun == dryRunServer {
 		failures = append(failures, errors.New("--dry-run=server: with files there is no server to ask"))

@@ -30,6 +30,7 @@ func TestMembersOnTheSamples(t *testing.T) {
 		"members add -g france"+samples,
 		"members add zoe@acme.example -g france --dry-run=server"+samples,
 		"members add zoe@acme.example -g france --dry-run=maybe"+samples,
+		"members add zoe@acme.example -g france -o json"+samples,
 		"members add zoe@acme.example -g france --in-place -o yaml"+samples,
 		"members add zoe@acme.example -g france --in-place -k config/samples",
 		"members add zoe@acme.example -g france --at 2026-01-01"+samples,

@@ -281,7 +281,7 @@ func TestAttackNameTaken(t *testing.T) {
 	if !gives() {
 		t.Error("the document does not come back when the name is free")
 	}
-	if ua := w.reconciler.view().UserAccess("acme", name); ua == nil || string(ua.Spec.User) != ana {
+	if ua := w.reconciler.view().Index().Namespace("acme").UserAccess(name); ua == nil || string(ua.Spec.User) != ana {
 		t.Errorf("the name has %v, want the user's own UserAccess", ua)
 	}
 }

@@ -61,7 +61,7 @@ func NewAudit(log logr.Logger, requesters func(roster.Object, roster.Version) []
 }
 
 // note takes in what came of a settling. It costs little more than a look at the causes.
-func (a *Audit) note(changes []roster.UserChange, rules map[string][]roster.Object, r *roster.Roster) {
+func (a *Audit) note(changes []roster.UserChange, rules map[string][]roster.Object, v *roster.View) {
 	if a == nil || len(changes) == 0 {
 		return
 	}
@@ -69,7 +69,7 @@ func (a *Audit) note(changes []roster.UserChange, rules map[string][]roster.Obje
 	look := func(causes []roster.Object) {
 		for _, each := range causes {
 			if _, known := s.versions[each]; !known {
-				s.versions[each], _ = r.Version(each)
+				s.versions[each], _ = v.Index().Version(each)
 			}
 		}
 	}

@@ -66,7 +66,7 @@ func (a *audited) settle(now time.Time, objects ...runtime.Object) []map[string]
 		}
 	}
 	a.lines = nil
-	a.audit.note(changes.Users, rules, a.roster)
+	a.audit.note(changes.Users, rules, a.roster.View())
 	a.audit.drain()
 	return a.lines
 }
@@ -131,8 +131,8 @@ func TestAudit(t *testing.T) {
 func TestAuditIsBounded(t *testing.T) {
 	a := newAudited(t)
 	many := make([]roster.UserChange, mostUnaudited)
-	a.audit.note(many, nil, a.roster)
-	a.audit.note(many[:7], nil, a.roster)
+	a.audit.note(many, nil, a.roster.View())
+	a.audit.note(many[:7], nil, a.roster.View())
 	a.audit.drain()
 	want := []map[string]any{{"msg": "Changes of access are not told: too many at once", "users": 7.0}}
 	if diff := cmp.Diff(want, a.lines); diff != "" {
@@ -142,7 +142,7 @@ func TestAuditIsBounded(t *testing.T) {
 		t.Errorf("%v users are counted, want 7", got)
 	}
 	a.lines = nil
-	a.audit.note(many, nil, a.roster)
+	a.audit.note(many, nil, a.roster.View())
 	a.audit.drain()
 	if len(a.lines) != 0 {
 		t.Errorf("told %v although there is room again", a.lines)

@@ -16,7 +16,7 @@ import (
 
 // comparison compares published documents with the decisions.
 type comparison struct {
-	roster *roster.Roster
+	view   *roster.View
 	at     Output
 	wanted bool // without it the document should give nothing
 	now    time.Time
@@ -141,7 +141,7 @@ func (c *comparison) user(d *document.User) {
 func (c *comparison) organizations(d *document.Organizations) {
 	decided := map[string]roster.Entry{}
 	if c.wanted {
-		for _, entry := range c.roster.Entries(d.User) {
+		for _, entry := range c.view.Entries(d.User) {
 			decided[entry.Organization] = entry
 		}
 	}
@@ -159,7 +159,7 @@ func (c *comparison) organizations(d *document.Organizations) {
 }
 
 func (c *comparison) organization(name string) *resolve.Organization {
-	return c.roster.Organization(name)
+	return c.view.Organization(name)
 }
 
 // decision returns what is decided for the user; nothing where there is no decision, or where the document should not be.
@@ -167,7 +167,7 @@ func (c *comparison) decision(organization, user string) *resolve.Decision {
 	if !c.wanted {
 		return resolve.Nothing()
 	}
-	return given(c.roster.Decision(organization, user))
+	return given(c.view.Decision(organization, user))
 }
 
 func decidedAccess(o *resolve.Organization, access *resolve.Access) *offer {

@@ -97,7 +97,7 @@ func TestPublishedDocumentsAreCompared(t *testing.T) {
 		"one without a user": {organizations, `{"apiVersion":"access.usher.dev/v1","kind":"UserOrganizationsDocument","organizations":[],"user":"ana@acme.example"}`, false, false, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := &comparison{roster: declared, at: tc.at, wanted: !tc.unwanted, now: june, more: map[string]struct{}{},
+			c := &comparison{view: declared.View(), at: tc.at, wanted: !tc.unwanted, now: june, more: map[string]struct{}{},
 				restricting: map[roster.Object]struct{}{}}
 			cm := &corev1.ConfigMap{Data: map[string]string{document.AccessKey: tc.text, document.OrganizationsKey: tc.text}}
 			if tc.text == "" {
@@ -135,7 +135,7 @@ func TestRenderedDocumentsGiveNoMore(t *testing.T) {
 		if err != nil || cm == nil {
 			t.Fatalf("reading %s: %v, %v", key, cm, err)
 		}
-		c := &comparison{roster: w.reconciler.view(), at: o, wanted: true, now: w.now, more: map[string]struct{}{},
+		c := &comparison{view: w.reconciler.view(), at: o, wanted: true, now: w.now, more: map[string]struct{}{},
 			restricting: map[roster.Object]struct{}{}}
 		if c.givesMore(cm) {
 			t.Errorf("%s gives more than is decided to %v: %s", key, c.more, cm.Data[document.AccessKey])

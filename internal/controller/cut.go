@@ -112,8 +112,8 @@ func (r *Reconciler) noteCut(o Output, lacks cut) {
 	r.concerned(o)
 	for _, user := range slices.Concat(before.users(), lacks.users()) {
 		for _, namespace := range []string{o.Namespace, r.view().SystemNamespace()} {
-			for _, name := range r.view().UserAccesses(namespace, user) {
-				r.enqueue(Output{UserStatus, namespace, name})
+			for _, ua := range r.view().Index().Namespace(namespace).Account(user).All() {
+				r.enqueue(statusOf(roster.ObjectOf(ua)))
 			}
 		}
 	}
@@ -122,7 +122,7 @@ func (r *Reconciler) noteCut(o Output, lacks cut) {
 // cutUser says which documents lack something of the user; empty: none. A UserAccess of the system namespace counts in
 // every organization.
 func (r *Reconciler) cutUser(object roster.Object) string {
-	ua := r.view().UserAccess(object.Namespace, object.Name)
+	ua := r.view().Index().Namespace(object.Namespace).UserAccess(object.Name)
 	if ua == nil {
 		return ""
 	}

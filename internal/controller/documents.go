@@ -15,7 +15,6 @@ import (
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/publish"
-	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
@@ -38,9 +37,9 @@ func (r *Reconciler) reconcileApplication(ctx context.Context, o Output, touch u
 	if len(wants) > 0 && rendered == touch && len(r.differing(o, wants)) == 0 {
 		return r.endShards(ctx, o, len(wants)) // it stands, and nothing has been touched since it was rendered
 	}
-	object := r.view().ApplicationAccess(o.Namespace, o.Name)
-	state, decisions := r.view().State(o.Namespace)
-	if object == nil || object.DeletionTimestamp != nil || state == nil {
+	view := r.view()
+	object, rules := view.Index().Namespace(o.Namespace).Application(o.Name), view.Organization(o.Namespace)
+	if object == nil || object.DeletionTimestamp != nil || rules == nil {
 		r.noteCut(o, cut{})
 		r.tracker.expect(o, touch, nil, holders{})
 		return r.endShards(ctx, o, 0)
@@ -49,14 +48,7 @@ func (r *Reconciler) reconcileApplication(ctx context.Context, o Output, touch u
 		return progress{after: wait}, nil
 	}
 	in := publish.Input{
-		Organization: state.Organization, Application: o.Name, MinimumShards: 1,
-		Decisions: func(yield func(string, *resolve.Decision) bool) {
-			for i := range decisions {
-				if !yield(decisions[i].User, decisions[i].Decision) {
-					return
-				}
-			}
-		},
+		Organization: rules, Application: o.Name, MinimumShards: 1, Decisions: view.Decisions(o.Namespace),
 	}
 	if spec := object.Spec.Publish; spec != nil {
 		in.MinimumShards, in.Formats = int(spec.MinimumShards), spec.Formats
@@ -232,7 +224,7 @@ func (r *Reconciler) end(
 
 func (r *Reconciler) reconcileDocument(ctx context.Context, o Output) (reconcile.Result, error) {
 	touch := r.tracker.begin(o)
-	if r.view().Terminating(o.Namespace) || r.view().IsMissing(o.Namespace) {
+	if r.view().Index().Namespace(o.Namespace).Terminating() || r.view().IsMissing(o.Namespace) {
 		// What is published goes with its namespace, and nothing can be written where there is none.
 		r.tracker.expect(o, touch, nil, holders{})
 		r.noteCut(o, cut{})

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -10,7 +11,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 
 	"github.com/usher-dev/usher/internal/identity"
-	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
@@ -47,22 +47,25 @@ func (r *Reconciler) sweep(wait bool) {
 		users[name] = user
 		return name
 	}
-	for _, namespace := range r.view().Namespaces() {
-		for _, application := range r.view().ApplicationAccesses(namespace) {
+	for namespace, objects := range r.view().Index().Namespaces() {
+		if objects.IsEmpty() {
+			continue
+		}
+		for application := range objects.Applications() {
 			documents[Output{ApplicationDocument, namespace, application}] = wait
 		}
-		r.view().EachDecision(namespace, func(user string, d *resolve.Decision) {
+		for user, d := range r.view().Decisions(namespace) {
 			name := note(user)
 			documents[Output{UserDocument, namespace, name}] = wait
 			o := Output{OrganizationsDocument, r.view().SystemNamespace(), name}
 			if _, noted := documents[o]; d.Enters && !noted {
 				documents[o] = false
 			}
-		})
-		for _, user := range r.view().Accounts(namespace) {
+		}
+		for user := range objects.Accounts() {
 			documents[r.documentOf(namespace, note(user))] = wait
 		}
-		r.Concern(r.view().Objects(namespace))
+		r.Concern(slices.Collect(objects.Objects()))
 	}
 	r.names.keep(users)
 	for o, awaited := range documents {

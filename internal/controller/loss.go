@@ -54,7 +54,7 @@ func (l *loss) equal(m *loss) bool {
 // grows with the users in these ConfigMaps.
 func (r *Reconciler) lossIn(ctx context.Context, o Output) (*loss, error) {
 	wants, _ := r.tracker.expected(o)
-	c := &comparison{roster: r.view(), at: o, wanted: len(wants) > 0, now: r.Feed.Now(), more: map[string]struct{}{},
+	c := &comparison{view: r.view(), at: o, wanted: len(wants) > 0, now: r.Feed.Now(), more: map[string]struct{}{},
 		restricting: map[roster.Object]struct{}{}}
 	found := &loss{restricting: c.restricting}
 	for _, key := range r.outdated(o) {

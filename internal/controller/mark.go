@@ -84,7 +84,7 @@ func (r *Reconciler) markApplications(changes *roster.Changes, rules map[string]
 		if !c.Rules {
 			continue
 		}
-		for _, application := range r.view().ApplicationAccesses(c.Organization) {
+		for application := range r.view().Index().Namespace(c.Organization).Applications() {
 			o := Output{ApplicationDocument, c.Organization, application}
 			is := touches.note(o, publish.EveryShard, c.Causes, true) // a role may have lost a permission, or its place on the ladder
 			is.awaited = c.Began
@@ -97,7 +97,7 @@ func (r *Reconciler) markApplications(changes *roster.Changes, rules map[string]
 	for i := range changes.Users {
 		c := &changes.Users[i]
 		if _, listed := applications[c.Organization]; !listed {
-			applications[c.Organization] = r.view().ApplicationAccesses(c.Organization)
+			applications[c.Organization] = slices.Collect(r.view().Index().Namespace(c.Organization).Applications())
 		}
 		why := causesOf(c, rules)
 		changed := roster.ChangedApplications(c.Before, c.After, applications[c.Organization])
@@ -150,11 +150,11 @@ func (r *Reconciler) markRules(c *roster.RulesChange, now time.Time) {
 	if c.Rules {
 		why.lowering = c.Causes
 	}
-	r.view().EachDecision(c.Organization, func(user string, d *resolve.Decision) {
+	for user, d := range r.view().Decisions(c.Organization) {
 		if c.Rules || d.Default.GivesAccess() {
 			r.touch(Output{UserDocument, c.Organization, r.names.note(user)}, why, now)
 		}
-	})
+	}
 }
 
 // documentOf is the document that the user's UserAccess in the namespace owns.

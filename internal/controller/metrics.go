@@ -86,8 +86,8 @@ func (m *Metrics) published(kind OutputKind, took time.Duration) {
 	m.publication.WithLabelValues(string(kind)).Observe(took.Seconds())
 }
 
-func (m *Metrics) settled(r *roster.Roster) {
-	totals := r.Totals()
+func (m *Metrics) settled(v *roster.View) {
+	totals := v.Totals()
 	m.organizations.Set(float64(totals.Organizations))
 	m.users.Set(float64(totals.Users))
 	m.conflicts.Set(float64(totals.Conflicts))

@@ -36,8 +36,8 @@ type Reconciler struct {
 
 	// marking is held while the outputs of a settlement are marked, so that no status is computed before all of them are.
 	marking sync.RWMutex
-	// marked is the last settlement of which the outputs are marked. What is written is rendered from its view.
-	marked       atomic.Pointer[feed.Settlement]
+	// marked is the view of the last settlement of which the outputs are marked. What is written is rendered from it.
+	marked       atomic.Pointer[roster.View]
 	tracker      *tracker
 	effects      effects
 	names        names
@@ -63,23 +63,17 @@ func New(fed *feed.Feed, publisher *publish.Publisher, metrics *Metrics) *Reconc
 func (r *Reconciler) settled(s *feed.Settlement) {
 	r.marking.Lock()
 	defer r.marking.Unlock()
-	r.marked.Store(s)
+	r.marked.Store(s.Changes.View) // first: who sees an output marked renders it of this view, or of a later one
 	r.mark(&s.Changes, s.Now)
-	r.Metrics.settled(s.View)
+	r.Metrics.settled(s.Changes.View)
 }
 
 // view returns the view of the last settlement of which the outputs are marked.
-func (r *Reconciler) view() *roster.Roster {
-	if s := r.marked.Load(); s != nil {
-		return s.View
+func (r *Reconciler) view() *roster.View {
+	if v := r.marked.Load(); v != nil {
+		return v
 	}
-	return r.Feed.Roster
-}
-
-// isCurrent reports whether the roster is as the last settlement left it of which the outputs are marked.
-func (r *Reconciler) isCurrent() bool {
-	s := r.marked.Load()
-	return s == nil || s.Number == r.Feed.Begun()
+	return r.Feed.Roster.View()
 }
 
 // workers write side by side. The API server is the bound: more of them only queue there.

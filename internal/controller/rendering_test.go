@@ -97,13 +97,13 @@ func (c *changes) step() string {
 // check compares what is published with a whole rendering.
 func (c *changes) check(what string) {
 	c.t.Helper()
-	state, decisions := c.reconciler.view().State("acme")
+	view := c.reconciler.view()
 	for _, application := range []string{"red", "blue"} {
-		object := c.reconciler.view().ApplicationAccess("acme", application)
-		want := publish.Application(state.Organization, application, int(object.Spec.Publish.MinimumShards),
+		object := view.Index().Namespace("acme").Application(application)
+		want := publish.Application(view.Organization("acme"), application, int(object.Spec.Publish.MinimumShards),
 			func(yield func(string, *resolve.Decision)) {
-				for i := range decisions {
-					yield(decisions[i].User, decisions[i].Decision)
+				for user, d := range view.Decisions("acme") {
+					yield(user, d)
 				}
 			}, object.Spec.Publish.Formats...)
 		for n := range want.Shards {

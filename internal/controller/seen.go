@@ -12,6 +12,7 @@ import (
 
 	"github.com/usher-dev/usher/internal/feed"
 	"github.com/usher-dev/usher/internal/publish"
+	"github.com/usher-dev/usher/internal/roster"
 )
 
 // configMapHandler takes in what the watch shows of published ConfigMaps.
@@ -131,15 +132,16 @@ func (r *Reconciler) enqueueOwner(o Output) {
 		return
 	}
 	if user, known := r.names.user(o.Name); known {
-		for _, name := range r.view().UserAccesses(o.Namespace, user) {
-			r.enqueue(Output{UserStatus, o.Namespace, name})
+		for _, ua := range r.view().Index().Namespace(o.Namespace).Account(user).All() {
+			r.enqueue(statusOf(roster.ObjectOf(ua)))
 		}
 	}
 }
 
 func (r *Reconciler) enqueueStatuses(namespace string) {
-	r.Concern(r.view().Objects(namespace))
+	index := r.view().Index()
+	r.Concern(slices.Collect(index.Namespace(namespace).Objects()))
 	if r.tracker.sweptAt("").IsZero() {
-		r.Concern(r.view().Objects(r.view().SystemNamespace()))
+		r.Concern(slices.Collect(index.System().Objects()))
 	}
 }

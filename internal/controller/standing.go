@@ -70,7 +70,7 @@ func (s *standing) Collect(metrics chan<- prometheus.Metric) {
 	for _, each := range horizons {
 		within = append(within, each.long)
 	}
-	for i, count := range s.reconciler.Feed.Roster.Expiring(within...) {
+	for i, count := range s.reconciler.view().Expiring(within...) {
 		gauge(s.expiring, float64(count), horizons[i].name)
 	}
 }

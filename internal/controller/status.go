@@ -151,9 +151,6 @@ func (r *Reconciler) planStatus(o Output) (*statusWrite, time.Duration) {
 	object := roster.Object{Kind: roster.Kind(o.Kind), Namespace: o.Namespace, Name: o.Name}
 	own, hasOwn := r.ownDocument(object)
 	now := r.Feed.Now()
-	if !r.isCurrent() {
-		return nil, again
-	}
 	p := publication{}
 	if last := r.tracker.sweptAt(r.sweepOf(o.Namespace)); !last.IsZero() {
 		// While documents are looked at, one by one, nothing can be said; of those that get stuck, that they are.
@@ -177,12 +174,6 @@ func (r *Reconciler) planStatus(o Output) (*statusWrite, time.Duration) {
 	}
 	p.loss = r.lossOf(object)
 	write := r.statusOf(object, p, now)
-	if r.view().Unsettled(object) {
-		return nil, 0
-	}
-	if !r.isCurrent() {
-		return nil, again
-	}
 	if write == nil {
 		r.Metrics.unresolvedIn(object, 0)
 		r.Metrics.stands(object, "")
@@ -217,7 +208,7 @@ func (r *Reconciler) ownDocument(object roster.Object) (Output, bool) {
 	case roster.KindApplicationAccess:
 		return Output{ApplicationDocument, object.Namespace, object.Name}, true
 	case roster.KindUserAccess:
-		ua := r.view().UserAccess(object.Namespace, object.Name)
+		ua := r.view().Index().Namespace(object.Namespace).UserAccess(object.Name)
 		if ua == nil {
 			return Output{}, false
 		}

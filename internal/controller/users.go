@@ -53,7 +53,7 @@ func (r *Reconciler) reconcileUser(ctx context.Context, o Output, touch uint64) 
 	if known {
 		owner = r.view().Ownership(o.Namespace, user)
 	}
-	taken := r.view().UserAccess(o.Namespace, o.Name)
+	taken := r.view().Index().Namespace(o.Namespace).UserAccess(o.Name)
 	if taken != nil && known && string(taken.Spec.User) != user {
 		r.enqueue(Output{UserStatus, o.Namespace, o.Name}) // it says whether its name stands in the way
 	} else {
@@ -141,11 +141,12 @@ func (r *Reconciler) userData(o Output, user string, owner roster.Ownership) (ma
 		}
 		return publish.OrganizationsData(user, organizations), cut{}
 	}
-	state, decision := r.view().UserState(o.Namespace, user)
-	if state == nil || decision == nil || !state.PublishesUsers {
+	view := r.view()
+	decision := view.Decision(o.Namespace, user)
+	if decision == nil || !view.PublishesUsers(o.Namespace) {
 		return nil, cut{}
 	}
-	data, whole := publish.FitUserData(publish.User(state.Organization, user, decision, state.Applications))
+	data, whole := publish.FitUserData(publish.User(view.Organization(o.Namespace), user, decision, view.Applications(o.Namespace)))
 	if whole {
 		return data, cut{}
 	}

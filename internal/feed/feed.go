@@ -30,15 +30,11 @@ const (
 
 // Settlement is the outcome of one settling.
 type Settlement struct {
-	// Number counts the settlements from 1.
-	Number  uint64
+	// First says that it is that of the first lists: its changes are all that there is.
+	First   bool
 	Changes roster.Changes
-	View    *roster.Roster
 	Now     time.Time
 }
-
-// IsFirst reports whether the settlement is that of the first lists: its changes are all that there is.
-func (s *Settlement) IsFirst() bool { return s.Number == 1 }
 
 // Feed keeps the roster in step with the watch.
 type Feed struct {
@@ -53,7 +49,6 @@ type Feed struct {
 	subscriptions []*subscription
 
 	settling  sync.Mutex
-	begun     atomic.Uint64 // settlings
 	settledAt atomic.Int64
 
 	wake    chan struct{}
@@ -157,10 +152,6 @@ func (f *Feed) IsReady() bool {
 // SettledAt returns when the roster last settled, in seconds since 1970; 0: never.
 func (f *Feed) SettledAt() int64 { return f.settledAt.Load() }
 
-// Begun returns the number of the last settling that has begun. While it is that of a settlement, the roster is as that
-// settlement left it.
-func (f *Feed) Begun() uint64 { return f.begun.Load() }
-
 // Alive returns an error where the roster has not settled for long although it does so every few seconds.
 func (f *Feed) Alive() error {
 	if !f.IsReady() {
@@ -175,11 +166,19 @@ func (f *Feed) Alive() error {
 // NeedLeaderElection says that every replica feeds its roster.
 func (f *Feed) NeedLeaderElection() bool { return false }
 
+// View returns what is decided now, with every object that the watch has shown: it settles the roster where it is behind.
+func (f *Feed) View() *roster.View {
+	if !f.Roster.Settled(f.Now()) {
+		f.Settle()
+	}
+	return f.Roster.View()
+}
+
 // Settle settles the roster. It does not wait for subscribers. It may be called at any time.
 func (f *Feed) Settle() {
 	f.settling.Lock()
 	defer f.settling.Unlock()
-	s := &Settlement{Number: f.begun.Add(1), View: f.Roster, Now: f.Now()}
+	s := &Settlement{First: f.settledAt.Load() == 0, Now: f.Now()}
 	s.Changes = f.Roster.Settle(s.Now)
 	if f.Settled != nil {
 		f.Settled(s)
@@ -255,7 +254,7 @@ func (f *Feed) sync(ctx context.Context) error {
 }
 
 func (f *Feed) untilNext() time.Duration {
-	next := f.Roster.Next()
+	next := f.Roster.View().Next()
 	if next.IsZero() {
 		return longestRest
 	}

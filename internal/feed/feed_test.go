@@ -35,29 +35,35 @@ func group(name, uid string, generation int64) *accessv1alpha1.AccessGroup {
 
 func TestEverySubscriberGetsAllSettlementsInOrder(t *testing.T) {
 	f := newFeed()
+	settlings := 0
+	f.Now = func() time.Time { // it is asked once for each settling
+		settlings++
+		return june.Add(time.Duration(settlings) * time.Second)
+	}
+	number := func(s *Settlement) int { return int(s.Now.Sub(june) / time.Second) }
 	stop, blocked := make(chan struct{}), make(chan struct{})
-	var slow, quick []uint64
+	var slow, quick []int
 	f.Subscribe(func(s *Settlement) {
-		if s.IsFirst() {
+		if s.First {
 			close(blocked)
 			<-stop
 		}
-		slow = append(slow, s.Number)
+		slow = append(slow, number(s))
 	})
-	f.Subscribe(func(s *Settlement) { quick = append(quick, s.Number) })
+	f.Subscribe(func(s *Settlement) { quick = append(quick, number(s)) })
 	f.Settle()
 	go f.subscriptions[0].run(t.Context())
 	<-blocked
 	f.Settle() // although the first subscriber has yet to take the first settlement
 	f.subscriptions[1].drain()
 	f.Settle()
-	if diff := cmp.Diff([]uint64{1, 2}, quick); diff != "" {
+	if diff := cmp.Diff([]int{1, 2}, quick); diff != "" {
 		t.Errorf("the second subscriber while the first is busy (-want +got):\n%s", diff)
 	}
 	close(stop)
 	f.Flush()
-	want := []uint64{1, 2, 3}
-	if diff := cmp.Diff([][]uint64{want, want}, [][]uint64{slow, quick}); diff != "" {
+	want := []int{1, 2, 3}
+	if diff := cmp.Diff([][]int{want, want}, [][]int{slow, quick}); diff != "" {
 		t.Errorf("settlements (-want +got):\n%s", diff)
 	}
 }
@@ -132,8 +138,8 @@ func TestStart(t *testing.T) {
 		t.Error("the feed is ready before the list of another kind was handled")
 	}
 	late.Synced()
-	if first := <-settlements; !first.IsFirst() {
-		t.Errorf("settlement %d is the first", first.Number)
+	if first := <-settlements; !first.First {
+		t.Error("the settlement of the first lists is not the first")
 	}
 	<-f.Ready()
 	groups, err := informers.FakeInformerFor(t.Context(), &accessv1alpha1.AccessGroup{})

@@ -38,7 +38,7 @@ func (n *Notifier) announce(now time.Time) {
 // announceTo makes the notices for one user, one for each channel, of what differs now.
 func (n *Notifier) announceTo(t *tracked, user string, now time.Time) {
 	e := t.get(user)
-	m := n.Roster.Member(t.organization, user)
+	m := n.Roster.View().Member(t.organization, user)
 	is := t.intern(accessOf(&m))
 	horizon := n.horizon(t, user, e, &m, is, now)
 	differs := changes(e.told, is)
@@ -165,11 +165,11 @@ func (n *Notifier) digest(t *tracked, m *mass, now time.Time) {
 		key, _ := parseChannelKey(name)
 		users := []string{""} // others have no addressee
 		if n.isMail(key) {
-			users = n.Roster.Administrators(t.organization)
+			users = n.Roster.View().Administrators(t.organization)
 		}
 		for _, user := range users {
 			e := t.at(user)
-			member := n.Roster.Member(t.organization, user)
+			member := n.Roster.View().Member(t.organization, user)
 			e.know(member.Account, member.Decision == nil)
 			if user != "" && e.address(user) == "" {
 				n.Metrics.unaddressed.Inc()
@@ -244,8 +244,8 @@ func (n *Notifier) handle(r result) {
 
 // users lists the groups that use the channel.
 func (n *Notifier) users(key ChannelKey) []roster.Object {
-	return slices.DeleteFunc(n.Roster.NotifyingGroups(), func(o roster.Object) bool {
-		g := n.Roster.AccessGroup(o.Namespace, o.Name)
+	return slices.DeleteFunc(n.Roster.View().NotifyingGroups(), func(o roster.Object) bool {
+		g := n.Roster.View().Index().Namespace(o.Namespace).AccessGroup(o.Name)
 		return g == nil || !slices.Contains(channelsOf(n.Roster, o.Namespace, channelNames(g)), key)
 	})
 }

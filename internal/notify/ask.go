@@ -36,8 +36,8 @@ func (n *Notifier) lookForQuestions(objects map[roster.Object]struct{}, now time
 			switch {
 			case o.Kind == roster.KindAccessGroup:
 				n.asked(t, o, now)
-			case o.Kind == roster.KindUserAccess && (o.Namespace == organization || o.Namespace == n.Roster.SystemNamespace()):
-				if ua := n.Roster.UserAccess(o.Namespace, o.Name); ua != nil {
+			case o.Kind == roster.KindUserAccess && (o.Namespace == organization || o.Namespace == n.Roster.View().SystemNamespace()):
+				if ua := n.Roster.View().Index().Namespace(o.Namespace).UserAccess(o.Name); ua != nil {
 					n.askedBy(t, o, ua, []string{string(ua.Spec.User)}, now)
 				}
 			}
@@ -47,22 +47,19 @@ func (n *Notifier) lookForQuestions(objects map[roster.Object]struct{}, now time
 
 // askedFor looks for an annotation on the user's UserAccess objects.
 func (n *Notifier) askedFor(t *tracked, user string, now time.Time) {
-	for _, name := range n.Roster.UserAccesses(t.organization, user) {
-		o := roster.Object{Kind: roster.KindUserAccess, Namespace: t.organization, Name: name}
-		if ua := n.Roster.UserAccess(o.Namespace, o.Name); ua != nil {
-			n.askedBy(t, o, ua, []string{user}, now)
-		}
+	for _, ua := range n.Roster.View().Index().Namespace(t.organization).Account(user).All() {
+		n.askedBy(t, roster.ObjectOf(ua), ua, []string{user}, now)
 	}
 }
 
 // asked looks for an annotation on the group.
 func (n *Notifier) asked(t *tracked, o roster.Object, now time.Time) {
-	g := n.Roster.AccessGroup(o.Namespace, o.Name)
-	if g == nil || (o.Namespace != t.organization && o.Namespace != n.Roster.SystemNamespace()) {
+	g := n.Roster.View().Index().Namespace(o.Namespace).AccessGroup(o.Name)
+	if g == nil || (o.Namespace != t.organization && o.Namespace != n.Roster.View().SystemNamespace()) {
 		return
 	}
 	if g.Annotations[accessv1alpha1.AnnotationNotify] != "" {
-		n.askedBy(t, o, g, n.Roster.ActiveMembers(o), now)
+		n.askedBy(t, o, g, n.Roster.View().ActiveMembers(o), now)
 	}
 }
 
@@ -112,7 +109,7 @@ func (n *Notifier) askedBy(t *tracked, o roster.Object, object annotated, users 
 
 // answer tells one user of the access as it is, on account of the group or, where a UserAccess asks, of all of them.
 func (n *Notifier) answer(t *tracked, o roster.Object, user string, now time.Time) bool {
-	m := n.Roster.Member(t.organization, user)
+	m := n.Roster.View().Member(t.organization, user)
 	groups := map[string][]string{}
 	for _, g := range m.Groups {
 		if o.Kind == roster.KindUserAccess || (g.Namespace == o.Namespace && g.Name == o.Name) {
@@ -143,7 +140,7 @@ func (n *Notifier) ignore(o roster.Object, object runtime.Object, text, why stri
 
 // event says something on a group.
 func (n *Notifier) event(o roster.Object, kind, reason, message string) {
-	if g := n.Roster.AccessGroup(o.Namespace, o.Name); g != nil {
+	if g := n.Roster.View().Index().Namespace(o.Namespace).AccessGroup(o.Name); g != nil {
 		n.emit(g, kind, reason, message)
 	}
 }

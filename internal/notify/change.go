@@ -34,6 +34,8 @@ type Change struct {
 	Scope Scope      `json:"scope"`
 	// Application is set in the scope of one.
 	Application string `json:"application,omitempty"`
+	// Title is what to call the application; empty: its name.
+	Title string `json:"-"`
 	// Before and After are names of roles, NoAccess where there was or is none. What a role that is about to end falls to
 	// is not known yet: After is empty.
 	Before string `json:"before"`

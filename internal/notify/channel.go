@@ -49,10 +49,11 @@ type channels struct {
 
 // find returns what the policy says of the channel; nil: nothing.
 func (c *channels) find(key ChannelKey) *accessv1alpha1.NotificationChannel {
-	all, namespace := c.roster.ChannelsOf(key.Namespace)
-	if namespace != key.Namespace {
+	policy := policyOf(c.roster, key.Namespace)
+	if policy == nil || policy.Namespace != key.Namespace {
 		return nil
 	}
+	all := policy.Spec.NotificationChannels
 	i := slices.IndexFunc(all, func(each accessv1alpha1.NotificationChannel) bool { return string(each.Name) == key.Name })
 	if i < 0 {
 		return nil
@@ -92,20 +93,30 @@ func (c *channels) open(ctx context.Context, key ChannelKey) (sender, error) {
 	case accessv1alpha1.ChannelTypeSlack:
 		return c.openSlack(secret, config)
 	default:
-		return nil, fmt.Errorf("channel %s: type %q is not known", key, spec.Type)
+		return nil, unknownType(spec)
 	}
 }
 
-// secret reads the Secret of the channel, by name. It is empty where the channel names none.
+func unknownType(spec *accessv1alpha1.NotificationChannel) error {
+	return fmt.Errorf("type %q of channel %s is not known: use %s, %s or %s", spec.Type, spec.Name,
+		accessv1alpha1.ChannelTypeSMTP, accessv1alpha1.ChannelTypeWebhook, accessv1alpha1.ChannelTypeSlack)
+}
+
+// secret reads the Secret of the channel, by name, and refuses one that is not for the target of the channel. It returns
+// nil if the channel names no Secret.
 func (c *channels) secret(
 	ctx context.Context, namespace string, spec *accessv1alpha1.NotificationChannel,
 ) (map[string][]byte, error) {
+	targetKey, target, err := secretTarget(spec)
+	if err != nil {
+		return nil, err
+	}
 	name := spec.SecretRef.Name
 	if name == "" {
 		return nil, nil
 	}
 	var secret corev1.Secret
-	err := c.live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &secret)
+	err = c.live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &secret)
 	switch {
 	case apierrors.IsForbidden(err):
 		return nil, fmt.Errorf("Secret %s/%s cannot be read: apply config/notices in namespace %s, which lets Usher read "+ //nolint:staticcheck // a kind begins it
@@ -119,23 +130,25 @@ func (c *channels) secret(
 		return nil, fmt.Errorf("Secret %s/%s has type %q, and a channel takes one of type %s: create it anew with that type", //nolint:staticcheck // a kind begins it
 			namespace, name, secret.Type, accessv1alpha1.SecretTypeChannel)
 	}
-	wantKey, want := carried(spec)
-	if got := string(secret.Data[wantKey]); want != "" && got != want {
+	if targetKey != "" && string(secret.Data[targetKey]) != target {
 		return nil, fmt.Errorf("Secret %s/%s is not for this channel: its key %s must be %q", //nolint:staticcheck // a kind begins it
-			namespace, name, wantKey, want)
+			namespace, name, targetKey, target)
 	}
 	return secret.Data, nil
 }
 
-// carried is the key by which a Secret says what it is for, and what it must say; for Slack the address is the secret.
-func carried(spec *accessv1alpha1.NotificationChannel) (key, value string) {
+// secretTarget returns the key of the Secret that names the target of the channel, and the target that it must name. The
+// key is empty for Slack, whose target is the Secret itself. A type that is not known is an error: it has no such check.
+func secretTarget(spec *accessv1alpha1.NotificationChannel) (key, target string, err error) {
 	switch spec.Type {
 	case accessv1alpha1.ChannelTypeSMTP:
-		return accessv1alpha1.ChannelKeyServer, spec.SMTP.Server
+		return accessv1alpha1.ChannelKeyServer, spec.SMTP.Server, nil
 	case accessv1alpha1.ChannelTypeWebhook:
-		return accessv1alpha1.ChannelKeyURL, spec.Webhook.URL
+		return accessv1alpha1.ChannelKeyURL, spec.Webhook.URL, nil
+	case accessv1alpha1.ChannelTypeSlack:
+		return "", "", nil
 	default:
-		return accessv1alpha1.ChannelKeyURL, ""
+		return "", "", unknownType(spec)
 	}
 }
 

@@ -59,12 +59,22 @@ func (k ChannelKey) compare(l ChannelKey) int { return strings.Compare(k.String(
 
 // channelsOf lists the channels that a group of the namespace means by the names.
 func channelsOf(r *roster.Roster, namespace string, names []string) []ChannelKey {
-	_, policy := r.ChannelsOf(namespace)
+	at := namespace
+	if policy := policyOf(r, namespace); policy != nil {
+		at = policy.Namespace
+	}
 	keys := make([]ChannelKey, len(names))
 	for i, name := range names {
-		keys[i] = ChannelKey{policy, name}
+		keys[i] = ChannelKey{at, name}
 	}
 	return keys
+}
+
+// policyOf returns the policy that has the notification channels of the namespace, and beside which their Secrets are; nil
+// where there is none.
+func policyOf(r *roster.Roster, namespace string) *accessv1alpha1.AccessPolicy {
+	objects := r.View().Index()
+	return objects.Policy(objects.Namespace(namespace))
 }
 
 // sortedKeys returns the channels in order, each once.

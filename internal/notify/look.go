@@ -45,8 +45,8 @@ func (n *Notifier) look(ctx context.Context, b batch) {
 
 // openNew begins to tell in organizations that have come to have a group that tells.
 func (n *Notifier) openNew(ctx context.Context, users map[member]before) {
-	for _, organization := range n.Roster.Notified() {
-		if n.records[organization] != nil || n.Roster.Terminating(organization) {
+	for _, organization := range n.Roster.View().Notified() {
+		if n.records[organization] != nil || n.Roster.View().Index().Namespace(organization).Terminating() {
 			continue
 		}
 		found, err := n.store.list(ctx, organization)
@@ -61,7 +61,7 @@ func (n *Notifier) openNew(ctx context.Context, users map[member]before) {
 
 // closeOld ceases to tell where no group does any more and nobody is left to be told.
 func (n *Notifier) closeOld(ctx context.Context) {
-	notified := n.Roster.Notified()
+	notified := n.Roster.View().Notified()
 	for organization, t := range n.records {
 		if _, still := slices.BinarySearch(notified, organization); still || len(t.pending) > 0 || len(t.jobs) > 0 {
 			continue
@@ -72,7 +72,7 @@ func (n *Notifier) closeOld(ctx context.Context) {
 			continue
 		}
 		n.drop(t)
-		if n.Roster.Terminating(organization) {
+		if n.Roster.View().Index().Namespace(organization).Terminating() {
 			continue
 		}
 		if err := n.store.remove(ctx, t.record); err != nil {
@@ -85,11 +85,11 @@ func (n *Notifier) closeOld(ctx context.Context) {
 // noteGroups marks the organizations in which a group has come to tell otherwise than before.
 func (n *Notifier) noteGroups(objects map[roster.Object]struct{}) {
 	for o := range objects {
-		if o.Kind != roster.KindAccessGroup || !n.health.groupChanged(o, n.Roster.AccessGroup(o.Namespace, o.Name)) {
+		if o.Kind != roster.KindAccessGroup || !n.health.groupChanged(o, n.Roster.View().Index().Namespace(o.Namespace).AccessGroup(o.Name)) {
 			continue
 		}
 		for organization, t := range n.records {
-			t.stale = t.stale || organization == o.Namespace || o.Namespace == n.Roster.SystemNamespace()
+			t.stale = t.stale || organization == o.Namespace || o.Namespace == n.Roster.View().SystemNamespace()
 		}
 	}
 }
@@ -105,7 +105,7 @@ func (n *Notifier) policyChanged(namespace string) {
 
 // lookAtAll looks at everybody, and forgets of whom groups no longer speak.
 func (n *Notifier) lookAtAll() {
-	n.health.forget(n.Roster.IsMember, n.concerned)
+	n.health.forget(n.Roster.View().IsMember, n.concerned)
 	for _, t := range n.records {
 		t.stale = true
 	}
@@ -115,7 +115,7 @@ func (n *Notifier) lookAtAll() {
 // lookAt looks at everybody in an organization.
 func (n *Notifier) lookAt(t *tracked, now time.Time) {
 	t.next = time.Time{}
-	users := n.Roster.Users(t.organization)
+	users := n.Roster.View().Users(t.organization)
 	t.each(func(user string, _ *entry) { users = append(users, user) })
 	slices.Sort(users)
 	for _, user := range slices.Compact(users) {
@@ -126,7 +126,7 @@ func (n *Notifier) lookAt(t *tracked, now time.Time) {
 // lookAtUser compares what the user has with what the user was told. What there is to tell waits for the window to close;
 // what nobody is to be told of is taken as told.
 func (n *Notifier) lookAtUser(t *tracked, user string, now time.Time) {
-	m := n.Roster.Member(t.organization, user)
+	m := n.Roster.View().Member(t.organization, user)
 	is := accessOf(&m)
 	e := t.get(user)
 	if e == nil {
@@ -206,7 +206,8 @@ func (n *Notifier) telling(told, is *Access) map[string][]string {
 		if _, in := groups[name]; in {
 			continue
 		}
-		g := n.Roster.AccessGroup(splitGroup(name))
+		namespace, group := splitGroup(name)
+		g := n.Roster.View().Index().Namespace(namespace).AccessGroup(group)
 		switch {
 		case g == nil:
 			groups[name] = channels

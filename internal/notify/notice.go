@@ -58,7 +58,7 @@ type job struct {
 	before, after                     *Access
 }
 
-// notice makes the notice; of the roster it reads only what groups are called.
+// notice makes the notice; of the roster it reads only what groups and applications are called.
 func (j *job) notice(objects *roster.Roster) *Notice {
 	d := &j.duty
 	n := &Notice{
@@ -76,10 +76,16 @@ func (j *job) notice(objects *roster.Roster) *Notice {
 	if !d.EndsUntil.IsZero() {
 		n.addExpiring(expiring(j.after, d.EndsAfter, d.EndsUntil))
 	}
+	for i := range n.Changes {
+		c := &n.Changes[i]
+		if aa := objects.ApplicationAccess(j.organization, c.Application); aa != nil {
+			c.Title = aa.Spec.DisplayName
+		}
+	}
 	for _, name := range d.Groups {
 		namespace, group := splitGroup(name)
 		g := Group{Namespace: namespace, Name: group}
-		if o := objects.AccessGroup(namespace, group); o != nil {
+		if o := objects.View().Index().Namespace(namespace).AccessGroup(group); o != nil {
 			g.DisplayName, g.Message = o.Spec.DisplayName, o.Spec.Notification.Message
 		}
 		n.Groups = append(n.Groups, g)

@@ -159,7 +159,7 @@ func (n *Notifier) load(ctx context.Context) error {
 		for organization := range found {
 			organizations[organization] = struct{}{}
 		}
-		for _, organization := range n.Roster.Notified() {
+		for _, organization := range n.Roster.View().Notified() {
 			organizations[organization] = struct{}{}
 		}
 		for _, organization := range slices.Sorted(maps.Keys(organizations)) {
@@ -178,12 +178,12 @@ func (n *Notifier) open(ctx context.Context, s *stored, users map[member]before)
 	if s.lost != nil {
 		n.lost(ctx, t, s.lost)
 	}
-	for _, user := range n.Roster.Users(t.organization) {
+	for _, user := range n.Roster.View().Users(t.organization) {
 		_, gap := s.gaps[shardOf(user, t.index.Shards)]
 		if t.index.Begun && !gap {
 			continue
 		}
-		m := n.Roster.Member(t.organization, user)
+		m := n.Roster.View().Member(t.organization, user)
 		if was := users[member{t.organization, user}]; was.changed {
 			m.Decision = was.decision
 		}
@@ -198,10 +198,10 @@ func (n *Notifier) open(ctx context.Context, s *stored, users map[member]before)
 	})
 	t.urgent = t.urgent || t.isDirty() || !t.index.Begun
 	n.lookAt(t, now)
-	for _, g := range n.Roster.NotifyingGroups() {
+	for _, g := range n.Roster.View().NotifyingGroups() {
 		n.asked(t, g, now)
 	}
-	for _, user := range n.Roster.Accounts(t.organization) {
+	for user := range n.Roster.View().Index().Namespace(t.organization).Accounts() {
 		n.askedFor(t, user, now)
 	}
 }
@@ -296,7 +296,7 @@ func (n *Notifier) unwritten(ctx context.Context, t *tracked, err error) {
 		n.reopen(ctx, t)
 		return
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause), apierrors.IsNotFound(err),
-		n.Roster.Terminating(t.organization):
+		n.Roster.View().Index().Namespace(t.organization).Terminating():
 		n.drop(t) // the record goes with the namespace, and so does what it would be about
 		n.health.recorded(t.organization, nil, n.concerned)
 		return
@@ -385,7 +385,7 @@ func (n *Notifier) measure() {
 
 // tell says something of an organization on each of the groups that tell its members.
 func (n *Notifier) tell(organization, reason, message string) {
-	for _, g := range n.Roster.NotifyingGroups() {
+	for _, g := range n.Roster.View().NotifyingGroups() {
 		if g.Namespace == organization {
 			n.event(g, warning, reason, message)
 		}

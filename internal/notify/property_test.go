@@ -114,7 +114,7 @@ func TestWhatPeopleAreToldAddsUp(t *testing.T) {
 func (w *world) had(users []string) map[string]map[string]string {
 	found := map[string]map[string]string{}
 	for _, user := range users {
-		m := w.roster.Member(acme, user)
+		m := w.roster.View().Member(acme, user)
 		for _, c := range changes(none, accessOf(&m)) {
 			if found[user] == nil {
 				found[user] = map[string]string{}

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -85,7 +86,7 @@ func where(c *Change) string {
 	case ScopeDefault:
 		return "All other applications"
 	default:
-		return c.Application
+		return cmp.Or(c.Title, c.Application)
 	}
 }
 

@@ -68,7 +68,7 @@ func TestAttackByWindowsOfOneEntry(t *testing.T) {
 		t.Errorf("other applications end at %v, although no window bears on them", d.Default.NotAfter)
 	}
 	previous := d
-	if allocations := testing.AllocsPerRun(1, func() { d = o.Resume(&previous, u, second(1)) }); allocations > 500 {
+	if allocations := testing.AllocsPerRun(1, func() { d = o.Resume(&previous, u, second(1), nil) }); allocations > 500 {
 		t.Errorf("%v allocations a second later", allocations)
 	}
 	if want := second(resolve.MaximumInstants + 1); !d.Application("red").NotAfter.Equal(want) {
@@ -187,7 +187,7 @@ func BenchmarkManyWindows(b *testing.B) {
 		previous := o.Resolve(u, epoch)
 		b.ReportAllocs()
 		for b.Loop() {
-			o.Resume(&previous, u, second(1))
+			o.Resume(&previous, u, second(1), nil)
 		}
 	})
 }

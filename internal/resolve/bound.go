@@ -46,6 +46,7 @@ type measurement struct {
 	parts    []Filter // the distinct filters; those that are united have no text
 	known    map[string]int
 	united   map[int][]Filter // by place in parts: those that have been rendered
+	work     int              // how many alternatives and filters were looked at
 }
 
 // measured are the filters of one application.
@@ -93,12 +94,14 @@ func (o *Organization) measure(speaking []*Bound, named []string) *measurement {
 // measure sums the lengths of the application's filters, and stops at the limit.
 func (m *measurement) measure(o *Organization, speaking []*Bound, application string) measured {
 	contributed := contributions(speaking, application)
+	m.work += 1 + len(contributed)
 	made := measured{application: application, speaks: len(contributed) > 0}
 	if !made.speaks {
 		return made
 	}
 	if o.rules.Strategy == MostPermissive {
 		united, size := unitedWithin(contributed, m.limit)
+		m.work += len(united.AnyOf) * len(contributed)
 		made.bytes, made.parts = size, []int{len(m.parts)}
 		m.parts = append(m.parts, united)
 		return made

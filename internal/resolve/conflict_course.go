@@ -51,7 +51,7 @@ func (o *Organization) ConflictCourses(u *User, now time.Time) []ConflictCourse 
 			continue
 		}
 		course := ConflictCourse{Scope: ScopeApplication, Application: l.application}
-		found = appendConflicts(found, course, now, l.merged, func(t time.Time) []Conflict {
+		found = appendConflicts(found, course, now, f.merged(l), func(t time.Time) []Conflict {
 			if f.segment(t).barred {
 				return nil
 			}

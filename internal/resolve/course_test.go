@@ -145,7 +145,7 @@ func TestResumingAgreesWithResolvingAnew(t *testing.T) {
 		previous := o.Resolve(u, now)
 		for i, later := 0, now; later.Before(at(9)); i++ {
 			later = later.Add(time.Duration(1+(i*i+now.Hour())%4) * 30 * time.Minute)
-			resumed, anew := o.Resume(&previous, u, later), o.Resolve(u, later)
+			resumed, anew := o.Resume(&previous, u, later, nil), o.Resolve(u, later)
 			if !resumed.Equal(&anew) || !resumed.Identical(&anew) {
 				t.Errorf("resumed at %v (+), another decision:\n%s", later,
 					cmp.Diff(answerOf(t, &anew), answerOf(t, &resumed)))

@@ -38,8 +38,8 @@ type Outcome struct {
 	NotAfter time.Time
 
 	rung rung
-	// cut says that NotAfter is the last instant that was looked at, and more follow (docs/documents.md, notAfter).
-	cut bool
+	// cut and unfinished are those of [end] (docs/documents.md, notAfter).
+	cut, unfinished bool
 }
 
 // GivesAccess says whether the role is any but NoAccess.
@@ -124,7 +124,11 @@ type Decision struct {
 	// Next is the next instant at which a window that bears on the decision opens or closes (zero: none).
 	Next time.Time
 
-	entersCut bool // like Outcome.cut, of EntersNotAfter
+	// Unfinished says that the budget did not suffice to find the end of every entry. Some NotAfter, or EntersNotAfter, is
+	// then earlier than it will be, never later. [Organization.Resume] goes on where the search stopped.
+	Unfinished bool
+
+	entersCut, entersUnfinished bool // like Outcome.cut and Outcome.unfinished, of EntersNotAfter
 }
 
 // Application returns the user's access to the application.
@@ -165,7 +169,7 @@ func (d *Decision) Equal(e *Decision) bool {
 		d.OrganizationRole.equal(&e.OrganizationRole) &&
 		d.Default.Equal(&e.Default) &&
 		d.Enters == e.Enters && d.EntersNotAfter.Equal(e.EntersNotAfter) && d.Next.Equal(e.Next) &&
-		d.TooManyWindows == e.TooManyWindows && slices.Equal(d.HiddenRows, e.HiddenRows) &&
+		d.TooManyWindows == e.TooManyWindows && d.Unfinished == e.Unfinished && slices.Equal(d.HiddenRows, e.HiddenRows) &&
 		slices.EqualFunc(d.Applications, e.Applications, func(a, b *ApplicationAccess) bool {
 			return a == b || (a.Application == b.Application && a.Equal(&b.Access))
 		}) &&

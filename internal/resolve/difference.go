@@ -1,6 +1,7 @@
 package resolve
 
 import (
+	"iter"
 	"slices"
 	"time"
 )
@@ -172,69 +173,93 @@ func IsStopped(before, after []Bar, now time.Time) bool {
 	return len(from(now).without(stopped(before, after))) == 0
 }
 
-// ended returns the restrictions that end or get weaker, exclusive access aside.
-func (d *difference) ended(o *Organization) []loosened {
-	var all []loosened
-	for _, p := range d.bars {
-		if when := p.before.barred().without(p.after.barred()); len(when) > 0 {
-			all = append(all, loosened{restriction: RestrictionBar, source: p.before.Source, ceiling: noAccess, spans: when})
+// ended yields the restrictions that end or get weaker, exclusive access aside.
+func (d *difference) ended(o *Organization) iter.Seq[loosened] {
+	return func(yield func(loosened) bool) {
+		for _, p := range d.bars {
+			when := p.before.barred().without(p.after.barred())
+			if len(when) == 0 {
+				continue
+			}
+			if !yield(loosened{restriction: RestrictionBar, source: p.before.Source, ceiling: noAccess, spans: when}) {
+				return
+			}
+		}
+		for _, p := range d.preceding {
+			if !yield(loosened{restriction: RestrictionPrecede, source: p.Source, ceiling: noAccess, spans: forever}) {
+				return
+			}
+		}
+		for _, p := range d.pairs {
+			if p.before != nil && !p.before.loosened(p.after, o, yield) {
+				return
+			}
 		}
 	}
-	for _, p := range d.preceding {
-		all = append(all, loosened{restriction: RestrictionPrecede, source: p.Source, ceiling: noAccess, spans: forever})
-	}
-	for _, p := range d.pairs {
-		if p.before != nil {
-			all = p.before.loosened(p.after, o, all)
-		}
-	}
-	return all
 }
 
-// loosened adds the restrictions by the source that the other holding of it, which may be nil, does not keep up.
-func (h *Holding) loosened(other *Holding, o *Organization, all []loosened) []loosened {
+// loosened yields the restrictions by the source that the other holding of it, which may be nil, does not keep up. It
+// returns false where yield does.
+func (h *Holding) loosened(other *Holding, o *Organization, yield func(loosened) bool) bool {
 	if h.Source.group && !o.rules.Combined {
 		when := spansOf(h.Windows)
 		if other != nil && other.Source.group {
 			when = when.without(spansOf(other.Windows))
 		}
-		if len(when) > 0 {
-			all = append(all, loosened{restriction: RestrictionGroup, source: h.Source.name, ceiling: noAccess, spans: when})
+		l := loosened{restriction: RestrictionGroup, source: h.Source.name, ceiling: noAccess, spans: when}
+		if len(when) > 0 && !yield(l) {
+			return false
 		}
 	}
-	h.eachGrant(other, func(g *grant, t tier, counterparts grantList) {
-		when := h.uncovered(g, other, counterparts, func(c *grant) bool { return c.rung >= g.rung })
-		if len(when) == 0 || g.rung == 0 {
-			return // nothing is above the top rung
+	for g, c := range h.grantsBeside(other) {
+		if g.rung == 0 {
+			continue // nothing is above the top rung
+		}
+		when := h.uncovered(g, other, c.grants, func(c *grant) bool { return c.rung >= g.rung })
+		if len(when) == 0 {
+			continue
 		}
 		l := loosened{
-			restriction: RestrictionGrant, source: h.Source.name, tier: t, application: g.application, ceiling: g.rung, spans: when,
+			restriction: RestrictionGrant, source: h.Source.name, tier: c.tier, application: g.application, ceiling: g.rung, spans: when,
 		}
-		if t.atSystem() {
+		if c.tier.atSystem() {
 			l.restriction = RestrictionSystem
 		}
-		all = append(all, l)
-	})
-	return all
-}
-
-// eachGrant calls yield for every grant of the source, with those of the other holding in the same tier and application.
-func (h *Holding) eachGrant(other *Holding, yield func(g *grant, t tier, counterparts grantList)) {
-	b, c := h.Source, &Bound{}
-	if other != nil {
-		c = other.Source
-	}
-	each := func(l grantList, t tier, counterparts grantList) {
-		for i := range l {
-			yield(&l[i], t, counterparts)
+		if !yield(l) {
+			return false
 		}
 	}
-	each(b.organization, tierOrganization, c.organization)
-	each(b.systemOrganization, tierSystemOrganization, c.systemOrganization)
-	each(b.broad, tierBroad, c.broad)
-	each(b.systemApplication, tierSystem, c.systemApplication)
-	for i := range b.specific {
-		yield(&b.specific[i], tierSpecific, c.in(b.specific[i].application))
+	return true
+}
+
+// counterparts are the grants of another holding in the same tier and application.
+type counterparts struct {
+	tier   tier
+	grants grantList
+}
+
+// grantsBeside yields every grant of the source, with those of the other holding, which may be nil, beside it.
+func (h *Holding) grantsBeside(other *Holding) iter.Seq2[*grant, counterparts] {
+	return func(yield func(*grant, counterparts) bool) {
+		b, c := h.Source, &Bound{}
+		if other != nil {
+			c = other.Source
+		}
+		each := func(l grantList, of counterparts) bool {
+			for i := range l {
+				if !yield(&l[i], of) {
+					return false
+				}
+			}
+			return true
+		}
+		all := each(b.organization, counterparts{tierOrganization, c.organization}) &&
+			each(b.systemOrganization, counterparts{tierSystemOrganization, c.systemOrganization}) &&
+			each(b.broad, counterparts{tierBroad, c.broad}) &&
+			each(b.systemApplication, counterparts{tierSystem, c.systemApplication})
+		for i := 0; all && i < len(b.specific); i++ {
+			all = yield(&b.specific[i], counterparts{tierSpecific, c.in(b.specific[i].application)})
+		}
 	}
 }
 
@@ -269,24 +294,24 @@ func (d *difference) unheld(minimum rung, o *Organization) []loosened {
 		if p.before == nil {
 			continue
 		}
-		p.before.eachGrant(p.after, func(g *grant, t tier, counterparts grantList) {
-			if g.rung > minimum || t == tierOrganization || t == tierSystemOrganization {
-				return
+		for g, c := range p.before.grantsBeside(p.after) {
+			if g.rung > minimum || c.tier.isOrganization() {
+				continue
 			}
-			when := p.before.uncovered(g, p.after, counterparts, func(c *grant) bool { return c.rung <= minimum })
+			when := p.before.uncovered(g, p.after, c.grants, func(c *grant) bool { return c.rung <= minimum })
 			if len(when) > 0 {
-				all = append(all, loosened{source: p.before.Source.name, tier: t, application: g.application, spans: when})
+				all = append(all, loosened{source: p.before.Source.name, tier: c.tier, application: g.application, spans: when})
 			}
-		})
+		}
 	}
-	for _, l := range d.swapped().ended(o) {
+	for l := range d.swapped().ended(o) {
 		switch l.restriction {
 		case RestrictionBar: // it takes all applications alike
 		case RestrictionGroup, RestrictionPrecede:
 			l.tier = tierBroad // it bears on all
 			all = append(all, l)
 		default:
-			if l.ceiling > minimum && l.tier != tierOrganization && l.tier != tierSystemOrganization {
+			if l.ceiling > minimum && !l.tier.isOrganization() {
 				all = append(all, l)
 			}
 		}

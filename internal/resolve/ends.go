@@ -5,27 +5,30 @@ import (
 	"time"
 )
 
-// end is the first instant at which an entry gives less; zero: never. cut says that it is the last instant that was
-// looked at, and more follow.
+// end is the first instant at which an entry gives less; zero: never.
 type end struct {
-	at  time.Time
-	cut bool
+	at time.Time
+	// cut says that at is the last instant that is looked at, and more follow. unfinished says that at is the first one
+	// that has yet to be looked at, because the budget was spent.
+	cut, unfinished bool
 }
 
 // withEnds returns the decision with the ends of its entries (docs/documents.md, notAfter). The previous decision, which
 // may be nil, is of the same user by the same objects at an earlier instant: what is known by it is not looked for again.
-func (o *Organization) withEnds(d Decision, previous *Decision, u *User, now time.Time) Decision {
+func (o *Organization) withEnds(d Decision, previous *Decision, u *User, now time.Time, b *Budget) Decision {
 	d.Next = nextTransition(u, now)
 	if d.Next.IsZero() {
 		return d
 	}
 	ending := d // most users have no windows, and their decisions stay off the heap
-	o.findEnds(&ending, previous, u, now)
+	o.findEnds(&ending, previous, u, now, b)
 	return ending
 }
 
-func (o *Organization) findEnds(d, previous *Decision, u *User, now time.Time) {
+func (o *Organization) findEnds(d, previous *Decision, u *User, now time.Time, b *Budget) {
 	f := newFutureWithoutLines(o, u, now)
+	f.purse = purse{budget: b, left: o.free * (len(d.Applications) + 8)}
+	defer f.close()
 	f.endOrganization(d, previous)
 	if previous != nil && (!d.Default.GivesAccess() || f.isKnown(&d.Default, &previous.Default)) {
 		f.endChanged(d, previous)
@@ -41,9 +44,8 @@ func (f *future) endOrganization(d, previous *Decision) {
 		before = &Access{Outcome: previous.OrganizationRole}
 	}
 	is := &Access{Outcome: d.OrganizationRole}
-	d.OrganizationRole.endAt(d, f.endOf(is, before, f.atTop, func(t time.Time) bool {
-		return f.organizationAt(t).rung > is.rung
-	}))
+	d.OrganizationRole.endAt(d, f.endOf(is, before, firstOf(f.atTop), func() []time.Time { return f.atTop },
+		func(t time.Time) bool { return f.organizationAt(t).rung > is.rung }))
 }
 
 // endApplications looks for the end of every access to an application.
@@ -117,7 +119,7 @@ func (f *future) endChanged(d, previous *Decision) {
 		if len(listed) > 0 && listed[0].Application == c.application {
 			listed[0] = listed[0].ending(d, e)
 			listed = listed[1:]
-		} else if e != (end{d.Default.NotAfter, d.Default.cut}) {
+		} else if e != d.Default.end() {
 			more = append(more, (&ApplicationAccess{c.application, byDefault}).ending(d, e))
 		}
 	}
@@ -153,7 +155,7 @@ func (f *future) endOfApplication(l *line, is, before *Access) end {
 	if f.isKnown(is, before) {
 		return end{at: before.NotAfter}
 	}
-	return f.endOf(is, before, f.instants(l), func(t time.Time) bool {
+	return f.endOf(is, before, f.firstInstant(l), func() []time.Time { return f.instants(l) }, func(t time.Time) bool {
 		later := f.accessAt(l, t)
 		return later.rung > is.rung || !sameFilters(later.Filters, is.Filters)
 	})
@@ -162,11 +164,11 @@ func (f *future) endOfApplication(l *line, is, before *Access) end {
 // endEntering looks for the end of d.Enters. An organization role gives access until it falls.
 func (f *future) endEntering(d, previous *Decision) {
 	if d.OrganizationRole.GivesAccess() || !d.Enters {
-		d.EntersNotAfter, d.entersCut = d.OrganizationRole.NotAfter, d.OrganizationRole.cut
+		d.entersUntil(d.OrganizationRole.end())
 		return
 	}
 	entering := func(of *Decision) *Access {
-		enters := &Access{Outcome: Outcome{NotAfter: of.EntersNotAfter, cut: of.entersCut}}
+		enters := &Access{Outcome: Outcome{NotAfter: of.EntersNotAfter, cut: of.entersCut, unfinished: of.entersUnfinished}}
 		if !of.Enters || of.OrganizationRole.GivesAccess() {
 			enters.rung = noAccess
 		}
@@ -184,9 +186,12 @@ func (f *future) endEntering(d, previous *Decision) {
 	if f.entersForGood(d) {
 		return
 	}
-	e := f.endOf(entering(d), before, f.allInstants(), func(t time.Time) bool { return !f.entersAt(t) })
-	d.EntersNotAfter, d.entersCut = e.at, e.cut
-	d.TooManyWindows = d.TooManyWindows || e.cut
+	d.entersUntil(f.endOf(entering(d), before, d.Next, f.allInstants, func(t time.Time) bool { return !f.entersAt(t) }))
+}
+
+func (d *Decision) entersUntil(e end) {
+	d.EntersNotAfter, d.entersCut, d.entersUnfinished = e.at, e.cut, e.unfinished
+	d.note(e)
 }
 
 // entersForGood reports whether an application on which no instant bears gives access.
@@ -208,25 +213,37 @@ func (f *future) entersForGood(d *Decision) bool {
 }
 
 // endOf returns the end of the entry: the first of the instants at which it has fallen. Nothing ends without access.
-func (f *future) endOf(is, before *Access, instants []time.Time, fallen func(time.Time) bool) end {
-	if !is.GivesAccess() {
+// Where the budget is spent, the end is unfinished at the first instant that was not looked at. The instants, of which
+// first is the first one, are sorted, and asked for only while the budget lasts.
+func (f *future) endOf(
+	is, before *Access, first time.Time, instants func() []time.Time, fallen func(time.Time) bool,
+) end {
+	if !is.GivesAccess() || first.IsZero() {
 		return end{}
 	}
-	var from time.Time
+	from := first
 	if f.stands(is, before) {
-		if !before.cut {
+		if !before.isOpen() {
 			return end{at: before.NotAfter}
 		}
 		from = before.NotAfter
 	}
-	most := f.o.instants
-	cut := len(instants) > most
-	for i, t := range instants[:min(len(instants), most)] {
+	if !f.affords() {
+		return end{at: from, unfinished: true}
+	}
+	all, most := instants(), f.o.instants
+	cut := len(all) > most
+	for i, t := range all[:min(len(all), most)] {
 		switch {
 		case t.Before(from):
+			continue
 		case cut && i == most-1:
-			return end{t, true}
-		case fallen(t):
+			return end{at: t, cut: true}
+		case t.After(from) && !f.affords():
+			return end{at: t, unfinished: true}
+		}
+		f.begun = true
+		if fallen(t) {
 			return end{at: t}
 		}
 	}
@@ -240,9 +257,20 @@ func (f *future) stands(is, before *Access) bool {
 }
 
 // isKnown reports whether the entry ends as it did before.
-func (f *future) isKnown(is, before *Access) bool { return f.stands(is, before) && !before.cut }
+func (f *future) isKnown(is, before *Access) bool { return f.stands(is, before) && !before.isOpen() }
+
+// isOpen reports whether instants from NotAfter on have yet to be looked at.
+func (o *Outcome) isOpen() bool { return o.cut || o.unfinished }
+
+func (o *Outcome) end() end { return end{o.NotAfter, o.cut, o.unfinished} }
 
 func (o *Outcome) endAt(d *Decision, e end) {
-	o.NotAfter, o.cut = e.at, e.cut
+	o.NotAfter, o.cut, o.unfinished = e.at, e.cut, e.unfinished
+	d.note(e)
+}
+
+// note takes in what the end of an entry says of the decision.
+func (d *Decision) note(e end) {
 	d.TooManyWindows = d.TooManyWindows || e.cut
+	d.Unfinished = d.Unfinished || e.unfinished
 }

@@ -46,56 +46,46 @@ type ExplainedGrant struct {
 // explainClaim lists the grants of one source as the organization sees them.
 func (o *Organization) explainClaim(c *Claim, inGroup bool, now time.Time) []ExplainedGrant {
 	s := c.Source
-	organizationRole, applications := s.OrganizationRole, s.Applications
 	var found []ExplainedGrant
-	if s.Origin == SystemGroup || s.Origin == IndividualAtSystem {
-		entry := s.Entry(o.rules.Organization)
-		if entry == nil {
-			return nil
-		}
-		organizationRole, applications = entry.OrganizationRole, entry.Applications
-		if entry.Role != "" {
-			found = append(found, o.explainSystemRole(s, entry.Role))
-		}
-	}
-	protects := s.Origin == Individual && o.rules.Protected
-	if organizationRole != "" {
-		r := o.organizationRung(organizationRole)
-		g := ExplainedGrant{Scope: ScopeOrganization, Role: organizationRole, Protected: protects && r == 0}
-		g.Fate = s.fate(r)
-		if r != noRung {
-			if m := o.meaning(r); m != noRung {
-				g.InApplications = o.applicationRole(m)
-			}
-		}
-		found = append(found, g)
-	}
-	for _, a := range applications {
-		r := o.applicationRung(a.Role)
-		g := ExplainedGrant{
-			Scope: ScopeApplication, Application: a.Application, Role: a.Role, Window: a.Window,
-			Protected: protects && r == 0, Fate: s.fate(r),
-		}
-		if a.Application == AnyApplication {
-			g.Scope, g.Application = ScopeBroad, ""
-		}
-		found = append(found, g)
-	}
-	for i := range found {
-		g := &found[i]
+	for given := range s.Grants(o.rules.Organization) {
+		g := o.explainGiven(s, &given)
 		g.Source, g.Origin, g.Held = s.Name, s.Origin, c.Windows
 		g.Protected = g.Protected && g.Fate == FateCounts
 		g.inTime(now)
 		if g.Fate == FateCounts && s.Origin == Individual && inGroup && !o.rules.Combined && !g.Protected {
 			g.Fate, g.Ends = FateReplaced, time.Time{}
 		}
+		found = append(found, g)
 	}
 	return found
 }
 
-func (o *Organization) explainSystemRole(s *Source, role string) ExplainedGrant {
-	r := o.systemRung(role)
-	g := ExplainedGrant{Scope: ScopeSystem, Role: role, Fate: s.fate(r)}
+// explainGiven looks the role up on its ladder, time and R3 aside.
+func (o *Organization) explainGiven(s *Source, given *Given) ExplainedGrant {
+	g := ExplainedGrant{Scope: given.Scope, Role: given.Role, Window: given.Window}
+	protects := s.Origin == Individual && o.rules.Protected
+	switch given.Scope {
+	case ScopeSystem:
+		o.explainSystemRole(s, &g)
+		return g
+	case ScopeOrganization:
+		r := o.organizationRung(given.Role)
+		g.Protected, g.Fate = protects && r == 0, s.fate(r)
+		if r != noRung && o.meaning(r) != noRung {
+			g.InApplications = o.applicationRole(o.meaning(r))
+		}
+		return g
+	case ScopeApplication:
+		g.Application = given.Application
+	}
+	r := o.applicationRung(given.Role)
+	g.Protected, g.Fate = protects && r == 0, s.fate(r)
+	return g
+}
+
+func (o *Organization) explainSystemRole(s *Source, g *ExplainedGrant) {
+	r := o.systemRung(g.Role)
+	g.Fate = s.fate(r)
 	switch r {
 	case noRung:
 	case noAccess:
@@ -111,7 +101,6 @@ func (o *Organization) explainSystemRole(s *Source, role string) ExplainedGrant 
 		}
 		g.Protected = s.Origin == IndividualAtSystem && o.rules.SystemProtected && r == 0
 	}
-	return g
 }
 
 // fate is what becomes of a grant at r for what its source is, time and R3 aside.

@@ -118,6 +118,15 @@ func intersect(filters []Filter) []Filter {
 	return slices.CompactFunc(filters, Filter.Equal)
 }
 
+// sizeOf returns the bytes of the filters.
+func sizeOf(filters []Filter) int {
+	size := 0
+	for i := range filters {
+		size += len(filters[i].canonical)
+	}
+	return size
+}
+
 func sameFilters(a, b []Filter) bool { return slices.EqualFunc(a, b, Filter.Equal) }
 
 // canonicalJSON gives the JSON that documents carry: no escapes but the necessary ones. The types of this package

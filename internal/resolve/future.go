@@ -14,13 +14,15 @@ type future struct {
 	o   *Organization
 	u   *User
 	now time.Time
+	purse
 
 	// Instants after now, sorted and at most MaximumInstants+1: atTop are those that bear on the organization role,
 	// common those that bear on every application.
 	atTop, common []time.Time
-	segments      []segment // the first one begins now, each other one at one of common
-	lines         []line    // sorted by application
-	gathered      bool      // lines are complete
+	segments      []segment                    // the first one begins now, each other one at one of common
+	lines         []line                       // sorted by application
+	gathered      bool                         // lines are complete
+	ruleFirsts    map[*exclusiveRule]time.Time // see future.firstOfRule
 
 	// bounded says that the bound of docs/rules.md R7 may take rows from the user: what bears on one application then
 	// bears on all. fitting is what fits, by place in all.
@@ -99,6 +101,7 @@ func (f *future) gatherInstants(kinds ...func(*User, func(Window))) []time.Time 
 func (f *future) allInstants() []time.Time {
 	if f.all == nil {
 		f.all = f.gatherInstants(windowsAtTop, windowsBroad, windowsSpecific)
+		f.spend(len(f.all))
 	}
 	return f.all
 }
@@ -107,6 +110,14 @@ func (f *future) allInstants() []time.Time {
 func (f *future) earliest(instants []time.Time) []time.Time {
 	instants = sortedInstants(instants)
 	return instants[:min(len(instants), f.o.instants+1)]
+}
+
+// firstOf returns the first of the instants; zero: there is none.
+func firstOf(instants []time.Time) time.Time {
+	if len(instants) == 0 {
+		return time.Time{}
+	}
+	return instants[0]
 }
 
 // place returns the place of the segment, or of the role, that holds at t.
@@ -130,6 +141,7 @@ func (f *future) segment(t time.Time) *segment {
 		begin = f.common[i-1]
 	}
 	s.known = true
+	f.spend(1 + len(f.u.Holdings)/8)
 	if s.bar, s.barred = bar(f.u.Bars, begin); s.barred {
 		return s
 	}
@@ -209,6 +221,7 @@ func (f *future) filtersAt(l *line, t time.Time) []Filter {
 	if s.grants.mayExceed {
 		if v.measured == nil {
 			v.measured = f.o.measure(v.speaking, f.u.Named)
+			f.spend(v.measured.work / 8)
 		}
 		filters, _ := v.measured.filters(f.o, application, f.fittingAt(t, v.measured))
 		return filters
@@ -216,6 +229,7 @@ func (f *future) filtersAt(l *line, t time.Time) []Filter {
 	filters, known := v.filters[application]
 	if !known {
 		filters = f.o.filters(&s.grants, application)
+		f.spend(1 + len(v.speaking)/4 + sizeOf(filters)/256)
 		if v.filters == nil {
 			v.filters = map[string][]Filter{}
 		}
@@ -263,10 +277,11 @@ func (f *future) roleAt(l *line, t time.Time) roleAt {
 	if len(l.exclusive) == 0 && !f.bounded {
 		return f.decideRole(l, t)
 	}
+	instants := f.merged(l)
 	if l.roles == nil {
-		l.roles = make([]roleAt, len(l.merged)+1)
+		l.roles = make([]roleAt, len(instants)+1)
 	}
-	kept := &l.roles[place(l.merged, t)]
+	kept := &l.roles[place(instants, t)]
 	if !kept.known {
 		*kept = f.decideRole(l, t)
 		kept.known = true
@@ -276,6 +291,7 @@ func (f *future) roleAt(l *line, t time.Time) roleAt {
 
 func (f *future) decideRole(l *line, t time.Time) roleAt {
 	s := f.segment(t)
+	f.spend(1 + len(l.grants)/8)
 	r := roleAt{guard: s.guard}
 	f.scratch = f.scratch[:0]
 	for i := range l.grants {
@@ -300,6 +316,7 @@ func (f *future) excluded(l *line, t time.Time) (source string, taken bool) {
 			continue
 		}
 		held := 0
+		f.spend(len(rule.Applications) / 4)
 		for _, name := range rule.Applications {
 			if r := f.roleAt(f.line(name), t); r.guard > rule.minimum && r.rung <= rule.minimum {
 				held++

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// FuzzResolve makes a world of the bytes and holds the engine against the oracle, and against the same world in
-// reverse.
+// FuzzResolve makes a world of the bytes and holds the engine against the oracle, against the same world in reverse, and
+// against the engine with a small budget.
 func FuzzResolve(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(bytes.Repeat([]byte{1}, 200))
@@ -32,5 +32,6 @@ func FuzzResolve(f *testing.F) {
 		w := randomWorld(d)
 		compareWithOracle(t, w, now)
 		checkOrder(t, w, now, reverse)
+		checkRefining(t, w, now, d, false)
 	})
 }

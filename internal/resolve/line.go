@@ -11,7 +11,7 @@ type line struct {
 	grants      []heldGrant
 	exclusive   []*exclusiveRule
 	own         []time.Time // instants of grants, sorted
-	merged      []time.Time // own and future.common
+	merged      []time.Time // own and future.common, once future.merged was asked
 	roles       []roleAt    // by place in merged, kept where other applications ask for them too
 }
 
@@ -101,7 +101,7 @@ func (f *future) tiedTo(names []string) []string {
 
 // makeLines makes a line for each of the applications, which are closed under the ties of exclusive access.
 func (f *future) makeLines(names []string) {
-	f.witness = 0
+	f.witness, f.ruleFirsts = 0, nil
 	slices.Sort(names)
 	names = slices.Compact(names)
 	f.lines = make([]line, len(names))
@@ -135,10 +135,18 @@ func (l *line) findInstants(f *future) {
 		l.own = l.grants[i].window.appendInstants(l.own, f.now)
 	}
 	l.own = f.earliest(l.own)
-	l.merged = f.common
-	if len(l.own) > 0 {
+}
+
+// merged returns the instants of the line's own grants and those that all applications have in common.
+func (f *future) merged(l *line) []time.Time {
+	switch {
+	case len(l.own) == 0:
+		return f.common
+	case l.merged == nil:
 		l.merged = f.earliest(slices.Concat(l.own, f.common))
+		f.spend(len(l.merged) / 4)
 	}
+	return l.merged
 }
 
 // line returns the line of the application, nil without one.
@@ -161,13 +169,53 @@ func (f *future) instants(l *line) []time.Time {
 	case l == nil:
 		return f.common
 	case len(l.exclusive) == 0:
-		return l.merged
+		return f.merged(l)
 	}
-	instants := slices.Clone(l.merged)
+	instants := slices.Clone(f.merged(l))
 	for _, rule := range l.exclusive {
 		for _, name := range rule.Applications {
 			instants = append(instants, f.line(name).own...)
 		}
 	}
+	f.spend(len(instants) / 4)
 	return f.earliest(instants)
+}
+
+// firstInstant returns the first of [future.instants] without sorting any; zero: there is none.
+func (f *future) firstInstant(l *line) time.Time {
+	if f.bounded {
+		return firstOf(f.allInstants())
+	}
+	first := firstOf(f.common)
+	if l == nil {
+		return first
+	}
+	first = earliest(first, firstOf(l.own))
+	for _, rule := range l.exclusive {
+		first = earliest(first, f.firstOfRule(rule))
+	}
+	return first
+}
+
+// firstOfRule returns the first instant of the rule's applications.
+func (f *future) firstOfRule(rule *exclusiveRule) time.Time {
+	first, known := f.ruleFirsts[rule]
+	if !known {
+		for _, name := range rule.Applications {
+			first = earliest(first, firstOf(f.line(name).own))
+		}
+		if f.ruleFirsts == nil {
+			f.ruleFirsts = map[*exclusiveRule]time.Time{}
+		}
+		f.ruleFirsts[rule] = first
+	}
+	return first
+}
+
+// earliest returns the earlier of the instants; a zero one is later than any.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
 }

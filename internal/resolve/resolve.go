@@ -38,14 +38,21 @@ type User struct {
 // The cost grows with the user's own grants and rows. Each entry is looked at again at the instants that bear on it,
 // [MaximumInstants] at most. The cost does not grow with the number of applications that the user's sources do not name.
 func (o *Organization) Resolve(u *User, now time.Time) Decision {
-	return o.withEnds(o.At(u, now), nil, u, now)
+	return o.Resume(nil, u, now, nil)
 }
 
-// Resume decides like [Organization.Resolve] for a user of whom nothing but the time has changed since the previous
-// decision. It looks for the end of an entry only where the entry is not as it was: its role and filters differ, or its
-// end has come. An end that was cut off is looked for from where the search stopped.
-func (o *Organization) Resume(previous *Decision, u *User, now time.Time) Decision {
-	return o.withEnds(o.At(u, now), previous, u, now)
+// Resume decides like [Organization.Resolve] within the budget, which may be nil.
+//
+// Nothing but the time has changed for the user since the previous decision, which is nil where there is none, or where
+// anything else may have changed. An end that it has is looked for again only where the entry is not as it was: its role
+// and filters differ, or its end has come. An end that was cut off or is unfinished is looked for from where the search
+// stopped.
+//
+// Each decision has a few evaluations of its own beside the budget. Where both are spent, the decision is as right as any
+// at the instant now, but it is [Decision.Unfinished]. It has the same ends as without a budget once it has been resumed
+// until it is finished. Every call goes on as long as something is left.
+func (o *Organization) Resume(previous *Decision, u *User, now time.Time, b *Budget) Decision {
+	return o.withEnds(o.At(u, now), previous, u, now, b)
 }
 
 // instant is the decision at one instant, without what comes after.

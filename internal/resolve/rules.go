@@ -122,8 +122,9 @@ type Organization struct {
 	hideUnmatched       []string
 	shared              *sharedFilters
 
-	// The limits of instants and of bytes of filters, which tests lower.
-	instants, filterBytes int
+	// The limits of instants and of bytes of filters, and how many evaluations for each of its entries a decision has
+	// beside the budget. Tests lower them.
+	instants, filterBytes, free int
 }
 
 // meaning is what a system role means on a ladder of the organization.
@@ -149,6 +150,7 @@ type exclusiveRule struct {
 func NewOrganization(rules Rules) *Organization {
 	o := &Organization{
 		rules: rules, shared: newSharedFilters(), instants: MaximumInstants, filterBytes: MaximumFilterBytes,
+		free: freePerEntry,
 	}
 	o.permissions = inheritedPermissions(rules.ApplicationRoles)
 	for _, r := range rules.OrganizationRoles {

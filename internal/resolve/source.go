@@ -1,6 +1,9 @@
 package resolve
 
-import "slices"
+import (
+	"iter"
+	"slices"
+)
 
 // Origin says what kind of object a source is, and where.
 type Origin uint8
@@ -103,20 +106,59 @@ func (s *Source) Entry(organization string) *SystemGrant {
 	return all
 }
 
+// Given is one role that a source gives in an organization, as it is written: known to a ladder or not.
+type Given struct {
+	// Scope is that of the grant. In the system and the organization scope the role is never empty.
+	Scope Scope
+	// Application is the one in whose scope the role is given, AnyApplication in the broad scope, and else empty.
+	Application string
+	Role        string
+	Window      Window // always open in the system and the organization scope
+}
+
+// Grants yields what the source gives in the organization: the system role, the organization role, then the entries for
+// applications in the order in which they are written. A source of the system namespace gives what its entry for the
+// organization says, any other source what it says itself. Whether the grants count is left aside: privileges, deletion,
+// windows and ladders.
+func (s *Source) Grants(organization string) iter.Seq[Given] {
+	return func(yield func(Given) bool) {
+		systemRole, organizationRole, applications := "", s.OrganizationRole, s.Applications
+		if s.isAtSystem() {
+			entry := s.Entry(organization)
+			if entry == nil {
+				return
+			}
+			systemRole, organizationRole, applications = entry.Role, entry.OrganizationRole, entry.Applications
+		}
+		if systemRole != "" && !yield(Given{Scope: ScopeSystem, Role: systemRole}) {
+			return
+		}
+		if organizationRole != "" && !yield(Given{Scope: ScopeOrganization, Role: organizationRole}) {
+			return
+		}
+		for i := range applications {
+			a := &applications[i]
+			g := Given{ScopeApplication, a.Application, a.Role, a.Window}
+			if a.Application == AnyApplication {
+				g.Scope = ScopeBroad
+			}
+			if !yield(g) {
+				return
+			}
+		}
+	}
+}
+
+// isAtSystem reports whether the source is of the system namespace.
+func (s *Source) isAtSystem() bool { return s.Origin == SystemGroup || s.Origin == IndividualAtSystem }
+
 // Bind looks the roles of the source up on the organization's ladders. A role that is on none gives nothing. Nil is
 // returned for a source of the system namespace that says nothing about the organization.
 func (o *Organization) Bind(s *Source) *Bound {
-	b := &Bound{name: s.Name, origin: s.Origin}
-	organizationRole, applications := s.OrganizationRole, s.Applications
-	protects := s.Origin == Individual && o.rules.Protected
-	if s.Origin == SystemGroup || s.Origin == IndividualAtSystem {
-		entry := s.Entry(o.rules.Organization)
-		if entry == nil {
-			return nil
-		}
-		organizationRole, applications = entry.OrganizationRole, entry.Applications
-		b.bindSystemRole(o, s, entry.Role)
+	if s.isAtSystem() && s.Entry(o.rules.Organization) == nil {
+		return nil
 	}
+	b := &Bound{name: s.Name, origin: s.Origin}
 	b.group = s.Origin == OrganizationGroup && !s.WithoutPrivileges
 	if s.Origin == OrganizationGroup {
 		b.bindRows(s.Rows)
@@ -124,7 +166,23 @@ func (o *Organization) Bind(s *Source) *Bound {
 	if s.WithoutPrivileges {
 		return b
 	}
-	switch r := o.organizationRung(organizationRole); {
+	protects := s.Origin == Individual && o.rules.Protected
+	for g := range s.Grants(o.rules.Organization) {
+		switch g.Scope {
+		case ScopeSystem:
+			b.bindSystemRole(o, s, g.Role)
+		case ScopeOrganization:
+			b.bindOrganizationRole(o, s, g.Role, protects)
+		default:
+			b.bindApplication(o, s, &g, protects)
+		}
+	}
+	slices.SortStableFunc(b.specific, byApplication)
+	return b
+}
+
+func (b *Bound) bindOrganizationRole(o *Organization, s *Source, role string, protects bool) {
+	switch r := o.organizationRung(role); {
 	case s.gives(r):
 		own := grant{source: b, rung: r, protected: protects && r == 0}
 		b.organization = grantList{own}
@@ -134,24 +192,23 @@ func (o *Organization) Bind(s *Source) *Bound {
 	case r != noRung && o.meaning(r) == noAccess:
 		b.broad = grantList{{source: b, rung: noAccess}}
 	}
-	for _, g := range applications {
-		r := o.applicationRung(g.Role)
-		if !s.gives(r) {
-			continue
-		}
-		made := grant{source: b, application: g.Application, rung: r, protected: protects && r == 0, window: g.Window}
-		b.timed = b.timed || !g.Window.always()
-		if g.Application == AnyApplication {
-			b.broad = append(b.broad, made)
-			continue
-		}
-		made.alone = &ApplicationAccess{g.Application, Access{Outcome: Outcome{
-			Role: o.applicationRole(r), Rule: RuleOnlyGrant, Source: s.Name, rung: r,
-		}}}
-		b.specific = append(b.specific, made)
+}
+
+func (b *Bound) bindApplication(o *Organization, s *Source, g *Given, protects bool) {
+	r := o.applicationRung(g.Role)
+	if !s.gives(r) {
+		return
 	}
-	slices.SortStableFunc(b.specific, byApplication)
-	return b
+	made := grant{source: b, application: g.Application, rung: r, protected: protects && r == 0, window: g.Window}
+	b.timed = b.timed || !g.Window.always()
+	if g.Scope == ScopeBroad {
+		b.broad = append(b.broad, made)
+		return
+	}
+	made.alone = &ApplicationAccess{g.Application, Access{Outcome: Outcome{
+		Role: o.applicationRole(r), Rule: RuleOnlyGrant, Source: s.Name, rung: r,
+	}}}
+	b.specific = append(b.specific, made)
 }
 
 // gives says whether a role found at r is a grant: what is being deleted gives only NoAccess. A role that means
@@ -162,7 +219,7 @@ func (s *Source) gives(r rung) bool {
 
 func (b *Bound) bindSystemRole(o *Organization, s *Source, role string) {
 	r := o.systemRung(role)
-	if s.WithoutPrivileges || r == noRung {
+	if r == noRung {
 		return
 	}
 	if r == noAccess {

@@ -29,11 +29,11 @@ func (o *Outcome) Above(other *Outcome) bool { return o.rung < other.rung }
 func (o *Outcome) IsTop() bool { return o.rung == 0 }
 
 // Identical reports whether two equal decisions agree also in what readers do not see: on which rungs their roles
-// stand, which differ where the ladder has changed around them, and which ends were cut off.
+// stand, which differ where the ladder has changed around them, and which ends were cut off or are unfinished.
 func (d *Decision) Identical(e *Decision) bool {
-	same := func(a, b *Outcome) bool { return a.rung == b.rung && a.cut == b.cut }
+	same := func(a, b *Outcome) bool { return a.rung == b.rung && a.cut == b.cut && a.unfinished == b.unfinished }
 	return same(&d.OrganizationRole, &e.OrganizationRole) && same(&d.Default.Outcome, &e.Default.Outcome) &&
-		d.entersCut == e.entersCut &&
+		d.entersCut == e.entersCut && d.entersUnfinished == e.entersUnfinished &&
 		slices.EqualFunc(d.Applications, e.Applications, func(a, b *ApplicationAccess) bool {
 			return same(&a.Outcome, &b.Outcome)
 		})

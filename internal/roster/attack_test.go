@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/preview"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
@@ -59,7 +60,7 @@ func TestAttackByWindows(t *testing.T) {
 	}
 	fresh := windowedRoster(t)
 	fresh.Settle(now)
-	if differences := roster.Diff(fresh, r); len(differences) > 0 {
+	if differences := preview.Diff(fresh.View(), r.View()); len(differences) > 0 {
 		t.Errorf("%d decisions are not as those of a new roster: %+v", len(differences), differences[0])
 	}
 }
@@ -85,7 +86,7 @@ func TestAttackByFiltersIsReported(t *testing.T) {
 	}
 	over := func() []int {
 		r.Settle(june)
-		return []int{r.Group("acme", "flood", 0).OverBound, r.Group("acme", "bystander", 0).OverBound}
+		return []int{r.View().Group("acme", "flood", 0).OverBound, r.View().Group("acme", "bystander", 0).OverBound}
 	}
 	set := func(g *accessv1alpha1.AccessGroup) {
 		if err := r.Set(g); err != nil {
@@ -97,7 +98,7 @@ func TestAttackByFiltersIsReported(t *testing.T) {
 	if got := over(); got[0] != 2 || got[1] != 0 {
 		t.Errorf("members over the bound: %v, want 2 of the group with rows, none of the other", got)
 	}
-	ana := r.Decision("acme", "ana")
+	ana := r.View().Decision("acme", "ana")
 	if red := ana.Application("red"); len(red.Filters) != 1 || len(red.Filters[0].AnyOf) > 0 {
 		t.Errorf("red shows %v, want no row", red.Filters)
 	}

@@ -1,7 +1,6 @@
 package roster
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/usher-dev/usher/internal/resolve"
@@ -16,30 +15,8 @@ type Difference struct {
 	After        *resolve.Decision
 }
 
-// Diff says what makes two rosters differ: every user whose decision is not the same, by organization and user. Both
-// must be settled, at the same instant.
-func Diff(before, after *Roster) []Difference {
-	organizations := set[string]{}
-	for _, r := range []*Roster{before, after} {
-		for _, name := range r.Organizations() {
-			organizations[name] = struct{}{}
-		}
-	}
-	var differences []Difference
-	for _, name := range slices.Sorted(maps.Keys(organizations)) {
-		users := set[string]{}
-		for _, r := range []*Roster{before, after} {
-			r.EachDecision(name, func(user string, _ *resolve.Decision) { users[user] = struct{}{} })
-		}
-		for _, user := range slices.Sorted(maps.Keys(users)) {
-			was, is := before.Decision(name, user), after.Decision(name, user)
-			if !same(was, is) {
-				differences = append(differences, Difference{name, user, was, is})
-			}
-		}
-	}
-	return differences
-}
+// IsEmpty reports whether nothing differs.
+func (d *Difference) IsEmpty() bool { return same(d.Before, d.After) }
 
 // ChangedApplications lists the applications to which the access differs, among those given, which are sorted, in their
 // order. A nil decision gives no access. The cost grows with what the decisions say, and with the applications only where

@@ -18,24 +18,23 @@ type Ending struct {
 // Ending returns the users of the organization whose access to any application falls, or whose rows change, by the instant
 // while the objects stay as they are. It returns them in no order. The cost grows with the users for whom a window opens or
 // closes by the instant.
-func (r *Roster) Ending(organization string, by time.Time) []Ending {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	n := r.namespaces[organization]
-	if n == nil || !n.organization {
+func (v *View) Ending(organization string, by time.Time) []Ending {
+	o := v.at(organization)
+	if o.rules == nil {
 		return nil
 	}
 	var ending []Ending
-	r.eachTimed(0, by, func(t *timedUser) {
-		if t.namespace != n {
+	sources := v.Sources(organization)
+	v.eachTimed(by, func(t timedUser) {
+		if t.namespace != organization {
 			return
 		}
-		d := n.records[t.user].decision
+		d := o.records.Get(t.user).decision
 		if at := firstLoss(d); at.IsZero() || at.After(by) {
 			return
 		}
-		var g gatherer // of its own: what it gathers is returned
-		ending = append(ending, Ending{User: t.user, Rules: n.compiled, Holder: r.gather(n, t.user, &g), Decision: d})
+		g := Gatherer{Sources: sources} // of its own: what it gathers is returned
+		ending = append(ending, Ending{User: t.user, Rules: o.rules, Holder: g.Gather(t.user), Decision: d})
 	})
 	return ending
 }

@@ -9,22 +9,20 @@ import (
 // Expiring counts, for each of the durations, the users of organizations who lose something by a date within it: a role
 // falls, or rows change. It is as true as the last settling. The cost grows with the users for whom a window opens or
 // closes within the longest of the durations.
-func (r *Roster) Expiring(within ...time.Duration) []int {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
+func (v *View) Expiring(within ...time.Duration) []int {
 	var longest time.Duration
 	for _, each := range within {
 		longest = max(longest, each)
 	}
 	counts := make([]int, len(within))
-	r.eachTimed(0, r.now.Add(longest), func(t *timedUser) {
-		rec := t.namespace.records[t.user]
-		if rec.decision == nil {
+	v.eachTimed(v.now.Add(longest), func(t timedUser) {
+		d := v.at(t.namespace).records.Get(t.user).decision
+		if d == nil {
 			return
 		}
-		at := firstLoss(rec.decision)
+		at := firstLoss(d)
 		for i, each := range within {
-			if !at.IsZero() && !at.After(r.now.Add(each)) {
+			if !at.IsZero() && !at.After(v.now.Add(each)) {
 				counts[i]++
 			}
 		}
@@ -32,17 +30,14 @@ func (r *Roster) Expiring(within ...time.Duration) []int {
 	return counts
 }
 
-// eachTimed calls yield for the users below the place in the heap for whom to decide again by the instant. Nothing below
-// one that is later is earlier.
-func (r *Roster) eachTimed(place int, by time.Time, yield func(*timedUser)) {
-	if place >= len(r.windows) || r.windows[place].at.After(by) {
-		return
-	}
-	if t := &r.windows[place]; t.stands() {
+// eachTimed calls yield for the users for whom to decide again by the instant.
+func (v *View) eachTimed(by time.Time, yield func(timedUser)) {
+	for t := range v.timed.All() {
+		if t.at.After(by) {
+			return
+		}
 		yield(t)
 	}
-	r.eachTimed(2*place+1, by, yield)
-	r.eachTimed(2*place+2, by, yield)
 }
 
 // firstLoss returns the first instant at which the decision gives less; zero: never.

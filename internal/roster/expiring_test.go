@@ -36,11 +36,11 @@ func TestExpiring(t *testing.T) {
 	}
 	r.Settle(now)
 	// Who has nothing yet loses nothing yet.
-	if diff := cmp.Diff([]int{2, 3, 0}, r.Expiring(day, 7*day, time.Minute)); diff != "" {
+	if diff := cmp.Diff([]int{2, 3, 0}, r.View().Expiring(day, 7*day, time.Minute)); diff != "" {
 		t.Errorf("within a day, a week and a minute (-want +got):\n%s", diff)
 	}
 	r.Settle(now.Add(2 * time.Hour))
-	if diff := cmp.Diff([]int{1, 3, 0}, r.Expiring(day, 7*day, time.Minute)); diff != "" {
+	if diff := cmp.Diff([]int{1, 3, 0}, r.View().Expiring(day, 7*day, time.Minute)); diff != "" {
 		t.Errorf("two hours later (-want +got):\n%s", diff)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/index"
 	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
 )
@@ -42,29 +43,29 @@ func TestAnExplanationSaysByWhichWaysAUserIsInAGroup(t *testing.T) {
 		}),
 		account("ana-2", func(ua *accessv1alpha1.UserAccess) { ua.Spec.OrganizationRole = "Administrator" }),
 	)
-	got := r.Explain("acme", "ana", []string{"red"})
+	got := r.View().Explain("acme", "ana", []string{"red"})
 	windows := []resolve.Window{{NotBefore: july.UTC()}}
 	key := func(name string) roster.Object {
 		return roster.Object{Kind: roster.KindAccessGroup, Namespace: "acme", Name: name}
 	}
 	want := []roster.Membership{
-		{Group: key("inner"), Windows: windows, Paths: []roster.Path{
-			{By: roster.ByMembers, Groups: []string{"inner"}, Window: windows[0]},
+		{Group: key("inner"), Windows: windows, Paths: []index.Path{
+			{By: index.ByMembers, Groups: []string{"inner"}, Window: windows[0]},
 		}},
-		{Group: key("outer"), Windows: windows, Paths: []roster.Path{
-			{By: roster.ByMembers, Groups: []string{"inner", "outer"}, Window: windows[0]},
+		{Group: key("outer"), Windows: windows, Paths: []index.Path{
+			{By: index.ByMembers, Groups: []string{"inner", "outer"}, Window: windows[0]},
 		}},
-		{Group: key("selecting"), Active: true, Paths: []roster.Path{
-			{By: roster.BySelector, Groups: []string{"selecting"}},
+		{Group: key("selecting"), Active: true, Paths: []index.Path{
+			{By: index.BySelector, Groups: []string{"selecting"}},
 		}},
 	}
 	if diff := cmp.Diff(want, got.Memberships, cmpopts.EquateEmpty()); diff != "" {
 		// The window of a way in by a label is no window.
 		t.Errorf("memberships (-want +got):\n%s", diff)
 	}
-	ignored := []roster.Ignored{
+	ignored := []index.Ignored{
 		{Object: key("misplaced"), Reason: accessv1alpha1.ReasonWrongNamespace},
-		{Object: key("unknown"), Reason: roster.ReasonNotFound},
+		{Object: key("unknown"), Reason: index.ReasonNotFound},
 		{
 			Object: roster.Object{Kind: roster.KindUserAccess, Namespace: "acme", Name: "ana-2"},
 			Reason: accessv1alpha1.ReasonDuplicateUser, Instead: "UserAccess/acme/ana",
@@ -76,7 +77,7 @@ func TestAnExplanationSaysByWhichWaysAUserIsInAGroup(t *testing.T) {
 	if len(got.Future) != 1 || got.Future[0].Decision.Application("red").Role != "Viewer" {
 		t.Errorf("what is to come: %+v", got.Future)
 	}
-	if r.Explain("nowhere", "ana", nil) != nil {
+	if r.View().Explain("nowhere", "ana", nil) != nil {
 		t.Error("explained a namespace that is no organization")
 	}
 }

@@ -5,22 +5,47 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/usher-dev/usher/internal/index"
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// resolveAll decides for the users, side by side where they are many. Nothing of the roster changes meanwhile but what
-// is bound. What it returns is in the order of the users; nil stands for nothing to decide, now or later.
-func (r *Roster) resolveAll(n *namespace, users []string) []*record {
+// resolveAll decides for the users, side by side where they are many. What it returns is in the order of the users; nil
+// stands for nothing to decide, now or later. Those from the place unfinished on have decisions that are to be finished, and
+// are left as they are where the budget for that is spent.
+func (s *settlement) resolveAll(n *index.Namespace, o *organization, users []string, unfinished int) []*record {
 	records := make([]*record, len(users))
-	if !n.organization || len(users) == 0 {
+	if o.rules == nil || len(users) == 0 {
 		return records
 	}
-	r.bindGroups(n)
+	o.bound = Bind(s.index, n, o.rules, o.bound)
+	sources := Sources{Index: s.index, Namespace: n, Rules: o.rules, Applications: o.applications, Bound: o.bound}
+	touched := s.touched.Namespace(n.Name()).Users
 	sideBySide(len(users), func() func(i int) {
-		var g gatherer
-		return func(i int) { records[i] = r.resolve(n, users[i], &g) }
+		g := Gatherer{Sources: &sources}
+		return func(i int) {
+			_, dirty := touched[users[i]]
+			switch {
+			case i < unfinished:
+				records[i] = s.resolve(o, users[i], dirty, &g, s.budgets.changed)
+			case s.budgets.unfinished.IsSpent():
+				records[i] = o.records.Get(users[i])
+			default:
+				records[i] = s.resolve(o, users[i], dirty, &g, s.budgets.unfinished)
+			}
+		}
 	})
 	return records
+}
+
+// budgets bound what one settling spends on the ends of entries: of users for whom something has changed, and of those
+// whose decision is unfinished, so that neither holds up the other.
+type budgets struct{ changed, unfinished *resolve.Budget }
+
+func newBudgets(evaluations int) budgets {
+	if evaluations == 0 {
+		return budgets{}
+	}
+	return budgets{resolve.NewBudget(evaluations), resolve.NewBudget(evaluations / 2)}
 }
 
 // sideBySide has each of the numbers below n worked on once, on all processors where they are many. Every goroutine
@@ -48,21 +73,20 @@ func sideBySide(n int, begin func() (work func(i int))) {
 	others.Wait()
 }
 
-// resolve returns nil where there is nothing to decide, now or later.
-func (r *Roster) resolve(n *namespace, user string, g *gatherer) *record {
+// resolve returns nil where there is nothing to decide, now or later. A user who is not dirty has the same sources as before:
+// nothing or only time has passed.
+func (s *settlement) resolve(o *organization, user string, dirty bool, g *Gatherer, b *resolve.Budget) *record {
 	made := &record{}
-	u := r.gather(n, user, g)
-	made.note(g.own.found, r.now)
-	var decision resolve.Decision
-	previous := n.records[user]
-	if _, dirty := n.dirty[user]; dirty || previous == nil {
-		decision = n.compiled.Resolve(&u, r.now)
-	} else {
-		decision = n.compiled.Resume(previous.decision, &u, r.now) // only time has passed
+	u := g.Gather(user)
+	made.note(g.own, s.now)
+	var previous *resolve.Decision
+	if old := o.records.Get(user); old != nil && !dirty {
+		previous = old.decision
 	}
+	decision := o.rules.Resume(previous, &u, s.now, b)
 	made.decision = &decision
 	if len(decision.HiddenRows) > 0 {
-		made.noteContributors(g.own.found, r.now)
+		made.noteContributors(g.own, s.now)
 	}
 	if made.next.IsZero() || (!decision.Next.IsZero() && decision.Next.Before(made.next)) {
 		made.next = decision.Next
@@ -73,77 +97,106 @@ func (r *Roster) resolve(n *namespace, user string, g *gatherer) *record {
 	return made
 }
 
-// gatherer is where what bears on a user is gathered, for one user after the other. Its zero value is ready.
-type gatherer struct {
-	own, above walk // memberships in the organization, and in the system namespace
-	// sources are those that the user has, whether they say something about the organization or not.
-	sources  []*resolve.Source
+// Sources is where the grants of an organization's users come from.
+type Sources struct {
+	Index     *index.Index
+	Namespace *index.Namespace
+	Rules     *resolve.Organization
+	// Applications are those named in the organization.
+	Applications []string
+	// Bound is what sources give in the organization, as [Bind] returns it.
+	Bound map[*resolve.Source]*resolve.Bound
+}
+
+// Bind looks the roles of every group that speaks of the organization up on its ladders, once. known is what was looked up on
+// the same ladders before; it is not changed. What a UserAccess gives regards one user, and is looked up when that user is
+// decided for.
+func Bind(
+	x *index.Index, n *index.Namespace, rules *resolve.Organization, known map[*resolve.Source]*resolve.Bound,
+) map[*resolve.Source]*resolve.Bound {
+	count, missing := 0, false
+	each := func(yield func(*resolve.Source)) {
+		for _, at := range []*index.Namespace{n, x.System()} {
+			for _, g := range at.Groups() {
+				if !g.Inert {
+					yield(g.Source)
+				}
+			}
+		}
+	}
+	each(func(s *resolve.Source) {
+		_, bound := known[s]
+		missing = missing || !bound
+		count++
+	})
+	if !missing && len(known) <= 2*count {
+		return known
+	}
+	made := make(map[*resolve.Source]*resolve.Bound, count)
+	each(func(s *resolve.Source) {
+		b, bound := known[s]
+		if !bound {
+			b = rules.Bind(s)
+		}
+		made[s] = b
+	})
+	return made
+}
+
+// BindOne returns what the source gives in the organization; nil: nothing.
+func (s *Sources) BindOne(source *resolve.Source) *resolve.Bound {
+	if b, bound := s.Bound[source]; bound {
+		return b
+	}
+	return s.Rules.Bind(source)
+}
+
+// Gatherer gathers what bears on a user, for one user after the other.
+type Gatherer struct {
+	*Sources
+
+	ownWalk, aboveWalk index.Walk
+	own                []index.Membership // in the organization
+	// All are the sources that the user has, whether they say something about the organization or not.
+	All      []*resolve.Source
 	holdings []resolve.Holding
 	bars     []resolve.Bar
 }
 
-// gather returns what the organization and the system namespace say of the user. It stands until the gatherer is used
-// again.
-func (r *Roster) gather(n *namespace, user string, g *gatherer) resolve.User {
-	n.walk(&g.own, user)
-	r.system.walk(&g.above, user)
-	g.sources, g.holdings = g.sources[:0], g.holdings[:0]
-	for _, found := range [][]membership{g.own.found, g.above.found} {
+// Gather returns what the organization and the system namespace say of the user. It stands until the gatherer is used again.
+func (g *Gatherer) Gather(user string) resolve.User {
+	system := g.Index.System()
+	g.own = g.ownWalk.Memberships(g.Namespace, user)
+	above := g.aboveWalk.Memberships(system, user)
+	g.All, g.holdings = g.All[:0], g.holdings[:0]
+	for _, found := range [][]index.Membership{g.own, above} {
 		for i := range found {
-			g.hold(n, found[i].group.source, found[i].windows)
+			g.hold(found[i].Group.Source, found[i].Windows)
 		}
 	}
-	for _, a := range []*account{n.accounts[user], r.system.accounts[user]} {
-		if a != nil && a.source != nil {
-			g.hold(n, a.source, nil)
+	for _, n := range []*index.Namespace{g.Namespace, system} {
+		if a := n.Account(user); a != nil && a.Source != nil {
+			g.hold(a.Source, nil)
 		}
 	}
-	g.bars = n.appendBars(g.bars[:0], user)
+	g.bars = g.Namespace.AppendBars(g.bars[:0], user)
 	u := resolve.User{Declared: len(g.bars) > 0}
-	g.bars = r.system.appendBars(g.bars, user)
-	u.Bars, u.Holdings, u.Named = g.bars, g.holdings, n.applicable
+	g.bars = system.AppendBars(g.bars, user)
+	u.Bars, u.Holdings, u.Named = g.bars, g.holdings, g.Applications
 	return u
 }
 
-func (g *gatherer) hold(n *namespace, s *resolve.Source, windows []resolve.Window) {
-	g.sources = append(g.sources, s)
-	b, bound := n.bound[s]
-	if !bound {
-		b = n.compiled.Bind(s)
-	}
-	if b != nil {
+func (g *Gatherer) hold(s *resolve.Source, windows []resolve.Window) {
+	g.All = append(g.All, s)
+	if b := g.BindOne(s); b != nil {
 		g.holdings = append(g.holdings, resolve.Holding{Source: b, Windows: windows})
 	}
 }
 
-// bindGroups looks the roles of every group that speaks of the organization up on its ladders, once. What a UserAccess
-// gives regards one user, and is looked up when that user is decided for.
-func (r *Roster) bindGroups(n *namespace) {
-	for _, at := range []*namespace{n, r.system} {
-		for _, g := range at.groups {
-			if g.inert {
-				continue
-			}
-			if _, bound := n.bound[g.source]; !bound {
-				n.bound[g.source] = n.compiled.Bind(g.source)
-			}
-		}
+// Sources returns where the grants of the organization's users come from.
+func (v *View) Sources(organization string) *Sources {
+	o := v.at(organization)
+	return &Sources{
+		Index: v.index, Namespace: v.index.Namespace(organization), Rules: o.rules, Applications: o.applications, Bound: o.bound,
 	}
-}
-
-// appendBars adds one bar for every declared UserAccess of the user.
-func (n *namespace) appendBars(bars []resolve.Bar, user string) []resolve.Bar {
-	a := n.accounts[user]
-	if a == nil {
-		return bars
-	}
-	for _, ua := range a.declared {
-		bars = append(bars, resolve.Bar{
-			Source:    Object{KindUserAccess, n.name, ua.Name}.String(),
-			AtSystem:  n.atSystem,
-			Suspended: ua.Spec.State == "Suspended",
-			Window:    window(ua.Spec.NotBefore, ua.Spec.NotAfter),
-		})
-	}
-	return bars
 }

@@ -10,24 +10,23 @@ import (
 // WithoutAdministrator returns the first instant, from the given one on, at which nobody but those excepted holds the top
 // organization role in the organization; false where there is none. The cost grows with the users of the organization and
 // their windows; it is small where one of the first that are looked at holds the role without an end.
-func (r *Roster) WithoutAdministrator(
+func (v *View) WithoutAdministrator(
 	organization string, from time.Time, except func(user string) bool,
 ) (time.Time, bool) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	n := r.namespaces[organization]
-	if n == nil || !n.organization {
+	o := v.at(organization)
+	if o.rules == nil {
 		return from, true
 	}
 	var held []resolve.Window
-	for user, rec := range n.records {
+	g := Gatherer{Sources: v.Sources(organization)}
+	for user, rec := range o.records.All() {
 		if except(user) {
 			continue
 		}
 		if rec.decision.OrganizationRole.IsTop() && rec.decision.OrganizationRole.NotAfter.IsZero() {
 			return time.Time{}, false
 		}
-		held = append(held, r.administers(n, user, rec, from)...)
+		held = append(held, administers(&g, user, rec, from)...)
 	}
 	slices.SortFunc(held, func(a, b resolve.Window) int { return a.NotBefore.Compare(b.NotBefore) })
 	for _, w := range held {
@@ -45,14 +44,13 @@ func (r *Roster) WithoutAdministrator(
 }
 
 // administers returns when the user holds the top organization role, from the instant on.
-func (r *Roster) administers(n *namespace, user string, rec *record, from time.Time) []resolve.Window {
+func administers(g *Gatherer, user string, rec *record, from time.Time) []resolve.Window {
 	if rec.next.IsZero() {
 		return nil // who holds it now holds it without an end
 	}
 	var held []resolve.Window
-	var g gatherer
-	u := r.gather(n, user, &g)
-	course := n.compiled.OrganizationCourse(&u, from)
+	u := g.Gather(user)
+	course := g.Rules.OrganizationCourse(&u, from)
 	holding := false
 	for i := range course.Steps {
 		step := &course.Steps[i]
@@ -73,9 +71,9 @@ func (r *Roster) administers(n *namespace, user string, rec *record, from time.T
 
 // Holders counts the users of the organization who have access, and returns how many have it to an application. The cost
 // grows with the users and with what is said of each, once for all applications.
-func (r *Roster) Holders(organization string) func(application string) int {
+func (v *View) Holders(organization string) func(application string) int {
 	anywhere, more := 0, map[string]int{}
-	r.EachDecision(organization, func(_ string, d *resolve.Decision) {
+	for _, d := range v.Decisions(organization) {
 		byDefault := d.Default.GivesAccess()
 		if byDefault {
 			anywhere++
@@ -88,13 +86,11 @@ func (r *Roster) Holders(organization string) func(application string) int {
 				more[a.Application]--
 			}
 		}
-	})
+	}
 	return func(application string) int { return anywhere + more[application] }
 }
 
 // TopSystemRole returns the highest role of the system ladder.
-func (r *Roster) TopSystemRole() string {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return rules("", nil, r.system.policy).SystemRoles[0].Name
+func (v *View) TopSystemRole() string {
+	return v.index.DefaultRules().SystemRoles[0].Name
 }

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/preview"
 	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
 	"github.com/usher-dev/usher/internal/roster/rostertest"
@@ -50,14 +51,14 @@ func TestIncrementalEqualsFresh(t *testing.T) {
 				must(t, fresh.Set(objects[key]))
 			}
 			fresh.Settle(now)
-			if differences := roster.Diff(fresh, r); len(differences) > 0 {
+			if differences := preview.Diff(fresh.View(), r.View()); len(differences) > 0 {
 				d := differences[0]
 				t.Fatalf("seed %d, step %d: %s in %s:\n fresh %+v\n kept  %+v", seed, step, d.User, d.Organization, d.Before, d.After)
 			}
 			compareReports(t, fresh, r, objects, fmt.Sprintf("seed %d, step %d", seed, step))
 			checkTouched(t, reported, changes, r, objects, fmt.Sprintf("seed %d, step %d", seed, step))
 			follow(t, known, changes, r)
-			if next := r.Next(); !next.IsZero() && !next.After(now) {
+			if next := r.View().Next(); !next.IsZero() && !next.After(now) {
 				t.Fatalf("seed %d, step %d: the next window %s is not after %s", seed, step, next, now)
 			}
 		}
@@ -77,11 +78,11 @@ func follow(t *testing.T, known map[string]*resolve.Decision, changes roster.Cha
 		}
 	}
 	count := 0
-	for _, organization := range r.Organizations() {
-		for _, user := range r.Users(organization) {
+	for _, organization := range r.View().Organizations() {
+		for _, user := range r.View().Users(organization) {
 			count++
-			if d := known[organization+"/"+user]; d == nil || !d.Equal(r.Decision(organization, user)) {
-				t.Fatalf("%s/%s: the changes did not tell of %+v", organization, user, r.Decision(organization, user))
+			if d := known[organization+"/"+user]; d == nil || !d.Equal(r.View().Decision(organization, user)) {
+				t.Fatalf("%s/%s: the changes did not tell of %+v", organization, user, r.View().Decision(organization, user))
 			}
 		}
 	}
@@ -100,16 +101,16 @@ func checkTouched(
 		report := ""
 		switch o := o.(type) {
 		case *accessv1alpha1.AccessGroup:
-			g := r.Group(o.Namespace, o.Name, 20)
+			g := r.View().Group(o.Namespace, o.Name, 20)
 			report = fmt.Sprintf("%+v", []any{g.Report, g.Members, g.OverBound, g.Conflicts, g.Samples})
 		case *accessv1alpha1.UserAccess:
-			u := r.User(o.Namespace, o.Name, 20)
+			u := r.View().User(o.Namespace, o.Name, 20)
 			report = fmt.Sprintf("%+v", []any{u.Report, u.Groups, u.Counting, u.Samples})
 			if u.Decision != nil {
 				report += fmt.Sprint(u.Decision.HiddenRows, u.Decision.TooManyWindows, u.Decision.OrganizationRole)
 			}
 		case *accessv1alpha1.AccessPolicy:
-			p := r.Policy(o.Namespace)
+			p := r.View().Policy(o.Namespace)
 			report = fmt.Sprintf("%+v", []any{p.Report, p.Organizations, p.Expiring})
 		}
 		if was, known := reported[key]; known && was != report && !slices.Contains(changes.Objects, roster.ObjectOf(o)) {
@@ -128,28 +129,28 @@ func compareReports(t *testing.T, fresh, kept *roster.Roster, objects map[string
 			t.Fatalf("%s: %s:\n fresh %+v\n kept  %+v", where, what, a, b)
 		}
 	}
-	same("organizations", fresh.Organizations(), kept.Organizations())
-	same("totals", fresh.Totals(), kept.Totals())
-	for _, o := range fresh.Organizations() {
-		same("applications of "+o, fresh.Applications(o), kept.Applications(o))
+	same("organizations", fresh.View().Organizations(), kept.View().Organizations())
+	same("totals", fresh.View().Totals(), kept.View().Totals())
+	for _, o := range fresh.View().Organizations() {
+		same("applications of "+o, fresh.View().Applications(o), kept.View().Applications(o))
 	}
 	for _, user := range rostertest.Users {
-		same("entries of "+user, fresh.Entries(user), kept.Entries(user))
+		same("entries of "+user, fresh.View().Entries(user), kept.View().Entries(user))
 		for _, n := range rostertest.Namespaces {
-			a, b := fresh.Ownership(n, user), kept.Ownership(n, user)
+			a, b := fresh.View().Ownership(n, user), kept.View().Ownership(n, user)
 			same("ownership of "+user+" in "+n, []any{a.Reason, a.Materialize, a.Owner == nil}, []any{b.Reason, b.Materialize, b.Owner == nil})
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(objects)) {
 		switch o := objects[key].(type) {
 		case *accessv1alpha1.AccessGroup:
-			a, b := fresh.Group(o.Namespace, o.Name, 20), kept.Group(o.Namespace, o.Name, 20)
+			a, b := fresh.View().Group(o.Namespace, o.Name, 20), kept.View().Group(o.Namespace, o.Name, 20)
 			same(key, []any{a.Report, a.Members, a.OverBound, a.Conflicts, a.Samples}, []any{b.Report, b.Members, b.OverBound, b.Conflicts, b.Samples})
 		case *accessv1alpha1.UserAccess:
-			a, b := fresh.User(o.Namespace, o.Name, 20), kept.User(o.Namespace, o.Name, 20)
+			a, b := fresh.View().User(o.Namespace, o.Name, 20), kept.View().User(o.Namespace, o.Name, 20)
 			same(key, []any{a.Report, a.Groups, a.Counting, a.Applications, a.Samples}, []any{b.Report, b.Groups, b.Counting, b.Applications, b.Samples})
 		case *accessv1alpha1.AccessPolicy:
-			a, b := fresh.Policy(o.Namespace), kept.Policy(o.Namespace)
+			a, b := fresh.View().Policy(o.Namespace), kept.View().Policy(o.Namespace)
 			same(key, []any{a.Report, a.Organizations, a.Expiring}, []any{b.Report, b.Organizations, b.Expiring})
 		}
 	}

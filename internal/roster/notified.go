@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/index"
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
@@ -19,54 +20,45 @@ type Member struct {
 }
 
 // Member returns what there is to know of the user. The cost grows with the user's groups.
-func (r *Roster) Member(organization, user string) Member {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	m := Member{Decision: r.decision(organization, user)}
-	n := r.namespaces[organization]
-	if n == nil || !n.organization {
+func (v *View) Member(organization, user string) Member {
+	m := Member{Decision: v.Decision(organization, user)}
+	n, system := v.index.Namespace(organization), v.index.System()
+	if v.Organization(organization) == nil {
 		return m
 	}
-	if ua := n.accounts[user].counting(); ua != nil && ua.DeletionTimestamp == nil {
+	if ua := n.Account(user).Counting(); ua != nil && ua.DeletionTimestamp == nil {
 		m.Account = ua
 	}
-	for _, at := range []*namespace{n, r.system} {
-		rec := at.records[user]
-		if rec == nil {
-			continue
-		}
-		for _, name := range rec.groups {
-			if g := at.groups[name]; g != nil && g.notifies(organization) {
-				m.Groups = append(m.Groups, g.object)
+	for _, at := range []*index.Namespace{n, system} {
+		for _, name := range v.Groups(at.Name(), user) {
+			if g := at.Group(name); g != nil && notifies(g, organization) {
+				m.Groups = append(m.Groups, g.Object)
 			}
 		}
 	}
 	return m
 }
 
-// notifies says whether the group has channels for those of its members who are in the organization.
-func (g *group) notifies(organization string) bool {
-	return !g.inert && len(g.object.Spec.Notification.Channels) > 0 &&
-		(g.object.Namespace == organization || g.source.Entry(organization) != nil)
+// notifies reports whether the group has channels for those of its members who are in the organization.
+func notifies(g *index.Group, organization string) bool {
+	return !g.Inert && len(g.Object.Spec.Notification.Channels) > 0 &&
+		(g.Object.Namespace == organization || g.Source.Entry(organization) != nil)
 }
 
 // Notified lists the organizations in which a group has notification channels, sorted.
-func (r *Roster) Notified() []string {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
+func (v *View) Notified() []string {
 	var names []string
-	for name, n := range r.namespaces {
-		if n.organization && (n.hasNotifying(name) || r.system.hasNotifying(name)) {
+	for _, name := range v.Organizations() {
+		if hasNotifying(v.index.Namespace(name), name) || hasNotifying(v.index.System(), name) {
 			names = append(names, name)
 		}
 	}
-	slices.Sort(names)
 	return names
 }
 
-func (n *namespace) hasNotifying(organization string) bool {
-	for _, g := range n.groups {
-		if g.notifies(organization) {
+func hasNotifying(n *index.Namespace, organization string) bool {
+	for _, g := range n.Groups() {
+		if notifies(g, organization) {
 			return true
 		}
 	}
@@ -74,42 +66,28 @@ func (n *namespace) hasNotifying(organization string) bool {
 }
 
 // NotifyingGroups lists the groups with notification channels that count, sorted.
-func (r *Roster) NotifyingGroups() []Object {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
+func (v *View) NotifyingGroups() []Object {
 	var groups []Object
-	for _, n := range r.namespaces {
-		for name, g := range n.groups {
-			if !g.inert && len(g.object.Spec.Notification.Channels) > 0 && (n.atSystem || n.organization) {
-				groups = append(groups, Object{KindAccessGroup, n.name, name})
+	for at, n := range v.index.Namespaces() {
+		for _, g := range n.Groups() {
+			if !g.Inert && len(g.Object.Spec.Notification.Channels) > 0 && (n.AtSystem() || v.Organization(at) != nil) {
+				groups = append(groups, ObjectOf(g.Object))
 			}
 		}
 	}
-	slices.SortFunc(groups, Object.compare)
+	slices.SortFunc(groups, Object.Compare)
 	return groups
 }
 
-// AccessGroup returns the object; nil where there is none.
-func (r *Roster) AccessGroup(namespace, name string) *accessv1alpha1.AccessGroup {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if n := r.namespaces[namespace]; n != nil && n.groups[name] != nil {
-		return n.groups[name].object
-	}
-	return nil
-}
-
 // ActiveMembers lists the active members of the group, sorted. The cost grows with all of its members.
-func (r *Roster) ActiveMembers(group Object) []string {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	n := r.namespaces[group.Namespace]
-	if n == nil || n.groups[group.Name] == nil {
+func (v *View) ActiveMembers(group Object) []string {
+	n := v.index.Namespace(group.Namespace)
+	if n.Group(group.Name) == nil {
 		return nil
 	}
 	var users []string
-	for user := range n.transitiveMembers(group.Name) {
-		if rec := n.records[user]; rec != nil && slices.Contains(rec.groups, group.Name) {
+	for user := range n.TransitiveMembers(group.Name) {
+		if slices.Contains(v.Groups(group.Namespace, user), group.Name) {
 			users = append(users, user)
 		}
 	}
@@ -117,36 +95,20 @@ func (r *Roster) ActiveMembers(group Object) []string {
 	return users
 }
 
-// ChannelsOf returns the notification channels that groups of the namespace may name, and the namespace of the policy
-// that has them, in which their Secrets are.
-func (r *Roster) ChannelsOf(namespace string) (channels []accessv1alpha1.NotificationChannel, policyNamespace string) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	p := r.system.policy
-	if n := r.namespaces[namespace]; n != nil && n.policy != nil {
-		p = n.policy
-	}
-	if p == nil {
-		return nil, namespace
-	}
-	return p.Spec.NotificationChannels, p.Namespace
+// IsMember reports whether the user is an active member of the group.
+func (v *View) IsMember(group Object, user string) bool {
+	return slices.Contains(v.Groups(group.Namespace, user), group.Name)
 }
 
 // Administrators lists the users who hold the top organization role in the organization, sorted. The cost grows with
 // its users.
-func (r *Roster) Administrators(organization string) []string {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	n := r.namespaces[organization]
-	if n == nil || !n.organization {
-		return nil
-	}
+func (v *View) Administrators(organization string) []string {
+	o := v.at(organization)
 	var users []string
-	for user, rec := range n.records {
-		if rec.decision.Exists && holdsTop(n, rec.decision) {
+	for user, d := range o.decisions() {
+		if holdsTop(o, d) {
 			users = append(users, user)
 		}
 	}
-	slices.Sort(users)
 	return users
 }

@@ -18,36 +18,34 @@ type Ownership struct {
 }
 
 // Ownership returns what is to be done about the user's documents in the namespace.
-func (r *Roster) Ownership(namespace, user string) Ownership {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	n := r.namespaces[namespace]
+func (v *View) Ownership(namespace, user string) Ownership {
+	n := v.index.Namespace(namespace)
 	if n == nil {
 		return Ownership{}
 	}
 	var o Ownership
 	held := false
-	if n.atSystem {
-		o.Reason = len(r.entered[user]) >= 2
+	if n.AtSystem() {
+		o.Reason = len(v.entered.Get(user)) >= 2
 		held = o.Reason
-	} else if d := r.decision(namespace, user); d != nil {
+	} else if d := v.Decision(namespace, user); d != nil {
 		o.Reason, held = true, d.Held
 	}
-	a := n.accounts[user]
-	o.Materialize = held && !a.takesOver()
+	a := n.Account(user)
+	o.Materialize = held && !a.TakesOver()
 	if a == nil {
 		return o
 	}
-	o.Materialized = a.materialized
-	switch counting := a.counting(); {
-	case a.takesOver():
+	o.Materialized = a.Materialized
+	switch counting := a.Counting(); {
+	case a.TakesOver():
 		o.Owner = counting
-	case a.materialized != nil && a.materialized.DeletionTimestamp == nil:
-		o.Owner = a.materialized
+	case a.Materialized != nil && a.Materialized.DeletionTimestamp == nil:
+		o.Owner = a.Materialized
 	case counting != nil:
 		o.Owner = counting
 	default:
-		o.Owner = a.materialized
+		o.Owner = a.Materialized
 	}
 	return o
 }

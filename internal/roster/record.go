@@ -1,13 +1,13 @@
 package roster
 
 import (
-	"slices"
 	"time"
 
+	"github.com/usher-dev/usher/internal/index"
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// record is what the roster last decided for a user.
+// record is what the roster last decided for a user. It is not changed after the settling.
 type record struct {
 	decision *resolve.Decision // nil in the system namespace
 	groups   []string          // active memberships, sorted
@@ -17,16 +17,16 @@ type record struct {
 }
 
 // note adds the memberships to the record: which are active, and when that changes.
-func (rec *record) note(memberships []membership, now time.Time) {
+func (rec *record) note(memberships []index.Membership, now time.Time) {
 	for i := range memberships {
 		m := &memberships[i]
-		if m.active(now) {
+		if m.Active(now) {
 			if rec.groups == nil {
 				rec.groups = make([]string, 0, len(memberships)-i)
 			}
-			rec.groups = append(rec.groups, m.group.object.Name)
+			rec.groups = append(rec.groups, m.Group.Object.Name)
 		}
-		for _, w := range m.windows {
+		for _, w := range m.Windows {
 			for _, t := range []time.Time{w.NotBefore, w.NotAfter} {
 				if t.After(now) && (rec.next.IsZero() || t.Before(rec.next)) {
 					rec.next = t
@@ -37,40 +37,59 @@ func (rec *record) note(memberships []membership, now time.Time) {
 }
 
 // noteContributors adds the groups that contribute filters of the user to the record.
-func (rec *record) noteContributors(memberships []membership, now time.Time) {
+func (rec *record) noteContributors(memberships []index.Membership, now time.Time) {
 	for i := range memberships {
-		if m := &memberships[i]; m.active(now) && len(m.group.source.Rows) > 0 {
-			rec.overBound = append(rec.overBound, m.group.object.Name)
+		if m := &memberships[i]; m.Active(now) && len(m.Group.Source.Rows) > 0 {
+			rec.overBound = append(rec.overBound, m.Group.Object.Name)
 		}
 	}
 }
 
-func (m *membership) active(now time.Time) bool {
-	return len(m.windows) == 0 || slices.ContainsFunc(m.windows, func(w resolve.Window) bool { return w.Contains(now) })
-}
-
 // record replaces what was noted for the user, and counts active members.
-func (r *Roster) record(n *namespace, user string, made *record) {
+func (s *settlement) record(n *index.Namespace, o *organization, user string, made *record) {
 	var before, after record
-	old := n.records[user]
-	if old != nil {
+	if old := o.records.Get(user); old != nil {
 		before = *old
 	}
 	if made != nil {
 		after = *made
-		n.records[user] = made
+		o.records.Set(user, made)
 	} else {
-		delete(n.records, user)
+		o.records.Delete(user)
 	}
-	r.time(n, user, old, made)
+	s.time(n.Name(), user, before.next, after.next)
+	if at := (Account{Namespace: n.Name(), User: user}); after.decision != nil && after.decision.Unfinished {
+		s.unfinished.Set(at)
+	} else {
+		s.unfinished.Delete(at)
+	}
 	eachDifference(before.overBound, after.overBound, func(group string, by int) {
-		r.countIn(n.overBound, n, group, by)
+		s.countIn(&o.overBound, n, group, by)
 	})
-	if slices.Equal(before.groups, after.groups) {
+	changed := false
+	eachDifference(before.groups, after.groups, func(group string, by int) {
+		changed = true
+		members := s.countIn(&o.active, n, group, by)
+		if n.AtSystem() && members <= 1 {
+			s.touched.TouchPolicies(s.index) // a grant of a system role has come to be, or is no more
+		}
+	})
+	if changed {
+		s.touched.TouchUserAccess(n, user)
+	}
+}
+
+// time notes when to decide again for the user.
+func (s *settlement) time(namespace, user string, before, after time.Time) {
+	if before.Equal(after) {
 		return
 	}
-	eachDifference(before.groups, after.groups, func(group string, by int) { r.countMember(n, group, by) })
-	r.touchUserAccess(n, user)
+	if !before.IsZero() {
+		s.timed.Delete(timedUser{before, namespace, user})
+	}
+	if !after.IsZero() {
+		s.timed.Set(timedUser{after, namespace, user})
+	}
 }
 
 // eachDifference calls yield for what only one of the two sorted lists has: with -1 for the first, 1 for the second.
@@ -89,18 +108,8 @@ func eachDifference(before, after []string, yield func(group string, by int)) {
 	}
 }
 
-// countIn adds to the count of the group, whose status says it.
-func (r *Roster) countIn(counts map[string]int, n *namespace, group string, by int) {
-	counts[group] += by
-	if counts[group] == 0 {
-		delete(counts, group)
-	}
-	r.touched[Object{KindAccessGroup, n.name, group}] = struct{}{}
-}
-
-func (r *Roster) countMember(n *namespace, group string, by int) {
-	r.countIn(n.active, n, group, by)
-	if n.atSystem && n.active[group] <= 1 {
-		r.touchPolicies() // a grant of a system role has come to be, or is no more
-	}
+// countIn adds to the count of the group, whose status says it, and returns the count.
+func (s *settlement) countIn(counts *index.Count, n *index.Namespace, group string, by int) int {
+	s.touched.Objects.Add(Object{Kind: KindAccessGroup, Namespace: n.Name(), Name: group})
+	return counts.Add(group, by)
 }

@@ -4,14 +4,44 @@ import (
 	"fmt"
 	"slices"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/index"
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
+// Unresolved lists what the object names and what does not exist, in the order of its fields. The objects and the rules of
+// the object's namespace are as given; rules are nil where it is no organization. Ladders of other organizations are those of
+// the view.
+func (v *View) Unresolved(
+	x *index.Index, object client.Object, rules *resolve.Organization,
+) []accessv1alpha1.UnresolvedReference {
+	n := x.Namespace(object.GetNamespace())
+	if !n.AtSystem() && rules == nil {
+		return nil
+	}
+	u := unresolved{view: v, index: x, namespace: n, rules: rules}
+	switch o := object.(type) {
+	case *accessv1alpha1.AccessGroup:
+		if !n.Group(o.Name).Inert {
+			u.inGroup(o)
+		}
+	case *accessv1alpha1.UserAccess:
+		u.inUser(o)
+	case *accessv1alpha1.AccessPolicy:
+		u.inPolicy(o)
+	}
+	return u.found
+}
+
 // unresolved collects the references of one object that lead nowhere.
 type unresolved struct {
-	roster *Roster
-	found  []accessv1alpha1.UnresolvedReference
+	view      *View
+	index     *index.Index
+	namespace *index.Namespace      // of the object
+	rules     *resolve.Organization // of the namespace
+	found     []accessv1alpha1.UnresolvedReference
 }
 
 func (u *unresolved) add(kind accessv1alpha1.ReferenceKind, name, organization, field string, args ...any) {
@@ -21,61 +51,52 @@ func (u *unresolved) add(kind accessv1alpha1.ReferenceKind, name, organization, 
 	})
 }
 
-func (r *Roster) unresolvedInGroup(n *namespace, g *accessv1alpha1.AccessGroup) []accessv1alpha1.UnresolvedReference {
-	u := unresolved{roster: r}
+func (u *unresolved) inGroup(g *accessv1alpha1.AccessGroup) {
 	for _, name := range g.Spec.MemberGroups {
-		u.group(n, string(name), "spec.memberGroups[%s]", name)
+		u.group(string(name), "spec.memberGroups[%s]", name)
 	}
-	u.roles(n, g.Spec.OrganizationRole, g.Spec.ApplicationAccess, g.Spec.SystemAccess)
+	u.roles(g.Spec.OrganizationRole, g.Spec.ApplicationAccess, g.Spec.SystemAccess)
 	for _, name := range g.Spec.Notification.Channels {
-		u.channel(n, name)
+		u.channel(name)
 	}
-	return u.found
 }
 
-func (r *Roster) unresolvedInUser(n *namespace, ua *accessv1alpha1.UserAccess) []accessv1alpha1.UnresolvedReference {
-	u := unresolved{roster: r}
+func (u *unresolved) inUser(ua *accessv1alpha1.UserAccess) {
 	for _, name := range ua.Spec.Groups {
-		u.group(n, string(name), "spec.groups[%s]", name)
+		u.group(string(name), "spec.groups[%s]", name)
 	}
-	u.roles(n, ua.Spec.OrganizationRole, ua.Spec.ApplicationAccess, ua.Spec.SystemAccess)
-	return u.found
+	u.roles(ua.Spec.OrganizationRole, ua.Spec.ApplicationAccess, ua.Spec.SystemAccess)
 }
 
-func (r *Roster) unresolvedInPolicy(n *namespace) []accessv1alpha1.UnresolvedReference {
-	u := unresolved{roster: r}
-	ladders := []*resolve.Organization{n.compiled}
-	if n.atSystem {
-		ladders = r.ladders(accessv1alpha1.All)
+func (u *unresolved) inPolicy(p *accessv1alpha1.AccessPolicy) {
+	ladders := []*resolve.Organization{u.rules}
+	if u.namespace.AtSystem() {
+		ladders = u.ladders(accessv1alpha1.All)
 	} else {
-		for _, role := range n.policy.Spec.OrganizationRoles {
-			if role.ApplicationRole != "" && !n.compiled.HasApplicationRole(string(role.ApplicationRole)) {
+		for _, role := range p.Spec.OrganizationRoles {
+			if role.ApplicationRole != "" && !u.rules.HasApplicationRole(string(role.ApplicationRole)) {
 				u.add(accessv1alpha1.ReferenceApplicationRole, string(role.ApplicationRole), "",
 					"spec.organizationRoles[%s].applicationRole", role.Name)
 			}
 		}
 	}
-	for _, e := range n.policy.Spec.ExclusiveAccess {
+	for _, e := range p.Spec.ExclusiveAccess {
 		if !anyHas(ladders, (*resolve.Organization).HasApplicationRole, string(e.MinimumRole)) {
 			u.add(accessv1alpha1.ReferenceApplicationRole, string(e.MinimumRole), "",
 				"spec.exclusiveAccess[%s].minimumRole", e.Name)
 		}
 	}
-	return u.found
 }
 
 // group notes a name that no group of the namespace has, or one that counts for nothing.
-func (u *unresolved) group(n *namespace, name, field string, args ...any) {
-	if g := n.groups[name]; g == nil || g.inert {
+func (u *unresolved) group(name, field string, args ...any) {
+	if g := u.namespace.Group(name); g == nil || g.Inert {
 		u.add(accessv1alpha1.ReferenceAccessGroup, name, "", field, args...)
 	}
 }
 
-func (u *unresolved) channel(n *namespace, name accessv1alpha1.ChannelName) {
-	p := n.policy
-	if p == nil {
-		p = u.roster.system.policy
-	}
+func (u *unresolved) channel(name accessv1alpha1.ChannelName) {
+	p := u.index.Policy(u.namespace)
 	if p != nil && slices.ContainsFunc(p.Spec.NotificationChannels, func(c accessv1alpha1.NotificationChannel) bool {
 		return c.Name == name
 	}) {
@@ -86,17 +107,17 @@ func (u *unresolved) channel(n *namespace, name accessv1alpha1.ChannelName) {
 
 // roles looks up what an object gives: in the system namespace by its systemAccess, elsewhere by the other two.
 func (u *unresolved) roles(
-	n *namespace, organizationRole accessv1alpha1.RoleName,
+	organizationRole accessv1alpha1.RoleName,
 	applicationAccess []accessv1alpha1.ApplicationGrant, systemAccess []accessv1alpha1.SystemGrant,
 ) {
-	if n.atSystem {
+	if u.namespace.AtSystem() {
 		u.systemAccess(systemAccess)
 		return
 	}
-	if organizationRole != "" && !n.compiled.HasOrganizationRole(string(organizationRole)) {
+	if organizationRole != "" && !u.rules.HasOrganizationRole(string(organizationRole)) {
 		u.add(accessv1alpha1.ReferenceOrganizationRole, string(organizationRole), "", "spec.organizationRole")
 	}
-	u.applicationAccess([]*resolve.Organization{n.compiled}, applicationAccess, "", "spec")
+	u.applicationAccess([]*resolve.Organization{u.rules}, applicationAccess, "", "spec")
 }
 
 func (u *unresolved) applicationAccess(
@@ -116,13 +137,13 @@ func (u *unresolved) applicationAccess(
 func (u *unresolved) systemAccess(entries []accessv1alpha1.SystemGrant) {
 	for i := range entries {
 		e := &entries[i]
-		ladders := u.roster.ladders(string(e.Organization))
+		ladders := u.ladders(string(e.Organization))
 		path := fmt.Sprintf("spec.systemAccess[%s]", e.Organization)
 		named := string(e.Organization)
 		if named == accessv1alpha1.All {
 			named = ""
 		}
-		if e.Role != "" && !u.roster.fallbackRules().HasSystemRole(string(e.Role)) {
+		if e.Role != "" && !u.defaultRules().HasSystemRole(string(e.Role)) {
 			u.add(accessv1alpha1.ReferenceSystemRole, string(e.Role), "", "%s.role", path)
 		}
 		if len(ladders) == 0 {
@@ -142,26 +163,34 @@ func anyHas(ladders []*resolve.Organization, has func(*resolve.Organization, str
 
 // ladders returns the ladders of the organization, or for "*" of all; while there is none, those that one without a
 // policy would have.
-func (r *Roster) ladders(organization string) []*resolve.Organization {
+func (u *unresolved) ladders(organization string) []*resolve.Organization {
+	at := u.namespace.Name()
 	if organization != accessv1alpha1.All {
-		if n := r.namespaces[organization]; n != nil && n.organization {
-			return []*resolve.Organization{n.compiled}
+		rules := u.view.Organization(organization)
+		if organization == at {
+			rules = u.rules
 		}
-		return nil
+		if rules == nil {
+			return nil
+		}
+		return []*resolve.Organization{rules}
 	}
 	var all []*resolve.Organization
-	for _, n := range r.namespaces {
-		if n.organization {
-			all = append(all, n.compiled)
+	for name, o := range u.view.organizations.All() {
+		if o.rules != nil && name != at {
+			all = append(all, o.rules)
 		}
 	}
+	if u.rules != nil {
+		all = append(all, u.rules)
+	}
 	if len(all) == 0 {
-		all = append(all, r.fallbackRules())
+		all = append(all, u.defaultRules())
 	}
 	return all
 }
 
-// fallbackRules are those of an organization that says nothing of its own.
-func (r *Roster) fallbackRules() *resolve.Organization {
-	return resolve.NewOrganization(rules("", nil, r.system.policy))
+// defaultRules are those of an organization without a policy of its own.
+func (u *unresolved) defaultRules() *resolve.Organization {
+	return resolve.NewOrganization(u.index.DefaultRules())
 }

@@ -1,10 +1,7 @@
 package roster
 
 import (
-	"cmp"
-	"maps"
 	"slices"
-	"strings"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/resolve"
@@ -71,158 +68,144 @@ type PolicyReport struct {
 }
 
 // Group reports on an AccessGroup with at most the given number of samples; nil where there is none.
-func (r *Roster) Group(namespace, name string, samples int) *GroupReport {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	n := r.namespaces[namespace]
-	if n == nil || n.groups[name] == nil {
+func (v *View) Group(namespace, name string, samples int) *GroupReport {
+	n, o := v.index.Namespace(namespace), v.at(namespace)
+	g := n.Group(name)
+	if g == nil {
 		return nil
 	}
-	g := n.groups[name]
-	report := &GroupReport{Object: g.object, Members: n.active[name]}
+	report := &GroupReport{Object: g.Object, Members: o.active.Get(name)}
 	switch {
-	case g.inert:
+	case g.Inert:
 		report.Inert = accessv1alpha1.ReasonWrongNamespace
 		return report
-	case !n.atSystem && !n.organization:
+	case !n.AtSystem() && o.rules == nil:
 		report.Inert = accessv1alpha1.ReasonNotAnOrganization
 		return report
 	}
-	report.OverBound = n.overBound[name]
-	report.Conflicts, report.Samples = r.conflictsOf(g.source.Name, samples)
-	report.Unresolved = r.unresolvedInGroup(n, g.object)
-	if n.active[name] > 0 {
-		report.Unmapped = r.unmappedWithoutPolicy(g.source)
+	report.OverBound = o.overBound.Get(name)
+	report.Conflicts, report.Samples = v.conflictsOf(g.Source.Name, samples)
+	report.Unresolved = v.Unresolved(v.index, g.Object, o.rules)
+	if report.Members > 0 {
+		report.Unmapped = v.unmappedWithoutPolicy(g.Source)
 	}
 	return report
 }
 
-func (c conflicting) compare(d conflicting) int {
-	return cmp.Or(strings.Compare(c.organization, d.organization), strings.Compare(c.user, d.user))
-}
-
-// conflictsOf counts the conflicts that the source takes part in, and returns the first of them.
-func (r *Roster) conflictsOf(source string, samples int) (count int, first []Conflict) {
-	at := r.conflicts[source]
-	for _, each := range at {
-		count += each
-	}
-	for _, where := range slices.SortedFunc(maps.Keys(at), conflicting.compare) {
-		if len(first) >= samples {
+// conflictsOf counts the conflicts that the source takes part in, and returns the first of them. The cost grows with the
+// users who have one.
+func (v *View) conflictsOf(source string, samples int) (count int, first []Conflict) {
+	for c := range v.conflicts.From(conflicts{source: source}) {
+		if c.source != source {
 			break
 		}
-		first = append(first, r.conflictsAt(where, source)...)
+		count += c.count
+		if len(first) < samples {
+			first = append(first, v.conflictsAt(c)...)
+		}
 	}
 	return count, first[:min(samples, len(first))]
 }
 
-func (r *Roster) conflictsAt(where conflicting, source string) []Conflict {
-	d := r.decision(where.organization, where.user)
+func (v *View) conflictsAt(at conflicts) []Conflict {
+	d := v.Decision(at.organization, at.user)
 	if d == nil {
 		return nil
 	}
 	var found []Conflict
 	for _, c := range d.Conflicts {
-		if slices.ContainsFunc(c.Grants, func(g resolve.SourceRole) bool { return g.Source == source }) {
-			found = append(found, Conflict{where.organization, where.user, c})
+		if slices.ContainsFunc(c.Grants, func(g resolve.SourceRole) bool { return g.Source == at.source }) {
+			found = append(found, Conflict{at.organization, at.user, c})
 		}
 	}
 	return found
 }
 
 // User reports on a UserAccess with at most the given number of samples; nil where there is none.
-func (r *Roster) User(namespace, name string, samples int) *UserReport {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	n := r.namespaces[namespace]
-	if n == nil || n.userAccess[name] == nil {
+func (v *View) User(namespace, name string, samples int) *UserReport {
+	n, o := v.index.Namespace(namespace), v.at(namespace)
+	ua := n.UserAccess(name)
+	if ua == nil {
 		return nil
 	}
-	ua := n.userAccess[name]
 	user := string(ua.Spec.User)
-	a := n.accounts[user]
-	report := &UserReport{Object: ua, Applications: n.applicable}
-	if !n.atSystem && !n.organization {
+	a := n.Account(user)
+	report := &UserReport{Object: ua, Applications: o.applications}
+	if !n.AtSystem() && o.rules == nil {
 		report.Inert = accessv1alpha1.ReasonNotAnOrganization
 		return report
 	}
-	if counting := a.counting(); counting != nil && counting != ua {
+	if counting := a.Counting(); counting != nil && counting != ua {
 		report.Inert, report.Counting = accessv1alpha1.ReasonDuplicateUser, counting.Name
-		if a.materialized == ua {
+		if a.Materialized == ua {
 			report.Inert = "" // on its way out: it gives nothing and stands in nobody's way
 		}
 		if ua.DeletionTimestamp == nil && report.Inert != "" {
 			return report
 		}
 	}
-	report.Decision = r.decision(namespace, user)
-	if rec := n.records[user]; rec != nil {
-		report.Groups = rec.groups
-	}
+	report.Decision, report.Groups = o.decision(user), v.Groups(namespace, user)
 	if report.Inert != "" {
 		return report // what does not count names nothing and gives nothing
 	}
-	report.Unresolved = r.unresolvedInUser(n, ua)
-	if n.atSystem && a.counting() == ua { // the source is that of the one that counts
-		report.Unmapped = r.unmappedWithoutPolicy(a.source)
-		report.Conflicts, report.Samples = r.conflictsOf(Object{KindUserAccess, namespace, name}.String(), samples)
+	report.Unresolved = v.Unresolved(v.index, ua, o.rules)
+	if n.AtSystem() && a.Counting() == ua { // the source is that of the one that counts
+		report.Unmapped = v.unmappedWithoutPolicy(a.Source)
+		report.Conflicts, report.Samples = v.conflictsOf(ObjectOf(ua).String(), samples)
 	}
 	return report
 }
 
 // Application reports on an ApplicationAccess; nil where there is none.
-func (r *Roster) Application(namespace, name string) *ApplicationReport {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	n := r.namespaces[namespace]
-	if n == nil || n.applications[name] == nil {
+func (v *View) Application(namespace, name string) *ApplicationReport {
+	n, o := v.index.Namespace(namespace), v.at(namespace)
+	a := n.Application(name)
+	if a == nil {
 		return nil
 	}
-	report := &ApplicationReport{Object: n.applications[name]}
+	report := &ApplicationReport{Object: a}
 	switch {
-	case n.atSystem:
+	case n.AtSystem():
 		report.Inert = accessv1alpha1.ReasonWrongNamespace
-	case !n.organization:
+	case o.rules == nil:
 		report.Inert = accessv1alpha1.ReasonNotAnOrganization
 	}
 	return report
 }
 
 // Policy reports on the AccessPolicy of the namespace; nil where there is none.
-func (r *Roster) Policy(namespace string) *PolicyReport {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	n := r.namespaces[namespace]
-	if n == nil || n.policy == nil {
+func (v *View) Policy(namespace string) *PolicyReport {
+	n, o := v.index.Namespace(namespace), v.at(namespace)
+	policy := n.Policy()
+	if policy == nil {
 		return nil
 	}
-	report := &PolicyReport{Object: n.policy}
-	if !n.atSystem && !n.organization {
+	report := &PolicyReport{Object: policy}
+	if !n.AtSystem() && o.rules == nil {
 		report.Inert = accessv1alpha1.ReasonNotAnOrganization
 		return report
 	}
-	for _, name := range slices.Sorted(maps.Keys(r.namespaces)) {
-		o := r.namespaces[name]
-		if !o.organization || (o != n && !(n.atSystem && o.policy == nil)) {
+	for name, each := range v.organizations.All() {
+		if each.rules == nil || (name != namespace && !(n.AtSystem() && v.index.Namespace(name).Policy() == nil)) {
 			continue
 		}
 		report.Organizations++
-		if o.administratorsExpire() {
+		if each.administratorsExpire() {
 			report.Expiring = append(report.Expiring, name)
 		}
 	}
-	report.Unresolved = r.unresolvedInPolicy(n)
-	if !n.atSystem {
-		report.Unmapped = r.unmappedSources(n)
+	report.Unresolved = v.Unresolved(v.index, policy, o.rules)
+	if !n.AtSystem() {
+		report.Unmapped = v.unmappedSources(o)
 	}
 	return report
 }
 
-// administratorsExpire says whether the top organization role has holders and none who stays.
-func (n *namespace) administratorsExpire() bool {
+// administratorsExpire reports whether the top organization role has holders and none without an end.
+func (o *organization) administratorsExpire() bool {
 	expires := false
-	for _, rec := range n.records {
-		if !holdsTop(n, rec.decision) {
+	for _, rec := range o.records.All() {
+		if !holdsTop(o, rec.decision) {
 			continue
 		}
 		if rec.decision.OrganizationRole.NotAfter.IsZero() {
@@ -234,36 +217,37 @@ func (n *namespace) administratorsExpire() bool {
 }
 
 // unmappedSources lists what gives someone a system role that the organization's ladders do not map.
-func (r *Roster) unmappedSources(n *namespace) []string {
+func (v *View) unmappedSources(o *organization) []string {
 	var sources []string
 	note := func(s *resolve.Source) {
-		if s != nil && n.compiled.Bind(s).Unmapped() {
+		if s != nil && o.rules.Bind(s).Unmapped() {
 			sources = append(sources, s.Name)
 		}
 	}
-	for name, g := range r.system.groups {
-		if !g.inert && r.system.active[name] > 0 {
-			note(g.source)
+	system := v.index.System()
+	members := v.at(system.Name()).active
+	for name, g := range system.Groups() {
+		if !g.Inert && members.Get(name) > 0 {
+			note(g.Source)
 		}
 	}
-	for _, a := range r.system.accounts {
-		note(a.source)
+	for _, a := range system.Accounts() {
+		note(a.Source)
 	}
 	slices.Sort(sources)
 	return sources
 }
 
-// unmappedWithoutPolicy lists the organizations without a policy of their own that do not map the source's role.
-func (r *Roster) unmappedWithoutPolicy(s *resolve.Source) []string {
+// unmappedWithoutPolicy lists the organizations without a policy of their own that do not map the source's role, sorted.
+func (v *View) unmappedWithoutPolicy(s *resolve.Source) []string {
 	if s == nil || len(s.System) == 0 {
 		return nil
 	}
 	var organizations []string
-	for name, n := range r.namespaces {
-		if n.organization && n.policy == nil && n.compiled.Bind(s).Unmapped() {
+	for name, o := range v.organizations.All() {
+		if o.rules != nil && v.index.Namespace(name).Policy() == nil && o.rules.Bind(s).Unmapped() {
 			organizations = append(organizations, name)
 		}
 	}
-	slices.Sort(organizations)
 	return organizations
 }

@@ -138,7 +138,7 @@ func TestWindowsAreActedOnByTheClockAlone(t *testing.T) {
 		s.Members = []accessv1alpha1.Member{{User: "ana", NotBefore: &opens, NotAfter: &closes}}
 	}))
 	role := func() string {
-		if d := r.Decision("acme", "ana"); d != nil {
+		if d := r.View().Decision("acme", "ana"); d != nil {
 			return d.Application("red").Role
 		}
 		return "nobody"
@@ -158,7 +158,7 @@ func TestWindowsAreActedOnByTheClockAlone(t *testing.T) {
 		if got := role(); got != step.want {
 			t.Errorf("at %s: role %s, want %s", step.at, got, step.want)
 		}
-		if got := r.Next(); !got.Equal(step.next) {
+		if got := r.View().Next(); !got.Equal(step.next) {
 			t.Errorf("at %s: next is %s, want %s", step.at, got, step.next)
 		}
 	}
@@ -175,7 +175,7 @@ func TestOrganizationsAreSelected(t *testing.T) {
 	})
 	must(t, r.Set(g))
 	r.Settle(june)
-	if got := r.Group("acme", "viewers", 1).Inert; got != accessv1alpha1.ReasonNotAnOrganization {
+	if got := r.View().Group("acme", "viewers", 1).Inert; got != accessv1alpha1.ReasonNotAnOrganization {
 		t.Errorf("without a label the group is %q", got)
 	}
 	n := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
@@ -223,7 +223,7 @@ func TestOwnership(t *testing.T) {
 		"without a reason":                               {[]runtime.Object{materialized}, false, name},
 	} {
 		t.Run(what, func(t *testing.T) {
-			o := settled(t, tc.objects...).Ownership("acme", "ana")
+			o := settled(t, tc.objects...).View().Ownership("acme", "ana")
 			owner := ""
 			if o.Owner != nil {
 				owner = o.Owner.Name
@@ -273,7 +273,7 @@ func TestAnObjectThatIsSetAgainIsRenewed(t *testing.T) {
 				t.Errorf("changes (-want +got):\n%s", diff)
 			}
 			last := tc.sets[len(tc.sets)-1].ResourceVersion
-			if got := r.Group("acme", "readers", 1).Object.ResourceVersion; got != last {
+			if got := r.View().Group("acme", "readers", 1).Object.ResourceVersion; got != last {
 				t.Errorf("the roster has version %s, want the last that was set, %s", got, last)
 			}
 			if again := r.Settle(june); len(again.Renewed) > 0 {

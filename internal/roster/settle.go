@@ -1,16 +1,15 @@
 package roster
 
 import (
-	"cmp"
-	"container/heap"
+	"iter"
 	"maps"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/usher-dev/usher/internal/index"
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
@@ -34,6 +33,8 @@ type RulesChange struct {
 
 // Changes is what came of the objects set, and of the time passed, since the last call of [Roster.Settle].
 type Changes struct {
+	// View is what was found.
+	View  *View
 	Users []UserChange
 	Rules []RulesChange
 	// Applications are the ApplicationAccess objects that came, went or changed.
@@ -42,286 +43,327 @@ type Changes struct {
 	Accounts []Account
 	// Objects are those whose status may differ, sorted.
 	Objects []Object
-	// Renewed are the objects that were set again with the spec that they had, in no order: only their metadata and status
-	// can differ.
+	// Renewed are the objects that were set again with the spec that they had, as they are now, in no order: their metadata or status differ.
 	Renewed []client.Object
-}
-
-// Account is a user as a namespace knows one.
-type Account struct {
-	Namespace string
-	User      string
 }
 
 // clockUnrest is how far a clock may step back without meaning it.
 const clockUnrest = 2 * time.Second
 
 // Settle decides for everybody whom the objects set since the last call touch, and whose windows open or close by the
-// instant now. The cost grows with these users.
+// instant now, and makes that the [View] of the roster. The cost grows with these users. A panic ends the process, whoever
+// recovers panics of the caller: what the objects touched would be forgotten.
 func (r *Roster) Settle(now time.Time) Changes {
+	r.settling.Lock()
+	defer r.settling.Unlock()
+	defer func() {
+		if failure := recover(); failure != nil {
+			go panic(failure)
+			select {}
+		}
+	}()
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	now = now.UTC().Truncate(time.Second) // the resolution of windows
-	if back := r.now.Sub(now); back > clockUnrest {
-		r.decideAllAgain() // the clock went back: a window that has closed may be open again
+	touched, objects := r.layer.Take(), r.layer.Freeze()
+	r.mu.Unlock()
+
+	s := newSettlement(r.View(), objects, touched)
+	if !s.now.IsZero() { // the first settling has no budget: a restart publishes nothing that it would take back
+		s.budgets = newBudgets(r.evaluations)
+	}
+	s.setTime(now.UTC().Truncate(time.Second)) // the resolution of windows
+	s.settle()
+	r.view.Store(s.changes.View)
+	if len(s.empty) > 0 {
+		r.mu.Lock()
+		for _, name := range s.empty {
+			r.layer.Forget(name)
+		}
+		r.mu.Unlock()
+	}
+	return s.changes
+}
+
+// settlement makes the next view.
+type settlement struct {
+	View
+	budgets budgets
+	mine    map[string]struct{} // organizations that no view has
+	touched *index.Touched
+	woken   map[string]map[string]struct{} // by namespace: users for whom a window has opened or closed
+	empty   []string                       // namespaces of which nothing is known any more
+	changes Changes
+}
+
+func newSettlement(before *View, objects *index.Index, touched *index.Touched) *settlement {
+	s := &settlement{
+		View: *before, mine: map[string]struct{}{}, touched: touched, woken: map[string]map[string]struct{}{},
+	}
+	s.organizations.Share()
+	s.entered.Share()
+	s.conflicts.Share()
+	s.timed.Share()
+	s.unfinished.Share()
+	s.index = objects
+	if s.index.System().Known() && !before.index.System().Known() {
+		// What could not be written without the system namespace can be now.
+		for user := range s.entered.Keys() {
+			touched.Accounts.Add(Account{Namespace: s.SystemNamespace(), User: user})
+		}
+	}
+	return s
+}
+
+// setTime notes the users for whom a window has opened or closed by the instant.
+func (s *settlement) setTime(now time.Time) {
+	if back := s.now.Sub(now); back > clockUnrest {
+		s.decideAllAgain() // the clock went back: a window that has closed may be open again
 	} else if back > 0 {
-		now = r.now
+		now = s.now
 	}
-	r.now = now
-	for len(r.windows) > 0 && !r.windows[0].at.After(now) {
-		if w := heap.Pop(&r.windows).(timedUser); w.stands() {
-			w.namespace.woken[w.user] = struct{}{}
+	s.now = now
+	for t := range s.timed.All() {
+		if t.at.After(now) {
+			break
 		}
+		if s.woken[t.namespace] == nil {
+			s.woken[t.namespace] = map[string]struct{}{}
+		}
+		s.woken[t.namespace][t.user] = struct{}{}
 	}
-	var changes Changes
-	r.settleMemberships(r.system)
-	for _, n := range r.namespaces {
-		if n.atSystem {
-			continue
-		}
-		r.settleOrganization(n, &changes)
-		if n.isEmpty() {
-			delete(r.namespaces, n.name)
-		}
-	}
-	changes.Applications = drain(r.published, Object.compare)
-	changes.Accounts = drain(r.accounts, func(a, b Account) int {
-		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.User, b.User))
-	})
-	changes.Objects = drain(r.touched, Object.compare)
-	changes.Renewed = slices.Collect(maps.Values(r.renewed))
-	clear(r.renewed)
-	return changes
 }
 
-// Next returns the next instant at which the roster must settle again although no object changes; zero: none.
-func (r *Roster) Next() time.Time {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if len(r.windows) == 0 {
-		return time.Time{}
-	}
-	return r.windows[0].at
-}
-
-func drain[T comparable](noted set[T], compare func(a, b T) int) []T {
-	all := slices.SortedFunc(maps.Keys(noted), compare)
-	clear(noted)
-	return all
-}
-
-func (r *Roster) decideAllAgain() {
-	for _, n := range r.namespaces {
-		for user := range r.candidates(n) {
-			n.dirty[user] = n.dirty[user].with(nil)
+func (s *settlement) decideAllAgain() {
+	for name, n := range s.index.Namespaces() {
+		for user := range s.candidates(n) {
+			s.touched.Namespace(name).User(user, nil)
 		}
 	}
 }
 
-func (o Object) compare(p Object) int {
-	return cmp.Or(strings.Compare(o.Namespace, p.Namespace), strings.Compare(string(o.Kind), string(p.Kind)),
-		strings.Compare(o.Name, p.Name))
+func (s *settlement) settle() {
+	s.settleMemberships()
+	for _, n := range s.index.Namespaces() {
+		if !n.AtSystem() {
+			s.settleOrganization(n)
+		}
+	}
+	view := s.View
+	s.changes.View = &view
+	s.changes.Applications = slices.SortedFunc(maps.Keys(s.touched.Applications), Object.Compare)
+	s.changes.Accounts = slices.SortedFunc(maps.Keys(s.touched.Accounts), Account.Compare)
+	s.changes.Renewed = slices.Collect(maps.Values(s.touched.Renewed))
+	s.changes.Objects = slices.SortedFunc(maps.Keys(s.touched.Objects), Object.Compare)
 }
 
-func (r *Roster) settleOrganization(n *namespace, changes *Changes) {
-	is := r.isOrganization(n)
-	began := is != n.organization
-	if began {
-		n.organization = is
-		n.dirtyRules(Object{})
-		r.touchAll(n)
-		r.touchAll(r.system) // what is resolved "in some organization", and how many there are
+// own returns what is decided in the namespace, to change it.
+func (s *settlement) own(name string) *organization {
+	o := s.at(name)
+	if _, mine := s.mine[name]; !mine {
+		o = o.clone()
+		s.organizations.Set(name, o)
+		s.mine[name] = struct{}{}
 	}
-	if n.rulesDirty || n.namesDirty {
-		r.settleRules(n, began, changes)
+	return o
+}
+
+func (s *settlement) settleOrganization(n *index.Namespace) {
+	name := n.Name()
+	is, was := s.index.IsOrganization(n), s.at(name).rules != nil
+	if s.touched.Namespaces[name] == nil && s.woken[name] == nil && !s.hasUnfinished(name) && is == was {
+		if !n.Known() && n.IsEmpty() {
+			s.empty = append(s.empty, name)
+		}
+		return
 	}
-	users := slices.Collect(maps.Keys(n.dirty))
-	for user := range n.woken {
-		if _, dirty := n.dirty[user]; !dirty {
+	o, t := s.own(name), s.touched.Namespace(name)
+	if is != was {
+		t.Rules = true
+		s.touched.TouchAll(n)
+		s.touched.TouchAll(s.index.System()) // what is resolved "in some organization", and how many there are
+	}
+	if t.Rules || t.Names {
+		s.settleRules(n, o, t, is != was)
+	}
+	users := slices.Collect(maps.Keys(t.Users))
+	for user := range s.woken[name] {
+		if _, touched := t.Users[user]; !touched {
 			users = append(users, user)
 		}
 	}
-	for i, made := range r.resolveAll(n, users) {
-		r.decided(n, users[i], made, changes)
+	changed := len(users)
+	for user := range s.unfinishedIn(name) {
+		_, touched := t.Users[user]
+		if _, woken := s.woken[name][user]; !touched && !woken {
+			users = append(users, user)
+		}
 	}
-	clear(n.dirty)
-	clear(n.woken)
+	for i, made := range s.resolveAll(n, o, users, changed) {
+		s.decided(n, o, users[i], made)
+	}
+	if o.rules == nil && o.records.Len() == 0 {
+		s.organizations.Delete(name)
+		delete(s.mine, name)
+		if !n.Known() && n.IsEmpty() {
+			s.empty = append(s.empty, name)
+		}
+	}
+}
+
+// unfinishedIn iterates over the users of the organization whose decision is unfinished, sorted.
+func (s *settlement) unfinishedIn(organization string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for a := range s.unfinished.From(Account{Namespace: organization}) {
+			if a.Namespace != organization || !yield(a.User) {
+				return
+			}
+		}
+	}
+}
+
+func (s *settlement) hasUnfinished(organization string) bool {
+	for range s.unfinishedIn(organization) {
+		return true
+	}
+	return false
 }
 
 // settleRules makes the organization's rules and list of applications anew.
-func (r *Roster) settleRules(n *namespace, began bool, changes *Changes) {
-	rulesChanged := n.rulesDirty && (r.compile(n) || began)
+func (s *settlement) settleRules(n *index.Namespace, o *organization, t *index.TouchedNamespace, began bool) {
+	rulesChanged := t.Rules && (s.compile(n, o) || began)
 	if rulesChanged {
-		for user := range r.candidates(n) {
-			n.dirty[user] = n.dirty[user].with(nil)
+		for user := range s.candidates(n) {
+			t.User(user, nil)
 		}
 	}
-	if n.rulesDirty {
-		r.touchAll(n)
+	if t.Rules {
+		s.touched.TouchAll(n)
 	}
 	changed := rulesChanged
-	if names := r.applicationsOf(n); !slices.Equal(names, n.applicable) {
-		n.applicable = names
+	if names := s.applicationsOf(n, o); !slices.Equal(names, o.applications) {
+		o.applications = names
 		changed = true
-		n.touchHidden()
+		touchHidden(o, t)
 	}
 	if changed {
-		delete(n.ruleCauses, Object{}) // the namespace itself
-		causes := slices.SortedFunc(maps.Keys(n.ruleCauses), Object.compare)
-		changes.Rules = append(changes.Rules, RulesChange{n.name, rulesChanged, began, causes})
+		causes := slices.SortedFunc(maps.Keys(t.Causes), Object.Compare)
+		s.changes.Rules = append(s.changes.Rules, RulesChange{n.Name(), rulesChanged, began, causes})
 	}
-	n.rulesDirty, n.namesDirty = false, false
-	clear(n.ruleCauses)
 }
 
 // touchHidden marks the users from whom the bound of docs/rules.md R7 takes rows: it takes the named applications one after
 // the other, so another one may hide other rows.
-func (n *namespace) touchHidden() {
-	for user, rec := range n.records {
+func touchHidden(o *organization, t *index.TouchedNamespace) {
+	for user, rec := range o.records.All() {
 		if rec.decision == nil || len(rec.decision.HiddenRows) == 0 { // nothing is decided in the system namespace
 			continue
 		}
-		n.dirty[user] = n.dirty[user].with(nil)
-		for cause := range n.ruleCauses {
-			n.dirty[user] = n.dirty[user].with(causes{cause})
+		t.User(user, nil)
+		for cause := range t.Causes {
+			t.User(user, index.Causes{cause})
 		}
 	}
 }
 
-// compile makes the organization's rules anew and says whether they differ. What a policy says besides, such as its
+// compile makes the organization's rules anew and reports whether they differ. What a policy says besides, such as its
 // notification channels, is no reason to decide for anybody.
-func (r *Roster) compile(n *namespace) bool {
-	publishes := r.publishesUsers(n)
-	if !n.organization {
-		changed := n.compiled != nil
-		n.compiled, n.publishes = nil, publishes
-		clear(n.bound)
+func (s *settlement) compile(n *index.Namespace, o *organization) bool {
+	publishes := s.index.PublishesUsers(n)
+	if !s.index.IsOrganization(n) {
+		changed := o.rules != nil
+		o.rules, o.publishes, o.bound = nil, publishes, nil
 		return changed
 	}
-	made := r.rulesOf(n)
-	if n.compiled != nil && n.publishes == publishes && reflect.DeepEqual(*n.compiled.Rules(), made) {
+	made := s.index.Rules(n)
+	if o.rules != nil && o.publishes == publishes && reflect.DeepEqual(*o.rules.Rules(), made) {
 		return false
 	}
-	n.compiled, n.publishes = resolve.NewOrganization(made), publishes
-	clear(n.bound)
+	o.rules, o.publishes, o.bound = resolve.NewOrganization(made), publishes, nil
 	return true
 }
 
-// isOrganization says whether the namespace is one by what is known now; n.organization is what it was at the last
-// settling.
-func (r *Roster) isOrganization(n *namespace) bool {
-	return !n.atSystem && n.declared > 0 && r.selects(n)
-}
-
-func (r *Roster) selects(n *namespace) bool {
-	return r.options.Organizations.Empty() || (n.known && r.options.Organizations.Matches(n.labels))
-}
-
-func (r *Roster) rulesOf(n *namespace) resolve.Rules {
-	made := rules(n.name, n.policy, r.system.policy)
-	for name, a := range n.applications {
-		if hidesUnmatched(a) {
-			made.HideUnmatched = append(made.HideUnmatched, name)
-		}
-	}
-	slices.Sort(made.HideUnmatched)
-	return made
-}
-
 // applicationsOf lists the applications named in the organization.
-func (r *Roster) applicationsOf(n *namespace) []string {
-	if !n.organization {
+func (s *settlement) applicationsOf(n *index.Namespace, o *organization) []string {
+	if o.rules == nil {
 		return nil
 	}
-	names := maps.Clone(n.named)
-	for s := range r.spanning {
-		sourceApplications(s, n.name, func(application string) { names[application]++ })
-	}
-	for _, e := range n.compiled.Rules().ExclusiveAccess {
+	return ApplicationsNamed(s.index, n, o.rules)
+}
+
+// ApplicationsNamed lists the applications that objects or rules name in the namespace, sorted.
+func ApplicationsNamed(x *index.Index, n *index.Namespace, rules *resolve.Organization) []string {
+	names := x.Applications(n)
+	for _, e := range rules.Rules().ExclusiveAccess {
 		for _, application := range e.Applications {
-			names[application]++
+			names[application] = struct{}{}
 		}
 	}
 	return slices.Sorted(maps.Keys(names))
 }
 
-// candidates returns everybody for whom there may be something to decide in the organization.
-func (r *Roster) candidates(n *namespace) set[string] {
-	users := set[string]{}
-	for user := range n.records {
+// candidates returns everybody for whom there is or may be something to decide in the namespace.
+func (s *settlement) candidates(n *index.Namespace) map[string]struct{} {
+	users := map[string]struct{}{}
+	if s.index.IsOrganization(n) || n.AtSystem() {
+		users = s.index.Candidates(n)
+	}
+	for user := range s.Records(n.Name()) {
 		users[user] = struct{}{}
-	}
-	if !n.organization && !n.atSystem {
-		return users
-	}
-	for user := range n.members {
-		users[user] = struct{}{}
-	}
-	for user := range n.accounts {
-		users[user] = struct{}{}
-	}
-	if n.atSystem {
-		return users
-	}
-	for name, g := range r.system.groups {
-		if !g.inert && g.source.Entry(n.name) != nil {
-			maps.Copy(users, r.system.transitiveMembers(name))
-		}
-	}
-	for user, a := range r.system.accounts {
-		if a.source != nil && a.source.Entry(n.name) != nil {
-			users[user] = struct{}{}
-		}
 	}
 	return users
 }
 
 // settleMemberships notes who is an active member in the system namespace, where nothing is decided.
-func (r *Roster) settleMemberships(n *namespace) {
-	users := maps.Clone(n.woken)
-	for user := range n.dirty {
-		users[user] = struct{}{}
+func (s *settlement) settleMemberships() {
+	n := s.index.System()
+	users := s.woken[n.Name()]
+	if users == nil {
+		users = map[string]struct{}{}
 	}
+	if t := s.touched.Namespaces[n.Name()]; t != nil {
+		for user := range t.Users {
+			users[user] = struct{}{}
+		}
+	}
+	if len(users) == 0 {
+		return
+	}
+	o := s.own(n.Name())
+	var walk index.Walk
 	for user := range users {
 		made := &record{}
-		made.note(n.memberships(user), r.now)
+		made.note(walk.Memberships(n, user), s.now)
 		if len(made.groups) == 0 && made.next.IsZero() {
 			made = nil
 		}
-		r.record(n, user, made)
+		s.record(n, o, user, made)
 	}
-	clear(n.dirty)
-	clear(n.woken)
 }
 
 // decided takes in what was resolved for one user of an organization, and notes what differs.
-func (r *Roster) decided(n *namespace, user string, made *record, changes *Changes) {
+func (s *settlement) decided(n *index.Namespace, o *organization, user string, made *record) {
 	var before, after *resolve.Decision
-	if old := n.records[user]; old != nil && old.decision.Exists {
+	if old := o.records.Get(user); old != nil && old.decision.Exists {
 		before = old.decision
 	}
 	if made != nil && made.decision.Exists {
 		after = made.decision
 	}
-	r.record(n, user, made)
+	if same(before, after) && made != nil && before != nil && made.decision.Identical(before) {
+		made.decision = before // which others hold on to
+	}
+	s.record(n, o, user, made)
 	if same(before, after) {
-		if made != nil && before != nil && made.decision.Identical(before) {
-			made.decision = before // which others hold on to
-		}
 		return
 	}
-	if more := exists(after) - exists(before); more != 0 {
-		r.users += more
-		n.sorted.Store(nil)
-	} else if s := n.sorted.Load(); s != nil && s.current {
-		n.sorted.Store(&sortedDecisions{s.decisions, false})
-	}
-	changes.Users = append(changes.Users, UserChange{Difference{n.name, user, before, after}, n.dirty[user]})
-	r.noteEntry(n, user, before, after)
-	r.noteConflicts(n, user, before, after)
-	r.touchUserAccess(n, user)
-	if holdsTop(n, before) || holdsTop(n, after) {
-		r.touchPolicy(n)
+	s.users += exists(after) - exists(before)
+	s.changes.Users = append(s.changes.Users, UserChange{
+		Difference{n.Name(), user, before, after}, s.touched.Namespace(n.Name()).Users[user],
+	})
+	s.noteEntry(n.Name(), user, before, after)
+	s.noteConflicts(n.Name(), user, before, after)
+	s.touched.TouchUserAccess(n, user)
+	if holdsTop(o, before) || holdsTop(o, after) {
+		s.touched.TouchPolicy(s.index, n)
 	}
 }
 

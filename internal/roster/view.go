@@ -1,148 +1,187 @@
 package roster
 
 import (
-	"maps"
+	"cmp"
+	"iter"
 	"slices"
 	"strings"
 	"time"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/index"
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// What follows reads what the last Settle found. Returned objects and decisions are shared and must not be changed.
+// View is the decisions for all users at one instant, and the objects that they rest on. It never changes and is safe for
+// concurrent use; reading it takes no lock. Views share what does not differ between them. What it returns is shared and must
+// not be changed.
+type View struct {
+	index *index.Index
+	now   time.Time
+
+	organizations index.Map[*organization] // by namespace, the system namespace included
+	entered       index.Map[[]string]      // by user: the organizations that the user can enter, sorted
+	conflicts     index.Tree[conflicts]
+	timed         index.Tree[timedUser]
+	unfinished    index.Tree[Account] // users whose decision is unfinished
+
+	users, conflictTotal int // over all organizations
+}
+
+// organization is the decisions for the users of one namespace.
+type organization struct {
+	rules        *resolve.Organization // nil: it is no organization
+	publishes    bool                  // user documents
+	bound        map[*resolve.Source]*resolve.Bound
+	applications []string // named in the organization, sorted
+	records      index.Map[*record]
+	active       index.Count // group: active members
+	overBound    index.Count // group: active members whose filters are larger together than R7 allows
+}
+
+// clone returns a copy to change.
+func (o *organization) clone() *organization {
+	c := *o
+	c.records.Share()
+	c.active.Share()
+	c.overBound.Share()
+	return &c
+}
+
+// conflicts is how many conflicts a source takes part in, for one user.
+type conflicts struct {
+	source, organization, user string
+	count                      int
+}
+
+func (c conflicts) compare(d conflicts) int {
+	return cmp.Or(strings.Compare(c.source, d.source), strings.Compare(c.organization, d.organization), strings.Compare(c.user, d.user))
+}
+
+// timedUser is a user for whom to decide again at an instant.
+type timedUser struct {
+	at              time.Time
+	namespace, user string
+}
+
+func (t timedUser) compare(u timedUser) int {
+	return cmp.Or(t.at.Compare(u.at), strings.Compare(t.namespace, u.namespace), strings.Compare(t.user, u.user))
+}
+
+// none is what stands for a namespace that is no organization and has no members.
+var none = &organization{}
+
+func (v *View) at(namespace string) *organization {
+	if o := v.organizations.Get(namespace); o != nil {
+		return o
+	}
+	return none
+}
+
+// Index returns the objects.
+func (v *View) Index() *index.Index { return v.index }
+
+// Now returns the instant, in UTC and whole seconds.
+func (v *View) Now() time.Time { return v.now }
+
+// Next returns the next instant at which the roster must settle again although no object changes; zero: none.
+func (v *View) Next() time.Time {
+	if v.unfinished.Len() > 0 {
+		return v.now // at once
+	}
+	return v.nextWindow()
+}
+
+// nextWindow returns the next instant at which a window opens or closes; zero: never.
+func (v *View) nextWindow() time.Time {
+	for t := range v.timed.All() {
+		return t.at
+	}
+	return time.Time{}
+}
 
 // SystemNamespace returns the name of the system namespace.
-func (r *Roster) SystemNamespace() string { return r.options.SystemNamespace }
+func (v *View) SystemNamespace() string { return v.index.SystemNamespace() }
+
+// IsMissing reports whether the namespace is the system namespace and does not exist: nothing can be written there.
+func (v *View) IsMissing(namespace string) bool {
+	return namespace == v.SystemNamespace() && !v.index.System().Known()
+}
 
 // Organizations lists the organizations, sorted.
-func (r *Roster) Organizations() []string {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
+func (v *View) Organizations() []string {
 	var names []string
-	for name, n := range r.namespaces {
-		if n.organization {
+	for name, o := range v.organizations.All() {
+		if o.rules != nil {
 			names = append(names, name)
 		}
 	}
-	slices.Sort(names)
 	return names
 }
 
 // Organization returns the compiled rules of the organization; nil where the namespace is none.
-func (r *Roster) Organization(name string) *resolve.Organization {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if n := r.namespaces[name]; n != nil {
-		return n.compiled
-	}
-	return nil
-}
+func (v *View) Organization(name string) *resolve.Organization { return v.at(name).rules }
 
 // Applications lists the applications named in the organization, sorted.
-func (r *Roster) Applications(organization string) []string {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if n := r.namespaces[organization]; n != nil {
-		return n.applicable
-	}
-	return nil
-}
+func (v *View) Applications(organization string) []string { return v.at(organization).applications }
 
-// ApplicationAccesses lists the names of the namespace's ApplicationAccess objects, sorted.
-func (r *Roster) ApplicationAccesses(namespace string) []string {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if n := r.namespaces[namespace]; n != nil {
-		return slices.Sorted(maps.Keys(n.applications))
-	}
-	return nil
-}
-
-// ApplicationAccess returns the object; nil where there is none.
-func (r *Roster) ApplicationAccess(namespace, name string) *accessv1alpha1.ApplicationAccess {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if n := r.namespaces[namespace]; n != nil {
-		return n.applications[name]
-	}
-	return nil
-}
-
-// UserAccess returns the object; nil where there is none.
-func (r *Roster) UserAccess(namespace, name string) *accessv1alpha1.UserAccess {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if n := r.namespaces[namespace]; n != nil {
-		return n.userAccess[name]
-	}
-	return nil
-}
-
-// UserAccesses lists the names of the user's UserAccess objects in the namespace.
-func (r *Roster) UserAccesses(namespace, user string) []string {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	n := r.namespaces[namespace]
-	if n == nil || n.accounts[user] == nil {
-		return nil
-	}
-	var names []string
-	for _, ua := range n.accounts[user].all() {
-		names = append(names, ua.Name)
-	}
-	return names
-}
+// PublishesUsers reports whether the organization has user documents.
+func (v *View) PublishesUsers(organization string) bool { return v.at(organization).publishes }
 
 // Decision returns what the user may do in the organization; nil where there is nothing to decide.
-func (r *Roster) Decision(organization, user string) *resolve.Decision {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.decision(organization, user)
+func (v *View) Decision(organization, user string) *resolve.Decision {
+	return v.at(organization).decision(user)
 }
 
-func (r *Roster) decision(organization, user string) *resolve.Decision {
-	n := r.namespaces[organization]
-	if n == nil || !n.organization {
-		return nil
-	}
-	if rec := n.records[user]; rec != nil && rec.decision.Exists {
+func (o *organization) decision(user string) *resolve.Decision {
+	if rec := o.records.Get(user); o.rules != nil && rec != nil && rec.decision.Exists {
 		return rec.decision
 	}
 	return nil
 }
 
-// EachDecision calls yield for every user of the organization, in no order. It must not call the roster.
-func (r *Roster) EachDecision(organization string, yield func(user string, d *resolve.Decision)) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	n := r.namespaces[organization]
-	if n == nil || !n.organization {
-		return
-	}
-	for user, rec := range n.records {
-		if rec.decision.Exists {
-			yield(user, rec.decision)
+// Noted returns the decision for the user, nil where there is nothing to decide, and whether anything is noted of the user.
+func (v *View) Noted(organization, user string) (d *resolve.Decision, noted bool) {
+	return v.Decision(organization, user), v.at(organization).records.Get(user) != nil
+}
+
+// Decisions iterates over the users of the organization for whom there is something to decide, sorted.
+func (v *View) Decisions(organization string) iter.Seq2[string, *resolve.Decision] {
+	return v.at(organization).decisions()
+}
+
+func (o *organization) decisions() iter.Seq2[string, *resolve.Decision] {
+	return func(yield func(string, *resolve.Decision) bool) {
+		if o.rules == nil {
+			return
+		}
+		for user, rec := range o.records.All() {
+			if rec.decision.Exists && !yield(user, rec.decision) {
+				return
+			}
 		}
 	}
 }
 
 // Users lists everybody for whom there is something to decide in the organization, sorted.
-func (r *Roster) Users(organization string) []string {
-	_, decisions := r.State(organization)
-	users := make([]string, len(decisions))
-	for i := range decisions {
-		users[i] = decisions[i].User
+func (v *View) Users(organization string) []string {
+	var users []string
+	for user := range v.Decisions(organization) {
+		users = append(users, user)
 	}
 	return users
 }
 
+// Records iterates over the users of the namespace of whom something is noted, sorted: a decision, or when there will be
+// one.
+func (v *View) Records(organization string) iter.Seq[string] {
+	return v.at(organization).records.Keys()
+}
+
 // Groups lists the AccessGroups of the namespace that the user is an active member of, sorted.
-func (r *Roster) Groups(namespace, user string) []string {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if n := r.namespaces[namespace]; n != nil && n.records[user] != nil {
-		return n.records[user].groups
+func (v *View) Groups(namespace, user string) []string {
+	if rec := v.at(namespace).records.Get(user); rec != nil {
+		return rec.groups
 	}
 	return nil
 }
@@ -155,112 +194,38 @@ type Entry struct {
 }
 
 // Entries lists the organizations that the user can enter, sorted.
-func (r *Roster) Entries(user string) []Entry {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.entries(user)
-}
-
-func (r *Roster) entries(user string) []Entry {
+func (v *View) Entries(user string) []Entry {
 	var entries []Entry
-	for _, n := range r.entered[user] {
-		d := n.records[user].decision
-		entries = append(entries, Entry{n.name, d.OrganizationRole.Role, d.EntersNotAfter})
+	for _, name := range v.entered.Get(user) {
+		d := v.Decision(name, user)
+		entries = append(entries, Entry{name, d.OrganizationRole.Role, d.EntersNotAfter})
 	}
-	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Organization, b.Organization) })
 	return entries
 }
 
-// Accounts lists the users of whom the namespace has a UserAccess, sorted.
-func (r *Roster) Accounts(namespace string) []string {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if n := r.namespaces[namespace]; n != nil {
-		return slices.Sorted(maps.Keys(n.accounts))
-	}
-	return nil
-}
-
-func (r *Roster) publishesUsers(n *namespace) bool {
-	p := n.policy
-	if p == nil {
-		p = r.system.policy
-	}
-	return p == nil || p.Spec.UserConfigMaps != accessv1alpha1.UserConfigMapsDisabled
-}
-
-// IsMissing says whether the namespace is the system namespace and does not exist: nothing can be written there.
-func (r *Roster) IsMissing(namespace string) bool {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return namespace == r.system.name && !r.system.known
-}
-
-// Terminating says whether the namespace is being deleted.
-func (r *Roster) Terminating(namespace string) bool {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	n := r.namespaces[namespace]
-	return n != nil && n.terminating
-}
-
-// Namespaces lists the namespaces of which the roster has an object of the four kinds, sorted.
-func (r *Roster) Namespaces() []string {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	var names []string
-	for name, n := range r.namespaces {
-		if len(n.groups) > 0 || len(n.userAccess) > 0 || len(n.applications) > 0 || n.policy != nil {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
-// Objects lists all objects of the namespace.
-func (r *Roster) Objects(namespace string) []Object {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	n := r.namespaces[namespace]
-	if n == nil {
-		return nil
-	}
-	noted := set[Object]{}
-	n.each(func(o Object) { noted[o] = struct{}{} })
-	return slices.SortedFunc(maps.Keys(noted), Object.compare)
-}
-
 // Concerned lists the AccessGroups that give something in the organization: its own, and those of the system namespace.
-func (r *Roster) Concerned(organization string) []Object {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
+func (v *View) Concerned(organization string) []Object {
 	var groups []Object
-	for _, n := range []*namespace{r.namespaces[organization], r.system} {
+	for _, n := range []*index.Namespace{v.index.Namespace(organization), v.index.System()} {
 		if n == nil {
 			continue
 		}
-		for name := range n.groups {
-			groups = append(groups, Object{KindAccessGroup, n.name, name})
+		for name := range n.Groups() {
+			groups = append(groups, Object{Kind: KindAccessGroup, Namespace: n.Name(), Name: name})
 		}
 	}
-	slices.SortFunc(groups, Object.compare)
+	slices.SortFunc(groups, Object.Compare)
 	return groups
 }
 
-// Bears says whether what members of the group are given bears on the application of the organization.
-func (r *Roster) Bears(group Object, organization, application string) bool {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	n := r.namespaces[group.Namespace]
-	if n == nil || n.groups[group.Name] == nil || n.groups[group.Name].inert {
-		return false
-	}
-	if !n.atSystem && n.name != organization {
+// Bears reports whether what members of the group are given bears on the application of the organization.
+func (v *View) Bears(group Object, organization, application string) bool {
+	n := v.index.Namespace(group.Namespace)
+	if g := n.Group(group.Name); g == nil || g.Inert || (!n.AtSystem() && n.Name() != organization) {
 		return false
 	}
 	// Who is in the group is in the groups around it, and has what they give.
-	return slices.ContainsFunc(n.sourcesAbove(group.Name), func(s *resolve.Source) bool {
+	return slices.ContainsFunc(n.SourcesAbove(group.Name), func(s *resolve.Source) bool {
 		return bears(s, organization, application)
 	})
 }
@@ -274,26 +239,12 @@ func bears(s *resolve.Source, organization, application string) bool {
 	if s.WithoutPrivileges {
 		return false
 	}
-	if s.Origin == resolve.OrganizationGroup {
-		return s.OrganizationRole != "" || namesApplication(s.Applications, application)
+	for g := range s.Grants(organization) {
+		if g.Scope != resolve.ScopeApplication || g.Application == application {
+			return true // a role above the applications, or one in all of them
+		}
 	}
-	entry := s.Entry(organization)
-	return entry != nil &&
-		(entry.Role != "" || entry.OrganizationRole != "" || namesApplication(entry.Applications, application))
-}
-
-func namesApplication(grants []resolve.ApplicationGrant, application string) bool {
-	return slices.ContainsFunc(grants, func(g resolve.ApplicationGrant) bool {
-		return g.Application == application || g.Application == accessv1alpha1.All
-	})
-}
-
-// Unsettled says whether the object has been set since the last Settle: what is known of it is not yet complete.
-func (r *Roster) Unsettled(o Object) bool {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	_, touched := r.touched[o]
-	return touched
+	return false
 }
 
 // Totals are sums over all organizations.
@@ -304,19 +255,6 @@ type Totals struct {
 }
 
 // Totals counts. The cost grows with the organizations.
-func (r *Roster) Totals() Totals {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	t := Totals{Users: r.users, Conflicts: r.conflictTotal}
-	for _, n := range r.namespaces {
-		if n.organization {
-			t.Organizations++
-		}
-	}
-	return t
-}
-
-// IsMember says whether the user is an active member of the group.
-func (r *Roster) IsMember(group Object, user string) bool {
-	return slices.Contains(r.Groups(group.Namespace, user), group.Name)
+func (v *View) Totals() Totals {
+	return Totals{Organizations: len(v.Organizations()), Users: v.users, Conflicts: v.conflictTotal}
 }

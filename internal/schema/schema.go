@@ -111,12 +111,22 @@ func Validate(ctx context.Context, object map[string]any) (field.ErrorList, erro
 	defaulting.Default(object, k.structural)
 	errs = append(errs, validation.ValidateCustomResource(nil, object, k.schema)...)
 	errs = append(errs, listtype.ValidateListSetsAndMaps(nil, k.structural, object)...)
-	// The rules expect the types and the bounds of the schema.
-	if rules := k.rules(); len(errs) == 0 && rules != nil {
+	if rules := k.rules(); !slices.ContainsFunc(errs, isBlocking) && rules != nil {
 		found, _ := rules.Validate(ctx, nil, k.structural, object, nil, celconfig.RuntimeCELCostBudget)
 		errs = append(errs, found...)
 	}
 	return errs, nil
+}
+
+// isBlocking reports whether the API server evaluates no rules of an object with such an error: they expect the types and
+// the bounds of the schema. A text that does not match its pattern is none.
+func isBlocking(e *field.Error) bool {
+	switch e.Type {
+	case field.ErrorTypeNotSupported, field.ErrorTypeRequired, field.ErrorTypeTooLong, field.ErrorTypeTooMany, field.ErrorTypeTypeInvalid:
+		return true
+	default:
+		return false
+	}
 }
 
 func validateMetadata(object map[string]any) field.ErrorList {

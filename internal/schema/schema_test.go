@@ -25,7 +25,25 @@ func TestValidate(t *testing.T) {
 		"an object as it should be": {object: group},
 		"a user with white space": {
 			object: strings.Replace(group, "ana@acme.example", "two words", 1),
-			want:   []string{"spec.members[0].user: Invalid value"},
+			want: []string{
+				"spec.members[0].user: Invalid value: \"two words\": spec.members[0].user in body should match",
+				"spec.members[0].user: Invalid value: \"two words\": it has white space in it; a user has no white space, no control",
+			},
+		},
+		"a user with a backslash": {
+			object: strings.Replace(group, "ana@acme.example", `acme\amelie`, 1),
+			want: []string{
+				"spec.members[0].user: Invalid value: \"acme\\\\amelie\": spec.members[0].user in body should match",
+				"spec.members[0].user: Invalid value: \"acme\\\\amelie\": it has a backslash in it; a user",
+			},
+		},
+		"an application that is no label": {
+			object: strings.Replace(group, "application: red", "application: Crates.io", 1),
+			want: []string{
+				"spec.applicationAccess[0].application: Invalid value: \"Crates.io\": spec.applicationAccess[0].application in body should match",
+				"spec.applicationAccess[0].application: Invalid value: \"Crates.io\": an application is a DNS label: lower-case letters, digits and -; " +
+					"write crates-io, and give its ApplicationAccess the displayName Crates.io",
+			},
 		},
 		"a member twice": {
 			object: strings.Replace(group, "[{user: ana@acme.example}]", "[{user: ana}, {user: ana}]", 1),

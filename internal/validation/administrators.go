@@ -7,8 +7,8 @@ import (
 	"time"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/preview"
 	"github.com/usher-dev/usher/internal/resolve"
-	"github.com/usher-dev/usher/internal/roster"
 )
 
 // administrators follows who holds the top organization role in one organization, among the users whom the change
@@ -29,7 +29,7 @@ type watch struct {
 // watchers are the administrators by organization.
 type watchers map[string]*administrators
 
-func (w watchers) note(trial *roster.Trial, u *roster.Tried, m *moment) {
+func (w watchers) note(trial *preview.Preview, u *preview.Affected, m *moment) {
 	o := trial.Organizations[u.Namespace]
 	if o == nil || checks(o) == accessv1alpha1.CrossObjectChecksIgnore {
 		return
@@ -58,13 +58,13 @@ func (w watchers) note(trial *roster.Trial, u *roster.Tried, m *moment) {
 
 // checkAdministrators looks for organizations in which, now or when a window opens or closes, nobody would hold the top
 // organization role any more where somebody did (docs/admission.md, last administrator).
-func (j *judge) checkAdministrators(trial *roster.Trial, w watchers) {
+func (j *judge) checkAdministrators(trial *preview.Preview, w watchers) {
 	for _, organization := range slices.Sorted(maps.Keys(w)) {
 		j.checkAdministratorsOf(trial, trial.Organizations[organization], w[organization])
 	}
 }
 
-func (j *judge) checkAdministratorsOf(trial *roster.Trial, o *roster.TriedOrganization, a *administrators) {
+func (j *judge) checkAdministratorsOf(trial *preview.Preview, o *preview.Organization, a *administrators) {
 	slices.SortFunc(a.instants, time.Time.Compare)
 	instants := slices.CompactFunc(a.instants, time.Time.Equal)
 	user := ""
@@ -99,17 +99,17 @@ func heldAt(watches map[string][]watch, t time.Time) (before, after bool) {
 
 // othersEnd returns from when on nobody holds the top role whom the change does not touch; false where there always is
 // somebody.
-func (j *judge) othersEnd(o *roster.TriedOrganization, a *administrators, t time.Time) (time.Time, bool) {
+func (j *judge) othersEnd(o *preview.Organization, a *administrators, t time.Time) (time.Time, bool) {
 	if o.After == nil {
 		return t, true
 	}
-	return j.Roster.WithoutAdministrator(o.Before.Rules().Organization, t, func(user string) bool {
+	return j.view.WithoutAdministrator(o.Before.Rules().Organization, t, func(user string) bool {
 		_, is := a.tried[user]
 		return is
 	})
 }
 
-func (j *judge) noteLastAdministrator(trial *roster.Trial, o *roster.TriedOrganization, user string, t time.Time) {
+func (j *judge) noteLastAdministrator(trial *preview.Preview, o *preview.Organization, user string, t time.Time) {
 	rules := o.Before.Rules()
 	deny := checks(o) == accessv1alpha1.CrossObjectChecksDeny
 	j.shown.note(subject{what: "administrator", organization: rules.Organization}, deny, j.changed.path(user), func() string {

@@ -44,7 +44,7 @@ func (r *rows) losesAll(was, is *resolve.Access) bool {
 // anyRow reports whether a row can pass all of the filters: some choice of one alternative of each does not contradict
 // itself.
 func (r *rows) anyRow(filters []resolve.Filter) bool {
-	if slices.ContainsFunc(filters, func(f resolve.Filter) bool { return len(f.AnyOf) == 0 }) {
+	if resolve.ShowNoRow(filters) {
 		return false
 	}
 	begin := min(r.left, mostComparisons)

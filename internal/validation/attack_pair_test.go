@@ -16,7 +16,7 @@ func TestAttackAPairOfTwoObjectsIsNotJudged(t *testing.T) {
 AccessGroup acme/staff
 spec: {members: [{user: ana}], applicationAccess: [{application: "*", role: Viewer}]}
 `)
-	was := rostertest.Dump(s.validator.Roster)
+	was := rostertest.Dump(s.roster)
 	forged := parse(t, `
 AccessGroup acme/phantom
 spec: {members: [{user: eve}], applicationAccess: [{application: "*", role: Administrator}]}
@@ -29,7 +29,7 @@ spec: {members: [{user: eve}]}
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want an error that says %q", err, want)
 	}
-	if diff := cmp.Diff(was, rostertest.Dump(s.validator.Roster)); diff != "" {
+	if diff := cmp.Diff(was, rostertest.Dump(s.roster)); diff != "" {
 		t.Errorf("the roster has changed (-before +after):\n%s", diff)
 	}
 }

@@ -58,7 +58,7 @@ func newLarge(b *testing.B) *large {
 	l.crossing.Spec.ApplicationAccess = grantsOf("Viewer", 0, manyApplications)
 	set(l.crossing)
 	r.Settle(june)
-	l.validator = &validation.Validator{Roster: r, Settle: func() { r.Settle(june) }, Losses: validation.NewLosses()}
+	l.validator = &validation.Validator{View: viewOf(r), Losses: validation.NewLosses()}
 	return l
 }
 

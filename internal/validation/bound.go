@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/usher-dev/usher/internal/preview"
 	"github.com/usher-dev/usher/internal/resolve"
-	"github.com/usher-dev/usher/internal/roster"
 )
 
 // freeInstants is how many future instants may bear on one entry of a user's decision before a change that adds to them
@@ -14,11 +14,11 @@ const freeInstants = 64
 
 // bound requires the rights to what nobody looks at instant by instant: an entry past [resolve.MaximumInstants] instants is
 // judged as if the highest role that anything declares there became effective, with all rows.
-func (j *judge) bound(u *roster.Tried, c *courses, now time.Time) {
+func (j *judge) bound(u *preview.Affected, c *courses, now time.Time) {
 	if !c.timed {
 		return
 	}
-	b := bounding{Tried: u, before: u.Before.Claims(), after: u.After.Claims(), now: now}
+	b := bounding{Affected: u, before: u.Before.Claims(), after: u.After.Claims(), now: now}
 	j.boundEntry(&b, "", &c.before.Organization, &c.after.Organization)
 	j.boundEntry(&b, resolve.AnyApplication, &c.before.Default, &c.after.Default)
 	for _, name := range c.applications() {
@@ -28,7 +28,7 @@ func (j *judge) bound(u *roster.Tried, c *courses, now time.Time) {
 
 // bounding is the user whose entries are looked at.
 type bounding struct {
-	*roster.Tried
+	*preview.Affected
 
 	before, after *resolve.Claims
 	now           time.Time
@@ -51,7 +51,7 @@ func (j *judge) boundEntry(u *bounding, application string, was, is *resolve.Cou
 	if !more {
 		since = firstOf(was.Until, is.Until)
 	}
-	rules := rulesOf(u.Tried)
+	rules := rulesOf(u.Affected)
 	role, sources := rules.Highest(u.declared, application, since)
 	resource := ResourceApplicationRoles
 	if application == "" {
@@ -67,9 +67,9 @@ func (j *judge) boundEntry(u *bounding, application string, was, is *resolve.Cou
 	if len(sources) > 0 {
 		n.source = sources[0]
 	}
-	j.requireEffective(u.Tried, n, func() string { return j.tooMany(u.Tried, n, is, more) })
+	j.requireEffective(u.Affected, n, func() string { return j.tooMany(u.Affected, n, is, more) })
 	if unknown && role != resolve.NoAccess && application != "" {
-		j.requireRows(u.Tried, rowsName(application), since, u.now)
+		j.requireRows(u.Affected, rowsName(application), since, u.now)
 	}
 }
 
@@ -80,7 +80,7 @@ func rowsName(application string) string {
 	return application
 }
 
-func (j *judge) tooMany(u *roster.Tried, n need, is *resolve.Course, more bool) string {
+func (j *judge) tooMany(u *preview.Affected, n need, is *resolve.Course, more bool) string {
 	count := fmt.Sprint(is.Instants)
 	if is.Instants > resolve.MaximumInstants {
 		count = fmt.Sprintf("more than %d", resolve.MaximumInstants)

@@ -27,10 +27,10 @@ func ending(i int, notAfter string) string {
 func (s *situation) take(t *testing.T, change string, at time.Time) {
 	t.Helper()
 	o := parse(t, change)[0]
-	if err := s.validator.Roster.Set(o); err != nil {
+	if err := s.roster.Set(o); err != nil {
 		t.Fatal(err)
 	}
-	changes := s.validator.Roster.Settle(at)
+	changes := s.roster.Settle(at)
 	s.validator.Losses.Note(&changes, at)
 	s.objects[keyOf(o)] = o
 }

@@ -296,10 +296,10 @@ func TestWhatWasLostOfLateIsCounted(t *testing.T) {
 	lose := func(at time.Time, members string) {
 		t.Helper()
 		o := parse(t, "AccessGroup acme/team\nspec: {members: ["+members+"], applicationAccess: [{application: red, role: Viewer}]}")[0]
-		if err := s.validator.Roster.Set(o); err != nil {
+		if err := s.roster.Set(o); err != nil {
 			t.Fatal(err)
 		}
-		changes := s.validator.Roster.Settle(at)
+		changes := s.roster.Settle(at)
 		s.validator.Losses.Note(&changes, at)
 		s.objects[keyOf(o)] = o
 	}
@@ -312,7 +312,6 @@ func TestWhatWasLostOfLateIsCounted(t *testing.T) {
 		}
 		return len(j.Braked)
 	}
-	s.validator.Settle = func() { s.validator.Roster.Settle(june) }
 	lose(june, "{user: a}, {user: b}")
 	if judge(june.Add(time.Minute), "") == 0 {
 		t.Error("two have gone a minute ago, two more were not braked")
@@ -558,7 +557,7 @@ func TestWarnings(t *testing.T) {
 
 func TestANamespaceThatIsNoOrganizationIsToldOf(t *testing.T) {
 	r := roster.New(roster.Options{SystemNamespace: system, Organizations: selected(t)})
-	v := &validation.Validator{Roster: r, Settle: func() { r.Settle(june) }}
+	v := &validation.Validator{View: viewOf(r)}
 	j, err := v.Judge(t.Context(), &validation.Request{New: parse(t, organization)[0], Now: june})
 	if err != nil {
 		t.Fatal(err)

@@ -7,12 +7,12 @@ import (
 	"time"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/preview"
 	"github.com/usher-dev/usher/internal/resolve"
-	"github.com/usher-dev/usher/internal/roster"
 )
 
 // checks returns what the organization's policy says about what takes two objects to be wrong.
-func checks(o *roster.TriedOrganization) accessv1alpha1.CrossObjectChecks {
+func checks(o *preview.Organization) accessv1alpha1.CrossObjectChecks {
 	policy := o.PolicyAfter
 	if o.After == nil {
 		policy = o.PolicyBefore
@@ -25,7 +25,7 @@ func checks(o *roster.TriedOrganization) accessv1alpha1.CrossObjectChecks {
 
 // checkConflicts looks for role conflicts and broken rules of exclusive access that the change brings (docs/rules.md R8,
 // R9).
-func (j *judge) checkConflicts(trial *roster.Trial, u *roster.Tried, c *courses) {
+func (j *judge) checkConflicts(trial *preview.Preview, u *preview.Affected, c *courses) {
 	o := trial.Organizations[u.Namespace]
 	if o == nil || o.After == nil {
 		return
@@ -51,7 +51,7 @@ func (j *judge) checkConflicts(trial *roster.Trial, u *roster.Tried, c *courses)
 }
 
 // conflictsOverTime compares each scope whenever its conflict differs from the one before, before or after the change.
-func (j *judge) conflictsOverTime(trial *roster.Trial, u *roster.Tried, deny bool) {
+func (j *judge) conflictsOverTime(trial *preview.Preview, u *preview.Affected, deny bool) {
 	after := conflictCourses(&u.After, trial.Now)
 	if len(after) == 0 {
 		return
@@ -79,7 +79,7 @@ func (j *judge) conflictsOverTime(trial *roster.Trial, u *roster.Tried, deny boo
 	}
 }
 
-func conflictCourses(s *roster.Standing, now time.Time) []resolve.ConflictCourse {
+func conflictCourses(s *preview.State, now time.Time) []resolve.ConflictCourse {
 	if s.Rules == nil {
 		return nil
 	}
@@ -87,7 +87,7 @@ func conflictCourses(s *roster.Standing, now time.Time) []resolve.ConflictCourse
 }
 
 func (j *judge) conflictAt(
-	trial *roster.Trial, u *roster.Tried, at time.Time, c *resolve.Conflict, before []resolve.Conflict, deny bool,
+	trial *preview.Preview, u *preview.Affected, at time.Time, c *resolve.Conflict, before []resolve.Conflict, deny bool,
 ) {
 	if slices.ContainsFunc(before, func(was resolve.Conflict) bool { return holds(&was, c) }) {
 		return
@@ -144,7 +144,7 @@ func (c *courses) excludes() bool {
 }
 
 // exclusionsOverTime decides anew at the first instants at which a window of the user opens or closes.
-func (j *judge) exclusionsOverTime(trial *roster.Trial, u *roster.Tried, deny bool) {
+func (j *judge) exclusionsOverTime(trial *preview.Preview, u *preview.Affected, deny bool) {
 	instants := append(resolve.Transitions(&u.Before.User, trial.Now), resolve.Transitions(&u.After.User, trial.Now)...)
 	slices.SortFunc(instants, time.Time.Compare)
 	instants = slices.CompactFunc(append([]time.Time{trial.Now}, instants...), time.Time.Equal)
@@ -156,7 +156,7 @@ func (j *judge) exclusionsOverTime(trial *roster.Trial, u *roster.Tried, deny bo
 	}
 }
 
-func decidedAt(s, other *roster.Standing, t time.Time) *resolve.Decision {
+func decidedAt(s, other *preview.State, t time.Time) *resolve.Decision {
 	if s.Rules == nil {
 		return decided(s, other)
 	}
@@ -164,7 +164,7 @@ func decidedAt(s, other *roster.Standing, t time.Time) *resolve.Decision {
 	return &d
 }
 
-func (j *judge) exclusionsAt(trial *roster.Trial, u *roster.Tried, m *moment, deny bool) {
+func (j *judge) exclusionsAt(trial *preview.Preview, u *preview.Affected, m *moment, deny bool) {
 	for _, e := range m.after.Exclusions {
 		if slices.ContainsFunc(m.before.Exclusions, func(was resolve.Exclusion) bool {
 			return was.Name == e.Name && was.Source == e.Source && containsAll(was.Applications, e.Applications)

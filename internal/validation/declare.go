@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/usher-dev/usher/internal/preview"
 	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
 )
@@ -21,7 +22,7 @@ type table map[grant][]resolve.Window
 
 // declare requires the rights to what the objects of the namespace newly say, for any instant at which they did not say
 // it before (docs/admission.md, the right to grant).
-func (j *judge) declare(trial *roster.Trial) {
+func (j *judge) declare(trial *preview.Preview) {
 	if trial.Object.Kind == roster.KindAccessPolicy {
 		return // it gives nothing by the letter
 	}
@@ -52,7 +53,7 @@ type freshKey struct {
 	organizations string
 }
 
-func (d *declarer) user(u *roster.Tried) {
+func (d *declarer) user(u *preview.Affected) {
 	organizations := d.organizationsNamed(u)
 	for i := range u.After.Declared {
 		after := &u.After.Declared[i]
@@ -79,7 +80,7 @@ func (d *declarer) user(u *roster.Tried) {
 }
 
 // counterpart returns what the user had of the same source, at least whenever the user has it after the change.
-func counterpart(before []roster.Declaration, after *roster.Declaration) *roster.Declaration {
+func counterpart(before []preview.Declaration, after *preview.Declaration) *preview.Declaration {
 	for i := range before {
 		was := &before[i]
 		if was.Source.Name == after.Source.Name && slices.EqualFunc(was.Windows, after.Windows, sameWindow) {
@@ -113,7 +114,7 @@ func (d *declarer) freshGrants(key freshKey, organizations []string, namespace s
 }
 
 // isNew says whether the grant counts at some instant at which nothing that the user had before says the same.
-func (d *declarer) isNew(u *roster.Tried, g grant, after *roster.Declaration, organizations []string) bool {
+func (d *declarer) isNew(u *preview.Affected, g grant, after *preview.Declaration, organizations []string) bool {
 	var before []resolve.Window
 	for i := range u.Before.Declared {
 		was := &u.Before.Declared[i]
@@ -131,7 +132,7 @@ func (d *declarer) isNew(u *roster.Tried, g grant, after *roster.Declaration, or
 	return false
 }
 
-func (d *declarer) requireDeclared(u *roster.Tried, g grant, s *resolve.Source) {
+func (d *declarer) requireDeclared(u *preview.Affected, g grant, s *resolve.Source) {
 	d.require(need{g.resource, d.namespaceOf(g), g.application, g.role, ""}, d.fieldOf(u, g, s), nil, func() string {
 		return fmt.Sprintf("%s would be given %s by %s", d.whom(u), describe(g), s.Name)
 	})
@@ -142,7 +143,7 @@ func (d *declarer) requireDeclared(u *roster.Tried, g grant, s *resolve.Source) 
 func (d *declarer) namespaceOf(g grant) string {
 	switch {
 	case g.resource == ResourceSystemRoles:
-		return d.Roster.SystemNamespace()
+		return d.view.SystemNamespace()
 	case g.organization == resolve.AnyApplication:
 		return ""
 	default:
@@ -150,7 +151,7 @@ func (d *declarer) namespaceOf(g grant) string {
 	}
 }
 
-func (d *declarer) whom(u *roster.Tried) string {
+func (d *declarer) whom(u *preview.Affected) string {
 	if u.User != "" {
 		return u.User
 	}
@@ -178,42 +179,37 @@ func describe(g grant) string {
 // tableOf returns what the source gives, in its own organization or, out of the system namespace, in those named.
 func (d *declarer) tableOf(s *resolve.Source, organizations []string, namespace string) table {
 	key := tableKey{s, ""}
-	across := s.Origin == resolve.SystemGroup || s.Origin == resolve.IndividualAtSystem
-	if across {
+	if s.Origin == resolve.SystemGroup || s.Origin == resolve.IndividualAtSystem {
 		key.organizations = strings.Join(organizations, " ")
+	} else {
+		organizations = []string{namespace}
 	}
 	if t, known := d.tables[key]; known {
 		return t
 	}
 	t := table{}
-	if !across {
-		t.add(namespace, s.OrganizationRole, s.Applications)
-	}
 	for _, organization := range organizations {
-		entry := s.Entry(organization)
-		if !across || entry == nil {
-			continue
+		for given := range s.Grants(organization) {
+			if !gives(given.Role) {
+				continue
+			}
+			g := grant{organization, resourceOf(given.Scope), given.Application, given.Role}
+			t[g] = append(t[g], given.Window)
 		}
-		if gives(entry.Role) {
-			t[grant{organization: organization, resource: ResourceSystemRoles, role: entry.Role}] = always
-		}
-		t.add(organization, entry.OrganizationRole, entry.Applications)
 	}
 	d.tables[key] = t
 	return t
 }
 
-var always = []resolve.Window{{}}
-
-func (t table) add(organization, organizationRole string, applications []resolve.ApplicationGrant) {
-	if gives(organizationRole) {
-		t[grant{organization: organization, resource: ResourceOrganizationRoles, role: organizationRole}] = always
-	}
-	for _, a := range applications {
-		if gives(a.Role) {
-			g := grant{organization, ResourceApplicationRoles, a.Application, a.Role}
-			t[g] = append(t[g], a.Window)
-		}
+// resourceOf returns the resource of the ladder that roles of the scope are on.
+func resourceOf(scope resolve.Scope) string {
+	switch scope {
+	case resolve.ScopeSystem:
+		return ResourceSystemRoles
+	case resolve.ScopeOrganization:
+		return ResourceOrganizationRoles
+	default:
+		return ResourceApplicationRoles
 	}
 }
 
@@ -221,12 +217,12 @@ func gives(role string) bool { return role != "" && role != resolve.NoAccess }
 
 // organizationsNamed lists the organizations that anything the user has, or would have, in the system namespace names,
 // and "*": in every other one the same is said.
-func (d *declarer) organizationsNamed(u *roster.Tried) []string {
+func (d *declarer) organizationsNamed(u *preview.Affected) []string {
 	named := []string{resolve.AnyApplication}
-	if u.Namespace != d.Roster.SystemNamespace() {
+	if u.Namespace != d.view.SystemNamespace() {
 		return nil
 	}
-	for _, declared := range [][]roster.Declaration{u.Before.Declared, u.After.Declared} {
+	for _, declared := range [][]preview.Declaration{u.Before.Declared, u.After.Declared} {
 		for i := range declared {
 			for k := range declared[i].Source.System {
 				named = append(named, declared[i].Source.System[k].Organization)
@@ -238,7 +234,7 @@ func (d *declarer) organizationsNamed(u *roster.Tried) []string {
 }
 
 // fieldOf says what in the object gives the grant.
-func (d *declarer) fieldOf(u *roster.Tried, g grant, s *resolve.Source) *field.Path {
+func (d *declarer) fieldOf(u *preview.Affected, g grant, s *resolve.Source) *field.Path {
 	spec := field.NewPath("spec")
 	if s.Name != d.object.String() || d.changed.only("members", "memberGroups", "memberSelector", "groups") {
 		return d.changed.path(u.User)

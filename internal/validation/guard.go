@@ -118,7 +118,7 @@ func (j *judge) changePolicy() {
 		at = field.NewPath("spec", j.changed.fields[i])
 	}
 	where := "in organization " + o.Namespace
-	if o.Namespace == j.Roster.SystemNamespace() {
+	if o.Namespace == j.view.SystemNamespace() {
 		where = "in every organization"
 	}
 	j.requireAny(at, fmt.Sprintf("%s says what every grant %s comes to: who changes it must be allowed to grant any of the",
@@ -128,7 +128,7 @@ func (j *judge) changePolicy() {
 // requireAny requires the right to grant every role where the object is, or from the system namespace everywhere.
 func (j *judge) requireAny(at *field.Path, reason string) {
 	namespace := j.object().Namespace
-	if namespace == j.Roster.SystemNamespace() {
+	if namespace == j.view.SystemNamespace() {
 		namespace = ""
 	}
 	for _, resource := range []string{ResourceApplicationRoles, ResourceOrganizationRoles, ResourceSystemRoles} {
@@ -156,7 +156,7 @@ func (j *judge) handOver() {
 func (j *judge) span() {
 	made, ok := j.request.New.(*accessv1alpha1.AccessGroup)
 	if !ok || !j.changed.created || made.Spec.Type != accessv1alpha1.GroupTypeSystem ||
-		made.Namespace != j.Roster.SystemNamespace() {
+		made.Namespace != j.view.SystemNamespace() {
 		return
 	}
 	right := j.exempting()

@@ -64,14 +64,25 @@ func keyOf(o client.Object) string {
 
 // situation is what there is before a request.
 type situation struct {
+	roster    *roster.Roster
 	validator *validation.Validator
 	objects   map[string]client.Object
+}
+
+// viewOf settles the roster where objects were set since it was settled last.
+func viewOf(r *roster.Roster) func() *roster.View {
+	return func() *roster.View {
+		if !r.Settled(june) {
+			r.Settle(june)
+		}
+		return r.View()
+	}
 }
 
 func situate(t *testing.T, text string) *situation {
 	t.Helper()
 	r := roster.New(roster.Options{SystemNamespace: system})
-	s := &situation{objects: map[string]client.Object{}}
+	s := &situation{roster: r, objects: map[string]client.Object{}}
 	for i, o := range parse(t, text) {
 		o.SetResourceVersion(fmt.Sprint(i + 1))
 		if err := r.Set(o); err != nil {
@@ -80,7 +91,7 @@ func situate(t *testing.T, text string) *situation {
 		s.objects[keyOf(o)] = o
 	}
 	r.Settle(june)
-	s.validator = &validation.Validator{Roster: r, Settle: func() { r.Settle(june) }, Losses: validation.NewLosses()}
+	s.validator = &validation.Validator{View: viewOf(r), Losses: validation.NewLosses()}
 	return s
 }
 

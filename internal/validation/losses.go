@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/preview"
 	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
 )
@@ -96,7 +97,7 @@ func (r *rows) loses(before, after *resolve.Decision, application string) bool {
 // revocation brake). It counts whom the change takes it from within planWindow, who lost it within lossWindow, and who loses
 // it within planWindow by windows that close. The end of an application's document takes the access of everybody who has
 // it.
-func (j *judge) brake(trial *roster.Trial, lost taken) {
+func (j *judge) brake(trial *preview.Preview, lost taken) {
 	j.endOfDocument(trial, lost)
 	carrier := j.request.New
 	if carrier == nil {
@@ -113,16 +114,16 @@ func (j *judge) brake(trial *roster.Trial, lost taken) {
 	}
 }
 
-func (j *judge) endOfDocument(trial *roster.Trial, lost taken) {
+func (j *judge) endOfDocument(trial *preview.Preview, lost taken) {
 	o := trial.Organizations[trial.Object.Namespace]
 	if trial.Object.Kind != roster.KindApplicationAccess || !trial.Gone || o == nil || len(limitsOf(o)) == 0 {
 		return
 	}
-	j.Roster.EachDecision(trial.Object.Namespace, func(user string, d *resolve.Decision) {
+	for user, d := range j.view.Decisions(trial.Object.Namespace) {
 		if j.rows.seesAny(d.Application(trial.Object.Name)) {
 			lost.add(trial.Object.Namespace, trial.Object.Name, user)
 		}
-	})
+	}
 }
 
 // taken is who would lose all access: by organization, application and user.
@@ -130,7 +131,7 @@ type taken map[string]map[string]map[string]struct{}
 
 // note takes in what the user loses at the moment: of the applications that are named, of those that the change names,
 // and of those that nothing does. What the user loses after planWindow is no loss yet.
-func (t taken) note(trial *roster.Trial, u *roster.Tried, m *moment, search *rows) {
+func (t taken) note(trial *preview.Preview, u *preview.Affected, m *moment, search *rows) {
 	if m.at.After(trial.Now.Add(planWindow)) {
 		return
 	}
@@ -172,7 +173,7 @@ func (t taken) add(organization, application, user string) {
 type brake struct {
 	*judge
 
-	trial        *roster.Trial
+	trial        *preview.Preview
 	organization string
 	allowed      allowance
 	planned      plans
@@ -190,7 +191,7 @@ func (b *brake) count(application string, lost map[string]struct{}) total {
 	lately := b.Losses.lost(b.organization, application, b.trial.Now, &b.rows)
 	for user := range lately {
 		_, again := lost[user]
-		if d := b.Roster.Decision(b.organization, user); !again && (d == nil || !b.rows.seesAny(d.Application(application))) {
+		if d := b.view.Decision(b.organization, user); !again && (d == nil || !b.rows.seesAny(d.Application(application))) {
 			counts.lately++
 		}
 	}
@@ -214,7 +215,7 @@ func (b *brake) at(application string, lost map[string]struct{}) {
 		most, what := l.most, countUsers(l.most)
 		if l.percent {
 			if b.holders == nil {
-				b.holders = b.Roster.Holders(b.organization)
+				b.holders = b.view.Holders(b.organization)
 			}
 			holders := b.holders(application) + counts.lately
 			most, what = holders*l.most/100, fmt.Sprintf("%d percent of %s", l.most, countUsers(holders))
@@ -256,7 +257,7 @@ type limit struct {
 
 // limitsOf returns the limits that hold for the organization: its own and the system namespace's, as they are before
 // the change.
-func limitsOf(o *roster.TriedOrganization) []limit {
+func limitsOf(o *preview.Organization) []limit {
 	var limits []limit
 	policies := []*accessv1alpha1.AccessPolicy{o.PolicyBefore}
 	if o.SystemBefore != o.PolicyBefore {

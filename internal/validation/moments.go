@@ -5,8 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/usher-dev/usher/internal/preview"
 	"github.com/usher-dev/usher/internal/resolve"
-	"github.com/usher-dev/usher/internal/roster"
 )
 
 // moment is how a user stands from an instant on, before and after the change. The first moment, and each one at which the
@@ -35,7 +35,7 @@ type courses struct {
 // coursesOf evaluates every entry at the instants that bear on it, up to [resolve.MaximumInstants]. Where no window of the
 // user opens or closes any more, it takes the decisions of now. It takes them as well where the request has used up its
 // evaluations; then nothing is known of the entries once a window opens or closes.
-func (j *judge) coursesOf(u *roster.Tried, now time.Time) *courses {
+func (j *judge) coursesOf(u *preview.Affected, now time.Time) *courses {
 	c := &courses{now: now, timed: u.Before.User.IsTimed(now) || u.After.User.IsTimed(now)}
 	c.brief = c.timed && j.spent >= cmp.Or(j.MostEvaluations, mostEvaluations)
 	if !c.timed || c.brief {
@@ -53,7 +53,7 @@ func (j *judge) coursesOf(u *roster.Tried, now time.Time) *courses {
 }
 
 // briefly returns courses that end when the next window of the user opens or closes.
-func briefly(s, other *roster.Standing, now time.Time) *resolve.Courses {
+func briefly(s, other *preview.State, now time.Time) *resolve.Courses {
 	var until time.Time
 	if instants := resolve.Transitions(&s.User, now); s.Rules != nil && len(instants) > 0 {
 		until = instants[0]
@@ -110,7 +110,7 @@ func evaluations(c *resolve.Courses) int {
 }
 
 // decided is the decision of now.
-func decided(s, other *roster.Standing) *resolve.Decision {
+func decided(s, other *preview.State) *resolve.Decision {
 	if s.Decision != nil {
 		return s.Decision
 	}
@@ -118,7 +118,7 @@ func decided(s, other *roster.Standing) *resolve.Decision {
 }
 
 // nothing is the decision that gives nothing on the ladders of either side.
-func nothing(s, other *roster.Standing) *resolve.Decision {
+func nothing(s, other *preview.State) *resolve.Decision {
 	rules := s.Rules
 	if rules == nil {
 		rules = other.Rules

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/preview"
 	"github.com/usher-dev/usher/internal/roster"
 	"github.com/usher-dev/usher/internal/roster/rostertest"
 	"github.com/usher-dev/usher/internal/validation"
@@ -161,7 +162,7 @@ func (p *play) editMembers(g *accessv1alpha1.AccessGroup) {
 func (p *play) judge(c *change) *validation.Judgement {
 	p.t.Helper()
 	validator := &validation.Validator{
-		Roster: p.roster, Settle: func() { p.roster.Settle(p.now) }, Losses: validation.NewLosses(),
+		View: func() *roster.View { return p.roster.View() }, Losses: validation.NewLosses(),
 	}
 	j, err := validator.Judge(p.t.Context(), c.request)
 	if err != nil {
@@ -178,7 +179,7 @@ func (p *play) unchanged(where string) {
 		p.t.Fatalf("%s: the judgement has left notes: %+v", where, changes)
 	}
 	fresh := settled(p.t, p.options, p.objects, p.now)
-	if differences := roster.Diff(fresh, p.roster); len(differences) > 0 {
+	if differences := preview.Diff(fresh.View(), p.roster.View()); len(differences) > 0 {
 		p.t.Fatalf("%s: the judgement has left a trace: %+v", where, differences[0])
 	}
 }

@@ -183,7 +183,7 @@ func (o *checksOracle) administrators(first map[finding]time.Time, f *futures, b
 		m := moment{s.organization, s.at}
 		minute := int(s.at.Sub(f.now) / time.Minute)
 		modes[m] = o.mode(s, before, after)
-		if r := f.before[minute].Organization(s.organization); r != nil {
+		if r := f.before[minute].View().Organization(s.organization); r != nil {
 			had[m] = had[m] || organizationRole(s.was).Role == r.Rules().OrganizationRoles[0].Name
 		}
 		if s.ladders != nil {
@@ -232,7 +232,7 @@ func (o *checksOracle) compareBrake() {
 				if sees(access(s.was, application)) && !is {
 					add(lost, where, s.user)
 				}
-				if sees(access(f.before[0].Decision(s.organization, s.user), application)) && !is {
+				if sees(access(f.before[0].View().Decision(s.organization, s.user), application)) && !is {
 					add(ending, where, s.user)
 				}
 			}
@@ -298,7 +298,7 @@ func (o *checksOracle) endsDocument(where widened) bool {
 
 // named reports whether the application is one: it was, or something is said of it for the user.
 func (f *futures) named(s *standing, application string) bool {
-	if slices.Contains(f.before[0].Applications(s.organization), application) {
+	if slices.Contains(f.before[0].View().Applications(s.organization), application) {
 		return true
 	}
 	for _, d := range []*resolve.Decision{s.was, s.is} {
@@ -314,7 +314,7 @@ func (w widened) String() string { return w.organization + "/" + w.application }
 func (o *checksOracle) braked(f *futures, where widened, lost int, before objects) bool {
 	holders := 0
 	for _, user := range rostertest.Users {
-		if access(f.before[0].Decision(where.organization, user), where.application).Role != resolve.NoAccess {
+		if access(f.before[0].View().Decision(where.organization, user), where.application).Role != resolve.NoAccess {
 			holders++
 		}
 	}

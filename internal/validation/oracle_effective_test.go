@@ -62,7 +62,7 @@ func settled(t *testing.T, options roster.Options, all objects, at time.Time) *r
 
 func organizations(t *testing.T, options roster.Options, all objects) []string {
 	t.Helper()
-	return settled(t, options, all, time.Time{}).Organizations()
+	return settled(t, options, all, time.Time{}).View().Organizations()
 }
 
 // each calls yield for every organization, user and minute.
@@ -72,8 +72,8 @@ func (f *futures) each(yield func(s *standing)) {
 			for _, user := range rostertest.Users {
 				yield(&standing{
 					organization: organization, user: user, at: f.now.Add(time.Duration(minute) * time.Minute),
-					was: f.before[minute].Decision(organization, user), is: f.after[minute].Decision(organization, user),
-					ladders: f.after[minute].Organization(organization),
+					was: f.before[minute].View().Decision(organization, user), is: f.after[minute].View().Decision(organization, user),
+					ladders: f.after[minute].View().Organization(organization),
 				})
 			}
 		}

@@ -36,7 +36,7 @@ func (b *brake) plans(applications []string) plans {
 			})
 		}
 	}
-	for _, e := range b.Roster.Ending(b.organization, b.trial.Now.Add(planWindow)) {
+	for _, e := range b.view.Ending(b.organization, b.trial.Now.Add(planWindow)) {
 		if _, again := touched[e.User]; !again {
 			b.plan(found, applications, &e)
 		}

@@ -63,9 +63,8 @@ func (j *judge) accountsOf() userAccounts {
 	if one == nil {
 		return a
 	}
-	for _, name := range j.Roster.UserAccesses(one.Namespace, string(one.Spec.User)) {
-		other := j.Roster.UserAccess(one.Namespace, name)
-		if name == one.Name || other == nil || roster.IsMaterialized(other) {
+	for _, other := range j.view.Index().Namespace(one.Namespace).Account(string(one.Spec.User)).All() {
+		if other.Name == one.Name || roster.IsMaterialized(other) {
 			continue
 		}
 		a.before, a.after = append(a.before, other), append(a.after, other)

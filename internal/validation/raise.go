@@ -5,13 +5,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/usher-dev/usher/internal/preview"
 	"github.com/usher-dev/usher/internal/resolve"
-	"github.com/usher-dev/usher/internal/roster"
 )
 
 // raise requires the rights to the roles that become effective where they were lower before (docs/admission.md, the right
 // to grant).
-func (j *judge) raise(u *roster.Tried, m *moment, now time.Time) {
+func (j *judge) raise(u *preview.Affected, m *moment, now time.Time) {
 	r := raised{u, m.at, now}
 	if m.after.OrganizationRole.Above(&m.before.OrganizationRole) {
 		j.requireRaised(r, ResourceOrganizationRoles, "", &m.before.OrganizationRole, &m.after.OrganizationRole)
@@ -32,7 +32,7 @@ func (j *judge) raise(u *roster.Tried, m *moment, now time.Time) {
 
 // raised is who gets a role, and when.
 type raised struct {
-	*roster.Tried
+	*preview.Affected
 
 	at, now time.Time
 }
@@ -41,7 +41,7 @@ func (j *judge) requireRaised(r raised, resource, application string, before, af
 	rules := r.After.Rules
 	organization := rules.Rules().Organization
 	n := need{resource, organization, application, after.Role, after.Source}
-	j.requireEffective(r.Tried, n, func() string {
+	j.requireEffective(r.Affected, n, func() string {
 		return fmt.Sprintf("%s would get %s instead of %s%s (%s, by %s)", r.User,
 			describe(grant{organization, resource, application, after.Role}), before.Role, since(r.at, r.now),
 			after.Rule, after.Source)
@@ -50,7 +50,7 @@ func (j *judge) requireRaised(r raised, resource, application string, before, af
 
 // requireEffective requires the right to a role that the source of the need may make effective for the user. The right to
 // what is written there is enough, too.
-func (j *judge) requireEffective(u *roster.Tried, n need, reason func() string) {
+func (j *judge) requireEffective(u *preview.Affected, n need, reason func() string) {
 	if _, again := j.needed[n]; again {
 		return
 	}
@@ -64,7 +64,7 @@ func (j *judge) requireEffective(u *roster.Tried, n need, reason func() string) 
 	j.require(n, j.changed.path(u.User), more, reason)
 }
 
-func sourceOf(u *roster.Tried, name string) *resolve.Source {
+func sourceOf(u *preview.Affected, name string) *resolve.Source {
 	for _, of := range [][]*resolve.Source{u.After.Sources, u.Before.Sources} {
 		if i := slices.IndexFunc(of, func(s *resolve.Source) bool { return s.Name == name }); i >= 0 {
 			return of[i]
@@ -74,7 +74,7 @@ func sourceOf(u *roster.Tried, name string) *resolve.Source {
 }
 
 // rulesOf returns the rules after the change, or before it where there are none after.
-func rulesOf(u *roster.Tried) *resolve.Organization {
+func rulesOf(u *preview.Affected) *resolve.Organization {
 	if u.After.Rules != nil {
 		return u.After.Rules
 	}

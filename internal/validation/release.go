@@ -5,14 +5,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/usher-dev/usher/internal/preview"
 	"github.com/usher-dev/usher/internal/resolve"
-	"github.com/usher-dev/usher/internal/roster"
 )
 
 // release requires the rights to the roles and rows from which a restriction keeps the user, where the change ends or
 // weakens it. Every restriction is judged by itself: two requests at the same time, each of which leaves the restriction of
 // the other, must not lift both (docs/admission.md, restrictions).
-func (j *judge) release(u *roster.Tried, c *courses, now time.Time) {
+func (j *judge) release(u *preview.Affected, c *courses, now time.Time) {
 	before, after := u.Before.Claims(), u.After.Claims()
 	releases := u.Before.Rules.Released(before, after, c.was, now)
 	everywhere := map[string][]string{}
@@ -33,7 +33,7 @@ func (j *judge) release(u *roster.Tried, c *courses, now time.Time) {
 	}
 }
 
-func (j *judge) requireReleased(u *roster.Tried, r *resolve.Release, source string, now time.Time) {
+func (j *judge) requireReleased(u *preview.Affected, r *resolve.Release, source string, now time.Time) {
 	organization := rulesOf(u).Rules().Organization
 	resource := ResourceApplicationRoles
 	if r.Application == "" {

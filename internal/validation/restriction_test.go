@@ -281,6 +281,6 @@ func situateSelected(t *testing.T, text string) *situation {
 		s.objects[keyOf(o)] = o
 	}
 	r.Settle(june)
-	s.validator = &validation.Validator{Roster: r, Settle: func() { r.Settle(june) }}
+	s.roster, s.validator = r, &validation.Validator{View: viewOf(r)}
 	return s
 }

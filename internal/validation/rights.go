@@ -73,8 +73,8 @@ func (n *need) anyOf() []Attributes {
 // exempting is the right of those whom cross-object checks only warn.
 func (j *judge) exempting() Right {
 	return Right{AnyOf: []Attributes{{
-		Verb: VerbGrant, Group: GrantsGroup, Resource: ResourceSystemRoles, Namespace: j.Roster.SystemNamespace(),
-		Name: j.Roster.TopSystemRole(),
+		Verb: VerbGrant, Group: GrantsGroup, Resource: ResourceSystemRoles, Namespace: j.view.SystemNamespace(),
+		Name: j.view.TopSystemRole(),
 	}}}
 }
 
@@ -85,13 +85,16 @@ func (j *judge) asWritten(s *resolve.Source, o *resolve.Organization, resource, 
 		return nil
 	}
 	rules := o.Rules()
-	organizationRole, systemRole := s.OrganizationRole, ""
-	if s.Origin == resolve.SystemGroup || s.Origin == resolve.IndividualAtSystem {
-		entry := s.Entry(rules.Organization)
-		if entry == nil {
-			return nil
+	var organizationRole, systemRole string
+	for g := range s.Grants(rules.Organization) {
+		if g.Application != "" {
+			break // the roles of the other ladders come first
 		}
-		organizationRole, systemRole = entry.OrganizationRole, entry.Role
+		if g.Scope == resolve.ScopeSystem {
+			systemRole = g.Role
+		} else {
+			organizationRole = g.Role
+		}
 	}
 	var rights []Attributes
 	for _, r := range rules.OrganizationRoles {
@@ -110,7 +113,7 @@ func (j *judge) asWritten(s *resolve.Source, o *resolve.Organization, resource, 
 		if r.Name == systemRole && meaning == role {
 			rights = append(rights, Attributes{
 				Verb: VerbGrant, Group: GrantsGroup, Resource: ResourceSystemRoles,
-				Namespace: j.Roster.SystemNamespace(), Name: r.Name,
+				Namespace: j.view.SystemNamespace(), Name: r.Name,
 			})
 		}
 	}

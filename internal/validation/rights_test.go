@@ -571,7 +571,7 @@ spec:
   applicationAccess: [{application: red, role: Viewer}]
 `)
 	grown := parse(t, "AccessPolicy acme/default\nspec: {applicationRoles: [{name: Top}, {name: Owner}, {name: Viewer}]}\n")[0]
-	if err := s.validator.Roster.Set(grown); err != nil {
+	if err := s.roster.Set(grown); err != nil {
 		t.Fatal(err)
 	}
 	j := s.judge(t, "delete AccessGroup acme/viewers")

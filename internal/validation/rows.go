@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/usher-dev/usher/internal/preview"
 	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
 )
@@ -12,7 +13,7 @@ import (
 // widen requires the right to show more rows to whoever has access before and after, and to end or widen a row-level
 // filter of whoever has access before. Rows that come with a role that is newly given come with the right to that role. A
 // suspension hides no widening.
-func (j *judge) widen(u *roster.Tried, c *courses, now time.Time) {
+func (j *judge) widen(u *preview.Affected, c *courses, now time.Time) {
 	free := c
 	if slices.ContainsFunc(u.Before.User.Bars, mayBar) || slices.ContainsFunc(u.After.User.Bars, mayBar) {
 		free = j.coursesOf(withoutBars(u, now), now)
@@ -29,7 +30,7 @@ func (j *judge) widen(u *roster.Tried, c *courses, now time.Time) {
 
 // mayLeave reports whether the user may be taken out of a group that filters rows: a UserAccess suspends the user or has
 // ended, before and after the change. What else widens a filter is found among the filters themselves.
-func (j *judge) mayLeave(u *roster.Tried, now time.Time) bool {
+func (j *judge) mayLeave(u *preview.Affected, now time.Time) bool {
 	kind := j.object().Kind
 	return (kind == roster.KindAccessGroup || kind == roster.KindUserAccess) &&
 		u.Before.Rules.Rules().Strategy == resolve.MostRestrictive &&
@@ -39,7 +40,7 @@ func (j *judge) mayLeave(u *roster.Tried, now time.Time) bool {
 // showUnmatched requires the right to show the rows of an application of which the change no longer hides those that no data
 // permission shows. That a data permission filters the rows of the user now is no reason not to ask: it may end at the same
 // time, and without this right its end would give the user no more rows.
-func (j *judge) showUnmatched(u *roster.Tried, free *courses, now time.Time) {
+func (j *judge) showUnmatched(u *preview.Affected, free *courses, now time.Time) {
 	still := u.After.Rules.Rules().HideUnmatched
 	for _, application := range u.Before.Rules.Rules().HideUnmatched {
 		if slices.Contains(still, application) {
@@ -59,9 +60,9 @@ func (j *judge) showUnmatched(u *roster.Tried, free *courses, now time.Time) {
 func mayBar(b resolve.Bar) bool { return b.Suspended || b.Window != resolve.Window{} }
 
 // withoutBars is how the user would stand if no UserAccess barred the user.
-func withoutBars(u *roster.Tried, now time.Time) *roster.Tried {
+func withoutBars(u *preview.Affected, now time.Time) *preview.Affected {
 	free := *u
-	for _, s := range []*roster.Standing{&free.Before, &free.After} {
+	for _, s := range []*preview.State{&free.Before, &free.After} {
 		s.User.Bars = nil
 		d := s.Rules.At(&s.User, now)
 		s.Decision = &d
@@ -69,7 +70,7 @@ func withoutBars(u *roster.Tried, now time.Time) *roster.Tried {
 	return &free
 }
 
-func (j *judge) widenAt(u *roster.Tried, m *moment, now time.Time) {
+func (j *judge) widenAt(u *preview.Affected, m *moment, now time.Time) {
 	if j.wider(&m.before.Default, &m.after.Default) {
 		j.requireRows(u, "", m.at, now)
 		return // whoever may widen all may widen each
@@ -81,7 +82,7 @@ func (j *judge) widenAt(u *roster.Tried, m *moment, now time.Time) {
 	})
 }
 
-func (j *judge) requireRows(u *roster.Tried, application string, at, now time.Time) {
+func (j *judge) requireRows(u *preview.Affected, application string, at, now time.Time) {
 	organization := rulesOf(u).Rules().Organization
 	n := need{resource: ResourceDataPermissions, namespace: organization, role: application}
 	j.require(n, j.changed.path(u.User), nil, func() string {
@@ -92,7 +93,7 @@ func (j *judge) requireRows(u *roster.Tried, application string, at, now time.Ti
 
 // requireReleasedRows requires the right to end or widen a filter. Where the user loses all access by the same change, the
 // right to the role is enough: who has it may take the role away and give it again.
-func (j *judge) requireReleasedRows(u *roster.Tried, r *resolve.RowRelease, now time.Time) {
+func (j *judge) requireReleasedRows(u *preview.Affected, r *resolve.RowRelease, now time.Time) {
 	application := r.Application
 	if application == resolve.AnyApplication {
 		application = ""

@@ -2,8 +2,8 @@ package validation
 
 import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/preview"
 	"github.com/usher-dev/usher/internal/resolve"
-	"github.com/usher-dev/usher/internal/roster"
 )
 
 const (
@@ -23,7 +23,7 @@ type ConfigMapsFunc func(
 
 // warnOfConfigMaps tells which ConfigMaps workloads have to mount besides, where the change makes the document of an
 // application take more of them.
-func (j *judge) warnOfConfigMaps(trial *roster.Trial) {
+func (j *judge) warnOfConfigMaps(trial *preview.Preview) {
 	if j.ConfigMaps == nil {
 		return
 	}
@@ -58,10 +58,11 @@ type publishedApplication struct {
 func (j *judge) documentsOf(organization string) []publishedApplication {
 	var all []publishedApplication
 	made, _ := j.request.New.(*accessv1alpha1.ApplicationAccess)
-	for _, name := range j.Roster.ApplicationAccesses(organization) {
-		each := j.Roster.ApplicationAccess(organization, name)
+	objects := j.view.Index().Namespace(organization)
+	for name := range objects.Applications() {
+		each := objects.Application(name)
 		switch {
-		case each == nil || each.DeletionTimestamp != nil:
+		case each.DeletionTimestamp != nil:
 		case made != nil && made.Namespace == organization && made.Name == name:
 			all = append(all, publishedApplication{each, made})
 		default:
@@ -78,11 +79,11 @@ func (j *judge) documentsOf(organization string) []publishedApplication {
 // change touches.
 type documentUsers struct {
 	before, after map[string]*resolve.Decision
-	touched       []*roster.Tried
+	touched       []*preview.Affected
 }
 
-func touchedIn(trial *roster.Trial, organization string) []*roster.Tried {
-	var touched []*roster.Tried
+func touchedIn(trial *preview.Preview, organization string) []*preview.Affected {
+	var touched []*preview.Affected
 	for i := range trial.Users {
 		if u := &trial.Users[i]; u.Namespace == organization && u.User != "" {
 			touched = append(touched, u)
@@ -94,7 +95,9 @@ func touchedIn(trial *roster.Trial, organization string) []*roster.Tried {
 // decide fills in the decisions of all users.
 func (j *judge) decide(u *documentUsers, organization string) {
 	u.before, u.after = map[string]*resolve.Decision{}, map[string]*resolve.Decision{}
-	j.Roster.EachDecision(organization, func(user string, d *resolve.Decision) { u.before[user], u.after[user] = d, d })
+	for user, d := range j.view.Decisions(organization) {
+		u.before[user], u.after[user] = d, d
+	}
 	for _, tried := range u.touched {
 		if delete(u.after, tried.User); tried.After.Decision != nil {
 			u.after[tried.User] = tried.After.Decision
@@ -116,7 +119,7 @@ func (u *documentUsers) lengthens(application string) bool {
 	return false
 }
 
-func (j *judge) warnOfConfigMapsOf(application *publishedApplication, o *roster.TriedOrganization, users *documentUsers) {
+func (j *judge) warnOfConfigMapsOf(application *publishedApplication, o *preview.Organization, users *documentUsers) {
 	there := 1 // which every workload mounts
 	if application.was != nil {
 		there = len(j.ConfigMaps(o.Before, application.was, eachOf(users.before)))

@@ -201,7 +201,7 @@ func (o *together) compare(changes ...*change) {
 	}
 	f := &futures{before: o.past, after: o.at(after), now: o.now}
 	for r := range f.rises() {
-		if !slices.Contains(o.may, r.role) && o.past[0].Organization(r.organization) != nil {
+		if !slices.Contains(o.may, r.role) && o.past[0].View().Organization(r.organization) != nil {
 			o.t.Fatalf("%s: somebody came to %+v by\n%s\nfrom\n%s", o.now, r, described(changes), o.all(o.objects))
 		}
 	}

@@ -3,13 +3,13 @@ package validation
 import (
 	"slices"
 
+	"github.com/usher-dev/usher/internal/preview"
 	"github.com/usher-dev/usher/internal/resolve"
-	"github.com/usher-dev/usher/internal/roster"
 )
 
 // warnOfFilters tells whose row-level filters the change makes larger together than docs/rules.md R7 allows, and in which
 // applications these users would see no row.
-func (j *judge) warnOfFilters(trial *roster.Trial) {
+func (j *judge) warnOfFilters(trial *preview.Preview) {
 	for _, organization := range sortedKeys(trial.Organizations) {
 		var users, applications []string
 		for _, u := range touchedIn(trial, organization) {
@@ -35,7 +35,7 @@ func (j *judge) warnOfFilters(trial *roster.Trial) {
 func shortList(names []string) string { return someOf(names[:min(len(names), mostShown)], len(names)) }
 
 // newlyHidden lists the applications whose rows the bound hides from the user after the change, but not before it.
-func newlyHidden(u *roster.Tried) []string {
+func newlyHidden(u *preview.Affected) []string {
 	if u.After.Decision == nil {
 		return nil
 	}

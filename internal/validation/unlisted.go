@@ -26,10 +26,10 @@ func IsOfUnlisted(warning string) bool {
 // who gives the group something need not know of them.
 func (j *judge) warnOfUnlisted(made *accessv1alpha1.AccessGroup) {
 	old, _ := j.request.Old.(*accessv1alpha1.AccessGroup)
-	if !givesMore(old, made) || (made.Spec.Type == accessv1alpha1.GroupTypeSystem) != (made.Namespace == j.Roster.SystemNamespace()) {
+	if !givesMore(old, made) || (made.Spec.Type == accessv1alpha1.GroupTypeSystem) != (made.Namespace == j.view.SystemNamespace()) {
 		return
 	}
-	users, takenInBy := j.Roster.Unlisted(made)
+	users, takenInBy := j.view.Index().Unlisted(made)
 	if len(users) > 0 {
 		names := make([]string, min(len(users), mostShown))
 		for i := range names {

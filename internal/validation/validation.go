@@ -5,13 +5,14 @@ package validation
 
 import (
 	"context"
-	"errors"
+	"maps"
 	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/usher-dev/usher/internal/preview"
 	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
 )
@@ -52,9 +53,8 @@ type Judgement struct {
 
 // Validator judges requests by a roster.
 type Validator struct {
-	Roster *roster.Roster
-	// Settle settles the roster. It is called where objects were set since it last was.
-	Settle func()
+	// View returns what is decided now, with all objects that the roster has taken in.
+	View func() *roster.View
 	// Losses is what was lost of late. Nil: nothing.
 	Losses *Losses
 	// ConfigMaps says which ConfigMaps the document of an application takes. Nil: it is not warned of more of them.
@@ -64,16 +64,9 @@ type Validator struct {
 	MostEvaluations int
 }
 
-// attempts bounds how often a roster is settled for one request: objects may be set all the time.
-const attempts = 20
-
-// ErrBehind says that the roster could not be settled: more changes arrive than it can take in. The request may be made
-// again.
-var ErrBehind = errors.New("the roster is behind what the API server tells; try again")
-
 // Judge says what there is to say about the request. The cost grows with the users whom the change affects, and with
-// their windows that will open or close. The roster stays as it is. The error is [ErrBehind], that of a context that
-// ended before all was looked at, or says that Old and New are not the same object.
+// their windows that will open or close. The error is that of a context that ended before all was looked at, or says that Old
+// and New are not the same object.
 func (v *Validator) Judge(ctx context.Context, request *Request) (*Judgement, error) {
 	if err := roster.SameObject(request.Old, request.New); err != nil {
 		return nil, err
@@ -94,19 +87,19 @@ func (v *Validator) Judge(ctx context.Context, request *Request) (*Judgement, er
 	}
 	if request.New == nil && request.Lingers {
 		// It first gives no role any more, while all that it takes still counts (docs/rules.md R1); then it goes.
-		if err := j.try(request.Old, deletedAt(request.Old, request.Now), j.weigh); err != nil {
+		if err := j.preview(request.Old, deletedAt(request.Old, request.Now), j.weigh); err != nil {
 			return nil, err
 		}
 	}
 	if j.changed.owned && request.Old != nil {
 		// Its end is the owner's from now on: what it would bring now is told now.
 		j.changed.pointing = ownersPath
-		if err := j.try(request.Old, nil, j.weigh); err != nil {
+		if err := j.preview(request.Old, nil, j.weigh); err != nil {
 			return nil, err
 		}
 		j.changed.pointing = nil
 	}
-	if err := j.try(request.Old, request.New, func(trial *roster.Trial) { j.weigh(trial); j.warn(trial) }); err != nil {
+	if err := j.preview(request.Old, request.New, func(trial *preview.Preview) { j.weigh(trial); j.warn(trial) }); err != nil {
 		return nil, err
 	}
 	return j.done(), nil
@@ -123,7 +116,7 @@ func (j *judge) beingDeleted() (*Judgement, error) {
 		return j.done(), nil
 	}
 	j.changePolicy()
-	if err := j.try(j.request.Old, nil, j.weighRightsOnly); err != nil {
+	if err := j.preview(j.request.Old, nil, j.weighRightsOnly); err != nil {
 		return nil, err
 	}
 	return j.done(), nil
@@ -135,6 +128,7 @@ type judge struct {
 	Judgement
 
 	ctx     context.Context // of the one call of Judge that it is made for
+	view    *roster.View
 	request *Request
 	changed changes
 	needed  map[need]struct{}
@@ -147,42 +141,35 @@ type judge struct {
 
 func newJudge(ctx context.Context, v *Validator, request *Request) *judge {
 	return &judge{
-		ctx: ctx, Validator: v, Judgement: Judgement{Revisions: map[string]uint64{}},
+		ctx: ctx, Validator: v, view: v.View(), Judgement: Judgement{Revisions: map[string]uint64{}},
 		request: request, changed: changesOf(request), needed: map[need]struct{}{}, braked: map[string]struct{}{},
 		rows: rows{left: mostForRequest},
 	}
 }
 
-// try looks at what the change from before to after would bring.
-func (j *judge) try(before, after client.Object, weigh func(*roster.Trial)) error {
-	for range attempts {
-		trial, settled := j.Roster.Try(j.ctx, before, after, j.request.Now)
-		if settled {
-			for name := range trial.Organizations {
-				j.Organizations = append(j.Organizations, name)
-			}
-			for name, revision := range trial.Revisions {
-				if was, again := j.Revisions[name]; !again || revision < was {
-					j.Revisions[name] = revision
-				}
-			}
-			weigh(trial)
-			return j.ctx.Err()
-		}
-		j.Settle()
+// preview looks at what the change from before to after would bring.
+func (j *judge) preview(before, after client.Object, weigh func(*preview.Preview)) error {
+	p, err := preview.Of(j.ctx, j.view, before, after, j.request.Now)
+	if err != nil {
+		return err
 	}
-	return ErrBehind
+	for name := range p.Organizations {
+		j.Organizations = append(j.Organizations, name)
+	}
+	maps.Copy(j.Revisions, p.Revisions)
+	weigh(p)
+	return j.ctx.Err()
 }
 
 // weigh looks once at every user whom the change affects, at every moment.
-func (j *judge) weigh(trial *roster.Trial) {
+func (j *judge) weigh(trial *preview.Preview) {
 	watched, lost := watchers{}, taken{}
 	limited := map[string]bool{}
 	for name, o := range trial.Organizations {
 		limited[name] = o.Was && len(limitsOf(o)) > 0
 	}
 	j.declare(trial)
-	j.each(trial, func(u *roster.Tried, c *courses) {
+	j.each(trial, func(u *preview.Affected, c *courses) {
 		j.weighRights(trial, u, c)
 		j.checkConflicts(trial, u, c)
 		c.each(func(m *moment) {
@@ -197,12 +184,12 @@ func (j *judge) weigh(trial *roster.Trial) {
 }
 
 // weighRightsOnly is what remains to be asked of who takes away the last finalizer.
-func (j *judge) weighRightsOnly(trial *roster.Trial) {
+func (j *judge) weighRightsOnly(trial *preview.Preview) {
 	j.declare(trial)
-	j.each(trial, func(u *roster.Tried, c *courses) { j.weighRights(trial, u, c) })
+	j.each(trial, func(u *preview.Affected, c *courses) { j.weighRights(trial, u, c) })
 }
 
-func (j *judge) weighRights(trial *roster.Trial, u *roster.Tried, c *courses) {
+func (j *judge) weighRights(trial *preview.Preview, u *preview.Affected, c *courses) {
 	// Who may change a policy may grant every role: what its users get by it takes nothing more.
 	if trial.Object.Kind != roster.KindAccessPolicy {
 		c.each(func(m *moment) { j.raise(u, m, trial.Now) })
@@ -213,7 +200,7 @@ func (j *judge) weighRights(trial *roster.Trial, u *roster.Tried, c *courses) {
 }
 
 // each calls yield for every user in an organization, as long as there is time.
-func (j *judge) each(trial *roster.Trial, yield func(u *roster.Tried, c *courses)) {
+func (j *judge) each(trial *preview.Preview, yield func(u *preview.Affected, c *courses)) {
 	for i := range trial.Users {
 		if j.ctx.Err() != nil {
 			return

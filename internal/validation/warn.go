@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/preview"
 	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
 )
@@ -22,7 +23,7 @@ func validateSelector(selector *metav1.LabelSelector, at *field.Path) field.Erro
 }
 
 // warn adds warnings of what the change does not do though it says so, or does though it does not say so.
-func (j *judge) warn(trial *roster.Trial) {
+func (j *judge) warn(trial *preview.Preview) {
 	if j.request.New == nil {
 		return
 	}
@@ -46,8 +47,8 @@ func (j *judge) warning(format string, args ...any) {
 }
 
 // warnOfPlace tells of objects, and of fields, that count for nothing where they are.
-func (j *judge) warnOfPlace(trial *roster.Trial) {
-	system := j.Roster.SystemNamespace()
+func (j *judge) warnOfPlace(trial *preview.Preview) {
+	system := j.view.SystemNamespace()
 	atSystem := trial.Object.Namespace == system
 	if !trial.Selected && j.changed.created {
 		j.warning("namespace %s is not selected as an organization: %s counts for nothing until it is",
@@ -87,7 +88,7 @@ func (j *judge) warnOfPlace(trial *roster.Trial) {
 
 // warnOfReferences tells of names that the object newly uses and that nothing has. They are not refused: what they name
 // may arrive later.
-func (j *judge) warnOfReferences(trial *roster.Trial) {
+func (j *judge) warnOfReferences(trial *preview.Preview) {
 	count := 0
 	for _, u := range trial.UnresolvedAfter {
 		if slices.Contains(trial.UnresolvedBefore, u) {
@@ -138,14 +139,12 @@ func noun(kind accessv1alpha1.ReferenceKind) string {
 func (j *judge) known(kind accessv1alpha1.ReferenceKind, namespace string) []string {
 	var names []string
 	if kind == accessv1alpha1.ReferenceAccessGroup {
-		for _, o := range j.Roster.Objects(namespace) {
-			if o.Kind == roster.KindAccessGroup {
-				names = append(names, o.Name)
-			}
+		for name := range j.view.Index().Namespace(namespace).Groups() {
+			names = append(names, name)
 		}
 		return names
 	}
-	o := j.Roster.Organization(namespace)
+	o := j.view.Organization(namespace)
 	if o == nil {
 		return nil
 	}
@@ -215,10 +214,9 @@ func (j *judge) warnOfDuplicates(made *accessv1alpha1.UserAccess) {
 		return
 	}
 	var others []string
-	for _, name := range j.Roster.UserAccesses(made.Namespace, string(made.Spec.User)) {
-		ua := j.Roster.UserAccess(made.Namespace, name)
-		if name != made.Name && ua != nil && !roster.IsMaterialized(ua) && ua.DeletionTimestamp == nil {
-			others = append(others, name)
+	for _, ua := range j.view.Index().Namespace(made.Namespace).Account(string(made.Spec.User)).All() {
+		if ua.Name != made.Name && !roster.IsMaterialized(ua) && ua.DeletionTimestamp == nil {
+			others = append(others, ua.Name)
 		}
 	}
 	if len(others) == 0 {

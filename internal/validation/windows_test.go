@@ -41,7 +41,7 @@ func evaluations(t *testing.T, request *validation.Request, objects ...client.Ob
 		}
 	}
 	r.Settle(june)
-	v := &validation.Validator{Roster: r, Settle: func() { r.Settle(june) }, Losses: validation.NewLosses()}
+	v := &validation.Validator{View: viewOf(r), Losses: validation.NewLosses()}
 	request.Now = june
 	j, err := v.Judge(t.Context(), request)
 	if err != nil {

@@ -17,13 +17,15 @@ const (
 	restart       = "restart"
 	single        = "single"
 	admission     = "admission"
+	contention    = "contention"
 	resolving     = "resolve"
 	reading       = "read"
 	growth        = "growth"
 )
 
 var scenarios = []string{
-	fanOut, revoke, amplification, noGap, quietAfter, restart, single, admission, resolving, reading, growth,
+	fanOut, revoke, amplification, noGap, quietAfter, restart, single, admission, contention, resolving, reading,
+	growth,
 }
 
 // bench is one run of the program.
@@ -56,7 +58,7 @@ func (b *bench) run(ctx context.Context) error {
 		return err
 	}
 	var main *costs
-	if b.wants(fanOut, revoke, amplification, noGap, quietAfter, restart, single, admission) {
+	if b.wants(fanOut, revoke, amplification, noGap, quietAfter, restart, single, admission, contention) {
 		var err error
 		if main, err = b.inLab(ctx); err != nil {
 			return err
@@ -68,8 +70,7 @@ func (b *bench) run(ctx context.Context) error {
 	return nil
 }
 
-// inLab measures all that takes a control plane. The manager works first; then it is ended, and the bare client makes
-// the same writes; then it is started again.
+// inLab measures all that takes a control plane. The manager and the bare client take turns.
 func (b *bench) inLab(ctx context.Context) (_ *costs, err error) {
 	if b.lab, err = openLab(ctx, b.size, b.say); err != nil {
 		return nil, err
@@ -80,36 +81,9 @@ func (b *bench) inLab(ctx context.Context) (_ *costs, err error) {
 		}
 	}()
 	costs := &costs{size: b.size}
-	bare, err := b.withManager(ctx, costs)
-	if err != nil {
-		return nil, err
-	}
-	if err := b.withoutManager(ctx, bare); err != nil {
-		return nil, err
-	}
-	if b.wants(restart) {
-		if err := b.restart(ctx, costs); err != nil {
-			return nil, err
-		}
-	}
-	if b.wants(admission) {
-		return costs, b.admission(ctx)
-	}
-	return costs, nil
-}
-
-// comparison has the bare client do what the manager did, and reports both.
-type comparison func(ctx context.Context) error
-
-func (b *bench) withManager(ctx context.Context, costs *costs) ([]comparison, error) {
-	var bare []comparison
 	if b.wants(fanOut, amplification, noGap, quietAfter) {
-		f, err := b.fanOutAndQuiet(ctx)
-		if err != nil {
+		if err := b.fanOutAndQuiet(ctx, costs); err != nil {
 			return nil, err
-		}
-		if b.wants(fanOut, amplification, noGap) {
-			bare = append(bare, func(ctx context.Context) error { return b.reportFanOut(ctx, f, costs) })
 		}
 	}
 	if b.wants(revoke, amplification) {
@@ -117,38 +91,23 @@ func (b *bench) withManager(ctx context.Context, costs *costs) ([]comparison, er
 			if b.only == amplification && v != b.lab.world.largest() {
 				continue
 			}
-			r, err := b.lab.revoke(ctx, v)
-			if err != nil {
+			if err := b.revoke(ctx, v); err != nil {
 				return nil, err
 			}
-			bare = append(bare, func(ctx context.Context) error { return b.reportRevocation(ctx, r) })
 		}
 	}
 	if b.wants(single) {
-		s, err := b.lab.single(ctx, singles)
-		if err != nil {
+		if err := b.single(ctx, costs); err != nil {
 			return nil, err
 		}
-		bare = append(bare, func(ctx context.Context) error { return b.reportSingle(ctx, s, costs) })
 	}
-	return bare, nil
-}
-
-func (b *bench) withoutManager(ctx context.Context, bare []comparison) error {
-	if len(bare) == 0 {
-		return nil
-	}
-	if err := b.lab.stop(); err != nil {
-		return err
-	}
-	for _, measure := range bare {
-		if err := measure(ctx); err != nil {
-			return err
+	if b.wants(restart) {
+		if err := b.restart(ctx, costs); err != nil {
+			return nil, err
 		}
 	}
-	b.say.printf("starting the manager again")
-	if err := b.lab.start(ctx); err != nil {
-		return err
+	if b.wants(admission, contention) {
+		return costs, b.withWebhooks(ctx)
 	}
-	return b.lab.rest(ctx)
+	return costs, nil
 }

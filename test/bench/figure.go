@@ -73,8 +73,7 @@ func quantile(values []float64, part float64) float64 {
 	return sorted[max(0, int(math.Ceil(part*float64(len(sorted))))-1)]
 }
 
-// ratios sets every value against the median of the others: two things that are measured one after the other have no
-// pairs.
+// ratios returns every value against the median of the others.
 func ratios(values, others []float64) []float64 {
 	all := make([]float64, len(values))
 	for i := range values {

@@ -14,20 +14,28 @@ const (
 	idleMargin = 0.02
 )
 
-// fanOutAndQuiet follows the manager while it fans out and for a minute after the last write.
-func (b *bench) fanOutAndQuiet(ctx context.Context) (*aFanOut, error) {
-	sampling, stop := context.WithCancel(ctx)
-	defer stop()
-	cpu := sampleUsage(sampling, b.lab.manager.PID())
-	f, err := b.lab.fanOut(ctx)
-	if err != nil || !b.wants(quietAfter) {
-		return f, err
+// fanOutAndQuiet has the manager and the bare client fan out in turns. It follows the manager for a minute after the last
+// write of its last run.
+func (b *bench) fanOutAndQuiet(ctx context.Context, c *costs) error {
+	runs := fanOuts
+	if !b.wants(fanOut) {
+		runs = growthFanOuts
 	}
-	b.say.printf("quiet: a minute after the last write")
-	return f, b.reportQuiet(ctx, f, cpu)
+	f, err := b.lab.fanOut(ctx, runs, b.wants(fanOut), func(f *aFanOut, last bool) error {
+		if !last || !b.wants(quietAfter) {
+			return nil
+		}
+		b.say.printf("quiet: a minute after the last write")
+		return b.reportQuiet(ctx, f)
+	})
+	if err != nil {
+		return err
+	}
+	b.reportFanOut(f, c)
+	return nil
 }
 
-func (b *bench) reportQuiet(ctx context.Context, f *aFanOut, cpu *usage) error {
+func (b *bench) reportQuiet(ctx context.Context, f *aFanOut) error {
 	if err := pause(ctx, time.Until(f.last.Add(still))); err != nil {
 		return err
 	}
@@ -35,11 +43,11 @@ func (b *bench) reportQuiet(ctx context.Context, f *aFanOut, cpu *usage) error {
 	if err != nil {
 		return err
 	}
-	first, err := cpu.between(f.last.Add(time.Second), f.last.Add(6*time.Second))
+	first, err := f.usage.between(f.last.Add(time.Second), f.last.Add(6*time.Second))
 	if err != nil {
 		return err
 	}
-	idle, err := cpu.between(f.last.Add(idleFrom), f.last.Add(still))
+	idle, err := f.usage.between(f.last.Add(idleFrom), f.last.Add(still))
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 
 	dto "github.com/prometheus/client_model/go"
@@ -47,6 +48,43 @@ func (l *lab) readRequests(ctx context.Context) (requests, error) {
 		return nil, fmt.Errorf("read the API server's metrics: %w", err)
 	}
 	return parseRequests(text)
+}
+
+// answersTotal counts the answers of the manager's webhooks.
+const answersTotal = "usher_admission_answers_total"
+
+// admissionAnswers returns how many reviews the manager has answered.
+func (l *lab) admissionAnswers(ctx context.Context) (int, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, l.manager.MetricsURL(), nil)
+	if err != nil {
+		return 0, fmt.Errorf("read the manager's metrics: %w", err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, fmt.Errorf("read the manager's metrics: %w", err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return 0, fmt.Errorf("read the manager's metrics: %w", err)
+	}
+	return parseAnswers(text)
+}
+
+func parseAnswers(text []byte) (int, error) {
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(onlyOf(text, answersTotal))
+	if err != nil {
+		return 0, fmt.Errorf("read the manager's metrics: %w", err)
+	}
+	if families[answersTotal] == nil {
+		return 0, fmt.Errorf("the manager has no metric %s", answersTotal)
+	}
+	count := 0
+	for _, metric := range families[answersTotal].GetMetric() {
+		count += int(metric.GetCounter().GetValue())
+	}
+	return count, nil
 }
 
 func parseRequests(text []byte) (requests, error) {

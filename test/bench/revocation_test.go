@@ -34,7 +34,7 @@ func BenchmarkRevocation(b *testing.B) {
 	r.Settle(now)
 	wave := w.largest()
 	group := w.group(wave.group)
-	applications := r.Applications(organization)
+	applications := r.View().Applications(organization)
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := r.Remove(group); err != nil {
@@ -44,10 +44,10 @@ func BenchmarkRevocation(b *testing.B) {
 		for i := range changes.Users {
 			roster.ChangedApplications(changes.Users[i].Before, changes.Users[i].After, applications)
 		}
-		state, decisions := r.State(organization)
-		made := publish.Application(state.Organization, wave.application, 1, func(yield func(string, *resolve.Decision)) {
-			for i := range decisions {
-				yield(decisions[i].User, decisions[i].Decision)
+		view := changes.View
+		made := publish.Application(view.Organization(organization), wave.application, 1, func(yield func(string, *resolve.Decision)) {
+			for user, d := range view.Decisions(organization) {
+				yield(user, d)
 			}
 		})
 		for i := range made.Shards {

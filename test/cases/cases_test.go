@@ -79,7 +79,7 @@ func TestCasesObjectByObject(t *testing.T) {
 				}
 			}
 			r.Settle(now)
-			if got := r.Organizations(); len(got) != 0 {
+			if got := r.View().Organizations(); len(got) != 0 {
 				t.Errorf("organizations without objects: %v", got)
 			}
 		})
@@ -100,9 +100,9 @@ func decisions(t *testing.T, now time.Time, objects []runtime.Object) any {
 func render(t *testing.T, r *roster.Roster) any {
 	t.Helper()
 	all := []any{}
-	for _, organization := range r.Organizations() {
-		for _, user := range r.Users(organization) {
-			d := publish.User(r.Organization(organization), user, r.Decision(organization, user), r.Applications(organization))
+	for _, organization := range r.View().Organizations() {
+		for _, user := range r.View().Users(organization) {
+			d := publish.User(r.View().Organization(organization), user, r.View().Decision(organization, user), r.View().Applications(organization))
 			document := decode(t, []byte(publish.UserData(d)["access.json"])).(map[string]any)
 			delete(document, "apiVersion")
 			delete(document, "kind")

@@ -72,7 +72,7 @@ func TestFilterBound(t *testing.T) {
 					},
 				})
 				r.Settle(june)
-				d := r.Decision("acme", "ana")
+				d := r.View().Decision("acme", "ana")
 				if diff := cmp.Diff(tc.hidden, d.HiddenRows); diff != "" {
 					t.Errorf("hidden (-want +got):\n%s", diff)
 				}
@@ -137,7 +137,7 @@ func TestInstantsAreCut(t *testing.T) {
 				},
 			})
 			r.Settle(june)
-			d := r.Decision("acme", "ana")
+			d := r.View().Decision("acme", "ana")
 			if red := d.Application("red"); !red.NotAfter.Equal(hour(tc.notAfter).Time) || red.IsCutOff() != tc.tooMany {
 				t.Errorf("red until %s, cut off: %t; want %s, %t", red.NotAfter, red.IsCutOff(), hour(tc.notAfter), tc.tooMany)
 			}

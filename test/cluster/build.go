@@ -82,9 +82,8 @@ func buildIn(name, dir, pkg string, flags ...string) (string, error) {
 func goBuild(ctx context.Context, dir, target, pkg string, flags ...string) error {
 	args := append([]string{"build", "-C", dir, "-o", target}, flags...)
 	cmd := exec.CommandContext(ctx, "go", append(args, pkg)...)
-	// hack/controlplane is in no workspace. Compilers that collect garbage less often need a fifth less time; GOGC of the
-	// caller wins.
-	cmd.Env = append(append([]string{"GOGC=400"}, os.Environ()...), "GOWORK=off")
+	// Compilers that collect garbage less often need a fifth less time; GOGC of the caller wins.
+	cmd.Env = append([]string{"GOGC=400"}, os.Environ()...)
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Run(); err != nil {

@@ -44,7 +44,7 @@ var _ = DescribeTable("the name of an ApplicationAccess", func(ctx SpecContext, 
 		return
 	}
 	Expect(create(ctx, application)).To(beRefused("metadata: the name is the name of the application and must be a DNS-1123 label: " +
-		"at most 63 lower-case letters, digits and -, without dots"))
+		"at most 63 lower-case letters, digits and -, without dots; write another name into displayName"))
 },
 	Entry("may have 63 characters", strings.Repeat("a", 63), true),
 	Entry("may have no more", strings.Repeat("a", 64), false),

@@ -145,3 +145,26 @@ var _ = Describe("Strings", func() {
 		})
 	}
 })
+
+var _ = DescribeTable("Refusals say in words", func(ctx SpecContext, kind, spec, field, words string) {
+	Expect(causesOf(create(ctx, object(kind, spec)))).To(ContainElement(And(HavePrefix(field+": "), HaveSuffix(words))))
+},
+	Entry("that a user has white space", "AccessGroup", "members: [{user: a}, {user: two words}]", "spec.members[1].user",
+		"it has white space in it; a user has no white space, no control or format character, no comma, double quote or backslash"),
+	Entry("that a user has a comma", "AccessGroup", "members: [{user: 'a,b'}]", "spec.members[0].user",
+		"it has a comma in it; a user has no white space, no control or format character, no comma, double quote or backslash"),
+	Entry("that a user has a double quote", "UserAccess", `user: 'a"b'`, "spec.user",
+		"it has a double quote in it; a user has no white space, no control or format character, no comma, double quote or backslash"),
+	Entry("that a user has a backslash", "UserAccess", `user: 'acme\amelie'`, "spec.user",
+		"it has a backslash in it; a user has no white space, no control or format character, no comma, double quote or backslash"),
+	Entry("that a user has a character that is not seen", "UserAccess", `user: "a\u200bb"`, "spec.user",
+		"it has a control or format character in it; a user has no white space, no control or format character, no comma, double quote or backslash"),
+	Entry("how to write an application", "AccessGroup", "applicationAccess: [{application: Crates.io, role: A}]",
+		"spec.applicationAccess[0].application",
+		"an application is a DNS label: lower-case letters, digits and -; write crates-io, and give its ApplicationAccess the displayName Crates.io"),
+	Entry("what an application is, where no label is near", "AccessGroup", "applicationAccess: [{application: '**', role: A}]",
+		"spec.applicationAccess[0].application", "an application is a DNS label: lower-case letters, digits and -"),
+	Entry("how to write an application of a rule", "AccessPolicy",
+		"exclusiveAccess: [{name: a, applications: [x, K8s_Infra], minimumRole: A}]", "spec.exclusiveAccess[0].applications[1]",
+		"an application is a DNS label: lower-case letters, digits and -; write k8s-infra, and give its ApplicationAccess the displayName K8s_Infra"),
+)

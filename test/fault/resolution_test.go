@@ -35,51 +35,47 @@ type published struct {
 type resolution map[types.NamespacedName]published
 
 // resolveAnew resolves the objects as somebody would who has never seen them.
-func resolveAnew(objects []client.Object, now time.Time) (*roster.Roster, resolution, error) {
+func resolveAnew(objects []client.Object, now time.Time) (*roster.View, resolution, error) {
 	r := roster.New(roster.Options{SystemNamespace: systemNamespace})
 	for _, o := range objects {
 		if err := r.Set(o); err != nil {
 			return nil, nil, err
 		}
 	}
-	r.Settle(now)
+	view := r.Settle(now).View
 	made := resolution{}
 	users := map[string]struct{}{}
-	for _, organization := range r.Organizations() {
-		state, decisions := r.State(organization)
-		for _, application := range r.ApplicationAccesses(organization) {
-			made.addApplication(r, state, decisions, application)
+	for _, organization := range view.Organizations() {
+		for application := range view.Index().Namespace(organization).Applications() {
+			made.addApplication(view, organization, application)
 		}
-		for _, d := range decisions {
-			users[d.User] = struct{}{}
-			if state.PublishesUsers {
-				made.addUser(r, organization, d.User, publish.UserDocumentName(identity.Name(d.User)),
-					accessv1alpha1.DocumentUser,
-					publish.UserData(publish.User(state.Organization, d.User, d.Decision, state.Applications)))
+		rules, named := view.Organization(organization), view.Applications(organization)
+		for user, d := range view.Decisions(organization) {
+			users[user] = struct{}{}
+			if view.PublishesUsers(organization) {
+				made.addUser(view, organization, user, publish.UserDocumentName(identity.Name(user)),
+					accessv1alpha1.DocumentUser, publish.UserData(publish.User(rules, user, d, named)))
 			}
 		}
 	}
 	for user := range users {
-		if entries := r.Entries(user); len(entries) >= 2 {
-			made.addUser(r, systemNamespace, user, publish.OrganizationsName(identity.Name(user)),
+		if entries := view.Entries(user); len(entries) >= 2 {
+			made.addUser(view, systemNamespace, user, publish.OrganizationsName(identity.Name(user)),
 				accessv1alpha1.DocumentOrganizations, publish.OrganizationsData(user, organizationsOf(entries)))
 		}
 	}
-	return r, made, nil
+	return view, made, nil
 }
 
-func (made resolution) addApplication(
-	r *roster.Roster, state *roster.State, decisions []roster.UserDecision, application string,
-) {
-	organization := state.Organization.Rules().Organization
-	object := r.ApplicationAccess(organization, application)
+func (made resolution) addApplication(v *roster.View, organization, application string) {
+	object := v.Index().Namespace(organization).Application(application)
 	minimum, formats := 1, []accessv1alpha1.PublishFormat(nil)
 	if object.Spec.Publish != nil {
 		minimum, formats = max(int(object.Spec.Publish.MinimumShards), 1), object.Spec.Publish.Formats
 	}
-	rendered := publish.Application(state.Organization, application, minimum, func(yield func(string, *resolve.Decision)) {
-		for _, d := range decisions {
-			yield(d.User, d.Decision)
+	rendered := publish.Application(v.Organization(organization), application, minimum, func(yield func(string, *resolve.Decision)) {
+		for user, d := range v.Decisions(organization) {
+			yield(user, d)
 		}
 	}, formats...)
 	for i := range rendered.Shards {
@@ -89,9 +85,9 @@ func (made resolution) addApplication(
 	}
 }
 
-func (made resolution) addUser(r *roster.Roster, namespace, user, name, document string, data map[string]string) {
+func (made resolution) addUser(v *roster.View, namespace, user, name, document string, data map[string]string) {
 	made.add(types.NamespacedName{Namespace: namespace, Name: name}, document, data, nil, func() (string, client.Object) {
-		if owner := r.Ownership(namespace, user).Owner; owner != nil {
+		if owner := v.Ownership(namespace, user).Owner; owner != nil {
 			return string(roster.KindUserAccess), owner
 		}
 		return "", nil
@@ -170,11 +166,11 @@ func settledAt(ctx context.Context, now func() time.Time) error {
 	if err != nil {
 		return err
 	}
-	r, want, err := resolveAnew(l.objects, now())
+	view, want, err := resolveAnew(l.objects, now())
 	if err != nil {
 		return err
 	}
-	return errors.Join(l.published(want), l.materialized(r), l.stated(r))
+	return errors.Join(l.published(want), l.materialized(view), l.stated(view))
 }
 
 // published compares every ConfigMap.
@@ -216,17 +212,20 @@ func (l *listed) published(want resolution) error {
 }
 
 // materialized checks that those, and only those, have a materialized UserAccess who are to have one.
-func (l *listed) materialized(r *roster.Roster) error {
+func (l *listed) materialized(v *roster.View) error {
 	var failures []error
-	for _, namespace := range r.Namespaces() {
-		users := r.Users(namespace)
+	for namespace, objects := range v.Index().Namespaces() {
+		users := v.Users(namespace)
 		if namespace == systemNamespace {
-			for _, organization := range r.Organizations() {
-				users = append(users, r.Users(organization)...)
+			for _, organization := range v.Organizations() {
+				users = append(users, v.Users(organization)...)
 			}
 		}
-		for _, user := range slices.Compact(slices.Sorted(slices.Values(append(users, r.Accounts(namespace)...)))) {
-			if o := r.Ownership(namespace, user); o.Materialize != (o.Materialized != nil) {
+		for user := range objects.Accounts() {
+			users = append(users, user)
+		}
+		for _, user := range slices.Compact(slices.Sorted(slices.Values(users))) {
+			if o := v.Ownership(namespace, user); o.Materialize != (o.Materialized != nil) {
 				failures = append(failures, fmt.Errorf("UserAccess of %s in %s: to be materialized %t, is %t",
 					user, namespace, o.Materialize, o.Materialized != nil))
 			}
@@ -236,7 +235,7 @@ func (l *listed) materialized(r *roster.Roster) error {
 }
 
 // stated checks every status: that it is of this generation, says Ready, and shows what was resolved.
-func (l *listed) stated(r *roster.Roster) error {
+func (l *listed) stated(v *roster.View) error {
 	var failures []error
 	for _, object := range l.objects {
 		var observed int64
@@ -245,13 +244,13 @@ func (l *listed) stated(r *roster.Roster) error {
 		switch o := object.(type) {
 		case *accessv1alpha1.AccessGroup:
 			observed, conditions = o.Status.ObservedGeneration, o.Status.Conditions
-			shown, resolved = int(o.Status.Members), r.Group(o.Namespace, o.Name, 0).Members
+			shown, resolved = int(o.Status.Members), v.Group(o.Namespace, o.Name, 0).Members
 		case *accessv1alpha1.UserAccess:
 			observed, conditions = o.Status.ObservedGeneration, o.Status.Conditions
-			shown, resolved = rolesShown(o), rolesResolved(r, o)
+			shown, resolved = rolesShown(o), rolesResolved(v, o)
 		case *accessv1alpha1.ApplicationAccess:
 			observed, conditions = o.Status.ObservedGeneration, o.Status.Conditions
-			shown, resolved = int(o.Status.Users), usersOf(r, o)
+			shown, resolved = int(o.Status.Users), usersOf(v, o)
 		case *accessv1alpha1.AccessPolicy:
 			observed, conditions = o.Status.ObservedGeneration, o.Status.Conditions
 		default:
@@ -283,26 +282,26 @@ func rolesShown(o *accessv1alpha1.UserAccess) map[string]string {
 	return roles
 }
 
-func rolesResolved(r *roster.Roster, o *accessv1alpha1.UserAccess) map[string]string {
+func rolesResolved(v *roster.View, o *accessv1alpha1.UserAccess) map[string]string {
 	roles := map[string]string{"": ""}
-	d := r.Decision(o.Namespace, string(o.Spec.User))
+	d := v.Decision(o.Namespace, string(o.Spec.User))
 	if d == nil {
 		return roles
 	}
 	roles[""] = d.OrganizationRole.Role
-	for _, e := range publish.Entries(d, r.Applications(o.Namespace)) {
+	for _, e := range publish.Entries(d, v.Applications(o.Namespace)) {
 		roles[e.Application] = e.Access.Role
 	}
 	return roles
 }
 
-func usersOf(r *roster.Roster, o *accessv1alpha1.ApplicationAccess) int {
+func usersOf(v *roster.View, o *accessv1alpha1.ApplicationAccess) int {
 	users := 0
-	r.EachDecision(o.Namespace, func(_ string, d *resolve.Decision) {
+	for _, d := range v.Decisions(o.Namespace) {
 		if d.Application(o.Name).GivesAccess() {
 			users++
 		}
-	})
+	}
 	return users
 }
 

@@ -235,3 +235,5 @@ replace (
 )
 
 replace github.com/argoproj/argo-cd/gitops-engine => github.com/argoproj/argo-cd/gitops-engine v0.0.0-20260914071520-c9c369efcc5b
+
+replace github.com/usher-dev/usher/api/document => ../../api/document

@@ -178,7 +178,7 @@ func Manifest(o client.Object) map[string]any {
 	if labels := without(o.GetLabels(), accessv1alpha1.LabelMaterialized); len(labels) > 0 {
 		metadata["labels"] = labels
 	}
-	if annotations := without(o.GetAnnotations(), "kubectl.kubernetes.io/last-applied-configuration"); len(annotations) > 0 {
+	if annotations := without(o.GetAnnotations(), annotationLastApplied); len(annotations) > 0 {
 		metadata["annotations"] = annotations
 	}
 	return map[string]any{

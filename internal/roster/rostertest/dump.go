@@ -3,6 +3,7 @@ package rostertest
 import (
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -11,46 +12,38 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// Dump writes the whole state of a roster as text: by the path of each field, what it holds. It reads unexported fields
-// and follows every pointer, so a field that is added to the roster is in the dump without further work. Nothing may use
-// the roster meanwhile.
+// Dump writes the whole state of a roster as text: by the path of each field, what its view holds, and what objects bear on
+// that are not settled. It reads unexported fields and follows every pointer, so a field that is added is in the dump without
+// further work. Nothing may settle the roster meanwhile.
 //
-// Locks and three caches are left out: the list of sorted decisions, bindings of sources, which are made when they are
-// first needed, and the filters that decisions share. What has no order, such as a map, a heap or a set, is sorted.
+// Locks and caches are left out: bindings of sources, which are made when they are first needed, and the filters that
+// decisions share. What has no order, such as a map, is sorted.
 func Dump(r *roster.Roster) map[string]string {
 	sections := map[string]string{}
-	value := reflect.ValueOf(r).Elem()
-	for i := range value.NumField() {
-		name, field := value.Type().Field(i).Name, value.Field(i)
-		if name != "namespaces" {
-			add(sections, name, field)
-			continue
-		}
-		for entries := field.MapRange(); entries.Next(); {
-			namespace, at := entries.Value().Elem(), "namespaces["+entries.Key().String()+"]."
-			for j := range namespace.NumField() {
-				if name := namespace.Type().Field(j).Name; name != "bound" {
-					add(sections, at+name, namespace.Field(j))
-				}
-			}
+	for at, of := range map[string]any{"view": r.View(), "objects": r.Objects()} {
+		value := reflect.ValueOf(of).Elem()
+		for i := range value.NumField() {
+			add(sections, at+"."+value.Type().Field(i).Name, value.Field(i))
 		}
 	}
+	layer := reflect.ValueOf(r).Elem().FieldByName("layer").Elem()
+	add(sections, "touched", layer.FieldByName("touched"))
 	return sections
 }
 
-// DumpLasting returns the part of [Dump] that depends on the objects and the instant alone. It leaves out what a roster
-// that is built anew from the same objects may have otherwise: counters of changes, and users whose next instant has
-// changed since it was queued.
+// DumpLasting returns the part of [Dump] that depends on the objects and the instant alone. It leaves out counters of changes,
+// which a roster that is built anew from the same objects may have otherwise.
 func DumpLasting(r *roster.Roster) map[string]string {
 	sections := Dump(r)
-	for path := range sections {
-		switch path[strings.LastIndexByte(path, '.')+1:] {
-		case "unsettled", "windows":
+	for path, text := range sections {
+		if sections[path] = revision.ReplaceAllString(text, ""); strings.HasSuffix(path, ".revision") {
 			delete(sections, path)
 		}
 	}
 	return sections
 }
+
+var revision = regexp.MustCompile(`revision=\d+(; )?`)
 
 func add(sections map[string]string, name string, field reflect.Value) {
 	d := dumper{under: map[unsafe.Pointer]bool{}}
@@ -79,9 +72,6 @@ func (d *dumper) text(v reflect.Value) string {
 		for i := range v.Len() {
 			lines = append(lines, d.text(v.Index(i)))
 		}
-		if name := v.Type().Name(); name == "windowQueue" || v.Type().Elem().String() == "*roster.namespace" {
-			return sortedLines(lines)
-		}
 		return joined(lines)
 	case reflect.Struct:
 		return d.structure(v)
@@ -103,9 +93,6 @@ func (d *dumper) target(v reflect.Value) string {
 	}
 	if v.Kind() == reflect.Interface {
 		return d.text(v.Elem())
-	}
-	if v.Type().String() == "*roster.namespace" {
-		return "namespace " + v.Elem().FieldByName("name").String()
 	}
 	if v.Type().String() == "*resolve.sharedFilters" {
 		return ""
@@ -137,13 +124,36 @@ func (d *dumper) structure(v reflect.Value) string {
 		}
 		return ""
 	}
+	if v.Type().PkgPath() == "github.com/google/btree" && v.FieldByName("root").IsValid() {
+		return joined(d.items(v.FieldByName("root"), nil))
+	}
 	var lines []string
 	for i := range v.NumField() {
+		if name := v.Type().Field(i).Name; name == "bound" || name == "owned" {
+			continue
+		}
 		if text := d.text(v.Field(i)); text != "" {
 			lines = append(lines, v.Type().Field(i).Name+"="+text)
 		}
 	}
 	return joined(lines)
+}
+
+// items adds the items of a node of a tree, in order: two trees with the same items may have other nodes.
+func (d *dumper) items(node reflect.Value, lines []string) []string {
+	if node.IsNil() {
+		return lines
+	}
+	items, children := node.Elem().FieldByName("items"), node.Elem().FieldByName("children")
+	for i := range items.Len() + 1 {
+		if i < children.Len() {
+			lines = d.items(children.Index(i), lines)
+		}
+		if i < items.Len() {
+			lines = append(lines, d.text(items.Index(i)))
+		}
+	}
+	return lines
 }
 
 // readable returns the value of an unexported field as one that may be assigned.

@@ -43,13 +43,20 @@ func realHandlerAt(t *testing.T, now time.Time, objects ...client.Object) (*Hand
 	reviews.everything = true
 	ready := make(chan struct{})
 	close(ready)
-	by := func(r *roster.Roster) Judge {
-		return (&validation.Validator{Roster: r, Settle: func() { r.Settle(now) }, Losses: validation.NewLosses()}).Judge
+	by := func(view func() *roster.View) Judge {
+		return (&validation.Validator{View: view, Losses: validation.NewLosses()}).Judge
 	}
+	current := func() *roster.View {
+		if !r.Settled(now) {
+			r.Settle(now)
+		}
+		return r.View()
+	}
+	live := func(v *roster.View) Judge { return by(func() *roster.View { return v }) }
 	return &Handler{
-		Ready: ready, Metrics: NewMetrics(prometheus.NewRegistry()), Judge: by(r),
+		Ready: ready, Metrics: NewMetrics(prometheus.NewRegistry()), Judge: by(current),
 		Reviewer: reviews.reviewer(func() time.Time { return now }),
-		Live:     NewLive(cluster.api, cluster.cached, r, options, by),
+		Live:     NewLive(cluster.api, cluster.cached, r, options, live),
 		Now:      func() time.Time { return now },
 	}, r
 }

@@ -54,7 +54,7 @@ func (h *Handler) bounds(ctx context.Context, review *admission.Request, request
 
 // checkOld returns an error unless the old object is within the bounds of its schema or is stored as it is.
 func (h *Handler) checkOld(ctx context.Context, review *admission.Request, old client.Object) error {
-	if h.Live.Roster.Holds(old) {
+	if h.Live.Roster.Objects().Holds(old) {
 		return nil
 	}
 	content, err := untyped("oldObject", review.OldObject.Raw)

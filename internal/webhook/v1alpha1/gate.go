@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"runtime"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -34,12 +35,12 @@ type Limits struct {
 	Reading time.Duration
 }
 
-// DefaultLimits are those of the manager.
+// DefaultLimits are those of the manager. A review is judged on one processor; large ones leave one for everything else.
 func DefaultLimits() Limits {
 	return Limits{
 		Body: 4 << 20, Values: 500_000, Small: 64 << 10,
 		SmallReaders: 128, LargeReaders: 8,
-		SmallJudged: 32, LargeJudged: 4, Deletions: 4,
+		SmallJudged: 32, LargeJudged: min(4, max(1, runtime.GOMAXPROCS(0)-1)), Deletions: 4,
 		Reading: 3 * time.Second,
 	}
 }

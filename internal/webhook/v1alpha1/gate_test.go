@@ -224,7 +224,7 @@ func TestAttackFlood(t *testing.T) {
 	if got, within := most.Load(), limits.SmallJudged+limits.LargeJudged+limits.Deletions; int(got) > within {
 		t.Errorf("%d were judged at the same time, want at most %d", got, within)
 	}
-	if r.Decision("acme", "ana") != nil {
+	if r.View().Decision("acme", "ana") != nil {
 		t.Error("something that was only judged is in the roster")
 	}
 }

@@ -99,9 +99,6 @@ func noAnswer(err error) admission.Response {
 		return admission.Errored(http.StatusServiceUnavailable,
 			errors.New("the change touches too much to be judged in time: change less at once, or try again when less is going on"))
 	}
-	if errors.Is(err, validation.ErrBehind) {
-		return admission.Errored(http.StatusServiceUnavailable, err)
-	}
 	if errors.Is(err, errNotStored) {
 		return admission.Errored(http.StatusConflict, err)
 	}

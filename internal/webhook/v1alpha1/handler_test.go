@@ -86,7 +86,7 @@ type harness struct {
 	cluster  *fakeCluster
 	requests []*validation.Request
 	first    func(*validation.Request) (*validation.Judgement, error)
-	second   func(*roster.Roster, *validation.Request) (*validation.Judgement, error)
+	second   func(*roster.View, *validation.Request) (*validation.Judgement, error)
 	ready    chan struct{}
 	handler  *Handler
 }
@@ -105,9 +105,9 @@ func newHarness(t *testing.T) *harness {
 		},
 		Reviewer: h.reviews.reviewer(func() time.Time { return now }),
 		Live: NewLive(h.cluster.api, h.cluster.cached, roster.New(options), options,
-			func(r *roster.Roster) Judge {
+			func(v *roster.View) Judge {
 				return func(_ context.Context, request *validation.Request) (*validation.Judgement, error) {
-					return h.second(r, request)
+					return h.second(v, request)
 				}
 			}),
 		Now: func() time.Time { return now },
@@ -119,7 +119,7 @@ func newHarness(t *testing.T) *harness {
 // says has both passes say the same.
 func (h *harness) says(j validation.Judgement) {
 	h.first = func(*validation.Request) (*validation.Judgement, error) { return &j, nil }
-	h.second = func(*roster.Roster, *validation.Request) (*validation.Judgement, error) { return &j, nil }
+	h.second = func(*roster.View, *validation.Request) (*validation.Judgement, error) { return &j, nil }
 }
 
 // ask sends the review as the API server does, through the HTTP handler's recovery.
@@ -301,12 +301,6 @@ func TestWhateverGoesWrongIsNoYes(t *testing.T) {
 		"the roster is not complete": {
 			change: func(h *harness) { h.handler.Ready = make(chan struct{}) }, want: http.StatusServiceUnavailable,
 		},
-		"the roster is behind": {
-			change: func(h *harness) {
-				h.first = func(*validation.Request) (*validation.Judgement, error) { return nil, validation.ErrBehind }
-			},
-			want: http.StatusServiceUnavailable,
-		},
 		"judging fails": {
 			change: func(h *harness) {
 				h.first = func(*validation.Request) (*validation.Judgement, error) { return nil, broken }
@@ -325,7 +319,7 @@ func TestWhateverGoesWrongIsNoYes(t *testing.T) {
 		},
 		"judging again fails": {
 			change: func(h *harness) {
-				h.second = func(*roster.Roster, *validation.Request) (*validation.Judgement, error) { return nil, broken }
+				h.second = func(*roster.View, *validation.Request) (*validation.Judgement, error) { return nil, broken }
 			},
 			want: http.StatusInternalServerError,
 		},
@@ -392,8 +386,11 @@ func TestARefusalIsConfirmed(t *testing.T) {
 	}
 	h.first = func(*validation.Request) (*validation.Judgement, error) { return refusing, nil }
 	var namespaces []string
-	h.second = func(r *roster.Roster, request *validation.Request) (*validation.Judgement, error) {
-		namespaces = r.Namespaces()
+	h.second = func(v *roster.View, request *validation.Request) (*validation.Judgement, error) {
+		namespaces = nil
+		for name := range v.Index().Namespaces() {
+			namespaces = append(namespaces, name)
+		}
 		if !request.Now.Equal(now) {
 			t.Errorf("judged at %s", request.Now)
 		}
@@ -412,7 +409,7 @@ func TestARefusalIsConfirmed(t *testing.T) {
 
 	t.Run("with what was asked before", func(t *testing.T) {
 		h.reviews.asked = nil
-		h.second = func(*roster.Roster, *validation.Request) (*validation.Judgement, error) { return refusing, nil }
+		h.second = func(*roster.View, *validation.Request) (*validation.Judgement, error) { return refusing, nil }
 		if got := h.ask(t, creating(t)); got.Allowed || len(h.reviews.asked) != 1 {
 			t.Errorf("allowed %t after %v", got.Allowed, h.reviews.asked)
 		}
@@ -453,7 +450,7 @@ func TestAJudgementByWhatIsPresentStands(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	h.second = func(*roster.Roster, *validation.Request) (*validation.Judgement, error) {
+	h.second = func(*roster.View, *validation.Request) (*validation.Judgement, error) {
 		t.Error("judged once more")
 		return &validation.Judgement{}, nil
 	}
@@ -461,7 +458,7 @@ func TestAJudgementByWhatIsPresentStands(t *testing.T) {
 		return &validation.Judgement{
 			Rights: []validation.Right{rightTo(grant("acme", "Editor", ""))},
 			Revisions: map[string]uint64{
-				"acme": follows.Revision("acme"), "access-system": follows.Revision("access-system"),
+				"acme": follows.Objects().Namespace("acme").Revision(), "access-system": follows.Objects().Namespace("access-system").Revision(),
 			},
 		}
 	}
@@ -483,7 +480,7 @@ func TestAJudgementByWhatIsPresentStands(t *testing.T) {
 				change(j)
 				return j, nil
 			}
-			h.second = func(*roster.Roster, *validation.Request) (*validation.Judgement, error) {
+			h.second = func(*roster.View, *validation.Request) (*validation.Judgement, error) {
 				again = true
 				return &validation.Judgement{}, nil
 			}
@@ -512,8 +509,8 @@ func TestLiveReads(t *testing.T) {
 	h.cluster.hasNot(objects("", "gone")...)
 
 	var got []string
-	h.handler.Live.By = func(r *roster.Roster) Judge {
-		for _, o := range r.Objects("acme") {
+	h.handler.Live.By = func(v *roster.View) Judge {
+		for o := range v.Index().Namespace("acme").Objects() {
 			got = append(got, o.Name)
 		}
 		return func(context.Context, *validation.Request) (*validation.Judgement, error) {

@@ -31,14 +31,14 @@ type Live struct {
 	// Roster follows the watch; Options are those of one that is built anew.
 	Roster  *roster.Roster
 	Options roster.Options
-	// By returns how to judge by a roster that does not change any more.
-	By func(*roster.Roster) Judge
+	// By returns how to judge by a view that is not that of the watch.
+	By func(*roster.View) Judge
 
 	busy chan struct{}
 }
 
 // NewLive returns it.
-func NewLive(api, cached client.Reader, follows *roster.Roster, options roster.Options, by func(*roster.Roster) Judge) *Live {
+func NewLive(api, cached client.Reader, follows *roster.Roster, options roster.Options, by func(*roster.View) Judge) *Live {
 	return &Live{
 		API: api, Cached: cached, Roster: follows, Options: options, By: by, busy: make(chan struct{}, confirming),
 	}
@@ -77,8 +77,7 @@ func (l *Live) Judge(
 			return nil, fmt.Errorf("reading namespace %s: %w", p.name, err)
 		}
 	}
-	fresh.Settle(request.Now)
-	return l.By(fresh)(ctx, request)
+	return l.By(fresh.Settle(request.Now).View)(ctx, request)
 }
 
 // Holds reports whether the API server holds the object as given: the same UID, generation and spec.
@@ -127,18 +126,19 @@ func (l *Live) present(ctx context.Context, name string) (*present, error) {
 	return p, nil
 }
 
-// follows says whether the roster holds what is present, and held it when the request was judged.
+// follows reports whether the roster holds what is present, and held it when the request was judged.
 func (l *Live) follows(p *present, judged *validation.Judgement) bool {
 	revision, known := judged.Revisions[p.name]
-	if !known || !l.Roster.HasNamespace(p.name, p.namespace) {
+	objects := l.Roster.Objects()
+	if !known || !objects.HasNamespace(p.name, p.namespace) {
 		return false
 	}
 	for _, kind := range kinds {
-		if !l.Roster.HasExactly(kind, p.name, p.objects[kind]) {
+		if !objects.HasExactly(kind, p.name, p.objects[kind]) {
 			return false
 		}
 	}
-	return l.Roster.Revision(p.name) == revision
+	return objects.Namespace(p.name).Revision() == revision
 }
 
 // load takes each object from the watch where that shows the same version: what takes long to read is read only where it

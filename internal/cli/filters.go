@@ -1,0 +1,54 @@
+package cli
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"github.com/usher-dev/usher/internal/resolve"
+)
+
+// filterList has the distinct row filters of a document, sorted by their bytes. Holdings give places in it, as published
+// documents do: thousands of users who see the same rows share one text.
+type filterList struct {
+	places map[string]int // by canonical JSON
+	sorted []string
+}
+
+// newFilterList makes the list of all filters that the sequence yields.
+func newFilterList(all func(yield func([]resolve.Filter) bool)) *filterList {
+	l := &filterList{places: map[string]int{}}
+	for filters := range all {
+		for i := range filters {
+			l.places[filters[i].JSON()] = 0
+		}
+	}
+	l.sorted = slices.Sorted(maps.Keys(l.places))
+	for i, text := range l.sorted {
+		l.places[text] = i
+	}
+	return l
+}
+
+// write writes the list as a field.
+func (l *filterList) write(j *jsonStream) {
+	fieldOfList(j, "filters", l.sorted, func(text *string) any { return json.RawMessage(*text) })
+}
+
+// reference is a holding whose filters are places in the list of its document.
+type reference struct {
+	*holding
+
+	// Filters hides that of the holding.
+	Filters []int `json:"filters,omitempty"`
+}
+
+// reference returns the holding with ascending places for its filters.
+func (l *filterList) reference(h *holding) *reference {
+	made := &reference{holding: h}
+	for i := range h.Filters {
+		made.Filters = append(made.Filters, l.places[h.Filters[i].JSON()])
+	}
+	slices.Sort(made.Filters)
+	return made
+}

@@ -1,0 +1,57 @@
+package cli
+
+import (
+	"github.com/usher-dev/usher/internal/cli/terminal"
+	"github.com/usher-dev/usher/internal/resolve"
+)
+
+// sharedMatrixUser is a matrixUser whose filters are places in the list of its organization.
+type sharedMatrixUser struct {
+	User             string                `json:"user"`
+	OrganizationRole *reference            `json:"organizationRole"`
+	Default          *reference            `json:"default"`
+	Applications     map[string]*reference `json:"applications"`
+}
+
+// writeMatrixJSON writes the matrices for programs, user by user.
+func writeMatrixJSON(s *terminal.Streams, all []matrixOf) error {
+	j := newJSONStream(s.Out)
+	j.open("[")
+	for i := range all {
+		all[i].writeJSON(j)
+	}
+	j.shut("]")
+	return j.finish()
+}
+
+func (of *matrixOf) writeJSON(j *jsonStream) {
+	filters := newFilterList(func(yield func([]resolve.Filter) bool) {
+		for i := range of.Users {
+			user := &of.Users[i]
+			if !yield(user.Default.Filters) {
+				return
+			}
+			for _, h := range user.Applications {
+				if !yield(h.Filters) {
+					return
+				}
+			}
+		}
+	})
+	j.next()
+	j.open("{")
+	j.field("organization", of.Organization)
+	j.field("applications", of.Applications)
+	filters.write(j)
+	fieldOfList(j, "users", of.Users, func(user *matrixUser) any {
+		made := &sharedMatrixUser{
+			User: user.User, OrganizationRole: filters.reference(&user.OrganizationRole),
+			Default: filters.reference(&user.Default), Applications: make(map[string]*reference, len(user.Applications)),
+		}
+		for name, h := range user.Applications {
+			made.Applications[name] = filters.reference(h)
+		}
+		return made
+	})
+	j.shut("}")
+}

@@ -1,0 +1,43 @@
+package cli
+
+import (
+	"github.com/usher-dev/usher/internal/cli/terminal"
+	"github.com/usher-dev/usher/internal/resolve"
+)
+
+// writeJSON writes the report for programs, entry by entry. The names are a contract (docs/kubectl-access.md).
+func (a *audit) writeJSON(s *terminal.Streams) error {
+	filters := newFilterList(func(yield func([]resolve.Filter) bool) {
+		for _, held := range [][]holding{a.Holdings, a.Ending} {
+			for i := range held {
+				if !yield(held[i].Filters) {
+					return
+				}
+			}
+		}
+	})
+	reference := func(h *holding) any { return filters.reference(h) }
+
+	j := newJSONStream(s.Out)
+	j.open("{")
+	j.field("at", a.At)
+	j.field("days", a.Days)
+	j.field("systemNamespace", a.SystemNamespace)
+	if len(a.Incomplete) > 0 {
+		fieldOfList(j, "incomplete", a.Incomplete, asIs)
+	}
+	fieldOfList(j, "organizations", a.Organizations, asIs)
+	filters.write(j)
+	fieldOfList(j, "holdings", a.Holdings, reference)
+	fieldOfList(j, "protectedGrants", a.Protected, asIs)
+	fieldOfList(j, "systemLevelGrants", a.SystemLevel, asIs)
+	fieldOfList(j, "conflicts", a.Conflicts, asIs)
+	fieldOfList(j, "exclusions", a.Exclusions, asIs)
+	fieldOfList(j, "barred", a.Barred, asIs)
+	fieldOfList(j, "ending", a.Ending, reference)
+	fieldOfList(j, "beginning", a.Beginning, asIs)
+	fieldOfList(j, "accountsWithoutGrant", a.WithoutGrant, asIs)
+	fieldOfList(j, "unresolvedReferences", a.Unresolved, asIs)
+	j.shut("}")
+	return j.finish()
+}

@@ -1,0 +1,127 @@
+package cli
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+)
+
+// planWindow is within which time a planned end counts for the revocation brake (docs/admission.md), and for how long the
+// plugin proposes to allow a revocation.
+const planWindow = 24 * time.Hour
+
+// revocation says from how many users a change takes all access to an application, where that is more than a limit allows.
+type revocation struct {
+	Organization string `json:"organization"`
+	// Application is empty for all that nothing names.
+	Application string `json:"application,omitempty"`
+	// Users counts those who lose all access, and those whose access ends within a day.
+	Users int `json:"users"`
+	// Limit is how many the policy allows, and Source the field that says so.
+	Limit  int    `json:"limit"`
+	Source string `json:"source"`
+	// Allowance is a value of the annotation that allows it, for every changed object.
+	Allowance string `json:"allowance"`
+}
+
+// addRevocations counts the losses of all objects together. Admission judges one object after the other, so its refusals
+// name the total of those before them only.
+func (f *differences) addRevocations(before, after *world) {
+	lost := map[[2]string]int{}
+	for i := range f.Changes {
+		if c := &f.Changes[i]; c.Change == loses && c.Scope != scopeOrganization {
+			lost[[2]string{c.Organization, c.Application}]++
+		}
+	}
+	limits := map[string][]limit{}
+	most := 0
+	keys := slices.SortedFunc(maps.Keys(lost), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) })
+	for _, key := range keys {
+		organization, application := key[0], key[1]
+		if _, known := limits[organization]; !known {
+			limits[organization] = before.limits(organization)
+		}
+		if len(limits[organization]) == 0 {
+			continue
+		}
+		users := lost[key] + ending(after, organization, application)
+		for _, l := range limits[organization] {
+			allowed := l.most
+			if l.percent {
+				allowed = before.Holders(organization)(application) * l.most / 100
+			}
+			if users > allowed {
+				f.Revocations = append(f.Revocations, revocation{
+					Organization: organization, Application: application, Users: users, Limit: allowed, Source: l.source,
+				})
+				most = max(most, users)
+				break
+			}
+		}
+	}
+	allowance := fmt.Sprintf("%d@%s", most, after.now.Add(planWindow).UTC().Format(time.RFC3339))
+	for i := range f.Revocations {
+		f.Revocations[i].Allowance = allowance
+	}
+}
+
+// ending counts the users whose access to the application ends within a day.
+func ending(w *world, organization, application string) int {
+	count := 0
+	for _, user := range w.Users(organization) {
+		a := w.Decision(organization, user).Application(application)
+		if a.GivesAccess() && !a.NotAfter.IsZero() && !a.NotAfter.After(w.now.Add(planWindow)) {
+			count++
+		}
+	}
+	return count
+}
+
+// limit is one limit of a policy.
+type limit struct {
+	most    int
+	percent bool
+	source  string
+}
+
+// limits returns those that hold in the organization: of its own policy, and of the system namespace's.
+func (w *world) limits(organization string) []limit {
+	var limits []limit
+	for _, namespace := range []string{organization, w.SystemNamespace()} {
+		for i := range w.set.Objects {
+			p, is := w.set.Objects[i].Object.(*accessv1alpha1.AccessPolicy)
+			if !is || p.Namespace != namespace {
+				continue
+			}
+			source := fmt.Sprintf("AccessPolicy/%s/%s in spec.revocationLimit", p.Namespace, p.Name)
+			if most := p.Spec.RevocationLimit.Users; most != nil {
+				limits = append(limits, limit{int(*most), false, source + ".users"})
+			}
+			if most := p.Spec.RevocationLimit.Percent; most != nil {
+				limits = append(limits, limit{int(*most), true, source + ".percent"})
+			}
+		}
+	}
+	return limits
+}
+
+func revocationLines(revocations []revocation) []string {
+	var lines []string
+	for i := range revocations {
+		r := &revocations[i]
+		application := "every application that nothing names"
+		if r.Application != "" {
+			application = "application " + r.Application
+		}
+		lines = append(lines, fmt.Sprintf("%s: %s lose all access to %s, or will within a day; %s allows %d", r.Organization,
+			counted(r.Users, "user", "users"), application, r.Source, r.Limit))
+	}
+	if len(revocations) > 0 {
+		lines = append(lines, fmt.Sprintf("To allow all of it, annotate each changed object first with %s: %q. Raise the number by "+
+			"the users who lost access within the last ten minutes", accessv1alpha1.AnnotationAllowRevocation, revocations[0].Allowance))
+	}
+	return lines
+}

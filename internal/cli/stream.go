@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"io"
+
+	"github.com/usher-dev/usher/internal/cli/terminal"
+)
+
+// jsonStream writes one JSON value part by part, so that a long one is never held as a whole: a line for each entry of a
+// list. It keeps the first error of the writer.
+type jsonStream struct {
+	out    *bufio.Writer
+	indent string
+	// rest: something stands before the next entry.
+	rest bool
+	err  error
+}
+
+func newJSONStream(out io.Writer) *jsonStream {
+	return &jsonStream{out: bufio.NewWriterSize(out, 1<<16)}
+}
+
+// finish ends the value and returns the first error.
+func (j *jsonStream) finish() error {
+	j.text("\n")
+	if err := j.out.Flush(); j.err == nil {
+		j.err = err
+	}
+	return j.err
+}
+
+func (j *jsonStream) text(text string) {
+	if _, err := j.out.WriteString(text); j.err == nil {
+		j.err = err
+	}
+}
+
+// open begins an object or a list, and shut ends it.
+func (j *jsonStream) open(bracket string) {
+	j.text(bracket)
+	j.indent, j.rest = j.indent+"  ", false
+}
+
+func (j *jsonStream) shut(bracket string) {
+	j.indent = j.indent[2:]
+	if j.rest {
+		j.text("\n" + j.indent)
+	}
+	j.text(bracket)
+	j.rest = true
+}
+
+// next begins a new line for an entry.
+func (j *jsonStream) next() {
+	if j.rest {
+		j.text(",")
+	}
+	j.text("\n" + j.indent)
+	j.rest = true
+}
+
+// name begins a new line for a field of an object. The name is one of ours, and needs no escape.
+func (j *jsonStream) name(name string) {
+	j.next()
+	j.text(`"` + name + `": `)
+}
+
+// value writes a value in one line.
+func (j *jsonStream) value(value any) {
+	encoded, err := encodeLine(value)
+	if err != nil {
+		if j.err == nil {
+			j.err = err
+		}
+		return
+	}
+	if _, err := j.out.Write(terminal.EscapeJSON(encoded)); j.err == nil {
+		j.err = err
+	}
+}
+
+// field writes a field whose value takes one line.
+func (j *jsonStream) field(name string, value any) {
+	j.name(name)
+	j.value(value)
+}
+
+// fieldOfList writes a field with a list, an entry a line.
+func fieldOfList[T any](j *jsonStream, name string, entries []T, shown func(*T) any) {
+	j.name(name)
+	j.open("[")
+	for i := range entries {
+		j.next()
+		j.value(shown(&entries[i]))
+	}
+	j.shut("]")
+}
+
+// asIs shows an entry by its own encoding.
+func asIs[T any](entry *T) any { return entry }
+
+// encodeLine encodes a value without a line end.
+func encodeLine(value any) ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}

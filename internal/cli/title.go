@@ -1,0 +1,30 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+)
+
+// title names the application for people: by its name, and by the displayName of its ApplicationAccess where that differs
+// from the name in more than case.
+func (w *world) title(organization, application string) string {
+	aa := w.ApplicationAccess(organization, application)
+	if aa == nil || aa.Spec.DisplayName == "" || strings.EqualFold(aa.Spec.DisplayName, application) {
+		return application
+	}
+	return fmt.Sprintf("%s (%s)", application, aa.Spec.DisplayName)
+}
+
+// called returns the names of the applications that have such a displayName, in any case, in one of the organizations.
+func (w *world) called(displayName string, organizations []string) []string {
+	var names []string
+	for _, organization := range organizations {
+		for _, name := range w.ApplicationAccesses(organization) {
+			aa := w.ApplicationAccess(organization, name)
+			if aa != nil && strings.EqualFold(aa.Spec.DisplayName, displayName) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}

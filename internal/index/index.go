@@ -1,0 +1,158 @@
+package index
+
+import (
+	"iter"
+	"maps"
+
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/resolve"
+)
+
+// Options says what the objects do not.
+type Options struct {
+	// SystemNamespace is the namespace above all organizations.
+	SystemNamespace string
+	// Organizations selects the namespaces that may be organizations. Nil and empty select all.
+	Organizations labels.Selector
+}
+
+// Index is the declared objects of all namespaces at one time. It never changes and is safe for concurrent use. Returned
+// objects are shared and must not be changed.
+type Index struct {
+	options    Options
+	namespaces Map[*Namespace]
+	spanning   Map[*resolve.Source] // sources of the system namespace that name applications, by name
+	revision   uint64               // counts changes
+}
+
+// SystemNamespace returns the name of the system namespace.
+func (x *Index) SystemNamespace() string { return x.options.SystemNamespace }
+
+// System returns the system namespace.
+func (x *Index) System() *Namespace { return x.namespaces.Get(x.options.SystemNamespace) }
+
+// Namespace returns the namespace; nil where nothing is known of it.
+func (x *Index) Namespace(name string) *Namespace { return x.namespaces.Get(name) }
+
+// Namespaces iterates over the namespaces by name, the system namespace included.
+func (x *Index) Namespaces() iter.Seq2[string, *Namespace] { return x.namespaces.All() }
+
+// Selects reports whether the namespace may be an organization: the selector for organizations selects it, or there is none.
+func (x *Index) Selects(n *Namespace) bool {
+	return x.options.Organizations.Empty() || (n.known && x.options.Organizations.Matches(n.labels))
+}
+
+// IsOrganization reports whether the namespace is an organization: it is selected, and has an object that counts.
+func (x *Index) IsOrganization(n *Namespace) bool {
+	return n != nil && !n.atSystem && n.declared > 0 && x.Selects(n)
+}
+
+// Lookup returns the object; nil where there is none.
+func (x *Index) Lookup(o Object) client.Object {
+	n := x.Namespace(o.Namespace)
+	if n == nil {
+		return nil
+	}
+	switch o.Kind {
+	case KindAccessGroup:
+		if g := n.groups.Get(o.Name); g != nil {
+			return g.Object
+		}
+	case KindUserAccess:
+		if ua := n.userAccess.Get(o.Name); ua != nil {
+			return ua
+		}
+	case KindApplicationAccess:
+		if a := n.applications.Get(o.Name); a != nil {
+			return a
+		}
+	case KindAccessPolicy:
+		if n.policy != nil && o.Name == accessv1alpha1.AccessPolicyName {
+			return n.policy
+		}
+	}
+	return nil
+}
+
+// Rules returns the rules that the objects give the namespace, as those of an organization.
+func (x *Index) Rules(n *Namespace) resolve.Rules {
+	made := rules(n.name, n.policy, x.System().policy)
+	for name, a := range n.applications.All() {
+		if hidesUnmatched(a) {
+			made.HideUnmatched = append(made.HideUnmatched, name)
+		}
+	}
+	return made
+}
+
+// DefaultRules returns those of an organization without a policy of its own.
+func (x *Index) DefaultRules() resolve.Rules { return rules("", nil, x.System().policy) }
+
+// Policy returns the policy that holds for the namespace: its own, or else that of the system namespace; nil where neither
+// has one.
+func (x *Index) Policy(n *Namespace) *accessv1alpha1.AccessPolicy {
+	if n != nil && n.policy != nil {
+		return n.policy
+	}
+	return x.System().policy
+}
+
+// PublishesUsers reports whether the namespace, as an organization, has user documents.
+func (x *Index) PublishesUsers(n *Namespace) bool {
+	p := x.Policy(n)
+	return p == nil || p.Spec.UserConfigMaps != accessv1alpha1.UserConfigMapsDisabled
+}
+
+// Applications returns the applications that objects name in the namespace; rules may name more.
+func (x *Index) Applications(n *Namespace) map[string]struct{} {
+	names := make(map[string]struct{}, n.named.Len())
+	for name := range n.named.Keys() {
+		names[name] = struct{}{}
+	}
+	for _, s := range x.spanning.All() {
+		sourceApplications(s, n.name, func(application string) { names[application] = struct{}{} })
+	}
+	return names
+}
+
+// Candidates returns everybody for whom there may be something to decide in the namespace if it is an organization, or who
+// may be a member in the system namespace. The cost grows with them.
+func (x *Index) Candidates(n *Namespace) map[string]struct{} {
+	users := map[string]struct{}{}
+	for user := range n.members.Keys() {
+		users[user] = struct{}{}
+	}
+	for user := range n.accounts.Keys() {
+		users[user] = struct{}{}
+	}
+	if n.atSystem {
+		return users
+	}
+	system := x.System()
+	for name, g := range system.groups.All() {
+		if !g.Inert && g.Source.Entry(n.name) != nil {
+			maps.Copy(users, system.TransitiveMembers(name))
+		}
+	}
+	for user, a := range system.accounts.All() {
+		if a.Source != nil && a.Source.Entry(n.name) != nil {
+			users[user] = struct{}{}
+		}
+	}
+	return users
+}
+
+// Layer returns a copy that takes changes and leaves the index alone.
+func (x *Index) Layer() *Layer {
+	l := &Layer{Index: *x, mine: map[string]struct{}{}, touched: newTouched()}
+	l.share()
+	return l
+}
+
+func (x *Index) share() {
+	x.namespaces.Share()
+	x.spanning.Share()
+}

@@ -1,0 +1,397 @@
+package preview
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/index"
+	"github.com/usher-dev/usher/internal/resolve"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+// Preview is what a change to one object would bring.
+type Preview struct {
+	Now    time.Time
+	Object index.Object
+	// Gone says that the object is not there after the change.
+	Gone bool
+	// Users are those whom the change affects, by namespace and name; not all of them have other access after it.
+	Users         []Affected
+	Organizations map[string]*Organization
+	// Selected says whether the object's namespace may be an organization, or is the system namespace.
+	Selected bool
+	// Revisions are those of the namespaces that the preview rests on; see [index.Namespace.Revision].
+	Revisions map[string]uint64
+	// UnresolvedBefore and UnresolvedAfter list the object's references to objects that do not exist.
+	UnresolvedBefore, UnresolvedAfter []accessv1alpha1.UnresolvedReference
+}
+
+// Affected is one user whom the change affects. The user is empty where the change is looked at for whoever belongs to the
+// group Through: what a group gives is then known also while nobody is in it.
+type Affected struct {
+	Namespace     string
+	User          string
+	Through       string
+	Before, After State
+}
+
+// State is what the objects say of a user in a namespace, before or after the change.
+type State struct {
+	// Declared is set in the namespace of the object that changes.
+	Declared []Declaration
+
+	// Rules are those of the organization, and nil in the system namespace, where nothing below is set. A namespace that is
+	// no organization is looked at as if it were one.
+	Rules *resolve.Organization
+	// User is what the rules look at, Sources what its holdings and Hidden were bound from.
+	User    resolve.User
+	Sources []*resolve.Source
+	// Hidden, Preceding and Ended are of [resolve.Claims].
+	Hidden, Ended []resolve.Holding
+	Preceding     []resolve.Precedence
+	// Decision is that of the instant of the preview; nil where there is nothing to decide. It does not tell when its entries
+	// end: finding that out takes long.
+	Decision *resolve.Decision
+
+	steps []index.Step // of the user's paths, in the namespace of the object
+}
+
+// Declaration is a source that a user has by the letter of the objects, and when (no windows: always). Suspension,
+// fallback and duplicates hide none; a source that gives no roles is none.
+type Declaration struct {
+	Source  *resolve.Source
+	Windows []resolve.Window
+}
+
+// Organization is an organization with users whom the change affects. After is nil where it is none after the change.
+// That a namespace becomes an organization, or is none any more, gives nobody anything, and hides nothing: its users are looked
+// at as if it were one before and after. The policies are those that hold for it, its own or the system namespace's, and nil
+// where neither has one; the limits of the system namespace's policy hold besides.
+type Organization struct {
+	// Was says that it is one before the change.
+	Was                       bool
+	Before, After             *resolve.Organization
+	PolicyBefore, PolicyAfter *accessv1alpha1.AccessPolicy
+	SystemBefore, SystemAfter *accessv1alpha1.AccessPolicy
+	// Applications are those named in it before the change.
+	Applications []string
+}
+
+// Of computes what would come of it if the object, one of the four kinds, were changed from before to after; either may be
+// nil, for an object that is created or goes. It is an error where they are not the same object. The view should be settled at
+// the instant now.
+//
+// The cost grows with the users whom the change affects, twice. It takes one processor, so that a few large previews leave the
+// others free. When the context ends, part of the users is missing.
+func Of(ctx context.Context, view *roster.View, before, after client.Object, now time.Time) (*Preview, error) {
+	if err := index.SameObject(before, after); err != nil {
+		return nil, err
+	}
+	now = now.UTC().Truncate(time.Second)
+	if view.Now().After(now) {
+		now = view.Now()
+	}
+	p := &preview{
+		ctx: ctx, view: view, was: withoutGeneration(before), made: withoutGeneration(after),
+		found: &Preview{Now: now, Organizations: map[string]*Organization{}}, users: map[index.Account]*Affected{},
+	}
+	if p.made != nil {
+		p.object = index.ObjectOf(p.made)
+	} else {
+		p.object = index.ObjectOf(p.was)
+	}
+	p.found.Object, p.found.Gone = p.object, p.made == nil
+	p.run()
+	return p.found, nil
+}
+
+// withoutGeneration returns a copy whose spec is compared, whatever the generation says. Nil stays nil.
+func withoutGeneration(o client.Object) client.Object {
+	if index.IsNil(o) {
+		return nil
+	}
+	o = o.DeepCopyObject().(client.Object)
+	o.SetGeneration(0)
+	return o
+}
+
+type preview struct {
+	ctx       context.Context // of the one call of Of that it is made for
+	view      *roster.View
+	object    index.Object
+	was, made client.Object // the object before and after the change
+	stale     bool          // the view does not have the object as it is before the change
+
+	before, after *index.Index
+	touched       *index.Touched
+	involved      []*involved
+	users         map[index.Account]*Affected
+	phantoms      []Affected
+	found         *Preview
+}
+
+// side is one side of the change.
+type side struct {
+	*index.Index
+
+	after bool
+}
+
+// namespace returns the namespace; one of which nothing is known is empty.
+func (s side) namespace(name string) *index.Namespace {
+	if n := s.Namespace(name); n != nil {
+		return n
+	}
+	return index.Empty(name)
+}
+
+// involved is a namespace with users whom the change affects.
+type involved struct {
+	name       string
+	users      map[string]struct{}
+	touched    *index.TouchedNamespace
+	recompiled bool
+	was, is    bool // an organization before and after the change
+}
+
+// run lays the object over the index as it would be, and looks at both sides.
+func (p *preview) run() {
+	layer := p.view.Index().Layer()
+	if original := layer.Lookup(p.object); !sameVersion(original, p.was) {
+		p.stale = true
+		put(layer, p.object, p.was)
+	} else {
+		p.was = original
+	}
+	p.before = layer.Freeze()
+	put(layer, p.object, p.made)
+	p.reachUnselected(layer)
+	p.after, p.touched = layer.Freeze(), layer.Take()
+	p.involve()
+	p.look(side{p.after, true})
+	p.look(side{p.before, false})
+	p.collect()
+	p.found.Revisions = map[string]uint64{}
+	objects := p.view.Index()
+	for _, name := range []string{p.object.Namespace, p.view.SystemNamespace()} {
+		p.found.Revisions[name] = objects.Namespace(name).Revision()
+	}
+	for _, i := range p.involved {
+		p.found.Revisions[i.name] = objects.Namespace(i.name).Revision()
+	}
+}
+
+func sameVersion(a, b client.Object) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return a.GetUID() == b.GetUID() && a.GetResourceVersion() != "" && a.GetResourceVersion() == b.GetResourceVersion()
+}
+
+// put has the layer hold the object as given, or without it.
+func put(layer *index.Layer, o index.Object, object client.Object) {
+	if object == nil {
+		layer.RemoveObject(o)
+		return
+	}
+	_ = layer.Set(object) // one of the four kinds
+}
+
+// involve finds which namespaces and users the change touches.
+func (p *preview) involve() {
+	for name, n := range p.after.Namespaces() {
+		t := p.touched.Namespaces[name]
+		if name != p.object.Namespace && (t == nil || (len(t.Users) == 0 && !t.Rules && !t.Names)) {
+			continue
+		}
+		organization := p.view.Organization(name) != nil
+		i := &involved{name: name, touched: p.touched.Namespace(name), was: organization, is: organization}
+		if i.touched.Names {
+			p.touchHidden(i)
+		}
+		if name == p.object.Namespace {
+			// No other namespace can begin or cease to be an organization.
+			i.was, i.is = p.before.IsOrganization(p.before.Namespace(name)), p.after.IsOrganization(n)
+		} else if len(i.touched.Users) == 0 && !i.touched.Rules {
+			continue
+		}
+		// A namespace that is no organization is looked at as if it were one.
+		i.recompiled = !n.AtSystem() && (i.touched.Rules || !i.was || !i.is || !organization)
+		i.users = make(map[string]struct{}, len(i.touched.Users))
+		for user := range i.touched.Users {
+			i.users[user] = struct{}{}
+		}
+		if i.recompiled && p.bearsOnAll(i, n) {
+			maps.Copy(i.users, p.after.Candidates(n))
+			for user := range p.view.Records(name) {
+				i.users[user] = struct{}{}
+			}
+		}
+		if name == p.object.Namespace && p.was == nil && p.object.Kind == index.KindAccessGroup {
+			namedByDuplicates(n, p.object.Name, i.users)
+		}
+		p.involved = append(p.involved, i)
+	}
+}
+
+// touchHidden marks the users from whom the bound of docs/rules.md R7 takes rows: another named application may hide others.
+func (p *preview) touchHidden(i *involved) {
+	for user, d := range p.view.Decisions(i.name) {
+		if len(d.HiddenRows) > 0 {
+			i.touched.User(user, nil)
+		}
+	}
+}
+
+// bearsOnAll reports whether the rules of all users differ, or the namespace is no organization any more.
+func (p *preview) bearsOnAll(i *involved, n *index.Namespace) bool {
+	rules := p.view.Organization(i.name)
+	switch {
+	case rules == nil:
+		return i.touched.Rules && !i.is
+	case !i.is:
+		return true
+	default:
+		return p.stale || !reflect.DeepEqual(*rules.Rules(), p.after.Rules(n))
+	}
+}
+
+// look notes the state of everybody on one side of the change.
+func (p *preview) look(s side) {
+	for _, i := range p.involved {
+		p.lookAt(i, s)
+	}
+	p.lookThrough(s)
+}
+
+func (p *preview) lookAt(i *involved, s side) {
+	n := s.namespace(i.name)
+	sources := p.sources(i, s, n)
+	recorded := !s.after && !p.stale && !i.recompiled
+	for user := range i.users {
+		if p.ctx.Err() != nil {
+			return
+		}
+		at := index.Account{Namespace: i.name, User: user}
+		if p.users[at] == nil {
+			p.users[at] = &Affected{Namespace: i.name, User: user}
+		}
+		if state := p.state(sources, user, s, recorded); s.after {
+			p.users[at].After = state
+		} else {
+			p.users[at].Before = state
+		}
+	}
+	if !n.AtSystem() {
+		p.lookAtOrganization(i, s, sources)
+	}
+	if i.name != p.object.Namespace {
+		return
+	}
+	p.found.Selected = n.AtSystem() || s.Selects(n)
+	if !n.AtSystem() && !i.was && !i.is {
+		return // what does not count is told of as a whole
+	}
+	if object := s.Lookup(p.object); object != nil {
+		unresolved := p.view.Unresolved(s.Index, object, sources.Rules)
+		if s.after {
+			p.found.UnresolvedAfter = unresolved
+		} else {
+			p.found.UnresolvedBefore = unresolved
+		}
+	}
+}
+
+// sources returns where the grants of the namespace's users come from, on one side of the change. Its rules are nil in the
+// system namespace.
+func (p *preview) sources(i *involved, s side, n *index.Namespace) *roster.Sources {
+	sources := p.view.Sources(i.name)
+	sources.Index, sources.Namespace = s.Index, n
+	if i.recompiled {
+		sources.Rules, sources.Bound = resolve.NewOrganization(s.Rules(n)), nil
+	}
+	if sources.Rules == nil {
+		return sources
+	}
+	if i.recompiled || i.touched.Names {
+		sources.Applications = roster.ApplicationsNamed(s.Index, n, sources.Rules)
+	}
+	sources.Bound = roster.Bind(s.Index, n, sources.Rules, sources.Bound)
+	return sources
+}
+
+func (p *preview) lookAtOrganization(i *involved, s side, sources *roster.Sources) {
+	o := p.found.Organizations[i.name]
+	if o == nil {
+		o = &Organization{Was: i.was, Applications: p.view.Applications(i.name)}
+		p.found.Organizations[i.name] = o
+	}
+	policy, system := s.Policy(sources.Namespace), s.System().Policy()
+	if s.after {
+		o.PolicyAfter, o.SystemAfter = policy, system
+		if i.is {
+			o.After = sources.Rules
+		}
+	} else {
+		o.Before, o.PolicyBefore, o.SystemBefore = sources.Rules, policy, system
+	}
+}
+
+func (p *preview) state(sources *roster.Sources, user string, s side, recorded bool) State {
+	var made State
+	n := sources.Namespace
+	if n.Name() == p.object.Namespace {
+		made.Declared = declarations(n, user, p.comingGroup(s))
+	}
+	if sources.Rules == nil {
+		return made
+	}
+	g := roster.Gatherer{Sources: sources} // of its own: what it gathers is kept
+	made.Rules, made.User = sources.Rules, g.Gather(user)
+	made.Sources = g.All
+	hide(sources, user, &made)
+	if s.after {
+		made.steps = s.namespace(p.object.Namespace).Steps(user)
+	} else if affected := p.users[index.Account{Namespace: n.Name(), User: user}]; affected != nil {
+		p.endPaths(s, sources, user, affected.After.steps, &made)
+	}
+	if recorded {
+		if d, noted := p.view.Noted(n.Name(), user); noted {
+			made.Decision = d
+			return made
+		}
+	}
+	if d := sources.Rules.At(&made.User, p.found.Now); d.Exists {
+		made.Decision = &d
+	}
+	return made
+}
+
+// comingGroup returns the name of the group that the change creates, while it is not there.
+func (p *preview) comingGroup(s side) string {
+	if s.after || p.was != nil || p.object.Kind != index.KindAccessGroup {
+		return ""
+	}
+	return p.object.Name
+}
+
+// collect sorts what was found.
+func (p *preview) collect() {
+	p.found.Users = make([]Affected, 0, len(p.users)+len(p.phantoms))
+	for _, u := range p.users {
+		p.found.Users = append(p.found.Users, *u)
+	}
+	p.found.Users = append(p.found.Users, p.phantoms...)
+	slices.SortFunc(p.found.Users, func(a, b Affected) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.User, b.User),
+			strings.Compare(a.Through, b.Through))
+	})
+}

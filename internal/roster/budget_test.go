@@ -1,0 +1,109 @@
+package roster_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+// manyWindows sets members of a group that gives a role in each of the applications, by nested groups in which each of them is
+// a member during one of the windows.
+func manyWindows(tb testing.TB, r *roster.Roster, members, applications, windows int) {
+	tb.Helper()
+	set := func(g *accessv1alpha1.AccessGroup) {
+		g.Namespace, g.Spec.Type, g.Spec.Privileges = "acme", accessv1alpha1.GroupTypeOrganization, accessv1alpha1.GroupPrivilegesEnabled
+		if err := r.Set(g); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	many := &accessv1alpha1.AccessGroup{ObjectMeta: metav1.ObjectMeta{Name: "many"}}
+	for i := range applications {
+		many.Spec.ApplicationAccess = append(many.Spec.ApplicationAccess, accessv1alpha1.ApplicationGrant{
+			Application: accessv1alpha1.ApplicationSelector(fmt.Sprintf("application-%03d", i)), Role: "Editor",
+		})
+	}
+	for i := range windows {
+		nested := &accessv1alpha1.AccessGroup{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("window-%02d", i)}}
+		begin, end := metav1.NewTime(june.Add(time.Duration(i)*time.Hour)), metav1.NewTime(june.Add(time.Duration(i+1)*time.Hour))
+		for m := range members {
+			nested.Spec.Members = append(nested.Spec.Members, accessv1alpha1.Member{
+				User: accessv1alpha1.UserName(fmt.Sprintf("user-%04d", m)), NotBefore: &begin, NotAfter: &end,
+			})
+		}
+		set(nested)
+		many.Spec.MemberGroups = append(many.Spec.MemberGroups, accessv1alpha1.GroupName(nested.Name))
+	}
+	set(many)
+}
+
+// TestSettlingGoesOnUntilEveryDecisionIsFinished settles more than one settling has a budget for.
+func TestSettlingGoesOnUntilEveryDecisionIsFinished(t *testing.T) {
+	const members, applications, windows = 40, 30, 20
+	whole := roster.New(roster.Options{SystemNamespace: "access-system"})
+	manyWindows(t, whole, members, applications, windows)
+	whole.Settle(june)
+	r := roster.New(roster.Options{SystemNamespace: "access-system", Evaluations: 2_000})
+	r.Settle(june)
+	manyWindows(t, r, members, applications, windows)
+	settlings, unfinished := 0, members+1
+	for next := june; next.Equal(june); next = r.View().Next() {
+		r.Settle(june)
+		left := 0
+		for _, user := range whole.View().Users("acme") {
+			if r.View().Decision("acme", user).Unfinished {
+				left++
+			}
+		}
+		if left >= unfinished || settlings > members {
+			t.Fatalf("%d decisions are unfinished after %d settlings, and were %d before", left, settlings, unfinished)
+		}
+		settlings, unfinished = settlings+1, left
+	}
+	if unfinished != 0 || settlings < 3 {
+		t.Errorf("%d decisions are unfinished after %d settlings", unfinished, settlings)
+	}
+	for _, user := range whole.View().Users("acme") {
+		is, want := r.View().Decision("acme", user), whole.View().Decision("acme", user)
+		if !is.Equal(want) || !is.Identical(want) {
+			t.Errorf("%s has another decision than without a budget", user)
+		}
+	}
+}
+
+// TestTheFirstSettlingHasNoBudget settles what a restart finds.
+func TestTheFirstSettlingHasNoBudget(t *testing.T) {
+	r := roster.New(roster.Options{SystemNamespace: "access-system", Evaluations: 1})
+	manyWindows(t, r, 3, 30, 20)
+	r.Settle(june)
+	if d := r.View().Decision("acme", "user-0000"); d.Unfinished || r.View().Next().Equal(june) {
+		t.Errorf("unfinished %t, to settle again at %v", d.Unfinished, r.View().Next())
+	}
+}
+
+// BenchmarkBudget settles 1,000 members of 500 applications on whose entries 64 instants bear: the longest settling, and
+// how many it takes until every decision is finished.
+func BenchmarkBudget(b *testing.B) {
+	for _, evaluations := range []int{0, 1_000_000} {
+		b.Run(fmt.Sprintf("%d evaluations", evaluations), func(b *testing.B) {
+			settlings, longest := 0, time.Duration(0)
+			for b.Loop() {
+				r := roster.New(roster.Options{SystemNamespace: "access-system", Evaluations: evaluations})
+				r.Settle(june)
+				manyWindows(b, r, 1_000, 500, 64)
+				for next := june; next.Equal(june); next = r.View().Next() {
+					before := b.Elapsed()
+					r.Settle(june)
+					longest = max(longest, b.Elapsed()-before)
+					settlings++
+				}
+			}
+			b.ReportMetric(float64(longest.Milliseconds()), "ms/longest")
+			b.ReportMetric(float64(settlings)/float64(b.N), "settlings/op")
+		})
+	}
+}

@@ -1,0 +1,58 @@
+package roster
+
+import (
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/index"
+)
+
+// What the index calls its objects, for those who read decisions only.
+type (
+	// Object names an object of one of the four kinds.
+	Object = index.Object
+	// Kind is the kind of a declared object.
+	Kind = index.Kind
+	// Account is a user as a namespace knows one.
+	Account = index.Account
+	// Version is what tells one state of an object from all others.
+	Version = index.Version
+	// Entrance is how a user comes to be in a group.
+	Entrance = index.Entrance
+	// Unlisted is a member of a group who is not in its list of members.
+	Unlisted = index.Unlisted
+)
+
+// The kinds.
+const (
+	KindAccessGroup       = index.KindAccessGroup
+	KindUserAccess        = index.KindUserAccess
+	KindApplicationAccess = index.KindApplicationAccess
+	KindAccessPolicy      = index.KindAccessPolicy
+)
+
+// The entrances.
+const (
+	ByMembers  = index.ByMembers
+	ByAccount  = index.ByAccount
+	BySelector = index.BySelector
+	ByGroup    = index.ByGroup
+)
+
+// ReasonNotFound is why a name counts for nothing that no object has.
+const ReasonNotFound = index.ReasonNotFound
+
+// ObjectOf names the object, which is of one of the four kinds.
+func ObjectOf(o client.Object) Object { return index.ObjectOf(o) }
+
+// ParseObject is the reverse of [Object.String].
+func ParseObject(source string) (Object, bool) { return index.ParseObject(source) }
+
+// SameObject returns an error unless before and after are one object of the four kinds; see [index.SameObject].
+func SameObject(before, after client.Object) error { return index.SameObject(before, after) }
+
+// SameSpec reports whether two objects of one of the four kinds have the same spec.
+func SameSpec(a, b client.Object) bool { return index.SameSpec(a, b) }
+
+// IsMaterialized reports whether Usher wrote the UserAccess: by name, label, and a spec that says nothing but the user.
+func IsMaterialized(ua *accessv1alpha1.UserAccess) bool { return index.IsMaterialized(ua) }

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// turns are the times of the manager and of the bare client, which take turns: bare[i] was measured directly after ours[i].
+// So whatever slows the machine down for a while slows both down.
+type turns struct {
+	ours []time.Duration
+	bare [][]time.Duration
+}
+
+func (t *turns) add(ours time.Duration, bare ...time.Duration) {
+	t.ours, t.bare = append(t.ours, ours), append(t.bare, bare)
+}
+
+// allBare returns the times of the bare client from all turns.
+func (t *turns) allBare() []time.Duration { return slices.Concat(t.bare...) }
+
+// ratios returns, for each turn, the manager's time against the median of the bare client's.
+func (t *turns) ratios() []float64 {
+	all := make([]float64, len(t.ours))
+	for i := range t.ours {
+		all[i] = seconds(t.ours[i : i+1])[0] / quantile(seconds(t.bare[i]), 0.5)
+	}
+	return all
+}
+
+// bareTurn stops the manager, has the bare client write, and starts the manager again. The bare client has to leave the
+// objects as the manager left them.
+func (l *lab) bareTurn(ctx context.Context, write func(ctx context.Context) error) error {
+	if err := l.stop(); err != nil {
+		return err
+	}
+	if err := write(ctx); err != nil {
+		return err
+	}
+	if err := l.start(ctx); err != nil {
+		return err
+	}
+	return l.warmUp(ctx)
+}
+
+// warmUp adds a member and removes it again, without measuring: the first change after a start opens connections and
+// grows the heap.
+func (l *lab) warmUp(ctx context.Context) error {
+	if err := l.rest(ctx); err != nil {
+		return err
+	}
+	if _, err := l.join(ctx, l.world.newcomers[len(l.world.newcomers)-1]); err != nil {
+		return err
+	}
+	if err := l.resetMembers(ctx, l.world.joined); err != nil {
+		return err
+	}
+	return l.observer.settle(ctx, quiet)
+}
+
+// join adds a member to the group for newcomers when nothing is written, and returns how long after the answer of the API
+// server the document with the member was seen.
+func (l *lab) join(ctx context.Context, user string) (time.Duration, error) {
+	if err := l.observer.settle(ctx, breath); err != nil {
+		return 0, err
+	}
+	l.observer.forget()
+	began := time.Now()
+	at, err := l.patchGroup(ctx, l.world.joined, types.JSONPatchType, addMember(user))
+	if err != nil {
+		return 0, err
+	}
+	seen, err := l.observer.await(ctx, began, func(e *event) bool { return e.application() == l.world.joinedApplication })
+	if err != nil {
+		return 0, err
+	}
+	return max(0, seen.Sub(at)), nil
+}
+
+// addMember returns the JSON patch that adds a member to a group.
+func addMember(user string) string {
+	return fmt.Sprintf(`[{"op":"add","path":"/spec/members/-","value":{"user":%q}}]`, user)
+}

@@ -1,0 +1,3 @@
+// Package sqlite holds that SQLite, given the conditions that api/document renders, shows the rows that its filters
+// match.
+package sqlite
