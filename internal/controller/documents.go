@@ -48,20 +48,14 @@ func (r *Reconciler) reconcileApplication(ctx context.Context, o Output, touch u
 	if wait := pace - r.Feed.Now().Sub(r.Feed.tracker.lastWritten(o)); wait > 0 {
 		return progress{after: wait}, nil
 	}
-	in := publish.Input{
-		Organization: state.Organization, Application: o.Name, MinimumShards: 1,
-		Decisions: func(yield func(string, *resolve.Decision) bool) {
-			for i := range decisions {
-				if !yield(decisions[i].User, decisions[i].Decision) {
-					return
-				}
+	in := publish.NewInput(state.Organization, object, func(yield func(string, *resolve.Decision) bool) {
+		for i := range decisions {
+			if !yield(decisions[i].User, decisions[i].Decision) {
+				return
 			}
-		},
-	}
-	if spec := object.Spec.Publish; spec != nil {
-		in.MinimumShards, in.Formats = int(spec.MinimumShards), spec.Formats
-	}
-	return r.writeApplication(ctx, o, touch, &in, object)
+		}
+	})
+	return r.writeApplication(ctx, o, touch, in, object)
 }
 
 // writeApplication renders the shards that have been touched, and those that the watch does not show as the plan has them,
