@@ -47,13 +47,8 @@ func (r *Reconciler) reconcileApplication(ctx context.Context, o Output, touch u
 	if wait := pace - r.Feed.Now().Sub(r.tracker.lastWritten(o)); wait > 0 {
 		return progress{after: wait}, nil
 	}
-	in := publish.Input{
-		Organization: rules, Application: o.Name, MinimumShards: 1, Decisions: view.Decisions(o.Namespace),
-	}
-	if spec := object.Spec.Publish; spec != nil {
-		in.MinimumShards, in.Formats = int(spec.MinimumShards), spec.Formats
-	}
-	return r.writeApplication(ctx, o, touch, &in, object)
+	in := publish.NewInput(rules, object, view.Decisions(o.Namespace))
+	return r.writeApplication(ctx, o, touch, in, object)
 }
 
 // writeApplication renders the shards that have been touched, and those that the watch does not show as the plan has them,

@@ -44,6 +44,24 @@ type Input struct {
 	Decisions iter.Seq2[string, *resolve.Decision]
 }
 
+// NewInput returns the input for the document of the ApplicationAccess.
+func NewInput(
+	o *resolve.Organization, application *accessv1alpha1.ApplicationAccess, decisions iter.Seq2[string, *resolve.Decision],
+) *Input {
+	in := &Input{Organization: o, Application: application.Name, MinimumShards: 1, Decisions: decisions}
+	if spec := application.Spec.Publish; spec != nil {
+		in.MinimumShards, in.Formats = int(spec.MinimumShards), spec.Formats
+	}
+	return in
+}
+
+// each makes an iterator of a function that calls yield for every decision.
+func each(decisions func(yield func(user string, d *resolve.Decision))) iter.Seq2[string, *resolve.Decision] {
+	return func(yield func(string, *resolve.Decision) bool) {
+		decisions(func(user string, d *resolve.Decision) { yield(user, d) }) // a rendering takes all of them
+	}
+}
+
 // Plan is what is kept of an application document between two renderings, so that the next one needs to render only the
 // shards that hold a touched user. It has a few hundred bytes for each shard, and nothing of the users but the names of
 // those who do not fit in. The zero value knows of no rendering. A Plan must not be used from several goroutines at once.

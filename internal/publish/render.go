@@ -64,9 +64,7 @@ func Application(
 ) *ApplicationDocument {
 	return renderWhole(&Input{
 		Organization: o, Application: application, MinimumShards: minimumShards, Formats: formats,
-		Decisions: func(yield func(string, *resolve.Decision) bool) {
-			decisions(func(user string, d *resolve.Decision) { yield(user, d) }) // nothing ends the loop over them early
-		},
+		Decisions: each(decisions),
 	})
 }
 
