@@ -19,7 +19,8 @@ LDFLAGS := -X github.com/usher-dev/usher/internal/app.Version=$(VERSION) \
 	-X github.com/usher-dev/usher/internal/cli.Version=$(VERSION)
 
 # Each has its own go.mod; the first is Usher.
-MODULES := . api/document hack/controlplane hack/tools hack/tools/ko hack/tools/kube-score test/browser \
+MODULES := . api/document hack/controlplane hack/tools hack/tools/ko hack/tools/kube-score \
+	hack/tools/kustomize-controller test/browser \
 	test/formats test/gitops test/install test/monitoring
 LINTED := . api/document hack/controlplane test/browser test/formats test/gitops test/install \
 	test/monitoring
@@ -228,7 +229,7 @@ verify-manifests: $(HELM) $(KUBE_SCORE)
 	@go run ./hack/manifests install --image=$(EXAMPLE_IMAGE):v1 | $(KUBE_SCORE) score --ignore-test=$(KUBE_SCORE_IGNORED) -
 	@for issuer in Usher CertManager; do \
 		$(HELM) template usher config/helm/usher --namespace=usher-system --set=certificates.issuedBy=$$issuer \
-			--set=image.repository=$(EXAMPLE_IMAGE) --set=image.tag=v1 --set=metrics.serviceMonitor.enabled=true \
+			--set=image.repository=$(EXAMPLE_IMAGE) --set=image.tag=v1 --set=metrics.serviceMonitor.enabled=true --set=metrics.prometheusRule.enabled=true \
 			| $(KUBE_SCORE) score --ignore-test=$(KUBE_SCORE_IGNORED) - || exit 1; \
 	done
 

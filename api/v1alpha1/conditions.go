@@ -13,7 +13,8 @@ const (
 	// this object is one of the sources.
 	ConditionRoleConflict = "RoleConflict"
 
-	// ConditionStalled is present, and true, only while something stands in the way that waiting will not mend.
+	// ConditionStalled is present, and true, only while something is wrong that waiting will not mend. For references to
+	// objects that do not exist this is assumed after two minutes.
 	ConditionStalled = "Stalled"
 
 	// ConditionSystemRoleUnmapped is present, and true, only while a system role that someone holds in the organization
@@ -50,7 +51,8 @@ const (
 	// ReasonPublishing says that documents which this generation changes are not all there yet.
 	ReasonPublishing = "Publishing"
 
-	// ReasonUnresolvedReferences says that the object names something that does not exist. Also of ConditionResolvedRefs.
+	// ReasonUnresolvedReferences says that the object names something that does not exist. Also of ConditionResolvedRefs,
+	// and, once this has lasted two minutes, of ConditionStalled.
 	ReasonUnresolvedReferences = "UnresolvedReferences"
 
 	// ReasonPublishFailed says that a document of this object could not be written for a reason of its own, such as a

@@ -15,6 +15,7 @@ import (
 const (
 	defaultDir     = "config/default"
 	certManagerDir = "config/certmanager"
+	alertsDir      = "config/alerts"
 	templatesDir   = "config/helm/usher/templates"
 	crdsDir        = "crds"
 
@@ -24,6 +25,8 @@ const (
 
 	issuedByUsher = `{{- if eq .Values.certificates.issuedBy "Usher" }}`
 	end           = "{{- end }}"
+
+	header = "# Generated from config: make manifests.\n"
 )
 
 // generated says which kinds the chart takes from config as they are, and into which template. What values change is
@@ -48,6 +51,13 @@ func writeChart(root string) error {
 	}
 	templates, err := chart(shipped, certManager)
 	if err != nil {
+		return err
+	}
+	alerts, err := build(root, alertsDir)
+	if err != nil {
+		return err
+	}
+	if templates["prometheusrule.yaml"], err = rules(alerts); err != nil {
 		return err
 	}
 	// What config has no more must not stay.
@@ -94,9 +104,29 @@ func chart(shipped, certManager resmap.ResMap) (map[string]string, error) {
 	}
 	templates := map[string]string{}
 	for name, parts := range texts {
-		templates[name] = "# Generated from config: make manifests.\n" + strings.Join(parts, "---\n")
+		templates[name] = header + strings.Join(parts, "---\n")
 	}
 	return templates, nil
+}
+
+// rules returns the template of the alert rules. What Prometheus expands in them, Helm must leave alone.
+func rules(alerts resmap.ResMap) (string, error) {
+	if alerts.Size() != 1 {
+		return "", fmt.Errorf("%s has %d objects: the chart takes one", alertsDir, alerts.Size())
+	}
+	text, err := alerts.Resources()[0].AsYAML()
+	if err != nil {
+		return "", err
+	}
+	const labels = "\n  labels:\n"
+	if bytes.Count(text, []byte(labels)) != 1 {
+		return "", fmt.Errorf("%s: the object has no labels, or not where they are looked for", alertsDir)
+	}
+	escaped := strings.NewReplacer("{{", `{{ "{{" }}`, "}}", `{{ "}}" }}`).Replace(string(text))
+	escaped = strings.ReplaceAll(escaped, shippedNamespace, releaseNamespace)
+	escaped = strings.Replace(escaped, labels, labels+"    {{- with .Values.metrics.prometheusRule.labels }}\n"+
+		"    {{- toYaml . | nindent 4 }}\n    {{- end }}\n", 1)
+	return header + "{{- if and .Values.metrics.enabled .Values.metrics.prometheusRule.enabled }}\n" + escaped + end + "\n", nil
 }
 
 // template returns an object as a template that renders to it in the release's namespace.

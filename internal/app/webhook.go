@@ -100,7 +100,7 @@ func (a *admissionServer) setup(
 		if err := rotation.SetupWithManager(mgr); err != nil {
 			return err
 		}
-		metrics.Registry.MustRegister(certificateExpiry(a.serving))
+		metrics.Registry.MustRegister(certificateMetrics(a.serving.Validity)...)
 	}
 	handler := handlerFor(mgr, fed, options, now)
 	handler.Requesters = requesters
@@ -111,18 +111,27 @@ func (a *admissionServer) setup(
 	)
 }
 
-// certificateExpiry is when what is served ends; 0 where nothing is yet.
-func certificateExpiry(serving *certificate.Serving) prometheus.Collector {
-	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "usher_webhook_certificate_expiry_timestamp_seconds",
-		Help: "When the certificate ends that this replica serves its webhook with.",
-	}, func() float64 {
-		at := serving.NotAfter()
-		if at.IsZero() {
+// certificateMetrics say when the certificate that is served ends, and for how long it is valid: how soon it is due for
+// renewal depends on both. Both are 0 until there is a certificate.
+func certificateMetrics(validity func() (notBefore, notAfter time.Time)) []prometheus.Collector {
+	return []prometheus.Collector{
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "usher_webhook_certificate_expiry_timestamp_seconds",
+			Help: "When the certificate ends that this replica serves its webhook with.",
+		}, func() float64 {
+			if _, notAfter := validity(); !notAfter.IsZero() {
+				return float64(notAfter.Unix())
+			}
 			return 0
-		}
-		return float64(at.Unix())
-	})
+		}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "usher_webhook_certificate_validity_seconds",
+			Help: "For how long the certificate is valid, from its first instant to its last, that this replica serves its webhook with.",
+		}, func() float64 {
+			notBefore, notAfter := validity()
+			return notAfter.Sub(notBefore).Seconds()
+		}),
+	}
 }
 
 func handlerFor(

@@ -30,7 +30,8 @@ func newReport(o *options) *cobra.Command {
 		Short: "Write a report for an audit",
 		Long: `Writes a report for an audit, as of now or of --at: everything that is held, with the reason; protected grants, and those
 of the system level; conflicts; roles that exclusive access takes; who is barred; what ends and what begins within days;
-accounts without a grant; and names that nothing has.`,
+accounts without a grant; names that nothing has; and objects that carry the marks of a Kustomization of Flux or an
+Application of Argo CD without being in an inventory of it, as far as the caller may read these.`,
 		Example: `  # As a page for the browser
   kubectl access report -A -o html > report.html
 
@@ -56,6 +57,9 @@ func (r *report) run(ctx context.Context) error {
 		return err
 	}
 	a := newAudit(w, w.organizations(), r.days)
+	if err := a.addOutside(ctx, w); err != nil {
+		return err
+	}
 	if err := r.write(a); err != nil {
 		return err
 	}
@@ -94,6 +98,8 @@ type audit struct {
 	Beginning       []userGrant
 	WithoutGrant    []account
 	Unresolved      []remark
+	Outside         []outside
+	NotRead         []string // why inventories could not be read
 	// granted has the users with a grant that counts.
 	granted map[string]bool
 }

@@ -38,6 +38,10 @@ func (a *audit) writeJSON(s *terminal.Streams) error {
 	fieldOfList(j, "beginning", a.Beginning, asIs)
 	fieldOfList(j, "accountsWithoutGrant", a.WithoutGrant, asIs)
 	fieldOfList(j, "unresolvedReferences", a.Unresolved, asIs)
+	fieldOfList(j, "outsideInventory", a.Outside, asIs)
+	if len(a.NotRead) > 0 {
+		fieldOfList(j, "inventoriesNotRead", a.NotRead, asIs)
+	}
 	j.shut("}")
 	return j.finish()
 }

@@ -18,6 +18,9 @@ func (a *audit) notes() []string {
 	for _, text := range a.Incomplete {
 		notes = append(notes, "INCOMPLETE: "+text)
 	}
+	for _, text := range a.NotRead {
+		notes = append(notes, "Not looked for in its inventory: "+text)
+	}
 	for i := range a.Organizations {
 		o := &a.Organizations[i]
 		by := o.Policy.Source
@@ -45,6 +48,7 @@ func (a *audit) sections(where func(*holding) string) []section {
 		grantSection("beginning", "Beginning"+within, a.Beginning),
 		accountSection(a.WithoutGrant),
 		unresolvedSection(a.Unresolved),
+		outsideSection(a.Outside),
 	}
 }
 

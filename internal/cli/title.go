@@ -8,7 +8,7 @@ import (
 // title names the application for people: by its name, and by the displayName of its ApplicationAccess where that differs
 // from the name in more than case.
 func (w *world) title(organization, application string) string {
-	aa := w.ApplicationAccess(organization, application)
+	aa := w.Index().Namespace(organization).Application(application)
 	if aa == nil || aa.Spec.DisplayName == "" || strings.EqualFold(aa.Spec.DisplayName, application) {
 		return application
 	}
@@ -19,9 +19,10 @@ func (w *world) title(organization, application string) string {
 func (w *world) called(displayName string, organizations []string) []string {
 	var names []string
 	for _, organization := range organizations {
-		for _, name := range w.ApplicationAccesses(organization) {
-			aa := w.ApplicationAccess(organization, name)
-			if aa != nil && strings.EqualFold(aa.Spec.DisplayName, displayName) {
+		objects := w.Index().Namespace(organization)
+		for name := range objects.Applications() {
+			aa := objects.Application(name)
+			if strings.EqualFold(aa.Spec.DisplayName, displayName) {
 				names = append(names, name)
 			}
 		}

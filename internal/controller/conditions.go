@@ -102,20 +102,52 @@ func (c *conditions) stand(report *roster.Report, inert string, p publication) b
 	return true
 }
 
-// references sets ResolvedRefs.
+// resolvesWithin is how long references may take to resolve before the object is stalled: objects that are applied
+// together, in whatever order, exist long before.
+const resolvesWithin = 2 * time.Minute
+
+// references sets ResolvedRefs. The transition time of a false ResolvedRefs is when the object began to name what it names
+// without a target: it also moves when a new generation names something else, and when it is in the future because the
+// clock was set back. Stalled is computed from it (docs/gitops.md).
 func (c *conditions) references(unresolved []accessv1alpha1.UnresolvedReference) {
-	if len(unresolved) > 0 {
-		c.set(accessv1alpha1.ConditionResolvedRefs, false, accessv1alpha1.ReasonUnresolvedReferences, unresolvedMessage(unresolved))
+	if len(unresolved) == 0 {
+		c.set(accessv1alpha1.ConditionResolvedRefs, true, accessv1alpha1.ReasonResolved, "Everything that the object names exists.")
 		return
 	}
-	c.set(accessv1alpha1.ConditionResolvedRefs, true, accessv1alpha1.ReasonResolved, "Everything that the object names exists.")
+	c.set(accessv1alpha1.ConditionResolvedRefs, false, accessv1alpha1.ReasonUnresolvedReferences, unresolvedMessage(unresolved))
+	made := &c.list[len(c.list)-1]
+	before := meta.FindStatusCondition(c.before, accessv1alpha1.ConditionResolvedRefs)
+	isNew := before != nil && before.ObservedGeneration != made.ObservedGeneration && before.Message != made.Message
+	if isNew || made.LastTransitionTime.After(c.now) {
+		made.LastTransitionTime = metav1.NewTime(c.now.Truncate(time.Second))
+	}
 }
 
 // stalled sets Stalled where what blocks the object will not go by itself.
 func (c *conditions) stalled(p publication) {
-	if reason, message := blockedReason(p.blocked); reason == accessv1alpha1.ReasonConfigMapConflict {
+	reason, message := blockedReason(p.blocked)
+	if reason == accessv1alpha1.ReasonConfigMapConflict {
 		c.set(accessv1alpha1.ConditionStalled, true, reason, message)
+		return
 	}
+	refs := meta.FindStatusCondition(c.list, accessv1alpha1.ConditionResolvedRefs)
+	if refs != nil && refs.Status == metav1.ConditionFalse && stallsIn(refs, c.now) <= 0 {
+		c.set(accessv1alpha1.ConditionStalled, true, refs.Reason, refs.Message)
+	}
+}
+
+// stallsIn returns the time until an object with this false ResolvedRefs is stalled.
+func stallsIn(refs *metav1.Condition, now time.Time) time.Duration {
+	return refs.LastTransitionTime.Add(resolvesWithin).Sub(now)
+}
+
+// nextStall returns after which time the object of these conditions is stalled unless its references resolve, or 0.
+func nextStall(list []metav1.Condition, now time.Time) time.Duration {
+	refs := meta.FindStatusCondition(list, accessv1alpha1.ConditionResolvedRefs)
+	if refs == nil || refs.Status != metav1.ConditionFalse {
+		return 0
+	}
+	return max(0, stallsIn(refs, now))
 }
 
 // unmapped sets SystemRoleUnmapped where there is something to say.

@@ -182,7 +182,7 @@ func (r *Reconciler) planStatus(o Output) (*statusWrite, time.Duration) {
 		return nil, 0
 	}
 	r.Metrics.stands(object, notReadyReason(write.after))
-	return write, 0
+	return write, nextStall(write.after, now)
 }
 
 // notReadyReason is the reason of a Ready that is not true, or "".

@@ -300,6 +300,7 @@ func policyStatus(report *roster.PolicyReport, p publication, now time.Time) acc
 	status := accessv1alpha1.AccessPolicyStatus{ObservedGeneration: report.Object.Generation}
 	if c.stand(&report.Report, notAnOrganization(report.Object.Namespace), p) {
 		c.references(report.Unresolved)
+		c.stalled(p)
 		status.Organizations = count(report.Organizations)
 		status.UnresolvedReferences = first(report.Unresolved, maxReferences)
 		c.unmapped(report.Unmapped, "The system roles that %s gives mean roles that are not on this policy's ladders. "+

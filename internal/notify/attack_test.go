@@ -17,6 +17,7 @@ import (
 	"time"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/mailtext"
 )
 
 // loopback lets tests send to servers of their own.
@@ -183,7 +184,7 @@ func TestAttackTemplateThatTakesMinutes(t *testing.T) {
 	}
 	const pair = "{{range .Changed}}{{range $.Changed}}{{if eq .Where $.User}}{{end}}{{end}}{{end}}"
 	v := viewOf(n)
-	for name, parse := range map[string]func(string, *View) (executor, error){"text": parseText, "html": parseHTML} {
+	for name, parse := range map[string]mailtext.Parse{"text": mailtext.Text, "html": mailtext.HTML} {
 		if _, err := parse(strings.Repeat(pair, 40), v); err == nil || !strings.Contains(err.Error(), "lists in lists too often") {
 			t.Errorf("%s: got %v", name, err)
 		}

@@ -78,7 +78,7 @@ func (j *job) notice(objects *roster.Roster) *Notice {
 	}
 	for i := range n.Changes {
 		c := &n.Changes[i]
-		if aa := objects.ApplicationAccess(j.organization, c.Application); aa != nil {
+		if aa := objects.View().Index().Namespace(j.organization).Application(c.Application); aa != nil {
 			c.Title = aa.Spec.DisplayName
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/usher-dev/usher/internal/mailtext"
 )
 
 // duty is a notice that is yet to be delivered through one channel. It is in the record before it is tried, and until it
@@ -29,13 +31,8 @@ type duty struct {
 	Tries  int     `json:"tries,omitempty"`
 }
 
-// Counts says how many users a mass change regards, and how: a user may be in several of the counts.
-type Counts struct {
-	Users   int `json:"users"`
-	Granted int `json:"granted,omitempty"`
-	Changed int `json:"changed,omitempty"`
-	Revoked int `json:"revoked,omitempty"`
-}
+// Counts are the counts of a digest.
+type Counts = mailtext.Counts
 
 // entry is what the record knows of one user.
 type entry struct {

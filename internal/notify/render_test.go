@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/mailtext"
 )
 
 // everyNotice has one notice of each reason, and changes of every kind and scope.
@@ -112,7 +113,7 @@ func TestTemplates(t *testing.T) {
 		},
 		"too much": {
 			template: accessv1alpha1.MailTemplate{
-				Text: "{{range .Changed}}{{range $.Changed}}" + strings.Repeat("x", largestPart/2) + "{{end}}{{end}}",
+				Text: "{{range .Changed}}{{range $.Changed}}" + strings.Repeat("x", mailtext.LargestPart/2) + "{{end}}{{end}}",
 			},
 			problem: "it says more than 512 KiB",
 		},

@@ -5,42 +5,12 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/usher-dev/usher/internal/mailtext"
 )
 
-// View is what templates are executed on: words, nothing that could be called.
-type View struct {
-	Reason       string
-	Organization string
-	User         string
-	// Name is what to call the user: the display name, or the user.
-	Name string
-	// Changed, Ending and Standing are what changed, what is about to end, and, where somebody asked, what there is.
-	Changed, Ending, Standing []Line
-	// Messages are those of the groups, Groups what the groups are called.
-	Messages, Groups []string
-	// Digest counts users, on a digest; all zero otherwise.
-	Digest Counts
-	At     string
-}
-
-// Line is one role of a view.
-type Line struct {
-	// Kind is one of the ChangeKind values.
-	Kind string
-	// Where is what the role holds in: the name of an application, or words for more.
-	Where string
-	// Before and After are names of roles; After is empty for what is about to end.
-	Before, After string
-	// Until is when the role ends, in words; empty: it does not.
-	Until string
-	// By is what gives the role, or gave it; empty: not known.
-	By string
-	// Text is a sentence that says all of it but Where.
-	Text string
-}
-
-func viewOf(n *Notice) *View {
-	v := &View{
+func viewOf(n *Notice) *mailtext.View {
+	v := &mailtext.View{
 		Reason: string(n.Reason), Organization: n.Organization, User: n.User, Name: n.Name, At: inWords(n.At),
 	}
 	if v.Name == "" {
@@ -70,8 +40,8 @@ func viewOf(n *Notice) *View {
 	return v
 }
 
-func lineOf(c *Change) Line {
-	line := Line{
+func lineOf(c *Change) mailtext.Line {
+	line := mailtext.Line{
 		Kind: string(c.Kind), Where: where(c), Before: c.Before, After: c.After,
 		Until: inWords(c.Until), By: sourceName(c.Source),
 	}
@@ -90,7 +60,7 @@ func where(c *Change) string {
 	}
 }
 
-func sentence(c *Change, line *Line) string {
+func sentence(c *Change, line *mailtext.Line) string {
 	by, until := "", ""
 	if line.By != "" {
 		by = ", by " + line.By

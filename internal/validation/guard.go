@@ -173,6 +173,7 @@ func (j *judge) own() {
 	}
 	j.ownAnnotation()
 	j.ownSelector()
+	j.ownTemplates()
 	j.ownName()
 	value, is := j.request.New.GetLabels()[accessv1alpha1.LabelProtected]
 	if was := j.oldLabels()[accessv1alpha1.LabelProtected]; is && value != was && value != accessv1alpha1.ValueTrue {

@@ -12,12 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
-
-	authenticationv1 "k8s.io/api/authentication/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
 const (
@@ -61,33 +55,10 @@ type Manager struct {
 	readyAfter     time.Duration
 }
 
-// ManagerKubeconfig writes a kubeconfig of the manager's service account and returns its
-// path: the manager must get by with the rights that are shipped.
+// ManagerKubeconfig writes a kubeconfig of the manager's service account, which Install makes, and returns its path: the
+// manager must get by with the rights that are shipped.
 func (c *Cluster) ManagerKubeconfig(ctx context.Context) (string, error) {
-	clients, err := kubernetes.NewForConfig(c.config)
-	if err != nil {
-		return "", fmt.Errorf("reach the cluster: %w", err)
-	}
-	seconds := managerTokenSeconds
-	token, err := clients.CoreV1().ServiceAccounts(managerNamespace).CreateToken(ctx, managerAccount,
-		&authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: &seconds}},
-		metav1.CreateOptions{})
-	if err != nil {
-		return "", fmt.Errorf("get a token for service account %s/%s (Install makes it): %w", managerNamespace, managerAccount, err)
-	}
-	const name = "usher"
-	kubeconfig := clientcmdapi.NewConfig()
-	kubeconfig.Clusters[name] = &clientcmdapi.Cluster{
-		Server: c.config.Host, CertificateAuthorityData: c.config.CAData,
-	}
-	kubeconfig.AuthInfos[name] = &clientcmdapi.AuthInfo{Token: token.Status.Token}
-	kubeconfig.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name, Namespace: managerNamespace}
-	kubeconfig.CurrentContext = name
-	path := filepath.Join(c.dir, "manager.kubeconfig")
-	if err := clientcmd.WriteToFile(*kubeconfig, path); err != nil {
-		return "", fmt.Errorf("write the manager's kubeconfig: %w", err)
-	}
-	return path, nil
+	return c.accountKubeconfig(ctx, managerNamespace, managerAccount, "manager.kubeconfig")
 }
 
 // StartManager builds the manager, starts it under its own service account, and returns

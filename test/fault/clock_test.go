@@ -37,7 +37,7 @@ var _ = Describe("The clock", func() {
 		r.end(ctx)
 	}, SpecTimeout(2*time.Minute))
 
-	It("may jump ahead, across windows", func(ctx SpecContext) {
+	It("may jump ahead and back, across windows", func(ctx SpecContext) {
 		ctrl.SetLogger(zap.New(zap.WriteTo(GinkgoWriter)))
 		c := &clock{}
 		running, stop := context.WithCancel(context.Background())
@@ -60,7 +60,9 @@ var _ = Describe("The clock", func() {
 		r.noteAt(opens)
 		r.noteAt(closes)
 		Eventually(settledAt).WithContext(ctx).WithArguments(c.now).Should(Succeed())
-		for _, jump := range brief([]time.Duration{closes.Sub(now)}, []time.Duration{opens.Sub(now), closes.Sub(now)}) {
+		within, past := opens.Sub(now), closes.Sub(now)
+		// Into the window, past it, back into it, and back before it; then over all of it at once, both ways.
+		for _, jump := range brief([]time.Duration{past, within}, []time.Duration{within, past, within, 0, past, 0}) {
 			say("the clock is %s ahead", jump)
 			c.set(jump)
 			r.note()

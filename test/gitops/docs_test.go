@@ -10,6 +10,7 @@ import (
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	kustomize "sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/yaml"
 )
 
@@ -19,10 +20,11 @@ var block = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 // TestDocumentation holds the manifests of docs/gitops.md against the types that the tools read: every field exists.
 func TestDocumentation(t *testing.T) {
 	types := map[string]func() any{
-		"Kustomization": func() any { return &kustomizev1.Kustomization{} },
-		"GitRepository": func() any { return &sourcev1.GitRepository{} },
-		"Application":   func() any { return &argov1alpha1.Application{} },
-		"AppProject":    func() any { return &argov1alpha1.AppProject{} },
+		kustomizev1.GroupVersion.String() + " Kustomization":               func() any { return &kustomizev1.Kustomization{} },
+		sourcev1.GroupVersion.String() + " GitRepository":                  func() any { return &sourcev1.GitRepository{} },
+		argov1alpha1.SchemeGroupVersion.String() + " Application":          func() any { return &argov1alpha1.Application{} },
+		argov1alpha1.SchemeGroupVersion.String() + " AppProject":           func() any { return &argov1alpha1.AppProject{} },
+		kustomize.KustomizationVersion + " " + kustomize.KustomizationKind: func() any { return &kustomize.Kustomization{} },
 	}
 	found := map[string]int{}
 	for _, b := range block.FindAllStringSubmatch(read(t, filepath.Join("..", "..", "docs", "gitops.md")), -1) {
@@ -31,10 +33,11 @@ func TestDocumentation(t *testing.T) {
 			if err := yaml.Unmarshal([]byte(text), &kind); err != nil {
 				t.Fatalf("%v in\n%s", err, text)
 			}
-			found[kind.Kind]++
-			made := types[kind.Kind]
+			known := kind.APIVersion + " " + kind.Kind
+			found[known]++
+			made := types[known]
 			if made == nil {
-				t.Errorf("nobody here knows %s:\n%s", kind.Kind, text)
+				t.Errorf("nobody here knows %s:\n%s", known, text)
 				continue
 			}
 			if err := yaml.UnmarshalStrict([]byte(text), made()); err != nil {

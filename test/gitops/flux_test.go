@@ -337,6 +337,20 @@ spec:
 			To(MatchError(ContainSubstring("AccessGroup/broken/france status: 'InProgress'")))
 	})
 
+	It("has failed when two minutes have not mended it, with Usher's message", func(ctx SpecContext) {
+		// The status says since when. Usher repairs what it says, but not this.
+		stored := &accessv1alpha1.AccessGroup{}
+		Expect(kube.Get(ctx, client.ObjectKeyFromObject(group()), stored)).To(Succeed())
+		for i := range stored.Status.Conditions {
+			stored.Status.Conditions[i].LastTransitionTime = metav1.NewTime(time.Now().Add(-2 * time.Minute))
+		}
+		Expect(kube.Status().Update(ctx, stored)).To(Succeed())
+		Eventually(func() status.Status { return computed(ctx).Status }).WithContext(ctx).Should(Equal(status.FailedStatus))
+		Expect(computed(ctx).Message).To(ContainSubstring(`spec.applicationAccess[finance].role: no role "Edtior"`))
+		Expect(flux.manager.WaitForSetWithContext(ctx, flux.inventory, waitOptions())).
+			To(MatchError(And(ContainSubstring("failed early"), ContainSubstring("AccessGroup/broken/france status: 'Failed'"))))
+	})
+
 	It("is current as soon as it is mended", func(ctx SpecContext) {
 		declare(ctx, "  members: [{user: a@b.example}]\n  applicationAccess: [{application: finance, role: Editor}]\n")
 		_, err := flux.reconcile(ctx)

@@ -2,6 +2,7 @@ package gitops_test
 
 import (
 	"context"
+	"fmt"
 	"net/http/cgi"
 	"net/http/httptest"
 	"os"
@@ -81,9 +82,35 @@ patches:
 `)
 }
 
+// addInstallation puts config/default below the directory, without what this control plane cannot have twice (the
+// webhooks that call a Service in the cluster) and what needs nodes.
+func (r *repository) addInstallation(directory string) {
+	GinkgoHelper()
+	root, err := cluster.Root()
+	Expect(err).NotTo(HaveOccurred())
+	Expect(os.CopyFS(filepath.Join(r.work, directory, "config"), os.DirFS(filepath.Join(root, "config")))).To(Succeed())
+	text := "resources:\n- config/default\npatches:\n"
+	for _, each := range [][2]string{
+		{"admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration"},
+		{"admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding"},
+		{"apps/v1", "Deployment"}, {"v1", "Namespace"},
+	} {
+		text += fmt.Sprintf("- target: {kind: %[2]s}\n  patch: |\n    {$patch: delete, apiVersion: %[1]s, kind: %[2]s, metadata: {name: any}}\n",
+			each[0], each[1])
+	}
+	r.write(filepath.Join(directory, "kustomization.yaml"), text)
+}
+
 func (r *repository) write(path, text string) {
 	GinkgoHelper()
+	Expect(os.MkdirAll(filepath.Dir(filepath.Join(r.work, path)), 0o755)).To(Succeed())
 	Expect(os.WriteFile(filepath.Join(r.work, path), []byte(text), 0o600)).To(Succeed())
+}
+
+// remove deletes a file or directory.
+func (r *repository) remove(path string) {
+	GinkgoHelper()
+	Expect(os.RemoveAll(filepath.Join(r.work, path))).To(Succeed())
 }
 
 // edit replaces the one place in a file that has the text.

@@ -28,6 +28,10 @@ func TestTheChartIsConfig(t *testing.T) {
 			set:  with(created, values{"metrics": values{"serviceMonitor": values{"enabled": true}}}),
 			want: []string{"default", "prometheus"},
 		},
+		"with alert rules": {
+			set:  with(created, values{"metrics": values{"prometheusRule": values{"enabled": true}}}),
+			want: []string{"default", "alerts"},
+		},
 		"with the Secrets of channels": {
 			set:  with(created, values{"notices": values{"namespaces": []any{"acme"}}}),
 			want: []string{"default", "notices"},

@@ -27,6 +27,7 @@ const (
 	webhooks        = "ValidatingWebhookConfiguration/usher-validating-webhook-configuration"
 	metricsService  = "Service/usher-controller-manager-metrics"
 	serviceMonitor  = "ServiceMonitor/usher-controller-manager-metrics"
+	alertRules      = "PrometheusRule/usher-alerts"
 	organizationsAt = "ValidatingAdmissionPolicyBinding/usher-published-documents-organizations"
 )
 

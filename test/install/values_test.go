@@ -71,6 +71,8 @@ var effects = map[string]struct {
 	"metrics.serviceMonitor.interval": {
 		given: monitored, value: "30s", want: []string{serviceMonitor},
 	},
+	"metrics.prometheusRule.enabled":    {value: true, want: []string{alertRules}},
+	"metrics.prometheusRule.labels":     {given: alerted, value: values{"release": "prometheus"}, want: []string{alertRules}},
 	"networkPolicy.enabled":             {value: false, want: []string{networkPolicy}},
 	"networkPolicy.apiServerCIDRs":      {value: []any{"10.0.0.5/32", "fd00::5/128"}, want: []string{networkPolicy}},
 	"networkPolicy.metricsFrom":         {value: labelled("team", "sre"), want: []string{networkPolicy}},
@@ -94,6 +96,7 @@ var effects = map[string]struct {
 
 var (
 	monitored   = values{"metrics": values{"serviceMonitor": values{"enabled": true}}}
+	alerted     = values{"metrics": values{"prometheusRule": values{"enabled": true}}}
 	definitions = []string{
 		"CustomResourceDefinition/accessgroups.access.usher.dev",
 		"CustomResourceDefinition/accesspolicies.access.usher.dev",

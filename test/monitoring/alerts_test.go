@@ -1,6 +1,7 @@
 package monitoring_test
 
 import (
+	"fmt"
 	"log/slog"
 	"maps"
 	"os"
@@ -30,8 +31,10 @@ type situation struct {
 }
 
 const (
-	leader  = `leader_election_master_status{name="usher.access.usher.dev",pod="%"}`
-	latency = `controller_runtime_webhook_latency_seconds_bucket{webhook="/validate-access-usher-dev-v1alpha1",le="%"}`
+	leader           = `leader_election_master_status{name="usher.access.usher.dev",pod="%"}`
+	certificateEnds  = `usher_webhook_certificate_expiry_timestamp_seconds{pod="%"}`
+	certificateValid = `usher_webhook_certificate_validity_seconds{pod="%"}`
+	latency          = `controller_runtime_webhook_latency_seconds_bucket{webhook="/validate-access-usher-dev-v1alpha1",le="%"}`
 )
 
 func on(pattern, value string) string { return strings.Replace(pattern, "%", value, 1) }
@@ -97,9 +100,16 @@ var situations = map[string]situation{
 		summary: "One admission request in a hundred takes 4.75s or more.",
 	},
 	"UsherCertificateExpires": {
-		at:      "15m",
-		fires:   series{`usher_webhook_certificate_expiry_timestamp_seconds{pod="a"}`: "360900x20"},
-		silent:  series{`usher_webhook_certificate_expiry_timestamp_seconds{pod="a"}`: "2592000x20"},
+		at: "15m",
+		// a has four days left of 90. b has a day left of three, and c a month of 90.
+		fires: series{
+			on(certificateEnds, "a"): "360900x20", on(certificateValid, "a"): "7776000x20",
+			on(certificateEnds, "b"): "86400x20", on(certificateValid, "b"): "259200x20",
+		},
+		silent: series{
+			on(certificateEnds, "b"): "86400x20", on(certificateValid, "b"): "259200x20",
+			on(certificateEnds, "c"): "2592000x20", on(certificateValid, "c"): "7776000x20",
+		},
 		labels:  map[string]string{"pod": "a"},
 		summary: "The certificate that replica a serves its webhook with ends in 4d 4h 0m 0s.",
 	},
@@ -181,6 +191,38 @@ func (s *situation) alert(r *rulefmt.Rule) firing {
 		said.annotations["summary"] = s.summary
 	}
 	return said
+}
+
+// TestShortCertificates holds that a certificate of any validity raises no alert before it is due for renewal, when a third
+// is left, and an alert before it ends.
+func TestShortCertificates(t *testing.T) {
+	var alert rulefmt.Rule
+	for _, g := range readRules(t).Groups {
+		for i := range g.Rules {
+			if g.Rules[i].Alert == "UsherCertificateExpires" {
+				alert = g.Rules[i]
+			}
+		}
+	}
+	const renewal = 15 * time.Minute // after the alert's "for"
+	for _, validity := range []time.Duration{6 * time.Hour, 24 * time.Hour, 7 * 24 * time.Hour, 21 * 24 * time.Hour, 90 * 24 * time.Hour} {
+		for left, want := range map[time.Duration]int{validity / 3: 0, validity / 5: 1} {
+			if left > 7*24*time.Hour {
+				want = 0 // there is time
+			}
+			scraped := series{
+				on(certificateEnds, "a"):  fmt.Sprintf("%dx20", int((renewal + left).Seconds())),
+				on(certificateValid, "a"): fmt.Sprintf("%dx20", int(validity.Seconds())),
+			}
+			got, err := newRule(t, alert, scraped).firingAt(t.Context(), renewal)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(got) != want {
+				t.Errorf("valid for %s, with %s left: %d alerts, want %d", validity, left, len(got), want)
+			}
+		}
+	}
 }
 
 // TestRulesHold holds that an expression has to hold for the time that a rule names.

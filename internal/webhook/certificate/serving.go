@@ -71,14 +71,14 @@ func (s *Serving) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	return s.served.certificate, nil
 }
 
-// NotAfter returns when the certificate that is served ends; zero: none is.
-func (s *Serving) NotAfter() time.Time {
+// Validity returns the first and last instant of the certificate that is served, or zero times where none is.
+func (s *Serving) Validity() (notBefore, notAfter time.Time) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.served == nil {
-		return time.Time{}
+		return time.Time{}, time.Time{}
 	}
-	return s.served.certificate.Leaf.NotAfter
+	return s.served.certificate.Leaf.NotBefore, s.served.certificate.Leaf.NotAfter
 }
 
 // Check says whether the API server can call this replica: it is a readiness check.

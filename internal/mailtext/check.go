@@ -1,4 +1,4 @@
-package notify
+package mailtext
 
 import (
 	"errors"
@@ -6,10 +6,10 @@ import (
 	"text/template/parse"
 )
 
-// checkTemplate holds a template that somebody wrote to what ends soon on this view: it goes over the lists of a notice,
-// one in another at most, calls no other template, and of functions only those that compare and count. Nothing can stop a
-// template that is being executed and writes nothing, so what it would do is counted before.
-func checkTemplate(tree *parse.Tree, v *View) error {
+// check returns an error where executing the template on this view might not end soon. A template may range over the lists of
+// a notice, at most two within each other, and may call the functions that compare and count, but no other template.
+// Nothing can stop a template that is being executed and writes nothing, so its work is counted before.
+func check(tree *parse.Tree, v *View) error {
 	if tree == nil || tree.Root == nil {
 		return nil
 	}

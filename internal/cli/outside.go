@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/cli/objects"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+// outside is a declared object that carries the marks of a Kustomization or Application and is in no inventory of it. The
+// tool neither changes nor prunes it, so what it gives stays (docs/gitops.md).
+type outside struct {
+	Object string `json:"object"`
+	// KeptBy is the Kustomization or Application that the object says.
+	KeptBy string `json:"keptBy"`
+	// Gone says that there is no such Kustomization or Application.
+	Gone bool `json:"gone,omitempty"`
+}
+
+// addOutside looks the objects of the cluster up in the inventories of the tools that marked them. Inventories that the caller
+// may not read are listed, and are no error: most callers may not.
+func (a *audit) addOutside(ctx context.Context, w *world) error {
+	if w.options.offline() {
+		return nil
+	}
+	config, err := w.options.config.ToRESTConfig()
+	if err != nil {
+		return err
+	}
+	inventories, err := objects.NewInventories(config)
+	if err != nil {
+		return err
+	}
+	for _, o := range w.set.Objects {
+		keeper, marked := objects.KeeperOf(o.Object)
+		if ua, is := o.Object.(*accessv1alpha1.UserAccess); !marked || is && roster.IsMaterialized(ua) {
+			continue
+		}
+		has, exists, err := inventories.Has(ctx, keeper, o.Object)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			a.NotRead = append(a.NotRead, err.Error())
+		case !has:
+			a.Outside = append(a.Outside, outside{Object: objects.Name(o.Object), KeptBy: keeper.String(), Gone: !exists})
+		}
+	}
+	slices.SortFunc(a.Outside, func(x, y outside) int { return strings.Compare(x.Object, y.Object) })
+	slices.Sort(a.NotRead)
+	a.NotRead = slices.Compact(a.NotRead)
+	return nil
+}
+
+func outsideSection(found []outside) section {
+	s := section{name: "outsideInventory", title: "Marked by a GitOps tool and in no inventory of it", columns: []string{"source", "detail"}}
+	for i := range found {
+		o := &found[i]
+		detail := fmt.Sprintf("%s does not have it in its inventory, and will not remove it", o.KeptBy)
+		if o.Gone {
+			detail = fmt.Sprintf("%s does not exist, and nothing will remove it", o.KeptBy)
+		}
+		s.rows = append(s.rows, []string{o.Object, detail})
+	}
+	return s
+}

@@ -1,0 +1,110 @@
+package mailtext
+
+import (
+	"fmt"
+	htmltemplate "html/template"
+	"io"
+	"strings"
+	"text/template"
+)
+
+// Template is a text template or an HTML template.
+type Template interface {
+	Execute(w io.Writer, data any) error
+}
+
+// Parse parses a template and checks it for the view that it is going to be executed on.
+type Parse func(source string, v *View) (Template, error)
+
+// Text is the Parse of subjects and of plain text.
+func Text(source string, v *View) (Template, error) {
+	t, err := template.New("").Parse(source)
+	if err != nil {
+		return nil, err
+	}
+	for _, each := range t.Templates() {
+		if err := check(each.Tree, v); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// HTML is the Parse of HTML: what the notice says is escaped.
+func HTML(source string, v *View) (Template, error) {
+	t, err := htmltemplate.New("").Parse(source)
+	if err != nil {
+		return nil, err
+	}
+	for _, each := range t.Templates() {
+		if err := check(each.Tree, v); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// Render parses the template, checks it and executes it on the view.
+func Render(source string, v *View, parse Parse) (string, error) {
+	t, err := parse(source, v)
+	if err != nil {
+		return "", err
+	}
+	return Execute(t, v)
+}
+
+// LargestPart is how many bytes a part of a mail may have.
+const LargestPart = 512 << 10
+
+// Execute returns what the template makes of the view. It fails where that is larger than a part of a mail may be.
+func Execute(t Template, v *View) (string, error) {
+	w := &bounded{}
+	if err := t.Execute(w, v); err != nil {
+		return "", err
+	}
+	return w.String(), nil
+}
+
+// bounded takes no more than a part may have.
+type bounded struct{ strings.Builder }
+
+// Write fails where the part would be too large.
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > LargestPart {
+		return 0, fmt.Errorf("it says more than %d KiB", LargestPart>>10)
+	}
+	return b.Builder.Write(p)
+}
+
+// mostChanges is how many changes the largest notice of one group has: as many applications as a group may name.
+const mostChanges = 500
+
+// Validate returns why a template could not be used: it does not parse, does more than a template may, or fails on one of
+// the notices that it is tried on (one with everything, one without any list, one with as many changes as a group can cause).
+func Validate(source string, parse Parse) error {
+	full := sample(1)
+	for _, v := range []*View{full, {Reason: full.Reason, Organization: full.Organization, User: full.User, Name: full.Name, At: full.At}} {
+		if _, err := Render(source, v, parse); err != nil {
+			return err
+		}
+	}
+	_, err := parse(source, sample(mostChanges))
+	return err
+}
+
+// sample is a notice in which everything has a value, with so many changes.
+func sample(changes int) *View {
+	line := Line{
+		Kind: "Granted", Where: "finance", Before: "Viewer", After: "Editor", Until: "1 January 2027, 00:00 UTC",
+		By: "AccessGroup france", Text: "You now have the role Editor.",
+	}
+	v := &View{
+		Reason: "Changed", Organization: "acme", User: "amelie@acme.example", Name: "Amelie", At: "1 January 2026, 00:00 UTC",
+		Ending: []Line{line}, Standing: []Line{line}, Messages: []string{"Welcome."}, Groups: []string{"france"},
+		Digest: Counts{Users: 80, Granted: 70, Changed: 5, Revoked: 5},
+	}
+	for range changes {
+		v.Changed = append(v.Changed, line)
+	}
+	return v
+}

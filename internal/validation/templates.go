@@ -1,0 +1,66 @@
+package validation
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/mailtext"
+)
+
+// ownTemplates refuses templates of mails that could not be used (docs/notices.md). A part that the object already has is not
+// judged again, so that other changes pass.
+func (j *judge) ownTemplates() {
+	made, ok := j.request.New.(*accessv1alpha1.AccessPolicy)
+	if !ok || !j.changed.touch("notificationChannels") {
+		return
+	}
+	known := map[templatePart]bool{}
+	if old, ok := j.request.Old.(*accessv1alpha1.AccessPolicy); ok && old != nil {
+		for i := range old.Spec.NotificationChannels {
+			for _, part := range partsOf(&old.Spec.NotificationChannels[i]) {
+				known[part] = true
+			}
+		}
+	}
+	for i := range made.Spec.NotificationChannels {
+		channel := &made.Spec.NotificationChannels[i]
+		at := field.NewPath("spec", "notificationChannels").Key(string(channel.Name)).Child("smtp", "template")
+		for _, part := range partsOf(channel) {
+			if !known[part] {
+				j.Errors = append(j.Errors, part.validate(at)...)
+			}
+		}
+	}
+}
+
+// templatePart is one part of a template.
+type templatePart struct{ field, source string }
+
+func partsOf(channel *accessv1alpha1.NotificationChannel) []templatePart {
+	t := &channel.SMTP.Template
+	return []templatePart{{"subject", t.Subject}, {"text", t.Text}, {htmlPart, t.HTML}}
+}
+
+const htmlPart = "html"
+
+// mostQuoted is how much of a template a message repeats.
+const mostQuoted = 100
+
+func (p templatePart) validate(at *field.Path) field.ErrorList {
+	parse := mailtext.Text
+	if p.field == htmlPart {
+		parse = mailtext.HTML
+	}
+	err := mailtext.Validate(p.source, parse)
+	if err == nil {
+		return nil
+	}
+	quoted := p.source
+	if runes := []rune(quoted); len(runes) > mostQuoted {
+		quoted = string(runes[:mostQuoted]) + "…"
+	}
+	return field.ErrorList{field.Invalid(at.Child(p.field), quoted, fmt.Sprintf("no mail can be made of it: %v. "+
+		"docs/notices.md says what a template may use. Correct it, or leave the part out: it then has Usher's own words", err))}
+}
