@@ -176,28 +176,23 @@ const mostEvaluations = 1_000_000
 func run(
 	ctx context.Context, mgr ctrl.Manager, writes *publish.Writer, options Options, rosterOptions roster.Options, admission *admissionServer,
 ) error {
-	observed := publish.NewObserved()
 	measured := controller.NewMetrics(metrics.Registry)
 	rosterOptions.Evaluations = mostEvaluations
 	fed := feed.New(roster.New(rosterOptions), mgr.GetCache(), options.Now)
-	outputs := controller.NewFeed(fed, observed, measured)
-	reconciler := &controller.Reconciler{
-		Feed: outputs,
-		Publisher: &publish.Publisher{
-			Client:   client.WithFieldOwner(writes, publish.FieldManager),
-			Live:     mgr.GetAPIReader(),
-			Observed: observed,
-			Grace:    options.DocumentGrace,
-			Now:      options.Now,
-			Wrote:    measured.Wrote,
-		},
-		Recorder: mgr.GetEventRecorder("usher"),
-	}
-	metrics.Registry.MustRegister(outputs.Collector(), buildInfo())
+	reconciler := controller.New(fed, &publish.Publisher{
+		Client:   client.WithFieldOwner(writes, publish.FieldManager),
+		Live:     mgr.GetAPIReader(),
+		Observed: publish.NewObserved(),
+		Grace:    options.DocumentGrace,
+		Now:      options.Now,
+		Wrote:    measured.Wrote,
+	}, measured)
+	reconciler.Recorder = mgr.GetEventRecorder("usher")
+	metrics.Registry.MustRegister(reconciler.Collector(), buildInfo())
 	auditing := logr.New(options.Audit)
 	requesters := webhookv1alpha1.NewRequesters(auditing)
 	audit := controller.NewAudit(auditing, requesters.Of, measured)
-	outputs.Audit = audit
+	reconciler.Audit = audit
 	if err := errors.Join(mgr.Add(fed), mgr.Add(audit)); err != nil {
 		return fmt.Errorf("adding the feed: %w", err)
 	}

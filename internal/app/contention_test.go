@@ -78,17 +78,15 @@ func startContender(t *testing.T) *contender {
 	if err != nil {
 		t.Fatal(err)
 	}
-	observed, measured, losses := publish.NewObserved(), controller.NewMetrics(prometheus.NewRegistry()), validation.NewLosses()
+	measured, losses := controller.NewMetrics(prometheus.NewRegistry()), validation.NewLosses()
 	rosters := roster.New(roster.Options{SystemNamespace: "usher-system", Organizations: labels.Everything()})
 	c.feed = feed.New(rosters, c.informers, time.Now)
 	c.feed.Settled = func(s *feed.Settlement) { losses.Note(&s.Changes, s.Now) }
 	c.validator = &validation.Validator{View: c.feed.View, Losses: losses, ConfigMaps: publish.ConfigMaps}
-	reconciler := &controller.Reconciler{
-		Feed: controller.NewFeed(c.feed, observed, measured), Recorder: &events.FakeRecorder{},
-		Publisher: &publish.Publisher{
-			Client: c.plane, Live: c.plane, Observed: observed, Grace: time.Hour, Now: time.Now, Wrote: measured.Wrote,
-		},
-	}
+	reconciler := controller.New(c.feed, &publish.Publisher{
+		Client: c.plane, Live: c.plane, Observed: publish.NewObserved(), Grace: time.Hour, Now: time.Now, Wrote: measured.Wrote,
+	}, measured)
+	reconciler.Recorder = &events.FakeRecorder{}
 	if err := mgr.Add(c.feed); err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,7 @@ func setupNotices(
 		Metrics:   notify.NewMetrics(metrics.Registry),
 		Options:   made,
 		Now:       options.Now,
-		Concerned: reconciler.Feed.Concern,
+		Concerned: reconciler.Concern,
 	}
 	notifier.Setup()
 	reconciler.Notices = notifier.Condition

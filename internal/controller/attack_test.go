@@ -140,7 +140,7 @@ func TestShardsOfAnEarlierVersionEnd(t *testing.T) {
 		"{members: [{user: ana@acme.example}], applicationAccess: [{application: red, role: Editor}]}")
 	w.pass(w.reconciler.Publisher.Grace)
 	w.run()
-	if got := len(w.reconciler.Feed.Observed.Shards("acme", "red")); got != 1 {
+	if got := len(w.reconciler.Publisher.Observed.Shards("acme", "red")); got != 1 {
 		t.Errorf("%d shards are left, want 1", got)
 	}
 }
@@ -211,7 +211,7 @@ func TestAttackLossNotPublished(t *testing.T) {
 				}
 				w.ready(owner.Kind, owner.Name, accessv1alpha1.ReasonLossNotPublished, document, ana, "no writes on Sundays")
 				w.ready(GroupStatus, "bystanders", accessv1alpha1.ReasonPublished)
-				if _, _, _, lossy := w.reconciler.Feed.tracker.standing(); lossy != 1 {
+				if _, _, _, lossy := w.reconciler.tracker.standing(); lossy != 1 {
 					t.Errorf("%d documents count as giving too much, want 1", lossy)
 				}
 
@@ -228,7 +228,7 @@ func TestAttackLossNotPublished(t *testing.T) {
 				if !tc.gone {
 					w.ready(tc.kind, tc.name, accessv1alpha1.ReasonPublished)
 				}
-				if _, _, _, lossy := w.reconciler.Feed.tracker.standing(); lossy != 0 {
+				if _, _, _, lossy := w.reconciler.tracker.standing(); lossy != 0 {
 					t.Errorf("%d documents count as giving too much, want none", lossy)
 				}
 			})
@@ -281,7 +281,7 @@ func TestAttackNameTaken(t *testing.T) {
 	if !gives() {
 		t.Error("the document does not come back when the name is free")
 	}
-	if ua := w.reconciler.Feed.view().Index().Namespace("acme").UserAccess(name); ua == nil || string(ua.Spec.User) != ana {
+	if ua := w.reconciler.view().Index().Namespace("acme").UserAccess(name); ua == nil || string(ua.Spec.User) != ana {
 		t.Errorf("the name has %v, want the user's own UserAccess", ua)
 	}
 }

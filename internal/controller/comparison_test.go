@@ -129,13 +129,13 @@ func TestRenderedDocumentsGiveNoMore(t *testing.T) {
 	w.declare(&accessv1alpha1.AccessGroup{}, "rows", "{members: [{user: ana@acme.example}], "+
 		"dataPermissions: [{application: red, anyOf: [{allOf: [{attribute: product, operator: NotIn, values: [x, y]}]}]}]}")
 	compared := 0
-	for _, key := range w.reconciler.Feed.Observed.Keys() {
+	for _, key := range w.reconciler.Publisher.Observed.Keys() {
 		o, _ := documentAt(key)
 		cm, err := w.reconciler.Publisher.Read(t.Context(), key)
 		if err != nil || cm == nil {
 			t.Fatalf("reading %s: %v, %v", key, cm, err)
 		}
-		c := &comparison{view: w.reconciler.Feed.view(), at: o, wanted: true, now: w.now, more: map[string]struct{}{},
+		c := &comparison{view: w.reconciler.view(), at: o, wanted: true, now: w.now, more: map[string]struct{}{},
 			restricting: map[roster.Object]struct{}{}}
 		if c.givesMore(cm) {
 			t.Errorf("%s gives more than is decided to %v: %s", key, c.more, cm.Data[document.AccessKey])

@@ -30,20 +30,16 @@ func (c *conditions) set(kind string, holds bool, reason, message string) {
 	if holds {
 		made.Status = metav1.ConditionTrue
 	}
-	for i := range c.before {
-		if c.before[i].Type == kind && c.before[i].Status == made.Status {
-			made.LastTransitionTime = c.before[i].LastTransitionTime
-		}
+	if was := meta.FindStatusCondition(c.before, kind); was != nil {
+		c.list = append(c.list, *was)
 	}
-	c.list = append(c.list, made)
+	meta.SetStatusCondition(&c.list, made)
 }
 
 // remark adds to the message of a condition that is set and true.
 func (c *conditions) remark(kind, text string) {
-	for i := range c.list {
-		if c.list[i].Type == kind && c.list[i].Status == metav1.ConditionTrue && text != "" {
-			c.list[i].Message = truncate(c.list[i].Message + " " + text)
-		}
+	if is := meta.FindStatusCondition(c.list, kind); is != nil && is.Status == metav1.ConditionTrue && text != "" {
+		is.Message = truncate(is.Message + " " + text)
 	}
 }
 
@@ -199,10 +195,8 @@ func listed(names []string) string {
 }
 
 func reasonOf(list []metav1.Condition, kind string) string {
-	for i := range list {
-		if list[i].Type == kind {
-			return list[i].Reason
-		}
+	if is := meta.FindStatusCondition(list, kind); is != nil {
+		return is.Reason
 	}
 	return ""
 }

@@ -104,16 +104,16 @@ func (t *tracker) allCuts() map[Output]cut {
 
 // noteCut notes what the document lacks. Where that differs, it enqueues the statuses that say so: those of the groups of
 // the organization, and those of the users' UserAccess objects.
-func (f *Feed) noteCut(o Output, lacks cut) {
-	before := f.tracker.setCut(o, lacks)
+func (r *Reconciler) noteCut(o Output, lacks cut) {
+	before := r.tracker.setCut(o, lacks)
 	if before.equal(&lacks) {
 		return
 	}
-	f.concerned(o)
+	r.concerned(o)
 	for _, user := range slices.Concat(before.users(), lacks.users()) {
-		for _, namespace := range []string{o.Namespace, f.view().SystemNamespace()} {
-			for _, ua := range f.view().Index().Namespace(namespace).Account(user).All() {
-				f.enqueue(statusOf(roster.ObjectOf(ua)))
+		for _, namespace := range []string{o.Namespace, r.view().SystemNamespace()} {
+			for _, ua := range r.view().Index().Namespace(namespace).Account(user).All() {
+				r.enqueue(statusOf(roster.ObjectOf(ua)))
 			}
 		}
 	}
@@ -121,14 +121,14 @@ func (f *Feed) noteCut(o Output, lacks cut) {
 
 // cutUser says which documents lack something of the user; empty: none. A UserAccess of the system namespace counts in
 // every organization.
-func (f *Feed) cutUser(object roster.Object) string {
-	ua := f.view().Index().Namespace(object.Namespace).UserAccess(object.Name)
+func (r *Reconciler) cutUser(object roster.Object) string {
+	ua := r.view().Index().Namespace(object.Namespace).UserAccess(object.Name)
 	if ua == nil {
 		return ""
 	}
 	var documents []string
-	for o, lacks := range f.tracker.allCuts() {
-		if (o.Namespace == object.Namespace || object.Namespace == f.view().SystemNamespace()) && lacks.has(string(ua.Spec.User)) {
+	for o, lacks := range r.tracker.allCuts() {
+		if (o.Namespace == object.Namespace || object.Namespace == r.view().SystemNamespace()) && lacks.has(string(ua.Spec.User)) {
 			name := "ApplicationAccess " + o.Namespace + "/" + o.Name
 			if o.Kind == UserDocument {
 				name = "the user in namespace " + o.Namespace
@@ -146,14 +146,14 @@ func (f *Feed) cutUser(object roster.Object) string {
 
 // cutMembers counts the members of the group of whom a document that the group bears on lacks something, once for each
 // document.
-func (f *Feed) cutMembers(group roster.Object) int {
+func (r *Reconciler) cutMembers(group roster.Object) int {
 	count := 0
-	for o, lacks := range f.tracker.allCuts() {
-		if o.Kind == ApplicationDocument && !f.view().Bears(group, o.Namespace, o.Name) {
+	for o, lacks := range r.tracker.allCuts() {
+		if o.Kind == ApplicationDocument && !r.view().Bears(group, o.Namespace, o.Name) {
 			continue
 		}
 		for _, user := range lacks.users() {
-			if f.view().IsMember(group, user) {
+			if r.view().IsMember(group, user) {
 				count++
 			}
 		}

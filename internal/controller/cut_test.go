@@ -61,7 +61,7 @@ func TestAttackRowsOfOneUserFreezeNobody(t *testing.T) {
 	w.declare(&accessv1alpha1.AccessGroup{}, "rows", fmt.Sprintf(
 		"{members: [{user: mallory@acme.example}], privileges: Disabled, %s}", rows("m", 60)))
 	w.declare(&accessv1alpha1.AccessGroup{}, "team", team(nil))
-	for name, cm := range w.reconciler.Feed.Observed.Shards("acme", "red") {
+	for name, cm := range w.reconciler.Publisher.Observed.Shards("acme", "red") {
 		for _, user := range users {
 			if strings.Contains(w.published(cm.Name, document.AccessKey), user) {
 				t.Errorf("shard %d still has %s, whose access was taken", name, user)

@@ -15,7 +15,6 @@ import (
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/publish"
-	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
@@ -34,42 +33,56 @@ type progress struct {
 }
 
 func (r *Reconciler) reconcileApplication(ctx context.Context, o Output, touch uint64) (progress, error) {
-	wants, rendered := r.Feed.tracker.expected(o)
+	wants, rendered := r.tracker.expected(o)
 	if len(wants) > 0 && rendered == touch && len(r.differing(o, wants)) == 0 {
 		return r.endShards(ctx, o, len(wants)) // it stands, and nothing has been touched since it was rendered
 	}
-	object := r.Feed.view().Index().Namespace(o.Namespace).Application(o.Name)
-	view := r.Feed.view()
-	rules := view.Organization(o.Namespace)
+	view := r.view()
+	object, rules := view.Index().Namespace(o.Namespace).Application(o.Name), view.Organization(o.Namespace)
 	if object == nil || object.DeletionTimestamp != nil || rules == nil {
-		r.Feed.noteCut(o, cut{})
-		r.Feed.tracker.expect(o, touch, nil, holders{})
+		r.noteCut(o, cut{})
+		r.tracker.expect(o, touch, nil, holders{})
 		return r.endShards(ctx, o, 0)
 	}
-	if wait := pace - r.Feed.Now().Sub(r.Feed.tracker.lastWritten(o)); wait > 0 {
+	if wait := pace - r.Feed.Now().Sub(r.tracker.lastWritten(o)); wait > 0 {
 		return progress{after: wait}, nil
 	}
-	minimum, formats := 1, []accessv1alpha1.PublishFormat(nil)
-	if object.Spec.Publish != nil {
-		minimum, formats = int(object.Spec.Publish.MinimumShards), object.Spec.Publish.Formats
-	}
-	made := publish.Application(rules, o.Name, minimum, func(yield func(string, *resolve.Decision)) {
-		for user, d := range view.Decisions(o.Namespace) {
-			yield(user, d)
+	in := publish.NewInput(rules, object, view.Decisions(o.Namespace))
+	return r.writeApplication(ctx, o, touch, in, object)
+}
+
+// writeApplication renders the shards that have been touched, and those that the watch does not show as the plan has them,
+// and writes what differs.
+func (r *Reconciler) writeApplication(
+	ctx context.Context, o Output, touch uint64, in *publish.Input, owner *accessv1alpha1.ApplicationAccess,
+) (progress, error) {
+	plan, shards := r.tracker.planOf(o)
+	for {
+		made := plan.Render(in, shards)
+		wants := make([]publish.Want, made.Shards)
+		for i := range wants {
+			wants[i] = publish.Want{
+				Key:      types.NamespacedName{Namespace: o.Namespace, Name: publish.ApplicationName(o.Name, i)},
+				Document: accessv1alpha1.DocumentApplication, Digest: made.Digest(i),
+				Owner:  publish.Owner(string(roster.KindApplicationAccess), owner),
+				Labels: publish.FormatLabels(in.Formats),
+			}
 		}
-	}, formats...)
-	wants = make([]publish.Want, made.Shards)
-	for i := range wants {
-		wants[i] = publish.Want{
-			Key:      types.NamespacedName{Namespace: o.Namespace, Name: publish.ApplicationName(o.Name, i)},
-			Document: accessv1alpha1.DocumentApplication, Digest: made.Digest(i),
-			Owner:  publish.Owner(string(roster.KindApplicationAccess), object),
-			Labels: publish.FormatLabels(formats),
+		r.tracker.planned(o, touch)
+		r.tracker.expect(o, touch, wants, holdersIn(made))
+		r.noteCut(o, cutOf(made))
+		differing := r.differing(o, wants)
+		complete := true
+		for _, i := range differing {
+			if !made.IsRendered(i) {
+				complete = false
+				shards |= publish.ShardAt(i, made.Shards)
+			}
+		}
+		if complete {
+			return r.writeShards(ctx, o, wants, differing, made.Data)
 		}
 	}
-	r.Feed.tracker.expect(o, touch, wants, holdersIn(made))
-	r.Feed.noteCut(o, cutOf(made))
-	return r.writeShards(ctx, o, wants, made.Data)
 }
 
 func holdersIn(made *publish.ApplicationDocument) holders {
@@ -81,7 +94,7 @@ func holdersIn(made *publish.ApplicationDocument) holders {
 
 // differing lists the shards that the watch does not show as wanted.
 func (r *Reconciler) differing(o Output, wants []publish.Want) []int {
-	seen := r.Feed.Observed.Shards(o.Namespace, o.Name)
+	seen := r.Publisher.Observed.Shards(o.Namespace, o.Name)
 	var differing []int
 	for i := range wants {
 		if !wants[i].Matches(seen[i]) {
@@ -100,16 +113,16 @@ func (r *Reconciler) differing(o Output, wants []publish.Want) []int {
 // A shard that is refused for a reason of its own does not: the others are written, so that a loss is published whatever
 // happens to another shard. A user who moves to a shard that is refused has no access until it can be written.
 //
-// What the watch shows is read after the rendering was noted as expected: what it shows later, [Feed.seen] looks at.
-// data renders one shard: only those that are written are rendered, and one at a time.
+// differing lists the shards that the watch does not show as wanted. It was read after the rendering was noted as expected:
+// what the watch shows later, [Reconciler.seen] looks at. data returns the data of one of these shards, so that only one at a time
+// is in memory.
 func (r *Reconciler) writeShards(
-	ctx context.Context, o Output, wants []publish.Want, data func(shard int) map[string]string,
+	ctx context.Context, o Output, wants []publish.Want, differing []int, data func(shard int) map[string]string,
 ) (progress, error) {
-	differing := r.differing(o, wants)
 	if len(differing) == 0 {
 		return r.endShards(ctx, o, len(wants))
 	}
-	r.Feed.tracker.wrote(o, r.Feed.Now())
+	r.tracker.wrote(o, r.Feed.Now())
 	written := 0
 	var refused refusals
 	for _, i := range slices.Backward(differing) {
@@ -147,7 +160,7 @@ func (r *Reconciler) writeShards(
 // endShards ends the shards from the given one on. One that fails does not keep the others from being ended.
 func (r *Reconciler) endShards(ctx context.Context, o Output, from int) (progress, error) {
 	p := progress{done: true}
-	seen := r.Feed.Observed.Shards(o.Namespace, o.Name)
+	seen := r.Publisher.Observed.Shards(o.Namespace, o.Name)
 	var failures []error
 	for _, shard := range slices.Sorted(maps.Keys(seen)) {
 		if shard < from {
@@ -162,7 +175,7 @@ func (r *Reconciler) endShards(ctx context.Context, o Output, from int) (progres
 
 // publish writes a ConfigMap of the document where the watch does not show it as wanted.
 func (r *Reconciler) publish(ctx context.Context, o Output, want *publish.Want, data map[string]string) (wrote bool, err error) {
-	r.Feed.expectations.send(o, want.Key.Name)
+	r.expectations.send(o, want.Key.Name)
 	write, err := r.Publisher.Publish(ctx, want, data)
 	r.answered(o, want.Key, write, err)
 	wrote = write != (publish.Write{})
@@ -174,9 +187,8 @@ func (r *Reconciler) publish(ctx context.Context, o Output, want *publish.Want, 
 
 // answered notes the outcome of a write of the ConfigMap, and looks at what the watch has shown before the answer.
 func (r *Reconciler) answered(o Output, key types.NamespacedName, write publish.Write, err error) {
-	f := r.Feed
-	if _, shown := f.expectations.answer(o, key.Name, write, err, f.versionSeen(key), f.Now()); shown {
-		f.look(o)
+	if _, shown := r.expectations.answer(o, key.Name, write, err, r.versionSeen(key), r.Feed.Now()); shown {
+		r.look(o)
 	}
 }
 
@@ -196,7 +208,7 @@ func (r *Reconciler) end(
 	ctx context.Context, o Output, p *progress, seen *corev1.ConfigMap, empty map[string]string,
 ) error {
 	p.done = p.done && seen.Annotations[accessv1alpha1.AnnotationDigest] == publish.Digest(empty)
-	r.Feed.expectations.send(o, seen.Name)
+	r.expectations.send(o, seen.Name)
 	write, wait, err := r.Publisher.End(ctx, seen, string(o.Kind), empty)
 	r.answered(o, client.ObjectKeyFromObject(seen), write, err)
 	if wait > 0 && (p.after == 0 || wait < p.after) {
@@ -206,14 +218,14 @@ func (r *Reconciler) end(
 }
 
 func (r *Reconciler) reconcileDocument(ctx context.Context, o Output) (reconcile.Result, error) {
-	touch := r.Feed.tracker.begin(o)
-	if r.Feed.view().Index().Namespace(o.Namespace).Terminating() || r.Feed.view().IsMissing(o.Namespace) {
+	touch := r.tracker.begin(o)
+	if r.view().Index().Namespace(o.Namespace).Terminating() || r.view().IsMissing(o.Namespace) {
 		// What is published goes with its namespace, and nothing can be written where there is none.
-		r.Feed.tracker.expect(o, touch, nil, holders{})
-		r.Feed.noteCut(o, cut{})
-		r.Feed.expectations.drop(o)
-		r.Feed.finished(o, touch)
-		r.Feed.tracker.forget(o)
+		r.tracker.expect(o, touch, nil, holders{})
+		r.noteCut(o, cut{})
+		r.expectations.drop(o)
+		r.finished(o, touch)
+		r.tracker.forget(o)
 		return reconcile.Result{}, nil
 	}
 	if err := r.confirm(ctx, o); err != nil {
@@ -232,9 +244,9 @@ func (r *Reconciler) reconcileDocument(ctx context.Context, o Output) (reconcile
 	case err != nil:
 		return reconcile.Result{}, err
 	}
-	if p.done && !r.Feed.expectations.pending(o) {
-		r.Feed.finished(o, touch)
-		r.Feed.tracker.forget(o)
+	if p.done && !r.expectations.pending(o) {
+		r.finished(o, touch)
+		r.tracker.forget(o)
 	}
 	return reconcile.Result{RequeueAfter: p.after}, nil
 }
@@ -246,8 +258,8 @@ func (r *Reconciler) block(ctx context.Context, o Output, touch uint64, why erro
 	if err != nil {
 		return reconcile.Result{}, fmt.Errorf("reading what is published while it cannot be written: %w", err)
 	}
-	if was := r.Feed.tracker.blockedBy(o); was == nil || was.Error() != why.Error() {
+	if was := r.tracker.blockedBy(o); was == nil || was.Error() != why.Error() {
 		log.FromContext(ctx).Error(why, "The document cannot be written; it is tried again")
 	}
-	return reconcile.Result{RequeueAfter: r.Feed.blocked(o, touch, why, still)}, nil
+	return reconcile.Result{RequeueAfter: r.blocked(o, touch, why, still)}, nil
 }

@@ -171,17 +171,17 @@ func (x *expectations) drop(o Output) {
 func (x *expectations) inDoubt(o Output, now time.Time) []string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	return x.doubtsOf(o, now)
+}
+
+func (x *expectations) doubtsOf(o Output, now time.Time) []string {
 	var names []string
 	for _, e := range x.of[o] {
-		if e.isInDoubt(now) {
+		if !e.sent && (e.unknown || !now.Before(e.doubt)) {
 			names = append(names, e.name)
 		}
 	}
 	return names
-}
-
-func (e *expectation) isInDoubt(now time.Time) bool {
-	return !e.sent && (e.unknown || !now.Before(e.doubt))
 }
 
 // doubtful lists the documents that have expectations in doubt.
@@ -189,8 +189,8 @@ func (x *expectations) doubtful(now time.Time) []Output {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	var outputs []Output
-	for o, all := range x.of {
-		if o.isDocument() && slices.ContainsFunc(all, func(e *expectation) bool { return e.isInDoubt(now) }) {
+	for o := range x.of {
+		if o.isDocument() && len(x.doubtsOf(o, now)) > 0 {
 			outputs = append(outputs, o)
 		}
 	}
@@ -263,28 +263,28 @@ func (x *expectations) isBehind(status Output, version string) bool {
 
 // confirm reads what the API server holds where the outcome of a write of the document is in doubt.
 func (r *Reconciler) confirm(ctx context.Context, o Output) error {
-	for _, name := range r.Feed.expectations.inDoubt(o, r.Feed.Now()) {
+	for _, name := range r.expectations.inDoubt(o, r.Feed.Now()) {
 		key := types.NamespacedName{Namespace: o.Namespace, Name: name}
 		version, err := r.Publisher.Version(ctx, key)
 		if err != nil {
 			return fmt.Errorf("reading ConfigMap %s, of which the outcome of a write is unknown: %w", key, err)
 		}
-		r.Feed.expectations.learn(o, name, version, r.Feed.versionSeen(key), r.Feed.Now())
+		r.expectations.learn(o, name, version, r.versionSeen(key), r.Feed.Now())
 	}
 	return nil
 }
 
 // versionSeen returns the version of the ConfigMap that the watch shows; "" where it shows none.
-func (f *Feed) versionSeen(key types.NamespacedName) string {
-	if cm := f.Observed.Get(key); cm != nil {
+func (r *Reconciler) versionSeen(key types.NamespacedName) string {
+	if cm := r.Publisher.Observed.Get(key); cm != nil {
 		return cm.ResourceVersion
 	}
 	return ""
 }
 
-// enqueueDoubtful has the documents looked at that have expectations in doubt.
-func (f *Feed) enqueueDoubtful(context.Context) {
-	for _, o := range f.expectations.doubtful(f.Now()) {
-		f.enqueue(o)
+// enqueueDoubtful enqueues the documents that have expectations in doubt.
+func (r *Reconciler) enqueueDoubtful() {
+	for _, o := range r.expectations.doubtful(r.Feed.Now()) {
+		r.enqueue(o)
 	}
 }

@@ -136,7 +136,6 @@ type lagging struct {
 
 	kube       client.WithWatch
 	lose       bool // the answers to writes
-	feed       *Feed
 	reconciler *Reconciler
 	now        time.Time
 	generation int64
@@ -164,10 +163,9 @@ func newLagging(t *testing.T) *lagging {
 			return answer(c.Update(ctx, o, options...))
 		},
 	})
-	l.feed = newOutputs(publish.NewObserved(), func() time.Time { return l.now })
-	l.reconciler = &Reconciler{Feed: l.feed, Publisher: &publish.Publisher{
-		Client: l.kube, Live: l.kube, Observed: l.feed.Observed, Now: l.feed.Now,
-	}}
+	l.reconciler = newReconciler(&publish.Publisher{
+		Client: l.kube, Live: l.kube, Observed: publish.NewObserved(), Now: func() time.Time { return l.now },
+	})
 	return l
 }
 
@@ -175,8 +173,8 @@ func newLagging(t *testing.T) *lagging {
 func (l *lagging) give(role accessv1alpha1.RoleName) {
 	l.Helper()
 	l.generation++
-	declareTeam(l.T, l.feed, role, l.generation)
-	l.feed.tracker.touch(redDocument, nil, false, l.now)
+	declareTeam(l.T, l.reconciler, role, l.generation)
+	l.reconciler.tracker.touch(redDocument, touch{}, l.now)
 	_ = l.reconcile(pace) // its answer may be lost
 }
 
@@ -201,10 +199,10 @@ func (l *lagging) held() *corev1.ConfigMap {
 func (l *lagging) show(cm *corev1.ConfigMap) {
 	shown := cm.DeepCopy()
 	publish.Observe(shown)
-	l.feed.configMapHandler().OnUpdate(nil, shown)
+	l.reconciler.configMapHandler().OnUpdate(nil, shown)
 }
 
-func (l *lagging) isFinished() bool { return l.feed.tracker.openSince(redDocument).IsZero() }
+func (l *lagging) isFinished() bool { return l.reconciler.tracker.openSince(redDocument).IsZero() }
 
 func (l *lagging) holds(role string) {
 	l.Helper()
@@ -315,7 +313,7 @@ func TestALiveReadDecidesWhereTheAnswerIsLost(t *testing.T) {
 func TestADocumentThatAListPassesOverIsWrittenAgain(t *testing.T) {
 	l := newLagging(t)
 	queue := &world{t: t, now: june, waiting: map[Output]time.Time{}}
-	if err := l.feed.lead(queue); err != nil {
+	if err := l.reconciler.lead(queue); err != nil {
 		t.Fatal(err)
 	}
 	l.give("Viewer")
@@ -323,12 +321,12 @@ func TestADocumentThatAListPassesOverIsWrittenAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	clear(queue.waiting)
-	l.feed.enqueueDoubtful(t.Context())
+	l.reconciler.enqueueDoubtful()
 	if len(queue.waiting) > 0 {
 		t.Errorf("%v is looked at at once", queue.waiting)
 	}
 	l.now = l.now.Add(firstDoubt)
-	l.feed.enqueueDoubtful(t.Context())
+	l.reconciler.enqueueDoubtful()
 	if _, due := queue.waiting[redDocument]; !due {
 		t.Fatal("nobody looks at a document that was created and deleted between two lists")
 	}
@@ -364,7 +362,7 @@ func newStatuses(t *testing.T) *statuses {
 		},
 	})
 	s.waiting = &world{t: t, now: june, waiting: map[Output]time.Time{}}
-	if err := s.feed.lead(s.waiting); err != nil {
+	if err := s.reconciler.lead(s.waiting); err != nil {
 		t.Fatal(err)
 	}
 	s.set(1, "all", "1", accessv1alpha1.AccessGroupSpec{MemberGroups: []accessv1alpha1.GroupName{"team"}})
@@ -378,8 +376,8 @@ func (s *statuses) set(generation int64, name, version string, spec accessv1alph
 	g := &accessv1alpha1.AccessGroup{Spec: spec}
 	g.ObjectMeta = metav1.ObjectMeta{Namespace: "acme", Name: name, Generation: generation, ResourceVersion: version}
 	ObserveStatus(g)
-	s.feed.Feed.Handler().OnAdd(g, true)
-	s.feed.settle()
+	s.reconciler.Feed.Handler().OnAdd(g, true)
+	s.reconciler.settle()
 }
 
 func (s *statuses) team(generation int64, users ...accessv1alpha1.UserName) {
@@ -395,8 +393,8 @@ func (s *statuses) showStatus(o *accessv1alpha1.AccessGroup) {
 	shown := o.DeepCopy()
 	shown.Generation, shown.Spec = 1, accessv1alpha1.AccessGroupSpec{MemberGroups: []accessv1alpha1.GroupName{"team"}}
 	ObserveStatus(shown)
-	s.feed.Feed.Handler().OnUpdate(nil, shown)
-	s.feed.settle()
+	s.reconciler.Feed.Handler().OnUpdate(nil, shown)
+	s.reconciler.settle()
 }
 
 // write has the status reconciled when nothing holds it up any more, and returns what was written.
@@ -481,12 +479,12 @@ func TestNoStatusIsComputedBeforeItsSettlementIsMarked(t *testing.T) {
 	team := &accessv1alpha1.AccessGroup{}
 	team.ObjectMeta = metav1.ObjectMeta{Namespace: "acme", Name: "team", Generation: 2, ResourceVersion: "2"}
 	team.Spec.Members = []accessv1alpha1.Member{{User: "ana@acme.example"}, {User: "ben@acme.example"}}
-	s.feed.Feed.Handler().OnUpdate(nil, team)
-	s.feed.Feed.Settle()
+	s.reconciler.Feed.Handler().OnUpdate(nil, team)
+	s.reconciler.Feed.Settle()
 	if written := s.write(); written != nil {
 		t.Errorf("written before the documents that the change touches are marked: %+v", written.Status)
 	}
-	s.feed.Feed.Flush()
+	s.reconciler.Feed.Flush()
 	if written := s.write(); written == nil || written.Status.Members != 2 {
 		t.Errorf("written with two members: %+v", written)
 	}

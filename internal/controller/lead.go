@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -14,34 +15,31 @@ import (
 )
 
 // lead takes the queue over and looks at every document and every status.
-func (f *Feed) lead(queue workqueue.TypedRateLimitingInterface[Output]) error {
+func (r *Reconciler) lead(queue workqueue.TypedRateLimitingInterface[Output]) error {
 	priorities, ok := queue.(priorityqueue.PriorityQueue[Output])
 	if !ok {
 		return fmt.Errorf("the queue is a %T, not one by priority", queue)
 	}
-	f.marking.Lock()
-	defer f.marking.Unlock()
-	f.queueMu.Lock()
-	f.queue = priorities
-	f.queueMu.Unlock()
-	f.sweep(true)
+	r.marking.Lock()
+	defer r.marking.Unlock()
+	r.queueMu.Lock()
+	r.queue = priorities
+	r.queueMu.Unlock()
+	r.sweep(true)
 	return nil
 }
 
-// sweep touches every document that there is or should be, and enqueues every status. Where statuses are to wait for
-// the documents, the sweep is a cause.
-func (f *Feed) sweep(wait bool) {
-	now := f.Now()
-	documents := map[Output][]roster.Object{}
-	for _, key := range f.Observed.Keys() {
+// sweep touches every document that there is or should be, and enqueues every status. Where wait is set, no status is
+// written before the documents of its namespace that should be there were looked at.
+func (r *Reconciler) sweep(wait bool) {
+	now := r.Feed.Now()
+	users, documents := map[string]string{}, map[Output]bool{} // whether it is waited for
+	for _, key := range r.Publisher.Observed.Keys() {
 		if o, ours := documentAt(key); ours {
-			documents[o] = nil
-		}
-	}
-	users := map[string]string{}
-	for o := range documents {
-		if user, known := f.names.user(o.Name); known {
-			users[o.Name] = user
+			documents[o] = false
+			if user, known := r.names.user(o.Name); known {
+				users[o.Name] = user
+			}
 		}
 	}
 	note := func(user string) string {
@@ -49,35 +47,30 @@ func (f *Feed) sweep(wait bool) {
 		users[name] = user
 		return name
 	}
-	for namespace, objects := range f.view().Index().Namespaces() {
+	for namespace, objects := range r.view().Index().Namespaces() {
 		if objects.IsEmpty() {
 			continue
 		}
-		cause := []roster.Object{sweep(namespace)}
-		if !wait {
-			cause = nil
-		}
 		for application := range objects.Applications() {
-			documents[Output{ApplicationDocument, namespace, application}] = cause
+			documents[Output{ApplicationDocument, namespace, application}] = wait
 		}
-		for user, d := range f.view().Decisions(namespace) {
+		for user, d := range r.view().Decisions(namespace) {
 			name := note(user)
-			documents[Output{UserDocument, namespace, name}] = cause
-			if o := (Output{OrganizationsDocument, f.view().SystemNamespace(), name}); d.Enters && documents[o] == nil {
-				documents[o] = nil
+			documents[Output{UserDocument, namespace, name}] = wait
+			o := Output{OrganizationsDocument, r.view().SystemNamespace(), name}
+			if _, noted := documents[o]; d.Enters && !noted {
+				documents[o] = false
 			}
 		}
 		for user := range objects.Accounts() {
-			documents[f.documentOf(namespace, note(user))] = cause
+			documents[r.documentOf(namespace, note(user))] = wait
 		}
-		for object := range objects.Objects() {
-			f.enqueue(statusOf(object))
-		}
+		r.Concern(slices.Collect(objects.Objects()))
 	}
-	f.names.keep(users)
-	for o, cause := range documents {
-		f.tracker.touch(o, cause, true, now)
-		f.enqueue(o)
+	r.names.keep(users)
+	for o, awaited := range documents {
+		r.tracker.touch(o, touch{isSweep: true, awaited: awaited}, now)
+		r.enqueue(o)
 	}
 }
 
@@ -87,46 +80,46 @@ const sweepInterval = 30 * time.Minute
 
 // lookAgain has the leader look again, until the context ends, at what the watch does not show: at documents with a write in
 // doubt, and seldom at everything.
-func (f *Feed) lookAgain(ctx context.Context) error {
-	rest := func() time.Time { return f.Now().Add(wait.Jitter(sweepInterval, 0.5)) }
+func (r *Reconciler) lookAgain(ctx context.Context) error {
+	rest := func() time.Time { return r.Feed.Now().Add(wait.Jitter(sweepInterval, 0.5)) }
 	next := rest()
-	wait.UntilWithContext(ctx, func(ctx context.Context) {
-		f.enqueueDoubtful(ctx)
-		if f.Now().After(next) && f.leads() {
-			f.sweepAgain()
+	wait.UntilWithContext(ctx, func(context.Context) {
+		r.enqueueDoubtful()
+		if r.Feed.Now().After(next) && r.leads() {
+			r.sweepAgain()
 			next = rest()
 		}
 	}, firstDoubt)
 	return nil
 }
 
-func (f *Feed) sweepAgain() {
-	f.marking.Lock()
-	defer f.marking.Unlock()
-	f.sweep(false)
+func (r *Reconciler) sweepAgain() {
+	r.marking.Lock()
+	defer r.marking.Unlock()
+	r.sweep(false)
 }
 
-func (f *Feed) leads() bool {
-	f.queueMu.Lock()
-	defer f.queueMu.Unlock()
-	return f.queue != nil
+func (r *Reconciler) leads() bool {
+	r.queueMu.Lock()
+	defer r.queueMu.Unlock()
+	return r.queue != nil
 }
 
-// Concern has the statuses of the objects looked at: something has changed that they report beside their own documents.
-func (f *Feed) Concern(objects []roster.Object) {
+// Concern enqueues the statuses of the objects.
+func (r *Reconciler) Concern(objects []roster.Object) {
 	for _, o := range objects {
-		f.enqueue(statusOf(o))
+		r.enqueue(statusOf(o))
 	}
 }
 
 // enqueue puts the output into the queue. Where this replica does not lead it is dropped: the one that comes to lead
 // looks at everything.
-func (f *Feed) enqueue(o Output) {
-	f.queueMu.Lock()
-	defer f.queueMu.Unlock()
-	if f.queue == nil {
+func (r *Reconciler) enqueue(o Output) {
+	r.queueMu.Lock()
+	defer r.queueMu.Unlock()
+	if r.queue == nil {
 		return
 	}
 	priority := o.priority()
-	f.queue.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, o)
+	r.queue.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, o)
 }

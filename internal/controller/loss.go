@@ -53,8 +53,8 @@ func (l *loss) equal(m *loss) bool {
 // wanted, and compares it with the decisions. It returns nil where the document gives nobody more than it should. The cost
 // grows with the users in these ConfigMaps.
 func (r *Reconciler) lossIn(ctx context.Context, o Output) (*loss, error) {
-	wants, _ := r.Feed.tracker.expected(o)
-	c := &comparison{view: r.Feed.view(), at: o, wanted: len(wants) > 0, now: r.Feed.Now(), more: map[string]struct{}{},
+	wants, _ := r.tracker.expected(o)
+	c := &comparison{view: r.view(), at: o, wanted: len(wants) > 0, now: r.Feed.Now(), more: map[string]struct{}{},
 		restricting: map[roster.Object]struct{}{}}
 	found := &loss{restricting: c.restricting}
 	for _, key := range r.outdated(o) {
@@ -78,41 +78,21 @@ func (r *Reconciler) lossIn(ctx context.Context, o Output) (*loss, error) {
 func (r *Reconciler) outdated(o Output) []types.NamespacedName {
 	outdated := map[types.NamespacedName]struct{}{}
 	if o.Kind == ApplicationDocument {
-		for _, cm := range r.Feed.Observed.Shards(o.Namespace, o.Name) {
+		for _, cm := range r.Publisher.Observed.Shards(o.Namespace, o.Name) {
 			outdated[client.ObjectKeyFromObject(cm)] = struct{}{}
 		}
 	} else {
 		outdated[types.NamespacedName{Namespace: o.Namespace, Name: documentName(o)}] = struct{}{}
 	}
-	wants, _ := r.Feed.tracker.expected(o)
+	wants, _ := r.tracker.expected(o)
 	for i := range wants {
-		if wants[i].Holds(r.Feed.Observed.Get(wants[i].Key)) {
+		if wants[i].Holds(r.Publisher.Observed.Get(wants[i].Key)) {
 			delete(outdated, wants[i].Key)
 		} else {
 			outdated[wants[i].Key] = struct{}{} // also where it has lost the label by which the watch finds it
 		}
 	}
 	return slices.SortedFunc(maps.Keys(outdated), func(a, b types.NamespacedName) int { return cmp.Compare(a.Name, b.Name) })
-}
-
-// lower notes that the next touch of the document takes something from a user on account of these objects.
-func (t *tracker) lower(o Output, objects []roster.Object) {
-	if len(objects) == 0 {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	d := t.documents[o]
-	if d == nil {
-		d = &documentState{}
-		t.documents[o] = d
-	}
-	if d.lowering == nil {
-		d.lowering = make(map[roster.Object]uint64, len(objects))
-	}
-	for _, object := range objects {
-		d.lowering[object] = d.touched + 1
-	}
 }
 
 // settle notes what the document gives too much with the touch. Without a loss, what lowered access up to that touch is
@@ -160,9 +140,9 @@ func (t *tracker) lossOf(object roster.Object, owned func(Output) bool) []string
 }
 
 // lossOf says which documents still give more than they should because of the object, or "".
-func (f *Feed) lossOf(object roster.Object) string {
-	own, hasOwn := f.ownDocument(object)
-	messages := f.tracker.lossOf(object, func(o Output) bool { return hasOwn && o == own })
+func (r *Reconciler) lossOf(object roster.Object) string {
+	own, hasOwn := r.ownDocument(object)
+	messages := r.tracker.lossOf(object, func(o Output) bool { return hasOwn && o == own })
 	switch len(messages) {
 	case 0:
 		return ""

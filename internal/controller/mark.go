@@ -5,86 +5,116 @@ import (
 	"slices"
 	"time"
 
+	"github.com/usher-dev/usher/internal/publish"
 	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
 // mark puts everything into the queue that the changes touch.
-func (f *Feed) mark(changes *roster.Changes, now time.Time) {
+func (r *Reconciler) mark(changes *roster.Changes, now time.Time) {
 	rules := map[string][]roster.Object{}
 	for i := range changes.Rules {
-		f.markRules(&changes.Rules[i], now)
 		if changes.Rules[i].Rules {
 			rules[changes.Rules[i].Organization] = changes.Rules[i].Causes
 		}
 	}
-	f.markApplications(changes, rules, now)
+	r.markApplications(changes, rules, now)
+	for i := range changes.Rules {
+		r.markRules(&changes.Rules[i], now)
+	}
 	var m moment
 	defer m.end()
 	for i := range changes.Users {
 		if i%yieldEvery == yieldEvery-1 {
-			f.precedence.yield(&m)
+			r.precedence.yield(&m)
 		}
 		c := &changes.Users[i]
-		f.markUser(c, causesOf(c, rules), now)
+		r.markUser(c, causesOf(c, rules), now)
 	}
 	for _, a := range changes.Accounts {
-		f.touch(f.documentOf(a.Namespace, f.names.note(a.User)), nil, now)
+		r.touch(r.documentOf(a.Namespace, r.names.note(a.User)), touch{}, now)
 	}
-	for _, o := range changes.Objects {
-		f.enqueue(statusOf(o))
-	}
+	r.Concern(changes.Objects)
 	for _, o := range changes.Renewed {
-		if status := statusOf(roster.ObjectOf(o)); !f.expectations.isOwn(status, o.GetResourceVersion()) {
-			f.enqueue(status)
+		if status := statusOf(roster.ObjectOf(o)); !r.expectations.isOwn(status, o.GetResourceVersion()) {
+			r.enqueue(status)
 		}
 	}
-	if f.leads() {
-		f.Audit.note(changes.Users, rules, f.view())
+	if r.leads() {
+		r.Audit.note(changes.Users, rules, r.view())
 	}
 }
 
 // yieldEvery is after how many users marking yields: a worker that was woken has begun by then.
 const yieldEvery = 64
 
-// markApplications touches the application documents, each once on account of all that changes it, and before any user
-// document: a worker that is free begins with what workloads wait for, and has nothing to render a second time.
-func (f *Feed) markApplications(changes *roster.Changes, rules map[string][]roster.Object, now time.Time) {
-	causes := map[Output]map[roster.Object]bool{} // whether the cause takes something from a user
-	note := func(o Output, why []roster.Object, lowers bool) {
-		if causes[o] == nil {
-			causes[o] = map[roster.Object]bool{}
+// applicationTouch is all that touches an application document in one settling.
+type applicationTouch struct {
+	shards  publish.ShardSet
+	causes  map[roster.Object]bool // whether the cause takes something from a user
+	awaited bool
+}
+
+// applicationTouches are the touches of one settling by application document.
+type applicationTouches map[Output]*applicationTouch
+
+func (t applicationTouches) note(o Output, shards publish.ShardSet, causes []roster.Object, lowers bool) *applicationTouch {
+	is := t[o]
+	if is == nil {
+		is = &applicationTouch{causes: map[roster.Object]bool{}}
+		t[o] = is
+	}
+	is.shards |= shards
+	for _, cause := range causes {
+		is.causes[cause] = is.causes[cause] || lowers
+	}
+	return is
+}
+
+// markApplications touches the application documents before any user document is touched: a worker that is free begins with
+// what workloads wait for. Each document is touched once on account of all that changes it, so that it is not rendered a
+// second time.
+func (r *Reconciler) markApplications(changes *roster.Changes, rules map[string][]roster.Object, now time.Time) {
+	if !r.leads() {
+		return
+	}
+	touches := applicationTouches{}
+	for i := range changes.Rules {
+		c := &changes.Rules[i]
+		if !c.Rules {
+			continue
 		}
-		for _, cause := range why {
-			causes[o][cause] = causes[o][cause] || lowers
+		for application := range r.view().Index().Namespace(c.Organization).Applications() {
+			o := Output{ApplicationDocument, c.Organization, application}
+			is := touches.note(o, publish.EveryShard, c.Causes, true) // a role may have lost a permission, or its place on the ladder
+			is.awaited = c.Began
 		}
 	}
 	for _, o := range changes.Applications {
-		note(Output{ApplicationDocument, o.Namespace, o.Name}, []roster.Object{o}, false)
+		touches.note(Output{ApplicationDocument, o.Namespace, o.Name}, publish.EveryShard, []roster.Object{o}, false)
 	}
-	if f.leads() {
-		applications := map[string][]string{} // by organization
-		for i := range changes.Users {
-			c := &changes.Users[i]
-			if _, listed := applications[c.Organization]; !listed {
-				applications[c.Organization] = slices.Collect(f.view().Index().Namespace(c.Organization).Applications())
-			}
-			why := causesOf(c, rules)
-			changed := roster.ChangedApplications(c.Before, c.After, applications[c.Organization])
-			f.effects.add(why, c.User, changed)
-			for _, application := range changed {
-				note(Output{ApplicationDocument, c.Organization, application}, why, lowersApplication(c, application))
-			}
+	applications := map[string][]string{} // by organization
+	for i := range changes.Users {
+		c := &changes.Users[i]
+		if _, listed := applications[c.Organization]; !listed {
+			applications[c.Organization] = slices.Collect(r.view().Index().Namespace(c.Organization).Applications())
+		}
+		why := causesOf(c, rules)
+		changed := roster.ChangedApplications(c.Before, c.After, applications[c.Organization])
+		r.effects.add(why, c.User, changed)
+		shard := publish.ShardOf(c.User)
+		for _, application := range changed {
+			touches.note(Output{ApplicationDocument, c.Organization, application}, shard, why, lowersApplication(c, application))
 		}
 	}
-	for o, why := range causes {
-		var lowering []roster.Object
-		for cause, lowers := range why {
+	for o, is := range touches {
+		why := touch{shards: is.shards, causes: slices.Collect(maps.Keys(is.causes)), awaited: is.awaited}
+		for cause, lowers := range is.causes {
 			if lowers {
-				lowering = append(lowering, cause)
+				why.lowering = append(why.lowering, cause)
 			}
 		}
-		f.touchLowering(o, slices.Collect(maps.Keys(why)), lowering, now)
+		r.touch(o, why, now)
 	}
 }
 
@@ -96,48 +126,40 @@ func causesOf(c *roster.UserChange, rules map[string][]roster.Object) []roster.O
 	return c.Causes
 }
 
-func (f *Feed) markUser(c *roster.UserChange, causes []roster.Object, now time.Time) {
-	name := f.names.note(c.User)
-	if !f.leads() {
+func (r *Reconciler) markUser(c *roster.UserChange, causes []roster.Object, now time.Time) {
+	name := r.names.note(c.User)
+	if !r.leads() {
 		return
 	}
-	var lowering []roster.Object
+	why := touch{causes: causes}
 	if lowersAnything(c) {
-		lowering = causes
+		why.lowering = causes
 	}
-	f.touchLowering(Output{UserDocument, c.Organization, name}, causes, lowering, now)
+	r.touch(Output{UserDocument, c.Organization, name}, why, now)
 	if !sameEntry(c.Before, c.After) {
-		f.touch(Output{OrganizationsDocument, f.view().SystemNamespace(), name}, nil, now)
+		r.touch(Output{OrganizationsDocument, r.view().SystemNamespace(), name}, touch{}, now)
 	}
 }
 
-// markRules touches every document of the organization; where only an application more or less is named, the user
-// documents in which it shows although nothing is said of that user: those of users with a default role.
+// markRules touches the user documents of the organization. Where only the list of named applications changed, it touches
+// those in which an application shows although nothing is said of that user: the documents of users with a default role.
 //
 // Where an organization begins, no status of its is written before all of its documents are there.
-func (f *Feed) markRules(c *roster.RulesChange, now time.Time) {
-	causes, lowering := c.Causes, []roster.Object(nil)
+func (r *Reconciler) markRules(c *roster.RulesChange, now time.Time) {
+	why := touch{causes: c.Causes, awaited: c.Began}
 	if c.Rules {
-		lowering = c.Causes // a role may have lost a permission, or its place on the ladder
+		why.lowering = c.Causes
 	}
-	if c.Began {
-		causes = append(slices.Clone(causes), sweep(c.Organization))
-	}
-	if c.Rules {
-		for application := range f.view().Index().Namespace(c.Organization).Applications() {
-			f.touchLowering(Output{ApplicationDocument, c.Organization, application}, causes, lowering, now)
-		}
-	}
-	for user, d := range f.view().Decisions(c.Organization) {
+	for user, d := range r.view().Decisions(c.Organization) {
 		if c.Rules || d.Default.GivesAccess() {
-			f.touchLowering(Output{UserDocument, c.Organization, f.names.note(user)}, causes, lowering, now)
+			r.touch(Output{UserDocument, c.Organization, r.names.note(user)}, why, now)
 		}
 	}
 }
 
 // documentOf is the document that the user's UserAccess in the namespace owns.
-func (f *Feed) documentOf(namespace, name string) Output {
-	if namespace == f.view().SystemNamespace() {
+func (r *Reconciler) documentOf(namespace, name string) Output {
+	if namespace == r.view().SystemNamespace() {
 		return Output{OrganizationsDocument, namespace, name}
 	}
 	return Output{UserDocument, namespace, name}
@@ -151,16 +173,11 @@ func sameEntry(before, after *resolve.Decision) bool {
 	return before.OrganizationRole.Role == after.OrganizationRole.Role && before.EntersNotAfter.Equal(after.EntersNotAfter)
 }
 
-func (f *Feed) touch(o Output, causes []roster.Object, now time.Time) {
-	f.touchLowering(o, causes, nil, now)
-}
-
-// touchLowering touches the document on account of the causes, of which those in lowering take something from a user.
-func (f *Feed) touchLowering(o Output, causes, lowering []roster.Object, now time.Time) {
-	if !f.leads() {
+// touch notes that the document may have to change, and enqueues it.
+func (r *Reconciler) touch(o Output, why touch, now time.Time) {
+	if !r.leads() {
 		return
 	}
-	f.tracker.lower(o, lowering)
-	f.tracker.touch(o, causes, false, now)
-	f.enqueue(o)
+	r.tracker.touch(o, why, now)
+	r.enqueue(o)
 }

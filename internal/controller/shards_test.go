@@ -62,39 +62,39 @@ func TestNobodyIsMissingWhileShardsChange(t *testing.T) {
 			w.failing = step > 0
 			for range random.IntN(4) + 1 {
 				w.now = w.now.Add(time.Second)
-				_, err := w.reconciler.writeShards(t.Context(), w.output, wants, data)
+				_, err := w.reconciler.writeShards(t.Context(), w.output, wants, w.reconciler.differing(w.output, wants), data)
 				if err != nil && !errors.Is(err, errFails) {
 					t.Fatal(err)
 				}
 				w.failing = w.failing && random.IntN(2) == 0
 			}
 			if w.missing == nil && step == 0 {
-				w.missing = func() string { return absentUser(w.reconciler.Feed.Observed, w.texts, users) }
+				w.missing = func() string { return absentUser(w.reconciler.Publisher.Observed, w.texts, users) }
 			}
 		}
 	}
 }
 
 // declareTeam declares application red, and a group that gives ana the role in it.
-func declareTeam(t *testing.T, feed *Feed, role accessv1alpha1.RoleName, generation int64) {
+func declareTeam(t *testing.T, r *Reconciler, role accessv1alpha1.RoleName, generation int64) {
 	t.Helper()
 	application := &accessv1alpha1.ApplicationAccess{ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: "red"}}
 	group := &accessv1alpha1.AccessGroup{ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: "team", Generation: generation}}
 	group.Spec.Members = []accessv1alpha1.Member{{User: "ana@acme.example"}}
 	group.Spec.ApplicationAccess = []accessv1alpha1.ApplicationGrant{{Application: "red", Role: role}}
 	for _, o := range []client.Object{application, group} {
-		feed.Feed.Handler().OnAdd(o, false)
+		r.Feed.Handler().OnAdd(o, false)
 	}
-	feed.settle()
+	r.settle()
 }
 
 // TestADocumentIsRenderedWhenItWasTouched changes what a document is made of without touching it, and then touches it.
 func TestADocumentIsRenderedWhenItWasTouched(t *testing.T) {
 	w := newShardWorld(t, rand.New(rand.NewPCG(1, 1)))
-	feed := w.reconciler.Feed
+	r := w.reconciler
 	reconcile := func() progress {
 		w.now = w.now.Add(time.Second)
-		p, err := w.reconciler.reconcileApplication(t.Context(), w.output, feed.tracker.begin(w.output))
+		p, err := w.reconciler.reconcileApplication(t.Context(), w.output, r.tracker.begin(w.output))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,8 +107,8 @@ func TestADocumentIsRenderedWhenItWasTouched(t *testing.T) {
 		}
 	}
 
-	declareTeam(t, feed, "Viewer", 1)
-	feed.tracker.touch(w.output, nil, false, w.now)
+	declareTeam(t, r, "Viewer", 1)
+	r.tracker.touch(w.output, touch{}, w.now)
 	if p := reconcile(); p.done {
 		t.Error("a document that was just written is done before it was looked at again")
 	}
@@ -117,12 +117,12 @@ func TestADocumentIsRenderedWhenItWasTouched(t *testing.T) {
 		t.Error("a document that stands is not done")
 	}
 
-	declareTeam(t, feed, "Editor", 2)
+	declareTeam(t, r, "Editor", 2)
 	if p := reconcile(); !p.done {
 		t.Error("a document that was not touched is not done")
 	}
 	holds("Viewer")
-	feed.tracker.touch(w.output, nil, false, w.now)
+	r.tracker.touch(w.output, touch{}, w.now)
 	reconcile()
 	holds("Editor")
 }
@@ -187,10 +187,9 @@ func newShardWorld(t *testing.T, random *rand.Rand) *shardWorld {
 		},
 	})
 	now := func() time.Time { return w.now }
-	feed := newOutputs(observed, now)
-	w.reconciler = &Reconciler{Feed: feed, Publisher: &publish.Publisher{
+	w.reconciler = newReconciler(&publish.Publisher{
 		Client: kube, Live: kube, Observed: observed, Grace: 2 * time.Second, Now: now,
-	}}
+	})
 	return w
 }
 

@@ -8,7 +8,7 @@ import (
 
 // standing collects what is looked up when it is asked for: how far the feed is, and what the leader has yet to write.
 type standing struct {
-	feed *Feed
+	reconciler *Reconciler
 
 	synced, settled, unpublished, age, blocked, lossy, expiring *prometheus.Desc
 }
@@ -21,14 +21,14 @@ var horizons = []struct {
 
 // Collector returns the metrics that are read off the feed at the time of a scrape. The cost of one grows with the documents
 // that are not published yet, and with the users whose access a date changes within a month.
-func (f *Feed) Collector() prometheus.Collector {
+func (r *Reconciler) Collector() prometheus.Collector {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("usher_"+name, help, labels, nil)
 	}
 	return &standing{
-		feed:    f,
-		synced:  desc("roster_synced", "1 where the first lists of all kinds have been handled, else 0."),
-		settled: desc("roster_settled_timestamp_seconds", "When the roster last decided what was pending."),
+		reconciler: r,
+		synced:     desc("roster_synced", "1 where the first lists of all kinds have been handled, else 0."),
+		settled:    desc("roster_settled_timestamp_seconds", "When the roster last decided what was pending."),
 		unpublished: desc("unpublished_documents",
 			"Number of documents that the watch does not yet show as they should be, by kind of document. On the leader.", "document"),
 		age: desc("unpublished_age_seconds", "For how long the oldest of these documents has not been. On the leader."),
@@ -50,18 +50,18 @@ func (s *standing) Collect(metrics chan<- prometheus.Metric) {
 		metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 	}
 	synced := 0.0
-	if s.feed.Feed.IsReady() {
+	if s.reconciler.Feed.IsReady() {
 		synced = 1
 	}
 	gauge(s.synced, synced)
-	gauge(s.settled, float64(s.feed.Feed.SettledAt()))
-	open, oldest, blocked, lossy := s.feed.tracker.standing()
+	gauge(s.settled, float64(s.reconciler.Feed.SettledAt()))
+	open, oldest, blocked, lossy := s.reconciler.tracker.standing()
 	for _, kind := range []OutputKind{ApplicationDocument, UserDocument, OrganizationsDocument} {
 		gauge(s.unpublished, float64(open[kind]), string(kind))
 	}
 	age := 0.0
 	if !oldest.IsZero() {
-		age = max(0, s.feed.Now().Sub(oldest).Seconds())
+		age = max(0, s.reconciler.Feed.Now().Sub(oldest).Seconds())
 	}
 	gauge(s.age, age)
 	gauge(s.blocked, float64(blocked))
@@ -70,7 +70,7 @@ func (s *standing) Collect(metrics chan<- prometheus.Metric) {
 	for _, each := range horizons {
 		within = append(within, each.long)
 	}
-	for i, count := range s.feed.view().Expiring(within...) {
+	for i, count := range s.reconciler.view().Expiring(within...) {
 		gauge(s.expiring, float64(count), horizons[i].name)
 	}
 }

@@ -103,9 +103,9 @@ func (w *statusWrite) differs() bool {
 // reconcileStatus writes the status of one object where it differs. While documents that the object changes are on
 // their way it waits, and says so only if that takes long.
 func (r *Reconciler) reconcileStatus(ctx context.Context, o Output) (reconcile.Result, error) {
-	r.Feed.expectations.await(o)
+	r.expectations.await(o)
 	write, wait := r.planStatus(o)
-	if write == nil || r.Feed.expectations.isBehind(o, write.seen.GetResourceVersion()) || !write.differs() {
+	if write == nil || r.expectations.isBehind(o, write.seen.GetResourceVersion()) || !write.differs() {
 		return reconcile.Result{RequeueAfter: wait}, nil
 	}
 	err := r.writeStatus(ctx, o, write.object)
@@ -118,7 +118,7 @@ func (r *Reconciler) reconcileStatus(ctx context.Context, o Output) (reconcile.R
 		return reconcile.Result{}, err
 	}
 	if ready := meta.IsStatusConditionTrue(write.after, accessv1alpha1.ConditionReady); ready {
-		write.effect = r.Feed.effects.take(roster.Object{Kind: roster.Kind(o.Kind), Namespace: o.Namespace, Name: o.Name})
+		write.effect = r.effects.take(roster.Object{Kind: roster.Kind(o.Kind), Namespace: o.Namespace, Name: o.Name})
 	}
 	r.tell(write)
 	return reconcile.Result{RequeueAfter: wait}, nil
@@ -127,19 +127,18 @@ func (r *Reconciler) reconcileStatus(ctx context.Context, o Output) (reconcile.R
 // writeStatus writes the status that the object carries, and has the object looked at where the watch has shown it meanwhile
 // as somebody else has written it.
 func (r *Reconciler) writeStatus(ctx context.Context, o Output, object client.Object) error {
-	f := r.Feed
-	f.expectations.send(o, o.Name)
+	r.expectations.send(o, o.Name)
 	err := r.Publisher.Client.Status().Update(ctx, object)
 	written := publish.Write{}
 	if err == nil {
 		written.Version = object.GetResourceVersion()
 	}
-	shown, has := f.expectations.answer(o, o.Name, written, err, "", f.Now())
+	shown, has := r.expectations.answer(o, o.Name, written, err, "", r.Feed.Now())
 	if err != nil {
-		f.expectations.drop(o)
+		r.expectations.drop(o)
 	}
 	if has && shown != written.Version {
-		f.enqueue(o)
+		r.enqueue(o)
 	}
 	return err
 }
@@ -147,25 +146,24 @@ func (r *Reconciler) writeStatus(ctx context.Context, o Output, object client.Ob
 // planStatus computes the status while nothing settles, so that what it says of documents regards the same state. One
 // of an object that changed meanwhile is dropped: the object is enqueued again when that has settled.
 func (r *Reconciler) planStatus(o Output) (*statusWrite, time.Duration) {
-	f := r.Feed
-	f.marking.RLock()
-	defer f.marking.RUnlock()
+	r.marking.RLock()
+	defer r.marking.RUnlock()
 	object := roster.Object{Kind: roster.Kind(o.Kind), Namespace: o.Namespace, Name: o.Name}
-	own, hasOwn := f.ownDocument(object)
-	now := f.Now()
+	own, hasOwn := r.ownDocument(object)
+	now := r.Feed.Now()
 	p := publication{}
-	if last := f.tracker.sweptAt(f.sweepOf(o.Namespace)); !last.IsZero() {
+	if last := r.tracker.sweptAt(r.sweepOf(o.Namespace)); !last.IsZero() {
 		// While documents are looked at, one by one, nothing can be said; of those that get stuck, that they are.
 		if rest := patience - now.Sub(last); rest > 0 {
 			return nil, rest
 		}
 		p.pending = true
 	}
-	since := f.tracker.waitingSince(object)
+	since := r.tracker.waitingSince(object)
 	if hasOwn {
-		p.blocked = f.tracker.blockedBy(own)
+		p.blocked = r.tracker.blockedBy(own)
 		if p.blocked == nil {
-			since = earliest(since, f.tracker.openSince(own))
+			since = earliest(since, r.tracker.openSince(own))
 		}
 	}
 	if !since.IsZero() {
@@ -174,16 +172,16 @@ func (r *Reconciler) planStatus(o Output) (*statusWrite, time.Duration) {
 		}
 		p.pending = true
 	}
-	p.loss = f.lossOf(object)
+	p.loss = r.lossOf(object)
 	write := r.statusOf(object, p, now)
 	if write == nil {
-		f.Metrics.unresolvedIn(object, 0)
-		f.Metrics.stands(object, "")
-		f.effects.take(object)
-		f.expectations.drop(o)
+		r.Metrics.unresolvedIn(object, 0)
+		r.Metrics.stands(object, "")
+		r.effects.take(object)
+		r.expectations.drop(o)
 		return nil, 0
 	}
-	f.Metrics.stands(object, notReadyReason(write.after))
+	r.Metrics.stands(object, notReadyReason(write.after))
 	return write, nextStall(write.after, now)
 }
 
@@ -197,24 +195,24 @@ func notReadyReason(conditions []metav1.Condition) string {
 
 // sweepOf names the namespaces whose documents a status in the namespace rests on: its own, or all for the system
 // namespace.
-func (f *Feed) sweepOf(namespace string) string {
-	if namespace == f.view().SystemNamespace() {
+func (r *Reconciler) sweepOf(namespace string) string {
+	if namespace == r.view().SystemNamespace() {
 		return ""
 	}
 	return namespace
 }
 
 // ownDocument is the document that the object owns, and without which it is not ready.
-func (f *Feed) ownDocument(object roster.Object) (Output, bool) {
+func (r *Reconciler) ownDocument(object roster.Object) (Output, bool) {
 	switch object.Kind {
 	case roster.KindApplicationAccess:
 		return Output{ApplicationDocument, object.Namespace, object.Name}, true
 	case roster.KindUserAccess:
-		ua := f.view().Index().Namespace(object.Namespace).UserAccess(object.Name)
+		ua := r.view().Index().Namespace(object.Namespace).UserAccess(object.Name)
 		if ua == nil {
 			return Output{}, false
 		}
-		return f.documentOf(object.Namespace, identity.Name(string(ua.Spec.User))), true
+		return r.documentOf(object.Namespace, identity.Name(string(ua.Spec.User))), true
 	default:
 		return Output{}, false
 	}
@@ -231,25 +229,25 @@ func earliest(a, b time.Time) time.Time {
 func (r *Reconciler) statusOf(object roster.Object, p publication, now time.Time) *statusWrite {
 	switch object.Kind {
 	case roster.KindAccessGroup:
-		report := r.Feed.view().Group(object.Namespace, object.Name, samples)
+		report := r.view().Group(object.Namespace, object.Name, samples)
 		if report == nil {
 			return nil
 		}
-		r.Feed.Metrics.unresolvedIn(object, len(report.Unresolved))
+		r.Metrics.unresolvedIn(object, len(report.Unresolved))
 		made := &accessv1alpha1.AccessGroup{ObjectMeta: metaOf(report.Object)}
 		p.unpublished = r.unpublished(object)
-		made.Status = groupStatus(report, p, r.notices(report), r.Feed.view().SystemNamespace(), now)
+		made.Status = groupStatus(report, p, r.notices(report), r.view().SystemNamespace(), now)
 		return &statusWrite{
 			object: made, status: made.Status, seen: report.Object,
 			before: report.Object.Status.Conditions, after: made.Status.Conditions,
 		}
 	case roster.KindUserAccess:
-		report := r.Feed.view().User(object.Namespace, object.Name, maxUserConflicts)
+		report := r.view().User(object.Namespace, object.Name, maxUserConflicts)
 		if report == nil {
 			return nil
 		}
-		r.Feed.Metrics.unresolvedIn(object, len(report.Unresolved))
-		p.cut, p.nameOf = r.Feed.cutUser(object), r.Feed.nameTaken(report.Object)
+		r.Metrics.unresolvedIn(object, len(report.Unresolved))
+		p.cut, p.nameOf = r.cutUser(object), r.nameTaken(report.Object)
 		made := &accessv1alpha1.UserAccess{ObjectMeta: metaOf(report.Object)}
 		made.Status = userStatus(report, p, now)
 		return &statusWrite{
@@ -258,26 +256,26 @@ func (r *Reconciler) statusOf(object roster.Object, p publication, now time.Time
 			quiet: roster.IsMaterialized(report.Object),
 		}
 	case roster.KindApplicationAccess:
-		report := r.Feed.view().Application(object.Namespace, object.Name)
+		report := r.view().Application(object.Namespace, object.Name)
 		if report == nil {
 			return nil
 		}
 		own := Output{ApplicationDocument, object.Namespace, object.Name}
-		h, lacks := r.Feed.tracker.holdersOf(own), r.Feed.tracker.cutOf(own)
+		h, lacks := r.tracker.holdersOf(own), r.tracker.cutOf(own)
 		p.cut = lacks.message()
 		made := &accessv1alpha1.ApplicationAccess{ObjectMeta: metaOf(report.Object)}
-		made.Status = applicationStatus(report, p, h, r.Feed.view().Organization(object.Namespace), now)
+		made.Status = applicationStatus(report, p, h, r.view().Organization(object.Namespace), now)
 		return &statusWrite{
 			object: made, status: made.Status, seen: report.Object,
 			before: report.Object.Status.Conditions, after: made.Status.Conditions,
 			warning: shardsGrow(object.Name, h),
 		}
 	case roster.KindAccessPolicy:
-		report := r.Feed.view().Policy(object.Namespace)
+		report := r.view().Policy(object.Namespace)
 		if report == nil || object.Name != report.Object.Name {
 			return nil
 		}
-		r.Feed.Metrics.unresolvedIn(object, len(report.Unresolved))
+		r.Metrics.unresolvedIn(object, len(report.Unresolved))
 		made := &accessv1alpha1.AccessPolicy{ObjectMeta: metaOf(report.Object)}
 		made.Status = policyStatus(report, p, now)
 		return &statusWrite{
@@ -311,15 +309,15 @@ func metaOf(object client.Object) metav1.ObjectMeta {
 // unpublished counts the documents that cannot be written and that the group bears on, and its members who do not fit into
 // one that can.
 func (r *Reconciler) unpublished(group roster.Object) int {
-	count := r.Feed.cutMembers(group)
-	for _, o := range r.Feed.tracker.blocked() {
+	count := r.cutMembers(group)
+	for _, o := range r.tracker.blocked() {
 		switch o.Kind {
 		case ApplicationDocument:
-			if r.Feed.view().Bears(group, o.Namespace, o.Name) {
+			if r.view().Bears(group, o.Namespace, o.Name) {
 				count++
 			}
 		case UserDocument:
-			if user, known := r.Feed.names.user(o.Name); known && r.Feed.view().IsMember(group, user) {
+			if user, known := r.names.user(o.Name); known && r.view().IsMember(group, user) {
 				count++
 			}
 		}

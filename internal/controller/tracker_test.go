@@ -19,26 +19,26 @@ func TestAnObjectWaitsForWhatItTouches(t *testing.T) {
 	application := Output{ApplicationDocument, "acme", "finance"}
 	user := Output{UserDocument, "acme", "ana"}
 	tr := newTracker()
-	tr.touch(application, []roster.Object{group}, false, june)
-	tr.touch(user, []roster.Object{group}, false, june)
+	tr.touch(application, touch{causes: []roster.Object{group}}, june)
+	tr.touch(user, touch{causes: []roster.Object{group}}, june)
 
 	rendered := tr.begin(application)
-	tr.touch(application, []roster.Object{other}, false, june.Add(time.Second)) // after that rendering
+	tr.touch(application, touch{causes: []roster.Object{other}}, june.Add(time.Second)) // after that rendering
 
 	free, took := tr.finish(application, rendered, june.Add(3*time.Second))
-	if len(free) != 0 || took != 3*time.Second {
+	if len(free.objects) != 0 || took != 3*time.Second {
 		t.Errorf("with a document left: free %v, took %s", free, took)
 	}
 	if tr.openSince(application).IsZero() {
 		t.Error("a document touched after its rendering counts as finished")
 	}
-	if free, _ := tr.finish(user, tr.begin(user), june.Add(4*time.Second)); !cmp.Equal(free, []roster.Object{group}) {
+	if free, _ := tr.finish(user, tr.begin(user), june.Add(4*time.Second)); !cmp.Equal(free.objects, []roster.Object{group}) {
 		t.Errorf("with the last document: free %v, want the group", free)
 	}
 	if !tr.waitingSince(group).IsZero() || tr.waitingSince(other).IsZero() {
 		t.Error("the group still waits, or the other does not")
 	}
-	if free, _ := tr.finish(application, tr.begin(application), june.Add(5*time.Second)); !cmp.Equal(free, []roster.Object{other}) {
+	if free, _ := tr.finish(application, tr.begin(application), june.Add(5*time.Second)); !cmp.Equal(free.objects, []roster.Object{other}) {
 		t.Errorf("with the later rendering: free %v, want the other", free)
 	}
 	if _, took := tr.finish(application, tr.begin(application), june.Add(9*time.Second)); took != 0 {
@@ -51,8 +51,8 @@ func TestWhatCannotBeWrittenHoldsNobodyUp(t *testing.T) {
 	user := Output{UserDocument, "acme", "ana"}
 	why := errors.New("exceeded quota")
 	tr := newTracker()
-	tr.touch(user, []roster.Object{group}, false, june)
-	if free, attempts := tr.block(user, tr.begin(user), why, nil, june); !cmp.Equal(free, []roster.Object{group}) || attempts != 1 {
+	tr.touch(user, touch{causes: []roster.Object{group}}, june)
+	if free, attempts := tr.block(user, tr.begin(user), why, nil, june); !cmp.Equal(free.objects, []roster.Object{group}) || attempts != 1 {
 		t.Errorf("free %v after %d attempts, want the group after one", free, attempts)
 	}
 	if _, attempts := tr.block(user, tr.begin(user), why, nil, june); attempts != 2 {
@@ -70,14 +70,20 @@ func TestWhatCannotBeWrittenHoldsNobodyUp(t *testing.T) {
 func TestNoStatusBeforeEveryDocumentWasLookedAt(t *testing.T) {
 	tr := newTracker()
 	application := Output{ApplicationDocument, "acme", "finance"}
-	tr.touch(application, []roster.Object{sweep("acme")}, true, june)
+	tr.touch(application, touch{isSweep: true, awaited: true}, june)
+	user := Output{UserDocument, "acme", "ana"}
+	tr.touch(user, touch{isSweep: true, awaited: true}, june)
+	tr.touch(user, touch{isSweep: true, awaited: true}, june)
+	if free, _ := tr.finish(user, tr.begin(user), june); free.sweep {
+		t.Error("the sweep ends with the first document")
+	}
 	for namespace, want := range map[string]bool{"acme": true, "globex": false, "": true} {
 		if got := !tr.sweptAt(namespace).IsZero(); got != want {
 			t.Errorf("sweeping %q: %t", namespace, got)
 		}
 	}
-	if free, _ := tr.finish(application, tr.begin(application), june); !cmp.Equal(free, []roster.Object{sweep("acme")}) {
-		t.Errorf("free %v", free)
+	if free, _ := tr.finish(application, tr.begin(application), june); !free.sweep || len(free.objects) > 0 {
+		t.Errorf("free %+v, want the sweep", free)
 	}
 	if !tr.sweptAt("").IsZero() {
 		t.Error("it does not end")
@@ -87,7 +93,7 @@ func TestNoStatusBeforeEveryDocumentWasLookedAt(t *testing.T) {
 func TestForgottenWhenNothingIsWanted(t *testing.T) {
 	tr := newTracker()
 	user := Output{UserDocument, "acme", "ana"}
-	tr.touch(user, nil, true, june)
+	tr.touch(user, touch{isSweep: true}, june)
 	tr.forget(user)
 	if tr.begin(user) == 0 {
 		t.Error("a document that is not finished is forgotten")

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -11,21 +12,50 @@ import (
 
 	"github.com/usher-dev/usher/api/document"
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/identity"
 	"github.com/usher-dev/usher/internal/publish"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
+// names finds users by the names that their documents carry.
+type names struct {
+	mu    sync.RWMutex
+	users map[string]string
+}
+
+func (n *names) note(user string) string {
+	name := identity.Name(user)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.users[name] = user
+	return name
+}
+
+// keep drops all but these.
+func (n *names) keep(users map[string]string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.users = users
+}
+
+func (n *names) user(name string) (string, bool) {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	user, known := n.users[name]
+	return user, known
+}
+
 // reconcileUser is for both documents of a user: the user document in an organization, and in the system namespace the
 // organizations document.
 func (r *Reconciler) reconcileUser(ctx context.Context, o Output, touch uint64) (progress, error) {
-	user, known := r.Feed.names.user(o.Name)
+	user, known := r.names.user(o.Name)
 	owner := roster.Ownership{}
 	if known {
-		owner = r.Feed.view().Ownership(o.Namespace, user)
+		owner = r.view().Ownership(o.Namespace, user)
 	}
-	taken := r.Feed.view().Index().Namespace(o.Namespace).UserAccess(o.Name)
+	taken := r.view().Index().Namespace(o.Namespace).UserAccess(o.Name)
 	if taken != nil && known && string(taken.Spec.User) != user {
-		r.Feed.enqueue(Output{UserStatus, o.Namespace, o.Name}) // it says whether its name stands in the way
+		r.enqueue(Output{UserStatus, o.Namespace, o.Name}) // it says whether its name stands in the way
 	} else {
 		taken = nil
 	}
@@ -56,19 +86,19 @@ func (r *Reconciler) writeUser(
 ) (progress, error) {
 	key := types.NamespacedName{Namespace: o.Namespace, Name: documentName(o)}
 	data, lacks := r.userData(o, user, owner)
-	r.Feed.noteCut(o, lacks)
+	r.noteCut(o, lacks)
 	if data == nil || owner.Owner == nil {
-		r.Feed.tracker.expect(o, touch, nil, holders{})
-		return r.endUser(ctx, o, user, r.Feed.Observed.Get(key), owner)
+		r.tracker.expect(o, touch, nil, holders{})
+		return r.endUser(ctx, o, user, r.Publisher.Observed.Get(key), owner)
 	}
 	want := publish.Want{
 		Key: key, Document: string(o.Kind), Digest: publish.Digest(data),
 		Owner: publish.Owner(string(roster.KindUserAccess), owner.Owner),
 	}
-	r.Feed.tracker.expect(o, touch, []publish.Want{want}, holders{})
+	r.tracker.expect(o, touch, []publish.Want{want}, holders{})
 	superseded := owner.Materialized != nil && owner.Owner != owner.Materialized
 	wrote, err := r.publish(ctx, o, &want, data)
-	stands := err == nil && !wrote && want.Matches(r.Feed.Observed.Get(key))
+	stands := err == nil && !wrote && want.Matches(r.Publisher.Observed.Get(key))
 	switch {
 	case err != nil:
 		return progress{}, err
@@ -94,12 +124,12 @@ func documentName(o Output) string {
 // userData renders the document and says what it lacks because it would be too large. The data is nil where there should
 // be no document.
 func (r *Reconciler) userData(o Output, user string, owner roster.Ownership) (map[string]string, cut) {
-	atSystem := o.Namespace == r.Feed.view().SystemNamespace()
+	atSystem := o.Namespace == r.view().SystemNamespace()
 	if !owner.Reason || atSystem != (o.Kind == OrganizationsDocument) {
 		return nil, cut{}
 	}
 	if atSystem {
-		entries := r.Feed.view().Entries(user)
+		entries := r.view().Entries(user)
 		if len(entries) < 2 {
 			return nil, cut{}
 		}
@@ -111,7 +141,7 @@ func (r *Reconciler) userData(o Output, user string, owner roster.Ownership) (ma
 		}
 		return publish.OrganizationsData(user, organizations), cut{}
 	}
-	view := r.Feed.view()
+	view := r.view()
 	decision := view.Decision(o.Namespace, user)
 	if decision == nil || !view.PublishesUsers(o.Namespace) {
 		return nil, cut{}
@@ -159,9 +189,9 @@ func (r *Reconciler) materialize(ctx context.Context, o Output, user string) (pr
 }
 
 // nameTaken returns the user whose materialized UserAccess cannot be written because this UserAccess has its name, or "".
-func (f *Feed) nameTaken(ua *accessv1alpha1.UserAccess) string {
-	user, known := f.names.user(ua.Name)
-	if !known || user == string(ua.Spec.User) || !f.view().Ownership(ua.Namespace, user).Materialize {
+func (r *Reconciler) nameTaken(ua *accessv1alpha1.UserAccess) string {
+	user, known := r.names.user(ua.Name)
+	if !known || user == string(ua.Spec.User) || !r.view().Ownership(ua.Namespace, user).Materialize {
 		return ""
 	}
 	return user

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -124,16 +125,16 @@ func same(a, b client.Object) bool {
 	return equality.Semantic.DeepEqual(a, b)
 }
 
-// newOutputs returns outputs without informers.
-func newOutputs(observed *publish.Observed, now func() time.Time) *Feed {
-	return NewFeed(feed.New(roster.New(roster.Options{SystemNamespace: "access-system"}), nil, now), observed,
-		NewMetrics(prometheus.NewRegistry()))
+// newReconciler returns a reconciler without informers.
+func newReconciler(publisher *publish.Publisher) *Reconciler {
+	fed := feed.New(roster.New(roster.Options{SystemNamespace: "access-system"}), nil, publisher.Now)
+	return New(fed, publisher, NewMetrics(prometheus.NewRegistry()))
 }
 
 // settle settles the roster, and returns when the outputs are marked.
-func (f *Feed) settle() {
-	f.Feed.Settle()
-	f.Feed.Flush()
+func (r *Reconciler) settle() {
+	r.Feed.Settle()
+	r.Feed.Flush()
 }
 
 // lead starts a manager, which becomes the leader when it has seen everything.
@@ -141,10 +142,9 @@ func (w *world) lead(observed *publish.Observed) {
 	w.t.Helper()
 	now := func() time.Time { return w.now }
 	w.waiting = map[Output]time.Time{}
-	feed := newOutputs(observed, now)
-	w.reconciler = &Reconciler{Feed: feed, Publisher: &publish.Publisher{
+	w.reconciler = newReconciler(&publish.Publisher{
 		Client: w.kube, Live: w.kube, Observed: observed, Grace: 2 * time.Second, Now: now,
-	}}
+	})
 	for _, list := range []client.ObjectList{
 		&accessv1alpha1.AccessPolicyList{}, &accessv1alpha1.ApplicationAccessList{}, &accessv1alpha1.AccessGroupList{},
 		&accessv1alpha1.UserAccessList{}, &corev1.ConfigMapList{},
@@ -156,8 +156,8 @@ func (w *world) lead(observed *publish.Observed) {
 			w.t.Fatal(err)
 		}
 	}
-	feed.settle()
-	if err := feed.lead(w); err != nil {
+	w.reconciler.settle()
+	if err := w.reconciler.lead(w); err != nil {
 		w.t.Fatal(err)
 	}
 	w.run()
@@ -171,24 +171,31 @@ func (w *world) show(o client.Object) {
 	shown := o.DeepCopyObject().(client.Object)
 	if cm, is := shown.(*corev1.ConfigMap); is {
 		publish.Observe(cm)
-		w.reconciler.Feed.configMapHandler().OnAdd(cm, false)
+		w.reconciler.configMapHandler().OnAdd(cm, false)
 		return
 	}
-	w.reconciler.Feed.Feed.Handler().OnAdd(shown, false)
+	w.reconciler.Feed.Handler().OnAdd(shown, false)
 }
 
 func (w *world) showGone(o client.Object) {
 	if cm, is := o.(*corev1.ConfigMap); is {
-		w.reconciler.Feed.configMapHandler().OnDelete(cm)
+		w.reconciler.configMapHandler().OnDelete(cm)
 		return
 	}
-	w.reconciler.Feed.Feed.Handler().OnDelete(o)
+	w.reconciler.Feed.Handler().OnDelete(o)
 }
 
 // declare writes an object of the four kinds, its spec in YAML, and lets the manager do what there is to do.
 func (w *world) declare(o client.Object, name, spec string) {
 	w.t.Helper()
-	key := types.NamespacedName{Namespace: "acme", Name: name}
+	w.write(o, name, spec)
+	w.run()
+}
+
+// write writes an object of the four kinds, its spec in YAML, into its namespace or into acme. The watch shows it.
+func (w *world) write(o client.Object, name, spec string) {
+	w.t.Helper()
+	key := types.NamespacedName{Namespace: cmp.Or(o.GetNamespace(), "acme"), Name: name}
 	before := o.DeepCopyObject().(client.Object)
 	exists := w.kube.Get(w.t.Context(), key, before) == nil
 	o.SetUID(before.GetUID())
@@ -209,7 +216,6 @@ func (w *world) declare(o client.Object, name, spec string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.run()
 }
 
 // drop deletes an object of the four kinds.
@@ -244,7 +250,7 @@ func (w *world) edit(name string, change func(*corev1.ConfigMap)) {
 func (w *world) run() {
 	w.t.Helper()
 	for w.pass(time.Second); ; w.pass(pace) {
-		w.reconciler.Feed.settle()
+		w.reconciler.settle()
 		due := w.due()
 		if len(due) == 0 {
 			return

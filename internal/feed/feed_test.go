@@ -1,14 +1,20 @@
 package feed
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache/informertest"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllertest"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/roster"
@@ -107,5 +113,49 @@ func TestOnlyARenewalMayWait(t *testing.T) {
 				t.Errorf("it may wait: %t, want %t", got, tc.want)
 			}
 		})
+	}
+}
+
+// TestStart holds one list back, and has the watch show an object when the feed is ready.
+func TestStart(t *testing.T) {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(corev1.AddToScheme(scheme))
+	utilruntime.Must(accessv1alpha1.AddToScheme(scheme))
+	informers := &informertest.FakeInformers{Scheme: scheme}
+	late := controllertest.NewFakeInformer()
+	informers.InformersByGVK = map[schema.GroupVersionKind]toolscache.SharedIndexInformer{
+		corev1.SchemeGroupVersion.WithKind("ConfigMap"): late,
+	}
+	f := New(roster.New(roster.Options{SystemNamespace: "access-system"}), informers, func() time.Time { return june })
+	f.Handle(&corev1.ConfigMap{}, toolscache.ResourceEventHandlerFuncs{})
+	settlements := make(chan *Settlement)
+	f.Subscribe(func(s *Settlement) { settlements <- s })
+	ended := make(chan error)
+	ctx, stop := context.WithCancel(t.Context())
+	go func() { ended <- f.Start(ctx) }()
+
+	if f.IsReady() || f.SettledAt() != 0 {
+		t.Error("the feed is ready before the list of another kind was handled")
+	}
+	late.Synced()
+	if first := <-settlements; !first.First {
+		t.Error("the settlement of the first lists is not the first")
+	}
+	<-f.Ready()
+	groups, err := informers.FakeInformerFor(t.Context(), &accessv1alpha1.AccessGroup{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups.Add(group("one", "1", 1))
+	want := []roster.Object{{Kind: roster.KindAccessGroup, Namespace: "acme", Name: "one"}}
+	if diff := cmp.Diff(want, (<-settlements).Changes.Objects); diff != "" {
+		t.Errorf("objects of the settlement (-want +got):\n%s", diff)
+	}
+	if err := f.Alive(); err != nil {
+		t.Error(err)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }

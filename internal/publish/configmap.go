@@ -148,7 +148,7 @@ func (w *Want) labelled(labels map[string]string) bool {
 }
 
 // ownLabels are the labels that are Usher's to set and to take away.
-var ownLabels = []string{accessv1alpha1.LabelManagedBy, accessv1alpha1.LabelDocument, labelOPA}
+var ownLabels = append([]string{accessv1alpha1.LabelManagedBy, accessv1alpha1.LabelDocument}, labelsOfFormats()...)
 
 // owned reports whether the owner is one of these and no other one is in its place.
 func (w *Want) owned(references []metav1.OwnerReference) bool {

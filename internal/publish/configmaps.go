@@ -11,11 +11,7 @@ func ConfigMaps(
 	o *resolve.Organization, application *accessv1alpha1.ApplicationAccess,
 	decisions func(yield func(user string, d *resolve.Decision)),
 ) []string {
-	minimum, formats := 1, []accessv1alpha1.PublishFormat(nil)
-	if p := application.Spec.Publish; p != nil {
-		minimum, formats = int(p.MinimumShards), p.Formats
-	}
-	names := make([]string, Application(o, application.Name, minimum, decisions, formats...).Shards)
+	names := make([]string, renderWhole(NewInput(o, application, each(decisions))).Shards)
 	for n := range names {
 		names[n] = ApplicationName(application.Name, n)
 	}

@@ -2,8 +2,6 @@ package publish
 
 import (
 	"bytes"
-	"encoding/csv"
-	"hash/fnv"
 	"strconv"
 	"strings"
 
@@ -83,34 +81,51 @@ func digits(n int) int {
 	return count
 }
 
-// entries makes the entries of the users who have access, sorted.
-func (l *layout) entries(
-	o *resolve.Organization, list *filterList, decisions func(yield func(user string, d *resolve.Decision)),
-) []userEntry {
-	var entries []userEntry
-	var users, casbin bytes.Buffer
-	lines := csv.NewWriter(&users)
-	decisions(func(user string, d *resolve.Decision) {
+// entriesAtOnce is for how many users memory is taken at once.
+const entriesAtOnce = 256
+
+// entries makes the entries of the users of the shards who have access, in the order in which the decisions come.
+func (l *layout) entries(in *Input, list *filterList, shards ShardSet) []*userEntry {
+	var entries []*userEntry
+	var room []userEntry
+	var scratch texts
+	rules := in.Organization.Rules()
+	for user, d := range in.Decisions {
+		hash := hashOf(user)
+		if shards>>(hash%MaximumShards)&1 == 0 {
+			continue
+		}
 		access := d.Application(l.application)
 		if !access.GivesAccess() {
-			return
+			continue
 		}
-		h := fnv.New32a()
-		h.Write([]byte(user))
-		e := userEntry{
-			user: user, hash: h.Sum32(), access: access, filters: list.add(access.Filters), tail: l.tail(access),
-			rung: l.ladder[access.Role], protected: isProtected(o.Rules(), access),
+		if len(room) == cap(room) {
+			room = make([]userEntry, 0, entriesAtOnce)
 		}
+		room = append(room, userEntry{
+			user: user, hash: hash, access: access, filters: list.add(access.Filters), tail: l.tail(access),
+			rung: l.ladder[access.Role], protected: isProtected(rules, access),
+		})
+		e := &room[len(room)-1]
 		if !plain(user) {
 			e.key = canonical(user)
 		}
-		users.Reset()
-		casbin.Reset()
-		l.lines(&e, lines, &casbin)
-		e.lines = users.Len() + casbin.Len()
+		scratch.reset(l)
+		e.lines = l.addLines(&scratch, e)
 		entries = append(entries, e)
-	})
+	}
 	return entries
+}
+
+// hashOf is the FNV-1a hash (32 bit) of the user, by which users are put into shards. Package hash/fnv would allocate for
+// every user.
+func hashOf(user string) uint32 {
+	const offset, prime = 2166136261, 16777619
+	hash := uint32(offset)
+	for i := range len(user) {
+		hash = (hash ^ uint32(user[i])) * prime
+	}
+	return hash
 }
 
 // isProtected reports whether an access comes from a protected grant (docs/rules.md R3), as far as a decision tells: the

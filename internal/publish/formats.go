@@ -1,7 +1,9 @@
 package publish
 
 import (
+	"bytes"
 	"encoding/csv"
+	"maps"
 	"slices"
 	"strings"
 
@@ -17,65 +19,150 @@ const (
 	OPAKey      = "data.json"
 )
 
-// Label and value by which OPA's sidecar finds the ConfigMaps to load.
-const (
-	labelOPA = "openpolicyagent.org/data"
-	valueOPA = "opa"
-)
-
-// keysOf has the keys of each format. JSON has none of its own: it is always there.
-var keysOf = map[accessv1alpha1.PublishFormat][]string{
-	accessv1alpha1.PublishFormatCSV:    {UsersCSVKey, RolesCSVKey},
-	accessv1alpha1.PublishFormatCasbin: {CasbinKey},
-	accessv1alpha1.PublishFormatOPA:    {OPAKey},
+// format is a format of an application document.
+type format struct {
+	name accessv1alpha1.PublishFormat
+	// keys are the keys of the ConfigMap that the format adds. Every ConfigMap with the format has the first one.
+	keys []formatKey
+	// labels are the labels that the format adds to the ConfigMaps.
+	labels map[string]string
+	// omits reports whether the format leaves the user out. Nil: it has every user.
+	omits func(l *layout, e *userEntry) bool
 }
 
-// FormatLabels are the labels that the ConfigMaps of an application document carry on account of its formats.
-func FormatLabels(formats []accessv1alpha1.PublishFormat) map[string]string {
-	if slices.Contains(formats, accessv1alpha1.PublishFormatOPA) {
-		return map[string]string{labelOPA: valueOPA}
-	}
-	return nil
+// formatKey is a key of a ConfigMap and how its text is made. The text is either that of access.json, or a head that does
+// not depend on the users and then one line for each user.
+type formatKey struct {
+	name     string
+	document bool                                                   // the text is that of access.json
+	head     func(application string, roles []document.Role) string // nil: there is no head
+	line     func(to *lineBuffer, l *layout, e *userEntry)          // nil: there are no lines
 }
 
-// FormatsIn says which formats the data of a ConfigMap has. Of an observed ConfigMap that is an application document it
-// tells the truth, so that one that ends is emptied in every format that somebody may read.
-func FormatsIn(data map[string]string) []accessv1alpha1.PublishFormat {
-	var formats []accessv1alpha1.PublishFormat
-	for _, format := range []accessv1alpha1.PublishFormat{
-		accessv1alpha1.PublishFormatCSV, accessv1alpha1.PublishFormatCasbin, accessv1alpha1.PublishFormatOPA,
-	} {
-		if _, has := data[keysOf[format][0]]; has {
-			formats = append(formats, format)
+// formats are all formats of an application document. The first one is always published. What Usher knows of a format is
+// in this table only.
+var formats = []format{
+	{
+		name: accessv1alpha1.PublishFormatJSON,
+		keys: []formatKey{{name: document.AccessKey, document: true}},
+	},
+	{
+		name:  accessv1alpha1.PublishFormatCSV,
+		keys:  []formatKey{{name: UsersCSVKey, line: csvLine}, {name: RolesCSVKey, head: rolesCSV}},
+		omits: func(_ *layout, e *userEntry) bool { return e.limited() },
+	},
+	{
+		name: accessv1alpha1.PublishFormatCasbin,
+		keys: []formatKey{{name: CasbinKey, head: casbinRoles, line: casbinLine}},
+		// To Casbin users and roles are names of one kind: whoever holds a role would inherit the roles of a user who is
+		// named like it.
+		omits: func(l *layout, e *userEntry) bool { return e.limited() || l.isRole(e.user) },
+	},
+	{
+		name:   accessv1alpha1.PublishFormatOPA,
+		keys:   []formatKey{{name: OPAKey, document: true}},
+		labels: map[string]string{"openpolicyagent.org/data": "opa"}, // by which OPA's sidecar finds what to load
+	},
+}
+
+// formatsNamed returns the formats with these names, and the first one.
+func formatsNamed(names []accessv1alpha1.PublishFormat) []*format {
+	named := []*format{&formats[0]}
+	for i := range formats[1:] {
+		if f := &formats[1+i]; slices.Contains(names, f.name) {
+			named = append(named, f)
 		}
 	}
-	return formats
+	return named
 }
 
-// formatKeys is what the cache keeps of the data of a ConfigMap: the keys of formats, without values. Most have none.
+// FormatLabels returns the labels that the ConfigMaps of an application document carry on account of its formats.
+func FormatLabels(names []accessv1alpha1.PublishFormat) map[string]string {
+	var labels map[string]string
+	for _, f := range formatsNamed(names) {
+		if labels == nil && len(f.labels) > 0 {
+			labels = map[string]string{}
+		}
+		maps.Copy(labels, f.labels)
+	}
+	return labels
+}
+
+// labelsOfFormats lists the keys of the labels of all formats, sorted.
+func labelsOfFormats() []string {
+	var keys []string
+	for i := range formats {
+		keys = slices.AppendSeq(keys, maps.Keys(formats[i].labels))
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// FormatsIn returns the formats beside JSON whose keys the data of a ConfigMap has. It needs no values, so it also reads
+// what [Observe] leaves of a ConfigMap: a document that ends is emptied in every format that somebody may read.
+func FormatsIn(data map[string]string) []accessv1alpha1.PublishFormat {
+	var found []accessv1alpha1.PublishFormat
+	for _, f := range formats[1:] {
+		if _, has := data[f.keys[0].name]; has {
+			found = append(found, f.name)
+		}
+	}
+	return found
+}
+
+// formatKeys is what the cache keeps of the data of a ConfigMap: the first key of each format beside JSON, without its
+// value. Most ConfigMaps have none.
 func formatKeys(data map[string]string) map[string]string {
 	var kept map[string]string
-	for _, format := range FormatsIn(data) {
+	for _, f := range formats[1:] {
+		if _, has := data[f.keys[0].name]; !has {
+			continue
+		}
 		if kept == nil {
 			kept = map[string]string{}
 		}
-		kept[keysOf[format][0]] = ""
+		kept[f.keys[0].name] = ""
 	}
 	return kept
 }
 
-func rolesCSV(roles []document.Role) string {
-	var lines [][]string
-	for i := range roles {
-		for _, permission := range roles[i].Permissions {
-			lines = append(lines, []string{roles[i].Name, permission})
-		}
-	}
-	return records(lines...)
+// lineBuffer is the text of a key that has a line for each user.
+type lineBuffer struct {
+	bytes.Buffer
+
+	csv *csv.Writer // writes to the buffer; nil until the first line
 }
 
-// casbinRoles needs no quotes: names of roles, applications and permissions have no commas, quotes or spaces, and
-// neither have users.
+// record writes a line of CSV.
+func (b *lineBuffer) record(fields ...string) {
+	if b.csv == nil {
+		b.csv = csv.NewWriter(&b.Buffer)
+	}
+	// A bytes.Buffer takes everything, and the comma is a legal one, so there is no error.
+	_ = b.csv.Write(fields)
+	b.csv.Flush()
+}
+
+func csvLine(to *lineBuffer, _ *layout, e *userEntry) { to.record(e.user, e.access.Role) }
+
+func rolesCSV(_ string, roles []document.Role) string {
+	var lines lineBuffer
+	for i := range roles {
+		for _, permission := range roles[i].Permissions {
+			lines.record(roles[i].Name, permission)
+		}
+	}
+	return lines.String()
+}
+
+// casbinLine and casbinRoles need no quotes: names of roles, applications and permissions have no commas, quotes or
+// spaces, and neither have users.
+func casbinLine(to *lineBuffer, l *layout, e *userEntry) {
+	for _, text := range []string{"g, ", e.user, ", ", e.access.Role, ", ", l.application, "\n"} {
+		to.WriteString(text)
+	}
+}
+
 func casbinRoles(application string, roles []document.Role) string {
 	var b strings.Builder
 	for i := range roles {
@@ -83,13 +170,5 @@ func casbinRoles(application string, roles []document.Role) string {
 			b.WriteString("p, " + roles[i].Name + ", " + application + ", " + permission + "\n")
 		}
 	}
-	return b.String()
-}
-
-func records(lines ...[]string) string {
-	var b strings.Builder
-	writer := csv.NewWriter(&b)
-	// A strings.Builder takes everything, and the comma is a legal one: there is no error to come.
-	_ = writer.WriteAll(lines)
 	return b.String()
 }

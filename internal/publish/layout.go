@@ -2,9 +2,9 @@ package publish
 
 import (
 	"bytes"
-	"encoding/csv"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/usher-dev/usher/api/document"
@@ -21,16 +21,23 @@ const maximumLadderBytes = 512 << 10
 type layout struct {
 	application string
 	// before, after: access.json as far as the list of filters, and from there to the number of the shard.
-	before, after         string
-	rolesCSV, casbinRoles string
-
-	hasCSV, hasCasbin, hasOPA bool
+	before, after string
+	formats       []*format
+	keys          []layoutKey // of the formats, sorted by name
 	// ladder has the place of each role on the ladder, the most permissive first.
 	ladder map[string]int
 	// tails has texts that are the same for many users.
 	tails map[grant]string
 	// withoutPermissions reports that the ladder is too large to be published with its permissions.
 	withoutPermissions bool
+}
+
+// layoutKey is a key of a shard's data.
+type layoutKey struct {
+	*formatKey
+
+	format   *format
+	headText string
 }
 
 // grant is what a document says of a user beside the rows.
@@ -40,14 +47,18 @@ type grant struct {
 }
 
 func newLayout(
-	organization, application string, roles []document.Role, formats []accessv1alpha1.PublishFormat,
+	organization, application string, roles []document.Role, names []accessv1alpha1.PublishFormat,
 ) *layout {
 	l := &layout{
-		application: application, ladder: make(map[string]int, len(roles)), tails: map[grant]string{},
-		hasCSV:    slices.Contains(formats, accessv1alpha1.PublishFormatCSV),
-		hasCasbin: slices.Contains(formats, accessv1alpha1.PublishFormatCasbin),
-		hasOPA:    slices.Contains(formats, accessv1alpha1.PublishFormatOPA),
+		application: application, formats: formatsNamed(names),
+		ladder: make(map[string]int, len(roles)), tails: map[grant]string{},
 	}
+	for _, f := range l.formats {
+		for i := range f.keys {
+			l.keys = append(l.keys, layoutKey{formatKey: &f.keys[i], format: f})
+		}
+	}
+	slices.SortFunc(l.keys, func(a, b layoutKey) int { return strings.Compare(a.name, b.name) })
 	for i := range roles {
 		l.ladder[roles[i].Name] = i
 	}
@@ -67,11 +78,10 @@ func newLayout(
 func (l *layout) setRoles(organization string, roles []document.Role) {
 	l.after = `"kind":` + canonical(document.KindApplication) + `,"organization":` + canonical(organization) +
 		`,"roles":` + canonical(roles) + `,"shard":`
-	if l.hasCSV {
-		l.rolesCSV = rolesCSV(roles)
-	}
-	if l.hasCasbin {
-		l.casbinRoles = casbinRoles(l.application, roles)
+	for i := range l.keys {
+		if key := &l.keys[i]; key.head != nil {
+			key.headText = key.head(l.application, roles)
+		}
 	}
 }
 
@@ -84,37 +94,24 @@ const (
 
 // copies is how many keys have the text of access.json.
 func (l *layout) copies() int {
-	if l.hasOPA {
-		return 2
+	count := 0
+	for i := range l.keys {
+		if l.keys[i].document {
+			count++
+		}
 	}
-	return 1
+	return count
 }
 
 // fixedBytes is the size of a shard without users, all keys together.
 func (l *layout) fixedBytes(shard, shards int) int {
-	size := len(l.before) + len(l.after) + len(strconv.Itoa(shard)) + len(shardsName) + len(strconv.Itoa(shards)) +
+	access := len(l.before) + len(l.after) + len(strconv.Itoa(shard)) + len(shardsName) + len(strconv.Itoa(shards)) +
 		len(usersOpen) + len(usersClose)
-	size = size*l.copies() + len(l.rolesCSV) + len(l.casbinRoles)
-	for _, key := range l.keys() {
-		size += len(key)
+	size := access * l.copies()
+	for i := range l.keys {
+		size += len(l.keys[i].name) + len(l.keys[i].headText)
 	}
 	return size
-}
-
-// keys lists the keys of a shard's data, sorted.
-func (l *layout) keys() []string {
-	keys := []string{document.AccessKey}
-	if l.hasCSV {
-		keys = append(keys, UsersCSVKey, RolesCSVKey)
-	}
-	if l.hasCasbin {
-		keys = append(keys, CasbinKey)
-	}
-	if l.hasOPA {
-		keys = append(keys, OPAKey)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // tail is the text of what a document says of a user behind the rows. Thousands have the same role from the same source,
@@ -129,43 +126,58 @@ func (l *layout) tail(access *resolve.Access) string {
 	return text
 }
 
-// lines writes the user for the formats that list users by lines. They know neither rows nor expiry: a user who has
-// either would be given more, or for longer, and is left out.
-func (l *layout) lines(e *userEntry, users *csv.Writer, casbin *bytes.Buffer) {
-	if l.hasCSV && !e.limited() {
-		// The buffer below the writer takes everything, and the comma is a legal one: there is no error to come.
-		_ = users.Write([]string{e.user, e.access.Role})
-		users.Flush()
-	}
-	if l.hasCasbin && !e.limited() && !l.isRole(e.user) {
-		casbin.WriteString("g, " + e.user + ", " + e.access.Role + ", " + l.application + "\n")
-	}
-}
-
-// omits reports whether one of the formats that list users by lines leaves the user out.
+// omits reports whether one of the formats leaves the user out.
 func (l *layout) omits(e *userEntry) bool {
-	return (l.hasCSV || l.hasCasbin) && e.limited() || l.hasCasbin && l.isRole(e.user)
+	return slices.ContainsFunc(l.formats, func(f *format) bool { return f.omits != nil && f.omits(l, e) })
 }
 
-// isRole reports whether a user is named like a role. To Casbin users and roles are names of one kind: whoever holds the
-// role would inherit the roles of that user too.
+// isRole reports whether a user is named like a role.
 func (l *layout) isRole(user string) bool {
 	_, named := l.ladder[user]
 	return named
 }
 
-// texts are the texts of one shard. They are buffers, which are used again for the next shard.
+// texts are the texts of one shard. The buffers are used again for the next shard.
 type texts struct {
-	access, users, casbin bytes.Buffer
+	access bytes.Buffer
+	lines  []lineBuffer // by place of the key in the layout
+}
+
+// reset empties the texts, for a layout that is always the same.
+func (t *texts) reset(l *layout) {
+	t.access.Reset()
+	if t.lines == nil {
+		t.lines = make([]lineBuffer, len(l.keys))
+	}
+	for i := range t.lines {
+		t.lines[i].Reset()
+	}
+}
+
+// addLines writes the lines of the user, and returns the size of those that were written.
+func (l *layout) addLines(to *texts, e *userEntry) int {
+	size := 0
+	for i := range l.keys {
+		key := &l.keys[i]
+		if key.line == nil || (key.format.omits != nil && key.format.omits(l, e)) {
+			continue
+		}
+		before := to.lines[i].Len()
+		key.line(&to.lines[i], l, e)
+		size += to.lines[i].Len() - before
+	}
+	return size
 }
 
 // write makes the texts of a shard. The entries are sorted; used has the ranks of their filters, places the place of
 // each.
 func (l *layout) write(to *texts, s *shard, list *filterList, used, places []int) {
-	to.access.Reset()
-	to.users.Reset()
-	to.casbin.Reset()
+	to.reset(l)
+	for i := range l.keys {
+		to.lines[i].WriteString(l.keys[i].headText)
+	}
 	access := &to.access
+	access.Grow(len(l.before) + len(l.after) + s.entryBytes/l.copies()) // the filters and little else come on top
 	access.WriteString(l.before)
 	for i, rank := range used {
 		if i == 0 {
@@ -183,42 +195,34 @@ func (l *layout) write(to *texts, s *shard, list *filterList, used, places []int
 	access.WriteString(shardsName)
 	access.Write(strconv.AppendInt(access.AvailableBuffer(), int64(s.count), 10))
 	access.WriteString(usersOpen)
-	to.casbin.WriteString(l.casbinRoles)
-	users := csv.NewWriter(&to.users)
 	for i, e := range s.entries {
 		if i > 0 {
 			access.WriteByte(',')
 		}
 		e.write(access, places)
-		l.lines(e, users, &to.casbin)
+		l.addLines(to, e)
 	}
 	access.WriteString(usersClose)
 }
 
-// text returns the text of a key. It is valid until the next shard is written.
-func (l *layout) text(from *texts, key string) []byte {
-	switch key {
-	case UsersCSVKey:
-		return from.users.Bytes()
-	case RolesCSVKey:
-		return []byte(l.rolesCSV)
-	case CasbinKey:
-		return from.casbin.Bytes()
-	default:
+// text returns the text of the key at the place. It is valid until the next shard is written.
+func (l *layout) text(from *texts, place int) []byte {
+	if l.keys[place].document {
 		return from.access.Bytes()
 	}
+	return from.lines[place].Bytes()
 }
 
 // data returns the texts as the data of a ConfigMap.
 func (l *layout) data(from *texts) map[string]string {
 	access := from.access.String()
-	data := map[string]string{document.AccessKey: access}
-	for _, key := range l.keys() {
-		if key == document.AccessKey || key == OPAKey {
-			data[key] = access // one string for both
+	data := make(map[string]string, len(l.keys))
+	for i := range l.keys {
+		if l.keys[i].document {
+			data[l.keys[i].name] = access // one string for all copies
 			continue
 		}
-		data[key] = string(l.text(from, key))
+		data[l.keys[i].name] = string(l.text(from, i))
 	}
 	return data
 }
@@ -226,9 +230,9 @@ func (l *layout) data(from *texts) map[string]string {
 // digest is the [Digest] of the data.
 func (l *layout) digest(from *texts) string {
 	d := newDigester()
-	for _, key := range l.keys() {
-		digestText(d, key)
-		digestText(d, l.text(from, key))
+	for i := range l.keys {
+		digestText(d, l.keys[i].name)
+		digestText(d, l.text(from, i))
 	}
 	return d.sum()
 }

@@ -12,8 +12,11 @@ const maximumCountedBytes = 16 << 10
 
 // shard is one shard of an application document.
 type shard struct {
+	summary
+
 	number, count int
-	entries       []*userEntry // sorted by user
+	rendered      bool
+	entries       []*userEntry // of a rendered shard, sorted by user
 }
 
 // sets yields the filters of each user.
@@ -28,36 +31,52 @@ func (s *shard) sets(yield func(*filterSet) bool) {
 // divide chooses the number of shards from the entries alone, without the texts of filters: the smallest power of two,
 // not below the minimum, with which the entries of every shard are within [MaximumShardBytes], but at most
 // [MaximumShards]. So rows alone do not move users to other ConfigMaps.
-func (d *ApplicationDocument) divide(entries []userEntry, minimum int) {
-	d.Shards = 1
-	for d.Shards < min(minimum, MaximumShards) {
-		d.Shards *= 2
-	}
-	for ; ; d.Shards *= 2 {
-		d.split(entries)
-		d.Bytes = 0
-		for i := range d.shards {
-			d.Bytes = max(d.Bytes, d.entryBytes(&d.shards[i]))
-		}
+func (d *ApplicationDocument) divide(entries []*userEntry, minimum int) {
+	for d.Shards = fewestShards(minimum); ; d.Shards *= 2 {
+		d.split(entries, EveryShard)
+		d.measure()
 		if d.Bytes <= MaximumShardBytes || d.Shards >= MaximumShards {
 			return
 		}
 	}
 }
 
-// split puts each user into the shard of the user's hash.
-func (d *ApplicationDocument) split(entries []userEntry) {
+// fewestShards returns the least number of shards of a document with that minimum.
+func fewestShards(minimum int) int {
+	shards := 1
+	for shards < min(minimum, MaximumShards) {
+		shards *= 2
+	}
+	return shards
+}
+
+// split puts the entries, which are sorted, into the shards by the users' hashes. They are all entries of the rendered
+// shards.
+func (d *ApplicationDocument) split(entries []*userEntry, rendered ShardSet) {
 	sizes := make([]int, d.Shards)
-	for i := range entries {
-		sizes[entries[i].hash%uint32(d.Shards)]++
+	for _, e := range entries {
+		sizes[e.hash%uint32(d.Shards)]++
 	}
 	d.shards = make([]shard, d.Shards)
 	for n := range d.shards {
-		d.shards[n] = shard{number: n, count: d.Shards, entries: make([]*userEntry, 0, sizes[n])}
+		d.shards[n] = shard{
+			number: n, count: d.Shards, rendered: rendered.Has(n, d.Shards), entries: make([]*userEntry, 0, sizes[n]),
+		}
 	}
-	for i := range entries {
-		s := &d.shards[entries[i].hash%uint32(d.Shards)]
-		s.entries = append(s.entries, &entries[i])
+	for _, e := range entries {
+		s := &d.shards[e.hash%uint32(d.Shards)]
+		s.entries = append(s.entries, e)
+	}
+}
+
+// measure computes the size of the entries of the rendered shards, and of the largest of all shards.
+func (d *ApplicationDocument) measure() {
+	d.Bytes = 0
+	for n := range d.shards {
+		if s := &d.shards[n]; s.rendered {
+			s.entryBytes = d.entryBytes(s)
+		}
+		d.Bytes = max(d.Bytes, d.shards[n].entryBytes)
 	}
 }
 
@@ -174,7 +193,7 @@ func (d *ApplicationDocument) leaveOut(s *shard) {
 	})
 	leave(count)
 	for _, e := range order[:count] {
-		d.LeftOut = append(d.LeftOut, e.user)
+		s.leftOut = append(s.leftOut, e.user)
 	}
 }
 
