@@ -56,10 +56,16 @@ func (n *Notifier) Settled(changes *roster.Changes, _ time.Time) {
 			i.users[m] = before{}
 		}
 	}
-	for _, o := range changes.Objects {
+	note := func(o roster.Object) {
 		if o.Kind != roster.KindApplicationAccess {
 			i.objects[o] = struct{}{}
 		}
+	}
+	for _, o := range changes.Objects {
+		note(o)
+	}
+	for _, o := range changes.Renewed {
+		note(roster.ObjectOf(o)) // it may have got an annotation
 	}
 	signal(i.wake)
 }

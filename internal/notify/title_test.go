@@ -20,6 +20,7 @@ func TestNoticesCallApplicationsByTheirDisplayNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	objects.Settle(start)
 	viewer := Role{Role: "Viewer"}
 	j := &job{
 		organization: acme, user: "ana@acme.example", before: &Access{},
