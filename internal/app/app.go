@@ -154,7 +154,9 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 	if err != nil {
 		return err
 	}
-	return run(ctx, mgr, writes, options, roster.Options{SystemNamespace: options.SystemNamespace, Organizations: selector}, admission)
+	return run(ctx, mgr, writes, options, roster.Options{
+		SystemNamespace: options.SystemNamespace, Organizations: selector, HasNamespaces: true,
+	}, admission)
 }
 
 func newWriter(mgr ctrl.Manager, config *rest.Config) (*publish.Writer, error) {

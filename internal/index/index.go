@@ -17,6 +17,8 @@ type Options struct {
 	SystemNamespace string
 	// Organizations selects the namespaces that may be organizations. Nil and empty select all.
 	Organizations labels.Selector
+	// HasNamespaces says that every Namespace object that exists is taken in: a namespace without one is no organization.
+	HasNamespaces bool
 }
 
 // Index is the declared objects of all namespaces at one time. It never changes and is safe for concurrent use. Returned
@@ -40,9 +42,12 @@ func (x *Index) Namespace(name string) *Namespace { return x.namespaces.Get(name
 // Namespaces iterates over the namespaces by name, the system namespace included.
 func (x *Index) Namespaces() iter.Seq2[string, *Namespace] { return x.namespaces.All() }
 
-// Selects reports whether the namespace may be an organization: the selector for organizations selects it, or there is none.
+// Selects reports whether the namespace may be an organization: it exists, and the selector for organizations selects it.
 func (x *Index) Selects(n *Namespace) bool {
-	return x.options.Organizations.Empty() || (n.known && x.options.Organizations.Matches(n.labels))
+	if !n.known {
+		return !x.options.HasNamespaces && x.options.Organizations.Empty()
+	}
+	return x.options.Organizations.Matches(n.labels)
 }
 
 // IsOrganization reports whether the namespace is an organization: it is selected, and has an object that counts.

@@ -127,6 +127,9 @@ func (n *Notifier) lookAt(t *tracked, now time.Time) {
 // what nobody is to be told of is taken as told.
 func (n *Notifier) lookAtUser(t *tracked, user string, now time.Time) {
 	m := n.Roster.View().Member(t.organization, user)
+	if m.Decision != nil && m.Decision.Unfinished {
+		return // its ends are still being looked for; a further change follows
+	}
 	is := accessOf(&m)
 	e := t.get(user)
 	if e == nil {

@@ -17,6 +17,8 @@ type Options struct {
 	SystemNamespace string
 	// Organizations selects the namespaces that may be organizations. Nil and empty select all.
 	Organizations labels.Selector
+	// HasNamespaces says that every Namespace object that exists is taken in: a namespace without one is no organization.
+	HasNamespaces bool
 	// Evaluations is the budget of one settling for the ends of entries (resolve.Budget). Zero is no bound.
 	Evaluations int
 }
@@ -36,7 +38,9 @@ type Roster struct {
 // New returns a roster without objects.
 func New(options Options) *Roster {
 	r := &Roster{
-		layer:       index.New(index.Options{SystemNamespace: options.SystemNamespace, Organizations: options.Organizations}),
+		layer: index.New(index.Options{
+			SystemNamespace: options.SystemNamespace, Organizations: options.Organizations, HasNamespaces: options.HasNamespaces,
+		}),
 		evaluations: options.Evaluations,
 	}
 	r.view.Store(&View{

@@ -193,6 +193,28 @@ func TestOrganizationsAreSelected(t *testing.T) {
 	}
 }
 
+// A namespace that does not exist, but of which objects are left in etcd, gives nobody anything.
+func TestANamespaceThatDoesNotExistIsNoOrganization(t *testing.T) {
+	r := roster.New(roster.Options{SystemNamespace: "access-system", HasNamespaces: true})
+	must(t, r.Set(group("gone", "viewers", func(s *accessv1alpha1.AccessGroupSpec) {
+		s.Members, s.ApplicationAccess = members("ana"), viewer("red")
+	})))
+	r.Settle(june)
+	if got := r.View().Group("gone", "viewers", 1).Inert; got != accessv1alpha1.ReasonNotAnOrganization {
+		t.Errorf("without a namespace the group is %q", got)
+	}
+	must(t, r.Set(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "gone"}}))
+	r.Settle(june)
+	if got := r.View().Group("gone", "viewers", 1).Inert; got != "" || r.View().Decision("gone", "ana") == nil {
+		t.Errorf("in a namespace that exists the group is %q", got)
+	}
+	must(t, r.Remove(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "gone"}}))
+	r.Settle(june)
+	if r.View().Decision("gone", "ana") != nil {
+		t.Error("the group still gives something when the namespace is gone")
+	}
+}
+
 func TestOwnership(t *testing.T) {
 	viewers := group("acme", "viewers", func(s *accessv1alpha1.AccessGroupSpec) {
 		s.Members, s.ApplicationAccess = members("ana"), viewer("red")
