@@ -89,8 +89,3 @@ func (v *View) Holders(organization string) func(application string) int {
 	}
 	return func(application string) int { return anywhere + more[application] }
 }
-
-// TopSystemRole returns the highest role of the system ladder.
-func (v *View) TopSystemRole() string {
-	return v.index.DefaultRules().SystemRoles[0].Name
-}

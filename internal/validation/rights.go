@@ -74,7 +74,7 @@ func (n *need) anyOf() []Attributes {
 func (j *judge) exempting() Right {
 	return Right{AnyOf: []Attributes{{
 		Verb: VerbGrant, Group: GrantsGroup, Resource: ResourceSystemRoles, Namespace: j.view.SystemNamespace(),
-		Name: j.view.TopSystemRole(),
+		Name: j.view.Index().DefaultRules().SystemRoles[0].Name,
 	}}}
 }
 
