@@ -27,7 +27,6 @@ type Index struct {
 	options    Options
 	namespaces Map[*Namespace]
 	spanning   Map[*resolve.Source] // sources of the system namespace that name applications, by name
-	revision   uint64               // counts changes
 }
 
 // SystemNamespace returns the name of the system namespace.

@@ -16,7 +16,7 @@ func TestValidate(t *testing.T) {
 		"words alone":                {source: "Your access has changed."},
 		"fields and lists":           {source: "{{.Name}}{{range .Changed}}{{.Where}}: {{.Text}}{{else}}nothing{{end}} {{.Digest.Users}} {{.At}}"},
 		"not closed":                 {source: "{{if .Name}}Hello", text: "unexpected EOF", html: "unexpected EOF"},
-		"a field that is not there":  {source: "Hello {{.Nmae}}", text: "can't evaluate field Nmae", html: "can't evaluate field Nmae"},
+		"a field that is not there":  {source: "Hello {{.Nom}}", text: "can't evaluate field Nom", html: "can't evaluate field Nom"},
 		"a field of a line":          {source: "{{range .Ending}}{{.When}}{{end}}", text: "can't evaluate field When", html: "can't evaluate field When"},
 		"in the branch of a digest":  {source: "{{if .Changed}}{{else}}{{.Nobody}}{{end}}", text: "field Nobody", html: "field Nobody"},
 		"another function":           {source: `{{printf "%s" .Name}}`, text: "function printf is not among", html: "function printf is not among"},

@@ -247,14 +247,6 @@ func group(namespace, name string, change func(*accessv1alpha1.AccessGroupSpec))
 	return g
 }
 
-func members(users ...string) []accessv1alpha1.Member {
-	var list []accessv1alpha1.Member
-	for _, u := range users {
-		list = append(list, accessv1alpha1.Member{User: accessv1alpha1.UserName(u)})
-	}
-	return list
-}
-
 func viewer(application string) []accessv1alpha1.ApplicationGrant {
 	return []accessv1alpha1.ApplicationGrant{{Application: accessv1alpha1.ApplicationSelector(application), Role: "Viewer"}}
 }

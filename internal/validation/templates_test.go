@@ -22,11 +22,11 @@ spec:
 }
 
 func TestTemplatesOfMailsAreJudged(t *testing.T) {
-	const good, bad = `subject: "News for {{.Name}}"`, `subject: "News for {{.Nmae}}", html: "<p>{{printf .Name}}</p>"`
+	const good, bad = `subject: "News for {{.Name}}"`, `subject: "News for {{.Nom}}", html: "<p>{{printf .Name}}</p>"`
 	refusal := func(part, value, why string) string {
 		return "spec.notificationChannels[mail].smtp.template." + part + `: Invalid value: "` + value + `": no mail can be made of it: ` + why
 	}
-	subject := refusal("subject", "News for {{.Nmae}}", `template: :1:11: executing "" at <.Nmae>: can't evaluate field Nmae`)
+	subject := refusal("subject", "News for {{.Nom}}", `template: :1:11: executing "" at <.Nom>: can't evaluate field Nom`)
 	html := refusal("html", "<p>{{printf .Name}}</p>", "line 1: function printf is not among")
 	for name, tc := range map[string]struct {
 		before, after string
@@ -38,7 +38,7 @@ func TestTemplatesOfMailsAreJudged(t *testing.T) {
 		"one that becomes bad":               {before: mailPolicy("1", good), after: mailPolicy("1", bad), want: []string{subject, html}},
 		"one that was bad before":            {before: mailPolicy("1", bad), after: mailPolicy("2", bad)},
 		"another part of one that was bad":   {before: mailPolicy("1", bad), after: mailPolicy("1", bad+`, text: "Hello"`)},
-		"a bad part beside one that was bad": {before: mailPolicy("1", `subject: "News for {{.Nmae}}"`), after: mailPolicy("1", bad), want: []string{html}},
+		"a bad part beside one that was bad": {before: mailPolicy("1", `subject: "News for {{.Nom}}"`), after: mailPolicy("1", bad), want: []string{html}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			j := situate(t, tc.before).judge(t, tc.after)

@@ -30,7 +30,7 @@ func TestPreviewThatPanics(t *testing.T) {
 	judge := h.Judge
 	h.Judge = func(ctx context.Context, request *validation.Request) (*validation.Judgement, error) {
 		if request.New.GetName() != staff.Name {
-			ctx = panicking{ctx}
+			return judge(panicking{ctx}, request)
 		}
 		return judge(ctx, request)
 	}
