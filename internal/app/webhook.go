@@ -144,15 +144,13 @@ func handlerFor(
 			losses.Note(&s.Changes, s.Now)
 		}
 	}
-	by := func(view func() *roster.View) webhookv1alpha1.Judge {
-		return (&validation.Validator{
-			View: view, Elsewhere: fed.Roster.View, Losses: losses, ConfigMaps: publish.ConfigMaps,
-		}).Judge
+	validator := &validation.Validator{
+		View: fed.View, Elsewhere: fed.Roster.View, Losses: losses, ConfigMaps: publish.ConfigMaps,
 	}
-	live := func(v *roster.View) webhookv1alpha1.Judge { return by(func() *roster.View { return v }) }
+	live := func(v *roster.View) webhookv1alpha1.Judge { return validator.On(v).Judge }
 	return &webhookv1alpha1.Handler{
 		Ready:    fed.Ready(),
-		Judge:    by(fed.View),
+		Judge:    validator.Judge,
 		Reviewer: webhookv1alpha1.NewReviewer(mgr.GetClient(), measured, now),
 		Live:     webhookv1alpha1.NewLive(mgr.GetAPIReader(), mgr.GetClient(), fed.Roster, options, live),
 		Metrics:  measured,

@@ -49,6 +49,7 @@ type Feed struct {
 	subscriptions []*subscription
 
 	settling  sync.Mutex
+	busy      atomic.Bool // the roster is being settled
 	settledAt atomic.Int64
 
 	wake    chan struct{}
@@ -166,10 +167,16 @@ func (f *Feed) Alive() error {
 // NeedLeaderElection says that every replica feeds its roster.
 func (f *Feed) NeedLeaderElection() bool { return false }
 
-// View returns what is decided now, with every object that the watch has shown: it settles the roster where it is behind.
+// View returns what is decided now, with every object that the watch has shown: it waits while the roster is being settled,
+// and settles it where it is behind. What Settled is called with is in it.
 func (f *Feed) View() *roster.View {
+	if f.Roster.Settled(f.Now()) && !f.busy.Load() { // in this order: what is being settled is no longer pending
+		return f.Roster.View()
+	}
+	f.settling.Lock()
+	defer f.settling.Unlock()
 	if !f.Roster.Settled(f.Now()) {
-		f.Settle()
+		f.settle()
 	}
 	return f.Roster.View()
 }
@@ -178,6 +185,12 @@ func (f *Feed) View() *roster.View {
 func (f *Feed) Settle() {
 	f.settling.Lock()
 	defer f.settling.Unlock()
+	f.settle()
+}
+
+func (f *Feed) settle() {
+	f.busy.Store(true)
+	defer f.busy.Store(false)
 	s := &Settlement{First: f.settledAt.Load() == 0, Now: f.Now()}
 	s.Changes = f.Roster.Settle(s.Now)
 	if f.Settled != nil {

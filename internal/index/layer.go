@@ -112,8 +112,11 @@ func (l *Layer) RemoveObject(o Object) {
 // revisions numbers the changes of all layers: a revision stands for one state, in whichever layer it is found.
 var revisions atomic.Uint64
 
-// revise notes that what rests on the objects of the namespace may differ.
+// revise notes that what rests on the objects of the namespace may differ. It is called before they do.
 func (l *Layer) revise(n *Namespace) {
+	if l.IsOrganization(n) {
+		l.touched.organizations.Add(n.name)
+	}
 	n.revision = revisions.Add(1)
 }
 
@@ -149,14 +152,16 @@ func (l *Layer) removeNamespace(name string) {
 		return
 	}
 	n := l.namespace(name)
-	n.known, n.labels, n.terminating = false, nil, false
 	l.revise(n)
+	l.touched.Namespace(name)
+	n.known, n.labels, n.terminating = false, nil, false
 }
 
 func (l *Layer) setNamespace(o *corev1.Namespace) {
 	n := l.namespace(o.Name)
 	if !n.known || !labels.Equals(n.labels, o.Labels) {
 		l.revise(n)
+		l.touched.Namespace(n.name) // whether it is an organization may differ
 	}
 	n.known, n.labels = true, labels.Set(o.Labels)
 	if terminating := o.DeletionTimestamp != nil; terminating != n.terminating {
@@ -307,11 +312,11 @@ func (l *Layer) setPolicy(o *accessv1alpha1.AccessPolicy) {
 }
 
 func (l *Layer) replacePolicy(n *Namespace, o *accessv1alpha1.AccessPolicy) {
+	l.revise(n)
 	if (n.policy == nil) != (o == nil) && !n.atSystem {
 		n.count(o != nil)
 	}
 	n.policy = o
-	l.revise(n)
 	key := Object{KindAccessPolicy, n.name, accessv1alpha1.AccessPolicyName}
 	l.touched.Objects.Add(key)
 	if !n.atSystem {

@@ -31,6 +31,8 @@ type Touched struct {
 	Applications Set[Object]
 	// Accounts are the users whose UserAccess objects came, went or changed.
 	Accounts Set[Account]
+
+	organizations Set[string] // namespaces that were organizations before they changed
 }
 
 // TouchedNamespace is what changes of objects bear on in a namespace.
@@ -71,7 +73,7 @@ func (c Causes) With(cause Causes) Causes {
 func newTouched() *Touched {
 	return &Touched{
 		Namespaces: map[string]*TouchedNamespace{}, Objects: Set[Object]{}, Renewed: map[Object]client.Object{},
-		Applications: Set[Object]{}, Accounts: Set[Account]{},
+		Applications: Set[Object]{}, Accounts: Set[Account]{}, organizations: Set[string]{},
 	}
 }
 
@@ -152,6 +154,7 @@ func (l *Layer) touchUser(n *Namespace, user string, reach []string, cause Cause
 
 // reach returns the organizations in which a change to the group of the system namespace may matter: those that it, or
 // a group around it, speaks of. Without a group it is all of them. Out of the system namespace nothing reaches further.
+// A namespace that is no organization any more is among them: it may be one again before anybody decides.
 func (l *Layer) reach(n *Namespace, group string) []string {
 	if !n.atSystem {
 		return nil
@@ -162,7 +165,8 @@ func (l *Layer) reach(n *Namespace, group string) []string {
 	}
 	var reached []string
 	for name, o := range l.namespaces.All() {
-		if l.IsOrganization(o) && (group == "" || speakOf(sources, name)) {
+		_, was := l.touched.organizations[name]
+		if (was || l.IsOrganization(o)) && (group == "" || speakOf(sources, name)) {
 			reached = append(reached, name)
 		}
 	}

@@ -348,8 +348,8 @@ func (s *settlement) decided(n *index.Namespace, o *organization, user string, m
 	if made != nil && made.decision.Exists {
 		after = made.decision
 	}
-	if same(before, after) && made != nil && before != nil && made.decision.Identical(before) {
-		made.decision = before // which others hold on to
+	if made != nil && made.decision != before && before != nil && same(before, after) && made.decision.Identical(before) {
+		made.decision = before // which others hold on to; one that was left as it is belongs to the last view
 	}
 	s.record(n, o, user, made)
 	if same(before, after) {

@@ -1,6 +1,7 @@
 package validation
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -155,15 +156,15 @@ func (h *hinter) searched() []searchedIn {
 		return h.search
 	}
 	own, system := h.self.Namespace, h.view.SystemNamespace()
-	add := func(v *roster.View, namespace string) {
-		h.search = append(h.search, searchedIn{namespace, v, h.names.in(v, namespace)})
+	add := func(names *names, v *roster.View, namespace string) {
+		h.search = append(h.search, searchedIn{namespace, v, names.in(v, namespace)})
 	}
 	for _, namespace := range slices.Compact([]string{own, system}) {
-		add(h.view, namespace)
+		add(&h.names, h.view, namespace)
 	}
 	for namespace := range h.elsewhere.Index().Namespaces() {
 		if namespace != own && namespace != system {
-			add(h.elsewhere, namespace)
+			add(cmp.Or(h.namesElse, &h.names), h.elsewhere, namespace)
 		}
 	}
 	h.names.forget(h.search)

@@ -78,7 +78,17 @@ type Validator struct {
 	// is left then is judged as an entry with too many instants is (docs/admission.md, many windows).
 	MostEvaluations int
 
-	names names
+	names     names
+	namesElse *names // of Elsewhere, where they are those of another validator; see On
+}
+
+// On returns a validator that judges by the view, and knows of other namespaces what this one knows. What is indexed of them
+// is shared.
+func (v *Validator) On(view *roster.View) *Validator {
+	return &Validator{
+		View: func() *roster.View { return view }, Elsewhere: v.Elsewhere, Partial: v.Partial, Losses: v.Losses,
+		ConfigMaps: v.ConfigMaps, MostEvaluations: v.MostEvaluations, namesElse: &v.names,
+	}
 }
 
 // Judge says what there is to say about the request. The cost grows with the users whom the change affects, and with

@@ -1,0 +1,37 @@
+package feed
+
+import (
+	"runtime"
+	"sync/atomic"
+	"testing"
+)
+
+// TestAViewHasWhatIsBeingSettled asks for the view while the roster is being settled. What is being settled is no longer
+// pending, and not yet known to who is called with every settlement.
+func TestAViewHasWhatIsBeingSettled(t *testing.T) {
+	f := newFeed()
+	f.Settle()
+	begun, asked := make(chan struct{}), make(chan struct{})
+	var noted atomic.Bool
+	f.Settled = func(*Settlement) {
+		close(begun)
+		<-asked
+		for range 1000 {
+			runtime.Gosched()
+		}
+		noted.Store(true)
+	}
+	f.Handler().OnAdd(group("one", "1", 1), false)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f.Settle()
+	}()
+	<-begun
+	close(asked)
+	f.View()
+	if !noted.Load() {
+		t.Error("a view was returned before the settlement was noted")
+	}
+	<-done
+}
