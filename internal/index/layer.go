@@ -117,6 +117,7 @@ func (l *Layer) revise(n *Namespace) {
 	if l.IsOrganization(n) {
 		l.touched.organizations.Add(n.name)
 	}
+	l.touched.Namespace(n.name) // whether it is an organization may differ
 	n.revision = revisions.Add(1)
 }
 
@@ -153,7 +154,6 @@ func (l *Layer) removeNamespace(name string) {
 	}
 	n := l.namespace(name)
 	l.revise(n)
-	l.touched.Namespace(name)
 	n.known, n.labels, n.terminating = false, nil, false
 }
 
@@ -161,7 +161,6 @@ func (l *Layer) setNamespace(o *corev1.Namespace) {
 	n := l.namespace(o.Name)
 	if !n.known || !labels.Equals(n.labels, o.Labels) {
 		l.revise(n)
-		l.touched.Namespace(n.name) // whether it is an organization may differ
 	}
 	n.known, n.labels = true, labels.Set(o.Labels)
 	if terminating := o.DeletionTimestamp != nil; terminating != n.terminating {

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
 )
@@ -65,7 +66,9 @@ func (n *Notifier) Settled(changes *roster.Changes, _ time.Time) {
 		note(o)
 	}
 	for _, o := range changes.Renewed {
-		note(roster.ObjectOf(o)) // it may have got an annotation
+		if o.GetAnnotations()[accessv1alpha1.AnnotationNotify] != "" {
+			note(roster.ObjectOf(o))
+		}
 	}
 	signal(i.wake)
 }

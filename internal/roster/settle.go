@@ -142,8 +142,8 @@ func (s *settlement) decideAllAgain() {
 
 func (s *settlement) settle() {
 	s.settleMemberships()
-	for _, n := range s.index.Namespaces() {
-		if !n.AtSystem() {
+	for _, name := range s.involved() {
+		if n := s.index.Namespace(name); n != nil && !n.AtSystem() {
 			s.settleOrganization(n)
 		}
 	}
@@ -153,6 +153,22 @@ func (s *settlement) settle() {
 	s.changes.Accounts = slices.SortedFunc(maps.Keys(s.touched.Accounts), Account.Compare)
 	s.changes.Renewed = slices.Collect(maps.Values(s.touched.Renewed))
 	s.changes.Objects = slices.SortedFunc(maps.Keys(s.touched.Objects), Object.Compare)
+}
+
+// involved lists the namespaces with something to decide, sorted. Whether a namespace is an organization differs only where it
+// was touched.
+func (s *settlement) involved() []string {
+	names := map[string]struct{}{}
+	for name := range s.touched.Namespaces {
+		names[name] = struct{}{}
+	}
+	for name := range s.woken {
+		names[name] = struct{}{}
+	}
+	for a := range s.unfinished.All() {
+		names[a.Namespace] = struct{}{}
+	}
+	return slices.Sorted(maps.Keys(names))
 }
 
 // own returns what is decided in the namespace, to change it.
@@ -169,14 +185,13 @@ func (s *settlement) own(name string) *organization {
 func (s *settlement) settleOrganization(n *index.Namespace) {
 	name := n.Name()
 	is, was := s.index.IsOrganization(n), s.at(name).rules != nil
-	if s.touched.Namespaces[name] == nil && s.woken[name] == nil && !s.hasUnfinished(name) && is == was {
-		if !n.Known() && n.IsEmpty() {
-			s.empty = append(s.empty, name)
-		}
-		return
-	}
 	o, t := s.own(name), s.touched.Namespace(name)
 	if is != was {
+		if is {
+			s.organizationCount++
+		} else {
+			s.organizationCount--
+		}
 		t.Rules = true
 		s.touched.TouchAll(n)
 		s.touched.TouchAll(s.index.System()) // what is resolved "in some organization", and how many there are
@@ -218,13 +233,6 @@ func (s *settlement) unfinishedIn(organization string) iter.Seq[string] {
 			}
 		}
 	}
-}
-
-func (s *settlement) hasUnfinished(organization string) bool {
-	for range s.unfinishedIn(organization) {
-		return true
-	}
-	return false
 }
 
 // settleRules makes the organization's rules and list of applications anew.

@@ -25,7 +25,7 @@ type View struct {
 	timed         index.Tree[timedUser]
 	unfinished    index.Tree[Account] // users whose decision is unfinished
 
-	users, conflictTotal int // over all organizations
+	organizationCount, users, conflictTotal int
 }
 
 // organization is the decisions for the users of one namespace.
@@ -254,7 +254,7 @@ type Totals struct {
 	Conflicts     int
 }
 
-// Totals counts. The cost grows with the organizations.
+// Totals returns what the settling counted.
 func (v *View) Totals() Totals {
-	return Totals{Organizations: len(v.Organizations()), Users: v.users, Conflicts: v.conflictTotal}
+	return Totals{Organizations: v.organizationCount, Users: v.users, Conflicts: v.conflictTotal}
 }
