@@ -145,8 +145,11 @@ func installKinds(ctx context.Context, manifest string) {
 	for _, each := range objectsIn(manifest) {
 		names = append(names, "crd/"+each.GetName())
 	}
-	_, err := plane.Kubectl(ctx, append([]string{"wait", "--for=condition=Established"}, names...)...)
-	Expect(err).NotTo(HaveOccurred())
+	// kubectl fails where a definition has no conditions yet.
+	Eventually(func() error {
+		_, err := plane.Kubectl(ctx, append([]string{"wait", "--for=condition=Established"}, names...)...)
+		return err
+	}).WithContext(ctx).Should(Succeed())
 }
 
 // kubectlApply applies text as it is, as somebody does who pastes it.

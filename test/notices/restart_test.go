@@ -30,7 +30,9 @@ var _ = Describe("A manager that is killed", func() {
 		acme.mailPolicy(ctx, server)
 		users, list := members(people)
 		acme.apply(ctx, "AccessGroup", "all", list+"applicationAccess: [{application: finance, role: Viewer}]\n"+silent(mailed))
-		acme.waitReady(ctx, "accessgroup", "all")
+		// A thousand users take a UserAccess, a document and a status each.
+		_, err := plane.Kubectl(ctx, "-n", acme.name, "wait", "--for=condition=Ready", "accessgroup/all", "--timeout="+(4*patience).String())
+		Expect(err).NotTo(HaveOccurred())
 		acme.waitTracked(ctx)
 		acme.apply(ctx, "AccessGroup", "all", list+"applicationAccess: [{application: finance, role: Editor}]\n"+mailed)
 		Eventually(func() int { return len(server.all()) }).WithContext(ctx).Should(BeNumerically(">=", people/2))
