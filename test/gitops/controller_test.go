@@ -54,7 +54,7 @@ var sourceKinds = []string{"Bucket", "GitRepository", "OCIRepository"}
 // startFlux installs Flux's kinds and starts the controller. It ends with the container that calls it.
 func startFlux(ctx context.Context) *fluxController {
 	GinkgoHelper()
-	program, err := cluster.BuildProgram("kustomize-controller", controllerDir, controllerModule)
+	program, err := cluster.BuildProgram("kustomize-controller", controllerDir, controllerModule) //nolint:contextcheck // all specs share the build
 	Expect(err).NotTo(HaveOccurred())
 	installKinds(ctx, read(GinkgoTB(), filepath.Join(moduleDir(ctx, controllerDir, controllerModule),
 		"config", "crd", "bases", "kustomize.toolkit.fluxcd.io_kustomizations.yaml")))
@@ -86,7 +86,7 @@ subjects: [{kind: ServiceAccount, name: kustomize-controller, namespace: %[1]s}]
 		[]string{"KUBECONFIG=" + kubeconfig, "RUNTIME_NAMESPACE=" + fluxNamespace, "TMPDIR=" + GinkgoT().TempDir()},
 		[]string{"--metrics-addr=0", "--health-addr=0", "--requeue-dependency=1s", "--no-cross-namespace-refs", "--no-remote-bases"})
 	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(func(ctx SpecContext) {
+	DeferCleanup(func(ctx SpecContext) { //nolint:contextcheck // the context of the cleanup
 		Expect(f.program.Stop()).To(Succeed())
 		forgetFlux(ctx)
 	})
