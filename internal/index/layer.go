@@ -165,7 +165,7 @@ func (l *Layer) setNamespace(o *corev1.Namespace) {
 	n.known, n.labels = true, labels.Set(o.Labels)
 	if terminating := o.DeletionTimestamp != nil; terminating != n.terminating {
 		n.terminating = terminating
-		l.touched.all(n)
+		l.touched.TouchAll(n)
 	}
 }
 
@@ -236,7 +236,7 @@ func (l *Layer) span(n *Namespace, s *resolve.Source, in, inert bool, cause Obje
 	if !n.atSystem || s == nil || inert {
 		return
 	}
-	l.touchPolicies() // whether a system role is mapped stands there
+	l.touched.TouchPolicies(&l.Index) // whether a system role is mapped stands there
 	switch {
 	case in && slices.ContainsFunc(s.System, func(g resolve.SystemGrant) bool { return len(g.Applications) > 0 }):
 		l.spanning.Set(s.Name, s)
@@ -323,7 +323,7 @@ func (l *Layer) replacePolicy(n *Namespace, o *accessv1alpha1.AccessPolicy) {
 		l.touchSpanning(n)
 		return
 	}
-	l.touched.all(n)
+	l.touched.TouchAll(n)
 	for name := range l.namespaces.Keys() {
 		if name != n.name {
 			l.touched.rules(name, key)

@@ -107,8 +107,8 @@ func (t *Touched) names(namespace string, cause Object) {
 	n.Causes.Add(cause)
 }
 
-// all notes every object of the namespace.
-func (t *Touched) all(n *Namespace) {
+// TouchAll notes every object of the namespace.
+func (t *Touched) TouchAll(n *Namespace) {
 	for o := range n.Objects() {
 		t.Objects.Add(o)
 	}
@@ -122,9 +122,6 @@ func (t *Touched) TouchUserAccess(n *Namespace, user string) {
 		}
 	}
 }
-
-// TouchAll notes every object of the namespace.
-func (t *Touched) TouchAll(n *Namespace) { t.all(n) }
 
 // TouchPolicy notes the policy of the namespace and that of the system namespace.
 func (t *Touched) TouchPolicy(x *Index, n *Namespace) {
@@ -141,8 +138,6 @@ func (t *Touched) TouchPolicies(x *Index) {
 		t.TouchPolicy(x, n)
 	}
 }
-
-func (l *Layer) touchPolicies() { l.touched.TouchPolicies(&l.Index) }
 
 // touchUser marks the user for a new decision in the namespace and in those that a change there reaches.
 func (l *Layer) touchUser(n *Namespace, user string, reach []string, cause Causes) {

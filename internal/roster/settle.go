@@ -43,7 +43,8 @@ type Changes struct {
 	Accounts []Account
 	// Objects are those whose status may differ, sorted.
 	Objects []Object
-	// Renewed are the objects that were set again with the spec that they had, as they are now, in no order: their metadata or status differ.
+	// Renewed are the objects that were set again with the spec that they had, as they are now, in no order: their metadata
+	// or status differ.
 	Renewed []client.Object
 }
 
