@@ -68,8 +68,10 @@ func (r *Reconciler) reconcileUser(ctx context.Context, o Output, touch uint64) 
 		if refused != nil && !blocks(refused) {
 			return progress{}, refused
 		}
-		if refused == nil && owner.Owner == nil {
-			return wait, nil // the document follows when the watch shows its owner
+		if refused == nil {
+			// The document follows when the watch shows its owner. It is not written for a UserAccess that is being
+			// deleted: with its orphan finalizer, the collector would remove the document that was given back to it.
+			return wait, nil
 		}
 	case owner.Owner == nil:
 		// Nobody loses access because a name is taken. When the object that has it goes, the document goes with it, and is
