@@ -37,7 +37,7 @@ const (
 	grace = time.Second
 
 	// A machine that does other things too needs several times the usual fraction of a second.
-	patience = 20 * time.Second
+	patience = 45 * time.Second
 	// staysSo is how long something is watched that must not happen.
 	staysSo      = 500 * time.Millisecond
 	pollInterval = 25 * time.Millisecond
