@@ -90,6 +90,8 @@ type fakeCluster struct {
 
 	mu  sync.Mutex
 	got []string // what was read one by one
+	// listed are the kinds of the lists that were read.
+	listed []string
 }
 
 func newFakeCluster(t *testing.T) *fakeCluster {
@@ -107,6 +109,12 @@ func newFakeCluster(t *testing.T) *fakeCluster {
 				return c.failure
 			}
 			return w.Get(ctx, key, into, options...)
+		},
+		List: func(ctx context.Context, w client.WithWatch, into client.ObjectList, options ...client.ListOption) error {
+			c.mu.Lock()
+			c.listed = append(c.listed, into.GetObjectKind().GroupVersionKind().Kind)
+			c.mu.Unlock()
+			return w.List(ctx, into, options...)
 		},
 	}).Build()
 	return c

@@ -3,6 +3,7 @@ package v1alpha1
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -57,11 +58,11 @@ func NewLive(api, cached client.Reader, follows *roster.Roster, options roster.O
 func (l *Live) Judge(
 	ctx context.Context, request *validation.Request, judged *validation.Judgement,
 ) (*validation.Judgement, error) {
-	return l.judge(ctx, request, judged, l.busy)
+	return l.judge(ctx, request, judged, l.busy, unlimited)
 }
 
 func (l *Live) judge(
-	ctx context.Context, request *validation.Request, judged *validation.Judgement, busy chan struct{},
+	ctx context.Context, request *validation.Request, judged *validation.Judgement, busy chan struct{}, most int,
 ) (*validation.Judgement, error) {
 	select {
 	case busy <- struct{}{}:
@@ -74,7 +75,7 @@ func (l *Live) judge(
 	stands := true
 	var found []*present
 	for _, name := range slices.Compact(names) {
-		p, err := l.present(ctx, name)
+		p, err := l.present(ctx, name, most)
 		if err != nil {
 			return nil, fmt.Errorf("reading namespace %s: %w", name, err)
 		}
@@ -95,7 +96,8 @@ func (l *Live) judge(
 
 // Confirm returns the judgement with the warnings that hold for what the API server holds now; nothing else of it differs.
 // Where that would take the reading of many namespaces, or too long, or fails, the warnings stay as they are: one that is
-// behind is better than none, and than a refusal.
+// behind is better than none, and than a refusal. A kind with more than a page of objects in a namespace is not read but
+// taken from the watch: most of these are the UserAccess objects that Usher writes, which no warning rests on.
 func (l *Live) Confirm(
 	ctx context.Context, request *validation.Request, judged *validation.Judgement,
 ) *validation.Judgement {
@@ -104,7 +106,7 @@ func (l *Live) Confirm(
 	}
 	ctx, cancel := context.WithTimeout(ctx, confirmingFor)
 	defer cancel()
-	now, err := l.judge(ctx, request, judged, l.warning)
+	now, err := l.judge(ctx, request, judged, l.warning, pageSize)
 	if err != nil {
 		log.FromContext(ctx).V(1).Info("warnings are not confirmed", "why", err.Error())
 		return judged
@@ -138,14 +140,20 @@ type present struct {
 	name      string
 	namespace *corev1.Namespace // nil: there is none
 	objects   map[roster.Kind][]metav1.PartialObjectMetadata
+	// watched are the kinds that were not read, because the watch shows too many objects.
+	watched map[roster.Kind]bool
 }
+
+// unlimited has every object read.
+const unlimited = math.MaxInt
 
 var kinds = []roster.Kind{
 	roster.KindAccessPolicy, roster.KindApplicationAccess, roster.KindAccessGroup, roster.KindUserAccess,
 }
 
-func (l *Live) present(ctx context.Context, name string) (*present, error) {
-	p := &present{name: name, objects: map[roster.Kind][]metav1.PartialObjectMetadata{}}
+// present reads which objects there are, but for kinds of which the watch shows more than most in the namespace.
+func (l *Live) present(ctx context.Context, name string, most int) (*present, error) {
+	p := &present{name: name, objects: map[roster.Kind][]metav1.PartialObjectMetadata{}, watched: map[roster.Kind]bool{}}
 	found := &corev1.Namespace{}
 	switch err := l.API.Get(ctx, client.ObjectKey{Name: name}, found); {
 	case err == nil:
@@ -154,6 +162,15 @@ func (l *Live) present(ctx context.Context, name string) (*present, error) {
 		return nil, err
 	}
 	for _, kind := range kinds {
+		if most != unlimited {
+			cached, err := l.list(ctx, name, string(kind))
+			if err != nil {
+				return nil, fmt.Errorf("%s objects: %w", kind, err)
+			}
+			if p.watched[kind] = meta.LenList(cached) > most; p.watched[kind] {
+				continue
+			}
+		}
 		for next := ""; ; {
 			page := &metav1.PartialObjectMetadataList{}
 			page.SetGroupVersionKind(accessv1alpha1.GroupVersion.WithKind(string(kind) + "List"))
@@ -177,7 +194,7 @@ func (l *Live) follows(p *present, judged *validation.Judgement) bool {
 		return false
 	}
 	for _, kind := range kinds {
-		if !objects.HasExactly(kind, p.name, p.objects[kind]) {
+		if !p.watched[kind] && !objects.HasExactly(kind, p.name, p.objects[kind]) {
 			return false
 		}
 	}
@@ -196,6 +213,13 @@ func (l *Live) load(ctx context.Context, p *present, into *roster.Roster) error 
 		cached, err := l.cached(ctx, p.name, string(kind))
 		if err != nil {
 			return fmt.Errorf("%s objects: %w", kind, err)
+		}
+		if p.watched[kind] {
+			for _, object := range cached {
+				if err := into.Set(object); err != nil {
+					return err
+				}
+			}
 		}
 		for i := range p.objects[kind] {
 			found, err := l.object(ctx, string(kind), &p.objects[kind][i], cached[p.objects[kind][i].Name])
@@ -232,12 +256,12 @@ func (l *Live) object(
 
 // cached returns what the watch shows, by name. It is not to be changed.
 func (l *Live) cached(ctx context.Context, namespace, kind string) (map[string]client.Object, error) {
-	list := newList(kind)
-	if err := l.Cached.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+	list, err := l.list(ctx, namespace, kind)
+	if err != nil {
 		return nil, err
 	}
 	found := map[string]client.Object{}
-	err := meta.EachListItem(list, func(item runtime.Object) error {
+	err = meta.EachListItem(list, func(item runtime.Object) error {
 		o, ok := item.(client.Object)
 		if !ok {
 			return fmt.Errorf("a %T in a list of %s", item, kind)
@@ -246,4 +270,10 @@ func (l *Live) cached(ctx context.Context, namespace, kind string) (map[string]c
 		return nil
 	})
 	return found, err
+}
+
+// list returns what the watch shows. It is not to be changed.
+func (l *Live) list(ctx context.Context, namespace, kind string) (client.ObjectList, error) {
+	list := newList(kind)
+	return list, l.Cached.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)
 }

@@ -2,6 +2,8 @@ package v1alpha1
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -114,5 +116,35 @@ func TestAWarningIsConfirmed(t *testing.T) {
 				t.Errorf("unexpected warnings (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestAKindWithThousandsOfObjectsIsNotReadToConfirmWarnings has more groups in the namespace than one page of a list.
+func TestAKindWithThousandsOfObjectsIsNotReadToConfirmWarnings(t *testing.T) {
+	h := newHarness(t)
+	h.cluster.has(newNamespace("acme"), newNamespace("access-system"))
+	for i := range pageSize + 1 {
+		h.cluster.has(newGroup(func(g *accessv1alpha1.AccessGroup) { g.Name = fmt.Sprintf("group-%d", i) }))
+	}
+	h.cluster.watched(t)
+	h.cluster.listed = nil
+	judgement := &validation.Judgement{Warnings: []string{"a"}}
+	h.first = func(*validation.Request) (*validation.Judgement, error) { return judgement, nil }
+	loaded := 0
+	h.second = func(view *roster.View, _ *validation.Request) (*validation.Judgement, error) {
+		for range view.Index().Namespace("acme").Groups() {
+			loaded++
+		}
+		return judgement, nil
+	}
+	got := h.ask(t, creating(t, func(*admission.Request) {}))
+	if diff := cmp.Diff([]string{"a"}, got.Warnings); diff != "" {
+		t.Errorf("unexpected warnings (-want +got):\n%s", diff)
+	}
+	if count := len(slices.DeleteFunc(h.cluster.listed, func(kind string) bool { return kind != "AccessGroupList" })); count != 1 {
+		t.Errorf("AccessGroup objects were listed %d times, want once, in the system namespace", count)
+	}
+	if loaded != 0 && loaded != pageSize+1 {
+		t.Errorf("the warnings were confirmed with %d groups, want all %d that the watch shows", loaded, pageSize+1)
 	}
 }
