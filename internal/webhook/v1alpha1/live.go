@@ -27,6 +27,8 @@ const (
 	confirming = 2
 	// confirmingFor is how long warnings may take to confirm: they are not worth a longer wait.
 	confirmingFor = 2 * time.Second
+	// mostRead is up to how many objects of a kind in a namespace are read to confirm warnings.
+	mostRead = 250
 	// mostConfirmed is up to how many namespaces are read to confirm warnings.
 	mostConfirmed = 8
 )
@@ -96,8 +98,8 @@ func (l *Live) judge(
 
 // Confirm returns the judgement with the warnings that hold for what the API server holds now; nothing else of it differs.
 // Where that would take the reading of many namespaces, or too long, or fails, the warnings stay as they are: one that is
-// behind is better than none, and than a refusal. A kind with more than a page of objects in a namespace is not read but
-// taken from the watch: most of these are the UserAccess objects that Usher writes, which no warning rests on.
+// behind is better than none, and than a refusal. A kind with many objects in a namespace is not read but taken from the
+// watch: where it is UserAccess, most of these are written by Usher, and no warning rests on them.
 func (l *Live) Confirm(
 	ctx context.Context, request *validation.Request, judged *validation.Judgement,
 ) *validation.Judgement {
@@ -106,7 +108,7 @@ func (l *Live) Confirm(
 	}
 	ctx, cancel := context.WithTimeout(ctx, confirmingFor)
 	defer cancel()
-	now, err := l.judge(ctx, request, judged, l.warning, pageSize)
+	now, err := l.judge(ctx, request, judged, l.warning, mostRead)
 	if err != nil {
 		log.FromContext(ctx).V(1).Info("warnings are not confirmed", "why", err.Error())
 		return judged

@@ -119,11 +119,11 @@ func TestAWarningIsConfirmed(t *testing.T) {
 	}
 }
 
-// TestAKindWithThousandsOfObjectsIsNotReadToConfirmWarnings has more groups in the namespace than one page of a list.
-func TestAKindWithThousandsOfObjectsIsNotReadToConfirmWarnings(t *testing.T) {
+// TestAKindWithManyObjectsIsNotReadToConfirmWarnings has more groups in the namespace than are read for it.
+func TestAKindWithManyObjectsIsNotReadToConfirmWarnings(t *testing.T) {
 	h := newHarness(t)
 	h.cluster.has(newNamespace("acme"), newNamespace("access-system"))
-	for i := range pageSize + 1 {
+	for i := range mostRead + 1 {
 		h.cluster.has(newGroup(func(g *accessv1alpha1.AccessGroup) { g.Name = fmt.Sprintf("group-%d", i) }))
 	}
 	h.cluster.watched(t)
@@ -144,7 +144,7 @@ func TestAKindWithThousandsOfObjectsIsNotReadToConfirmWarnings(t *testing.T) {
 	if count := len(slices.DeleteFunc(h.cluster.listed, func(kind string) bool { return kind != "AccessGroupList" })); count != 1 {
 		t.Errorf("AccessGroup objects were listed %d times, want once, in the system namespace", count)
 	}
-	if loaded != 0 && loaded != pageSize+1 {
-		t.Errorf("the warnings were confirmed with %d groups, want all %d that the watch shows", loaded, pageSize+1)
+	if loaded != 0 && loaded != mostRead+1 {
+		t.Errorf("the warnings were confirmed with %d groups, want all %d that the watch shows", loaded, mostRead+1)
 	}
 }
