@@ -316,7 +316,7 @@ func (p *preview) sources(i *involved, s side, n *index.Namespace) *roster.Sourc
 	sources := p.view.Sources(i.name)
 	sources.Index, sources.Namespace = s.Index, n
 	if i.recompiled {
-		sources.Rules, sources.Bound = resolve.NewOrganization(s.Rules(n)), nil
+		sources.Rules, sources.Bound = resolve.NewOrganization(s.Rules(n)), roster.Bindings{}
 	}
 	if sources.Rules == nil {
 		return sources
