@@ -48,14 +48,25 @@ const (
 	NotificationModeOnChange NotificationMode = "OnChange"
 )
 
-// AttributeName is the name of an attribute of a row.
+// MissedReview says what a missed review means for what the group gives.
+//
+// +kubebuilder:validation:Enum=Keep;End
+type MissedReview string
+
+// Values of ifMissed.
+const (
+	MissedReviewKeep MissedReview = "Keep"
+	MissedReviewEnd  MissedReview = "End"
+)
+
+// AttributeName is the name of an attribute of a row, or of a user.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=63
 // +kubebuilder:validation:Pattern=`^[A-Za-z_][A-Za-z0-9_]{0,62}$`
 type AttributeName string
 
-// AttributeValue is a value that an attribute of a row is compared with.
+// AttributeValue is a value of an attribute.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=128
@@ -74,10 +85,13 @@ type AttributeValue string
 //
 // +kubebuilder:validation:MinProperties=0
 // +kubebuilder:validation:XValidation:rule="self.type == 'System' || !has(self.systemAccess)",message="only a group of type System may have systemAccess",fieldPath=".systemAccess",reason="FieldValueForbidden"
+// +kubebuilder:validation:XValidation:rule="self.type == 'System' || !has(self.systemAccessSelectors)",message="only a group of type System may have systemAccessSelectors",fieldPath=".systemAccessSelectors",reason="FieldValueForbidden"
 // +kubebuilder:validation:XValidation:rule="self.type != 'System' || !has(self.organizationRole)",message="a group of type System gives organization roles in systemAccess[].organizationRole",fieldPath=".organizationRole",reason="FieldValueForbidden"
 // +kubebuilder:validation:XValidation:rule="self.type != 'System' || !has(self.applicationAccess)",message="a group of type System gives application roles in systemAccess[].applicationAccess",fieldPath=".applicationAccess",reason="FieldValueForbidden"
+// +kubebuilder:validation:XValidation:rule="self.type != 'System' || !has(self.applicationSelectors)",message="a group of type System gives application roles by label in systemAccess[].applicationSelectors",fieldPath=".applicationSelectors",reason="FieldValueForbidden"
+// +kubebuilder:validation:XValidation:rule="!has(self.review) || self.review.ifMissed != 'End' || has(self.reviewedAt)",message="a review with ifMissed End takes reviewedAt: the instant of the last review",fieldPath=".reviewedAt",reason="FieldValueRequired"
 // +kubebuilder:validation:XValidation:rule="self.type != 'System' || !has(self.dataPermissions)",message="a group of type System may not have dataPermissions",fieldPath=".dataPermissions",reason="FieldValueForbidden"
-// +kubebuilder:validation:XValidation:rule="(has(self.members) ? 2 * self.members.map(m, size(bytes(m.user))).sum() + 125 * size(self.members) : 0) + (has(self.memberGroups) ? self.memberGroups.map(g, 20 + 2 * size(g)).sum() : 0) + (has(self.applicationAccess) ? 340 * size(self.applicationAccess) : 0) + (has(self.systemAccess) ? self.systemAccess.map(s, 450 + (has(s.applicationAccess) ? 340 * size(s.applicationAccess) : 0)).sum() : 0) + (has(self.dataPermissions) ? self.dataPermissions.map(d, 230 + d.anyOf.map(a, 15 + a.allOf.map(r, 120 + 260 * size(r.values)).sum()).sum()).sum() : 0) + (has(self.memberSelector) && has(self.memberSelector.matchLabels) ? 400 * size(self.memberSelector.matchLabels) : 0) + (has(self.memberSelector) && has(self.memberSelector.matchExpressions) ? self.memberSelector.matchExpressions.map(e, 400 + (has(e.values) ? 70 * size(e.values) : 0)).sum() : 0) <= 1440000",message="the group is too large for one object: move members into other groups and name these in memberGroups, or move entries into other groups",reason="FieldValueInvalid"
+// +kubebuilder:validation:XValidation:rule="(has(self.members) ? 2 * self.members.map(m, size(bytes(m.user))).sum() + 125 * size(self.members) : 0) + (has(self.memberGroups) ? self.memberGroups.map(g, 20 + 2 * size(g)).sum() : 0) + (has(self.applicationAccess) ? 340 * size(self.applicationAccess) : 0) + (has(self.applicationSelectors) ? self.applicationSelectors.map(a, 230 + (has(a.selector.matchLabels) ? 400 * size(a.selector.matchLabels) : 0) + (has(a.selector.matchExpressions) ? a.selector.matchExpressions.map(e, 400 + (has(e.values) ? 70 * size(e.values) : 0)).sum() : 0)).sum() : 0) + (has(self.systemAccess) ? self.systemAccess.map(s, 450 + (has(s.applicationAccess) ? 340 * size(s.applicationAccess) : 0) + (has(s.applicationSelectors) ? s.applicationSelectors.map(a, 230 + (has(a.selector.matchLabels) ? 400 * size(a.selector.matchLabels) : 0) + (has(a.selector.matchExpressions) ? a.selector.matchExpressions.map(e, 400 + (has(e.values) ? 70 * size(e.values) : 0)).sum() : 0)).sum() : 0)).sum() : 0) + (has(self.systemAccessSelectors) ? self.systemAccessSelectors.map(s, 250 + (has(s.selector.matchLabels) ? 400 * size(s.selector.matchLabels) : 0) + (has(s.selector.matchExpressions) ? s.selector.matchExpressions.map(e, 400 + (has(e.values) ? 70 * size(e.values) : 0)).sum() : 0) + (has(s.applicationAccess) ? 230 * size(s.applicationAccess) : 0) + (has(s.applicationSelectors) ? s.applicationSelectors.map(a, 230 + (has(a.selector.matchLabels) ? 400 * size(a.selector.matchLabels) : 0) + (has(a.selector.matchExpressions) ? a.selector.matchExpressions.map(e, 400 + (has(e.values) ? 70 * size(e.values) : 0)).sum() : 0)).sum() : 0)).sum() : 0) + (has(self.dataPermissions) ? self.dataPermissions.map(d, 230 + d.anyOf.map(a, 15 + a.allOf.map(r, 120 + (has(r.values) ? 260 * size(r.values) : 90)).sum()).sum()).sum() : 0) + (has(self.memberSelector) && has(self.memberSelector.matchLabels) ? 400 * size(self.memberSelector.matchLabels) : 0) + (has(self.memberSelector) && has(self.memberSelector.matchExpressions) ? self.memberSelector.matchExpressions.map(e, 400 + (has(e.values) ? 70 * size(e.values) : 0)).sum() : 0) <= 1440000",message="the group is too large for one object: move members into other groups and name these in memberGroups, or move entries into other groups",reason="FieldValueInvalid"
 type AccessGroupSpec struct {
 	// type says whether the group speaks for its own organization (Organization) or across organizations (System).
 	// It cannot be changed. Absent: Organization.
@@ -144,6 +158,13 @@ type AccessGroupSpec struct {
 	// +kubebuilder:validation:MaxItems=500
 	ApplicationAccess []ApplicationGrant `json:"applicationAccess,omitempty"`
 
+	// applicationSelectors lists roles in applications that are selected by label. Absent: the group gives none.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=0
+	// +kubebuilder:validation:MaxItems=20
+	ApplicationSelectors []ApplicationSelectorGrant `json:"applicationSelectors,omitempty"`
+
 	// systemAccess lists roles across organizations. Only a System group may have it. Absent: the group gives none.
 	// +optional
 	// +listType=map
@@ -151,6 +172,14 @@ type AccessGroupSpec struct {
 	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=100
 	SystemAccess []SystemGrant `json:"systemAccess,omitempty"`
+
+	// systemAccessSelectors lists roles in organizations that are selected by label and that no entry of systemAccess names.
+	// Only a System group may have it. Absent: the group gives none.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=0
+	// +kubebuilder:validation:MaxItems=20
+	SystemAccessSelectors []SystemSelectorGrant `json:"systemAccessSelectors,omitempty"`
 
 	// dataPermissions lists the rows that the group may see, by application. A System group may not have it.
 	// Absent: the group says nothing about rows.
@@ -164,6 +193,19 @@ type AccessGroupSpec struct {
 	// notification says how members are told what the group gives and takes. Absent: they are not told.
 	// +optional
 	Notification GroupNotification `json:"notification,omitzero"`
+
+	// review says how often somebody must confirm what the group gives. Absent: nobody must.
+	// +optional
+	Review GroupReview `json:"review,omitzero"`
+
+	// reviewedAt is the instant of the last review. One more than five minutes ahead counts as absent. Absent: the
+	// group was never reviewed, and the first review is counted from the object's creation.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MinLength=20
+	// +kubebuilder:validation:MaxLength=29
+	// +kubebuilder:validation:Pattern=`^([1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.]0{1,3})?Z|[1-8][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.]0{1,3})?[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
+	ReviewedAt *metav1.Time `json:"reviewedAt,omitempty"`
 }
 
 // Member is one user of a group.
@@ -218,9 +260,11 @@ type RowAlternative struct {
 	AllOf []RowRequirement `json:"allOf,omitempty"`
 }
 
-// RowRequirement compares one attribute of a row with values. A row without the attribute matches no requirement.
+// RowRequirement compares one attribute of a row with values: the same for every user (values), or those that the user's
+// own attribute has (userAttribute). A row without the attribute matches no requirement.
 //
-// +kubebuilder:validation:XValidation:rule="!(self.operator in ['GreaterThan', 'LessThan']) || size(self.values) == 1",message="GreaterThan and LessThan take exactly one value",fieldPath=".values",reason="FieldValueInvalid"
+// +kubebuilder:validation:XValidation:rule="has(self.values) != has(self.userAttribute)",message="exactly one of values and userAttribute must be given",reason="FieldValueInvalid"
+// +kubebuilder:validation:XValidation:rule="!(self.operator in ['GreaterThan', 'LessThan']) || !has(self.values) || size(self.values) == 1",message="GreaterThan and LessThan take exactly one value",fieldPath=".values",reason="FieldValueInvalid"
 type RowRequirement struct {
 	// attribute is the attribute of the row.
 	// +required
@@ -231,12 +275,33 @@ type RowRequirement struct {
 	// +required
 	Operator DataOperator `json:"operator,omitempty"`
 
-	// values lists what the attribute is compared with.
-	// +required
+	// values lists what the attribute is compared with. Absent: userAttribute is given.
+	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=100
 	Values []AttributeValue `json:"values,omitempty"`
+
+	// userAttribute is the name of the user's attribute whose values the attribute of the row is compared with. A user
+	// without it matches no row by this requirement; nor does one with several values under GreaterThan or LessThan.
+	// Absent: values is given.
+	// +optional
+	UserAttribute AttributeName `json:"userAttribute,omitempty"`
+}
+
+// GroupReview says how often a group must be reviewed and what happens where nobody does.
+type GroupReview struct {
+	// everyDays is how many days of 24 hours after reviewedAt the next review is due.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1826
+	EveryDays int32 `json:"everyDays,omitempty"`
+
+	// ifMissed says what happens from the instant at which a review is due. Keep: nothing but condition ReviewDue. End:
+	// the group gives only NoAccess, while its members still count, as if it were being deleted. Absent: Keep.
+	// +optional
+	// +kubebuilder:default="Keep"
+	IfMissed MissedReview `json:"ifMissed,omitempty"`
 }
 
 // GroupNotification says how members are told.

@@ -41,6 +41,10 @@ const (
 	// ConditionNoticesFailing is present, and true, only while members of the group cannot be told of their access. It
 	// stands on the AccessGroup.
 	ConditionNoticesFailing = "NoticesFailing"
+
+	// ConditionReviewDue is present, and true, only from the instant on at which a review of the group is due, until
+	// reviewedAt says that it was made. It stands on the AccessGroup.
+	ConditionReviewDue = "ReviewDue"
 )
 
 // Reasons of ConditionReady.
@@ -124,6 +128,13 @@ const (
 	// ReasonNoAddress says that members have no address that a channel of the group could deliver to. Of
 	// ConditionNoticesFailing.
 	ReasonNoAddress = "NoAddress"
+
+	// ReasonReviewMissed says that a review is due and the group gives what it gave. Of ConditionReviewDue.
+	ReasonReviewMissed = "ReviewMissed"
+
+	// ReasonAccessEnded says that a review is due, and that the group gives only NoAccess until it is reviewed. Of
+	// ConditionReviewDue.
+	ReasonAccessEnded = "AccessEnded"
 
 	// ReasonRecordFailing says that Usher cannot keep its record of whom it has told what, and so tells nobody. Of
 	// ConditionNoticesFailing.

@@ -115,7 +115,7 @@ type ApplicationGrant struct {
 
 // SystemGrant gives roles in one organization, or in all that no other entry names.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.role) || has(self.organizationRole) || has(self.applicationAccess)",message="at least one of role, organizationRole and applicationAccess must be given",reason="FieldValueRequired"
+// +kubebuilder:validation:XValidation:rule="has(self.role) || has(self.organizationRole) || has(self.applicationAccess) || has(self.applicationSelectors)",message="at least one of role, organizationRole, applicationAccess and applicationSelectors must be given",reason="FieldValueRequired"
 type SystemGrant struct {
 	// organization is the name of an organization, or "*" for every organization that no other entry names.
 	// +required
@@ -136,6 +136,14 @@ type SystemGrant struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=100
 	ApplicationAccess []ApplicationGrant `json:"applicationAccess,omitempty"`
+
+	// applicationSelectors lists roles in applications of the organization that are selected by label. Absent: the entry
+	// gives none.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=20
+	ApplicationSelectors []ApplicationSelectorGrant `json:"applicationSelectors,omitempty"`
 }
 
 // ReferenceKind says what an unresolved reference would refer to.

@@ -18,7 +18,7 @@ const (
 // The rule about size counts bytes as that of AccessGroupSpec does.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.notBefore) || !has(self.notAfter) || self.notBefore < self.notAfter",message="notBefore must be before notAfter",fieldPath=".notAfter",reason="FieldValueInvalid"
-// +kubebuilder:validation:XValidation:rule="(has(self.groups) ? self.groups.map(g, 20 + 2 * size(g)).sum() : 0) + (has(self.applicationAccess) ? 340 * size(self.applicationAccess) : 0) + (has(self.systemAccess) ? self.systemAccess.map(s, 450 + (has(s.applicationAccess) ? 340 * size(s.applicationAccess) : 0)).sum() : 0) <= 1400000",message="the object is too large: give what the user shares with others through groups",reason="FieldValueInvalid"
+// +kubebuilder:validation:XValidation:rule="(has(self.groups) ? self.groups.map(g, 20 + 2 * size(g)).sum() : 0) + (has(self.applicationAccess) ? 340 * size(self.applicationAccess) : 0) + (has(self.applicationSelectors) ? self.applicationSelectors.map(a, 230 + (has(a.selector.matchLabels) ? 400 * size(a.selector.matchLabels) : 0) + (has(a.selector.matchExpressions) ? a.selector.matchExpressions.map(e, 400 + (has(e.values) ? 70 * size(e.values) : 0)).sum() : 0)).sum() : 0) + (has(self.systemAccess) ? self.systemAccess.map(s, 450 + (has(s.applicationAccess) ? 340 * size(s.applicationAccess) : 0) + (has(s.applicationSelectors) ? s.applicationSelectors.map(a, 230 + (has(a.selector.matchLabels) ? 400 * size(a.selector.matchLabels) : 0) + (has(a.selector.matchExpressions) ? a.selector.matchExpressions.map(e, 400 + (has(e.values) ? 70 * size(e.values) : 0)).sum() : 0)).sum() : 0)).sum() : 0) + (has(self.systemAccessSelectors) ? self.systemAccessSelectors.map(s, 250 + (has(s.selector.matchLabels) ? 400 * size(s.selector.matchLabels) : 0) + (has(s.selector.matchExpressions) ? s.selector.matchExpressions.map(e, 400 + (has(e.values) ? 70 * size(e.values) : 0)).sum() : 0) + (has(s.applicationAccess) ? 230 * size(s.applicationAccess) : 0) + (has(s.applicationSelectors) ? s.applicationSelectors.map(a, 230 + (has(a.selector.matchLabels) ? 400 * size(a.selector.matchLabels) : 0) + (has(a.selector.matchExpressions) ? a.selector.matchExpressions.map(e, 400 + (has(e.values) ? 70 * size(e.values) : 0)).sum() : 0)).sum() : 0)).sum() : 0) + (has(self.attributes) ? self.attributes.map(a, 150 + a.values.map(v, 4 + size(bytes(v))).sum()).sum() : 0) <= 1400000",message="the object is too large: give what the user shares with others through groups",reason="FieldValueInvalid"
 type UserAccessSpec struct {
 	// user is the identity. It cannot be changed.
 	// +required
@@ -82,6 +82,14 @@ type UserAccessSpec struct {
 	// +kubebuilder:validation:MaxItems=500
 	ApplicationAccess []ApplicationGrant `json:"applicationAccess,omitempty"`
 
+	// applicationSelectors lists individual roles in applications that are selected by label. It counts for nothing
+	// in the system namespace. Absent: none.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=0
+	// +kubebuilder:validation:MaxItems=20
+	ApplicationSelectors []ApplicationSelectorGrant `json:"applicationSelectors,omitempty"`
+
 	// systemAccess lists individual roles across organizations. It counts for nothing outside the system namespace.
 	// Absent: none.
 	// +optional
@@ -90,6 +98,40 @@ type UserAccessSpec struct {
 	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=100
 	SystemAccess []SystemGrant `json:"systemAccess,omitempty"`
+
+	// systemAccessSelectors lists individual roles in organizations that are selected by label and that no entry of systemAccess names.
+	// It counts for nothing outside the system namespace. Absent: none.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=0
+	// +kubebuilder:validation:MaxItems=20
+	SystemAccessSelectors []SystemSelectorGrant `json:"systemAccessSelectors,omitempty"`
+
+	// attributes lists what requirements on rows may refer to by userAttribute. Absent: the user has none here.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=0
+	// +kubebuilder:validation:MaxItems=50
+	Attributes []UserAttribute `json:"attributes,omitempty"`
+}
+
+// UserAttribute is one attribute of a user.
+//
+// It is atomic: one owner sets an attribute as a whole.
+//
+// +structType=atomic
+type UserAttribute struct {
+	// name is the name of the attribute.
+	// +required
+	Name AttributeName `json:"name,omitempty"`
+
+	// values lists the values of the attribute.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=100
+	Values []AttributeValue `json:"values,omitempty"`
 }
 
 // EffectiveRole is a user's role in one application, and why.
