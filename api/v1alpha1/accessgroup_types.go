@@ -2,7 +2,7 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// GroupType says whether the grants of a group apply in its own organization or across organizations.
+// GroupType specifies whether the grants of a group apply in its own organization or across organizations.
 //
 // +kubebuilder:validation:Enum=Organization;System
 type GroupType string
@@ -13,7 +13,7 @@ const (
 	GroupTypeSystem       GroupType = "System"
 )
 
-// GroupPrivileges says whether a group gives roles.
+// GroupPrivileges specifies whether a group gives roles.
 //
 // +kubebuilder:validation:Enum=Enabled;Disabled
 type GroupPrivileges string
@@ -93,7 +93,7 @@ type AttributeValue string
 // +kubebuilder:validation:XValidation:rule="self.type != 'System' || !has(self.dataPermissions)",message="a group of type System may not have dataPermissions",fieldPath=".dataPermissions",reason="FieldValueForbidden"
 // +kubebuilder:validation:XValidation:rule="(has(self.members) ? 2 * self.members.map(m, size(bytes(m.user))).sum() + 125 * size(self.members) : 0) + (has(self.memberGroups) ? self.memberGroups.map(g, 20 + 2 * size(g)).sum() : 0) + (has(self.applicationAccess) ? 340 * size(self.applicationAccess) : 0) + (has(self.applicationSelectors) ? self.applicationSelectors.map(a, 230 + (has(a.selector.matchLabels) ? 400 * size(a.selector.matchLabels) : 0) + (has(a.selector.matchExpressions) ? a.selector.matchExpressions.map(e, 400 + (has(e.values) ? 70 * size(e.values) : 0)).sum() : 0)).sum() : 0) + (has(self.systemAccess) ? self.systemAccess.map(s, 450 + (has(s.applicationAccess) ? 340 * size(s.applicationAccess) : 0) + (has(s.applicationSelectors) ? s.applicationSelectors.map(a, 230 + (has(a.selector.matchLabels) ? 400 * size(a.selector.matchLabels) : 0) + (has(a.selector.matchExpressions) ? a.selector.matchExpressions.map(e, 400 + (has(e.values) ? 70 * size(e.values) : 0)).sum() : 0)).sum() : 0)).sum() : 0) + (has(self.systemAccessSelectors) ? self.systemAccessSelectors.map(s, 250 + (has(s.selector.matchLabels) ? 400 * size(s.selector.matchLabels) : 0) + (has(s.selector.matchExpressions) ? s.selector.matchExpressions.map(e, 400 + (has(e.values) ? 70 * size(e.values) : 0)).sum() : 0) + (has(s.applicationAccess) ? 230 * size(s.applicationAccess) : 0) + (has(s.applicationSelectors) ? s.applicationSelectors.map(a, 230 + (has(a.selector.matchLabels) ? 400 * size(a.selector.matchLabels) : 0) + (has(a.selector.matchExpressions) ? a.selector.matchExpressions.map(e, 400 + (has(e.values) ? 70 * size(e.values) : 0)).sum() : 0)).sum() : 0)).sum() : 0) + (has(self.dataPermissions) ? self.dataPermissions.map(d, 230 + d.anyOf.map(a, 15 + a.allOf.map(r, 120 + (has(r.values) ? 260 * size(r.values) : 90)).sum()).sum()).sum() : 0) + (has(self.memberSelector) && has(self.memberSelector.matchLabels) ? 400 * size(self.memberSelector.matchLabels) : 0) + (has(self.memberSelector) && has(self.memberSelector.matchExpressions) ? self.memberSelector.matchExpressions.map(e, 400 + (has(e.values) ? 70 * size(e.values) : 0)).sum() : 0) <= 1440000",message="the group is too large for one object: move members into other groups and name these in memberGroups, or move entries into other groups",reason="FieldValueInvalid"
 type AccessGroupSpec struct {
-	// type says whether the grants of the group apply in its own organization (Organization) or across organizations
+	// type specifies whether the grants of the group apply in its own organization (Organization) or across organizations
 	// (System). It is immutable. Defaults to Organization.
 	// +optional
 	// +kubebuilder:default="Organization"
@@ -140,7 +140,7 @@ type AccessGroupSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19].all(i, i >= size(self.matchExpressions) || (size(self.matchExpressions[i].key) <= 317 && (!has(self.matchExpressions[i].values) || [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19].all(v, v >= size(self.matchExpressions[i].values) || size(self.matchExpressions[i].values[v]) <= 63))))",message="a label key has at most 317 characters and a label value at most 63",fieldPath=".matchExpressions",reason="FieldValueInvalid"
 	MemberSelector *metav1.LabelSelector `json:"memberSelector,omitempty"`
 
-	// privileges says whether the group gives roles. A group with Disabled gives none, but its members and data
+	// privileges specifies whether the group gives roles. A group with Disabled gives none, but its members and data
 	// permissions still count. Defaults to Enabled.
 	// +optional
 	// +kubebuilder:default="Enabled"

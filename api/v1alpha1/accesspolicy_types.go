@@ -27,7 +27,7 @@ const (
 	IndividualAccessCombined IndividualAccess = "Combined"
 )
 
-// Administrators says whether individual grants of the top rung are protected.
+// Administrators specifies whether individual grants of the top rung are protected.
 //
 // +kubebuilder:validation:Enum=Protected;Unprotected
 type Administrators string
@@ -50,7 +50,7 @@ const (
 	CrossObjectChecksIgnore CrossObjectChecks = "Ignore"
 )
 
-// UserConfigMaps says whether user documents are published.
+// UserConfigMaps specifies whether user documents are published.
 //
 // +kubebuilder:validation:Enum=Enabled;Disabled
 type UserConfigMaps string
@@ -115,7 +115,7 @@ type AccessPolicySpec struct {
 	// +kubebuilder:default="Fallback"
 	IndividualAccess IndividualAccess `json:"individualAccess,omitempty"`
 
-	// administrators says whether grants of the top rung of a ladder in a UserAccess always count. Defaults to
+	// administrators specifies whether grants of the top rung of a ladder in a UserAccess always count. Defaults to
 	// Protected.
 	// +optional
 	// +kubebuilder:default="Protected"
@@ -140,7 +140,7 @@ type AccessPolicySpec struct {
 	// +kubebuilder:default="Warn"
 	CrossObjectChecks CrossObjectChecks `json:"crossObjectChecks,omitempty"`
 
-	// userConfigMaps says whether Usher publishes a ConfigMap for every user. Defaults to Enabled.
+	// userConfigMaps specifies whether Usher publishes a ConfigMap for every user. Defaults to Enabled.
 	// +optional
 	// +kubebuilder:default="Enabled"
 	UserConfigMaps UserConfigMaps `json:"userConfigMaps,omitempty"`

@@ -2,7 +2,7 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// UserState says whether a user may have access at all.
+// UserState specifies whether a user may have access at all.
 //
 // +kubebuilder:validation:Enum=Active;Suspended
 type UserState string
@@ -39,7 +39,7 @@ type UserAccessSpec struct {
 	// +kubebuilder:validation:Pattern=`^[^\p{Z}\p{Cc}\p{Cf}@,;:<>()\[\]"\\]+@[^\p{Z}\p{Cc}\p{Cf}@,;:<>()\[\]"\\]+$`
 	Email string `json:"email,omitempty"`
 
-	// state says whether the user may have access at all. Suspended means NoAccess everywhere in the organization; in
+	// state specifies whether the user may have access at all. Suspended means NoAccess everywhere in the organization; in
 	// the system namespace, in every organization. Defaults to Active.
 	// +optional
 	// +kubebuilder:default="Active"
