@@ -1,20 +1,15 @@
-// Package app is the composition root of the manager: it turns flags into the parts and puts them together.
+// Package app is the composition root of the subcommands of usher: it turns flags into parts and connects them.
 package app
 
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"net/http"
-	"os"
-	"runtime/debug"
 	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/spf13/cobra"
-	uberzap "go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -24,7 +19,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -40,43 +34,6 @@ import (
 
 // Version is what the build says it is.
 var Version = "dev"
-
-// NewCommand returns the manager's command.
-func NewCommand() *cobra.Command {
-	options := Options{Now: time.Now}
-	logging := zap.Options{}
-	command := &cobra.Command{
-		Use:           "usher",
-		Short:         "Resolve who may do what in which application, and publish it",
-		Args:          cobra.NoArgs,
-		Version:       Version,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		RunE: func(command *cobra.Command, _ []string) error {
-			if err := options.Validate(); err != nil {
-				return err
-			}
-			ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging), zap.RawZapOpts(uberzap.WrapCore(lazily))))
-			if os.Getenv("GOGC") == "" {
-				debug.SetGCPercent(gcPercent)
-			}
-			if options.AuditLog {
-				options.Audit = unsampled(logging).WithName("audit").GetSink()
-			}
-			config, err := config.GetConfig()
-			if err != nil {
-				return fmt.Errorf("finding the cluster: %w", err)
-			}
-			return Run(command.Context(), config, options)
-		},
-	}
-	options.AddFlags(command.Flags())
-	goFlags := flag.NewFlagSet("", flag.ContinueOnError)
-	logging.BindFlags(goFlags)
-	config.RegisterFlags(goFlags)
-	command.Flags().AddGoFlagSet(goFlags)
-	return command
-}
 
 // gcPercent is how far the heap may grow, in percent of what is kept, before the garbage collector runs. Nearly all
 // memory is the roster and the cache, which stay: half as much again is room enough, at some processor time. GOGC in the

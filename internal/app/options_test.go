@@ -101,10 +101,24 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-func TestTheCommandRefusesWhatIsWrong(t *testing.T) {
-	command := NewCommand()
-	command.SetArgs([]string{"--document-grace=-1s"})
-	if err := command.Execute(); err == nil || !strings.Contains(err.Error(), "--document-grace") {
-		t.Errorf("got %v", err)
+func TestCommandErrors(t *testing.T) {
+	for name, tc := range map[string]struct {
+		args []string
+		want string
+	}{
+		"a wrong value, without a subcommand":  {[]string{"--document-grace=-1s"}, "--document-grace -1s"},
+		"a wrong value of the manager":         {[]string{"manager", "--document-grace=-1s"}, "--document-grace -1s"},
+		"an unknown subcommand":                {[]string{"other"}, `unknown command "other"`},
+		"an argument of the manager":           {[]string{"manager", "other"}, `unknown command "other"`},
+		"a flag of the manager, for another":   {[]string{"pdp", "--leader-elect"}, "unknown flag: --leader-elect"},
+		"a flag of the manager before another": {[]string{"--leader-elect", "pdp"}, "unknown flag: --leader-elect"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			command := NewCommand()
+			command.SetArgs(tc.args)
+			if err := command.Execute(); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got error %v, want %q", err, tc.want)
+			}
+		})
 	}
 }
