@@ -70,13 +70,7 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 	if err != nil {
 		return err
 	}
-	config = rest.CopyConfig(config)
-	// The API server's own priority and fairness is the limit; one of ours would only delay a revocation.
-	config.QPS = -1
-	// The API server would compress the watches for this client alone, every event by itself. Between the two there is a
-	// network of the cluster's, which has more to spare than either has processors.
-	config.DisableCompression = true
-	config.UserAgent = "usher/" + Version
+	config = clientConfig(config)
 	if err := checkKinds(ctx, config); err != nil {
 		return err
 	}
@@ -92,7 +86,7 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 		LeaderElectionNamespace:       options.LeaderElectionNamespace,
 		LeaderElectionReleaseOnCancel: true,
 		HealthProbeBindAddress:        options.HealthProbeBindAddress,
-		Metrics:                       metricsOptions(options),
+		Metrics:                       metricsOptions(options.MetricsBindAddress, options.MetricsSecure),
 	}
 	writer := config
 	if options.LeaderElect {
@@ -114,6 +108,18 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 	return run(ctx, mgr, writes, options, roster.Options{
 		SystemNamespace: options.SystemNamespace, Organizations: selector, HasNamespaces: true,
 	}, admission)
+}
+
+// clientConfig returns the configuration of a client that watches.
+func clientConfig(config *rest.Config) *rest.Config {
+	config = rest.CopyConfig(config)
+	// The API server's own priority and fairness is the limit; one of ours would only delay a revocation.
+	config.QPS = -1
+	// The API server would compress the watches for this client alone, every event by itself. Between the two there is a
+	// network of the cluster's, which has more to spare than either has processors.
+	config.DisableCompression = true
+	config.UserAgent = "usher/" + Version
+	return config
 }
 
 func newWriter(mgr ctrl.Manager, config *rest.Config) (*publish.Writer, error) {
@@ -210,6 +216,18 @@ func newScheme() (*runtime.Scheme, error) {
 // of their status only the conditions, of namespaces their labels.
 func cacheOptions() cache.Options {
 	ours := labels.SelectorFromSet(labels.Set{accessv1alpha1.LabelManagedBy: accessv1alpha1.ManagedBy})
+	made := rosterCacheOptions()
+	made.ByObject[&corev1.ConfigMap{}] = cache.ByObject{Label: ours, Transform: func(object any) (any, error) {
+		if cm, ok := object.(*corev1.ConfigMap); ok {
+			publish.Observe(cm)
+		}
+		return object, nil
+	}}
+	return made
+}
+
+// rosterCacheOptions are those of what the roster is made of.
+func rosterCacheOptions() cache.Options {
 	kind := cache.ByObject{Transform: func(object any) (any, error) {
 		if o, ok := object.(client.Object); ok {
 			controller.ObserveStatus(o)
@@ -223,12 +241,6 @@ func cacheOptions() cache.Options {
 			&accessv1alpha1.UserAccess{}:        kind,
 			&accessv1alpha1.ApplicationAccess{}: kind,
 			&accessv1alpha1.AccessPolicy{}:      kind,
-			&corev1.ConfigMap{}: {Label: ours, Transform: func(object any) (any, error) {
-				if cm, ok := object.(*corev1.ConfigMap); ok {
-					publish.Observe(cm)
-				}
-				return object, nil
-			}},
 			&corev1.Namespace{}: {Transform: func(object any) (any, error) {
 				if n, ok := object.(*corev1.Namespace); ok {
 					n.ManagedFields, n.Annotations, n.Spec, n.Status = nil, nil, corev1.NamespaceSpec{}, corev1.NamespaceStatus{}
