@@ -126,4 +126,3 @@ dataPermissions: [{application: finance, anyOf: [{allOf: [{attribute: country, o
 		))
 	})
 })
-
