@@ -12,6 +12,7 @@ CONTROLLER_GEN := $(BIN)/controller-gen
 HELM := $(BIN)/helm
 KO := $(BIN)/ko
 KUBE_SCORE := $(BIN)/kube-score
+VALE := $(BIN)/vale
 
 IMG ?= usher:dev
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -20,7 +21,7 @@ LDFLAGS := -X github.com/usher-dev/usher/internal/app.Version=$(VERSION) \
 
 # Each has its own go.mod; the first is Usher.
 MODULES := . api/document hack/controlplane hack/tools hack/tools/ko hack/tools/kube-score \
-	hack/tools/kustomize-controller test/browser \
+	hack/tools/kustomize-controller hack/tools/vale test/browser \
 	test/formats test/gitops test/install test/monitoring
 LINTED := . api/document hack/controlplane test/browser test/formats test/gitops test/install \
 	test/monitoring
@@ -179,7 +180,7 @@ fuzz-short: ## Run every fuzz test for FUZZTIME.
 	done
 
 .PHONY: verify
-verify: verify-generated verify-format verify-modules verify-docs verify-manifests verify-plugin lint lint-api ## Check all that can be checked without running Usher.
+verify: verify-generated verify-format verify-modules verify-docs verify-prose verify-manifests verify-plugin lint lint-api ## Check all that can be checked without running Usher.
 	$(call say,verified)
 
 .PHONY: verify-generated
@@ -206,6 +207,21 @@ verify-docs:
 	@go run ./hack/docpaths
 	$(call say,imports in the documentation)
 	@go run ./hack/importtable
+
+# The files that vale checks, as patterns of git. The code follows package by package: '*.go' reads the comments, and
+# '*.golden' the messages.
+PROSE := README.md CONTRIBUTING.md docs config/helm/usher/templates/NOTES.txt 'config/*.yaml' 'api/v1alpha1/*.go'
+PROSE_GENERATED := ':!config/crd/bases' ':!config/helm/usher/templates/crds' ':!*zz_generated*' ':!*.png'
+
+.PHONY: verify-prose
+ifneq ($(RACE),)
+verify-prose: $(VALE)
+	$(call say,prose)
+	@git ls-files -z -- $(PROSE) $(PROSE_GENERATED) | xargs -0 $(VALE) --config=hack/vale/vale.ini --output=line
+else
+verify-prose:
+	$(call say,prose is not checked: vale needs a C compiler)
+endif
 
 # One machine for each system: only the system selects files.
 .PHONY: verify-plugin
@@ -283,6 +299,10 @@ $(HELM): test/install/go.mod
 $(KO): hack/tools/ko/go.mod
 	$(call say,building ko)
 	@go build -C hack/tools/ko -o $@ github.com/google/ko
+
+$(VALE): hack/tools/vale/go.mod
+	$(call say,building vale)
+	@go build -C hack/tools/vale -o $@ github.com/errata-ai/vale/v3/cmd/vale
 
 $(KUBE_SCORE): hack/tools/kube-score/go.mod
 	$(call say,building kube-score)

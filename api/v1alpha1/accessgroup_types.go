@@ -2,7 +2,7 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// GroupType says whether a group speaks for its own organization or across organizations.
+// GroupType specifies whether the grants of a group apply in its own organization or across organizations.
 //
 // +kubebuilder:validation:Enum=Organization;System
 type GroupType string
@@ -13,7 +13,7 @@ const (
 	GroupTypeSystem       GroupType = "System"
 )
 
-// GroupPrivileges says whether a group gives roles.
+// GroupPrivileges specifies whether a group gives roles.
 //
 // +kubebuilder:validation:Enum=Enabled;Disabled
 type GroupPrivileges string
@@ -37,7 +37,7 @@ const (
 	DataOperatorLessThan    DataOperator = "LessThan"
 )
 
-// NotificationMode says when members of a group are told.
+// NotificationMode says when members of a group get notices.
 //
 // +kubebuilder:validation:Enum=Disabled;OnChange
 type NotificationMode string
@@ -48,7 +48,7 @@ const (
 	NotificationModeOnChange NotificationMode = "OnChange"
 )
 
-// MissedReview says what a missed review means for what the group gives.
+// MissedReview is the effect of a missed review on the grants of the group.
 //
 // +kubebuilder:validation:Enum=Keep;End
 type MissedReview string
@@ -73,12 +73,12 @@ type AttributeName string
 // +kubebuilder:validation:Pattern=`^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$`
 type AttributeValue string
 
-// AccessGroupSpec is what a group consists of and what it gives.
+// AccessGroupSpec defines the members and the grants of a group.
 //
-// The rule about size counts bytes as etcd stores the object after a server-side apply: a user with its own length,
-// twice (the second is the entry in managedFields), names and instants at their largest, and a data value with 256 bytes,
-// because the lengths of as many values as the lists may hold cost more than CEL may. What the rule leaves of the 1.5 MiB
-// that etcd takes is for status and metadata.
+// The rule about size counts the bytes in etcd after a server-side apply: a user with its own length, twice (the second
+// time in managedFields), names and instants with their maximum length, and a data value with 256 bytes, because adding
+// up the lengths of all values exceeds the cost limit of CEL. The rest of the 1.5 MiB that etcd accepts is for status
+// and metadata.
 //
 // The standard label selector has no bounds of its own. Its rules cannot look for the characters of a label, which costs
 // too much where a string has no bound in the schema; one of them walks indexes for the same reason.
@@ -93,28 +93,28 @@ type AttributeValue string
 // +kubebuilder:validation:XValidation:rule="self.type != 'System' || !has(self.dataPermissions)",message="a group of type System may not have dataPermissions",fieldPath=".dataPermissions",reason="FieldValueForbidden"
 // +kubebuilder:validation:XValidation:rule="(has(self.members) ? 2 * self.members.map(m, size(bytes(m.user))).sum() + 125 * size(self.members) : 0) + (has(self.memberGroups) ? self.memberGroups.map(g, 20 + 2 * size(g)).sum() : 0) + (has(self.applicationAccess) ? 340 * size(self.applicationAccess) : 0) + (has(self.applicationSelectors) ? self.applicationSelectors.map(a, 230 + (has(a.selector.matchLabels) ? 400 * size(a.selector.matchLabels) : 0) + (has(a.selector.matchExpressions) ? a.selector.matchExpressions.map(e, 400 + (has(e.values) ? 70 * size(e.values) : 0)).sum() : 0)).sum() : 0) + (has(self.systemAccess) ? self.systemAccess.map(s, 450 + (has(s.applicationAccess) ? 340 * size(s.applicationAccess) : 0) + (has(s.applicationSelectors) ? s.applicationSelectors.map(a, 230 + (has(a.selector.matchLabels) ? 400 * size(a.selector.matchLabels) : 0) + (has(a.selector.matchExpressions) ? a.selector.matchExpressions.map(e, 400 + (has(e.values) ? 70 * size(e.values) : 0)).sum() : 0)).sum() : 0)).sum() : 0) + (has(self.systemAccessSelectors) ? self.systemAccessSelectors.map(s, 250 + (has(s.selector.matchLabels) ? 400 * size(s.selector.matchLabels) : 0) + (has(s.selector.matchExpressions) ? s.selector.matchExpressions.map(e, 400 + (has(e.values) ? 70 * size(e.values) : 0)).sum() : 0) + (has(s.applicationAccess) ? 230 * size(s.applicationAccess) : 0) + (has(s.applicationSelectors) ? s.applicationSelectors.map(a, 230 + (has(a.selector.matchLabels) ? 400 * size(a.selector.matchLabels) : 0) + (has(a.selector.matchExpressions) ? a.selector.matchExpressions.map(e, 400 + (has(e.values) ? 70 * size(e.values) : 0)).sum() : 0)).sum() : 0)).sum() : 0) + (has(self.dataPermissions) ? self.dataPermissions.map(d, 230 + d.anyOf.map(a, 15 + a.allOf.map(r, 120 + (has(r.values) ? 260 * size(r.values) : 90)).sum()).sum()).sum() : 0) + (has(self.memberSelector) && has(self.memberSelector.matchLabels) ? 400 * size(self.memberSelector.matchLabels) : 0) + (has(self.memberSelector) && has(self.memberSelector.matchExpressions) ? self.memberSelector.matchExpressions.map(e, 400 + (has(e.values) ? 70 * size(e.values) : 0)).sum() : 0) <= 1440000",message="the group is too large for one object: move members into other groups and name these in memberGroups, or move entries into other groups",reason="FieldValueInvalid"
 type AccessGroupSpec struct {
-	// type says whether the group speaks for its own organization (Organization) or across organizations (System).
-	// It cannot be changed. Absent: Organization.
+	// type specifies whether the grants of the group apply in its own organization (Organization) or across organizations
+	// (System). It is immutable. Defaults to Organization.
 	// +optional
 	// +kubebuilder:default="Organization"
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="type cannot be changed: delete the group and create another"
 	Type GroupType `json:"type,omitempty"`
 
-	// displayName is a name for people. Absent: the object's name serves.
+	// displayName is the name that is shown to people. Defaults to the name of the object.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:Pattern=`^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$`
 	DisplayName string `json:"displayName,omitempty"`
 
-	// description says what the group is for. Absent: nothing is said.
+	// description describes the purpose of the group. Absent: none.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:Pattern=`^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$`
 	Description string `json:"description,omitempty"`
 
-	// members lists the users who belong to the group. Absent: none is named here.
+	// members lists users who belong to the group. Absent: none.
 	// +optional
 	// +listType=map
 	// +listMapKey=user
@@ -122,7 +122,7 @@ type AccessGroupSpec struct {
 	// +kubebuilder:validation:MaxItems=5000
 	Members []Member `json:"members,omitempty"`
 
-	// memberGroups lists AccessGroups of the same namespace whose members are members here too, transitively.
+	// memberGroups lists AccessGroups of the same namespace whose members are also members of this group, transitively.
 	// Absent: none.
 	// +optional
 	// +listType=set
@@ -140,8 +140,8 @@ type AccessGroupSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19].all(i, i >= size(self.matchExpressions) || (size(self.matchExpressions[i].key) <= 317 && (!has(self.matchExpressions[i].values) || [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19].all(v, v >= size(self.matchExpressions[i].values) || size(self.matchExpressions[i].values[v]) <= 63))))",message="a label key has at most 317 characters and a label value at most 63",fieldPath=".matchExpressions",reason="FieldValueInvalid"
 	MemberSelector *metav1.LabelSelector `json:"memberSelector,omitempty"`
 
-	// privileges says whether the group gives roles. Disabled: it gives none, while its members and data permissions
-	// still count. Absent: Enabled.
+	// privileges specifies whether the group gives roles. A group with Disabled gives none, but its members and data
+	// permissions still count. Defaults to Enabled.
 	// +optional
 	// +kubebuilder:default="Enabled"
 	Privileges GroupPrivileges `json:"privileges,omitempty"`
@@ -165,7 +165,7 @@ type AccessGroupSpec struct {
 	// +kubebuilder:validation:MaxItems=20
 	ApplicationSelectors []ApplicationSelectorGrant `json:"applicationSelectors,omitempty"`
 
-	// systemAccess lists roles across organizations. Only a System group may have it. Absent: the group gives none.
+	// systemAccess lists roles across organizations. Only a System group can have it. Absent: the group gives none.
 	// +optional
 	// +listType=map
 	// +listMapKey=organization
@@ -173,16 +173,16 @@ type AccessGroupSpec struct {
 	// +kubebuilder:validation:MaxItems=100
 	SystemAccess []SystemGrant `json:"systemAccess,omitempty"`
 
-	// systemAccessSelectors lists roles in organizations that are selected by label and that no entry of systemAccess names.
-	// Only a System group may have it. Absent: the group gives none.
+	// systemAccessSelectors lists roles in organizations that are selected by label and that no entry of systemAccess
+	// names. Only a System group can have it. Absent: the group gives none.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=20
 	SystemAccessSelectors []SystemSelectorGrant `json:"systemAccessSelectors,omitempty"`
 
-	// dataPermissions lists the rows that the group may see, by application. A System group may not have it.
-	// Absent: the group says nothing about rows.
+	// dataPermissions lists the rows that the group may see, by application. A System group cannot have it. Absent: the
+	// group does not affect rows.
 	// +optional
 	// +listType=map
 	// +listMapKey=application
@@ -190,11 +190,11 @@ type AccessGroupSpec struct {
 	// +kubebuilder:validation:MaxItems=100
 	DataPermissions []DataPermission `json:"dataPermissions,omitempty"`
 
-	// notification says how members are told what the group gives and takes. Absent: they are not told.
+	// notification configures notices to members about changes of their access. Absent: members get no notices.
 	// +optional
 	Notification GroupNotification `json:"notification,omitzero"`
 
-	// review says how often somebody must confirm what the group gives. Absent: nobody must.
+	// review says how often the grants of the group must be confirmed. Absent: they need no confirmation.
 	// +optional
 	Review GroupReview `json:"review,omitzero"`
 
@@ -210,7 +210,7 @@ type AccessGroupSpec struct {
 
 // Member is one user of a group.
 //
-// It is atomic: one owner sets an entry as a whole, and a group of the largest size fits into one object.
+// It is atomic: one field manager owns an entry as a whole, so a group of the largest size fits into one object.
 //
 // +structType=atomic
 // +kubebuilder:validation:XValidation:rule="!has(self.notBefore) || !has(self.notAfter) || self.notBefore < self.notAfter",message="notBefore must be before notAfter",fieldPath=".notAfter",reason="FieldValueInvalid"
@@ -242,7 +242,7 @@ type DataPermission struct {
 	// +required
 	Application ApplicationSelector `json:"application,omitempty"`
 
-	// anyOf lists alternatives: a row is visible when at least one of them holds.
+	// anyOf lists alternatives: a row is visible if at least one of them holds.
 	// +required
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
@@ -250,7 +250,7 @@ type DataPermission struct {
 	AnyOf []RowAlternative `json:"anyOf,omitempty"`
 }
 
-// RowAlternative holds for a row when all of its requirements hold.
+// RowAlternative holds for a row if all of its requirements hold.
 type RowAlternative struct {
 	// allOf lists requirements that must all hold.
 	// +required
@@ -275,7 +275,7 @@ type RowRequirement struct {
 	// +required
 	Operator DataOperator `json:"operator,omitempty"`
 
-	// values lists what the attribute is compared with. Absent: userAttribute is given.
+	// values lists the values that the attribute is compared with. Absent: userAttribute is given.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
@@ -289,7 +289,7 @@ type RowRequirement struct {
 	UserAttribute AttributeName `json:"userAttribute,omitempty"`
 }
 
-// GroupReview says how often a group must be reviewed and what happens where nobody does.
+// GroupReview says how often a group must be reviewed, and what happens if a review is missed.
 type GroupReview struct {
 	// everyDays is how many days of 24 hours after reviewedAt the next review is due.
 	// +required
@@ -304,11 +304,11 @@ type GroupReview struct {
 	IfMissed MissedReview `json:"ifMissed,omitempty"`
 }
 
-// GroupNotification says how members are told.
+// GroupNotification configures notices to the members of a group.
 //
 // +kubebuilder:validation:XValidation:rule="self.mode != 'OnChange' || (has(self.channels) && size(self.channels) > 0)",message="OnChange takes at least one channel",fieldPath=".channels",reason="FieldValueRequired"
 type GroupNotification struct {
-	// mode says when members are told: never (Disabled), or when what the group gives them changes or is about to end
+	// mode says when members get notices: only on request (Disabled), or when their access changes or is about to end
 	// (OnChange).
 	// +required
 	Mode NotificationMode `json:"mode,omitempty"`
@@ -320,14 +320,15 @@ type GroupNotification struct {
 	// +kubebuilder:validation:MaxItems=20
 	Channels []ChannelName `json:"channels,omitempty"`
 
-	// message is added to every notice. Absent: nothing is added.
+	// message is a text that is added to every notice. Absent: none.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:Pattern=`^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$`
 	Message string `json:"message,omitempty"`
 
-	// expiryNoticeDays is how many days before a membership or grant ends the member is told. 0: not at all. Absent: 7.
+	// expiryNoticeDays is the number of days before the end of a membership or grant at which the member gets a notice.
+	// 0 means never. Defaults to 7.
 	// +optional
 	// +kubebuilder:default=7
 	// +kubebuilder:validation:Minimum=0
@@ -335,48 +336,48 @@ type GroupNotification struct {
 	ExpiryNoticeDays *int32 `json:"expiryNoticeDays,omitempty"`
 }
 
-// AccessGroupStatus is what Usher found and did about a group.
+// AccessGroupStatus is the observed state of a group.
 //
 // +kubebuilder:validation:MinProperties=0
 type AccessGroupStatus struct {
-	// conditions are the conditions of the group: Ready, ResolvedRefs, RoleConflict and, while something is wrong that
-	// waiting will not mend, Stalled.
+	// conditions are the conditions of the group: Ready, ResolvedRefs, RoleConflict and, while the object has a problem
+	// that waiting does not fix, Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// observedGeneration is the generation that this status is about; -1 where nothing has looked at the object yet.
+	// observedGeneration is the generation that this status describes; -1 if Usher has not processed the object yet.
 	// +optional
 	// +kubebuilder:validation:Minimum=-1
 	ObservedGeneration int64 `json:"observedGeneration"`
 
-	// members is the number of active members: all paths together, suspended users included.
+	// members is the number of active members by all paths, including suspended users.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Members int32 `json:"members"`
 
-	// unpublished counts what this group gives and what cannot be published for a reason of its own: documents that
-	// cannot be written, and the members whom an application document leaves out, or shows no row, because it would be
+	// unpublished counts effects of this group that cannot be published for a reason unrelated to the group: documents
+	// that cannot be written, and the members that an application document omits, or shows no row, because it would be
 	// too large.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Unpublished int32 `json:"unpublished"`
 
-	// unresolvedReferences lists what the group names and what does not exist, the first twenty.
+	// unresolvedReferences lists references to objects that do not exist, the first twenty.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=20
 	UnresolvedReferences []UnresolvedReference `json:"unresolvedReferences,omitempty"`
 
-	// conflicts is the number of conflicts in which a grant of this group takes part.
+	// conflicts is the number of conflicts that involve a grant of this group.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Conflicts int32 `json:"conflicts"`
 
-	// conflictSamples lists conflicts in which a grant of this group takes part, the first twenty.
+	// conflictSamples lists conflicts that involve a grant of this group, the first twenty.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=0
@@ -384,7 +385,7 @@ type AccessGroupStatus struct {
 	ConflictSamples []Conflict `json:"conflictSamples,omitempty"`
 }
 
-// AccessGroup says who belongs together and what they may do.
+// AccessGroup declares a group of users and the access of its members.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -404,12 +405,12 @@ type AccessGroup struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 
-	// spec says who belongs to the group and what it gives. Absent: nobody, and nothing.
+	// spec defines the members and the grants of the group. Absent: no members and no grants.
 	// +optional
 	// +kubebuilder:default={}
 	Spec AccessGroupSpec `json:"spec,omitzero"`
 
-	// status says what Usher found and did. Absent: nothing yet.
+	// status is the observed state. Absent: Usher has not processed the object yet.
 	// +optional
 	// +kubebuilder:default={observedGeneration:-1}
 	Status AccessGroupStatus `json:"status,omitzero"`

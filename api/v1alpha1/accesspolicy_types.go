@@ -2,7 +2,7 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// AccessPolicyName is the name of the AccessPolicy of a namespace. No other name is accepted.
+// AccessPolicyName is the required name of the AccessPolicy of a namespace.
 const AccessPolicyName = "default"
 
 // ConflictResolution says which of several roles counts.
@@ -27,7 +27,7 @@ const (
 	IndividualAccessCombined IndividualAccess = "Combined"
 )
 
-// Administrators says whether individual grants of the top rung are protected.
+// Administrators specifies whether individual grants of the top rung are protected.
 //
 // +kubebuilder:validation:Enum=Protected;Unprotected
 type Administrators string
@@ -38,7 +38,7 @@ const (
 	AdministratorsUnprotected Administrators = "Unprotected"
 )
 
-// CrossObjectChecks says what admission does about what takes two objects to be wrong.
+// CrossObjectChecks says how admission answers the findings of cross-object checks.
 //
 // +kubebuilder:validation:Enum=Warn;Deny;Ignore
 type CrossObjectChecks string
@@ -50,7 +50,7 @@ const (
 	CrossObjectChecksIgnore CrossObjectChecks = "Ignore"
 )
 
-// UserConfigMaps says whether user documents are published.
+// UserConfigMaps specifies whether user documents are published.
 //
 // +kubebuilder:validation:Enum=Enabled;Disabled
 type UserConfigMaps string
@@ -61,15 +61,15 @@ const (
 	UserConfigMapsDisabled UserConfigMaps = "Disabled"
 )
 
-// Permission is what a role allows, in the words of the application.
+// Permission is a permission of a role. The application defines its meaning.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=128
 // +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([A-Za-z0-9._:/-]*[A-Za-z0-9])?$`
 type Permission string
 
-// AccessPolicySpec says which roles an organization knows and how access is resolved. A policy is taken whole: what it
-// leaves out is as built in, never as in the system namespace's policy.
+// AccessPolicySpec defines the roles of an organization and how access is resolved. Policies are not merged: a field
+// that a policy leaves out has its built-in value, never the value of the system namespace's policy.
 //
 // +kubebuilder:validation:MinProperties=0
 // +kubebuilder:validation:XValidation:rule="!has(self.organizationRoles) || self.organizationRoles.all(o, !has(o.applicationRole) || o.applicationRole == 'NoAccess' || (has(self.applicationRoles) ? self.applicationRoles.exists(a, a.name == o.applicationRole) : o.applicationRole in ['Administrator', 'RulesAdmin', 'Editor', 'Viewer']))",message="every applicationRole must be NoAccess or the name of a role in applicationRoles (where that is absent: Administrator, RulesAdmin, Editor or Viewer)",fieldPath=".organizationRoles",reason="FieldValueInvalid"
@@ -85,7 +85,7 @@ type AccessPolicySpec struct {
 	ApplicationRoles []ApplicationRole `json:"applicationRoles,omitempty"`
 
 	// organizationRoles is the organization ladder, the most permissive role first. Absent: Administrator, RulesAdmin,
-	// Editor, Viewer, each meaning the application role of its name.
+	// Editor, Viewer, each mapped to the application role of the same name.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -93,8 +93,8 @@ type AccessPolicySpec struct {
 	// +kubebuilder:validation:MaxItems=20
 	OrganizationRoles []OrganizationRole `json:"organizationRoles,omitempty"`
 
-	// systemRoles is the system ladder, the most permissive role first. It counts only in the system namespace.
-	// Absent: SystemAdministrator, meaning Administrator, and Observer, meaning Viewer.
+	// systemRoles is the system ladder, the most permissive role first. It has an effect only in the system namespace.
+	// Absent: SystemAdministrator, mapped to Administrator, and Observer, mapped to Viewer.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -103,23 +103,25 @@ type AccessPolicySpec struct {
 	SystemRoles []SystemRole `json:"systemRoles,omitempty"`
 
 	// conflictResolution says which of several roles counts: the lowest (MostRestrictive) or the highest
-	// (MostPermissive). Absent: MostRestrictive.
+	// (MostPermissive). Defaults to MostRestrictive.
 	// +optional
 	// +kubebuilder:default="MostRestrictive"
 	ConflictResolution ConflictResolution `json:"conflictResolution,omitempty"`
 
 	// individualAccess says when the grants of a UserAccess count: only while no group of the organization with
-	// privileges has the user as a member (Fallback), or beside the groups' (Combined). Absent: Fallback.
+	// privileges has the user as a member (Fallback), or in addition to those of groups (Combined). Defaults to
+	// Fallback.
 	// +optional
 	// +kubebuilder:default="Fallback"
 	IndividualAccess IndividualAccess `json:"individualAccess,omitempty"`
 
-	// administrators says whether what a UserAccess gives of the top rung of a ladder always counts. Absent: Protected.
+	// administrators specifies whether grants of the top rung of a ladder in a UserAccess always count. Defaults to
+	// Protected.
 	// +optional
 	// +kubebuilder:default="Protected"
 	Administrators Administrators `json:"administrators,omitempty"`
 
-	// exclusiveAccess lists applications that no user may hold a role in together. Absent: none.
+	// exclusiveAccess lists sets of applications of which a user may hold a role in only one. Absent: none.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -127,21 +129,23 @@ type AccessPolicySpec struct {
 	// +kubebuilder:validation:MaxItems=20
 	ExclusiveAccess []ExclusiveAccess `json:"exclusiveAccess,omitempty"`
 
-	// revocationLimit is how many users may lose all access to an application within ten minutes. Absent: no limit.
+	// revocationLimit is the number of users who may lose all access to an application within ten minutes. Absent: no
+	// limit.
 	// +optional
 	RevocationLimit RevocationLimit `json:"revocationLimit,omitzero"`
 
-	// crossObjectChecks says what admission does about what takes two objects to be wrong. Absent: Warn.
+	// crossObjectChecks says how admission answers role conflicts, broken rules of exclusive access, and a change that
+	// leaves no administrator. Defaults to Warn.
 	// +optional
 	// +kubebuilder:default="Warn"
 	CrossObjectChecks CrossObjectChecks `json:"crossObjectChecks,omitempty"`
 
-	// userConfigMaps says whether a ConfigMap is published for every user. Absent: Enabled.
+	// userConfigMaps specifies whether Usher publishes a ConfigMap for every user. Defaults to Enabled.
 	// +optional
 	// +kubebuilder:default="Enabled"
 	UserConfigMaps UserConfigMaps `json:"userConfigMaps,omitempty"`
 
-	// notificationChannels lists ways in which groups may tell their members. Absent: none.
+	// notificationChannels lists the channels through which groups can notify their members. Absent: none.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -152,12 +156,12 @@ type AccessPolicySpec struct {
 
 // ApplicationRole is a rung of the application ladder.
 type ApplicationRole struct {
-	// name is the name of the role. NoAccess is built in and may not be declared.
+	// name is the name of the role. NoAccess is built in and cannot be declared.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self != 'NoAccess'",message="NoAccess is built in, below every ladder, and may not be declared"
 	Name RoleName `json:"name,omitempty"`
 
-	// permissions lists what the role allows; every rung above allows it too. Absent: nothing of its own.
+	// permissions lists the permissions of the role. Every rung above has them too. Absent: none.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=0
@@ -167,33 +171,35 @@ type ApplicationRole struct {
 
 // OrganizationRole is a rung of the organization ladder.
 type OrganizationRole struct {
-	// name is the name of the role. NoAccess is built in and may not be declared.
+	// name is the name of the role. NoAccess is built in and cannot be declared.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self != 'NoAccess'",message="NoAccess is built in, below every ladder, and may not be declared"
 	Name RoleName `json:"name,omitempty"`
 
-	// applicationRole is what the role means in every application of the organization. Absent: it means nothing there.
+	// applicationRole is the role that it maps to in every application of the organization. Absent: it gives no role
+	// there.
 	// +optional
 	ApplicationRole RoleName `json:"applicationRole,omitempty"`
 }
 
 // SystemRole is a rung of the system ladder.
 type SystemRole struct {
-	// name is the name of the role. NoAccess is built in and may not be declared.
+	// name is the name of the role. NoAccess is built in and cannot be declared.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self != 'NoAccess'",message="NoAccess is built in, below every ladder, and may not be declared"
 	Name RoleName `json:"name,omitempty"`
 
-	// organizationRole is what the role means on the organization's ladder. Absent: it means nothing there.
+	// organizationRole is the role that it maps to on the organization's ladder. Absent: it gives no role there.
 	// +optional
 	OrganizationRole RoleName `json:"organizationRole,omitempty"`
 
-	// applicationRole is what the role means in every application of the organization. Absent: it means nothing there.
+	// applicationRole is the role that it maps to in every application of the organization. Absent: it gives no role
+	// there.
 	// +optional
 	ApplicationRole RoleName `json:"applicationRole,omitempty"`
 }
 
-// ExclusiveAccess is a separation of duty.
+// ExclusiveAccess is a rule for the separation of duty.
 type ExclusiveAccess struct {
 	// name is the name of the rule.
 	// +required
@@ -209,7 +215,7 @@ type ExclusiveAccess struct {
 	// +kubebuilder:validation:MaxItems=20
 	Applications []ApplicationName `json:"applications,omitempty"`
 
-	// minimumRole is the lowest role that counts. One that is not on the organization's ladder: any role.
+	// minimumRole is the lowest role that counts. A role that is not on the organization's ladder matches any role.
 	// +required
 	MinimumRole RoleName `json:"minimumRole,omitempty"`
 }
@@ -219,20 +225,20 @@ type ExclusiveAccess struct {
 // +kubebuilder:validation:MinProperties=1
 // +kubebuilder:validation:XValidation:rule="has(self.users) || has(self.percent)",message="at least one of users and percent must be given",reason="FieldValueRequired"
 type RevocationLimit struct {
-	// users is how many users may lose it. Absent: no limit by number.
+	// users is the number of users who may lose access. Absent: no limit by number.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000000
 	Users *int32 `json:"users,omitempty"`
 
-	// percent is how many of a hundred users may lose it. Absent: no limit by share.
+	// percent is the share of the users with access who may lose it. Absent: no limit by share.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=100
 	Percent *int32 `json:"percent,omitempty"`
 }
 
-// AccessPolicyStatus is what Usher found about a policy.
+// AccessPolicyStatus is the observed state of a policy.
 //
 // +kubebuilder:validation:MinProperties=0
 type AccessPolicyStatus struct {
@@ -244,17 +250,17 @@ type AccessPolicyStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// observedGeneration is the generation that this status is about; -1 where nothing has looked at the object yet.
+	// observedGeneration is the generation that this status describes; -1 if Usher has not processed the object yet.
 	// +optional
 	// +kubebuilder:validation:Minimum=-1
 	ObservedGeneration int64 `json:"observedGeneration"`
 
-	// organizations is how many organizations use the policy.
+	// organizations is the number of organizations that use the policy.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Organizations int32 `json:"organizations"`
 
-	// unresolvedReferences lists what the policy names and what does not exist, the first twenty.
+	// unresolvedReferences lists references to objects that do not exist, the first twenty.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=0
@@ -262,7 +268,7 @@ type AccessPolicyStatus struct {
 	UnresolvedReferences []UnresolvedReference `json:"unresolvedReferences,omitempty"`
 }
 
-// AccessPolicy says which roles an organization knows and how access is resolved there.
+// AccessPolicy defines the roles of an organization, and how access is resolved there.
 //
 // +kubebuilder:validation:XValidation:rule="self.metadata.name == 'default'",message="an AccessPolicy must be named default: a namespace has at most one",fieldPath=".metadata",reason="FieldValueInvalid"
 // +kubebuilder:object:root=true
@@ -282,12 +288,12 @@ type AccessPolicy struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 
-	// spec says which roles there are and how access is resolved. Absent: as built in.
+	// spec defines the roles and how access is resolved. Absent: the built-in policy.
 	// +optional
 	// +kubebuilder:default={}
 	Spec AccessPolicySpec `json:"spec,omitzero"`
 
-	// status says what Usher found. Absent: nothing yet.
+	// status is the observed state. Absent: Usher has not processed the object yet.
 	// +optional
 	// +kubebuilder:default={observedGeneration:-1}
 	Status AccessPolicyStatus `json:"status,omitzero"`

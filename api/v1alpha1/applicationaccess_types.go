@@ -2,7 +2,7 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// UnmatchedRows says what a user sees for whom no data permission speaks.
+// UnmatchedRows says which rows a user sees if no data permission applies to the user.
 //
 // +kubebuilder:validation:Enum=All;None
 type UnmatchedRows string
@@ -37,20 +37,20 @@ type ConfigMapName string
 //
 // +kubebuilder:validation:MinProperties=0
 type ApplicationAccessSpec struct {
-	// displayName is a name for people. Absent: the object's name serves.
+	// displayName is the name that is shown to people. Defaults to the name of the object.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:Pattern=`^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$`
 	DisplayName string `json:"displayName,omitempty"`
 
-	// unmatchedRows says which rows users see for whom no data permission speaks: All or None. Absent: All.
+	// unmatchedRows says which rows users see if no data permission applies to them: All or None. Defaults to All.
 	// +optional
 	// +kubebuilder:default="All"
 	UnmatchedRows UnmatchedRows `json:"unmatchedRows,omitempty"`
 
-	// publish says in which formats, and in how many ConfigMaps at least, access is published. Absent: as JSON, in as
-	// few as hold it.
+	// publish says in which formats, and in how many ConfigMaps at least, access is published. Absent: JSON, in as few
+	// ConfigMaps as possible.
 	// +optional
 	Publish *PublishSpec `json:"publish,omitempty"`
 }
@@ -59,15 +59,15 @@ type ApplicationAccessSpec struct {
 //
 // +kubebuilder:validation:MinProperties=0
 type PublishSpec struct {
-	// formats lists formats beside JSON, which is always there. Absent: JSON alone.
+	// formats lists additional formats. JSON is always published. Absent: only JSON.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=4
 	Formats []PublishFormat `json:"formats,omitempty"`
 
-	// minimumShards is in how many ConfigMaps the users are split at least: a power of two, so that room to grow can be
-	// had beforehand. Absent: 1.
+	// minimumShards is the minimum number of ConfigMaps for the users, a power of two. It reserves ConfigMaps for
+	// growth. Defaults to 1.
 	// +optional
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1
@@ -76,53 +76,53 @@ type PublishSpec struct {
 	MinimumShards int32 `json:"minimumShards,omitempty"`
 }
 
-// RoleUsers is how many users hold a role.
+// RoleUsers is the number of users who hold a role.
 type RoleUsers struct {
 	// role is a role on the application ladder.
 	// +required
 	Role RoleName `json:"role,omitempty"`
 
-	// users is how many users hold it. A role that nobody holds is not listed.
+	// users is the number of users who hold it. Roles without holders are not listed.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	Users int32 `json:"users,omitempty"`
 }
 
-// ApplicationAccessStatus is what Usher published for an application.
+// ApplicationAccessStatus is the observed state of an application.
 //
 // +kubebuilder:validation:MinProperties=0
 type ApplicationAccessStatus struct {
-	// conditions are the conditions of the application: Ready and, while something is wrong that waiting will not mend,
-	// Stalled.
+	// conditions are the conditions of the application: Ready and, while the object has a problem that waiting does not
+	// fix, Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// observedGeneration is the generation that this status is about; -1 where nothing has looked at the object yet.
+	// observedGeneration is the generation that this status describes; -1 if Usher has not processed the object yet.
 	// +optional
 	// +kubebuilder:validation:Minimum=-1
 	ObservedGeneration int64 `json:"observedGeneration"`
 
-	// users is how many users have access.
+	// users is the number of users with access.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Users int32 `json:"users"`
 
-	// usersByRole lists how many users hold each role, in the order of the ladder.
+	// usersByRole lists the number of users who hold each role, in the order of the ladder.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=20
 	UsersByRole []RoleUsers `json:"usersByRole,omitempty"`
 
-	// omitted is how many users the formats leave out that know neither rows nor expiry.
+	// omitted is the number of users that at least one format omits because it supports neither rows nor expiry.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Omitted int32 `json:"omitted"`
 
-	// configMaps lists the ConfigMaps that hold the document, shard 0 first.
+	// configMaps lists the ConfigMaps of the document, shard 0 first.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=0

@@ -9,15 +9,15 @@ const (
 	// LabelDocument names the kind of document that a published ConfigMap holds: one of the Document values.
 	LabelDocument = "access.usher.dev/document"
 
-	// LabelProtected with the value "true" forbids to delete an object, or to change anything in it but its members,
+	// LabelProtected with the value "true" forbids deleting an object, or changing anything in it except its members,
 	// without the verb unprotect.
 	LabelProtected = "access.usher.dev/protected"
 
-	// LabelRecord names what a ConfigMap of Usher's own remembers: one of the Record values.
+	// LabelRecord says which record of Usher a ConfigMap contains: one of the Record values.
 	LabelRecord = "access.usher.dev/record"
 
-	// LabelOrganization with the value OrganizationEnabled on a namespace is what the shipped deployment selects
-	// organizations by.
+	// LabelOrganization with the value OrganizationEnabled marks a namespace as an organization in the shipped
+	// deployment.
 	LabelOrganization = "access.usher.dev/organization"
 
 	// LabelManagedBy is the common label that published ConfigMaps carry with the value ManagedBy.
@@ -26,8 +26,8 @@ const (
 	// AnnotationDigest is the SHA-256 over the data of a published ConfigMap, for reload tools.
 	AnnotationDigest = "access.usher.dev/digest"
 
-	// AnnotationNotify on an AccessGroup or a UserAccess asks Usher to tell all members, or the user, of their access as
-	// it is: an RFC 3339 instant. A later one asks again.
+	// AnnotationNotify on an AccessGroup or a UserAccess requests notices to all members, or to the user, about their
+	// current access. The value is an RFC 3339 instant. A later instant is a new request.
 	AnnotationNotify = "access.usher.dev/notify"
 
 	// AnnotationAllowRevocation lets one change pass the revocation limit: "<users>@<RFC 3339 deadline>".
@@ -36,7 +36,7 @@ const (
 
 // Values of the labels above.
 const (
-	// ValueTrue is what the labels that switch something on carry.
+	// ValueTrue is the value of labels that turn something on.
 	ValueTrue = "true"
 
 	// OrganizationEnabled is the value of LabelOrganization on an organization's namespace.
@@ -54,12 +54,12 @@ const (
 	// DocumentOrganizations is the value of LabelDocument on an organizations document.
 	DocumentOrganizations = "organizations"
 
-	// RecordNotices is the value of LabelRecord on what says whom Usher has told what.
+	// RecordNotices is the value of LabelRecord on the record of sent notices.
 	RecordNotices = "notices"
 )
 
-// SecretTypeChannel is the type of a Secret that a notification channel may name. It carries the server or URL that it is
-// for, so that nobody reads a Secret by naming it in a channel.
+// SecretTypeChannel is the type of a Secret that a notification channel may name. It contains the server or URL that it
+// is for, so that nobody can read a Secret by naming it in a channel.
 const SecretTypeChannel = "access.usher.dev/channel"
 
 // Keys of a Secret of type SecretTypeChannel.
@@ -70,17 +70,17 @@ const (
 	// ChannelKeyUsername is the name to log in with at the mail server. Absent: Usher does not log in.
 	ChannelKeyUsername = "username"
 
-	// ChannelKeyPassword is the password that goes with it.
+	// ChannelKeyPassword is the password for that name.
 	ChannelKeyPassword = "password"
 
 	// ChannelKeyURL is the address that the signing key is for: webhook.url of the channel. For Slack it is the address
 	// to post to.
 	ChannelKeyURL = "url"
 
-	// ChannelKeySigningKey is what posts to a webhook are signed with: "whsec_" and 24 to 64 bytes in base64.
+	// ChannelKeySigningKey is the key that signs posts to a webhook: "whsec_" and 24 to 64 bytes in base64.
 	ChannelKeySigningKey = "signingKey"
 
-	// ChannelKeyCertificateAuthority holds certificate authorities in PEM, beside those that the manager's system
-	// trusts. Absent: none.
+	// ChannelKeyCertificateAuthority holds certificate authorities in PEM, in addition to those that the manager's
+	// system trusts. Absent: none.
 	ChannelKeyCertificateAuthority = "ca.crt"
 )

@@ -24,14 +24,14 @@ const (
 	SMTPTLSNone     SMTPTLS = "None"
 )
 
-// NotificationChannel is one way in which members are told. Exactly the struct that fits its type is given; Slack has
-// none, because all that it takes is secret.
+// NotificationChannel is a channel for notices to members. Exactly the struct of its type is set; Slack has none,
+// because its only parameter is secret.
 //
 // +kubebuilder:validation:XValidation:rule="(self.type == 'SMTP') == has(self.smtp)",message="smtp must be given exactly when type is SMTP",fieldPath=".smtp",reason="FieldValueInvalid"
 // +kubebuilder:validation:XValidation:rule="(self.type == 'Webhook') == has(self.webhook)",message="webhook must be given exactly when type is Webhook",fieldPath=".webhook",reason="FieldValueInvalid"
 // +kubebuilder:validation:XValidation:rule="self.type != 'Slack' || has(self.secretRef)",message="Slack takes a secretRef: the address to post to is secret",fieldPath=".secretRef",reason="FieldValueRequired"
 type NotificationChannel struct {
-	// name is what groups call the channel.
+	// name is the name by which groups refer to the channel.
 	// +required
 	Name ChannelName `json:"name,omitempty"`
 
@@ -49,11 +49,11 @@ type NotificationChannel struct {
 
 	// secretRef names a Secret of the same namespace and of type access.usher.dev/channel that holds what must stay
 	// secret: for SMTP the keys server, username and password, for Webhook the keys url and signingKey, for Slack the
-	// key url. server and url must be those of the channel. Absent: SMTP and Webhook do without; Slack needs it.
+	// key url. server and url must be those of the channel. Optional for SMTP and Webhook, required for Slack.
 	// +optional
 	SecretRef SecretReference `json:"secretRef,omitzero"`
 
-	// perMinute is how many notices the channel delivers a minute at most. Absent: 600.
+	// perMinute is the maximum number of notices that the channel delivers a minute. Defaults to 600.
 	// +optional
 	// +kubebuilder:default=600
 	// +kubebuilder:validation:Minimum=1
@@ -70,24 +70,24 @@ type SMTPChannel struct {
 	// +kubebuilder:validation:Pattern=`^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$`
 	Server string `json:"server,omitempty"`
 
-	// sender is the address that mail comes from.
+	// sender is the sender address of the mail.
 	// +required
 	// +kubebuilder:validation:MinLength=3
 	// +kubebuilder:validation:MaxLength=254
 	// +kubebuilder:validation:Pattern=`^[^\p{Z}\p{Cc}\p{Cf}@,;:<>()\[\]"\\]+@[^\p{Z}\p{Cc}\p{Cf}@,;:<>()\[\]"\\]+$`
 	Sender string `json:"sender,omitempty"`
 
-	// tls says how the connection is protected: StartTLS, TLS or None. Absent: StartTLS.
+	// tls says how the connection is protected: StartTLS, TLS or None. Defaults to StartTLS.
 	// +optional
 	// +kubebuilder:default="StartTLS"
 	TLS SMTPTLS `json:"tls,omitempty"`
 
-	// template is what the mail says. Absent: Usher's own words.
+	// template is the text of the mail. Absent: Usher's own text.
 	// +optional
 	Template MailTemplate `json:"template,omitzero"`
 }
 
-// MailTemplate is what a mail says: Go templates over a notice. A part that is absent is Usher's own.
+// MailTemplate is the text of a mail: Go templates over a notice. Absent parts have Usher's own text.
 //
 // +kubebuilder:validation:MinProperties=1
 type MailTemplate struct {
@@ -98,14 +98,14 @@ type MailTemplate struct {
 	// +kubebuilder:validation:Pattern=`^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$`
 	Subject string `json:"subject,omitempty"`
 
-	// text is the body for those who read plain text. Absent: Usher's own.
+	// text is the plain text body. Absent: Usher's own.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=4096
 	// +kubebuilder:validation:Pattern=`^([\t\n]|[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}])+$`
 	Text string `json:"text,omitempty"`
 
-	// html is the body in HTML, in which what the notice says is escaped. Absent: Usher's own.
+	// html is the HTML body. The content of the notice is escaped in it. Absent: Usher's own.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=8192

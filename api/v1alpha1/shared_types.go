@@ -3,10 +3,10 @@ package v1alpha1
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 const (
-	// RoleNoAccess is the role below every ladder. It may be granted like any role and declared on none.
+	// RoleNoAccess is the role below every ladder. It can be granted like any role, but not declared on a ladder.
 	RoleNoAccess RoleName = "NoAccess"
 
-	// All stands for every application, or for every organization, where a name or "*" may be given.
+	// All stands for every application, or for every organization, in fields that accept a name or "*".
 	All = "*"
 )
 
@@ -29,8 +29,8 @@ type UserName string
 // +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`
 type RoleName string
 
-// ApplicationName is the name of an application: a DNS-1123 label. For an application whose own name is none, such as
-// crates.io, write crates-io, and the own name into the displayName of the ApplicationAccess.
+// ApplicationName is the name of an application: a DNS-1123 label. If the common name of an application is not a label,
+// such as crates.io, use crates-io, and put the common name into the displayName of the ApplicationAccess.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=63
@@ -83,7 +83,8 @@ type SourceName string
 
 // ApplicationGrant gives a role in one application, or in all.
 //
-// It is atomic: one owner sets an entry as a whole, and a role never mixes with another owner's window.
+// It is atomic: one field manager owns an entry as a whole, and a role is never combined with the window of another
+// manager.
 //
 // +structType=atomic
 // +kubebuilder:validation:XValidation:rule="!has(self.notBefore) || !has(self.notAfter) || self.notBefore < self.notAfter",message="notBefore must be before notAfter",fieldPath=".notAfter",reason="FieldValueInvalid"
@@ -146,7 +147,7 @@ type SystemGrant struct {
 	ApplicationSelectors []ApplicationSelectorGrant `json:"applicationSelectors,omitempty"`
 }
 
-// ReferenceKind says what an unresolved reference would refer to.
+// ReferenceKind is the kind of object that an unresolved reference names.
 //
 // +kubebuilder:validation:Enum=AccessGroup;ApplicationRole;OrganizationRole;SystemRole;NotificationChannel
 type ReferenceKind string
@@ -160,7 +161,7 @@ const (
 	ReferenceNotificationChannel ReferenceKind = "NotificationChannel"
 )
 
-// UnresolvedReference is a name in a spec that nothing has.
+// UnresolvedReference is a reference in a spec to an object that does not exist.
 type UnresolvedReference struct {
 	// field is the path of the reference in the object, such as spec.applicationAccess[finance].role.
 	// +required
@@ -169,11 +170,11 @@ type UnresolvedReference struct {
 	// +kubebuilder:validation:Pattern=`^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$`
 	Field string `json:"field,omitempty"`
 
-	// kind says what is missing.
+	// kind is the kind of the missing object.
 	// +required
 	Kind ReferenceKind `json:"kind,omitempty"`
 
-	// name is the name that nothing has.
+	// name is the name of the missing object.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -185,7 +186,7 @@ type UnresolvedReference struct {
 	Organization OrganizationName `json:"organization,omitempty"`
 }
 
-// ConflictScope says in which scope of a user grants disagree.
+// ConflictScope is the scope in which the grants of a user conflict.
 //
 // +kubebuilder:validation:Enum=Application;Broad;Organization;System
 type ConflictScope string
@@ -194,11 +195,11 @@ type ConflictScope string
 const (
 	// ConflictScopeApplication: roles in the one application that the conflict names.
 	ConflictScopeApplication ConflictScope = "Application"
-	// ConflictScopeBroad: roles in all applications, by "*" or by what organization roles mean.
+	// ConflictScopeBroad: roles in all applications, by "*" or by the application roles of organization roles.
 	ConflictScopeBroad ConflictScope = "Broad"
 	// ConflictScopeOrganization: roles on the organization ladder.
 	ConflictScopeOrganization ConflictScope = "Organization"
-	// ConflictScopeSystem: what system roles mean in the organization.
+	// ConflictScopeSystem: the roles that system roles map to in the organization.
 	ConflictScopeSystem ConflictScope = "System"
 )
 
@@ -208,22 +209,23 @@ type ConflictingGrant struct {
 	// +required
 	Source SourceName `json:"source,omitempty"`
 
-	// role is the role that it gives; in the broad and the system scope the role that it means.
+	// role is the role that it gives; in the broad and the system scope the role that it maps to.
 	// +required
 	Role RoleName `json:"role,omitempty"`
 }
 
 // Conflict says that grants of different sources give one user different roles in one scope.
 type Conflict struct {
-	// user is the user whose grants disagree. Absent in the status of a UserAccess: its own user.
+	// user is the user with conflicting grants. Absent in the status of a UserAccess, where it is the user of the
+	// object.
 	// +optional
 	User UserName `json:"user,omitempty"`
 
-	// organization is the organization in which they disagree. Absent: the object's own namespace.
+	// organization is the organization of the conflict. Absent: the object's own namespace.
 	// +optional
 	Organization OrganizationName `json:"organization,omitempty"`
 
-	// scope is the scope in which they disagree.
+	// scope is the scope of the conflict.
 	// +required
 	Scope ConflictScope `json:"scope,omitempty"`
 
@@ -238,12 +240,12 @@ type Conflict struct {
 	// +kubebuilder:validation:MaxItems=5
 	Grants []ConflictingGrant `json:"grants,omitempty"`
 
-	// result is the role that won within the scope.
+	// result is the winning role of the scope.
 	// +required
 	Result RoleName `json:"result,omitempty"`
 }
 
-// DecisionRule is the rule that a role rests on.
+// DecisionRule is the rule that decided a role.
 //
 // +kubebuilder:validation:Enum=OnlyGrant;MostRestrictive;MostPermissive;SpecificApplication;ProtectedAdministrator;SystemBlock;SystemCap;SystemFloor;SystemGrant;Suspended;Expired;NotYetValid;ExclusiveAccess;NoGrant
 type DecisionRule string

@@ -2,7 +2,7 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// UserState says whether a user may have access at all.
+// UserState specifies whether a user may have access at all.
 //
 // +kubebuilder:validation:Enum=Active;Suspended
 type UserState string
@@ -13,34 +13,34 @@ const (
 	UserStateSuspended UserState = "Suspended"
 )
 
-// UserAccessSpec is what is said about one user.
+// UserAccessSpec declares the access of one user.
 //
 // The rule about size counts bytes as that of AccessGroupSpec does.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.notBefore) || !has(self.notAfter) || self.notBefore < self.notAfter",message="notBefore must be before notAfter",fieldPath=".notAfter",reason="FieldValueInvalid"
 // +kubebuilder:validation:XValidation:rule="(has(self.groups) ? self.groups.map(g, 20 + 2 * size(g)).sum() : 0) + (has(self.applicationAccess) ? 340 * size(self.applicationAccess) : 0) + (has(self.applicationSelectors) ? self.applicationSelectors.map(a, 230 + (has(a.selector.matchLabels) ? 400 * size(a.selector.matchLabels) : 0) + (has(a.selector.matchExpressions) ? a.selector.matchExpressions.map(e, 400 + (has(e.values) ? 70 * size(e.values) : 0)).sum() : 0)).sum() : 0) + (has(self.systemAccess) ? self.systemAccess.map(s, 450 + (has(s.applicationAccess) ? 340 * size(s.applicationAccess) : 0) + (has(s.applicationSelectors) ? s.applicationSelectors.map(a, 230 + (has(a.selector.matchLabels) ? 400 * size(a.selector.matchLabels) : 0) + (has(a.selector.matchExpressions) ? a.selector.matchExpressions.map(e, 400 + (has(e.values) ? 70 * size(e.values) : 0)).sum() : 0)).sum() : 0)).sum() : 0) + (has(self.systemAccessSelectors) ? self.systemAccessSelectors.map(s, 250 + (has(s.selector.matchLabels) ? 400 * size(s.selector.matchLabels) : 0) + (has(s.selector.matchExpressions) ? s.selector.matchExpressions.map(e, 400 + (has(e.values) ? 70 * size(e.values) : 0)).sum() : 0) + (has(s.applicationAccess) ? 230 * size(s.applicationAccess) : 0) + (has(s.applicationSelectors) ? s.applicationSelectors.map(a, 230 + (has(a.selector.matchLabels) ? 400 * size(a.selector.matchLabels) : 0) + (has(a.selector.matchExpressions) ? a.selector.matchExpressions.map(e, 400 + (has(e.values) ? 70 * size(e.values) : 0)).sum() : 0)).sum() : 0)).sum() : 0) + (has(self.attributes) ? self.attributes.map(a, 150 + a.values.map(v, 4 + size(bytes(v))).sum()).sum() : 0) <= 1400000",message="the object is too large: give what the user shares with others through groups",reason="FieldValueInvalid"
 type UserAccessSpec struct {
-	// user is the identity. It cannot be changed.
+	// user is the identity. It is immutable.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="user cannot be changed: delete the object and create another"
 	User UserName `json:"user,omitempty"`
 
-	// displayName is a name for people. Absent: the user serves.
+	// displayName is the name that is shown to people. Defaults to the user.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:Pattern=`^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$`
 	DisplayName string `json:"displayName,omitempty"`
 
-	// email is where notices to the user go. Absent: to the user, where that is an e-mail address.
+	// email is the address for notices to the user. Defaults to the user, if that is an e-mail address.
 	// +optional
 	// +kubebuilder:validation:MinLength=3
 	// +kubebuilder:validation:MaxLength=254
 	// +kubebuilder:validation:Pattern=`^[^\p{Z}\p{Cc}\p{Cf}@,;:<>()\[\]"\\]+@[^\p{Z}\p{Cc}\p{Cf}@,;:<>()\[\]"\\]+$`
 	Email string `json:"email,omitempty"`
 
-	// state says whether the user may have access at all. Suspended: NoAccess everywhere in the organization; in the
-	// system namespace, in every organization. Absent: Active.
+	// state specifies whether the user may have access at all. Suspended means NoAccess everywhere in the organization; in
+	// the system namespace, in every organization. Defaults to Active.
 	// +optional
 	// +kubebuilder:default="Active"
 	State UserState `json:"state,omitempty"`
@@ -61,20 +61,19 @@ type UserAccessSpec struct {
 	// +kubebuilder:validation:Pattern=`^([1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.]0{1,3})?Z|[1-8][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.]0{1,3})?[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
 	NotAfter *metav1.Time `json:"notAfter,omitempty"`
 
-	// groups lists AccessGroups of the same namespace that the user belongs to. Absent: none is named here.
+	// groups lists AccessGroups of the same namespace that the user belongs to. Absent: none.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=100
 	Groups []GroupName `json:"groups,omitempty"`
 
-	// organizationRole is an individual role on the organization ladder, or NoAccess. It counts for nothing in the
-	// system namespace. Absent: none.
+	// organizationRole is an individual role on the organization ladder, or NoAccess. It has no effect in the system
+	// namespace. Absent: none.
 	// +optional
 	OrganizationRole RoleName `json:"organizationRole,omitempty"`
 
-	// applicationAccess lists individual roles in applications. It counts for nothing in the system namespace.
-	// Absent: none.
+	// applicationAccess lists individual roles in applications. It has no effect in the system namespace. Absent: none.
 	// +optional
 	// +listType=map
 	// +listMapKey=application
@@ -82,16 +81,16 @@ type UserAccessSpec struct {
 	// +kubebuilder:validation:MaxItems=500
 	ApplicationAccess []ApplicationGrant `json:"applicationAccess,omitempty"`
 
-	// applicationSelectors lists individual roles in applications that are selected by label. It counts for nothing
-	// in the system namespace. Absent: none.
+	// applicationSelectors lists individual roles in applications that are selected by label. It has no effect in the
+	// system namespace. Absent: none.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=20
 	ApplicationSelectors []ApplicationSelectorGrant `json:"applicationSelectors,omitempty"`
 
-	// systemAccess lists individual roles across organizations. It counts for nothing outside the system namespace.
-	// Absent: none.
+	// systemAccess lists individual roles across organizations. It has no effect outside the system namespace. Absent:
+	// none.
 	// +optional
 	// +listType=map
 	// +listMapKey=organization
@@ -99,8 +98,8 @@ type UserAccessSpec struct {
 	// +kubebuilder:validation:MaxItems=100
 	SystemAccess []SystemGrant `json:"systemAccess,omitempty"`
 
-	// systemAccessSelectors lists individual roles in organizations that are selected by label and that no entry of systemAccess names.
-	// It counts for nothing outside the system namespace. Absent: none.
+	// systemAccessSelectors lists individual roles in organizations that are selected by label and that no entry of
+	// systemAccess names. It has no effect outside the system namespace. Absent: none.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=0
@@ -134,7 +133,7 @@ type UserAttribute struct {
 	Values []AttributeValue `json:"values,omitempty"`
 }
 
-// EffectiveRole is a user's role in one application, and why.
+// EffectiveRole is a user's role in one application, with its source and rule.
 type EffectiveRole struct {
 	// name is the application.
 	// +required
@@ -144,28 +143,28 @@ type EffectiveRole struct {
 	// +required
 	Role RoleName `json:"role,omitempty"`
 
-	// source is the object that the role comes from. Absent: nothing gives a role.
+	// source is the object that the role comes from. Absent: no object gives a role.
 	// +optional
 	Source SourceName `json:"source,omitempty"`
 
-	// rule is the rule that the role rests on.
+	// rule is the rule that decided the role.
 	// +required
 	Rule DecisionRule `json:"rule,omitempty"`
 }
 
-// UserAccessStatus is what Usher resolved for a user. The user document is the full list.
+// UserAccessStatus is the resolved access of a user. The user document has the full list.
 //
 // +kubebuilder:validation:MinProperties=0
 type UserAccessStatus struct {
-	// conditions are the conditions of the user: Ready, ResolvedRefs, RoleConflict and, while something is wrong that
-	// waiting will not mend, Stalled.
+	// conditions are the conditions of the user: Ready, ResolvedRefs, RoleConflict and, while the object has a problem
+	// that waiting does not fix, Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// observedGeneration is the generation that this status is about; -1 where nothing has looked at the object yet.
+	// observedGeneration is the generation that this status describes; -1 if Usher has not processed the object yet.
 	// +optional
 	// +kubebuilder:validation:Minimum=-1
 	ObservedGeneration int64 `json:"observedGeneration"`
@@ -185,7 +184,7 @@ type UserAccessStatus struct {
 	// +kubebuilder:validation:MaxItems=50
 	Applications []EffectiveRole `json:"applications,omitempty"`
 
-	// applicationCount is how many entries the user document has.
+	// applicationCount is the number of entries in the user document.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	ApplicationCount int32 `json:"applicationCount"`
@@ -197,7 +196,7 @@ type UserAccessStatus struct {
 	// +kubebuilder:validation:MaxItems=50
 	Groups []GroupName `json:"groups,omitempty"`
 
-	// groupCount is how many AccessGroups the user is an active member of.
+	// groupCount is the number of AccessGroups that the user is an active member of.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	GroupCount int32 `json:"groupCount"`
@@ -209,18 +208,18 @@ type UserAccessStatus struct {
 	// +kubebuilder:validation:MaxItems=20
 	Conflicts []Conflict `json:"conflicts,omitempty"`
 
-	// conflictCount is in how many scopes grants disagree.
+	// conflictCount is the number of scopes with conflicting grants.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	ConflictCount int32 `json:"conflictCount"`
 
-	// nextTransitionTime is the next instant at which a window that bears on the user's decision opens or closes.
+	// nextTransitionTime is the next instant at which a window that affects the user's decision opens or closes.
 	// Absent: there is none.
 	// +optional
 	NextTransitionTime *metav1.Time `json:"nextTransitionTime,omitempty"`
 }
 
-// UserAccess is what is said about one user, and what the user effectively may.
+// UserAccess declares the access of one user, and shows the user's effective access.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -242,11 +241,11 @@ type UserAccess struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 
-	// spec says who the user is, and what the user has individually.
+	// spec names the user and declares the user's individual access.
 	// +required
 	Spec UserAccessSpec `json:"spec,omitzero"`
 
-	// status says what the user effectively may. Absent: nothing yet.
+	// status is the user's effective access. Absent: Usher has not processed the object yet.
 	// +optional
 	// +kubebuilder:default={observedGeneration:-1}
 	Status UserAccessStatus `json:"status,omitzero"`

@@ -1,4 +1,4 @@
-// Command usher is the manager.
+// Command usher runs the manager, or another program of Usher's by its subcommand.
 package main
 
 import (

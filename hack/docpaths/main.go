@@ -1,4 +1,4 @@
-// Command docpaths fails when the documentation names a file or folder of this repository
+// Command docpaths fails when the documentation names a file or folder of this repository, or links to a section,
 // that does not exist. It imports nothing of Usher.
 package main
 
@@ -63,7 +63,8 @@ func check(root string) ([]string, error) {
 			}
 		}
 	}
-	return missing, nil
+	sections, err := checkAnchors(root, documents)
+	return append(missing, sections...), err
 }
 
 // named returns what of the repository a line of a document in dir names.

@@ -1,20 +1,15 @@
-// Package app is the composition root of the manager: it turns flags into the parts and puts them together.
+// Package app is the composition root of the subcommands of usher: it turns flags into parts and connects them.
 package app
 
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"net/http"
-	"os"
-	"runtime/debug"
 	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/spf13/cobra"
-	uberzap "go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -24,7 +19,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -40,43 +34,6 @@ import (
 
 // Version is what the build says it is.
 var Version = "dev"
-
-// NewCommand returns the manager's command.
-func NewCommand() *cobra.Command {
-	options := Options{Now: time.Now}
-	logging := zap.Options{}
-	command := &cobra.Command{
-		Use:           "usher",
-		Short:         "Resolve who may do what in which application, and publish it",
-		Args:          cobra.NoArgs,
-		Version:       Version,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		RunE: func(command *cobra.Command, _ []string) error {
-			if err := options.Validate(); err != nil {
-				return err
-			}
-			ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging), zap.RawZapOpts(uberzap.WrapCore(lazily))))
-			if os.Getenv("GOGC") == "" {
-				debug.SetGCPercent(gcPercent)
-			}
-			if options.AuditLog {
-				options.Audit = unsampled(logging).WithName("audit").GetSink()
-			}
-			config, err := config.GetConfig()
-			if err != nil {
-				return fmt.Errorf("finding the cluster: %w", err)
-			}
-			return Run(command.Context(), config, options)
-		},
-	}
-	options.AddFlags(command.Flags())
-	goFlags := flag.NewFlagSet("", flag.ContinueOnError)
-	logging.BindFlags(goFlags)
-	config.RegisterFlags(goFlags)
-	command.Flags().AddGoFlagSet(goFlags)
-	return command
-}
 
 // gcPercent is how far the heap may grow, in percent of what is kept, before the garbage collector runs. Nearly all
 // memory is the roster and the cache, which stay: half as much again is room enough, at some processor time. GOGC in the
@@ -113,13 +70,7 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 	if err != nil {
 		return err
 	}
-	config = rest.CopyConfig(config)
-	// The API server's own priority and fairness is the limit; one of ours would only delay a revocation.
-	config.QPS = -1
-	// The API server would compress the watches for this client alone, every event by itself. Between the two there is a
-	// network of the cluster's, which has more to spare than either has processors.
-	config.DisableCompression = true
-	config.UserAgent = "usher/" + Version
+	config = clientConfig(config)
 	if err := checkKinds(ctx, config); err != nil {
 		return err
 	}
@@ -135,7 +86,7 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 		LeaderElectionNamespace:       options.LeaderElectionNamespace,
 		LeaderElectionReleaseOnCancel: true,
 		HealthProbeBindAddress:        options.HealthProbeBindAddress,
-		Metrics:                       metricsOptions(options),
+		Metrics:                       metricsOptions(options.MetricsBindAddress, options.MetricsSecure),
 	}
 	writer := config
 	if options.LeaderElect {
@@ -157,6 +108,18 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 	return run(ctx, mgr, writes, options, roster.Options{
 		SystemNamespace: options.SystemNamespace, Organizations: selector, HasNamespaces: true,
 	}, admission)
+}
+
+// clientConfig returns the configuration of a client that watches.
+func clientConfig(config *rest.Config) *rest.Config {
+	config = rest.CopyConfig(config)
+	// The API server's own priority and fairness is the limit; one of ours would only delay a revocation.
+	config.QPS = -1
+	// The API server would compress the watches for this client alone, every event by itself. Between the two there is a
+	// network of the cluster's, which has more to spare than either has processors.
+	config.DisableCompression = true
+	config.UserAgent = "usher/" + Version
+	return config
 }
 
 func newWriter(mgr ctrl.Manager, config *rest.Config) (*publish.Writer, error) {
@@ -209,6 +172,9 @@ func run(
 	if err := setupNotices(mgr, writes, fed, reconciler, options); err != nil {
 		return err
 	}
+	if err := setupPDPCertificate(mgr, options.PDP, writes, time.Now); err != nil {
+		return err
+	}
 	alive := func(*http.Request) error { return fed.Alive() }
 	if err := mgr.AddHealthzCheck("roster", alive); err != nil {
 		return fmt.Errorf("adding the health check: %w", err)
@@ -253,6 +219,18 @@ func newScheme() (*runtime.Scheme, error) {
 // of their status only the conditions, of namespaces their labels.
 func cacheOptions() cache.Options {
 	ours := labels.SelectorFromSet(labels.Set{accessv1alpha1.LabelManagedBy: accessv1alpha1.ManagedBy})
+	made := rosterCacheOptions()
+	made.ByObject[&corev1.ConfigMap{}] = cache.ByObject{Label: ours, Transform: func(object any) (any, error) {
+		if cm, ok := object.(*corev1.ConfigMap); ok {
+			publish.Observe(cm)
+		}
+		return object, nil
+	}}
+	return made
+}
+
+// rosterCacheOptions are those of what the roster is made of.
+func rosterCacheOptions() cache.Options {
 	kind := cache.ByObject{Transform: func(object any) (any, error) {
 		if o, ok := object.(client.Object); ok {
 			controller.ObserveStatus(o)
@@ -266,12 +244,6 @@ func cacheOptions() cache.Options {
 			&accessv1alpha1.UserAccess{}:        kind,
 			&accessv1alpha1.ApplicationAccess{}: kind,
 			&accessv1alpha1.AccessPolicy{}:      kind,
-			&corev1.ConfigMap{}: {Label: ours, Transform: func(object any) (any, error) {
-				if cm, ok := object.(*corev1.ConfigMap); ok {
-					publish.Observe(cm)
-				}
-				return object, nil
-			}},
 			&corev1.Namespace{}: {Transform: func(object any) (any, error) {
 				if n, ok := object.(*corev1.Namespace); ok {
 					n.ManagedFields, n.Annotations, n.Spec, n.Status = nil, nil, corev1.NamespaceSpec{}, corev1.NamespaceStatus{}

@@ -10,9 +10,9 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 )
 
-func metricsOptions(options Options) metricsserver.Options {
-	made := metricsserver.Options{BindAddress: options.MetricsBindAddress, SecureServing: options.MetricsSecure}
-	if options.MetricsSecure {
+func metricsOptions(address string, secure bool) metricsserver.Options {
+	made := metricsserver.Options{BindAddress: address, SecureServing: secure}
+	if secure {
 		made.FilterProvider = guardedMetrics
 		// One connection of HTTP/2 carries any number of requests, and whoever scrapes needs one at a time.
 		made.TLSOpts = []func(*tls.Config){func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} }}

@@ -66,7 +66,7 @@ func serveMetrics(t *testing.T, api *reviewer) *httptest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	options := metricsOptions(Options{MetricsBindAddress: "127.0.0.1:0", MetricsSecure: true})
+	options := metricsOptions("127.0.0.1:0", true)
 	filter, err := options.FilterProvider(config, client)
 	if err != nil {
 		t.Fatal(err)

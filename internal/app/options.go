@@ -7,8 +7,6 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/pflag"
-	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // Options are the flags of the manager.
@@ -27,6 +25,7 @@ type Options struct {
 
 	Webhook WebhookOptions
 	Notices NoticeOptions
+	PDP     PDPCertificateOptions
 
 	// Now is the clock by which access is resolved. It is no flag: the command has the machine's.
 	Now func() time.Time
@@ -36,10 +35,7 @@ type Options struct {
 
 // AddFlags adds the flags with their defaults.
 func (o *Options) AddFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&o.SystemNamespace, "system-namespace", "access-system",
-		"The namespace above all organizations: its AccessPolicy, System groups and UserAccess objects hold in each of them.")
-	flags.StringVar(&o.OrganizationSelector, "organization-selector", "",
-		"Label selector over the namespaces that may be organizations. Empty selects all.")
+	addOrganizationFlags(flags, &o.SystemNamespace, &o.OrganizationSelector)
 	flags.DurationVar(&o.DocumentGrace, "document-grace", 2*time.Minute,
 		"How long an ended document stays, empty, before it is removed.")
 	flags.BoolVar(&o.AuditLog, "audit-log", true,
@@ -48,28 +44,19 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 		"Write only while holding the lease, so that of several replicas one writes.")
 	flags.StringVar(&o.LeaderElectionNamespace, "leader-election-namespace", "",
 		"The namespace of the lease. Empty: the one that the manager runs in.")
-	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", "0",
-		`The address of the metrics endpoint, such as ":8443". "0" turns it off.`)
-	flags.BoolVar(&o.MetricsSecure, "metrics-secure", true,
-		"Serve metrics over TLS, to those whom the API server authenticates and authorizes.")
-	flags.StringVar(&o.HealthProbeBindAddress, "health-probe-bind-address", ":8081",
-		`The address of /healthz and /readyz. "0" turns them off.`)
+	addEndpointFlags(flags, &o.MetricsBindAddress, &o.MetricsSecure, &o.HealthProbeBindAddress)
 	o.Webhook.AddFlags(flags)
 	o.Notices.AddFlags(flags)
+	o.PDP.AddFlags(flags)
 }
 
 // Validate returns every flag's error.
 func (o *Options) Validate() error {
-	var failures []error
-	for _, problem := range validation.IsDNS1123Label(o.SystemNamespace) {
-		failures = append(failures, fmt.Errorf("--system-namespace %q: %s", o.SystemNamespace, problem))
-	}
-	if _, err := labels.Parse(o.OrganizationSelector); err != nil {
-		failures = append(failures, fmt.Errorf("--organization-selector %q: %w", o.OrganizationSelector, err))
-	}
+	failures := validateOrganizations(o.SystemNamespace, o.OrganizationSelector)
 	if o.DocumentGrace < 0 {
 		failures = append(failures, fmt.Errorf("--document-grace %s: must not be negative", o.DocumentGrace))
 	}
 	failures = append(failures, o.Webhook.validate()...)
+	failures = append(failures, o.PDP.validate()...)
 	return errors.Join(append(failures, o.Notices.validate()...)...)
 }

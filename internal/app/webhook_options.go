@@ -66,9 +66,9 @@ func (o *WebhookOptions) Enabled() bool { return o.BindAddress != off }
 
 func (o *WebhookOptions) rotated() bool { return o.Certificates == CertificatesRotated }
 
-// checkAddress returns an error unless there is a port to listen on.
-func (o *WebhookOptions) checkAddress() error {
-	_, text, err := net.SplitHostPort(o.BindAddress)
+// checkListenAddress returns an error unless the address has a port to listen on.
+func checkListenAddress(address string) error {
+	_, text, err := net.SplitHostPort(address)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (o *WebhookOptions) validate() []error {
 		return nil
 	}
 	var failures []error
-	if err := o.checkAddress(); err != nil {
+	if err := checkListenAddress(o.BindAddress); err != nil {
 		failures = append(failures, fmt.Errorf("--webhook-bind-address %q: %w", o.BindAddress, err))
 	}
 	if o.Configuration == "" {

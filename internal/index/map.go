@@ -132,6 +132,13 @@ func (m *Map[V]) All() iter.Seq2[string, V] {
 	}
 }
 
+// From iterates over keys and values, by key, from the given key on.
+func (m *Map[V]) From(first string) iter.Seq2[string, V] {
+	return func(yield func(string, V) bool) {
+		m.tree.From(mapped[V]{key: first})(func(e mapped[V]) bool { return yield(e.key, e.value) })
+	}
+}
+
 // Keys iterates over the keys in order.
 func (m *Map[V]) Keys() iter.Seq[string] {
 	return func(yield func(string) bool) {

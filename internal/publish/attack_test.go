@@ -124,7 +124,7 @@ func TestAttackHugeFiltersKeepNoShardFromBeingWritten(t *testing.T) {
 	}{
 		// 400 kB each: both fit into one document, but not twice into one ConfigMap.
 		"JSON": {nil, []string{"mallory@acme.example", "trudy@acme.example"}},
-		"OPA":  {allFormats[3:], []string{"bob@acme.example", "mallory@acme.example", "trudy@acme.example"}},
+		"OPA":  {allFormats[3:4], []string{"bob@acme.example", "mallory@acme.example", "trudy@acme.example"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			made := publish.Application(o, "finance", 1, each(decisions), tc.formats...)

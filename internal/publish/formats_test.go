@@ -88,7 +88,7 @@ func TestFormats(t *testing.T) {
 		"JSON":   {allFormats[:1], []string{"access.json"}, nil, 0},
 		"CSV":    {allFormats[1:2], []string{"access.csv", "access.json", "roles.csv"}, nil, 2},
 		"Casbin": {allFormats[2:3], []string{"access.json", "policy.csv"}, nil, 3},
-		"OPA":    {allFormats[3:], []string{"access.json", "data.json"}, opa, 0},
+		"OPA":    {allFormats[3:4], []string{"access.json", "data.json"}, opa, 0},
 		"all":    {allFormats, []string{"access.csv", "access.json", "data.json", "policy.csv", "roles.csv"}, opa, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -157,7 +157,7 @@ func TestFormatsCountForTheSize(t *testing.T) {
 		want    int
 		grows   bool
 	}{
-		"JSON": {nil, 1, false}, "OPA": {allFormats[3:], 2, false}, "all": {allFormats, 2, true},
+		"JSON": {nil, 1, false}, "OPA": {allFormats[3:4], 2, false}, "all": {allFormats, 2, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			made := publish.Application(o, "finance", 1, each(decisions), tc.formats...)

@@ -171,6 +171,21 @@ func (o *organization) decisions() iter.Seq2[string, *resolve.Decision] {
 	}
 }
 
+// DecisionsFrom iterates as [View.Decisions] does, from the given user on, whether there is one of that name or not.
+func (v *View) DecisionsFrom(organization, first string) iter.Seq2[string, *resolve.Decision] {
+	o := v.at(organization)
+	return func(yield func(string, *resolve.Decision) bool) {
+		if o.rules == nil {
+			return
+		}
+		for user, rec := range o.records.From(first) {
+			if rec.decision.Exists && !yield(user, rec.decision) {
+				return
+			}
+		}
+	}
+}
+
 // Users lists everybody for whom there is something to decide in the organization, sorted.
 func (v *View) Users(organization string) []string {
 	var users []string

@@ -207,7 +207,7 @@ var _ = Describe("Under Flux, a tree", Ordered, func() {
 			GroupKind: accessv1alpha1.GroupVersion.WithKind("AccessGroup").GroupKind(), Namespace: "access-system", Name: "not-in-emea",
 		})).To(BeTrue())
 		repo.edit("samples/security/system.yaml", `---
-# NoAccess on the system ladder is a block: it beats all that the organization gives.
+# NoAccess on the system ladder is a block: it overrides all grants of the organization.
 apiVersion: access.usher.dev/v1alpha1
 kind: AccessGroup
 metadata:

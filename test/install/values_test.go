@@ -242,14 +242,14 @@ func TestNotes(t *testing.T) {
 	}{
 		"as shipped": {
 			want: []string{"kubectl create namespace access-system", "access.usher.dev/organization=enabled", unlabelled},
-			not:  []string{"somebody else installs", "Every namespace"},
+			not:  []string{"which you install separately", "Every namespace"},
 		},
 		"otherwise": {
 			set: with(created, values{
 				"systemNamespace": "platform", "crds": values{"enabled": false},
 				"organizationSelector": []any{},
 			}),
-			want: []string{"kubectl create namespace platform", "somebody else installs", "Every namespace"},
+			want: []string{"kubectl create namespace platform", "which you install separately", "Every namespace"},
 			not:  []string{unlabelled},
 		},
 	} {

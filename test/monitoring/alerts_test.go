@@ -50,12 +50,12 @@ var situations = map[string]situation{
 	"UsherSeveralLeaders": {
 		at: "8m", fires: series{on(leader, "a"): "1x10", on(leader, "b"): "1x10"},
 		silent:  series{on(leader, "a"): "1x3 0x10", on(leader, "b"): "1x10"}, // while the lease changes hands
-		summary: "2 replicas of Usher take themselves for the leader.",
+		summary: "2 replicas of Usher consider themselves the leader.",
 	},
 	"UsherNotSynced": {
 		at: "6m", fires: series{`usher_roster_synced{pod="a"}`: "0x10"},
 		silent: series{`usher_roster_synced{pod="a"}`: "0 0 1x10"},
-		labels: map[string]string{"pod": "a"}, summary: "Replica a of Usher does not know all objects yet.",
+		labels: map[string]string{"pod": "a"}, summary: "Replica a of Usher has not loaded all objects yet.",
 	},
 	"UsherNotSettling": {
 		at: "5m",
@@ -65,7 +65,7 @@ var situations = map[string]situation{
 		silent: series{
 			`usher_roster_settled_timestamp_seconds{pod="a"}`: "0+60x10", `usher_roster_synced{pod="a"}`: "1x10",
 		},
-		labels: map[string]string{"pod": "a"}, summary: "Replica a of Usher has decided nothing for 4m 59s.",
+		labels: map[string]string{"pod": "a"}, summary: "Replica a of Usher has not settled for 4m 59s.",
 	},
 	"UsherAccessNotCurrent": {
 		at: "3m", fires: series{`usher_unpublished_age_seconds{pod="a"}`: "70+60x10", `usher_unpublished_age_seconds{pod="b"}`: "0x10"},
@@ -80,13 +80,13 @@ var situations = map[string]situation{
 	"UsherLossNotPublished": {
 		at: "3m", fires: series{`usher_lossy_documents{pod="a"}`: "2x10", `usher_lossy_documents{pod="b"}`: "0x10"},
 		silent:  series{`usher_lossy_documents{pod="a"}`: "0x10", `usher_blocked_documents{pod="a"}`: "2x10"},
-		summary: "2 documents still give access that has been taken away.",
+		summary: "2 documents still give access that was removed.",
 	},
 	"UsherWriteErrors": {
 		at:      "15m",
 		fires:   series{`controller_runtime_reconcile_errors_total{controller="output",pod="a"}`: "0+2x20"},
 		silent:  series{`controller_runtime_reconcile_errors_total{controller="output",pod="a"}`: "0+1x20"},
-		summary: "Usher failed 10 times in five minutes to write what it should.",
+		summary: "10 writes of Usher failed within five minutes.",
 	},
 	"UsherWebhookErrors": {
 		at:     "15m",
@@ -111,7 +111,7 @@ var situations = map[string]situation{
 			on(certificateEnds, "c"): "2592000x20", on(certificateValid, "c"): "7776000x20",
 		},
 		labels:  map[string]string{"pod": "a"},
-		summary: "The certificate that replica a serves its webhook with ends in 4d 4h 0m 0s.",
+		summary: "The webhook certificate of replica a expires in 4d 4h 0m 0s.",
 	},
 	"UsherRevocationRefused": {
 		at:     "5m",
@@ -127,7 +127,7 @@ var situations = map[string]situation{
 	"UsherRoleConflicts": {
 		at: "70m", fires: series{`usher_role_conflicts{pod="a"}`: "3x80", `usher_role_conflicts{pod="b"}`: "3x80"},
 		silent:  series{`usher_role_conflicts{pod="a"}`: "3x30 0x50"},
-		summary: "Grants disagree in 3 cases.",
+		summary: "Grants conflict in 3 cases.",
 	},
 	"UsherObjectsNotReady": {
 		at:      "20m",

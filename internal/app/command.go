@@ -1,0 +1,85 @@
+package app
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/spf13/cobra"
+	uberzap "go.uber.org/zap"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client/config"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+)
+
+// NewCommand returns the command of the program. Each subcommand is a program of its own with its own flags. Without a
+// subcommand, the manager runs.
+func NewCommand() *cobra.Command {
+	root := newManagerCommand("usher")
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.AddCommand(newManagerCommand("manager"), newPDPCommand())
+	return root
+}
+
+// newManagerCommand returns a command that runs the manager.
+func newManagerCommand(use string) *cobra.Command {
+	options := Options{Now: time.Now}
+	command := newSubcommand(use, "Resolve who may do what in which application, and publish it")
+	common := addCommonFlags(command)
+	options.AddFlags(command.Flags())
+	command.RunE = func(command *cobra.Command, _ []string) error {
+		if err := options.Validate(); err != nil {
+			return err
+		}
+		config, err := common.setUp()
+		if err != nil {
+			return err
+		}
+		if options.AuditLog {
+			options.Audit = unsampled(common.logging).WithName("audit").GetSink()
+		}
+		return Run(command.Context(), config, options)
+	}
+	return command
+}
+
+// newSubcommand returns a command without flags and arguments.
+func newSubcommand(use, short string) *cobra.Command {
+	return &cobra.Command{
+		Use:           use,
+		Short:         short,
+		Args:          cobra.NoArgs,
+		Version:       Version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+}
+
+// commonFlags are the flags that every subcommand has: those of the log, and --kubeconfig.
+type commonFlags struct{ logging zap.Options }
+
+// addCommonFlags adds these flags to the command.
+func addCommonFlags(command *cobra.Command) *commonFlags {
+	common := &commonFlags{}
+	goFlags := flag.NewFlagSet("", flag.ContinueOnError)
+	common.logging.BindFlags(goFlags)
+	config.RegisterFlags(goFlags)
+	command.Flags().AddGoFlagSet(goFlags)
+	return common
+}
+
+// setUp sets up the log and the garbage collector, and returns the configuration of the API server's client.
+func (c *commonFlags) setUp() (*rest.Config, error) {
+	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&c.logging), zap.RawZapOpts(uberzap.WrapCore(lazily))))
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+	found, err := config.GetConfig()
+	if err != nil {
+		return nil, fmt.Errorf("finding the cluster: %w", err)
+	}
+	return found, nil
+}

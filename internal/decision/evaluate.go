@@ -1,0 +1,145 @@
+package decision
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/usher-dev/usher/api/document"
+	"github.com/usher-dev/usher/internal/resolve"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+// Resource types, and the type of every subject. An application may have further names for its type.
+const (
+	TypeUser        = "user"
+	TypeApplication = "application"
+	TypeRow         = "row"
+)
+
+// Kind says what a [Resource] is.
+type Kind int
+
+// The kinds of resources.
+const (
+	// KindUnknown is any other resource: nothing is permitted on it.
+	KindUnknown Kind = iota
+	KindApplication
+	KindRow
+)
+
+// Resource is an application, or a row of one.
+type Resource struct {
+	Kind        Kind
+	Application string
+	// Row has the properties of a row, as [document.Filters.Match] takes them.
+	Row map[string]any
+}
+
+// Question asks whether a subject may do something with a resource.
+type Question struct {
+	SubjectType string
+	User        string
+	Permission  string
+	Resource    Resource
+}
+
+// Answer is the answer to a [Question]. Without a Context nothing is known of the user in the application.
+type Answer struct {
+	Decision bool     `json:"decision"`
+	Context  *Context `json:"context,omitzero"`
+}
+
+// Context says why an answer is as it is, or what is wrong with the question.
+type Context struct {
+	Role   string `json:"role,omitzero"`
+	Rule   string `json:"rule,omitzero"`
+	Source string `json:"source,omitzero"`
+	// NotAfter is when the access ends at the latest, in RFC 3339.
+	NotAfter string `json:"notAfter,omitzero"`
+	// Filters are the filters of an application: a permit holds for the rows that pass all of them.
+	Filters []jsontext.Value `json:"filters,omitzero"`
+	Error   *ItemError       `json:"error,omitzero"`
+}
+
+// ItemError says why one question of a batch has no answer. Status is the code that the question would have had alone.
+type ItemError struct {
+	Status  int    `json:"status"`
+	Message string `json:"message"`
+}
+
+// Evaluate answers the question for the organization at the instant now. What the view does not know is denied: the
+// organization, the type of the subject or resource, the user, the application, the permission.
+func Evaluate(v *roster.View, organization string, q *Question, now time.Time) Answer {
+	rules := v.Organization(organization)
+	if rules == nil || q.SubjectType != TypeUser || q.Resource.Kind == KindUnknown ||
+		!isNamed(v, organization, q.Resource.Application) {
+		return Answer{}
+	}
+	return evaluate(rules, v.Decision(organization, q.User), q, now)
+}
+
+// evaluate answers the question about a known application by the user's decision.
+func evaluate(rules *resolve.Organization, d *resolve.Decision, q *Question, now time.Time) Answer {
+	can := rules.Can(d, resolve.Question{Application: q.Resource.Application, Permission: q.Permission}, now)
+	return Answer{Decision: can.Allowed && isVisible(&q.Resource, can.Access.Filters), Context: contextOf(&can, q.Resource.Kind)}
+}
+
+// isPermitted reports whether evaluate permits what is asked for.
+func isPermitted(rules *resolve.Organization, d *resolve.Decision, q *Question, now time.Time) bool {
+	can := rules.Can(d, resolve.Question{Application: q.Resource.Application, Permission: q.Permission}, now)
+	return can.Allowed && isVisible(&q.Resource, can.Access.Filters)
+}
+
+// isVisible reports whether the filters leave the row or, for an application, any row.
+func isVisible(r *Resource, filters []resolve.Filter) bool {
+	if resolve.ShowNoRow(filters) {
+		return false
+	}
+	return r.Kind != KindRow || readerFilters(filters).Match(r.Row)
+}
+
+// readerFilters returns the filters as the reader of documents has them.
+func readerFilters(filters []resolve.Filter) document.Filters {
+	made := make(document.Filters, len(filters))
+	for i := range filters {
+		alternatives := make([]document.Alternative, len(filters[i].AnyOf))
+		for j := range alternatives {
+			requirements := make([]document.Requirement, len(filters[i].AnyOf[j].AllOf))
+			for k := range requirements {
+				r := &filters[i].AnyOf[j].AllOf[k]
+				requirements[k] = document.Requirement{Attribute: r.Attribute, Operator: r.Operator, Values: r.Values}
+			}
+			alternatives[j].AllOf = requirements
+		}
+		made[i].AnyOf = alternatives
+	}
+	return made
+}
+
+// contextOf returns the context of an answer. Access that has ended is NoAccess, as it is to readers of documents.
+func contextOf(can *resolve.Answer, kind Kind) *Context {
+	access := can.Access
+	c := &Context{Role: access.Role, Rule: string(access.Rule), Source: access.Source}
+	if !access.NotAfter.IsZero() {
+		c.NotAfter = access.NotAfter.UTC().Format(time.RFC3339)
+	}
+	if can.Reason == resolve.ReasonEnded {
+		c.Role = resolve.NoAccess
+		return c
+	}
+	if kind == KindApplication {
+		for i := range access.Filters {
+			c.Filters = append(c.Filters, jsontext.Value(access.Filters[i].JSON()))
+		}
+	}
+	return c
+}
+
+// isNamed reports whether something names the application in the organization.
+func isNamed(v *roster.View, organization, application string) bool {
+	_, found := slices.BinarySearchFunc(v.Applications(organization), application, strings.Compare)
+	return found
+}
