@@ -18,7 +18,7 @@ import (
 	"github.com/usher-dev/usher/api/document"
 )
 
-// snippets are the code blocks of docs/workloads.md in one language.
+// snippets returns the code blocks of docs/workloads.md in one language.
 func snippets(t *testing.T, language string) []string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "workloads.md"))
@@ -42,7 +42,7 @@ func TestDocumentedGoIsOurs(t *testing.T) {
 	}
 }
 
-// shell is the documented way to ask with jq.
+// shell runs the documented jq functions.
 type shell struct {
 	t         *testing.T
 	dir       string
@@ -74,7 +74,7 @@ func (s *shell) mount(shard int, text string) {
 	}
 }
 
-// run gives what a command of the documented functions prints, and whether it succeeded.
+// run returns the output of a command that uses the documented functions, and whether it succeeded.
 func (s *shell) run(command string, args ...string) (string, bool) {
 	s.t.Helper()
 	script := append([]string{"-c", s.functions + command + ` "$@"`, "sh"}, args...)
@@ -82,7 +82,7 @@ func (s *shell) run(command string, args ...string) (string, bool) {
 	return strings.TrimSpace(string(out)), err == nil
 }
 
-func TestDocumentedShellTellsRoles(t *testing.T) {
+func TestDocumentedShellReturnsRoles(t *testing.T) {
 	s := newShell(t)
 	ends := func(after time.Duration) string {
 		return fmt.Sprintf(`,"notAfter":%q`, time.Now().Add(after).UTC().Format(time.RFC3339))
@@ -143,7 +143,7 @@ func TestDocumentedShellTellsRoles(t *testing.T) {
 	}
 }
 
-// TestDocumentedShellFollowsPlaces: two shards list the same filter at different places.
+// TestDocumentedShellFollowsPlaces uses two shards that list the same filter at different places.
 func TestDocumentedShellFollowsPlaces(t *testing.T) {
 	s := newShell(t)
 	s.mount(0, financeWith([]string{french}, entry(ana, "Viewer", `,"filters":[0]`)))
@@ -157,7 +157,7 @@ func TestDocumentedShellFollowsPlaces(t *testing.T) {
 	}
 }
 
-// TestDocumentedShellSeesTheSameRows holds the filters in jq against those in Go, on random ones.
+// TestDocumentedShellSeesTheSameRows compares random filters in jq with those in Go.
 func TestDocumentedShellSeesTheSameRows(t *testing.T) {
 	s := newShell(t)
 	random := rand.New(rand.NewPCG(3, 6))
