@@ -29,7 +29,8 @@ const limit = time.Minute
 // variable names the browser to use.
 const variable = "USHER_BROWSER"
 
-// findBrowser skips the test if there is no browser, because working on Usher requires only Go, git and make.
+// findBrowser returns the path of the browser. Without a browser it skips the test, because working on Usher requires
+// only Go, git and make. With CI=true it fails the test instead.
 func findBrowser(t *testing.T) string {
 	t.Helper()
 	if named := os.Getenv(variable); named != "" {
@@ -44,7 +45,11 @@ func findBrowser(t *testing.T) string {
 			return path
 		}
 	}
-	t.Skipf("no browser: install Chromium or Chrome, or name one in %s", variable)
+	const missing = "no browser: install Chromium or Chrome, or name one in " + variable
+	if os.Getenv("CI") == "true" {
+		t.Fatal(missing)
+	}
+	t.Skip(missing)
 	return ""
 }
 

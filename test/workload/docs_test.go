@@ -52,7 +52,10 @@ type shell struct {
 func newShell(t *testing.T) *shell {
 	t.Helper()
 	if _, err := exec.LookPath("jq"); err != nil {
-		t.Skip("this machine has no jq")
+		if os.Getenv("CI") == "true" {
+			t.Fatal("no jq: install it")
+		}
+		t.Skip("no jq: install it")
 	}
 	s := &shell{t: t, dir: t.TempDir()}
 	if err := os.WriteFile(filepath.Join(s.dir, "access.jq"), []byte(snippets(t, "jq")[0]), 0o600); err != nil {
