@@ -10,22 +10,22 @@ import (
 	"time"
 )
 
-// ApplicationFollower answers by the application document in mounted directories, of which it follows every change. It
-// is safe for concurrent use, and answers without an allocation while each user lives in one shard.
+// ApplicationFollower answers questions from the application document in mounted directories and follows its changes.
+// It is safe for concurrent use. It answers without an allocation as long as each user is in one shard.
 type ApplicationFollower struct {
 	follower follower[*shard]
 	answers  atomic.Pointer[answers]
-	// held are shards by the file that they were in.
-	held    map[string][]standing
+	// held maps a file to the replaced shards that are still used.
+	held    map[string][]activeShard
 	missing string
 }
 
-// FollowApplication follows the document of one application. Documents about another one, and other documents, are
-// errors of theirs: a mount by mistake gives nobody access. The first answers are there when it returns; following
-// ends with the context, or with Close.
+// FollowApplication follows the document of one application. A document of another application or of another kind is an
+// error, so a wrong mount gives nobody access. FollowApplication returns after the first read. It stops following when
+// the context ends or Close is called.
 //
-// An error is one of the options. That documents are missing or broken is none: they give nobody access until they are
-// right.
+// It returns an error only for invalid options. A missing or broken document is not an error: it gives nobody access
+// until it is corrected.
 func FollowApplication(ctx context.Context, application string, options Options) (*ApplicationFollower, error) {
 	if application == "" {
 		return nil, errors.New("no application to follow")
@@ -33,7 +33,7 @@ func FollowApplication(ctx context.Context, application string, options Options)
 	if err := options.complete(); err != nil {
 		return nil, err
 	}
-	f := &ApplicationFollower{held: map[string][]standing{}}
+	f := &ApplicationFollower{held: map[string][]activeShard{}}
 	f.follower = follower[*shard]{
 		options:   options,
 		compile:   compileShard(application, options.Organization),
@@ -44,7 +44,7 @@ func FollowApplication(ctx context.Context, application string, options Options)
 	return f, nil
 }
 
-// Role gives the user's role, NoAccess for one who has none.
+// Role returns the user's role, or NoAccess if the user has none.
 func (f *ApplicationFollower) Role(user string) string {
 	var room [4]*entry
 	entries := f.find(user, room[:0])
@@ -60,7 +60,7 @@ func (f *ApplicationFollower) Role(user string) string {
 	return lowest.name
 }
 
-// Can says whether the user's role has the permission.
+// Can reports whether the user's role has the permission.
 func (f *ApplicationFollower) Can(user, permission string) bool {
 	var room [4]*entry
 	entries := f.find(user, room[:0])
@@ -72,7 +72,7 @@ func (f *ApplicationFollower) Can(user, permission string) bool {
 	return len(entries) > 0
 }
 
-// Filters gives the filters of the rows that the user sees: nil for every row, [Nothing] for a user without access.
+// Filters returns the filters of the rows that the user sees: nil for every row, [Nothing] for a user without access.
 func (f *ApplicationFollower) Filters(user string) Filters {
 	var room [4]*entry
 	entries := f.find(user, room[:0])
@@ -88,38 +88,38 @@ func (f *ApplicationFollower) Filters(user string) Filters {
 	return filters
 }
 
-// Stats says how following goes, for metrics.
+// Stats returns statistics for metrics.
 func (f *ApplicationFollower) Stats() Stats {
 	return f.answers.Load().stats
 }
 
-// Close ends following and waits until it has ended. The last answers stand for the grace, so that requests that are
-// under way can end; then nobody has access.
+// Close stops following and waits until that is done. The last answers remain valid for the grace period, so that
+// running requests can end. After that, nobody has access.
 func (f *ApplicationFollower) Close() { f.follower.close() }
 
 func (f *ApplicationFollower) find(user string, to []*entry) []*entry {
 	return f.answers.Load().find(user, f.follower.options.Now(), to)
 }
 
-// publish makes the answers from the shards that are there.
+// publish computes the answers from the shards that exist.
 func (f *ApplicationFollower) publish(now time.Time) []Event {
-	var shards, held []standing
+	var shards, held []activeShard
 	for _, path := range slices.Sorted(maps.Keys(f.follower.files)) {
 		file := f.follower.files[path]
 		f.hold(path, file, now)
 		held = append(held, f.held[path]...)
 		if file.has {
-			shards = append(shards, standing{file.good, file.until})
+			shards = append(shards, activeShard{file.good, file.until})
 		}
 	}
 	for path := range f.held {
 		if f.follower.files[path] == nil {
-			delete(f.held, path) // a file that is gone holds nobody
+			delete(f.held, path) // a deleted file keeps no replaced shards
 		}
 	}
 	a := newAnswers(shards, held, f.follower.until, f.follower.stats)
-	for path := range f.held { // who has come to live in a shard again is not held a second time
-		f.held[path] = slices.DeleteFunc(f.held[path], func(s standing) bool { return a.covered(s.shard) })
+	for path := range f.held { // a replaced shard is not needed once all of its users are in another one
+		f.held[path] = slices.DeleteFunc(f.held[path], func(s activeShard) bool { return a.covered(s.shard) })
 	}
 	events := f.completeness(a, len(shards) > 0)
 	a.stats.MissingShards = f.follower.stats.MissingShards
@@ -127,18 +127,18 @@ func (f *ApplicationFollower) publish(now time.Time) []Event {
 	return events
 }
 
-// hold keeps a shard that has given users away, for those who are in no other one yet: the kubelet updates mounts one
-// by one, in any order.
+// hold keeps a replaced shard for users who moved to a shard that does not exist yet. The kubelet updates mounts one by
+// one, in any order.
 func (f *ApplicationFollower) hold(path string, file *file[*shard], now time.Time) {
-	kept := slices.DeleteFunc(f.held[path], func(s standing) bool { return !s.answers(now) })
+	kept := slices.DeleteFunc(f.held[path], func(s activeShard) bool { return !s.answers(now) })
 	switch {
 	case !file.has:
 		kept = nil
 	case file.replaced != nil && (*file.replaced).gives(file.good):
-		kept = append(kept, standing{*file.replaced, now.Add(f.follower.options.Grace)})
+		kept = append(kept, activeShard{*file.replaced, now.Add(f.follower.options.Grace)})
 	case file.replaced != nil:
-		// What a shard says itself goes before what it said before.
-		kept = slices.DeleteFunc(kept, func(s standing) bool { return !s.gives(file.good) })
+		// The shard answers for its own users again, so their previous shard is no longer needed.
+		kept = slices.DeleteFunc(kept, func(s activeShard) bool { return !s.gives(file.good) })
 	}
 	file.replaced = nil
 	if f.held[path] = kept; len(kept) == 0 {
@@ -146,7 +146,7 @@ func (f *ApplicationFollower) hold(path string, file *file[*shard], now time.Tim
 	}
 }
 
-// completeness reports shards that are missing, and that they no longer are.
+// completeness reports when shards are missing and when none is missing any more.
 func (f *ApplicationFollower) completeness(a *answers, found bool) []Event {
 	var missing []int
 	if found {
@@ -154,10 +154,10 @@ func (f *ApplicationFollower) completeness(a *answers, found bool) []Event {
 	}
 	f.follower.stats.MissingShards = len(missing)
 	text := fmt.Sprint(missing)
-	was := f.missing
+	previous := f.missing
 	f.missing = text
 	switch {
-	case text == was || was == "" && len(missing) == 0:
+	case text == previous || previous == "" && len(missing) == 0:
 		return nil
 	case len(missing) == 0:
 		return []Event{{Kind: Complete}}

@@ -68,7 +68,7 @@ func TestKubeletSwap(t *testing.T) {
 					t.Fatalf("after the document said otherwise the role is %s", got)
 				}
 			}
-			m.swap(t, nil) // the ConfigMap of an optional mount goes
+			m.swap(t, nil) // the ConfigMap of an optional mount is deleted
 			eventuallyIs(t, "the role", func() string { return f.Role("user49") }, document.NoAccess)
 			eventuallyIs(t, "documents", func() int { return f.Stats().Documents }, 0)
 			for _, kind := range []document.EventKind{document.Failed, document.Denied, document.Incomplete} {
@@ -80,8 +80,9 @@ func TestKubeletSwap(t *testing.T) {
 	}
 }
 
-// A swap removes what is being read; whoever keeps access must not be without it then, and no document is removed.
-func TestNobodyIsMissingWhileTheKubeletSwaps(t *testing.T) {
+// A swap deletes the files that are being read. Users who keep access must not lose it meanwhile, and no document may
+// be reported as removed.
+func TestNoUserIsMissingDuringKubeletSwaps(t *testing.T) {
 	const shards = 32
 	m := &mount{dir: t.TempDir()}
 	documents := map[string]string{}
@@ -211,7 +212,7 @@ func TestNotAfterIsEnforcedWithoutReading(t *testing.T) {
 	}
 }
 
-func TestBrokenDocumentStandsInForTheGrace(t *testing.T) {
+func TestLastGoodDocumentIsUsedForTheGrace(t *testing.T) {
 	good := encode(t, finance(0, 1, with("Viewer", amelie)))
 	tests := map[string]func(t *testing.T, path string){
 		"half-written": func(t *testing.T, path string) { write(t, path, good[:len(good)/2]) },
@@ -226,7 +227,7 @@ func TestBrokenDocumentStandsInForTheGrace(t *testing.T) {
 			write(t, path, `{"apiVersion":"access.usher.dev/v1","kind":"UserOrganizationsDocument","organizations":[],"user":"u"}`)
 		},
 		"a directory that cannot be listed": func(t *testing.T, path string) {
-			// A link to itself: reading it fails, and not for want of a file.
+			// A link to itself: reading it fails with an error other than a missing file.
 			dir := filepath.Dir(path)
 			if err := os.Symlink("..data", filepath.Join(dir, "..data")); err != nil {
 				t.Fatal(err)
@@ -259,17 +260,17 @@ func TestBrokenDocumentStandsInForTheGrace(t *testing.T) {
 			}
 			now.pass(30*time.Second - 1)
 			if f.Role(amelie) != "Viewer" {
-				t.Error("the last good document does not stand in")
+				t.Error("the last good document is not used")
 			}
 			now.pass(1)
 			if f.Role(amelie) != document.NoAccess {
-				t.Error("the last good document stands in for too long")
+				t.Error("the last good document is used for too long")
 			}
 		})
 	}
 }
 
-func TestBrokenDocumentIsReportedAndMended(t *testing.T) {
+func TestBrokenDocumentIsReportedAndRepaired(t *testing.T) {
 	dir, now := t.TempDir(), newClock()
 	path := filepath.Join(dir, "access.json")
 	var said events
@@ -304,7 +305,7 @@ func TestNoGrace(t *testing.T) {
 	eventuallyIs(t, "the role", func() string { return f.Role(amelie) }, document.NoAccess)
 }
 
-func TestDifferentOrganizationsAnswerNothing(t *testing.T) {
+func TestDifferentOrganizationsGiveNoAccess(t *testing.T) {
 	dir := t.TempDir()
 	other := finance(0, 1, with("Viewer", zoe))
 	other.Organization = "globex"
@@ -317,7 +318,7 @@ func TestDifferentOrganizationsAnswerNothing(t *testing.T) {
 	}
 }
 
-func TestEndingLeavesTheGrace(t *testing.T) {
+func TestCloseLeavesTheGrace(t *testing.T) {
 	dir, now := t.TempDir(), newClock()
 	path := filepath.Join(dir, "access.json")
 	write(t, path, encode(t, finance(0, 1, with("Viewer", amelie))))
@@ -330,7 +331,7 @@ func TestEndingLeavesTheGrace(t *testing.T) {
 	}
 	now.pass(time.Second)
 	if f.Role(amelie) != document.NoAccess || f.Filters(amelie) == nil {
-		t.Error("answers that nobody keeps up stand for good")
+		t.Error("answers that are not updated any more never expire")
 	}
 	eventually(t, func() error {
 		if after := runtime.NumGoroutine(); after > before {

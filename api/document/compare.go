@@ -18,7 +18,7 @@ func (w *where) text(c *Column, r *Requirement) string {
 	switch w.table.dialect {
 	case PostgreSQL:
 		as = "text"
-	case MySQL: // by bytes: collations there take A for a and drop blanks
+	case MySQL: // by bytes: the collations of MySQL ignore case and trailing blanks
 		column, as = "CAST(CONVERT("+column+" USING utf8mb4) AS BINARY)", "BINARY"
 	case SQLite:
 		guard = "typeof(" + column + ") = 'text'"
@@ -27,14 +27,14 @@ func (w *where) text(c *Column, r *Requirement) string {
 	var placeholders []string
 	for _, v := range r.Values {
 		if w.table.dialect == PostgreSQL && strings.Contains(v, "\x00") {
-			continue // no text has it there, and none can be compared with it
+			continue // the column cannot hold such a text, and comparing with it is an error
 		}
 		placeholders = append(placeholders, w.parameter(v, as))
 	}
 	return guarded(guard, w.among(column, r.Operator, placeholders))
 }
 
-// guarded adds a condition on the type of a value: an SQLite column can hold any.
+// guarded adds a condition on the type of a value, because a SQLite column can hold values of any type.
 func guarded(guard, condition string) string {
 	if guard == "" || condition == never {
 		return condition
@@ -59,14 +59,14 @@ func (w *where) number(c *Column, r *Requirement) string {
 	var placeholders []string
 	for _, d := range numbers {
 		as := "numeric"
-		// PostgreSQL has more digits before the point, MySQL 65 in all and 30 behind it.
+		// PostgreSQL has more digits before the point. MySQL has 65 digits, 30 of them after the point.
 		whole, fraction := 1000, 1000
 		if w.table.dialect == MySQL {
 			whole, fraction = 65-len(d.fraction), 30
 			as = "DECIMAL(" + strconv.Itoa(max(1, len(d.whole)+len(d.fraction))) + "," + strconv.Itoa(len(d.fraction)) + ")"
 		}
 		if len(d.whole) > whole || len(d.fraction) > fraction {
-			return w.fail("attribute %q: %s has no number as long as %s", r.Attribute, w.table.dialect, shorten(d.String()))
+			return w.fail("attribute %q: %s has no number with as many digits as %s", r.Attribute, w.table.dialect, shorten(d.String()))
 		}
 		placeholders = append(placeholders, w.parameter(d.String(), as))
 	}
@@ -80,8 +80,8 @@ func (w *where) number(c *Column, r *Requirement) string {
 	}
 }
 
-// storedNumber compares a number of SQLite, which is an int64 or a float64 in any column. Whole numbers that both hold
-// exactly need no distinction.
+// storedNumber compares a number in SQLite, where any column can hold an int64 or a float64. It does not distinguish
+// them for whole numbers that both represent exactly.
 func (w *where) storedNumber(column, operator string, numbers []decimal) string {
 	const exact = 1 << 53
 	alike := !slices.ContainsFunc(numbers, func(d decimal) bool {
@@ -118,12 +118,12 @@ func (w *where) storedInteger(column, operator string, numbers []decimal) string
 	return w.among(column, operator, placeholders)
 }
 
-// storedFloat compares a float by its decimal. Decimals are ordered as their floats are, so only that of the float
-// nearest to the number has to be looked at.
+// storedFloat compares a float by its decimal representation. Floats and their decimals have the same order, so only
+// the float nearest to the number needs an exact comparison.
 func (w *where) storedFloat(column, operator string, numbers []decimal) string {
 	var placeholders []string
 	for _, d := range numbers {
-		nearest, _ := strconv.ParseFloat(d.String(), 64) // infinite past the largest
+		nearest, _ := strconv.ParseFloat(d.String(), 64) // infinite if out of range
 		if infinite := math.IsInf(nearest, 0); infinite && (operator == GreaterThan || operator == LessThan) {
 			return verdict((nearest < 0) == (operator == GreaterThan))
 		} else if infinite {
@@ -152,8 +152,8 @@ func verdict(holds bool) string {
 	return never
 }
 
-// time compares instants at the resolution of the column: what lies between two of its instants is equal to none, and
-// smaller than the same ones as the later of them.
+// time compares instants at the resolution of the column. An instant between two values of the column is equal to none,
+// and compares with others like the later of the two.
 func (w *where) time(c *Column, r *Requirement) string {
 	column, guard := w.quoted(c), ""
 	if w.table.dialect == SQLite {
@@ -183,7 +183,7 @@ func (w *where) time(c *Column, r *Requirement) string {
 	return guarded(guard, w.among(column, r.Operator, placeholders))
 }
 
-// instant gives the latest instant that a column can hold and that is not later, and whether it is the very one.
+// instant returns the latest instant of the column that is not later than t, and whether it equals t.
 func (w *where) instant(c *Column, t time.Time) (arg any, as string, exact bool) {
 	switch w.table.dialect {
 	case PostgreSQL:

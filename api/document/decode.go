@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// MaximumBytes is how large a document may be. A ConfigMap takes no more.
+// MaximumBytes is the maximum size of a document. It is the limit for a ConfigMap.
 const MaximumBytes = 1 << 20
 
 const (
@@ -14,12 +14,12 @@ const (
 	maximumUserCharacters = 253
 )
 
-// Parse reads one document, for those who have it from elsewhere than a directory.
+// Parse parses one document. Use it for documents that do not come from a directory.
 //
-// It ignores fields that it does not know: a later Usher adds only fields to this apiVersion that a reader may ignore
-// without giving more than is meant. Everything else that Usher does not publish is an error of type [*Error]: another
-// apiVersion, a user who is there twice or in the wrong shard, a role that is not on the ladder, a place outside the
-// list of filters, a known field that is there twice, null or spelled in another case.
+// It ignores unknown fields, because a later version of Usher adds to this apiVersion only fields that a reader can
+// ignore without giving too much access. Everything else that Usher does not publish is an error of type [*Error]:
+// another apiVersion, a user who is duplicated or in the wrong shard, a role that is not on the ladder, a place outside
+// the list of filters, or a known field that is duplicated, null or spelled in another case.
 func Parse(data []byte) (*Documents, error) {
 	if len(data) > MaximumBytes {
 		return nil, newError("", MaximumBytes, "more than %d bytes, which no ConfigMap can have", MaximumBytes)
@@ -50,8 +50,8 @@ func Parse(data []byte) (*Documents, error) {
 	return documents, nil
 }
 
-// head checks the syntax of all data and returns the kind of the document. It refuses another version before anything
-// else is looked at, because only this version is known.
+// head checks the syntax of the data and returns the kind of the document. It checks the version first, because the
+// rest of another version is unknown.
 func head(data []byte) (kind string, kindAt int, err error) {
 	p := newParser(data)
 	var version string
@@ -79,7 +79,7 @@ func head(data []byte) (kind string, kindAt int, err error) {
 	return kind, kindAt, err
 }
 
-// position is the name of a member of an object, and the offset at which the member begins.
+// position is the name of a member of an object and the offset at which the member begins.
 type position struct {
 	name string
 	at   int
@@ -114,15 +114,15 @@ func (p *parser) application(d *Application) error {
 		return err
 	}
 	if powerOfTwo := d.Shards&(d.Shards-1) == 0; !powerOfTwo && !over(d) || d.Shards == 0 {
-		return p.fail(shardsAt, "%d is no power of two", d.Shards).in("shards")
+		return p.fail(shardsAt, "%d is not a power of two", d.Shards).in("shards")
 	}
 	if d.Shard >= d.Shards && len(d.Users) > 0 {
-		return p.fail(shardAt, "there is no shard %d of %d, and yet it has users", d.Shard, d.Shards).in("shard")
+		return p.fail(shardAt, "shard %d of %d does not exist but has users", d.Shard, d.Shards).in("shard")
 	}
 	return p.checkUsers(d, users)
 }
 
-// checkUsers checks what the users say against the rest of the document, which may come after them.
+// checkUsers checks the users against the rest of the document, which may come after them.
 func (p *parser) checkUsers(d *Application, users []position) error {
 	for _, user := range users {
 		u := d.Users[user.name]
@@ -131,7 +131,7 @@ func (p *parser) checkUsers(d *Application, users []position) error {
 			return p.fail(user.at, "the user belongs in shard %d of %d, this is shard %d", home, d.Shards, d.Shard).
 				in("users", user.name)
 		case !slices.ContainsFunc(d.Roles, func(r Role) bool { return r.Name == u.Role }):
-			return p.fail(user.at, "role %q is not one of roles", shorten(u.Role)).in("users", user.name)
+			return p.fail(user.at, "role %q is not in roles", shorten(u.Role)).in("users", user.name)
 		case !within(u.Filters, d.Filters):
 			return p.outside(user.at, u.Filters, d.Filters).in("users", user.name, "filters")
 		}
@@ -139,12 +139,12 @@ func (p *parser) checkUsers(d *Application, users []position) error {
 	return nil
 }
 
-// within reports whether the places, which ascend, are places in the list.
+// within reports whether all places, which ascend, exist in the list.
 func within(places []int, list []Filter) bool {
 	return len(places) == 0 || places[len(places)-1] < len(list)
 }
 
-// outside is the error for a place that is not in the list of filters.
+// outside returns the error for a place that is not in the list of filters.
 func (p *parser) outside(at int, places []int, list []Filter) *Error {
 	return p.fail(at, "place %d is outside the document's list, which has %d filters", places[len(places)-1], len(list))
 }
@@ -162,16 +162,16 @@ func (p *parser) roles(to *[]Role) error {
 		case err != nil:
 			return err
 		case r.Name == NoAccess:
-			return p.fail(at, "%s is on no ladder", NoAccess).in("name")
+			return p.fail(at, "%s cannot be on a ladder", NoAccess).in("name")
 		case slices.ContainsFunc(*to, func(other Role) bool { return other.Name == r.Name }):
-			return p.fail(at, "role %q is there twice", shorten(r.Name)).in("name")
+			return p.fail(at, "role %q is duplicated", shorten(r.Name)).in("name")
 		}
 		*to = append(*to, r)
 		return nil
 	})
 }
 
-// applicationUsers reads the users, and returns them in the order in which they are there.
+// applicationUsers reads the users and returns them in the order of the document.
 func (p *parser) applicationUsers(to *map[string]ApplicationUser) (users []position, err error) {
 	*to = map[string]ApplicationUser{}
 	err = p.members(func(user string, at int) error {
@@ -179,7 +179,7 @@ func (p *parser) applicationUsers(to *map[string]ApplicationUser) (users []posit
 			return err
 		}
 		if _, twice := (*to)[user]; twice {
-			return p.fail(at, "the user is there twice")
+			return p.fail(at, "the user is duplicated")
 		}
 		users = append(users, position{user, at})
 		var u ApplicationUser
@@ -195,13 +195,13 @@ func (p *parser) applicationUsers(to *map[string]ApplicationUser) (users []posit
 	return users, err
 }
 
-// checkUser bounds the name of a user. It leaves to Usher which characters the name may have.
+// checkUser bounds the length of a user. It does not check the characters, which are up to Usher.
 func (p *parser) checkUser(user string, at int) error {
 	switch n := utf8.RuneCountInString(user); {
 	case n == 0:
 		return p.fail(at, "the user is empty")
 	case n > maximumUserCharacters:
-		return p.fail(at, "a user of %d characters, the longest has %d", n, maximumUserCharacters)
+		return p.fail(at, "the user has %d characters, the maximum is %d", n, maximumUserCharacters)
 	}
 	return nil
 }
@@ -241,12 +241,12 @@ func (p *parser) user(d *User) error {
 	return nil
 }
 
-// userApplications reads the applications, and returns them in the order in which they are there.
+// userApplications reads the applications and returns them in the order of the document.
 func (p *parser) userApplications(to *map[string]UserApplication) (applications []position, err error) {
 	*to = map[string]UserApplication{}
 	err = p.members(func(application string, at int) error {
 		if _, twice := (*to)[application]; twice {
-			return p.fail(at, "the application is there twice")
+			return p.fail(at, "the application is duplicated")
 		}
 		applications = append(applications, position{application, at})
 		var a UserApplication
@@ -258,7 +258,7 @@ func (p *parser) userApplications(to *map[string]UserApplication) (applications 
 			optional(p.string("source", &a.Source)),
 		)
 		if err == nil && a.Role == NoAccess && len(a.Permissions) > 0 {
-			err = p.fail(at, "%s with permissions", NoAccess)
+			err = p.fail(at, "%s must not have permissions", NoAccess)
 		}
 		(*to)[application] = a
 		return err
@@ -282,7 +282,7 @@ func (p *parser) organizations(d *Organizations) error {
 				)
 				if err == nil && slices.ContainsFunc(d.Organizations,
 					func(other Organization) bool { return other.Name == o.Name }) {
-					err = p.fail(at, "organization %q is there twice", shorten(o.Name)).in("name")
+					err = p.fail(at, "organization %q is duplicated", shorten(o.Name)).in("name")
 				}
 				d.Organizations = append(d.Organizations, o)
 				return err
@@ -292,7 +292,7 @@ func (p *parser) organizations(d *Organizations) error {
 	)
 }
 
-// filters reads the list of the document's filters.
+// filters reads the document's list of filters.
 func (p *parser) filters(to *[]Filter) field {
 	return field{name: "filters", optional: true, read: func() error {
 		*to = []Filter{}
@@ -311,8 +311,8 @@ func (p *parser) filters(to *[]Filter) field {
 	}}
 }
 
-// places reads places in the list of filters, which ascend. Without the field every row passes, so an empty list, which
-// may be a mistake for that, is refused.
+// places reads ascending places in the list of filters. A missing field means every row, so an empty list, which might
+// be meant as that, is an error.
 func (p *parser) places(name string, to *[]int) field {
 	return field{name: name, optional: true, read: func() error {
 		at := p.next()
@@ -320,7 +320,7 @@ func (p *parser) places(name string, to *[]int) field {
 			at := p.next()
 			place, err := p.number(MaximumBytes)
 			if err == nil && len(*to) > 0 && place <= (*to)[len(*to)-1] {
-				err = p.fail(at, "place %d after place %d, places ascend", place, (*to)[len(*to)-1])
+				err = p.fail(at, "place %d follows place %d, but places must ascend", place, (*to)[len(*to)-1])
 			}
 			*to = append(*to, place)
 			return err
@@ -364,7 +364,7 @@ func (p *parser) requirement() (Requirement, error) {
 	case In, NotIn:
 	case GreaterThan, LessThan:
 		if len(r.Values) != 1 {
-			err = p.fail(at, "%s takes one value, there are %d", r.Operator, len(r.Values)).in("values")
+			err = p.fail(at, "%s takes one value, not %d", r.Operator, len(r.Values)).in("values")
 		}
 	default:
 		err = p.fail(at, "%q is not known, only %s, %s, %s and %s",
@@ -373,7 +373,7 @@ func (p *parser) requirement() (Requirement, error) {
 	return r, err
 }
 
-// string is a required field that holds a string, which is not empty.
+// string is a required field with a non-empty string.
 func (p *parser) string(name string, to *string) field {
 	return field{name: name, read: func() (err error) {
 		at := p.next()
@@ -418,7 +418,7 @@ func optional(f field) field {
 	return f
 }
 
-// hash is the FNV-1a (32 bit) hash of a user, which modulo the number of shards is the user's shard.
+// hash returns the 32-bit FNV-1a hash of a user. The user's shard is the hash modulo the number of shards.
 func hash(user string) uint32 {
 	const offset, prime = 2166136261, 16777619
 	h := uint32(offset)

@@ -1,14 +1,14 @@
-// Package document reads what Usher publishes, for workloads that guard themselves by it: who has which role in an
-// application, what the role permits, and which rows it shows.
+// Package document reads the documents that Usher publishes, for workloads that enforce access by them: who has which
+// role in an application, which permissions the role has, and which rows it may see.
 //
-// [FollowApplication] follows the document of an application, and [FollowUser] that of a user, in the directory in
-// which the ConfigMap is mounted. Both answer from memory, end access at the instant at which it ends, and deny when
-// they cannot know: what is missing, broken or about something else gives nobody access. [Load] and [Parse] read once.
+// [FollowApplication] follows the document of an application and [FollowUser] that of a user, in the directory in which
+// the ConfigMap is mounted. Both answer from memory, end access at its expiry, and deny access if they cannot know: a
+// document that is missing, broken or about something else gives nobody access. [Load] and [Parse] read once.
 //
-// [Filters] are the rows that a user sees. They judge rows in memory, and [Table] renders them as conditions for
-// PostgreSQL, MySQL and SQLite; both decide the same.
+// [Filters] select the rows that a user may see. They evaluate rows in memory, and [Table] renders them as conditions
+// for PostgreSQL, MySQL and SQLite. Both give the same result.
 //
-// The types of the documents are a contract of their own: a later version of a document has another apiVersion. The
-// package is a Go module of its own and imports nothing of Usher or Kubernetes. Beside the standard library it imports
-// fsnotify and jsontext, which Go 1.27 has in its standard library.
+// The types of the documents are versioned independently: a later version of a document has another apiVersion. The
+// package is a Go module of its own and imports nothing of Usher or Kubernetes. In addition to the standard library it
+// imports fsnotify and jsontext, which is in the standard library of Go 1.27.
 package document

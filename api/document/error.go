@@ -8,16 +8,16 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Error says what is wrong with a document, and where.
+// Error describes what is wrong with a document, and where.
 type Error struct {
-	// Path is the file, as the caller names it. Empty: the document did not come from a file.
+	// Path is the file, as named by the caller. It is empty if the document did not come from a file.
 	Path string
 	// Pointer is the place in the document, a JSON pointer such as /users/amelie@acme.example/role. Long names in it
-	// are cut, and what would not print is replaced. Empty: the whole document.
+	// are shortened, and unprintable characters are replaced. It is empty for the whole document.
 	Pointer string
 	// Offset is the byte at which the place begins.
 	Offset int
-	// Reason says what is wrong there.
+	// Reason describes the error.
 	Reason string
 }
 
@@ -30,7 +30,7 @@ func newError(pointer jsontext.Pointer, at int, format string, args ...any) *Err
 	return e
 }
 
-// in moves the error to a value in the one that it was about, by the names that lead there.
+// in moves the error to a nested value: the names lead from the current pointer to it.
 func (e *Error) in(names ...string) *Error {
 	for _, name := range names {
 		e.Pointer += "/" + pointerSegment(name)
@@ -38,7 +38,7 @@ func (e *Error) in(names ...string) *Error {
 	return e
 }
 
-// Error gives file, place and reason in one line.
+// Error returns file, place and reason in one line.
 func (e *Error) Error() string {
 	var b strings.Builder
 	if e.Path != "" {
@@ -54,7 +54,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// pointerSegment is a name as it stands in a pointer.
+// pointerSegment escapes a name for use in a pointer.
 func pointerSegment(name string) string {
 	name = strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
@@ -65,7 +65,7 @@ func pointerSegment(name string) string {
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
 }
 
-// shorten keeps messages short, whatever the data has.
+// shorten shortens a text from the data for a message.
 func shorten(text string) string {
 	const most = 64
 	if len(text) <= most {

@@ -15,14 +15,14 @@ import (
 	"github.com/usher-dev/usher/api/document"
 )
 
-// published stands for the mounted ConfigMap application-access-finance.
+// published is the mounted ConfigMap application-access-finance.
 const published = `{"apiVersion":"access.usher.dev/v1","application":"finance",
 "filters":[{"anyOf":[{"allOf":[{"attribute":"country","operator":"In","values":["France"]},
 {"attribute":"amount","operator":"LessThan","values":["1000"]}]}]}],"kind":"ApplicationAccessDocument",
 "organization":"acme","roles":[{"name":"Editor","permissions":["edit","view"]},{"name":"Viewer","permissions":["view"]}],
 "shard":0,"shards":1,"users":{"amelie@acme.example":{"filters":[0],"role":"Viewer","source":"AccessGroup/acme/france"}}}`
 
-// mounted gives the directory of a mount.
+// mounted returns the directory of a mount.
 func mounted() string {
 	dir, err := os.MkdirTemp("", "finance")
 	if err != nil {
@@ -42,7 +42,7 @@ func Example() {
 		Directories: []string{dir},
 	})
 	if err != nil {
-		panic(err) // only what is wrong with the options
+		panic(err) // only if the options are wrong
 	}
 	defer finance.Close()
 
@@ -54,7 +54,7 @@ func Example() {
 	// mallory@acme.example NoAccess false false
 }
 
-// A handler lets through who has the permission. The user comes from whatever has authenticated the request.
+// A handler serves users with the permission. The user comes from the authentication of the request.
 func ExampleApplicationFollower_Can() {
 	var finance *document.ApplicationFollower
 	permit := func(permission string, next http.Handler) http.Handler {
@@ -70,7 +70,7 @@ func ExampleApplicationFollower_Can() {
 	http.Handle("POST /invoices", permit("edit", http.NotFoundHandler()))
 }
 
-// Two shards, mounted as two directories; what goes wrong is logged and counted.
+// Two shards are mounted as two directories. Failures are logged and counted.
 func ExampleFollowApplication() {
 	finance, err := document.FollowApplication(context.Background(), "finance", document.Options{
 		Directories:  []string{"/etc/usher/finance-0", "/etc/usher/finance-1"},
@@ -101,7 +101,7 @@ func ExampleFollowUser() {
 	}
 }
 
-// Rows that are in memory.
+// Rows in memory.
 func ExampleFilters_Match() {
 	documents, err := document.Parse([]byte(published))
 	if err != nil {
@@ -118,7 +118,7 @@ func ExampleFilters_Match() {
 	// false
 }
 
-// Rows that are structs. A number that is kept as text says so.
+// Rows as structs. The tag marks a number that is stored as text.
 func ExampleFilters_MatchStruct() {
 	type invoice struct {
 		Country string `usher:"country"`
@@ -135,7 +135,7 @@ func ExampleFilters_MatchStruct() {
 	// Output: true <nil>
 }
 
-// Rows that are in a database.
+// Rows in a database.
 func ExampleTable_Where() {
 	invoices, err := document.NewTable(document.PostgreSQL,
 		document.Column{Attribute: "country", Table: "i", Name: "country", Type: document.Text},
@@ -151,7 +151,7 @@ func ExampleTable_Where() {
 	}
 	filters := documents.Applications[0].FiltersOf("amelie@acme.example")
 
-	// One parameter, $1, stands before the condition.
+	// One parameter, $1, precedes the condition.
 	visible, err := invoices.Where(filters, 1)
 	if err != nil {
 		panic(err)

@@ -8,24 +8,24 @@ import (
 	"time"
 )
 
-// file is a file with a document, as a follower last saw it.
+// file is a file with a document, as a follower last read it.
 type file[D any] struct {
 	digest [sha256.Size]byte
-	// candidate is what the file holds, if err is nil.
+	// candidate is the content of the file, if err is nil.
 	candidate D
 	err       error
 
-	// good is the document that answers, if has is true, and before the instant until if that is set.
+	// good is the document that is used for answers if has is true, until the instant until if that is set.
 	good  D
 	has   bool
 	until time.Time
-	// failure is what was last reported.
+	// failure is the last reported error.
 	failure error
-	// replaced is the document that answered before this look, if another does now.
+	// replaced is the previously used document if this read replaced it.
 	replaced *D
 }
 
-// take brings the files up to what the directories hold, and says what there is to say.
+// take updates the files from the directories and returns the events.
 func (f *follower[D]) take(now time.Time) []Event {
 	seen := map[string]bool{}
 	for i := range f.mount.files {
@@ -80,7 +80,7 @@ func (f *follower[D]) look(read *mountedFile) {
 	known.candidate, known.err = candidate, at(read.path, err)
 }
 
-// unreadable gives the failure of a directory that the path is in. What cannot be read is not missing.
+// unreadable returns the failure of a directory that contains the path. A file that cannot be read is not missing.
 func (f *follower[D]) unreadable(path string) error {
 	for _, failure := range f.mount.failures {
 		dir, of := filepath.Dir(path), filepath.Clean(failure.dir)
@@ -101,7 +101,7 @@ func (f *follower[D]) candidates() map[string]D {
 	return candidates
 }
 
-// settle decides which document answers for a file.
+// settle decides which document is used for the answers of a file.
 func (f *follower[D]) settle(path string, file *file[D], err error, now time.Time) (Event, bool) {
 	if err == nil {
 		same := file.has && any(file.good) == any(file.candidate)
@@ -135,7 +135,7 @@ func (f *follower[D]) settle(path string, file *file[D], err error, now time.Tim
 	return Event{Kind: Failed, Path: path, Err: err, Until: file.until}, true
 }
 
-// failedDirectories reports directories in which no file is known that could be reported.
+// failedDirectories reports directories that contain no known file for which the failure could be reported.
 func (f *follower[D]) failedDirectories() []Event {
 	var events []Event
 	failing := map[string]string{}
@@ -150,7 +150,7 @@ func (f *follower[D]) failedDirectories() []Event {
 	return events
 }
 
-// count brings the gauges up to date.
+// count updates the gauges.
 func (f *follower[D]) count() {
 	f.stats.Documents, f.stats.StandingIn, f.stats.Denying = 0, 0, 0
 	for _, file := range f.files {
@@ -166,7 +166,7 @@ func (f *follower[D]) count() {
 	}
 }
 
-// wrong is an error about what a document is about.
+// wrong returns an error about the subject of a document.
 func wrong(field, has, want string) error {
-	return newError("", 0, "it is about %q, not %q", shorten(has), want).in(field)
+	return newError("", 0, "the document is about %q, not %q", shorten(has), want).in(field)
 }

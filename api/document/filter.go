@@ -2,26 +2,26 @@ package document
 
 import "slices"
 
-// Filters limits the rows that a user sees: a row is visible when every filter lets it pass. Nil: every row. They are
-// shared between callers and must not be changed.
+// Filters limit the rows that a user sees: a row is visible if every filter lets it pass. Nil means every row. Filters
+// are shared between callers and must not be modified.
 //
-// Rows in memory are judged by [Filters.Match] and [Filters.MatchStruct], rows in a database by the condition that
-// [Table.Where] makes. Both decide the same, by what the attribute of a row is:
+// [Filters.Match] and [Filters.MatchStruct] evaluate rows in memory. [Table.Where] renders a condition for rows in a
+// database. Both give the same result, depending on the type of the attribute of a row:
 //
-//   - text: In and NotIn compare bytes. GreaterThan and LessThan compare two decimal numbers (digits, with a sign before
-//     and a point among them) or two RFC 3339 instants; anything else does not match. As a condition the last two are
-//     an error: engines differ in what they read as a number.
-//   - a number: all operators compare decimal numbers, exactly. A value that is none is equal to no number.
-//   - an instant: all operators compare instants. A value that is no RFC 3339 instant is equal to none.
+//   - text: In and NotIn compare bytes. GreaterThan and LessThan compare two decimal numbers (digits, optionally with
+//     a sign and a point) or two RFC 3339 instants; anything else does not match. In a condition, GreaterThan and
+//     LessThan are an error, because engines differ in what they parse as a number.
+//   - number: all operators compare decimal numbers, exactly. A value that is not a number equals no number.
+//   - instant: all operators compare instants. A value that is not an RFC 3339 instant equals no instant.
 //
-// A row without the attribute, or with NULL in the column, meets no requirement, NotIn included.
+// A row without the attribute, or with NULL in the column, meets no requirement, not even NotIn.
 type Filters []Filter
 
-// Nothing gives filters that no row passes: those of a user without access.
+// Nothing returns filters that no row passes: those of a user without access.
 func Nothing() Filters { return Filters{{AnyOf: []Alternative{}}} }
 
 // FiltersOf returns the filters of the rows that a user sees: nil for every row, [Nothing] for a user who is not in the
-// document. It does not look at NotAfter. Places outside of d.Filters, which [Parse] refuses, count as [Nothing].
+// document. It ignores NotAfter. Places outside of d.Filters, which [Parse] rejects, count as [Nothing].
 func (d *Application) FiltersOf(user string) Filters {
 	u, ok := d.Users[user]
 	if !ok {
@@ -31,7 +31,7 @@ func (d *Application) FiltersOf(user string) Filters {
 }
 
 // FiltersOf returns the filters of the rows that the user sees in an application: nil for every row, [Nothing] for no
-// access. An application that the document does not name has DefaultFilters. It does not look at NotAfter.
+// access. An application that is not in the document has DefaultFilters. FiltersOf ignores NotAfter.
 func (d *User) FiltersOf(application string) Filters {
 	entry, ok := d.Applications[application]
 	switch {
@@ -59,14 +59,15 @@ func pick(list []Filter, places []int) Filters {
 	return picked
 }
 
-// nothing is what followers give, without an allocation.
+// nothing is shared by followers to avoid an allocation.
 var nothing = Nothing()
 
-// Match says whether the row is visible.
+// Match reports whether the row is visible.
 //
-// Strings, []byte and bools are text, integers and floats and json.Number are numbers, a time.Time is an instant; pointers
-// count as what they point to, and a driver.Valuer, such as sql.NullString, as its value. A float is the
-// whole number that it is, or else the shortest decimal that reads back as it. A nil, and any other type, counts as if the row did not have the attribute.
+// Strings, []byte and bools are text. Integers, floats and json.Number are numbers. A time.Time is an instant. A
+// pointer counts as the value that it points to, and a driver.Valuer, such as sql.NullString, as its value. A float is
+// its exact value if that is a whole number, and otherwise the shortest decimal that parses to the same float. Nil and
+// all other types count as a missing attribute.
 func (f Filters) Match(row map[string]any) bool {
 	return f.match(func(attribute string) value {
 		v, ok := row[attribute]
@@ -77,8 +78,8 @@ func (f Filters) Match(row map[string]any) bool {
 	})
 }
 
-// MatchStruct says whether the row is visible. The row is a struct or a pointer to one; its attributes are the fields
-// with a tag, embedded structs included:
+// MatchStruct reports whether the row is visible. The row is a struct or a pointer to one; its attributes are the
+// fields with a tag, embedded structs included:
 //
 //	type Invoice struct {
 //		Country string    `usher:"country"`
@@ -86,8 +87,8 @@ func (f Filters) Match(row map[string]any) bool {
 //		Closed  time.Time `usher:"closed"`
 //	}
 //
-// A field counts as in [Filters.Match]. With number or time in its tag, text counts as the number or the instant that
-// it spells, and as missing where it spells none. Anything else than such a struct is an error, and not visible.
+// A field counts as in [Filters.Match]. With number or time in its tag, text is parsed as a number or an instant, and
+// counts as missing if it is not one. Anything other than such a struct is an error and not visible.
 func (f Filters) MatchStruct(row any) (bool, error) {
 	attributes, err := structRow(row)
 	if err != nil {
@@ -96,10 +97,10 @@ func (f Filters) MatchStruct(row any) (bool, error) {
 	return f.match(attributes), nil
 }
 
-// Match says whether the filter lets the row pass; see [Filters.Match].
+// Match reports whether the filter lets the row pass; see [Filters.Match].
 func (f Filter) Match(row map[string]any) bool { return Filters{f}.Match(row) }
 
-// MatchStruct says whether the filter lets the row pass; see [Filters.MatchStruct].
+// MatchStruct reports whether the filter lets the row pass; see [Filters.MatchStruct].
 func (f Filter) MatchStruct(row any) (bool, error) { return Filters{f}.MatchStruct(row) }
 
 func (f Filters) match(attribute func(string) value) bool {
@@ -111,7 +112,7 @@ func (f Filters) match(attribute func(string) value) bool {
 	return true
 }
 
-// match is false without requirements: no document has such an alternative, and it would show everything.
+// match returns false without requirements. No document has such an alternative, and it would show every row.
 func (a Alternative) match(attribute func(string) value) bool {
 	for i := range a.AllOf {
 		if !a.AllOf[i].match(attribute(a.AllOf[i].Attribute)) {

@@ -15,10 +15,10 @@ import (
 	"github.com/usher-dev/usher/api/document"
 )
 
-// start is where test clocks begin.
+// start is the initial time of test clocks.
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// clock is a clock that the test moves.
+// clock is a clock that the test advances.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -38,7 +38,7 @@ func (c *clock) pass(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// events collects what a follower says.
+// events collects the events of a follower.
 type events struct {
 	mu  sync.Mutex
 	all []document.Event
@@ -50,7 +50,7 @@ func (e *events) add(event document.Event) {
 	e.all = append(e.all, event)
 }
 
-// last gives the last event of the kind.
+// last returns the last event of the kind.
 func (e *events) last(kind document.EventKind) (document.Event, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -74,7 +74,7 @@ func (e *events) count(kind document.EventKind) int {
 	return n
 }
 
-// eventually waits for a condition, which says why it does not hold.
+// eventually waits for a condition. The condition returns an error that explains why it does not hold.
 func eventually(t *testing.T, condition func() error) {
 	t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
@@ -90,7 +90,7 @@ func eventually(t *testing.T, condition func() error) {
 	}
 }
 
-// eventuallyIs waits until get gives what is wanted.
+// eventuallyIs waits until get returns the wanted value.
 func eventuallyIs[T comparable](t *testing.T, what string, get func() T, want T) {
 	t.Helper()
 	eventually(t, func() error {
@@ -101,14 +101,14 @@ func eventuallyIs[T comparable](t *testing.T, what string, get func() T, want T)
 	})
 }
 
-// shardOf is where a user lives, by the library that Usher uses.
+// shardOf returns the shard of a user, computed by the library that Usher uses.
 func shardOf(user string, shards int) int {
 	h := fnv.New32a()
 	h.Write([]byte(user))
 	return int(h.Sum32() % uint32(shards))
 }
 
-// userIn gives a user who lives in that shard of that many.
+// userIn returns a user in the given shard of that many shards.
 func userIn(shard, shards int) string {
 	for i := 0; ; i++ {
 		if user := fmt.Sprintf("user%d@acme.example", i); shardOf(user, shards) == shard {
@@ -117,7 +117,7 @@ func userIn(shard, shards int) string {
 	}
 }
 
-// rows are the filters of the test documents; the places below are places in it.
+// rows are the filters of the test documents. The places below refer to this list.
 var rows = []document.Filter{document.Nothing()[0], france[0], germany[0]}
 
 var (
@@ -126,7 +126,7 @@ var (
 	germanRows = []int{2}
 )
 
-// finance is a shard of the application document, with the users who live in it.
+// finance returns a shard of the application document with those of the users who belong to it.
 func finance(shard, shards int, users map[string]document.ApplicationUser) document.Application {
 	d := document.Application{
 		APIVersion: document.APIVersion, Kind: document.KindApplication,
@@ -152,7 +152,7 @@ func finance(shard, shards int, users map[string]document.ApplicationUser) docum
 	return d
 }
 
-// with is users who all hold the role.
+// with returns users who all have the role.
 func with(role string, users ...string) map[string]document.ApplicationUser {
 	entries := map[string]document.ApplicationUser{}
 	for _, user := range users {
@@ -175,7 +175,7 @@ func write(tb testing.TB, path, data string) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		tb.Fatal(err)
 	}
-	// As an editor does it: a reader sees the old file or the new one.
+	// As an editor does: a reader sees the old file or the new one.
 	temporary := path + ".tmp"
 	if err := os.WriteFile(temporary, []byte(data), 0o600); err != nil {
 		tb.Fatal(err)
@@ -185,13 +185,13 @@ func write(tb testing.TB, path, data string) {
 	}
 }
 
-// mount is a directory that the test changes as the kubelet changes mounts.
+// mount is a directory that the test changes like the kubelet changes mounts.
 type mount struct {
 	dir        string
 	generation int
 }
 
-// swap puts the files, by path in the mount, in the place of those that are there.
+// swap replaces all files by these, keyed by path in the mount.
 func (m *mount) swap(tb testing.TB, files map[string]string) {
 	tb.Helper()
 	m.generation++

@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	// DefaultGrace is for how long the last good document stands in for one that cannot be read.
+	// DefaultGrace is how long the last good document is used in place of one that cannot be read.
 	DefaultGrace = time.Minute
-	// DefaultPollInterval is how often the directories are looked at beside being watched.
+	// DefaultPollInterval is the interval at which the directories are read even without a notification.
 	DefaultPollInterval = time.Second
 
 	maximumGrace        = time.Hour
@@ -18,37 +18,40 @@ const (
 	maximumPollInterval = time.Minute
 )
 
-// Watching says how a follower comes to know of changes.
+// Watching is the way in which a follower detects changes.
 type Watching string
 
-// The ways of watching.
+// Values of Watching.
 const (
-	// WatchAndPoll has the operating system tell of changes, and looks every PollInterval as well.
+	// WatchAndPoll uses notifications of the operating system and also polls every PollInterval.
 	WatchAndPoll Watching = "WatchAndPoll"
-	// PollOnly looks every PollInterval.
+	// PollOnly polls every PollInterval.
 	PollOnly Watching = "PollOnly"
 )
 
-// Options say what is followed, and how. Only Directories is required.
+// Options configure a follower. Only Directories is required.
 type Options struct {
-	// Directories are mounted directories, each with documents or with directories of documents in it: one for each
-	// shard, or one projected volume. A directory that is missing is empty.
+	// Directories are mounted directories. Each contains documents or directories of documents: one directory for each
+	// shard, or one projected volume. A missing directory counts as empty.
 	Directories []string
-	// Organization is the one that the documents have to be of. Empty: any, but all of the same.
+	// Organization is the organization that the documents must be of. Empty allows any, but all must be of the same
+	// one.
 	Organization string
-	// Grace is for how long the last good document stands in for one that is broken, half-written, unreadable or says
-	// that users live in a shard that is not there yet. After that it counts as missing. It is not for documents that
-	// are missing: those give nobody access, at once. At most an hour. Zero: DefaultGrace. Negative: no grace.
+	// Grace is how long the last good document is used in place of one that is broken, half-written, unreadable or
+	// refers to a shard that does not exist yet. After that, the document counts as missing. Grace does not apply to
+	// missing documents, which give nobody access immediately. The maximum is an hour. Zero means DefaultGrace. A
+	// negative value means no grace.
 	Grace time.Duration
 	// Watching is WatchAndPoll by default.
 	Watching Watching
-	// PollInterval is how often the directories are looked at: when a change shows at the latest, also where the
-	// operating system does not tell of it. A millisecond to a minute. Zero: DefaultPollInterval.
+	// PollInterval is the interval at which the directories are read. It bounds the delay of a change if the operating
+	// system does not send a notification. It must be between a millisecond and a minute. Zero means
+	// DefaultPollInterval.
 	PollInterval time.Duration
-	// OnEvent is called with what there is to say, from one goroutine, one call at a time; it holds up following. It
-	// must not close the follower.
+	// OnEvent is called with every event, from one goroutine, sequentially. It blocks the follower. It must not close
+	// the follower.
 	OnEvent func(Event)
-	// Now is the clock, by default that of the system. It has to be safe for concurrent use.
+	// Now is the clock, by default the system clock. It must be safe for concurrent use.
 	Now func() time.Time
 }
 
@@ -61,14 +64,14 @@ func (o *Options) complete() error {
 		o.Grace = DefaultGrace
 	}
 	if o.Grace > maximumGrace {
-		failures = append(failures, fmt.Errorf("a grace of %s, the longest is %s", o.Grace, maximumGrace))
+		failures = append(failures, fmt.Errorf("grace %s is longer than the maximum %s", o.Grace, maximumGrace))
 	}
 	o.Grace = max(0, o.Grace)
 	if o.PollInterval == 0 {
 		o.PollInterval = DefaultPollInterval
 	}
 	if o.PollInterval < minimumPollInterval || o.PollInterval > maximumPollInterval {
-		failures = append(failures, fmt.Errorf("a poll interval of %s is not within %s and %s",
+		failures = append(failures, fmt.Errorf("poll interval %s is not between %s and %s",
 			o.PollInterval, minimumPollInterval, maximumPollInterval))
 	}
 	switch o.Watching {
@@ -87,84 +90,84 @@ func (o *Options) complete() error {
 	return errors.Join(failures...)
 }
 
-// EventKind says what happened.
+// EventKind is the kind of an event.
 type EventKind string
 
 // The kinds of events.
 const (
-	// Loaded: a document is new, has changed, or is good again.
+	// Loaded means that a document is new, has changed, or is valid again.
 	Loaded EventKind = "Loaded"
-	// Removed: a document is gone, and nobody has access by it.
+	// Removed means that a document has been deleted and gives nobody access any more.
 	Removed EventKind = "Removed"
-	// Failed: a document cannot be used. Until Event.Until the last good one stands in.
+	// Failed means that a document cannot be used. The last good one is used until Event.Until.
 	Failed EventKind = "Failed"
-	// Denied: a document could not be used for too long, and nobody has access by it.
+	// Denied means that a document has been unusable for too long and gives nobody access any more.
 	Denied EventKind = "Denied"
-	// Incomplete: the documents say that there are more shards than there are documents. Users who live in those have
-	// no access, but while the document that they were in stands in.
+	// Incomplete means that fewer shards exist than the documents declare. Users in the missing shards have no access,
+	// except while their previous document is still used.
 	Incomplete EventKind = "Incomplete"
-	// Complete: no shard is missing any more.
+	// Complete means that no shard is missing any more.
 	Complete EventKind = "Complete"
-	// Unwatched: the operating system does not tell of changes, which now show after PollInterval.
+	// Unwatched means that the operating system does not send notifications. Changes are detected after PollInterval.
 	Unwatched EventKind = "Unwatched"
 )
 
-// Event is what a follower has to say, for logs. Stats counts the same, for metrics.
+// Event describes something that happened to a follower, for logs. Stats has the same information for metrics.
 type Event struct {
 	Kind EventKind
-	// Path is the document, or the directory, that it is about. Empty: all of them.
+	// Path is the document or directory. It is empty if the event is about all of them.
 	Path string
-	// Err says what is wrong: with Failed, Denied, Incomplete and Unwatched. For a document it is an [*Error], or the
-	// error of the operating system.
+	// Err is the reason of Failed, Denied, Incomplete and Unwatched. For a document it is an [*Error] or an error of
+	// the operating system.
 	Err error
-	// Until is when the last good document stops standing in. Zero: nothing stands in.
+	// Until is when the last good document stops being used. It is zero if none is used.
 	Until time.Time
 }
 
-// Stats says how following goes. The fields named in the past tense only ever grow.
+// Stats describes the state of a follower. Read, Loaded, Failures and Denials are counters and only increase.
 type Stats struct {
-	// Read is how often the directories were read; Loaded, how many documents were taken from them; Failures, how many
-	// events Failed there were; Denials, how many Denied.
+	// Read is the number of times that the directories were read, Loaded the number of documents taken from them,
+	// Failures the number of Failed events, and Denials the number of Denied events.
 	Read, Loaded, Failures, Denials uint64
-	// Documents is how many documents answer now; StandingIn, how many of these are not what the file holds, because
-	// that cannot be used; Denying, how many files cannot be used and have nothing that stands in.
+	// Documents is the number of documents that are used for answers now. StandingIn is the number of these that
+	// replace a file which cannot be used. Denying is the number of files that cannot be used and have no replacement.
 	Documents, StandingIn, Denying int
-	// MissingShards is how many shards there should be and are not.
+	// MissingShards is the number of missing shards.
 	MissingShards int
-	// Changed is when the answers last changed otherwise than by the clock.
+	// Changed is when the answers last changed for a reason other than time.
 	Changed time.Time
 }
 
-// follower reads directories again and again. D is the compiled document.
+// follower reads directories repeatedly. D is the compiled document.
 type follower[D any] struct {
 	options Options
-	// compile makes the document from the bytes of a file.
+	// compile compiles the content of a file.
 	compile func(data []byte) (D, error)
-	// conflicts finds what is wrong with documents because of each other, by path.
+	// conflicts returns, by path, the errors of documents that contradict each other.
 	conflicts func(candidates map[string]D) map[string]string
-	// publish makes the answers from the documents, and says what there is to say of them together.
+	// publish computes the answers from the documents and returns the events that concern all of them.
 	publish func(now time.Time) []Event
 
 	files map[string]*file[D]
 	mount *mount
 	watch *watch
 	stats Stats
-	// failing are the directories that could not be read, with why, as last reported.
+	// failing maps directories that could not be read to the last reported error.
 	failing map[string]string
-	until   time.Time // set when following ends
+	until   time.Time // set when following stops
 
 	cancel context.CancelFunc
 	done   chan struct{}
 }
 
-// start reads the directories a first time, and then goes on in a goroutine until the context or the follower ends.
+// start reads the directories once, and then continues in a goroutine until the context or the follower ends.
 func (f *follower[D]) start(ctx context.Context) {
 	ctx, f.cancel = context.WithCancel(ctx)
 	f.done = make(chan struct{})
 	f.files = map[string]*file[D]{}
 	if f.options.Watching == WatchAndPoll {
 		f.watch = newWatch(f.options.OnEvent)
-		f.watch.add(f.options.Directories) // before the first look, so that no change falls between
+		f.watch.add(f.options.Directories) // before the first read, so that no change is missed
 	}
 	f.read()
 	go f.run(ctx)
@@ -192,7 +195,7 @@ func (f *follower[D]) run(ctx context.Context) {
 	}
 }
 
-// end lets the last answers stand for the grace: nobody looks any more whether they still hold.
+// end lets the last answers expire after the grace period, because they are not updated any more.
 func (f *follower[D]) end() {
 	now := f.options.Now()
 	f.until = now.Add(f.options.Grace)
@@ -200,13 +203,13 @@ func (f *follower[D]) end() {
 	f.publish(now)
 }
 
-// close ends following and waits for it to have ended.
+// close stops following and waits until that is done.
 func (f *follower[D]) close() {
 	f.cancel()
 	<-f.done
 }
 
-// poll reads the directories unless they are sure to be as they were.
+// poll reads the directories unless they are certain to be unchanged.
 func (f *follower[D]) poll() {
 	settled := f.mount.unchanged() && f.stats.StandingIn == 0 && f.stats.MissingShards == 0
 	if !settled {

@@ -4,22 +4,22 @@ import (
 	"errors"
 )
 
-// Documents is what a directory holds, in the order of the file names.
+// Documents is the content of a directory, in the order of the file names.
 type Documents struct {
 	Applications  []Application
 	Users         []User
 	Organizations []Organizations
 }
 
-// Load reads every document of a mounted directory and of the directories in it once. [FollowApplication] and
-// [FollowUser] read on.
+// Load reads every document of a mounted directory and of its subdirectories once. [FollowApplication] and [FollowUser]
+// keep reading.
 //
-// Documents are files whose name ends in .json, but for those whose name begins with a dot and for data.json, which is
-// the copy for OPA. A directory that is missing or empty is no error: it holds no documents, and nobody has access. A
-// file that is no document of this version is one, of type [*Error]; the documents of the other files are returned
-// beside it.
+// Documents are files whose name ends in .json, except for names that begin with a dot and for data.json, which is the
+// copy for OPA. A missing or empty directory is not an error: it contains no documents, and nobody has access. A file
+// that is not a document of this version causes an error of type [*Error]; the documents of the other files are
+// returned together with it.
 //
-// What Load returns is as published. It is for its user to see whether the instant in notAfter has passed.
+// Load returns documents as published. The caller must check whether the time in notAfter has passed.
 func Load(dir string) (*Documents, error) {
 	mount := readMount([]string{dir})
 	documents := &Documents{}
@@ -40,7 +40,7 @@ func Load(dir string) (*Documents, error) {
 	return documents, errors.Join(failures...)
 }
 
-// parse reads the document in a file; its errors name the file.
+// parse parses the document in a file. Its errors name the file.
 func (f *mountedFile) parse() (*Documents, error) {
 	if f.err != nil {
 		return nil, f.err
@@ -57,7 +57,7 @@ func at(path string, err error) error {
 	return err
 }
 
-// kind is that of the one document.
+// kind returns the kind of the only document.
 func (d *Documents) kind() string {
 	switch {
 	case len(d.Applications) > 0:

@@ -24,7 +24,7 @@ var organizations = document.Organizations{
 	},
 }
 
-// application is a document with what a document can have.
+// application is a document that uses every feature.
 var application = finance(0, 1, map[string]document.ApplicationUser{
 	amelie:                  {Role: "Viewer", Filters: frenchRows, NotAfter: start},
 	zoe:                     {Role: "Administrator", Filters: noRows},
@@ -59,11 +59,11 @@ func TestLoad(t *testing.T) {
 		}
 	}
 	if _, err := document.Load(filepath.Join(dir, "a.json")); err == nil {
-		t.Error("a file is no directory")
+		t.Error("a file is not a directory")
 	}
 }
 
-// replace changes the application document, in which what is replaced has to be.
+// replace returns the application document with a text replaced. The text must be in the document.
 func replace(t *testing.T, old, with string) string {
 	t.Helper()
 	text := encode(t, finance(0, 1, map[string]document.ApplicationUser{amelie: {Role: "Viewer", Filters: frenchRows}}))
@@ -85,54 +85,54 @@ func TestParseErrors(t *testing.T) {
 		"no version":            {`"apiVersion":"access.usher.dev/v1",`, ``, "/apiVersion", `"" is not known, only "access.usher.dev/v1"`},
 		"another kind":          {`ApplicationAccessDocument`, `Secret`, "/kind", `"Secret" is not known, only ApplicationAccessDocument, UserAccessDocument and UserOrganizationsDocument`},
 		"version of other type": {`"access.usher.dev/v1"`, `1`, "/apiVersion", `a number where a string belongs`},
-		"case of a field":       {`"role":"V`, `"Role":"V`, users + "/Role", `the name of the field is "role"`},
-		"case of an optional":   {entry, entry + `,"notafter":"2026-01-01T00:00:00Z"`, users + "/notafter", `the name of the field is "notAfter"`},
+		"case of a field":       {`"role":"V`, `"Role":"V`, users + "/Role", `the field must be spelled "role"`},
+		"case of an optional":   {entry, entry + `,"notafter":"2026-01-01T00:00:00Z"`, users + "/notafter", `the field must be spelled "notAfter"`},
 		"unknown too deep":      {entry, entry + `,"later":` + strings.Repeat("[", 70), users + "/later" + strings.Repeat("/0", 61), "more than 64 levels"},
-		"field twice":           {`"role":"V`, `"role":"Editor","role":"V`, users + "/role", "the field is there twice"},
+		"field twice":           {`"role":"V`, `"role":"Editor","role":"V`, users + "/role", "the field is duplicated"},
 		"field missing":         {`"role":"Viewer",`, ``, users, `field "role" is missing`},
-		"user twice":            {`"users":{`, `"users":{"amelie@acme.example":{"role":"Editor","source":"x"},`, users, "the user is there twice"},
-		"user twice by escapes": {`"users":{`, `"users":{"\u0061melie@acme.example":{"role":"Editor","source":"x"},`, users, "the user is there twice"},
+		"user twice":            {`"users":{`, `"users":{"amelie@acme.example":{"role":"Editor","source":"x"},`, users, "the user is duplicated"},
+		"user twice by escapes": {`"users":{`, `"users":{"\u0061melie@acme.example":{"role":"Editor","source":"x"},`, users, "the user is duplicated"},
 		"user empty":            {`"amelie@acme.example"`, `""`, "/users/", "the user is empty"},
 		"user too long": {`"amelie@acme.example"`, `"` + strings.Repeat("a", 900_000) + `"`, "/users/" + strings.Repeat("a", 64) + "...",
-			"a user of 900000 characters, the longest has 253"},
-		"role off the ladder":  {`"role":"Viewer"`, `"role":"Owner"`, users, `role "Owner" is not one of roles`},
-		"role NoAccess":        {`"role":"Viewer"`, `"role":"NoAccess"`, users, `role "NoAccess" is not one of roles`},
+			"the user has 900000 characters, the maximum is 253"},
+		"role off the ladder":  {`"role":"Viewer"`, `"role":"Owner"`, users, `role "Owner" is not in roles`},
+		"role NoAccess":        {`"role":"Viewer"`, `"role":"NoAccess"`, users, `role "NoAccess" is not in roles`},
 		"role empty":           {`"role":"Viewer"`, `"role":""`, users + "/role", "an empty string"},
 		"role null":            {`"role":"Viewer"`, `"role":null`, users + "/role", "null where a string belongs"},
-		"NoAccess on ladder":   {`"name":"Viewer"`, `"name":"NoAccess"`, "/roles/2/name", "NoAccess is on no ladder"},
-		"role twice":           {`"name":"Viewer"`, `"name":"Editor"`, "/roles/2/name", `role "Editor" is there twice`},
+		"NoAccess on ladder":   {`"name":"Viewer"`, `"name":"NoAccess"`, "/roles/2/name", "NoAccess cannot be on a ladder"},
+		"role twice":           {`"name":"Viewer"`, `"name":"Editor"`, "/roles/2/name", `role "Editor" is duplicated`},
 		"wrong shard":          {`"shard":0,"shards":1`, `"shard":1,"shards":2`, users, "the user belongs in shard 0 of 2, this is shard 1"},
-		"users of no shard":    {`"shard":0`, `"shard":1`, "/shard", "there is no shard 1 of 1, and yet it has users"},
-		"no shards":            {`"shards":1`, `"shards":0`, "/shards", "0 is no power of two"},
-		"three shards":         {`"shards":1`, `"shards":3`, "/shards", "3 is no power of two"},
-		"too many shards":      {`"shards":1`, `"shards":2048`, "/shards", "2048 is no whole number from 0 to 1024"},
+		"users of no shard":    {`"shard":0`, `"shard":1`, "/shard", "shard 1 of 1 does not exist but has users"},
+		"no shards":            {`"shards":1`, `"shards":0`, "/shards", "0 is not a power of two"},
+		"three shards":         {`"shards":1`, `"shards":3`, "/shards", "3 is not a power of two"},
+		"too many shards":      {`"shards":1`, `"shards":2048`, "/shards", "2048 is not a whole number from 0 to 1024"},
 		"shards as text":       {`"shards":1`, `"shards":"1"`, "/shards", "a string where a number belongs"},
-		"shard with point":     {`"shard":0`, `"shard":0.0`, "/shard", "0.0 is no whole number from 0 to 1023"},
-		"shard below zero":     {`"shard":0`, `"shard":-1`, "/shard", "-1 is no whole number from 0 to 1023"},
+		"shard with point":     {`"shard":0`, `"shard":0.0`, "/shard", "0.0 is not a whole number from 0 to 1023"},
+		"shard below zero":     {`"shard":0`, `"shard":-1`, "/shard", "-1 is not a whole number from 0 to 1023"},
 		"users as list":        {`"users":{`, `"users":[],"more":{`, "/users", "a list where an object belongs"},
 		"filters as object":    {`"filters":[{`, `"filters":{},"more":[{`, "/filters", "an object where a list belongs"},
 		"filters null":         {`"filters":[{`, `"filters":null,"x":[{`, "/filters", "null where a list belongs"},
 		"filters gone":         {`"filters":[{`, `"x":[{`, users + "/filters", "place 1 is outside the document's list, which has 0 filters"},
 		"place outside":        {`"filters":[1]`, `"filters":[1,3]`, users + "/filters", "place 3 is outside the document's list, which has 3 filters"},
-		"places descend":       {`"filters":[1]`, `"filters":[1,0]`, users + "/filters/1", "place 0 after place 1, places ascend"},
-		"place twice":          {`"filters":[1]`, `"filters":[1,1]`, users + "/filters/1", "place 1 after place 1, places ascend"},
-		"place below zero":     {`"filters":[1]`, `"filters":[-1]`, users + "/filters/0", "-1 is no whole number from 0 to 1048576"},
-		"place with point":     {`"filters":[1]`, `"filters":[1.0]`, users + "/filters/0", "1.0 is no whole number from 0 to 1048576"},
+		"places descend":       {`"filters":[1]`, `"filters":[1,0]`, users + "/filters/1", "place 0 follows place 1, but places must ascend"},
+		"place twice":          {`"filters":[1]`, `"filters":[1,1]`, users + "/filters/1", "place 1 follows place 1, but places must ascend"},
+		"place below zero":     {`"filters":[1]`, `"filters":[-1]`, users + "/filters/0", "-1 is not a whole number from 0 to 1048576"},
+		"place with point":     {`"filters":[1]`, `"filters":[1.0]`, users + "/filters/0", "1.0 is not a whole number from 0 to 1048576"},
 		"places empty":         {`"filters":[1]`, `"filters":[]`, users + "/filters", "an empty list; leave it out where every row is visible"},
 		"places null":          {`"filters":[1]`, `"filters":null`, users + "/filters", "null where a list belongs"},
-		"places twice":         {`"filters":[1]`, `"filters":[1],"filters":[0]`, users + "/filters", "the field is there twice"},
+		"places twice":         {`"filters":[1]`, `"filters":[1],"filters":[0]`, users + "/filters", "the field is duplicated"},
 		"a filter as place":    {`"filters":[1]`, `"filters":[{"anyOf":[]}]`, users + "/filters/0", "an object where a number belongs"},
 		"filter without anyOf": {`{"anyOf":[{"allOf":[{"attribute":"country","operator":"In","values":["France"]}]}]}`, `{}`, "/filters/1", `field "anyOf" is missing`},
 		"empty alternative":    {`{"allOf":[{"attribute":"country","operator":"In","values":["France"]}]}`, `{"allOf":[]}`, "/filters/1/anyOf/0/allOf", "an alternative without requirements"},
 		"unknown operator":     {`"In"`, `"Like"`, "/filters/1/anyOf/0/allOf/0/operator", `"Like" is not known, only In, NotIn, GreaterThan and LessThan`},
-		"too many to compare":  {`"In","values":["France"`, `"LessThan","values":["1","2"`, "/filters/1/anyOf/0/allOf/0/values", "LessThan takes one value, there are 2"},
+		"too many to compare":  {`"In","values":["France"`, `"LessThan","values":["1","2"`, "/filters/1/anyOf/0/allOf/0/values", "LessThan takes one value, not 2"},
 		"value as number":      {`["France"]`, `["France",1]`, "/filters/1/anyOf/0/allOf/0/values/1", "a number where a string belongs"},
-		"end is no instant":    {entry, entry + `,"notAfter":"tomorrow"`, users + "/notAfter", `"tomorrow" is no RFC 3339 instant`},
-		"end is a date":        {entry, entry + `,"notAfter":"2026-01-01"`, users + "/notAfter", `"2026-01-01" is no RFC 3339 instant`},
-		"end is zero":          {entry, entry + `,"notAfter":"0001-01-01T00:00:00Z"`, users + "/notAfter", `"0001-01-01T00:00:00Z" is no RFC 3339 instant`},
-		"end with a comma":     {entry, entry + `,"notAfter":"2026-01-01T00:00:00,5Z"`, users + "/notAfter", `"2026-01-01T00:00:00,5Z" is no RFC 3339 instant`},
-		"end with one digit":   {entry, entry + `,"notAfter":"2026-01-01T1:00:00Z"`, users + "/notAfter", `"2026-01-01T1:00:00Z" is no RFC 3339 instant`},
-		"end in no zone":       {entry, entry + `,"notAfter":"2026-01-01T00:00:00+24:00"`, users + "/notAfter", `"2026-01-01T00:00:00+24:00" is no RFC 3339 instant`},
+		"end not an instant":   {entry, entry + `,"notAfter":"tomorrow"`, users + "/notAfter", `"tomorrow" is not an RFC 3339 instant`},
+		"end is a date":        {entry, entry + `,"notAfter":"2026-01-01"`, users + "/notAfter", `"2026-01-01" is not an RFC 3339 instant`},
+		"end is zero":          {entry, entry + `,"notAfter":"0001-01-01T00:00:00Z"`, users + "/notAfter", `"0001-01-01T00:00:00Z" is not an RFC 3339 instant`},
+		"end with a comma":     {entry, entry + `,"notAfter":"2026-01-01T00:00:00,5Z"`, users + "/notAfter", `"2026-01-01T00:00:00,5Z" is not an RFC 3339 instant`},
+		"end with one digit":   {entry, entry + `,"notAfter":"2026-01-01T1:00:00Z"`, users + "/notAfter", `"2026-01-01T1:00:00Z" is not an RFC 3339 instant`},
+		"end in no zone":       {entry, entry + `,"notAfter":"2026-01-01T00:00:00+24:00"`, users + "/notAfter", `"2026-01-01T00:00:00+24:00" is not an RFC 3339 instant`},
 		"end is a boolean":     {entry, entry + `,"notAfter":false`, users + "/notAfter", `a boolean where a string belongs`},
 		"pointer is printable": {`"amelie@acme.example"`, `"a\n\u202e/~b"`, "/users/a\ufffd\ufffd~1~0b", `field "role" is missing`},
 	}
@@ -184,8 +184,8 @@ func TestParseErrorsOfTheWhole(t *testing.T) {
 	}
 }
 
-// TestParseSyntaxErrors holds that an error of the JSON library names the place and the byte. What else it says is for
-// the library to say.
+// TestParseSyntaxErrors checks that an error of the JSON library names the place and the byte. The rest of its text is
+// up to the library.
 func TestParseSyntaxErrors(t *testing.T) {
 	whole := encode(t, application)
 	tests := map[string]struct {
@@ -238,13 +238,13 @@ func TestParseErrorsOfOtherKinds(t *testing.T) {
 		of             any
 		old, with, err string
 	}{
-		"application twice":  {ofAmelie(nil), `"applications":{`, `"applications":{"sales":{"role":"NoAccess"},`, "/applications/sales: the application is there twice"},
-		"NoAccess that can":  {ofAmelie(nil), `{"role":"NoAccess"`, `{"role":"NoAccess","permissions":["view"]`, "/applications/payroll: NoAccess with permissions"},
+		"application twice":  {ofAmelie(nil), `"applications":{`, `"applications":{"sales":{"role":"NoAccess"},`, "/applications/sales: the application is duplicated"},
+		"NoAccess that can":  {ofAmelie(nil), `{"role":"NoAccess"`, `{"role":"NoAccess","permissions":["view"]`, "/applications/payroll: NoAccess must not have permissions"},
 		"no default role":    {ofAmelie(nil), `"defaultRole":"Viewer",`, ``, `field "defaultRole" is missing`},
 		"default outside":    {ofAmelie(nil), `"defaultFilters":[1]`, `"defaultFilters":[3]`, "/defaultFilters: place 3 is outside the document's list, which has 3 filters"},
 		"place outside":      {ofAmelie(nil), `{"filters":[1]`, `{"filters":[7]`, "/applications/sales/filters: place 7 is outside the document's list, which has 3 filters"},
 		"user empty":         {ofAmelie(nil), `"amelie@acme.example"`, `""`, "/user: the user is empty"},
-		"organization twice": {organizations, `"globex"`, `"acme"`, `/organizations/1/name: organization "acme" is there twice`},
+		"organization twice": {organizations, `"globex"`, `"acme"`, `/organizations/1/name: organization "acme" is duplicated`},
 		"organization empty": {organizations, `"globex"`, `""`, `/organizations/1/name: an empty string`},
 	}
 	for name, tc := range tests {
@@ -257,8 +257,8 @@ func TestParseErrorsOfOtherKinds(t *testing.T) {
 	}
 }
 
-// TestParseIgnoresUnknownFields: a later Usher may add fields to documents of this version. A reader that does not know
-// them answers as if they were not there.
+// TestParseIgnoresUnknownFields checks that a reader ignores unknown fields, which a later Usher may add to documents
+// of this version.
 func TestParseIgnoresUnknownFields(t *testing.T) {
 	const unknown = `"later":{"a":[1,null,{"b":"c"}],"later":true},"another":-1.5e3,`
 	for name, of := range map[string]any{"application": application, "user": ofAmelie(nil), "organizations": organizations} {
@@ -287,7 +287,7 @@ func TestParseIgnoresUnknownFields(t *testing.T) {
 	}
 }
 
-// TestFiltersOf: what Load gives leads to the filters themselves.
+// TestFiltersOf checks that the places in what Load returns lead to the filters.
 func TestFiltersOf(t *testing.T) {
 	named, unnamed := ofAmelie(nil), ofAmelie(func(d *document.User) { d.DefaultRole, d.DefaultFilters = document.NoAccess, nil })
 	broken := application
@@ -312,7 +312,7 @@ func TestFiltersOf(t *testing.T) {
 	}
 }
 
-// A document of one user with close to a megabyte of filters is as good as another.
+// A document of one user with nearly a megabyte of filters must work like any other.
 func TestParseMegabyteOfOneUser(t *testing.T) {
 	requirement := document.Requirement{Attribute: "country", Operator: document.In}
 	for i := range 65_000 {
@@ -333,8 +333,8 @@ func TestParseMegabyteOfOneUser(t *testing.T) {
 	}
 }
 
-// What Load takes, encoding/json reads in the same way, and what Load writes again it takes again; whatever else the
-// data is, it gives nobody access.
+// encoding/json must read the same from every document that Load accepts, and Load must accept what it encodes again.
+// Any other data gives nobody access.
 func FuzzLoad(f *testing.F) {
 	for _, d := range []any{application, finance(1, 4, with("Viewer", userIn(1, 4))), ofAmelie(nil), organizations} {
 		f.Add([]byte(encode(f, d)))

@@ -13,23 +13,23 @@ import (
 )
 
 const (
-	// dataLink is the symbolic link that the kubelet swaps to change all files of a mount at once.
+	// dataLink is the symbolic link that the kubelet swaps to replace all files of a mount at once.
 	dataLink = "..data"
-	// opaKey is the copy of a document for OPA, which stands beside it in a ConfigMap.
+	// opaKey is the copy of a document for OPA in the same ConfigMap.
 	opaKey = "data.json"
-	// readAttempts is how often a mount that is swapped while it is read is read again.
+	// readAttempts is the number of times that a mount is read if it is swapped during the read.
 	readAttempts = 8
 )
 
-// mount is what mounted directories hold.
+// mount is the content of mounted directories.
 type mount struct {
 	// files are the documents by path, sorted within each directory.
 	files []mountedFile
 	// failures are the directories that could not be read.
 	failures []mountFailure
-	// links is where the data link of each directory pointed; empty where there is none.
+	// links maps each directory to the target of its data link, or to "" if it has none.
 	links map[string]string
-	// swapped: every file is behind a data link, so that nothing changes unless a link does.
+	// swapped is true if every file is behind a data link, so that nothing can change without a swap.
 	swapped bool
 }
 
@@ -44,8 +44,8 @@ type mountFailure struct {
 	err error
 }
 
-// readMount reads the directories and those in them. Of a mount of the kubelet it reads what belongs together: never
-// one file from before a swap and another from after it, and no file as missing because it went with the old ones.
+// readMount reads the directories and their subdirectories. It reads a kubelet mount consistently: never one file from
+// before a swap and another from after it, and never a file as missing because a swap removed it.
 func readMount(dirs []string) *mount {
 	m := &mount{links: map[string]string{}, swapped: true}
 	for _, dir := range dirs {
@@ -79,7 +79,7 @@ func (m *mount) read(dir string, nested bool) {
 		m.swapped = m.swapped && attempt.swapped
 		return
 	}
-	m.failures = append(m.failures, mountFailure{dir, fmt.Errorf("%s: it changes faster than it can be read", dir)})
+	m.failures = append(m.failures, mountFailure{dir, fmt.Errorf("%s: the directory changes faster than it can be read", dir)})
 }
 
 // list reads the files of a directory, through its data link if it has one.
@@ -100,7 +100,7 @@ func (m *mount) list(dir, link string, nested bool) error {
 	for _, entry := range entries {
 		name := entry.Name()
 		if strings.HasPrefix(name, ".") {
-			continue // the kubelet's own, and what is being written
+			continue // files of the kubelet, and files that are being written
 		}
 		info, err := os.Stat(filepath.Join(root, name))
 		switch {
@@ -108,7 +108,7 @@ func (m *mount) list(dir, link string, nested bool) error {
 		case err == nil && info.IsDir():
 			switch {
 			case nested && link == "":
-				m.read(filepath.Join(dir, name), false) // may be a mount itself
+				m.read(filepath.Join(dir, name), false) // may itself be a mount
 			case nested:
 				if err := m.within(filepath.Join(dir, name), filepath.Join(root, name)); err != nil {
 					return err
@@ -122,7 +122,7 @@ func (m *mount) list(dir, link string, nested bool) error {
 	return nil
 }
 
-// within reads the files of a directory that is swapped together with the one that it is in.
+// within reads the files of a directory that is swapped together with its parent.
 func (m *mount) within(dir, root string) error {
 	entries, err := os.ReadDir(root)
 	for _, entry := range entries {
@@ -148,9 +148,9 @@ func (m *mount) file(path, from string) {
 	}
 }
 
-// readDocument reads a file up to a byte past the size that a document can have.
+// readDocument reads a file up to one byte more than the maximum size of a document.
 func readDocument(path string) ([]byte, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not hold up the others
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // opening a pipe must not block
 	if err != nil {
 		return nil, err
 	}
@@ -160,12 +160,12 @@ func readDocument(path string) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, errors.New("no regular file")
+		return nil, errors.New("not a regular file")
 	}
 	return io.ReadAll(io.LimitReader(file, MaximumBytes+1))
 }
 
-// cause is the error without the operation and the path, which is not the one that the caller knows.
+// cause returns the error without operation and path, because the caller knows the file by another path.
 func cause(err error) string {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Err.Error()
@@ -173,19 +173,19 @@ func cause(err error) string {
 	return err.Error()
 }
 
-// readLink gives the target of a directory's data link, empty where there is none.
+// readLink returns the target of a directory's data link, or "" if there is none.
 func readLink(dir string) (string, error) {
 	target, err := os.Readlink(filepath.Join(dir, dataLink))
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.EINVAL):
-		return "", nil // EINVAL: something by that name that is no link
+		return "", nil // EINVAL: a file of that name that is not a link
 	case err != nil:
 		return "", err
 	}
 	return target, nil
 }
 
-// unchanged says that no link of the directories was swapped since they were read, and that nothing else could change.
+// unchanged reports whether no link has been swapped since the read and nothing else could have changed.
 func (m *mount) unchanged() bool {
 	if !m.swapped || len(m.failures) > 0 {
 		return false
@@ -198,7 +198,7 @@ func (m *mount) unchanged() bool {
 	return true
 }
 
-// directories lists the directories in which a change shows.
+// directories lists the directories to watch for changes.
 func (m *mount) directories() []string {
 	dirs := make([]string, 0, len(m.links))
 	for dir := range m.links {

@@ -11,26 +11,26 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maximumDepth bounds the nesting of a document. What Usher publishes is eight deep.
+// maximumDepth bounds the nesting of a document. Published documents have a depth of eight.
 const maximumDepth = 64
 
-// parser reads values as the fields of a document require them. The syntax of JSON, strings that are valid UTF-8
-// included, is checked by the decoder. The parser adds that names count by case and once each, and that null is no value.
+// parser reads values as the fields of a document require them. The decoder checks the syntax of JSON, including valid
+// UTF-8. The parser also requires that names are unique and have the right case, and that values are not null.
 type parser struct {
 	*jsontext.Decoder
 }
 
 func newParser(data []byte) *parser {
-	// A name that a reader does not know may be there twice; object and members refuse the others.
+	// Unknown fields may be duplicated. Methods object and members reject other duplicates.
 	return &parser{jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true))}
 }
 
-// fail returns an error about the value that was read last, which begins at the given offset.
+// fail returns an error about the last value that was read, which begins at the given offset.
 func (p *parser) fail(at int, format string, args ...any) *Error {
 	return newError(p.StackPointer(), at, format, args...)
 }
 
-// broken returns the error for what the decoder refuses, nil for nil.
+// broken converts an error of the decoder. It returns nil for nil.
 func (p *parser) broken(err error) error {
 	if err == nil {
 		return nil
@@ -38,7 +38,7 @@ func (p *parser) broken(err error) error {
 	const early = "unexpected end of the data"
 	syntax, ok := errors.AsType[*jsontext.SyntacticError](err)
 	switch {
-	case !ok: // io.EOF; reading from memory has no other errors
+	case !ok: // io.EOF: reading from memory has no other errors
 		return p.fail(p.next(), early)
 	case errors.Is(syntax, io.ErrUnexpectedEOF):
 		return newError(syntax.JSONPointer, int(syntax.ByteOffset), early)
@@ -47,34 +47,34 @@ func (p *parser) broken(err error) error {
 	}
 }
 
-// next returns the offset of the next token. Only white space and a comma or colon are between it and the last token.
+// next returns the offset of the next token. Only white space and a comma or colon precede it.
 func (p *parser) next() int {
 	p.PeekKind() // fills the buffer
 	rest := p.UnreadBuffer()
 	return int(p.InputOffset()) + len(rest) - len(bytes.TrimLeft(rest, " \t\r\n,:"))
 }
 
-// kinds are the values of JSON as messages name them.
+// kinds maps JSON kinds to their names in messages.
 var kinds = map[jsontext.Kind]string{
 	jsontext.KindNull: "null", jsontext.KindFalse: "a boolean", jsontext.KindTrue: "a boolean", jsontext.KindString: "a string",
 	jsontext.KindNumber: "a number", jsontext.KindBeginObject: "an object", jsontext.KindBeginArray: "a list",
 }
 
-// expect returns an error unless the next value is of the kind.
+// expect returns an error unless the next value has the kind.
 func (p *parser) expect(kind jsontext.Kind) error {
 	found := p.PeekKind()
 	if found == kind {
 		return nil
 	}
 	at := p.next()
-	// The error is about this value, so it has to be read.
+	// The error is about this value, so read it.
 	if err := p.skip(); err != nil {
 		return err
 	}
 	return p.fail(at, "%s where %s belongs", kinds[found], kinds[kind])
 }
 
-// end returns an error unless only white space is left.
+// end returns an error unless only white space follows.
 func (p *parser) end() error {
 	found, at := p.PeekKind(), p.next()
 	_, err := p.ReadToken()
@@ -88,7 +88,7 @@ func (p *parser) end() error {
 	}
 }
 
-// members reads an object and calls member for each name, which begins at the given offset, to read its value.
+// members reads an object. For each name it calls member, with the offset of the name, to read the value.
 func (p *parser) members(member func(name string, at int) error) error {
 	return p.values(jsontext.KindBeginObject, jsontext.KindEndObject, func() error {
 		at := p.next()
@@ -128,8 +128,9 @@ type field struct {
 	read     func() error
 }
 
-// object reads an object that has these fields, each at most once. It ignores other fields, except those whose names
-// differ from these in case only: they are mistakes, and an optional field that is missed may give more than is meant.
+// object reads an object with these fields, each at most once. It ignores unknown fields. A field whose name differs
+// from a known one only in case is an error: it is a mistake, and ignoring an optional field might give too much
+// access.
 func (p *parser) object(fields ...field) error {
 	start := p.next()
 	seen := make([]bool, len(fields))
@@ -137,12 +138,12 @@ func (p *parser) object(fields ...field) error {
 		for i := range fields {
 			if fields[i].name != name {
 				if strings.EqualFold(fields[i].name, name) {
-					return p.fail(at, "the name of the field is %q", fields[i].name)
+					return p.fail(at, "the field must be spelled %q", fields[i].name)
 				}
 				continue
 			}
 			if seen[i] {
-				return p.fail(at, "the field is there twice")
+				return p.fail(at, "the field is duplicated")
 			}
 			seen[i] = true
 			return fields[i].read()
@@ -172,7 +173,7 @@ func (p *parser) text() (string, error) {
 	return token.String(), nil
 }
 
-// number reads a whole number, zero or more and at most the given maximum.
+// number reads a whole number from zero to the given maximum.
 func (p *parser) number(maximum int) (int, error) {
 	if err := p.expect(jsontext.KindNumber); err != nil {
 		return 0, err
@@ -185,7 +186,7 @@ func (p *parser) number(maximum int) (int, error) {
 	text := string(value)
 	n, err := strconv.Atoi(text)
 	if err != nil || strconv.Itoa(n) != text || n < 0 || n > maximum {
-		return 0, p.fail(at, "%s is no whole number from 0 to %d", shorten(text), maximum)
+		return 0, p.fail(at, "%s is not a whole number from 0 to %d", shorten(text), maximum)
 	}
 	return n, nil
 }
@@ -198,8 +199,8 @@ func (p *parser) instant() (time.Time, error) {
 		return time.Time{}, err
 	}
 	t, ok := parseInstant(text)
-	if !ok || t.IsZero() { // the zero instant would mean that there is none
-		return time.Time{}, p.fail(at, "%q is no RFC 3339 instant", shorten(text))
+	if !ok || t.IsZero() { // the zero time would mean that there is none
+		return time.Time{}, p.fail(at, "%q is not an RFC 3339 instant", shorten(text))
 	}
 	return t, nil
 }

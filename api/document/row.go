@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// kind is what an attribute of a row is.
+// kind is the type of an attribute of a row.
 type kind int
 
 const (
@@ -30,7 +30,7 @@ type value struct {
 	instant time.Time
 }
 
-// equals says whether the attribute is the one that a filter names.
+// equals reports whether the attribute equals the value in a filter.
 func (v value) equals(named string) bool {
 	switch v.kind {
 	case text:
@@ -46,7 +46,7 @@ func (v value) equals(named string) bool {
 	}
 }
 
-// compare compares two numbers or two instants, and nothing else.
+// compare compares two numbers or two instants. For anything else, ok is false.
 func (v value) compare(named string) (c int, ok bool) {
 	switch v.kind {
 	case text:
@@ -68,7 +68,7 @@ func (v value) compare(named string) (c int, ok bool) {
 	return 0, false
 }
 
-// as reads text as what it is said to spell.
+// as parses text as the given kind.
 func (v value) as(k kind) value {
 	if v.kind != text {
 		return v
@@ -89,14 +89,14 @@ func (v value) as(k kind) value {
 	}
 }
 
-// valueOf gives what a Go value is to a filter.
+// valueOf converts a Go value.
 func valueOf(of any) value {
 	switch of := of.(type) {
 	case nil:
 		return value{}
 	case string:
 		return value{kind: text, text: of}
-	case []byte: // what drivers make of text
+	case []byte: // drivers return text in this form
 		return value{kind: text, text: string(of)}
 	case json.Number:
 		return value{kind: text, text: of.String()}.as(number)
@@ -115,7 +115,7 @@ func reflectedValue(v reflect.Value) value {
 		if err != nil {
 			return value{}
 		}
-		if _, again := plain.(driver.Valuer); again { // not one of the types that Value may return
+		if _, again := plain.(driver.Valuer); again { // not a type that Value may return
 			return value{}
 		}
 		return valueOf(plain)
@@ -147,10 +147,10 @@ type attributeField struct {
 	as    kind
 }
 
-// structFields has the map[string]attributeField, or the error, of every type that was asked for.
+// structFields caches the map[string]attributeField, or the error, of every type.
 var structFields sync.Map
 
-// structRow gives the attributes of a struct by its tags.
+// structRow returns the attributes of a struct by its tags.
 func structRow(row any) (func(string) value, error) {
 	v := reflect.ValueOf(row)
 	for v.Kind() == reflect.Pointer && !v.IsNil() {
@@ -179,7 +179,7 @@ func structRow(row any) (func(string) value, error) {
 		}
 		of, err := v.FieldByIndexErr(field.index)
 		if err != nil {
-			return value{} // in an embedded struct that is not there
+			return value{} // in a nil embedded struct
 		}
 		return valueOf(of.Interface()).as(field.as)
 	}, nil
@@ -192,7 +192,7 @@ func addFields(to map[string]attributeField, t reflect.Type, index []int) error 
 		tag, ok := field.Tag.Lookup("usher")
 		if embedded, is := embeddedStruct(&field); is && !ok {
 			if len(at) > maximumDepth {
-				return fmt.Errorf("%s: it embeds itself", t)
+				return fmt.Errorf("%s: the type embeds itself", t)
 			}
 			if err := addFields(to, embedded, at); err != nil {
 				return err
@@ -207,11 +207,11 @@ func addFields(to map[string]attributeField, t reflect.Type, index []int) error 
 		_, twice := to[attribute]
 		switch {
 		case !field.IsExported():
-			return fmt.Errorf("%s.%s: an attribute is an exported field", t, field.Name)
+			return fmt.Errorf("%s.%s: an attribute must be an exported field", t, field.Name)
 		case attribute == "" || !known:
 			return fmt.Errorf(`%s.%s: tag usher:%q is not "attribute", "attribute,number" or "attribute,time"`, t, field.Name, tag)
 		case twice:
-			return fmt.Errorf("%s.%s: attribute %q is there twice", t, field.Name, attribute)
+			return fmt.Errorf("%s.%s: attribute %q is duplicated", t, field.Name, attribute)
 		}
 		to[attribute] = attributeField{at, as}
 	}
@@ -223,7 +223,7 @@ func embeddedStruct(field *reflect.StructField) (reflect.Type, bool) {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	// Of an embedded type that is not exported only a value can be read, not what a pointer points to.
+	// An unexported embedded type can be read only as a value, not through a pointer.
 	reachable := field.IsExported() || field.Type.Kind() == reflect.Struct
 	return t, field.Anonymous && t.Kind() == reflect.Struct && reachable
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/usher-dev/usher/api/document"
 )
 
-// requires is one filter of one requirement.
+// requires returns one filter with one requirement.
 func requires(attribute, operator string, values ...string) document.Filters {
 	return document.Filters{{AnyOf: []document.Alternative{{AllOf: []document.Requirement{
 		{Attribute: attribute, Operator: operator, Values: values},
@@ -54,12 +54,12 @@ func TestMatch(t *testing.T) {
 		"number in text compares":          {"10", greater, []string{"9"}, true},
 		"number in text is text to In":     {"10", in, []string{"10.0"}, false},
 		"leading zeros are text to In":     {"007", in, []string{"7"}, false},
-		"text is no number":                {"ten", greater, []string{"9"}, false},
-		"number is no text":                {10, less, []string{"ten"}, false},
-		"exponent in text is no number":    {"1e3", greater, []string{"9"}, false},
+		"text that is not a number":        {"ten", greater, []string{"9"}, false},
+		"number compared with text":        {10, less, []string{"ten"}, false},
+		"exponent in text":                 {"1e3", greater, []string{"9"}, false},
 		"instant in text compares":         {"2026-03-01T13:00:00+01:00", less, []string{"2026-03-01T12:00:01Z"}, true},
 		"instant and number":               {"2026-03-01T13:00:00Z", greater, []string{"9"}, false},
-		"date is no instant":               {"2026-03-01", greater, []string{"2025-01-01"}, false},
+		"date that is not an instant":      {"2026-03-01", greater, []string{"2025-01-01"}, false},
 		"not by the alphabet":              {"b", greater, []string{"a"}, false},
 		"integer":                          {int64(10), in, []string{"10.00"}, true},
 		"integer not among":                {10, notIn, []string{"ten", "+010"}, false},
@@ -129,7 +129,7 @@ func TestMatchCombines(t *testing.T) {
 	rows := []map[string]any{{"a": "0", "b": "0"}, {"a": "0", "b": "1"}, {"a": "1", "b": "0"}, {"a": "1", "b": "1"}}
 	tests := map[string]struct {
 		filters document.Filters
-		want    string // for each row
+		want    string // the result for each row
 	}{
 		"no filter":              {nil, "1111"},
 		"no alternative":         {document.Filters{filter()}, "0000"},
@@ -239,7 +239,7 @@ func TestMatchStructErrors(t *testing.T) {
 		"map":         {map[string]any{}, "a row is a struct"},
 		"not exported": {struct {
 			a string `usher:"a"`
-		}{}, "a: an attribute is an exported field"},
+		}{}, "a: an attribute must be an exported field"},
 		"no name": {struct {
 			A string `usher:",number"`
 		}{}, `A: tag usher:",number" is not`},
@@ -249,12 +249,12 @@ func TestMatchStructErrors(t *testing.T) {
 		"twice": {struct {
 			base
 			A string `usher:"country"`
-		}{}, `A: attribute "country" is there twice`},
-		"embeds itself": {struct{ Loop3 }{}, "it embeds itself"},
+		}{}, `A: attribute "country" is duplicated`},
+		"embeds itself": {struct{ Loop3 }{}, "the type embeds itself"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			for range 2 { // the second time what is known of the type
+			for range 2 { // the second round uses the cached fields of the type
 				visible, err := requires("a", document.NotIn, "x").MatchStruct(tc.row)
 				if visible || err == nil || !strings.Contains(err.Error(), tc.want) {
 					t.Errorf("it is visible: %t, %v", visible, err)

@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// shard is an application document as it answers. It does not change.
+// shard is a compiled application document. It is immutable.
 type shard struct {
 	organization string
 	number       int
 	count        int
-	// over: what is left of a shard when there are fewer. Nobody lives in it.
+	// over is true for a surplus shard, which is left over when the number of shards has decreased. It has no users.
 	over  bool
 	users map[string]*entry
 }
 
-// entry is what a shard says of a user.
+// entry is the entry of a user in a shard.
 type entry struct {
 	role     *rung
 	filters  Filters
@@ -28,12 +28,12 @@ type entry struct {
 // rung is a role of the ladder.
 type rung struct {
 	name string
-	// height is how many rungs are below.
+	// height is the number of rungs below.
 	height      int
 	permissions map[string]struct{}
 }
 
-// compileShard gives the compiler of documents about one application.
+// compileShard returns a compiler of documents of one application.
 func compileShard(application, organization string) func([]byte) (*shard, error) {
 	return func(data []byte) (*shard, error) {
 		documents, err := Parse(data)
@@ -75,22 +75,23 @@ func newShard(d *Application) *shard {
 	return s
 }
 
-// over says that a document is what is left of a shard when there are fewer. It has no roles, so it says nothing of
-// anybody, or a number that is not below the count. Shard 0 is always there: when it has no roles, the application ends.
+// over reports whether a document is a surplus shard, which is left over when the number of shards has decreased. Such
+// a shard has no roles or a number that is not below the count. Shard 0 always exists: if it has no roles, the
+// application is being removed.
 func over(d *Application) bool {
 	return d.Shard > 0 && len(d.Users) == 0 && (len(d.Roles) == 0 || d.Shard >= d.Shards)
 }
 
-// covers says whether the users of that hash live in the shard, or have when it was not over.
+// covers reports whether users with this hash belong to the shard, or did before it became surplus.
 func (s *shard) covers(hash uint32) bool { return int(hash&uint32(s.count-1)) == s.number }
 
-// gives says that of the users of that shard the other one, which was put in its place, no longer speaks for all: they
-// live in a shard that there was not before, or that has taken them back.
+// gives reports whether the shard that replaced this one does not hold all of its users any more, because some moved to
+// a new shard or back to an old one.
 func (s *shard) gives(to *shard) bool {
 	return !s.over && (to.over || to.count > s.count && to.covers(uint32(s.number)))
 }
 
-// oneOrganization finds documents of different organizations.
+// oneOrganization returns an error for each document if they are of different organizations.
 func oneOrganization(candidates map[string]*shard) map[string]string {
 	organizations := map[string]string{}
 	for _, path := range slices.Sorted(maps.Keys(candidates)) {
@@ -102,37 +103,37 @@ func oneOrganization(candidates map[string]*shard) map[string]string {
 	if len(organizations) < 2 {
 		return nil
 	}
-	var of []string
+	var found []string
 	for _, name := range slices.Sorted(maps.Keys(organizations)) {
-		of = append(of, fmt.Sprintf("%s (%s)", shorten(name), organizations[name]))
+		found = append(found, fmt.Sprintf("%s (%s)", shorten(name), organizations[name]))
 	}
 	reasons := map[string]string{}
 	for path := range candidates {
-		reasons[path] = "documents of different organizations: " + strings.Join(of, ", ")
+		reasons[path] = "documents of different organizations: " + strings.Join(found, ", ")
 	}
 	return reasons
 }
 
-// standing is a shard and until when it answers; zero: without end.
-type standing struct {
+// activeShard is a shard that is used for answers until an instant; zero means without end.
+type activeShard struct {
 	*shard
 	until time.Time
 }
 
-func (s *standing) answers(now time.Time) bool { return !passed(s.until, now) }
+func (s *activeShard) answers(now time.Time) bool { return !passed(s.until, now) }
 
-// answers are those of the shards together. They do not change.
+// answers are the combined answers of all shards. They are immutable.
 type answers struct {
-	// byHash has for each residue of a user's hash the shards that users of that residue live in: one, but while the
-	// count changes.
-	byHash [][]standing
-	// held are shards that others have replaced, for users who live in no shard now. The newest comes first.
-	held  []standing
+	// byHash maps each residue of a user's hash to the shards of users with that residue. There is one shard, except
+	// while the number of shards changes.
+	byHash [][]activeShard
+	// held are replaced shards for users who are in no current shard. The newest comes first.
+	held  []activeShard
 	until time.Time
 	stats Stats
 }
 
-func newAnswers(shards, held []standing, until time.Time, stats Stats) *answers {
+func newAnswers(shards, held []activeShard, until time.Time, stats Stats) *answers {
 	a := &answers{until: until, stats: stats}
 	size := 1
 	for i := range shards {
@@ -140,7 +141,7 @@ func newAnswers(shards, held []standing, until time.Time, stats Stats) *answers 
 			size = max(size, shards[i].count)
 		}
 	}
-	a.byHash = make([][]standing, size)
+	a.byHash = make([][]activeShard, size)
 	for i := range shards {
 		if shards[i].over {
 			continue
@@ -149,12 +150,12 @@ func newAnswers(shards, held []standing, until time.Time, stats Stats) *answers 
 			a.byHash[residue] = append(a.byHash[residue], shards[i])
 		}
 	}
-	a.held = slices.DeleteFunc(slices.Clone(held), func(s standing) bool { return a.covered(s.shard) })
-	slices.SortStableFunc(a.held, func(s, t standing) int { return t.until.Compare(s.until) })
+	a.held = slices.DeleteFunc(slices.Clone(held), func(s activeShard) bool { return a.covered(s.shard) })
+	slices.SortStableFunc(a.held, func(s, t activeShard) int { return t.until.Compare(s.until) })
 	return a
 }
 
-// covered says that all users of the shard, which is held, live in another one now.
+// covered reports whether all users of a held shard are in another shard now.
 func (a *answers) covered(s *shard) bool {
 	if s.count > len(a.byHash) {
 		return len(a.byHash[s.number%len(a.byHash)]) > 0
@@ -167,7 +168,7 @@ func (a *answers) covered(s *shard) bool {
 	return true
 }
 
-// missing lists shards that should be there, of the highest count that there is.
+// missing lists the shards that should exist but do not, for the highest number of shards in the documents.
 func (a *answers) missing() []int {
 	var missing []int
 	for residue := range a.byHash {
@@ -178,8 +179,9 @@ func (a *answers) missing() []int {
 	return missing
 }
 
-// find appends the entries of a user, one for each shard that the user lives in. It gives none unless all of them have
-// the user: what one of them has taken away is gone, and who keeps access is in all of them.
+// find appends the entries of a user, one for each shard that the user belongs to. It returns none unless all of these
+// shards have the user: if one has removed the user, the access is revoked, and a user who keeps access is in all of
+// them.
 func (a *answers) find(user string, now time.Time, to []*entry) []*entry {
 	if passed(a.until, now) {
 		return nil

@@ -14,7 +14,7 @@ import (
 	"github.com/usher-dev/usher/api/document"
 )
 
-// permutations gives the numbers below n in every order.
+// permutations returns all orders of the numbers below n.
 func permutations(n int) [][]int {
 	if n == 0 {
 		return [][]int{nil}
@@ -28,18 +28,19 @@ func permutations(n int) [][]int {
 	return all
 }
 
-// over is what is left of a shard when there are fewer.
+// over returns a surplus shard, left over when the number of shards has decreased.
 func over(shard, shards int) document.Application {
 	d := finance(0, shards, nil)
 	d.Shard = shard
-	if shard%2 == 1 { // as Usher writes it
+	if shard%2 == 1 { // the two forms that Usher writes
 		d.Shards, d.Roles = shard+1, []document.Role{}
 	}
 	return d
 }
 
-// The kubelet brings the mounts up to date one by one, in any order. While the count changes, whoever keeps access has
-// it after every step, and whoever loses it has lost it for good when the first document that they live in says so.
+// The kubelet updates the mounts one by one, in any order. While the number of shards changes, every user who keeps
+// access has it after every step. A user who loses access has lost it for good as soon as the first document of the
+// user's shard shows that.
 func TestShardsGrowAndShrink(t *testing.T) {
 	keep, lost := []string{}, []string{}
 	for residue := range 4 {
@@ -108,7 +109,7 @@ func TestShardsGrowAndShrink(t *testing.T) {
 	}
 }
 
-// A shard that there should be is waited for, but not for ever.
+// The follower waits for a missing shard, but only for a limited time.
 func TestShardThatNeverComes(t *testing.T) {
 	dir, now := t.TempDir(), newClock()
 	users := with("Viewer", userIn(0, 2), userIn(1, 2))
@@ -141,8 +142,8 @@ func TestShardThatNeverComes(t *testing.T) {
 	eventuallyIs(t, "events of completeness", func() int { return said.count(document.Complete) }, 1)
 }
 
-// A shard that goes takes its users with it: it is missing, and a missing file gives nobody access.
-func TestShardThatGoes(t *testing.T) {
+// A shard that is deleted takes its users with it: a missing file gives nobody access.
+func TestDeletedShard(t *testing.T) {
 	dir := t.TempDir()
 	users := with("Viewer", userIn(0, 2), userIn(1, 2))
 	for shard := range 2 {
@@ -170,7 +171,7 @@ func TestManyMissingShards(t *testing.T) {
 	}
 }
 
-// Who is in two documents has what both of them give.
+// A user in two documents has the access that both give.
 func TestTwoDocumentsOfOneUser(t *testing.T) {
 	dir, now := t.TempDir(), newClock()
 	user := userIn(1, 2)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Dialect is an SQL engine's way to write placeholders, names and types.
+// Dialect is the SQL syntax of an engine for placeholders, names and types.
 type Dialect string
 
 // The dialects.
@@ -18,53 +18,53 @@ const (
 	SQLite     Dialect = "SQLite"
 )
 
-// ColumnType is what a column holds. It says how filters compare it, so it has to be what the column is: a wrong one
-// gives an error, or fewer rows, where the engine can tell, but not every engine can.
+// ColumnType is the type of a column. It determines how filters compare the column, so it must be correct. A wrong type
+// causes an error or hides rows if the engine detects it, but not every engine does.
 type ColumnType string
 
 // The types of columns.
 const (
-	// Text is a column of text: text or varchar in PostgreSQL, with a deterministic collation, which is the default;
-	// any text type in MySQL, compared by the bytes of its UTF-8 whatever its collation; TEXT in SQLite.
+	// Text is a column of text: text or varchar in PostgreSQL with a deterministic collation, which is the default; any
+	// text type in MySQL, compared by its UTF-8 bytes regardless of collation; TEXT in SQLite.
 	Text ColumnType = "Text"
-	// Number is a column of finite exact numbers: integer types and numeric in PostgreSQL, integer types and DECIMAL in
-	// MySQL; INTEGER, NUMERIC and REAL in SQLite, where a float is what it is to Match. PostgreSQL and MySQL compare a
-	// binary floating point column as floats, so with decimals of about 16 digits or more it may decide otherwise than
-	// Match.
+	// Number is a column of finite exact numbers: integer types and numeric in PostgreSQL; integer types and DECIMAL in
+	// MySQL; INTEGER, NUMERIC and REAL in SQLite, where a float has the same value as in Match. PostgreSQL and MySQL
+	// compare a binary floating point column as floats, so the result may differ from Match for decimals of about 16
+	// digits or more.
 	Number ColumnType = "Number"
-	// Time is a column of instants: timestamptz in PostgreSQL, DATETIME or TIMESTAMP in MySQL, in the time zone that the
-	// driver is set to. With a Unit it is an integer column of Unix time, in SQLite always.
+	// Time is a column of instants: timestamptz in PostgreSQL; DATETIME or TIMESTAMP in MySQL, in the time zone of the
+	// driver. With a Unit, it is an integer column of Unix time, which SQLite always requires.
 	Time ColumnType = "Time"
 )
 
-// Column says which column of a table holds an attribute.
+// Column maps an attribute to a column of a table.
 type Column struct {
-	// Attribute is what filters call it.
+	// Attribute is the name of the attribute in filters.
 	Attribute string
-	// Table is the table or its alias. Empty: Name is not qualified.
+	// Table is the table or its alias. If empty, Name is not qualified.
 	Table string
-	// Name is the column. It is quoted: in PostgreSQL it has to be written as the table has it, case included.
+	// Name is the column. It is quoted, so in PostgreSQL it must have the same case as in the table.
 	Name string
-	// Type is what the column holds.
+	// Type is the type of the column.
 	Type ColumnType
 	// Unit makes a Time an integer column of Unix time in this unit: time.Second, time.Millisecond or time.Microsecond.
 	Unit time.Duration
 }
 
-// Table makes conditions for the columns of a table, or of several that are joined. It can be shared.
+// Table renders conditions for the columns of one or more joined tables. It is safe for concurrent use.
 type Table struct {
 	dialect Dialect
 	columns map[string]Column
 }
 
-// Condition is a part of an SQL statement, in parentheses, with placeholders for its arguments. It is true for the rows
-// that are visible, and false or NULL for others.
+// Condition is a part of a SQL statement, in parentheses, with placeholders and arguments. It is true for visible rows,
+// and false or NULL for others.
 type Condition struct {
 	SQL  string
 	Args []any
 }
 
-// NewTable checks the columns. Filters see only what is named here.
+// NewTable checks the columns. Filters can use only the attributes that are listed here.
 func NewTable(dialect Dialect, columns ...Column) (*Table, error) {
 	t := &Table{dialect: dialect, columns: map[string]Column{}}
 	var failures []error
@@ -77,7 +77,7 @@ func NewTable(dialect Dialect, columns ...Column) (*Table, error) {
 		if err := c.check(dialect); err != nil {
 			failures = append(failures, fmt.Errorf("attribute %q: %w", c.Attribute, err))
 		} else if _, twice := t.columns[c.Attribute]; twice {
-			failures = append(failures, fmt.Errorf("attribute %q: it has two columns", c.Attribute))
+			failures = append(failures, fmt.Errorf("attribute %q has two columns", c.Attribute))
 		}
 		t.columns[c.Attribute] = c
 	}
@@ -90,14 +90,14 @@ func NewTable(dialect Dialect, columns ...Column) (*Table, error) {
 func (c *Column) check(dialect Dialect) error {
 	switch {
 	case c.Attribute == "":
-		return errors.New("it has no name")
+		return errors.New("the attribute has no name")
 	case c.Name == "" || strings.Contains(c.Table+c.Name, "\x00"):
-		return fmt.Errorf("%q is no column", c.Table+"."+c.Name)
+		return fmt.Errorf("%q is not a column", c.Table+"."+c.Name)
 	}
 	switch c.Type {
 	case Text, Number:
 		if c.Unit != 0 {
-			return fmt.Errorf("a %s has no unit", c.Type)
+			return fmt.Errorf("a %s column has no unit", c.Type)
 		}
 	case Time:
 		switch c.Unit {
@@ -115,14 +115,14 @@ func (c *Column) check(dialect Dialect) error {
 	return nil
 }
 
-// maximumParameters is how many a statement can have.
+// maximumParameters is the maximum number of parameters of a statement.
 var maximumParameters = map[Dialect]int{PostgreSQL: 65535, MySQL: 65535, SQLite: 32766}
 
-// Where renders the filters as a condition, for a statement that has that many parameters before it (in PostgreSQL the
-// first placeholder is then $earlier+1).
+// Where renders the filters as a condition for a statement that already has the given number of parameters. In
+// PostgreSQL, the first placeholder is then $earlier+1.
 //
-// Values are parameters, never part of the text. An attribute that has no column, and a comparison that the column's
-// type does not have, is an error. Beside an error the condition is one that no row meets.
+// Values become parameters, never part of the text. An attribute without a column, or a comparison that the type of the
+// column does not support, is an error. The condition that is returned with an error matches no row.
 func (t *Table) Where(filters Filters, earlier int) (Condition, error) {
 	w := &where{table: t, earlier: earlier}
 	all := make([]string, 0, len(filters))
@@ -154,7 +154,7 @@ const (
 	never  = "(1 = 0)"
 )
 
-// combine joins conditions, in groups of groups: engines bound how deep an expression may be.
+// combine joins conditions in nested groups, because engines bound the depth of an expression.
 func combine(conditions []string, operator, none string) string {
 	const most = 50
 	switch {
@@ -178,7 +178,7 @@ func combine(conditions []string, operator, none string) string {
 	return combine(groups, operator, none)
 }
 
-// where collects the parameters of a condition, and what is wrong with it.
+// where collects the parameters and errors of a condition.
 type where struct {
 	table    *Table
 	earlier  int
@@ -196,7 +196,7 @@ func (w *where) requirement(r *Requirement) string {
 	case In, NotIn:
 	case GreaterThan, LessThan:
 		if len(r.Values) != 1 {
-			return w.fail("attribute %q: %s takes one value, there are %d", r.Attribute, r.Operator, len(r.Values))
+			return w.fail("attribute %q: %s takes one value, not %d", r.Attribute, r.Operator, len(r.Values))
 		}
 	default:
 		return w.fail("attribute %q: operator %q is not known", r.Attribute, r.Operator)
@@ -216,7 +216,7 @@ func (w *where) fail(format string, args ...any) string {
 	return never
 }
 
-// parameter adds an argument and gives its placeholder, cast to the type if one is given.
+// parameter adds an argument and returns its placeholder, cast to the type if one is given.
 func (w *where) parameter(arg any, as string) string {
 	w.args = append(w.args, arg)
 	placeholder := "?"
@@ -229,7 +229,7 @@ func (w *where) parameter(arg any, as string) string {
 	return "CAST(" + placeholder + " AS " + as + ")"
 }
 
-// among says that the column, for which there may be an expression, has one of the values, or none of them.
+// among renders a comparison of the column, or of an expression, with a set of values.
 func (w *where) among(column, operator string, placeholders []string) string {
 	switch {
 	case len(placeholders) > 0 && operator == In:
@@ -243,8 +243,8 @@ func (w *where) among(column, operator string, placeholders []string) string {
 	}
 }
 
-// quoted gives the column's name. SQLite reads a double-quoted name that it does not know as a string, a mistake that
-// would show rows; what it reads in backquotes is always a name.
+// quoted returns the quoted name of the column. SQLite interprets an unknown name in double quotes as a string, which
+// could show rows by mistake. A name in backquotes is always a name.
 func (w *where) quoted(c *Column) string {
 	quote := "`"
 	if w.table.dialect == PostgreSQL {

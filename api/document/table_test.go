@@ -112,12 +112,12 @@ func TestWhereErrors(t *testing.T) {
 		"case of attributes": {document.SQLite, requires("Country", document.In, "x"), `attribute "Country" has no column`},
 		"text is not ordered": {document.SQLite, requires("country", document.GreaterThan, "9"),
 			"attribute \"country\": GreaterThan takes a Number or a Time, column \"count`ry \\\"of\\\" origin\" holds Text"},
-		"two values":       {document.SQLite, requires("amount", document.LessThan, "1", "2"), `attribute "amount": LessThan takes one value, there are 2`},
+		"two values":       {document.SQLite, requires("amount", document.LessThan, "1", "2"), `attribute "amount": LessThan takes one value, not 2`},
 		"unknown operator": {document.SQLite, requires("amount", "Like", "1"), `attribute "amount": operator "Like" is not known`},
 		"too long for MySQL": {document.MySQL, requires("amount", document.LessThan, strings.Repeat("9", 66)),
-			`attribute "amount": MySQL has no number as long as ` + strings.Repeat("9", 64) + "..."},
+			`attribute "amount": MySQL has no number with as many digits as ` + strings.Repeat("9", 64) + "..."},
 		"too fine for MySQL": {document.MySQL, requires("amount", document.LessThan, "0."+strings.Repeat("9", 31)),
-			`attribute "amount": MySQL has no number as long as 0.` + strings.Repeat("9", 31)},
+			`attribute "amount": MySQL has no number with as many digits as 0.` + strings.Repeat("9", 31)},
 		"all of them": {document.SQLite, append(requires("a", document.In), requires("b", document.In)...),
 			"attribute \"a\" has no column\nattribute \"b\" has no column"},
 	}
@@ -141,17 +141,17 @@ func TestNewTableErrors(t *testing.T) {
 		want    string
 	}{
 		"dialect":   {"Oracle", nil, `dialect "Oracle" is not PostgreSQL, MySQL or SQLite`},
-		"attribute": {document.MySQL, []document.Column{{Name: "a", Type: document.Text}}, `attribute "": it has no name`},
-		"name":      {document.MySQL, []document.Column{{Attribute: "a", Type: document.Text}}, `attribute "a": "." is no column`},
-		"zero byte": {document.MySQL, []document.Column{{Attribute: "a", Name: "a\x00", Type: document.Text}}, `attribute "a": ".a\x00" is no column`},
+		"attribute": {document.MySQL, []document.Column{{Name: "a", Type: document.Text}}, `attribute "": the attribute has no name`},
+		"name":      {document.MySQL, []document.Column{{Attribute: "a", Type: document.Text}}, `attribute "a": "." is not a column`},
+		"zero byte": {document.MySQL, []document.Column{{Attribute: "a", Name: "a\x00", Type: document.Text}}, `attribute "a": ".a\x00" is not a column`},
 		"type":      {document.MySQL, []document.Column{{Attribute: "a", Name: "a"}}, `attribute "a": type "" is not Text, Number or Time`},
 		"unit":      {document.MySQL, []document.Column{{Attribute: "a", Name: "a", Type: document.Time, Unit: time.Hour}}, `attribute "a": unit 1h0m0s is not a second, a millisecond or a microsecond`},
 		"unit of a number": {document.MySQL, []document.Column{{Attribute: "a", Name: "a", Type: document.Number, Unit: time.Second}},
-			`attribute "a": a Number has no unit`},
+			`attribute "a": a Number column has no unit`},
 		"SQLite without unit": {document.SQLite, []document.Column{{Attribute: "a", Name: "a", Type: document.Time}},
 			`attribute "a": SQLite has no type for instants: make the column an integer of Unix time and give its unit`},
 		"twice": {document.SQLite, []document.Column{{Attribute: "a", Name: "a", Type: document.Text}, {Attribute: "a", Name: "b", Type: document.Text}},
-			`attribute "a": it has two columns`},
+			`attribute "a" has two columns`},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

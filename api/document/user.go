@@ -10,21 +10,21 @@ import (
 	"time"
 )
 
-// UserFollower answers by the user document in a mounted directory, of which it follows every change. It is safe for
-// concurrent use, and answers without an allocation.
+// UserFollower answers questions from the user document in a mounted directory and follows its changes. It is safe for
+// concurrent use and answers without an allocation.
 type UserFollower struct {
 	follower follower[*access]
 	answers  atomic.Pointer[userAnswers]
 }
 
-// access is a user document as it answers. It does not change.
+// access is a compiled user document. It is immutable.
 type access struct {
 	document       *User
 	defaultFilters Filters
 	applications   map[string]*applicationEntry
 }
 
-// applicationEntry is what the document says of one application.
+// applicationEntry is the entry of one application.
 type applicationEntry struct {
 	role        string
 	permissions map[string]struct{}
@@ -32,18 +32,18 @@ type applicationEntry struct {
 	notAfter    time.Time
 }
 
-// userAnswers is the document and until when it answers; zero: without end.
+// userAnswers is the document and until when it is used; zero means without end.
 type userAnswers struct {
 	access *access
 	until  time.Time
 	stats  Stats
 }
 
-// noDocument answers where there is none.
+// noDocument is used if there is no document.
 var noDocument = newAccess(&User{DefaultRole: NoAccess, OrganizationRole: NoAccess})
 
-// FollowUser follows the document of one user. Documents about another one, and other documents, are errors of theirs,
-// and so are two of the same user. All else is as for [FollowApplication].
+// FollowUser follows the document of one user. A document of another user or of another kind is an error, and so are
+// two documents of the same user. Everything else is as for [FollowApplication].
 func FollowUser(ctx context.Context, user string, options Options) (*UserFollower, error) {
 	if user == "" {
 		return nil, errors.New("no user to follow")
@@ -62,7 +62,7 @@ func FollowUser(ctx context.Context, user string, options Options) (*UserFollowe
 	return f, nil
 }
 
-// OrganizationRole gives the user's role in the organization, NoAccess where there is none.
+// OrganizationRole returns the user's role in the organization, or NoAccess if there is none.
 func (f *UserFollower) OrganizationRole() string {
 	a, now := f.load()
 	if passed(a.document.NotAfter, now) {
@@ -71,20 +71,20 @@ func (f *UserFollower) OrganizationRole() string {
 	return a.document.OrganizationRole
 }
 
-// DefaultRole gives the role in applications that the document does not name, NoAccess where there is none.
+// DefaultRole returns the role in applications that are not in the document, or NoAccess if there is none.
 func (f *UserFollower) DefaultRole() string {
 	a, now := f.load()
 	return a.defaultRole(now)
 }
 
-// DefaultFilters gives the filters of rows in applications that the document does not name: nil for every row,
-// [Nothing] where the default role gives no access.
+// DefaultFilters returns the filters of rows in applications that are not in the document: nil for every row, [Nothing]
+// if the default role gives no access.
 func (f *UserFollower) DefaultFilters() Filters {
 	a, now := f.load()
 	return a.defaultRows(now)
 }
 
-// Role gives the user's role in an application, NoAccess where there is none.
+// Role returns the user's role in an application, or NoAccess if there is none.
 func (f *UserFollower) Role(application string) string {
 	a, now := f.load()
 	entry, ok := a.applications[application]
@@ -98,8 +98,8 @@ func (f *UserFollower) Role(application string) string {
 	}
 }
 
-// Can says whether the user's role in an application has the permission. It is false for an application that the
-// document does not name: of the default role only the name is published.
+// Can reports whether the user's role in an application has the permission. It returns false for an application that is
+// not in the document, because only the name of the default role is published.
 func (f *UserFollower) Can(application, permission string) bool {
 	a, now := f.load()
 	entry, ok := a.applications[application]
@@ -110,7 +110,7 @@ func (f *UserFollower) Can(application, permission string) bool {
 	return ok
 }
 
-// Filters gives the filters of the rows that the user sees in an application: nil for every row, [Nothing] for no
+// Filters returns the filters of the rows that the user sees in an application: nil for every row, [Nothing] for no
 // access.
 func (f *UserFollower) Filters(application string) Filters {
 	a, now := f.load()
@@ -125,14 +125,14 @@ func (f *UserFollower) Filters(application string) Filters {
 	}
 }
 
-// Stats says how following goes, for metrics.
+// Stats returns statistics for metrics.
 func (f *UserFollower) Stats() Stats { return f.answers.Load().stats }
 
-// Close ends following and waits until it has ended. The last answers stand for the grace, so that requests that are
-// under way can end; then nobody has access.
+// Close stops following and waits until that is done. The last answers remain valid for the grace period, so that
+// running requests can end. After that, nobody has access.
 func (f *UserFollower) Close() { f.follower.close() }
 
-// load gives the document that answers now.
+// load returns the document that is used for answers now.
 func (f *UserFollower) load() (*access, time.Time) {
 	now := f.follower.options.Now()
 	a := f.answers.Load()
@@ -149,7 +149,7 @@ func (f *UserFollower) publish(time.Time) []Event {
 		if !file.has {
 			continue
 		}
-		if a.access != noDocument { // one of two last good ones would be a guess
+		if a.access != noDocument { // choosing one of two good ones would be a guess
 			a.access = noDocument
 			break
 		}
@@ -176,10 +176,10 @@ func (a *access) defaultRows(now time.Time) Filters {
 	return a.defaultFilters
 }
 
-// passed says whether the instant, which zero is never, has come.
+// passed reports whether the instant has passed. A zero instant never passes.
 func passed(notAfter, now time.Time) bool { return !notAfter.IsZero() && !now.Before(notAfter) }
 
-// compileAccess gives the compiler of documents about one user.
+// compileAccess returns a compiler of documents of one user.
 func compileAccess(user, organization string) func([]byte) (*access, error) {
 	return func(data []byte) (*access, error) {
 		documents, err := Parse(data)
@@ -217,7 +217,7 @@ func newAccess(d *User) *access {
 	return a
 }
 
-// oneDocument finds that there are several documents of the user.
+// oneDocument returns an error for each document if there are several.
 func oneDocument(candidates map[string]*access) map[string]string {
 	if len(candidates) < 2 {
 		return nil

@@ -10,7 +10,7 @@ import (
 	"github.com/usher-dev/usher/api/document"
 )
 
-// ofAmelie is a user document.
+// ofAmelie returns a user document.
 func ofAmelie(change func(*document.User)) document.User {
 	d := document.User{
 		APIVersion: document.APIVersion, Kind: document.KindUser, Organization: "acme", User: amelie,
@@ -39,7 +39,7 @@ func followUser(t *testing.T, dir string, now *clock) *document.UserFollower {
 	return f
 }
 
-// userAnswers is all that a user document says of some applications.
+// userAnswers are all answers of a user document for some applications.
 type userAnswers struct {
 	Organization, Default string
 	DefaultRows           document.Filters
@@ -80,14 +80,14 @@ func TestUserAnswers(t *testing.T) {
 		t.Error("in the beginning:", diff)
 	}
 
-	now.pass(time.Hour) // an entry ends: NoAccess, not the default role
+	now.pass(time.Hour) // an entry expires: NoAccess, not the default role
 	want.Roles["finance"], want.Rows["finance"] = document.NoAccess, document.Nothing()
 	want.Edit["finance"], want.View["finance"] = false, false
 	if diff := cmp.Diff(want, ask(f)); diff != "" {
 		t.Error("when the entry has ended:", diff)
 	}
 
-	now.pass(time.Hour) // what is outside of the entries ends, entries stand on their own
+	now.pass(time.Hour) // the rest expires; entries have their own expiry
 	want.Organization, want.Default, want.DefaultRows = document.NoAccess, document.NoAccess, document.Nothing()
 	want.Roles["other"], want.Rows["other"] = document.NoAccess, document.Nothing()
 	if diff := cmp.Diff(want, ask(f)); diff != "" {
@@ -106,11 +106,11 @@ func TestUserDocumentChanges(t *testing.T) {
 	m.swap(t, map[string]string{"access.json": encode(t, ofAmelie(func(d *document.User) { d.User = zoe }))})
 	eventuallyIs(t, "standing in", func() int { return f.Stats().StandingIn }, 1)
 	if f.Role("sales") != "Viewer" {
-		t.Error("the last good document does not stand in")
+		t.Error("the last good document is not used")
 	}
 	now.pass(document.DefaultGrace)
 	if f.Role("sales") != document.NoAccess || f.DefaultRole() != document.NoAccess {
-		t.Error("the last good document stands in for too long")
+		t.Error("the last good document is used for too long")
 	}
 	m.swap(t, map[string]string{"access.json": encode(t, ofAmelie(func(d *document.User) { d.Organization = "globex" }))})
 	eventuallyIs(t, "denying", func() int { return f.Stats().Denying }, 1)
@@ -122,7 +122,7 @@ func TestUserDocumentChanges(t *testing.T) {
 	eventuallyIs(t, "the role", func() string { return f.Role("sales") }, document.NoAccess)
 }
 
-func TestSeveralUserDocumentsAnswerNothing(t *testing.T) {
+func TestSeveralUserDocumentsGiveNoAccess(t *testing.T) {
 	dir, now := t.TempDir(), newClock()
 	write(t, filepath.Join(dir, "a.json"), encode(t, ofAmelie(nil)))
 	write(t, filepath.Join(dir, "b.json"), encode(t, ofAmelie(func(d *document.User) { d.DefaultRole = "Administrator" })))
@@ -132,7 +132,7 @@ func TestSeveralUserDocumentsAnswerNothing(t *testing.T) {
 	}
 }
 
-func TestUserEndingLeavesTheGrace(t *testing.T) {
+func TestUserCloseLeavesTheGrace(t *testing.T) {
 	dir, now := t.TempDir(), newClock()
 	write(t, filepath.Join(dir, "access.json"), encode(t, ofAmelie(nil)))
 	f := followUser(t, dir, now)
@@ -142,7 +142,7 @@ func TestUserEndingLeavesTheGrace(t *testing.T) {
 	}
 	now.pass(document.DefaultGrace)
 	if f.Role("sales") != document.NoAccess {
-		t.Error("answers that nobody keeps up stand for good")
+		t.Error("answers that are not updated any more never expire")
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// parseInstant takes what RFC 3339 takes, with capital letters, and nothing else: time.Parse alone is more lenient. Of a
-// fraction the first nine digits count.
+// parseInstant parses exactly RFC 3339 with capital letters; time.Parse alone is more lenient. It uses the first nine
+// digits of a fraction.
 func parseInstant(text string) (time.Time, bool) {
 	const seconds, zone = len("2006-01-02T15:04:05"), len("+00:00")
 	t, err := time.Parse(time.RFC3339, text)
@@ -25,15 +25,15 @@ func parseInstant(text string) (time.Time, bool) {
 	return t, true
 }
 
-// decimal is a decimal number of any size, exactly.
+// decimal is an exact decimal number of any size.
 type decimal struct {
 	negative bool
-	// whole has no leading zeros, fraction no trailing ones. Of zero both are empty, and it is not negative.
+	// whole has no leading zeros and fraction no trailing zeros. Both are empty for zero, which is never negative.
 	whole, fraction string
 }
 
-// parseDecimal takes digits with a sign before and a point among them, if any: 12, -0.5, +007. Exponents, blanks and
-// other digits than ASCII's are no decimal.
+// parseDecimal parses ASCII digits with an optional sign and an optional point, such as 12, -0.5 or +007. Exponents and
+// blanks are not allowed.
 func parseDecimal(text string) (decimal, bool) {
 	var d decimal
 	if text != "" && (text[0] == '-' || text[0] == '+') {
@@ -49,7 +49,7 @@ func parseDecimal(text string) (decimal, bool) {
 	return d, true
 }
 
-// parseNumber takes what JSON takes for a number, exponents included as far as float64 goes.
+// parseNumber parses a JSON number, including exponents within the range of float64.
 func parseNumber(text string) (decimal, bool) {
 	mantissa, exponent, has := strings.Cut(strings.ToLower(text), "e")
 	d, ok := parseDecimal(mantissa)
@@ -72,8 +72,8 @@ func parseNumber(text string) (decimal, bool) {
 	return d, true
 }
 
-// floatDecimal gives the decimal that a float stands for: a whole number exactly, as databases make integers of such,
-// and else the shortest one that reads back as the float.
+// floatDecimal returns the decimal value of a float: its exact value if that is a whole number, as databases convert
+// such floats to integers, and otherwise the shortest decimal that parses to the same float.
 func floatDecimal(f float64, bits int) decimal {
 	precision := -1
 	if f == math.Trunc(f) {
@@ -107,7 +107,7 @@ func (d decimal) compare(e decimal) int {
 	return c
 }
 
-// String gives the one way to write the number that every SQL engine reads.
+// String returns the number in a form that every SQL engine reads.
 func (d decimal) String() string {
 	text := d.whole
 	if text == "" {
@@ -122,7 +122,8 @@ func (d decimal) String() string {
 	return text
 }
 
-// floor gives the largest whole number that is not larger, if an int64 holds it; if none does, which side it is on.
+// floor returns the largest whole number that is not larger, if an int64 can hold it. Otherwise side tells on which
+// side of the range it is.
 func (d decimal) floor() (n int64, side int) {
 	limit := 1
 	if d.negative {

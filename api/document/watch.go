@@ -6,14 +6,14 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// watch has the operating system tell of changes in directories. A nil watch tells of none.
+// watch receives notifications of the operating system about changes in directories. A nil watch receives none.
 type watch struct {
 	watcher *fsnotify.Watcher
 	say     func(Event)
 	failed  map[string]bool
 }
 
-// newWatch gives nil where the operating system cannot watch, and says so.
+// newWatch returns nil and reports an event if the operating system cannot watch.
 func newWatch(say func(Event)) *watch {
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -23,7 +23,7 @@ func newWatch(say func(Event)) *watch {
 	return &watch{watcher: watcher, say: say, failed: map[string]bool{}}
 }
 
-// add watches the directories too. One that is not there is watched when it is.
+// add also watches the directories. A directory that does not exist is watched once it exists.
 func (w *watch) add(dirs []string) {
 	if w == nil {
 		return
@@ -55,7 +55,7 @@ func (w *watch) errors() <-chan error {
 	return w.watcher.Errors
 }
 
-// drain passes over changes that come together: the directories are read once for all of them.
+// drain discards notifications that arrive together, because the directories are read once for all of them.
 func (w *watch) drain() {
 	for {
 		select {
@@ -68,6 +68,6 @@ func (w *watch) drain() {
 
 func (w *watch) close() {
 	if w != nil {
-		_ = w.watcher.Close() // it has nothing to say that matters now
+		_ = w.watcher.Close() // an error does not matter any more
 	}
 }

@@ -13,12 +13,12 @@ import (
 )
 
 const (
-	// assetsDirEnv names a directory with the binaries, as for envtest.
+	// assetsDirEnv names a directory with the binaries, as in envtest.
 	assetsDirEnv = "KUBEBUILDER_ASSETS"
-	// assetsEnv says how binaries are got that are not there yet.
+	// assetsEnv determines how missing binaries are obtained.
 	assetsEnv      = "USHER_ASSETS"
 	assetsByBuilds = "build"
-	// indexEnv names the index that setup-envtest asks, such as a mirror's.
+	// indexEnv names the index that setup-envtest reads, for example that of a mirror.
 	indexEnv = "USHER_ASSETS_INDEX"
 )
 
@@ -28,8 +28,7 @@ const (
 	kubectlName   = "kubectl"
 )
 
-// components are what a control plane takes from elsewhere. They are the binaries that
-// envtest has, too.
+// components are the external programs of a control plane. They are the binaries that envtest uses, too.
 var components = []component{
 	{apiServerName, "k8s.io/kubernetes/cmd/kube-apiserver", kubernetesModule, "kube-apiserver", "Kubernetes v"},
 	{etcdName, "go.etcd.io/etcd/server/v3", etcdModule, "server", "etcd Version: "},
@@ -40,13 +39,13 @@ type component struct {
 	name   string
 	pkg    string
 	module string
-	// program is what the go command calls it.
+	// program is the name of the program for the go command.
 	program string
-	// version is what it says before the number when it is asked for its version.
+	// version is the text before the number in the output of the program's version flag.
 	version string
 }
 
-// needed returns the components of a control plane, in the order in which they are named.
+// needed returns the components of a control plane, in fixed order.
 func needed(kubectl bool) []component {
 	if kubectl {
 		return components
@@ -58,16 +57,16 @@ func needed(kubectl bool) []component {
 type assets struct {
 	source   string        // directory of this program's go.mod
 	cache    string        // directory for what is fetched and built
-	index    string        // of setup-envtest; "" means its own
+	index    string        // of setup-envtest; "" means its default
 	build    bool          // do not fetch
-	patience time.Duration // with the index
+	patience time.Duration // timeout for the index
 	progress io.Writer
 }
 
 func newAssets(source string, progress io.Writer) (*assets, error) {
 	how := os.Getenv(assetsEnv)
 	if how != "" && how != assetsByBuilds {
-		return nil, fmt.Errorf("%s is %q: unset it to fetch the binaries where that works, or set it to %q to build them from source",
+		return nil, fmt.Errorf("%s is %q: unset it to fetch the binaries if possible, or set it to %q to build them from source",
 			assetsEnv, how, assetsByBuilds)
 	}
 	cache, err := os.UserCacheDir()
@@ -80,12 +79,12 @@ func newAssets(source string, progress io.Writer) (*assets, error) {
 	}, nil
 }
 
-// find returns the directory that holds the components. They come from KUBEBUILDER_ASSETS,
-// else from the cache, else by setup-envtest, else they are built from source.
+// find returns the directory that holds the components. It uses KUBEBUILDER_ASSETS if that is set, then the cache, then
+// setup-envtest, and finally builds from source.
 func (a *assets) find(ctx context.Context, components []component) (string, error) {
 	if dir := os.Getenv(assetsDirEnv); dir != "" {
 		if absent, err := missing(dir, components); err != nil || len(absent) > 0 {
-			return "", fmt.Errorf("%s: %w; unset it to have them fetched or built", assetsDirEnv, errors.Join(err, absentError(dir, absent)))
+			return "", fmt.Errorf("%s: %w; unset it to fetch or build them", assetsDirEnv, errors.Join(err, absentError(dir, absent)))
 		}
 		return filepath.Abs(dir)
 	}
@@ -114,7 +113,7 @@ func (a *assets) find(ctx context.Context, components []component) (string, erro
 	return dir, a.complete(ctx, dir, versions, absent)
 }
 
-// complete puts the components that are absent into dir, each only when it is whole.
+// complete puts the missing components into dir, each by an atomic rename.
 func (a *assets) complete(ctx context.Context, dir string, versions versions, absent []component) error {
 	partial, err := os.MkdirTemp(a.cache, filepath.Base(dir)+".partial-")
 	if err != nil {
@@ -124,7 +123,7 @@ func (a *assets) complete(ctx context.Context, dir string, versions versions, ab
 	if !a.build {
 		fetched, err := a.fetch(ctx, partial, versions)
 		if err == nil {
-			// It has all of them, whatever is asked for.
+			// The archive contains all components, even those that were not requested.
 			return place(fetched, dir, components)
 		}
 		if ctx.Err() != nil {
@@ -138,7 +137,7 @@ func (a *assets) complete(ctx context.Context, dir string, versions versions, ab
 	return place(partial, dir, absent)
 }
 
-// place moves whole binaries from one directory to another.
+// place moves complete binaries from one directory to another.
 func place(from, to string, components []component) error {
 	for _, c := range components {
 		if err := os.Rename(filepath.Join(from, c.name), filepath.Join(to, c.name)); err != nil {

@@ -49,7 +49,7 @@ func TestAssetsFromEnvironment(t *testing.T) {
 	}
 }
 
-// archive returns an archive of envtest with programs that say no more than their version.
+// archive returns an envtest archive with programs that only print their version.
 func archive(t *testing.T, version string) []byte {
 	t.Helper()
 	var packed bytes.Buffer
@@ -93,7 +93,7 @@ func serveIndex(t *testing.T, version string, sum, served []byte) string {
 	return server.URL + "/index.yaml"
 }
 
-// silentServer accepts requests and answers none.
+// silentServer accepts requests and never answers.
 func silentServer(t *testing.T) string {
 	t.Helper()
 	stop := make(chan struct{})
@@ -124,7 +124,7 @@ func TestFetch(t *testing.T) {
 	if absent, err := missing(dir, components); err != nil || len(absent) > 0 {
 		t.Errorf("not fetched: %v, %v", absent, err)
 	}
-	// From then on they come from the cache.
+	// From now on they come from the cache.
 	a.index = silentServer(t)
 	if again, err := a.find(t.Context(), components); again != dir || err != nil {
 		t.Errorf("the second time: got %q, %v, want %q", again, err, dir)
@@ -141,7 +141,7 @@ func TestFetchRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	version := versions[kubernetesModule]
-	// Two archives of the same version differ in the order of their files, and so in their sum.
+	// Two archives of the same version differ in the order of their files, and so in their checksum.
 	whole, other := archive(t, version), archive(t, "v1.2.3")
 	nothing := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(nothing.Close)

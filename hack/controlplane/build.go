@@ -11,13 +11,13 @@ import (
 	"strings"
 )
 
-// Modules whose versions go.mod decides. Kubernetes' own client of etcd decides etcd's.
+// Modules whose versions go.mod determines. The version of etcd is that of the etcd client in Kubernetes.
 const (
 	kubernetesModule = "k8s.io/kubernetes"
 	etcdModule       = "go.etcd.io/etcd/server/v3"
 )
 
-// versions by module.
+// versions maps modules to versions.
 type versions map[string]string
 
 func readVersions(ctx context.Context, source string) (versions, error) {
@@ -32,9 +32,8 @@ func readVersions(ctx context.Context, source string) (versions, error) {
 	return read, nil
 }
 
-// buildAll builds the components into dir, and says how far it is. The flags are those
-// of every other build in this repository but for the linker's, so that packages that
-// Kubernetes and Usher share are compiled once.
+// buildAll builds the components into dir and reports progress. The compiler flags are those of all other builds in
+// this repository, so that packages which Kubernetes and Usher share are compiled once. Only the linker flags differ.
 func (a *assets) buildAll(ctx context.Context, dir string, versions versions, components []component) error {
 	var names, packages []string
 	for _, c := range components {
@@ -67,8 +66,8 @@ func (a *assets) buildAll(ctx context.Context, dir string, versions versions, co
 	return nil
 }
 
-// versionFlags stamps what a release of Kubernetes is stamped with: without it clients
-// see v0.0.0 and refuse or guess.
+// versionFlags sets the version variables as in a release of Kubernetes. Otherwise clients see v0.0.0 and refuse to
+// work or guess.
 func versionFlags(version string) string {
 	major, rest, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
 	minor, _, _ := strings.Cut(rest, ".")
@@ -82,19 +81,20 @@ func versionFlags(version string) string {
 	return strings.Join(flags, " ")
 }
 
-// goTool runs the go command on the module in dir and returns what it prints.
+// goTool runs the go command on the module in dir and returns its output.
 func goTool(ctx context.Context, dir string, args ...string) (string, error) {
 	var stdout bytes.Buffer
 	err := runGo(ctx, dir, &stdout, io.Discard, args...)
 	return stdout.String(), err
 }
 
-// runGo runs the go command on the module in dir, whatever workspace and flags the
-// caller lives with. An error carries what it said on standard error.
+// runGo runs the go command on the module in dir, independent of the caller's workspace and flags. An error contains
+// the standard error output.
 func runGo(ctx context.Context, dir string, stdout, stderr io.Writer, args ...string) error {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
-	// Compilers that collect garbage less often need a fifth less time; GOGC of the caller wins.
+	// Compilers that collect garbage less often need a fifth less time. GOGC in the caller's environment takes
+	// precedence.
 	cmd.Env = append(append([]string{"GOGC=400"}, os.Environ()...), "GOFLAGS=", "GOWORK=off")
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = stdout, io.MultiWriter(stderr, &said)
@@ -104,7 +104,7 @@ func runGo(ctx context.Context, dir string, stdout, stderr io.Writer, args ...st
 	return nil
 }
 
-// tail returns the end of what the go command said, without the packages that it named.
+// tail returns the end of the go command's output, without the list of packages.
 func tail(said string) string {
 	const lines = 20
 	all := strings.Split(strings.TrimSpace(said), "\n")

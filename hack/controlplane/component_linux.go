@@ -14,13 +14,13 @@ import (
 
 const (
 	execParentEnv = "USHER_CONTROLPLANE_EXEC_PARENT"
-	// programsDir is beside the links of componentPath and holds those to the programs.
+	// programsDir is next to the links of componentPath and holds links to the programs.
 	programsDir = "programs"
 )
 
-// componentPath returns what to run for a component so that it dies with this process,
-// also when that is killed. envtest has no hook for it, so the path is a link in dir to
-// this program, which becomes the component in execComponent.
+// componentPath returns the path to start a component with, so that the component dies with this process, even if this
+// process is killed. envtest has no hook for that. The path is therefore a link in dir to this program, which becomes
+// the component in execComponent.
 func componentPath(program, dir string) (string, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -40,12 +40,13 @@ func componentPath(program, dir string) (string, error) {
 		}
 	}
 	if err := os.Setenv(execParentEnv, strconv.Itoa(os.Getpid())); err != nil {
-		return "", fmt.Errorf("hand %s its environment: %w", name, err)
+		return "", fmt.Errorf("set the environment of %s: %w", name, err)
 	}
 	return link, nil
 }
 
-// execComponent returns only where this process is not to become a component, or cannot.
+// execComponent replaces this process by a component if its environment asks for that. Otherwise, or on an error, it
+// returns.
 func execComponent() error {
 	if os.Getenv(execParentEnv) == "" {
 		return nil
@@ -65,9 +66,9 @@ func becomeComponent(path string) error {
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0, 0, 0); err != nil {
 		return err
 	}
-	// The parent may have died before it was asked for.
+	// The parent may have died before the signal was requested.
 	if strconv.Itoa(os.Getppid()) != os.Getenv(execParentEnv) {
-		return errors.New("the process that started it is gone")
+		return errors.New("the parent process has ended")
 	}
 	return syscall.Exec(path, os.Args, os.Environ())
 }

@@ -2,7 +2,7 @@
 
 package main
 
-// componentPath returns the binary itself: nothing here ties it to this process.
+// componentPath returns the binary itself. On this system, nothing ties the component to this process.
 func componentPath(program, _ string) (string, error) { return program, nil }
 
 func execComponent() error { return nil }

@@ -18,10 +18,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
-// controllersName is the name of their program and of their log.
+// controllersName is the name of the controllers' program and log.
 const controllersName = "controllers"
 
-// controllers are a process of the program in the directory controllers.
+// controllers is the process of the program in directory controllers.
 type controllers struct {
 	cmd    *exec.Cmd
 	health string
@@ -33,17 +33,17 @@ func startControllers(
 ) (*controllers, error) {
 	user, err := plane.AddUser(envtest.User{Name: "system:kube-controller-manager"}, &rest.Config{})
 	if err != nil {
-		return nil, fmt.Errorf("make the controllers' user: %w", err)
+		return nil, fmt.Errorf("create the controllers' user: %w", err)
 	}
 	kubeconfig, err := user.KubeConfig()
 	if err != nil {
-		return nil, fmt.Errorf("make the controllers' kubeconfig: %w", err)
+		return nil, fmt.Errorf("create the controllers' kubeconfig: %w", err)
 	}
 	kubeconfigPath := filepath.Join(layout.certs, "controllers.kubeconfig")
 	rootCA := filepath.Join(layout.certs, "root-ca.crt")
 	for path, content := range map[string][]byte{kubeconfigPath: kubeconfig, rootCA: plane.APIServer.SecureServing.CA} {
 		if err := os.WriteFile(path, content, 0o600); err != nil {
-			return nil, fmt.Errorf("give the controllers their files: %w", err)
+			return nil, fmt.Errorf("write the controllers' files: %w", err)
 		}
 	}
 	port, err := freePort(ctx)
@@ -80,7 +80,7 @@ func startControllers(
 	return m, nil
 }
 
-// ended returns what is closed when the process has ended. It is nil where there is none.
+// ended returns a channel that is closed when the process has ended. It is nil if there is no process.
 func (m *controllers) ended() <-chan struct{} {
 	if m == nil {
 		return nil
@@ -89,13 +89,13 @@ func (m *controllers) ended() <-chan struct{} {
 }
 
 func (m *controllers) stop() {
-	// It keeps nothing that a signal to end could save.
+	// The process has no state that a graceful end could save.
 	_ = m.cmd.Process.Kill()
 	<-m.done
 }
 
-// waitReady returns when the API server is ready, all its post-start hooks included,
-// and the controllers run, where there are any.
+// waitReady waits until the API server is ready, including all post-start hooks, and the controllers, if any, are
+// running.
 func waitReady(ctx context.Context, admin *rest.Config, m *controllers) error {
 	transport, err := rest.TransportFor(admin)
 	if err != nil {
@@ -114,7 +114,7 @@ func waitReady(ctx context.Context, admin *rest.Config, m *controllers) error {
 	return nil
 }
 
-// waitHealthy returns when the address answers, or with an error when ended is closed.
+// waitHealthy waits until the address answers. It returns an error when ended is closed.
 func waitHealthy(ctx context.Context, client *http.Client, url string, ended <-chan struct{}) error {
 	return wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, startTimeout, true,
 		func(ctx context.Context) (bool, error) {
@@ -140,7 +140,7 @@ func healthy(ctx context.Context, client *http.Client, url string) bool {
 	return response.StatusCode == http.StatusOK
 }
 
-// freePort returns a port that nobody listens on at the moment.
+// freePort returns a port that nothing listens on at the moment.
 func freePort(ctx context.Context) (int, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")

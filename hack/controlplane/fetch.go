@@ -14,15 +14,14 @@ import (
 
 const (
 	setupEnvtest = "sigs.k8s.io/controller-runtime/tools/setup-envtest"
-	// indexTimeout is for the index, a small file. Where that does not come, no binaries come.
+	// indexTimeout is for the index, a small file. If it cannot be fetched, neither can the binaries.
 	indexTimeout = 10 * time.Second
-	// fetchTimeout is for the archive of some 70 MB.
+	// fetchTimeout is for the archive of about 70 MB.
 	fetchTimeout = 5 * time.Minute
 )
 
-// fetch has setup-envtest fetch the binaries of the newest patch release of the minor
-// version into a directory below dir, and returns that. setup-envtest holds the archive
-// against the checksum in its index.
+// fetch makes setup-envtest fetch the binaries of the newest patch release of the minor version into a directory below
+// dir, and returns that directory. setup-envtest verifies the checksum from its index.
 func (a *assets) fetch(ctx context.Context, dir string, versions versions) (string, error) {
 	wanted := minor(versions[kubernetesModule]) + ".x"
 	_, _ = fmt.Fprintf(a.progress, "asking setup-envtest for Kubernetes %s\n", wanted)
@@ -52,14 +51,14 @@ func (a *assets) fetch(ctx context.Context, dir string, versions versions) (stri
 	}
 	path = strings.TrimSpace(path)
 	if err := checkVersions(ctx, path, wanted); err != nil {
-		return "", fmt.Errorf("what setup-envtest fetched by %s is of no use: %w", index, err)
+		return "", fmt.Errorf("the binaries that setup-envtest fetched by %s cannot be used: %w", index, err)
 	}
 	_, _ = fmt.Fprintf(a.progress, "fetched the control plane by setup-envtest\n")
 	return path, nil
 }
 
-// checkVersions fails unless every component runs on this machine, and those of
-// Kubernetes are of the version that is wanted.
+// checkVersions returns an error unless every component runs on this machine and those of Kubernetes have the wanted
+// version.
 func checkVersions(ctx context.Context, dir, wanted string) error {
 	for _, c := range components {
 		args := []string{"--version"}
@@ -72,20 +71,20 @@ func checkVersions(ctx context.Context, dir, wanted string) error {
 		}
 		_, version, found := strings.Cut(said, c.version)
 		if !found || c.module == kubernetesModule && !strings.HasPrefix(version, strings.TrimSuffix(wanted, "x")) {
-			return fmt.Errorf("%s is not of version %s: it says %q", c.name, wanted, said)
+			return fmt.Errorf("%s is not of version %s: it prints %q", c.name, wanted, said)
 		}
 	}
 	return nil
 }
 
-// minor returns 1.37 of v1.37.1.
+// minor returns 1.37 for v1.37.1.
 func minor(version string) string {
 	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
 	return strings.Join(parts[:min(2, len(parts))], ".")
 }
 
-// runFor returns the standard output of a program that ends within the time. An error
-// carries the last line of its standard error.
+// runFor runs a program with a time limit and returns its standard output. An error contains the last line of the
+// standard error.
 func runFor(ctx context.Context, limit time.Duration, program string, args ...string) (string, error) {
 	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -105,7 +104,7 @@ func runFor(ctx context.Context, limit time.Duration, program string, args ...st
 	}
 }
 
-// size returns the bytes of the files below dir, as far as they can be read.
+// size returns the size of the files below dir, as far as they can be read.
 func size(dir string) int64 {
 	var total int64
 	_ = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {

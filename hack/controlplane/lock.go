@@ -9,9 +9,8 @@ import (
 	"time"
 )
 
-// lock waits until no other process holds the file, and returns what lets go of it.
-// The kernel lets go of it for a process that dies. onWait is called once where there
-// is somebody to wait for.
+// lock waits until no other process holds the lock on the file, and returns a function that releases the lock. The
+// kernel releases it if the process dies. onWait is called once if another process holds the lock.
 func lock(ctx context.Context, path string, onWait func()) (func(), error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {

@@ -1,9 +1,9 @@
-// Command controlplane runs a Kubernetes control plane on the loopback interface: etcd,
-// kube-apiserver and, where it is told their program, the controllers, as processes. It
-// fetches or builds the binaries of the versions that go.mod names. Demo and tests run on it.
+// Command controlplane runs a Kubernetes control plane on the loopback interface: etcd, kube-apiserver and, if their
+// program is given, the controllers, as processes. It fetches or builds the binaries in the versions of go.mod. The
+// demo and the tests use it.
 //
-// It is a Go module of its own, so that what Kubernetes depends on never decides what
-// Usher depends on. It must not import anything of Usher.
+// It is a Go module of its own, so that the dependencies of Kubernetes do not determine those of Usher. It must not
+// import anything of Usher.
 package main
 
 import (
@@ -36,7 +36,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "controlplane:", err)
 		os.Exit(1)
 	}
-	// A child is tied to the life of the thread that started it, not of the process.
+	// A child process is tied to the thread that started it, not to the process.
 	runtime.LockOSThread()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
@@ -94,7 +94,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		}
 		err = start(ctx, assets, *program, *dir, stderr)
 		if ctx.Err() != nil {
-			// Asked to end before it was ready: that is no failure.
+			// Being stopped before it is ready is not a failure.
 			return nil
 		}
 		return err

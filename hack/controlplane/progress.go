@@ -14,8 +14,7 @@ import (
 
 const reportEvery = 15 * time.Second
 
-// reportWhile writes what a step says of itself from time to time, until the function
-// that it returns is called.
+// reportWhile prints the report of a step periodically until the returned function is called.
 func reportWhile(progress io.Writer, report func() string) func() {
 	ticker := time.NewTicker(reportEvery)
 	stop, stopped := make(chan struct{}), make(chan struct{})
@@ -37,13 +36,13 @@ func reportWhile(progress io.Writer, report func() string) func() {
 	}
 }
 
-// plan is what a build has still to compile. As a Writer it reads what "go build -v"
-// says: the name of each package when its compilation starts.
+// plan is the remaining work of a build. As a Writer it reads the output of "go build -v", which names each package
+// when its compilation starts.
 type plan struct {
 	now func() time.Time
 
 	mu      sync.Mutex
-	weights map[string]int64 // bytes of source that are not started
+	weights map[string]int64 // bytes of source of packages that have not been started
 	total   int64
 	all     int
 	begun   int64
@@ -51,7 +50,7 @@ type plan struct {
 	line    []byte
 }
 
-// perPackage is what a package costs whatever its size, in bytes of source.
+// perPackage is the fixed cost of a package, in bytes of source.
 const perPackage = 10_000
 
 // planBuild asks the go command which packages are not in the build cache.
@@ -59,7 +58,7 @@ func planBuild(ctx context.Context, source string, packages []string) (*plan, er
 	const format = `{{if .Stale}}{{.ImportPath}}{{"\t"}}{{.Dir}}{{range .GoFiles}}{{"\t"}}{{.}}{{end}}{{end}}`
 	out, err := goTool(ctx, source, append([]string{"list", "-mod=readonly", "-deps", "-f", format}, packages...)...)
 	if err != nil {
-		return nil, fmt.Errorf("find what is to be compiled: %w", err)
+		return nil, fmt.Errorf("find the packages to compile: %w", err)
 	}
 	weights := map[string]int64{}
 	for line := range strings.Lines(out) {
@@ -101,7 +100,7 @@ func (p *plan) Write(said []byte) (int, error) {
 	}
 }
 
-// report says how far the build is and how long it still takes.
+// report describes the progress of the build and the remaining time.
 func (p *plan) report() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -109,7 +108,7 @@ func (p *plan) report() string {
 		return "all packages are compiled, linking"
 	}
 	text := fmt.Sprintf("%d of %d packages, %d%%", p.all-len(p.weights), p.all, 100*p.begun/p.total)
-	// The first packages say nothing about the speed.
+	// The first packages do not indicate the speed.
 	if elapsed := p.now().Sub(p.began); 20*p.begun > p.total {
 		left := time.Duration(float64(elapsed) * float64(p.total-p.begun) / float64(p.begun))
 		text += fmt.Sprintf(", about %s left", left.Round(10*time.Second))

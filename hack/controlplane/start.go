@@ -14,23 +14,23 @@ import (
 )
 
 const (
-	// A machine that is also compiling needs several times the usual three seconds.
+	// A machine that is also compiling needs much longer than the usual three seconds.
 	startTimeout = time.Minute
-	// Nothing here outlives the process, so nobody waits for a graceful end.
+	// Nothing outlives the process, so a graceful end is not awaited.
 	stopTimeout = 2 * time.Second
 )
 
-// start runs a control plane with its state in dir until ctx ends. program is that of the
-// controllers; without it there are none.
+// start runs a control plane with its state in dir until ctx ends. program is the program of the controllers; if it is
+// empty, none are started.
 func start(ctx context.Context, assets, program, dir string, progress io.Writer) (err error) {
 	layout, err := newLayout(dir)
 	if err != nil {
 		return err
 	}
 	defer layout.close()
-	// What starts a component looks there, whatever else is set.
+	// envtest takes the components from this directory, whatever else is set.
 	if err := os.Setenv(assetsDirEnv, assets); err != nil {
-		return fmt.Errorf("name the binaries: %w", err)
+		return fmt.Errorf("set the directory of the binaries: %w", err)
 	}
 	_, _ = fmt.Fprintln(progress, "starting etcd and kube-apiserver")
 	plane, err := newPlane(layout, assets)
@@ -39,7 +39,7 @@ func start(ctx context.Context, assets, program, dir string, progress io.Writer)
 	}
 	defer func() {
 		if stopErr := plane.Stop(); stopErr != nil {
-			// Too slow to end means killed, which is as good.
+			// A component that does not end in time has been killed, which is fine.
 			_, _ = fmt.Fprintln(progress, "stopping the control plane:", stopErr)
 		}
 	}()
@@ -48,7 +48,7 @@ func start(ctx context.Context, assets, program, dir string, progress io.Writer)
 	}
 	admin, err := plane.AddUser(envtest.User{Name: "usher-admin", Groups: []string{"system:masters"}}, &rest.Config{})
 	if err != nil {
-		return fmt.Errorf("make an administrator: %w", err)
+		return fmt.Errorf("create an administrator: %w", err)
 	}
 	var running *controllers
 	if program != "" {
@@ -63,7 +63,7 @@ func start(ctx context.Context, assets, program, dir string, progress io.Writer)
 	}
 	kubeconfig, err := admin.KubeConfig()
 	if err != nil {
-		return fmt.Errorf("make a kubeconfig: %w", err)
+		return fmt.Errorf("create a kubeconfig: %w", err)
 	}
 	if err := writeAtomically(layout.kubeconfig, kubeconfig); err != nil {
 		return err
@@ -74,7 +74,7 @@ func start(ctx context.Context, assets, program, dir string, progress io.Writer)
 	case <-ctx.Done():
 		return nil
 	case <-running.ended():
-		return fmt.Errorf("the controllers ended by themselves; see %s", filepath.Join(dir, controllersName+".log"))
+		return fmt.Errorf("the controllers ended unexpectedly; see %s", filepath.Join(dir, controllersName+".log"))
 	}
 }
 
@@ -110,9 +110,9 @@ func newPlane(layout *layout, assets string) (*envtest.ControlPlane, error) {
 		Set("unsafe-no-fsync", "true").
 		Set("log-level", "warn")
 	plane.APIServer.Configure().
-		// envtest turns ServiceAccount off, whose absence a test would not notice.
+		// envtest turns ServiceAccount off. Tests would not notice that it is missing.
 		Disable("disable-admission-plugins").
-		// Usher must not get by without the rights that owner references take.
+		// Usher must have the permissions that owner references require.
 		Set("enable-admission-plugins", "OwnerReferencesPermissionEnforcement").
 		Set("authorization-mode", "RBAC").
 		// A machine without a default route has no other address.
@@ -122,7 +122,7 @@ func newPlane(layout *layout, assets string) (*envtest.ControlPlane, error) {
 	return plane, nil
 }
 
-// layout says where what is in the directory of a control plane.
+// layout holds the paths in the directory of a control plane.
 type layout struct {
 	dir, data, certs, bin, kubeconfig string
 
@@ -167,7 +167,7 @@ func (l *layout) close() {
 	}
 }
 
-// writeAtomically keeps who waits for the file from reading half of it.
+// writeAtomically replaces a file, so that a reader never sees half of it.
 func writeAtomically(path string, content []byte) error {
 	partial := path + ".partial"
 	if err := os.WriteFile(partial, content, 0o600); err != nil {

@@ -28,7 +28,7 @@ func main() {
 
 var (
 	link = regexp.MustCompile(`\]\(([^)\s]+)\)`)
-	// Words of prose and of code blocks alike: a path is a path wherever it stands.
+	// The pattern matches words in prose and in code blocks alike.
 	word = regexp.MustCompile("[^\\s`'\"()<>|,;:=]+")
 	path = regexp.MustCompile(`^[\w.*-]+(/[\w.*-]+)+/?$`)
 )

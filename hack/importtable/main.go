@@ -1,5 +1,5 @@
-// Command importtable compares the table of imports in docs/architecture.md with the rules of depguard in .golangci.yml,
-// which hold the code to it. It fails when a row and its rule allow different packages.
+// Command importtable compares the table of imports in docs/architecture.md with the depguard rules in .golangci.yml,
+// which enforce it. It fails if a row and its rule allow different packages.
 //
 //	go run ./hack/importtable
 package main
@@ -48,7 +48,8 @@ func check(root string) error {
 	return errors.Join(compare(rows, rules), complete(root, rows))
 }
 
-// imports are the packages that a package may import, beside itself and the packages below it. All names are directories.
+// imports are the packages that a package may import in addition to itself and the packages below it. All names are
+// directories.
 type imports map[string]bool
 
 func (i imports) String() string {
@@ -63,7 +64,7 @@ var (
 	name = regexp.MustCompile("`([^`]+)`")
 )
 
-// parseTable returns the imports of each package in the table, nil for a package that may import all.
+// parseTable returns the imports of each package in the table, or nil for a package that may import all.
 func parseTable(text string) (map[string]imports, error) {
 	_, text, found := strings.Cut(text, "| package | promise | imports of ours |\n")
 	if !found {
@@ -81,7 +82,7 @@ func parseTable(text string) (map[string]imports, error) {
 		}
 		allowed := imports{}
 		for _, each := range names(match[2]) {
-			// The table leaves out "internal/".
+			// The table omits the prefix "internal/".
 			if !regexp.MustCompile(`^(api|config|hack|test)(/|$)`).MatchString(each) {
 				each = "internal/" + each
 			}
@@ -117,8 +118,8 @@ type rule struct {
 	} `yaml:"deny"`
 }
 
-// parseRules returns what depguard allows each directory to import. Rules about all files, and those about tests alone,
-// are left out.
+// parseRules returns the packages that depguard allows each directory to import. It ignores rules for all files and
+// rules for tests only.
 func parseRules(text []byte) (map[string]imports, error) {
 	var config struct {
 		Linters struct {
@@ -155,7 +156,7 @@ func parseRules(text []byte) (map[string]imports, error) {
 	return rules, nil
 }
 
-// dirs returns the directories that the rule is about.
+// dirs returns the directories to which the rule applies.
 func (r *rule) dirs() []string {
 	var dirs []string
 	for _, file := range r.Files {
@@ -168,7 +169,7 @@ func (r *rule) dirs() []string {
 	return dirs
 }
 
-// closed reports whether the rule denies the packages of this module that it does not allow.
+// closed reports whether the rule denies all packages of this module that it does not allow.
 func (r *rule) closed() bool {
 	if r.Mode == "lax" {
 		for _, each := range r.Deny {
@@ -201,7 +202,7 @@ func compare(rows, rules map[string]imports) error {
 	return errors.Join(failures...)
 }
 
-// complete returns an error for each package that no row is about. Packages in test may import all.
+// complete returns an error for each package without a row. Packages in test may import all.
 func complete(root string, rows map[string]imports) error {
 	missing := map[string]bool{}
 	for _, top := range []string{"api", "cmd", "config", "hack", "internal"} {

@@ -34,8 +34,8 @@ func TestCheck(t *testing.T) {
 	for name, tc := range map[string]struct {
 		oldTable, newTable   string
 		oldConfig, newConfig string
-		file                 string // a further Go file
-		want                 string // in the error; empty: none
+		file                 string // an additional Go file
+		want                 string // in the error; empty for no error
 	}{
 		"equal":           {},
 		"table has more":  {oldTable: "`api`, `rules`", newTable: "`api`, `names`, `rules`", want: "internal/roster: docs/architecture.md allows api, internal/names, internal/rules, depguard in .golangci.yml allows api, internal/rules"},

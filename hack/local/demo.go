@@ -21,8 +21,8 @@ const (
 	documentKey      = "access.json"
 )
 
-// demo shows on a cluster of its own what Usher makes of the samples. It takes no more than an API server: nothing in it
-// waits for a controller of Kubernetes.
+// demo shows on its own cluster what Usher makes of the samples. It needs only an API server, because none of it waits
+// for a controller of Kubernetes.
 func demo(ctx context.Context, samples string, out io.Writer, steps *steps) (err error) {
 	c, err := startCluster(ctx, cluster.Options{APIOnly: true}, steps)
 	if err != nil {
@@ -64,11 +64,11 @@ func demo(ctx context.Context, samples string, out io.Writer, steps *steps) (err
 	return show(ctx, c, out)
 }
 
-// show prints who gets what, a document, and what to try next.
+// show prints the roles of all users, a document, and commands to try next.
 func show(ctx context.Context, c *cluster.Cluster, out io.Writer) error {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(v1alpha1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
-		return fmt.Errorf("know the kinds: %w", err)
+		return fmt.Errorf("register the kinds: %w", err)
 	}
 	reader, err := client.New(c.Config(), client.Options{Scheme: scheme})
 	if err != nil {

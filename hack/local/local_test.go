@@ -118,7 +118,7 @@ func TestMissing(t *testing.T) {
 	absent := objectKey{kind: "AccessGroup", namespace: "acme", name: "absent"}
 	reasons := map[objectKey]string{ready: "", waiting: "Publishing"}
 
-	want := []string{"AccessGroup acme/absent is not there", "UserAccess acme/waiting Publishing"}
+	want := []string{"AccessGroup acme/absent does not exist", "UserAccess acme/waiting Publishing"}
 	if diff := cmp.Diff(want, objectKeys{waiting, ready, absent}.missing(reasons)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -157,7 +157,7 @@ func TestUnreadyReason(t *testing.T) {
 	}
 }
 
-func TestBackgroundEndsOnlyItsOwn(t *testing.T) {
+func TestBackgroundEndsOnlyItsOwnProcess(t *testing.T) {
 	const mark = "usher-background-test"
 	cmd := exec.Command("sh", "-c", "read -r line", mark)
 	stdin, err := cmd.StdinPipe()

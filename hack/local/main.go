@@ -1,10 +1,10 @@
-// Command local runs Usher on this machine, with no cluster and no container runtime:
+// Command local runs Usher on this machine, without a cluster or a container runtime:
 //
-//	up    in the background, with samples, for a person to try things on
-//	down  ends what up started
-//	demo  in the foreground, prints who gets what, and ends by itself
+//	up    in the background, with samples, for a person to try things
+//	down  stops what up started
+//	demo  in the foreground; prints who has which role, and exits
 //
-// It stands on test/cluster, so that a person tries what the tests try.
+// It uses test/cluster, so that a person runs the same code as the tests.
 package main
 
 import (
@@ -34,7 +34,8 @@ const (
 )
 
 func main() {
-	// What controller-runtime logs is for operators; a person reads the steps. Without a logger it complains.
+	// The logs of controller-runtime are for operators; a person reads the steps. Without a logger, controller-runtime
+	// complains.
 	log.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
@@ -78,7 +79,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	}
 }
 
-// steps tells a person what is being done.
+// steps reports progress to a person.
 type steps struct {
 	io.Writer
 

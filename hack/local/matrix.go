@@ -13,8 +13,7 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// writeMatrices writes for every organization who has which role in which application,
-// and by which rule.
+// writeMatrices writes a table for every organization: who has which role in which application, and by which rule.
 func writeMatrices(w io.Writer, users []v1alpha1.UserAccess) error {
 	type identity struct {
 		namespace string
@@ -28,12 +27,11 @@ func writeMatrices(w io.Writer, users []v1alpha1.UserAccess) error {
 	}
 	organizations := map[string][]v1alpha1.UserAccess{}
 	for _, user := range users {
-		// It stays for a while after a declared one took over.
+		// It still exists for some time after a declared one took over.
 		if roster.IsMaterialized(&user) && declared[identity{user.Namespace, user.Spec.User}] {
 			continue
 		}
-		// Where another object counts for the user, and in the system namespace, there is
-		// nothing to show.
+		// There is nothing to show if another object is effective for the user, or in the system namespace.
 		if user.Status.OrganizationRole != "" {
 			organizations[user.Namespace] = append(organizations[user.Namespace], user)
 		}
@@ -76,7 +74,7 @@ func writeMatrix(w io.Writer, users []v1alpha1.UserAccess) error {
 }
 
 func writeRow(table *tabwriter.Writer, row []string) {
-	// What goes wrong is told by Flush.
+	// Flush returns any error.
 	_, _ = fmt.Fprintln(table, strings.Join(row, "\t"))
 }
 

@@ -18,21 +18,21 @@ import (
 
 const endTimeout = 20 * time.Second
 
-// background is a process that up started and down is to end. The number may since have
-// gone to somebody else's process, so its command line must have the mark.
+// background is a process that up started and down stops. The process ID may have been reused since, so the command
+// line of the process must contain the mark.
 type background struct {
 	name, pidFile, mark string
 }
 
-// write remembers the process.
+// write records the process ID.
 func (b background) write(pid int) error {
 	if err := os.WriteFile(b.pidFile, []byte(strconv.Itoa(pid)+"\n"), 0o644); err != nil {
-		return fmt.Errorf("remember the process of the %s: %w", b.name, err)
+		return fmt.Errorf("record the process ID of the %s: %w", b.name, err)
 	}
 	return nil
 }
 
-// pid returns the process while it runs, and 0 when it does not.
+// pid returns the process ID while the process runs, and 0 otherwise.
 func (b background) pid(ctx context.Context) (int, error) {
 	content, err := os.ReadFile(b.pidFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -51,7 +51,7 @@ func (b background) pid(ctx context.Context) (int, error) {
 	return pid, nil
 }
 
-// end ends the process and returns when it is gone.
+// end stops the process and returns when it has ended.
 func (b background) end(ctx context.Context, steps *steps) error {
 	pid, err := b.pid(ctx)
 	if err != nil || pid == 0 {
@@ -80,7 +80,7 @@ func commandLine(ctx context.Context, pid int) string {
 	if _, err := os.Stat("/proc/self"); err == nil {
 		return ""
 	}
-	// No /proc, as on macOS. An error means that there is no such process.
+	// There is no /proc, for example on macOS. An error means that there is no such process.
 	output, _ := exec.CommandContext(ctx, "ps", "-ww", "-o", "args=", "-p", strconv.Itoa(pid)).Output()
 	return string(output)
 }

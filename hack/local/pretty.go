@@ -10,11 +10,11 @@ import (
 	"strings"
 )
 
-// prettyWidth is what fits on a terminal beside nothing else.
+// prettyWidth is the width of a terminal line.
 const prettyWidth = 100
 
-// writePretty writes JSON with a line for each thing that fits on one, where
-// json.Indent would take twenty for a filter.
+// writePretty writes JSON with every value that fits on a line on one line, where json.Indent would use twenty lines
+// for a filter.
 func writePretty(w io.Writer, document []byte) error {
 	text, err := pretty(document, 0)
 	if err != nil {

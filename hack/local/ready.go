@@ -25,7 +25,7 @@ const (
 	shownWaiting   = 5
 )
 
-// kinds are those whose objects become Ready.
+// kinds are the kinds whose objects become Ready.
 var kinds = map[string]string{
 	"AccessGroup":       "accessgroups",
 	"AccessPolicy":      "accesspolicies",
@@ -39,7 +39,7 @@ func (k objectKey) String() string { return k.kind + " " + k.namespace + "/" + k
 
 type objectKeys []objectKey
 
-// keysOf returns Usher's objects among those that were applied.
+// keysOf returns the keys of Usher's objects among the applied objects.
 func keysOf(applied []unstructured.Unstructured) objectKeys {
 	var keys objectKeys
 	for _, object := range applied {
@@ -50,13 +50,13 @@ func keysOf(applied []unstructured.Unstructured) objectKeys {
 	return keys
 }
 
-// missing returns which of the keys are not Ready, and why.
+// missing returns the keys that are not Ready, with the reasons.
 func (keys objectKeys) missing(reasons map[objectKey]string) []string {
 	var missing []string
 	for _, key := range keys {
 		reason, found := reasons[key]
 		if !found {
-			reason = "is not there"
+			reason = "does not exist"
 		}
 		if reason != "" {
 			missing = append(missing, key.String()+" "+reason)
@@ -66,7 +66,7 @@ func (keys objectKeys) missing(reasons map[objectKey]string) []string {
 	return missing
 }
 
-// everyUser returns the UserAccess objects that are not Ready, and why.
+// everyUser returns the UserAccess objects that are not Ready, with the reasons.
 func everyUser(reasons map[objectKey]string) []string {
 	var keys objectKeys
 	for key := range reasons {
@@ -77,8 +77,8 @@ func everyUser(reasons map[objectKey]string) []string {
 	return keys.missing(reasons)
 }
 
-// waitReady returns when missing, asked about the state of the cluster, returns nothing.
-// It gives up when the manager is no longer alive.
+// waitReady waits until missing returns nothing for the state of the cluster. It returns an error when the manager is
+// no longer alive.
 func waitReady(
 	ctx context.Context, config *rest.Config, what string,
 	missing func(map[objectKey]string) []string, alive func() error, steps *steps,
@@ -125,7 +125,7 @@ func summary(lines []string) string {
 	return strings.Join(lines, "; ")
 }
 
-// unready returns for every object of Usher's kinds why it is not Ready, or "".
+// unready returns, for every object of Usher's kinds, the reason why it is not Ready, or "".
 func unready(ctx context.Context, client dynamic.Interface) (map[objectKey]string, error) {
 	reasons := map[objectKey]string{}
 	for kind, resource := range kinds {

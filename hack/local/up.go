@@ -12,7 +12,7 @@ import (
 	"github.com/usher-dev/usher/test/cluster"
 )
 
-// places says where up keeps what.
+// places are the paths that up uses.
 type places struct {
 	state, cluster, managerLog string
 	kubeconfig, kubectl        string
@@ -51,10 +51,10 @@ func up(ctx context.Context, places places, manifests, samples string, out io.Wr
 	if running != 0 {
 		steps.say("already up (process %d): applying again", running)
 		if c, err = cluster.Attach(ctx, places.cluster); err != nil {
-			return fmt.Errorf("%w; \"make down\" ends what is there", err)
+			return fmt.Errorf("%w; \"make down\" stops it", err)
 		}
 	} else {
-		// A manager without its control plane, and files, may be left.
+		// A manager without its control plane, and files, may be left over.
 		if err := down(ctx, places, steps); err != nil {
 			return err
 		}
@@ -121,7 +121,7 @@ func (p places) managerAlive(ctx context.Context) error {
 	return err
 }
 
-// linkTools puts a kubectl and its configuration where a person finds them.
+// linkTools puts a kubectl and its configuration into a directory that is easy to find.
 func (p places) linkTools(c *cluster.Cluster) error {
 	for link, target := range map[string]string{p.kubectl: c.KubectlPath(), p.kubeconfig: c.KubeconfigPath()} {
 		if err := os.RemoveAll(link); err != nil {
@@ -151,8 +151,8 @@ Usher runs. Its log is %s. To try it:
 `
 }
 
-// end ends both processes and keeps their logs. It has time of its own: it also runs
-// where the user has had enough.
+// end stops both processes and keeps their logs. It has its own timeout, because it also runs after the user has
+// interrupted up.
 func (p places) end(ctx context.Context, steps *steps) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*endTimeout)
 	defer cancel()

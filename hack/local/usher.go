@@ -7,8 +7,7 @@ import (
 	"github.com/usher-dev/usher/test/cluster"
 )
 
-// managerArgs make every namespace an organization, and let documents end while a
-// person watches.
+// managerArgs make every namespace an organization and remove ended documents while a person watches.
 var managerArgs = []string{
 	"--organization-selector=",
 	"--document-grace=3s",
@@ -34,7 +33,7 @@ func startUsher(
 	return c.StartManager(ctx, options)
 }
 
-// install installs what a file has, or config/local where there is none.
+// install installs the given file, or config/local by default.
 func install(ctx context.Context, c *cluster.Cluster, manifests string, steps *steps) error {
 	if manifests != "" {
 		steps.say("installing Usher from %s", manifests)
@@ -47,8 +46,7 @@ func install(ctx context.Context, c *cluster.Cluster, manifests string, steps *s
 	return c.InstallWebhooks(ctx)
 }
 
-// applySamples applies a kustomize directory and returns when all of Usher's objects in
-// it are Ready.
+// applySamples applies a kustomize directory and waits until all of Usher's objects in it are Ready.
 func applySamples(
 	ctx context.Context, c *cluster.Cluster, samples string, alive func() error, steps *steps,
 ) error {

@@ -19,7 +19,7 @@ const (
 	templatesDir   = "config/helm/usher/templates"
 	crdsDir        = "crds"
 
-	// shippedNamespace is what config installs into; a release of the chart has one of its own.
+	// shippedNamespace is the namespace of config. A release of the chart has its own namespace.
 	shippedNamespace = "usher-system"
 	releaseNamespace = "{{ .Release.Namespace }}"
 
@@ -29,8 +29,8 @@ const (
 	header = "# Generated from config: make manifests.\n"
 )
 
-// generated says which kinds the chart takes from config as they are, and into which template. What values change is
-// written by hand, and test/install holds it to config.
+// generated maps the kinds that the chart takes unchanged from config to their templates. Templates that depend on
+// values are written by hand, and test/install compares them with config.
 var generated = map[string]string{
 	"ClusterRole":                    "rbac.yaml",
 	"ClusterRoleBinding":             "rbac.yaml",
@@ -60,7 +60,7 @@ func writeChart(root string) error {
 	if templates["prometheusrule.yaml"], err = rules(alerts); err != nil {
 		return err
 	}
-	// What config has no more must not stay.
+	// Remove files of kinds that config no longer has.
 	target := filepath.Join(root, templatesDir)
 	if err := os.RemoveAll(filepath.Join(target, crdsDir)); err != nil {
 		return fmt.Errorf("remove the old definitions: %w", err)
@@ -76,7 +76,7 @@ func writeChart(root string) error {
 	return nil
 }
 
-// chart returns the generated templates by their paths.
+// chart returns the generated templates by path.
 func chart(shipped, certManager resmap.ResMap) (map[string]string, error) {
 	texts := map[string][]string{}
 	for _, object := range shipped.Resources() {
@@ -109,7 +109,7 @@ func chart(shipped, certManager resmap.ResMap) (map[string]string, error) {
 	return templates, nil
 }
 
-// rules returns the template of the alert rules. What Prometheus expands in them, Helm must leave alone.
+// rules returns the template of the alert rules. Helm must not expand their Prometheus templates.
 func rules(alerts resmap.ResMap) (string, error) {
 	if alerts.Size() != 1 {
 		return "", fmt.Errorf("%s has %d objects: the chart takes one", alertsDir, alerts.Size())
@@ -120,7 +120,7 @@ func rules(alerts resmap.ResMap) (string, error) {
 	}
 	const labels = "\n  labels:\n"
 	if bytes.Count(text, []byte(labels)) != 1 {
-		return "", fmt.Errorf("%s: the object has no labels, or not where they are looked for", alertsDir)
+		return "", fmt.Errorf("%s: the object has no labels in the expected place", alertsDir)
 	}
 	escaped := strings.NewReplacer("{{", `{{ "{{" }}`, "}}", `{{ "}}" }}`).Replace(string(text))
 	escaped = strings.ReplaceAll(escaped, shippedNamespace, releaseNamespace)
@@ -129,30 +129,31 @@ func rules(alerts resmap.ResMap) (string, error) {
 	return header + "{{- if and .Values.metrics.enabled .Values.metrics.prometheusRule.enabled }}\n" + escaped + end + "\n", nil
 }
 
-// template returns an object as a template that renders to it in the release's namespace.
+// template returns an object as a template that renders the object in the release's namespace.
 func template(object *resource.Resource) (string, error) {
 	text, err := object.AsYAML()
 	if err != nil {
 		return "", err
 	}
 	if bytes.Contains(text, []byte("{{")) || bytes.Contains(text, []byte("}}")) {
-		return "", errors.New("it has {{ or }}, which Helm would take for its own: escape it here")
+		return "", errors.New("the object has {{ or }}, which Helm would expand: escape it here")
 	}
 	return strings.ReplaceAll(string(text), shippedNamespace, releaseNamespace), nil
 }
 
-// definition wraps a CustomResourceDefinition. It is a template, because what is in the folder "crds" of a chart is
-// never upgraded; and it is kept, because every declared object goes with it.
+// definition wraps a CustomResourceDefinition. It is a template, because Helm never upgrades the folder "crds" of a
+// chart. It is kept on uninstall, because deleting it would delete every declared object.
 func definition(text string) (string, error) {
 	const annotations = "\n  annotations:\n"
 	if strings.Count(text, annotations) != 1 {
-		return "", errors.New("it has no annotations, or not where they are looked for")
+		return "", errors.New("it has no annotations in the expected place")
 	}
 	return "{{- if .Values.crds.enabled }}\n" + strings.Replace(text, annotations, annotations+
 		"    {{- if .Values.crds.keep }}\n    helm.sh/resource-policy: keep\n    {{- end }}\n", 1) + end + "\n", nil
 }
 
-// byIssuer lets the issuer of certificates choose, where cert-manager's variant has another object, or none.
+// byIssuer renders an object conditionally on the issuer of certificates, if the cert-manager variant has a different
+// object or none.
 func byIssuer(text string, shipped *resource.Resource, certManager resmap.ResMap) (string, error) {
 	index, err := certManager.GetIndexOfCurrentId(shipped.CurId())
 	if err != nil {

@@ -1,6 +1,6 @@
-// Command manifests makes of config what is installed without kustomize:
+// Command manifests generates the files for installing without kustomize from config:
 //
-//	chart    the templates of the Helm chart that say what config says already, in place
+//	chart    the templates of the Helm chart that equal parts of config, in place
 //	install  all of config/default as one file, to standard output
 //
 // It imports nothing of Usher.
@@ -59,7 +59,7 @@ func build(root, dir string) (resmap.ResMap, error) {
 	return built, nil
 }
 
-// writeInstall writes config/default with the manager's image, or the one that config names.
+// writeInstall writes config/default with the given image of the manager, or with the one in config.
 func writeInstall(root, image string, out io.Writer) error {
 	built, err := build(root, defaultDir)
 	if err != nil {

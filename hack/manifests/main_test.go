@@ -45,8 +45,9 @@ func TestBadCalls(t *testing.T) {
 	}
 }
 
-// TestWhatTheChartCannotTakeIsRefused: what the generator does not know would be missing from the chart, or wrong.
-func TestWhatTheChartCannotTakeIsRefused(t *testing.T) {
+// TestInvalidChartInputIsRefused checks that the generator fails on input that it cannot handle, instead of
+// omitting it from the chart.
+func TestInvalidChartInputIsRefused(t *testing.T) {
 	const (
 		role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: reader\nrules: []\n"
 		crd  = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: as.b.c\n"
@@ -54,7 +55,7 @@ func TestWhatTheChartCannotTakeIsRefused(t *testing.T) {
 	for name, tc := range map[string]struct {
 		shipped, certManager, want string
 	}{
-		"templates":      {role + "x: \"{{ . }}\"\n", role, "ClusterRole reader: it has {{"},
+		"templates":      {role + "x: \"{{ . }}\"\n", role, "ClusterRole reader: the object has {{"},
 		"no annotations": {crd, crd, "as.b.c: it has no annotations"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -74,9 +75,9 @@ func built(t *testing.T, manifest string) resmap.ResMap {
 			t.Fatal(err)
 		}
 	}
-	made, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(files, ".")
+	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(files, ".")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return made
+	return resources
 }

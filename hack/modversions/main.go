@@ -1,12 +1,11 @@
-// Command modversions holds that all modules of this repository require the same version of
-// whatever several of them require. The go command compiles a package again for every
-// combination of versions behind it: a difference at the bottom costs a second compilation
-// of all that depends on it.
+// Command modversions checks that all modules of this repository require the same version of every module that several
+// of them require. The go command compiles a package again for every combination of versions of its dependencies, so a
+// difference in a common dependency causes a second compilation of everything that depends on it.
 //
-//	go run ./hack/modversions DIR...                lists the differences and fails where there are any
+//	go run ./hack/modversions DIR...                lists the differences and fails if there are any
 //	go run ./hack/modversions --fix DIR...          raises each to the highest version
 //	go run ./hack/modversions --tidy DIR...         runs "go mod tidy" on each module
-//	go run ./hack/modversions --tidy --diff DIR...  fails where that would change anything
+//	go run ./hack/modversions --tidy --diff DIR...  fails if that would change anything
 package main
 
 import (
@@ -26,13 +25,13 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// excused are modules that may differ, with the reason.
+// excused are the modules that may differ, with the reason.
 var excused = map[string]string{
 	"github.com/gobwas/glob": "Argo CD takes v0, OPA v1",
 	"k8s.io/kubectl":         "Argo CD takes an older one",
 }
 
-// rounds is how often the go command is asked: what one module requires may raise others.
+// rounds is the maximum number of iterations, because raising a requirement of one module may raise others.
 const rounds = 5
 
 func main() {
@@ -79,7 +78,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 }
 
-// versions of a required module, by its path and the directory of who requires it.
+// versions maps a required module to its versions, by the directory of the requiring module.
 type versions map[string]map[string]string
 
 func read(dirs []string) (versions, error) {
@@ -103,7 +102,7 @@ func read(dirs []string) (versions, error) {
 			if by, found := replaced[r.Mod.Path]; found {
 				version = by
 			}
-			// A directory in place of a module has no version.
+			// A replacement by a directory has no version.
 			if version == "" || excused[r.Mod.Path] != "" {
 				continue
 			}
@@ -120,7 +119,7 @@ func highest(by map[string]string) string {
 	return slices.MaxFunc(slices.Collect(maps.Values(by)), semver.Compare)
 }
 
-// lower returns what is to be raised in each directory.
+// lower returns the modules to raise in each directory.
 func (v versions) lower() map[string][]string {
 	queries := map[string][]string{}
 	for _, path := range slices.Sorted(maps.Keys(v)) {
@@ -149,7 +148,7 @@ func (v versions) differences() []string {
 	return lines
 }
 
-// raise has the go command take the versions, or newer ones where they require each other.
+// raise makes the go command use the versions, or newer ones if they require each other.
 func raise(ctx context.Context, dir string, queries []string, out io.Writer) error {
 	if err := changeModule(ctx, dir, out, []string{"get"}, queries...); err != nil {
 		return err

@@ -16,11 +16,11 @@ import (
 	"golang.org/x/mod/modfile"
 )
 
-// unreleased is the version that go.mod requires of a module of this repository that has no release yet. go.work says
-// where such a module is, but "go get" and "go mod tidy" ignore go.work.
+// unreleased is the version in go.mod for a module of this repository that has no release yet. go.work finds such a
+// module, but "go get" and "go mod tidy" ignore go.work.
 const unreleased = "v0.0.0"
 
-// changeModule runs a go command that may change go.mod and go.sum in dir. Where go.mod requires unreleased modules, the
+// changeModule runs a go command that may change go.mod and go.sum in dir. If go.mod requires unreleased modules, the
 // command works on a copy of go.mod that replaces them by their directories.
 func changeModule(ctx context.Context, dir string, out io.Writer, command []string, args ...string) error {
 	path := filepath.Join(dir, "go.mod")
@@ -54,15 +54,15 @@ func changeModule(ctx context.Context, dir string, out io.Writer, command []stri
 	return takeBack(temporary, dir, replaced)
 }
 
-// replaceUnreleased replaces the unreleased modules below the module of the file by their directories, and returns their
-// paths.
+// replaceUnreleased replaces the unreleased modules below the module of the file by their directories, and returns
+// their paths.
 func replaceUnreleased(file *modfile.File) []string {
 	var paths []string
 	for _, required := range file.Require {
 		below, found := strings.CutPrefix(required.Mod.Path, file.Module.Mod.Path+"/")
 		if found && required.Mod.Version == unreleased {
 			paths = append(paths, required.Mod.Path)
-			// It fails on a path or version that Parse would have refused.
+			// It can fail only on a path or version that Parse would have rejected.
 			_ = file.AddReplace(required.Mod.Path, "", "./"+below, "")
 		}
 	}
@@ -92,7 +92,7 @@ func takeBack(temporary, dir string, replaced []string) error {
 	return copyFile(filepath.Join(temporary, "go.sum"), filepath.Join(dir, "go.sum"))
 }
 
-// writeModule writes go.mod, unless it is the same already.
+// writeModule writes go.mod if it has changed.
 func writeModule(dir string, file *modfile.File) error {
 	content, err := file.Format()
 	if err != nil {
@@ -101,7 +101,7 @@ func writeModule(dir string, file *modfile.File) error {
 	return writeChanged(filepath.Join(dir, "go.mod"), content)
 }
 
-// copyFile copies a file, if there is one.
+// copyFile copies a file if it exists.
 func copyFile(from, to string) error {
 	content, err := os.ReadFile(from)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/mod/modfile"
 )
 
-// TestTidyUnreleased tidies a module that requires an unreleased one of its own repository, which no proxy has.
+// TestTidyUnreleased tidies a module that requires an unreleased module of its own repository, which no proxy has.
 func TestTidyUnreleased(t *testing.T) {
 	t.Setenv("GOPROXY", "off")
 	t.Setenv("GOFLAGS", "")
@@ -57,8 +57,8 @@ func TestTidyUnreleased(t *testing.T) {
 	}
 }
 
-// TestInstallable holds that the modules that others install or require have no replace: "go install" refuses a module
-// with one, and whoever requires a module does not get its replacements.
+// TestInstallable checks that modules which others install or require have no replace directives: "go install" rejects
+// a module that has one, and a module does not inherit those of its requirements.
 func TestInstallable(t *testing.T) {
 	for _, module := range []string{"", "api/document"} {
 		path := filepath.Join("..", "..", filepath.FromSlash(module), "go.mod")

@@ -1,5 +1,5 @@
 // Command plugin builds the kubectl plugin into the archives that .krew.yaml names, and prints the checksum of each.
-// The same sources make the same bytes. It imports nothing of Usher.
+// The build is reproducible. It imports nothing of Usher.
 package main
 
 import (
@@ -30,10 +30,10 @@ func main() {
 	}
 }
 
-// archive is what krew downloads for a platform.
+// archive is the archive that krew downloads for a platform.
 type archive struct{ name, system, machine, format string }
 
-// named finds an archive in the address that krew downloads it from.
+// named matches an archive in its download address.
 var named = regexp.MustCompile(`/(kubectl-access_([a-z]+)_([a-z0-9]+)\.(tar\.gz|zip))`)
 
 func archivesIn(manifest string) []archive {
@@ -79,7 +79,7 @@ func run(ctx context.Context, root, dist, ldflags string, out io.Writer) error {
 	return nil
 }
 
-// build returns the program.
+// build compiles the program and returns it.
 func (a archive) build(ctx context.Context, root, ldflags string) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "usher-plugin-")
 	if err != nil {
@@ -96,7 +96,7 @@ func (a archive) build(ctx context.Context, root, ldflags string) ([]byte, error
 	return os.ReadFile(target)
 }
 
-// pack returns the archive with the program, and with the license that comes with it.
+// pack returns the archive with the program and the license.
 func (a archive) pack(program, license []byte) ([]byte, error) {
 	name := "kubectl-access"
 	if a.system == "windows" {

@@ -1,10 +1,10 @@
-// Command testrun runs the tests of all modules of this repository, suite by suite: a line
-// for every package as "go test" has it, at least a line a minute on what it waits for,
-// what failed, and at the end a table of the suites.
+// Command testrun runs the tests of all modules of this repository, suite by suite. It prints a line for every package
+// as "go test" does, at least one line a minute about what is running, the output of failures, and finally a table of
+// the suites.
 //
 //	go run ./hack/testrun [--flags="-run TestCases"] unit|integration|all
 //
-// It stands on "go test -json" and the standard library.
+// It uses only "go test -json" and the standard library.
 package main
 
 import (
@@ -66,18 +66,18 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return ctx.Err()
 }
 
-// runSuite compiles and tests.
+// runSuite compiles and tests a suite.
 func runSuite(ctx context.Context, r *result, compile, test []string) {
 	stop := r.reportWhile(reportEvery)
 	defer stop()
-	// What does not compile is told by go test, package by package.
+	// go test reports compilation errors by package.
 	compiler := exec.CommandContext(ctx, compile[0], compile[1:]...)
 	compiler.Env = append([]string{"GOGC=400"}, os.Environ()...)
 	_ = compiler.Run()
 	r.compiled()
 
 	tests := exec.CommandContext(ctx, test[0], test[1:]...)
-	// What the tests started ends before they do.
+	// The tests end after the processes that they started.
 	tests.Cancel = func() error { return tests.Process.Signal(os.Interrupt) }
 	tests.WaitDelay = time.Minute
 	tests.Stderr = r

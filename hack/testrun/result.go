@@ -16,7 +16,7 @@ import (
 
 const (
 	reportEvery = 30 * time.Second
-	// shownRunning is how many packages a line on what is running names.
+	// shownRunning is the number of packages that a progress line names.
 	shownRunning = 3
 )
 
@@ -35,7 +35,7 @@ type result struct {
 	name    string
 	out     io.Writer
 	now     func() time.Time
-	verbose bool // write all output at once
+	verbose bool // write all output immediately
 
 	mu       sync.Mutex
 	began    time.Time
@@ -44,7 +44,7 @@ type result struct {
 	spoke    time.Time
 	running  map[string]time.Time
 	output   map[string]map[string]*strings.Builder // by package and test, until it has passed
-	builds   map[string]*strings.Builder            // by package that is compiled
+	builds   map[string]*strings.Builder            // by package that is being compiled
 	packages int
 	counts   map[string]int // by pass, fail and skip
 	err      error
@@ -58,7 +58,7 @@ func newResult(name string, out io.Writer, now func() time.Time) *result {
 	}
 }
 
-// read takes events until there are no more.
+// read reads events until the end of the input.
 func (r *result) read(events io.Reader) error {
 	lines := bufio.NewReader(events)
 	for {
@@ -75,7 +75,7 @@ func (r *result) read(events io.Reader) error {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("read what go test says: %w", err)
+			return fmt.Errorf("read the output of go test: %w", err)
 		}
 	}
 }
@@ -88,7 +88,7 @@ func (r *result) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// write is for callers that hold mu.
+// write requires that the caller holds mu.
 func (r *result) write(text string) {
 	_, _ = io.WriteString(r.out, text)
 	r.spoke = r.now()
@@ -113,7 +113,7 @@ func (r *result) take(e event) {
 	}
 }
 
-// ginkgoRan is how ginkgo says how many specs it ran; go test takes a suite for one test.
+// ginkgoRan matches the number of specs in the output of ginkgo. go test counts a suite as one test.
 var ginkgoRan = regexp.MustCompile(`^Ran (\d+) of \d+ Specs in `)
 
 func (r *result) takeOutput(e event) {
@@ -155,7 +155,7 @@ func (r *result) takeEnd(e event) {
 	delete(r.output, e.Package)
 }
 
-// writeFailed writes what a package said: its tests, and last what is of the package itself, such as the line "FAIL".
+// writeFailed writes the output of a package: first of its tests, then its own, such as the line "FAIL".
 func (r *result) writeFailed(path string) {
 	said := r.output[path]
 	if said == nil {
@@ -178,7 +178,7 @@ func keep(builders map[string]*strings.Builder, key, text string) {
 	builders[key].WriteString(text)
 }
 
-// reportWhile writes a line on what is running wherever nothing was written for a while.
+// reportWhile writes a line about what is running whenever nothing has been written for some time.
 func (r *result) reportWhile(every time.Duration) func() {
 	ticker := time.NewTicker(every)
 	stop, stopped := make(chan struct{}), make(chan struct{})
@@ -222,7 +222,7 @@ func (r *result) report(every time.Duration) {
 	r.write(fmt.Sprintf("    %s, %s: testing %s\n", r.name, elapsed, strings.Join(running, ", ")))
 }
 
-// compiled says that the tests begin.
+// compiled records that the tests begin.
 func (r *result) compiled() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -14,11 +14,11 @@ type suite struct {
 	name  string
 	group string // unit or integration
 	dir   string // of the module
-	// packages are patterns; of what they match, those remain that match keep and not drop.
+	// packages are package patterns. keep and drop filter the packages that match.
 	packages   []string
 	keep, drop *regexp.Regexp
 	flags      []string
-	// race runs it with the race detector where that can be built, which takes a C compiler.
+	// race enables the race detector if it can be built, which requires a C compiler.
 	race bool
 }
 
@@ -28,15 +28,14 @@ const (
 	all         = "all"
 )
 
-// Packages with goroutines of their own; for the others the race detector would only cost
-// time.
+// goroutines matches packages that start goroutines. For others, the race detector would only cost time.
 var goroutines = regexp.MustCompile(`/internal/(app|controller|decision|notify|publish|roster|webhook)(/|$)`)
 
-// fresh tests look at more than the files of their module, which is all that go test
-// compares before it takes a result from its cache.
+// fresh disables the test cache for tests that read files outside of their module, because go test does not see changes
+// of these.
 const fresh = "-count=1"
 
-// suites in the order in which they run. go vet is a part of "make verify".
+// suites are the suites in execution order. go vet is part of "make verify".
 var suites = []suite{
 	{name: "units", group: unit, dir: ".", packages: []string{"./..."}, drop: regexp.MustCompile(`/test/|` + goroutines.String())},
 	{name: "units with goroutines", group: unit, dir: ".", packages: []string{"./..."}, keep: goroutines, race: true},
@@ -46,13 +45,13 @@ var suites = []suite{
 	{name: "formats in their engines", group: unit, dir: "test/formats", packages: []string{"./..."}},
 	{name: "ways of installing", group: unit, dir: "test/install", packages: []string{"."}, flags: []string{fresh}},
 	{name: "pages in a browser", group: unit, dir: "test/browser", packages: []string{"./..."}, flags: []string{fresh}},
-	// Two packages at a time: each runs control planes of its own.
+	// Run two packages at a time, because each runs its own control planes.
 	{name: "Usher on a control plane", group: integration, dir: ".", packages: []string{"./test/..."}, flags: []string{"-timeout=20m", "-p=2"}},
 	{name: "releases of the chart", group: integration, dir: "test/install", packages: []string{"./release"}, flags: []string{"-timeout=20m", fresh}},
 	{name: "Flux and Argo CD", group: integration, dir: "test/gitops", packages: []string{"./..."}, flags: []string{"-timeout=20m"}},
 }
 
-// choose returns the suites of a group.
+// choose returns the suites of the groups.
 func choose(groups []string) ([]suite, error) {
 	if len(groups) != 1 || !slices.Contains([]string{unit, integration, all}, groups[0]) {
 		return nil, fmt.Errorf("name what to run, one of %s, %s, %s", unit, integration, all)
@@ -66,8 +65,8 @@ func choose(groups []string) ([]suite, error) {
 	return chosen, nil
 }
 
-// steps returns what to run: first what compiles, then what tests. The compiler collects
-// its garbage less often than tests should.
+// steps returns the commands: first to compile, then to test. The compiler runs with less frequent garbage collection
+// than the tests.
 func (s *suite) steps(ctx context.Context, extra []string) (compile, test []string, err error) {
 	packages := s.packages
 	if s.keep != nil || s.drop != nil {
@@ -84,7 +83,7 @@ func (s *suite) steps(ctx context.Context, extra []string) (compile, test []stri
 	return compile, test, nil
 }
 
-// list returns the packages that match.
+// list returns the packages of the suite.
 func (s *suite) list(ctx context.Context) ([]string, error) {
 	out, err := exec.CommandContext(ctx, "go", append([]string{"list", "-C", s.dir}, s.packages...)...).Output()
 	if err != nil {

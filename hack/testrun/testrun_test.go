@@ -56,7 +56,7 @@ func TestResult(t *testing.T) {
 `,
 			want: "panic: no\n", table: "FAILED: suite 1 0 0 0 0s 0s", failed: true,
 		},
-		"what is no event": {
+		"not an event": {
 			events: "go: no such tool\n" + passes, want: "go: no such tool\nok  \ta/ok\t1.1s\n", table: "suite 1 13 1 0 0s 0s",
 		},
 	} {
@@ -92,7 +92,7 @@ func TestReport(t *testing.T) {
 	now = now.Add(time.Minute)
 	r.report(time.Minute)
 	now = now.Add(time.Second)
-	r.report(time.Minute) // it has just said something
+	r.report(time.Minute) // something has just been written
 	if err := r.read(strings.NewReader(`{"Action":"start","Package":"github.com/usher-dev/usher/test/crd"}`)); err != nil {
 		t.Fatal(err)
 	}
@@ -118,11 +118,11 @@ func TestChoose(t *testing.T) {
 		}
 	}
 	if err := run(t.Context(), []string{"some"}, io.Discard); err == nil {
-		t.Error("ran what there is not")
+		t.Error("ran a suite that does not exist")
 	}
 }
 
-// TestEveryPackageIsTested holds that the two suites of this module leave nothing out.
+// TestEveryPackageIsTested checks that the two suites of this module cover all packages.
 func TestEveryPackageIsTested(t *testing.T) {
 	plain, race := suites[0], suites[1]
 	for path, want := range map[string]struct{ plain, race bool }{
@@ -141,7 +141,7 @@ func TestEveryPackageIsTested(t *testing.T) {
 	}
 }
 
-// TestEveryModuleIsTested holds that each module with tests has a suite.
+// TestEveryModuleIsTested checks that each module with tests has a suite.
 func TestEveryModuleIsTested(t *testing.T) {
 	root := filepath.Join("..", "..")
 	tested := map[string]bool{}

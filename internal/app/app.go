@@ -1,4 +1,5 @@
-// Package app is the composition root of the subcommands of usher: it turns flags into parts and connects them.
+// Package app is the composition root of the subcommands of usher: it parses flags, creates the components and connects
+// them.
 package app
 
 import (
@@ -32,32 +33,33 @@ import (
 	webhookv1alpha1 "github.com/usher-dev/usher/internal/webhook/v1alpha1"
 )
 
-// Version is what the build says it is.
+// Version is the version of this build.
 var Version = "dev"
 
-// gcPercent is how far the heap may grow, in percent of what is kept, before the garbage collector runs. Nearly all
-// memory is the roster and the cache, which stay: half as much again is room enough, at some processor time. GOGC in the
-// environment says otherwise.
+// gcPercent is how far the heap may grow, in percent of the live heap, before the garbage collector runs. Nearly all
+// memory is the roster and the cache, which are long-lived, so 50% is enough at the cost of some CPU time. GOGC in the
+// environment overrides it.
 const gcPercent = 50
 
-// lazily has a log encode the values that all its lines carry when it writes the first one: for most objects that are
-// reconciled it writes none.
+// lazily returns a core that encodes the values of [zapcore.Core.With] only when it writes the first line. Most
+// reconciles write no line.
 func lazily(core zapcore.Core) zapcore.Core { return lazyCore{core} }
 
 type lazyCore struct{ zapcore.Core }
 
-// With returns a log whose lines carry the fields too.
+// With returns a core that adds the fields to its lines.
 func (c lazyCore) With(fields []zapcore.Field) zapcore.Core {
 	return lazyCore{zapcore.NewLazyWith(c.Core, fields)}
 }
 
-// unsampled is a log that keeps every line: the usual one drops all but a hundred alike in a second.
+// unsampled returns a logger that keeps every line. The default logger drops repeated lines beyond a hundred in a
+// second.
 func unsampled(options zap.Options) logr.Logger {
-	options.Level = zapcore.Level(-2) // from which on nothing is sampled; no line of the audit is that verbose
+	options.Level = zapcore.Level(-2) // at this level and below, nothing is sampled; the audit has no lines this verbose
 	return zap.New(zap.UseFlagOptions(&options))
 }
 
-// leaseName is the name of the leader's lease.
+// leaseName is the name of the leader election lease.
 const leaseName = "usher.access.usher.dev"
 
 // Run runs the manager until the context ends.
@@ -78,7 +80,7 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 	if err != nil {
 		return err
 	}
-	made := manager.Options{
+	managerOptions := manager.Options{
 		Scheme:                        scheme,
 		Cache:                         cacheOptions(),
 		LeaderElection:                options.LeaderElect,
@@ -91,13 +93,14 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 	writer := config
 	if options.LeaderElect {
 		f := &fence{now: time.Now}
-		made.RenewDeadline, made.LeaderElectionConfig, writer = new(renewDeadline), f.elector(config), f.writer(config)
+		managerOptions.RenewDeadline, managerOptions.LeaderElectionConfig = new(renewDeadline), f.elector(config)
+		writer = f.writer(config)
 	}
 	if admission != nil {
-		made.WebhookServer = admission.server
-		admission.caches(made.Cache.ByObject)
+		managerOptions.WebhookServer = admission.server
+		admission.caches(managerOptions.Cache.ByObject)
 	}
-	mgr, err := ctrl.NewManager(config, made)
+	mgr, err := ctrl.NewManager(config, managerOptions)
 	if err != nil {
 		return fmt.Errorf("creating the manager: %w", err)
 	}
@@ -113,10 +116,10 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 // clientConfig returns the configuration of a client that watches.
 func clientConfig(config *rest.Config) *rest.Config {
 	config = rest.CopyConfig(config)
-	// The API server's own priority and fairness is the limit; one of ours would only delay a revocation.
+	// The API server's priority and fairness is the limit. A client-side limit would only delay revocations.
 	config.QPS = -1
-	// The API server would compress the watches for this client alone, every event by itself. Between the two there is a
-	// network of the cluster's, which has more to spare than either has processors.
+	// With compression, the API server would compress every watch event for this client alone. The cluster network has
+	// more capacity to spare than the processors on either side.
 	config.DisableCompression = true
 	config.UserAgent = "usher/" + Version
 	return config
@@ -134,8 +137,8 @@ func newWriter(mgr ctrl.Manager, config *rest.Config) (*publish.Writer, error) {
 	return publish.NewWriter(c, config, connections), nil
 }
 
-// mostEvaluations is the budget of one settling for the ends of entries: less than a second of work. Ordinary organizations
-// do not come near it.
+// mostEvaluations is the budget of one settlement for computing the ends of entries. It is less than a second of work.
+// Typical organizations need much less.
 const mostEvaluations = 1_000_000
 
 func run(
@@ -185,20 +188,20 @@ func run(
 	return mgr.Start(ctx)
 }
 
-// buildInfo says in a metric which version runs.
+// buildInfo returns a metric with the running version as a label.
 func buildInfo() prometheus.Collector {
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "usher_build_info", Help: "1, by the version that runs.",
+		Name: "usher_build_info", Help: "Always 1, with the running version as a label.",
 	}, []string{"version"})
 	info.WithLabelValues(Version).Set(1)
 	return info
 }
 
-// rosterCheck returns a check of whether this replica knows all objects.
+// rosterCheck returns a health check that passes when this replica knows all objects.
 func rosterCheck(fed *feed.Feed) healthz.Checker {
 	return func(*http.Request) error {
 		if !fed.IsReady() {
-			return errors.New("the first lists of all kinds have not been handled yet")
+			return errors.New("the initial lists of all kinds have not been handled yet")
 		}
 		return nil
 	}
@@ -215,8 +218,9 @@ func newScheme() (*runtime.Scheme, error) {
 	return scheme, nil
 }
 
-// cacheOptions keep what is used: of ConfigMaps only ours and of them a digest, of the four kinds no managed fields and
-// of their status only the conditions, of namespaces their labels.
+// cacheOptions reduce objects to the parts that are used: only published ConfigMaps with a digest instead of the data,
+// objects of the four kinds without managed fields and with only the conditions of their status, and the labels of
+// namespaces.
 func cacheOptions() cache.Options {
 	ours := labels.SelectorFromSet(labels.Set{accessv1alpha1.LabelManagedBy: accessv1alpha1.ManagedBy})
 	made := rosterCacheOptions()

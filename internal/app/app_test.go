@@ -9,7 +9,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 )
 
-// counted is a value of which a log line takes note.
+// counted is a log value that counts how often it is encoded.
 type counted struct{ encoded *int }
 
 func (c counted) MarshalLogObject(to zapcore.ObjectEncoder) error {
@@ -18,7 +18,7 @@ func (c counted) MarshalLogObject(to zapcore.ObjectEncoder) error {
 	return nil
 }
 
-func TestWhatAllLinesCarryIsEncodedWithTheFirst(t *testing.T) {
+func TestCommonFieldsAreEncodedLazily(t *testing.T) {
 	core, lines := observer.New(zapcore.InfoLevel)
 	encoded := 0
 	encoding := zap.WrapCore(func(core zapcore.Core) zapcore.Core { return lazily(encodingCore{core}) })
@@ -43,7 +43,7 @@ func TestWhatAllLinesCarryIsEncodedWithTheFirst(t *testing.T) {
 	}
 }
 
-// encodingCore encodes what all lines carry at once, as the core that writes does.
+// encodingCore encodes the values of With immediately, like the real core.
 type encodingCore struct{ zapcore.Core }
 
 func (c encodingCore) With(fields []zapcore.Field) zapcore.Core {

@@ -27,7 +27,7 @@ func NewCommand() *cobra.Command {
 // newManagerCommand returns a command that runs the manager.
 func newManagerCommand(use string) *cobra.Command {
 	options := Options{Now: time.Now}
-	command := newSubcommand(use, "Resolve who may do what in which application, and publish it")
+	command := newSubcommand(use, "Resolve users' access to applications and publish it")
 	common := addCommonFlags(command)
 	options.AddFlags(command.Flags())
 	command.RunE = func(command *cobra.Command, _ []string) error {

@@ -38,15 +38,15 @@ import (
 
 const (
 	contended   = "acme"
-	previewed   = "preview" // with which the names of users begin who are in previews only
+	previewed   = "preview" // prefix of the names of users who are in previews only
 	application = "red"
 
-	// largePreviews are of edits of largeMembers members, and smallPreviews of edits of one.
+	// largePreviews is the number of edits of largeMembers members, smallPreviews that of edits of one member.
 	largePreviews, largeMembers = 64, 5000
 	smallPreviews               = 1000
-	// previewers preview large edits side by side, and as many preview small ones.
+	// previewers is the number of concurrent previews of large edits, and also that of small ones.
 	previewers = 8
-	// publications are made at least, whatever the previews take.
+	// publications is the minimum number of publications, however long the previews take.
 	publications = 20
 )
 
@@ -58,7 +58,7 @@ type contender struct {
 	validator *validation.Validator
 }
 
-// startContender starts the manager. It ends with the test.
+// startContender starts the manager. It stops at the end of the test.
 func startContender(t *testing.T) *contender {
 	t.Helper()
 	ctrl.SetLogger(logr.Discard())
@@ -99,7 +99,7 @@ func startContender(t *testing.T) *contender {
 			t.Errorf("the manager ended: %v", err)
 		}
 	})
-	t.Cleanup(running.Wait) // the context of the test has ended by then
+	t.Cleanup(running.Wait) // the test has cancelled its context by then
 	select {
 	case <-c.feed.Ready():
 	case <-t.Context().Done():
@@ -110,15 +110,15 @@ func startContender(t *testing.T) *contender {
 	return c
 }
 
-// preview returns what admission would say about the change. It is the one place of this test that previews.
+// preview returns the verdict of admission about the change. All previews of this test go through it.
 func (c *contender) preview(ctx context.Context, request *validation.Request) (*validation.Judgement, error) {
 	return c.validator.Judge(ctx, request)
 }
 
-// TestPreviewsBesideSettlings previews edits of thousands of members and of one side by side, while members join and leave
-// and the manager publishes that. Each preview says what it says on an idle manager. What is published holds those who
-// joined, and never anybody from a preview.
-func TestPreviewsBesideSettlings(t *testing.T) {
+// TestPreviewsDuringSettlements previews edits of thousands of members and of one member concurrently, while members
+// join and leave and the manager publishes these changes. Each preview gives the same result as on an idle manager. The
+// published documents have the members who joined, and never a user from a preview.
+func TestPreviewsDuringSettlements(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	c := startContender(t)
@@ -141,14 +141,14 @@ func TestPreviewsBesideSettlings(t *testing.T) {
 				for i := worker; i < count; i += previewers {
 					got, err := c.preview(ctx, requests[i%len(requests)])
 					if ctx.Err() != nil {
-						return // another failure has ended the test
+						return // another goroutine has failed the test
 					}
 					if err != nil {
 						t.Errorf("preview %d: %v", i, err)
 						return
 					}
 					if diff := diffJudgements(want[i%len(want)], got); diff != "" {
-						t.Errorf("preview %d says something else beside others (-idle +beside others):\n%.4000s", i, diff)
+						t.Errorf("preview %d differs when others run concurrently (-idle +concurrent):\n%.4000s", i, diff)
 					}
 				}
 			})
@@ -168,22 +168,22 @@ func TestPreviewsBesideSettlings(t *testing.T) {
 	if ctx.Err() != nil {
 		t.Fatal("the test ended before all was previewed and published")
 	}
-	t.Logf("%d changes were published beside %d large and %d small previews", published, largePreviews, smallPreviews)
+	t.Logf("%d changes were published during %d large and %d small previews", published, largePreviews, smallPreviews)
 	c.awaitUsers(ctx, t, membersAfter(published))
 	if strays := c.strays(); len(strays) > 0 {
 		t.Errorf("published for users who are in previews only: %.2000v", strays)
 	}
 }
 
-// step makes one change, and waits until it is published: a member joins, the role of the group changes, or those who joined
-// leave.
+// step makes one change and waits until it is published: a member joins, the role of the group changes, or the members
+// who joined leave.
 func (c *contender) step(ctx context.Context, t *testing.T, n int) {
 	t.Helper()
 	c.edit(ctx, t, "team", teamAfter(n+1))
 	c.awaitUsers(ctx, t, membersAfter(n+1))
 }
 
-// teamAfter returns the group after so many steps.
+// teamAfter returns the group after the given number of steps.
 func teamAfter(steps int) *accessv1alpha1.AccessGroup {
 	const cycle = 6
 	members, role := users("team", 50), "Editor"
@@ -193,7 +193,7 @@ func teamAfter(steps int) *accessv1alpha1.AccessGroup {
 	return groupWith("team", role, append(members, users("joined", steps%cycle)...)...)
 }
 
-// membersAfter returns the roles in the application after so many steps.
+// membersAfter returns the roles in the application after the given number of steps.
 func membersAfter(steps int) map[string]string {
 	team := teamAfter(steps)
 	var members []string
@@ -203,8 +203,8 @@ func membersAfter(steps int) map[string]string {
 	return rolesOf("Viewer", users("reviewed", 20), string(team.Spec.ApplicationAccess[0].Role), members)
 }
 
-// largeRequests are two edits: one replaces the members of a group by largeMembers others, and one does the reverse to a
-// version of the group that the roster does not have.
+// largeRequests returns two edits. One replaces the members of a group by largeMembers others. The other does the
+// reverse on a version of the group that the roster does not have.
 func (c *contender) largeRequests(t *testing.T) []*validation.Request {
 	t.Helper()
 	stored := c.group(t, "reviewed")
@@ -221,7 +221,7 @@ func (c *contender) largeRequests(t *testing.T) []*validation.Request {
 	}
 }
 
-// smallRequests are edits that add one member, each another one.
+// smallRequests returns edits that each add a different member.
 func (c *contender) smallRequests(t *testing.T) []*validation.Request {
 	t.Helper()
 	stored := c.group(t, "reviewed")
@@ -234,7 +234,7 @@ func (c *contender) smallRequests(t *testing.T) []*validation.Request {
 	return all
 }
 
-// previewAll previews one request after the other.
+// previewAll previews the requests sequentially.
 func (c *contender) previewAll(ctx context.Context, t *testing.T, requests []*validation.Request) []*validation.Judgement {
 	t.Helper()
 	var all []*validation.Judgement
@@ -244,14 +244,14 @@ func (c *contender) previewAll(ctx context.Context, t *testing.T, requests []*va
 			t.Fatal(err)
 		}
 		if len(judgement.Rights) == 0 {
-			t.Fatalf("an edit that gives roles takes no right: %+v", judgement)
+			t.Fatalf("an edit that gives roles requires no right: %+v", judgement)
 		}
 		all = append(all, judgement)
 	}
 	return all
 }
 
-// diffJudgements compares what judgements say, and not which revision of the roster they rest on.
+// diffJudgements compares judgements without the revision of the roster that they are based on.
 func diffJudgements(want, got *validation.Judgement) string {
 	return cmp.Diff(want, got, cmpopts.IgnoreFields(validation.Judgement{}, "Revisions"),
 		cmp.Comparer(func(a, b *field.Path) bool { return a.String() == b.String() }))
@@ -261,7 +261,7 @@ func inOrganization(name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Namespace: contended, Name: name}
 }
 
-// users returns so many user names that begin alike.
+// users returns that many user names with the prefix.
 func users(prefix string, count int) []string {
 	var all []string
 	for i := range count {
@@ -281,7 +281,7 @@ func groupWith(name, role string, members ...string) *accessv1alpha1.AccessGroup
 	return g
 }
 
-// rolesOf returns users by their roles: viewers have the role viewer, and editors the role editor.
+// rolesOf returns a map from user to role: viewers have the role viewer, editors the role editor.
 func rolesOf(viewer string, viewers []string, editor string, editors []string) map[string]string {
 	all := map[string]string{}
 	for _, user := range viewers {
@@ -293,7 +293,7 @@ func rolesOf(viewer string, viewers []string, editor string, editors []string) m
 	return all
 }
 
-// group returns a group as it is stored.
+// group returns the stored group.
 func (c *contender) group(t *testing.T, name string) *accessv1alpha1.AccessGroup {
 	t.Helper()
 	g := &accessv1alpha1.AccessGroup{}
@@ -304,7 +304,7 @@ func (c *contender) group(t *testing.T, name string) *accessv1alpha1.AccessGroup
 	return g
 }
 
-// awaitUsers waits until the document of the application holds these users and no others, with these roles.
+// awaitUsers waits until the document of the application has exactly these users with these roles.
 func (c *contender) awaitUsers(ctx context.Context, t *testing.T, want map[string]string) {
 	t.Helper()
 	for {

@@ -11,35 +11,35 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// renewDeadline is how long after it last renewed its lease a leader goes on. Another replica waits half as long again
-// before it takes the lease.
+// renewDeadline is how long a leader continues after its last successful renewal of the lease. Another replica waits
+// half as long again before it takes over.
 const renewDeadline = 10 * time.Second
 
-// fence lets the leader write only while nobody else can lead. One that froze and wakes learns a moment too late that it
-// has lost its lease: without the fence it would go through its queue in the meantime, and write what was wanted before.
-// What it had sent before it froze lands all the same.
+// fence lets the leader write only while no other replica can be the leader. A process that was frozen learns too late
+// that it has lost its lease. Without the fence it would meanwhile work through its queue and write outdated content.
+// Requests that it sent before it was frozen can still arrive.
 type fence struct {
 	now func() time.Time
 
 	mu      sync.Mutex
-	renewed time.Time // when the request was sent by which the lease was renewed last
+	renewed time.Time // when the last request was sent that renewed the lease
 }
 
-// elector returns the configuration by which the lease is kept.
+// elector returns the client configuration for the lease.
 func (f *fence) elector(config *rest.Config) *rest.Config {
 	config = rest.CopyConfig(config)
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &renewals{f, next} })
 	return config
 }
 
-// writer returns the configuration by which the leader writes.
+// writer returns the client configuration for the leader's writes.
 func (f *fence) writer(config *rest.Config) *rest.Config {
 	config = rest.CopyConfig(config)
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &fenced{f, next} })
 	return config
 }
 
-// holds returns an error where another replica may lead.
+// holds returns an error if another replica may be the leader.
 func (f *fence) holds() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -47,7 +47,7 @@ func (f *fence) holds() error {
 		return errors.New("nothing is written: this replica has never held the lease")
 	}
 	now := f.now()
-	// While a machine sleeps, only one of its clocks goes on: the one without a monotonic reading.
+	// While a machine sleeps, the monotonic clock may stop and the wall clock goes on. Use the larger difference.
 	rest := max(now.Sub(f.renewed), now.Round(0).Sub(f.renewed.Round(0)))
 	if rest >= renewDeadline {
 		return fmt.Errorf("nothing is written: the lease was last renewed %s ago, and another replica may lead by now",
@@ -67,7 +67,7 @@ type renewals struct {
 	next  http.RoundTripper
 }
 
-// RoundTrip notes when a request was sent that wrote the lease.
+// RoundTrip records when a request was sent that wrote the lease.
 func (r *renewals) RoundTrip(request *http.Request) (*http.Response, error) {
 	sent := r.fence.now()
 	response, err := r.next.RoundTrip(request)
@@ -83,7 +83,7 @@ type fenced struct {
 	next  http.RoundTripper
 }
 
-// RoundTrip sends the request only where the fence holds.
+// RoundTrip sends the request only if the fence holds.
 func (r *fenced) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err := r.fence.holds(); err != nil {
 		if request.Body != nil {

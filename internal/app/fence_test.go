@@ -14,12 +14,12 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func TestTheLeaderWritesOnlyWhileNobodyElseCanLead(t *testing.T) {
+func TestFenceAllowsWritesOnlyWithTheLease(t *testing.T) {
 	const lease = "/apis/coordination.k8s.io/v1/namespaces/usher-system/leases/usher"
 	start := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 	type request struct {
 		method, path string
-		status       int // 0: no answer
+		status       int // 0 for no answer
 		takes        time.Duration
 	}
 	for name, tc := range map[string]struct {
@@ -73,7 +73,7 @@ func TestTheLeaderWritesOnlyWhileNobodyElseCanLead(t *testing.T) {
 			if sent != tc.writes || (err == nil) != tc.writes {
 				t.Errorf("sent %t, error %v; want it sent %t", sent, err, tc.writes)
 			}
-			if err != nil && !body.is {
+			if err != nil && !body.closed {
 				t.Error("the body of a request that is not sent is not closed")
 			}
 		})
@@ -82,10 +82,10 @@ func TestTheLeaderWritesOnlyWhileNobodyElseCanLead(t *testing.T) {
 
 type closed struct {
 	io.Reader
-	is bool
+	closed bool
 }
 
 func (c *closed) Close() error {
-	c.is = true
+	c.closed = true
 	return nil
 }

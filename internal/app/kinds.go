@@ -22,13 +22,14 @@ import (
 )
 
 const (
-	// An API server describes a kind about a second after it serves it. This is as long as the caches wait for one.
+	// An API server publishes the schema of a kind about a second after it serves the kind. The caches wait just as
+	// long for a kind.
 	describedWithin  = 2 * time.Minute
 	describedAgainIn = 200 * time.Millisecond
 )
 
-// checkKinds fails where the API server has kinds of a later version than this manager: it would not see their new fields
-// and values, such as one that takes access away.
+// checkKinds returns an error if the API server has a later version of the kinds than this manager. The manager would
+// ignore new fields and values, for example one that denies access.
 func checkKinds(ctx context.Context, config *rest.Config) error {
 	known, err := knownKinds()
 	if err != nil {
@@ -36,12 +37,12 @@ func checkKinds(ctx context.Context, config *rest.Config) error {
 	}
 	served, err := servedKinds(ctx, config)
 	if err != nil {
-		return fmt.Errorf("reading what the API server says of the kinds: %w", err)
+		return fmt.Errorf("reading the schemas of the kinds from the API server: %w", err)
 	}
 	return newerKinds(known, served)
 }
 
-// schema is what is compared of the schema of a field.
+// schema is the part of a field's schema that is compared.
 type schema struct {
 	Properties           map[string]*schema `json:"properties"`
 	Items                *schema            `json:"items"`
@@ -49,7 +50,7 @@ type schema struct {
 	Enum                 []any              `json:"enum"`
 }
 
-// UnmarshalJSON takes a boolean, as additionalProperties may be, for a schema that says nothing.
+// UnmarshalJSON decodes a schema. It decodes a boolean, as in additionalProperties, as an empty schema.
 func (s *schema) UnmarshalJSON(text []byte) error {
 	type plain schema
 	if string(text) == "true" || string(text) == "false" {
@@ -58,7 +59,7 @@ func (s *schema) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, (*plain)(s))
 }
 
-// newerKinds returns an error that names what is served and not known.
+// newerKinds returns an error that names the served fields and values that are not known.
 func newerKinds(known, served map[string]*schema) error {
 	var newer []string
 	for kind, has := range served {
@@ -70,12 +71,12 @@ func newerKinds(known, served map[string]*schema) error {
 		return nil
 	}
 	slices.Sort(newer)
-	return fmt.Errorf("the kinds that the API server has are of a later version of Usher: this one does not know %s. "+
-		"Run the later version, or apply the CustomResourceDefinitions of this one, which takes these fields from every object",
+	return fmt.Errorf("the kinds on the API server are from a later version of Usher. This version does not know %s. "+
+		"Run the later version, or apply the CustomResourceDefinitions of this version, which removes these fields from every object",
 		strings.Join(newer, ", "))
 }
 
-// lacks returns the paths of fields, and the values of enumerations, that the other schema has beside those of this one.
+// lacks returns the paths of fields and the enum values that the other schema has and s does not have.
 func (s *schema) lacks(other *schema, at string) []string {
 	var found []string
 	for name, has := range other.Properties {
@@ -99,7 +100,7 @@ func (s *schema) lacks(other *schema, at string) []string {
 	return found
 }
 
-// knownKinds returns the schemas of the spec of each kind that this manager was built with.
+// knownKinds returns the spec schemas of the kinds that this manager was built with.
 func knownKinds() (map[string]*schema, error) {
 	paths, err := fs.Glob(crd.Definitions, "bases/*.yaml")
 	if err != nil || len(paths) == 0 {
@@ -131,7 +132,7 @@ func knownKinds() (map[string]*schema, error) {
 	return known, nil
 }
 
-// specOf returns the schema of the spec in that of a kind. What a status says is Usher's own.
+// specOf returns the schema of the spec from that of a kind. Only Usher writes the status, so it is not compared.
 func specOf(text []byte) (*schema, error) {
 	var whole schema
 	if err := json.Unmarshal(text, &whole); err != nil {
@@ -144,7 +145,7 @@ func specOf(text []byte) (*schema, error) {
 	return spec, nil
 }
 
-// servedKinds returns the same for the kinds that the API server has. Everybody may read these descriptions.
+// servedKinds returns the spec schemas of the kinds on the API server. Every authenticated client may read them.
 func servedKinds(ctx context.Context, config *rest.Config) (map[string]*schema, error) {
 	client, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {

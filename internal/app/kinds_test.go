@@ -32,7 +32,7 @@ func TestNewerKinds(t *testing.T) {
 		"labels": {"additionalProperties": {"properties": {"a": {}}}}, "any": {"additionalProperties": true}}}`
 	for name, tc := range map[string]struct {
 		served string
-		want   []string // each in the error; none: no error
+		want   []string // every string must be in the error; empty for no error
 	}{
 		"same":          {served: group},
 		"earlier":       {served: `{"properties": {"state": {"enum": ["Active"]}}}`},

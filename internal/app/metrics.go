@@ -11,21 +11,21 @@ import (
 )
 
 func metricsOptions(address string, secure bool) metricsserver.Options {
-	made := metricsserver.Options{BindAddress: address, SecureServing: secure}
+	serverOptions := metricsserver.Options{BindAddress: address, SecureServing: secure}
 	if secure {
-		made.FilterProvider = guardedMetrics
-		// One connection of HTTP/2 carries any number of requests, and whoever scrapes needs one at a time.
-		made.TLSOpts = []func(*tls.Config){func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} }}
+		serverOptions.FilterProvider = guardedMetrics
+		// An HTTP/2 connection carries any number of concurrent requests. A scraper needs one at a time.
+		serverOptions.TLSOpts = []func(*tls.Config){func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} }}
 	}
-	return made
+	return serverOptions
 }
 
-// mostScrapes is how many requests for metrics are answered at once.
+// mostScrapes is the number of requests for metrics that are served concurrently.
 const mostScrapes = 4
 
-// guardedMetrics serves metrics to callers whom the API server authenticates and authorizes. Each token that it has not
-// seen costs a TokenReview, which counts against what the API server lets the manager ask. So few are asked at once, and
-// further requests are refused: somebody without a token must not slow the manager down.
+// guardedMetrics serves metrics to callers whom the API server authenticates and authorizes. Each unknown token costs a
+// TokenReview, which counts against the manager's share of API server requests. Only a few requests are therefore
+// served concurrently and others are refused, so that a caller without a valid token cannot slow the manager down.
 func guardedMetrics(config *rest.Config, client *http.Client) (metricsserver.Filter, error) {
 	guard, err := filters.WithAuthenticationAndAuthorization(config, client)
 	if err != nil {

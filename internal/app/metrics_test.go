@@ -20,11 +20,11 @@ import (
 	"github.com/go-logr/logr"
 )
 
-// reviewer is an API server that answers TokenReviews and SubjectAccessReviews: token "scraper" is known and may read
-// metrics, token "known" is known and may not.
+// reviewer is an API server that answers TokenReviews and SubjectAccessReviews. The token "scraper" is valid and may
+// read metrics; the token "known" is valid and may not.
 type reviewer struct {
 	asked, asking, most atomic.Int64
-	// hold, if any, holds answers back until it is closed; begun is told of each question.
+	// hold, if set, delays answers until it is closed. begun receives a value for each question.
 	hold  chan struct{}
 	begun chan struct{}
 }
@@ -56,7 +56,7 @@ func (r *reviewer) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	_ = json.NewEncoder(w).Encode(review)
 }
 
-// serveMetrics serves a metric as the manager does, and returns the address.
+// serveMetrics serves a metric as the manager does, and returns the server.
 func serveMetrics(t *testing.T, api *reviewer) *httptest.Server {
 	t.Helper()
 	apiServer := httptest.NewServer(api)
@@ -82,7 +82,7 @@ func serveMetrics(t *testing.T, api *reviewer) *httptest.Server {
 	for _, set := range options.TLSOpts {
 		set(server.TLS)
 	}
-	server.EnableHTTP2 = true // the client offers it
+	server.EnableHTTP2 = true // the client offers HTTP/2
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	return server
@@ -133,7 +133,7 @@ func TestAttackMetricsWithoutAToken(t *testing.T) {
 	}
 }
 
-// Whoever reaches the port can send tokens that nobody has, and each is a question to the API server.
+// Anyone who can reach the port can send invalid tokens, and each causes a request to the API server.
 func TestAttackFloodOfUnknownTokens(t *testing.T) {
 	const flood = 50
 	api := &reviewer{hold: make(chan struct{}), begun: make(chan struct{}, flood)}
@@ -152,7 +152,7 @@ func TestAttackFloodOfUnknownTokens(t *testing.T) {
 	for range mostScrapes {
 		<-api.begun
 	}
-	for range flood - mostScrapes { // until all others are refused, while the API server still has to answer
+	for range flood - mostScrapes { // until all others are refused, while the API server has not answered yet
 		<-others
 	}
 	close(api.hold)

@@ -11,11 +11,11 @@ import (
 	"github.com/usher-dev/usher/internal/notify"
 )
 
-// Whether notices may be sent without TLS.
+// Values of --notice-plaintext.
 const (
-	// PlaintextRefused holds channels to https and TLS.
+	// PlaintextRefused requires https and TLS of every channel.
 	PlaintextRefused = "Refused"
-	// PlaintextAllowed allows http and mail without TLS, where a channel says so.
+	// PlaintextAllowed allows http and mail without TLS for channels that specify it.
 	PlaintextAllowed = "Allowed"
 )
 
@@ -32,18 +32,18 @@ type NoticeOptions struct {
 // AddFlags adds the flags with their defaults.
 func (o *NoticeOptions) AddFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&o.Window, "notice-window", 30*time.Second,
-		"How long changes of a user's access are gathered before the user is told of them.")
+		"How long to collect changes of a user's access before the user is notified.")
 	flags.IntVar(&o.Mass, "notice-mass", 50,
-		"How many users a change regards, within the window, for the organization's administrators to be told of it. 0: never.")
+		"Number of users whose access changes within the window from which the administrators of the organization are notified. 0: never.")
 	flags.DurationVar(&o.Keep, "notice-keep", 24*time.Hour,
-		"How long it is tried to deliver a notice.")
+		"How long to retry the delivery of a notice.")
 	flags.DurationVar(&o.Timeout, "notice-timeout", 30*time.Second,
-		"How long a server may take over one notice.")
+		"Timeout for the delivery of one notice to a server.")
 	flags.StringSliceVar(&o.AllowedNetworks, "notice-allowed-networks", nil,
-		"Networks, such as 10.20.0.0/16, that notices may be sent to although their addresses are loopback, link-local, private "+
+		"Networks, such as 10.20.0.0/16, to which notices may be sent even if their addresses are loopback, link-local, private "+
 			"or otherwise special.")
 	flags.StringVar(&o.Plaintext, "notice-plaintext", PlaintextRefused,
-		"Whether a channel may send without TLS, by http or mail with tls None: Refused or Allowed.")
+		"Whether a channel may send without TLS, by http or by mail with tls: None. Refused or Allowed.")
 }
 
 func (o *NoticeOptions) validate() []error {

@@ -27,9 +27,9 @@ type Options struct {
 	Notices NoticeOptions
 	PDP     PDPCertificateOptions
 
-	// Now is the clock by which access is resolved. It is no flag: the command has the machine's.
+	// Now is the clock for resolving access. It has no flag: the command uses the machine's clock.
 	Now func() time.Time
-	// Audit takes the lines of the audit. It is no flag either; nil takes none.
+	// Audit receives the audit lines. It has no flag. Nil discards the lines.
 	Audit logr.LogSink
 }
 
@@ -37,20 +37,20 @@ type Options struct {
 func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	addOrganizationFlags(flags, &o.SystemNamespace, &o.OrganizationSelector)
 	flags.DurationVar(&o.DocumentGrace, "document-grace", 2*time.Minute,
-		"How long an ended document stays, empty, before it is removed.")
+		"How long a document stays empty before it is deleted.")
 	flags.BoolVar(&o.AuditLog, "audit-log", true,
-		"Write a line to the log for every change of a user's access to an application, and for every change that admission lets through.")
+		"Log a line for every change of a user's access to an application and for every change that admission allows.")
 	flags.BoolVar(&o.LeaderElect, "leader-elect", false,
-		"Write only while holding the lease, so that of several replicas one writes.")
+		"Write only while holding the leader election lease. Required if more than one replica runs.")
 	flags.StringVar(&o.LeaderElectionNamespace, "leader-election-namespace", "",
-		"The namespace of the lease. Empty: the one that the manager runs in.")
+		"The namespace of the lease. Empty: the namespace of the manager.")
 	addEndpointFlags(flags, &o.MetricsBindAddress, &o.MetricsSecure, &o.HealthProbeBindAddress)
 	o.Webhook.AddFlags(flags)
 	o.Notices.AddFlags(flags)
 	o.PDP.AddFlags(flags)
 }
 
-// Validate returns every flag's error.
+// Validate returns the errors of all flags.
 func (o *Options) Validate() error {
 	failures := validateOrganizations(o.SystemNamespace, o.OrganizationSelector)
 	if o.DocumentGrace < 0 {

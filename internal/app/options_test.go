@@ -12,7 +12,7 @@ import (
 func TestOptions(t *testing.T) {
 	for name, tc := range map[string]struct {
 		args []string
-		want []string // each in the error; none: valid
+		want []string // every string must be in the error; empty if valid
 	}{
 		"defaults":       {},
 		"as shipped":     {args: []string{"--organization-selector=access.usher.dev/organization=enabled", "--leader-elect"}},
@@ -26,7 +26,7 @@ func TestOptions(t *testing.T) {
 			args: []string{"--webhook-bind-address=9443"}, want: []string{`--webhook-bind-address "9443"`},
 		},
 		"webhooks on no port": {
-			args: []string{"--webhook-bind-address=:http"}, want: []string{`--webhook-bind-address ":http"`, `"http" is no port`},
+			args: []string{"--webhook-bind-address=:http"}, want: []string{`--webhook-bind-address ":http"`, `"http" is not a port`},
 		},
 		"certificates all wrong": {
 			args: []string{

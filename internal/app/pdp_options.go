@@ -105,9 +105,9 @@ func (o *PDPOptions) validateUserHeader() []error {
 // addOrganizationFlags adds the flags that say which namespaces are organizations.
 func addOrganizationFlags(flags *pflag.FlagSet, systemNamespace, organizationSelector *string) {
 	flags.StringVar(systemNamespace, "system-namespace", "access-system",
-		"The namespace above all organizations: its AccessPolicy, System groups and UserAccess objects hold in each of them.")
+		"The namespace above all organizations: its AccessPolicy, System groups and UserAccess objects are effective in each of them.")
 	flags.StringVar(organizationSelector, "organization-selector", "",
-		"Label selector over the namespaces that may be organizations. Empty selects all.")
+		"Label selector for the namespaces that are organizations. Empty selects all.")
 }
 
 // validateOrganizations returns the errors of these flags.
@@ -127,7 +127,7 @@ func addEndpointFlags(flags *pflag.FlagSet, metrics *string, secure *bool, probe
 	flags.StringVar(metrics, "metrics-bind-address", "0",
 		`The address of the metrics endpoint, such as ":8443". "0" turns it off.`)
 	flags.BoolVar(secure, "metrics-secure", true,
-		"Serve metrics over TLS, to those whom the API server authenticates and authorizes.")
+		"Serve metrics over TLS and only to clients that the API server authenticates and authorizes.")
 	flags.StringVar(probes, "health-probe-bind-address", ":8081",
 		`The address of /healthz and /readyz. "0" turns them off.`)
 }

@@ -21,21 +21,21 @@ import (
 	"github.com/usher-dev/usher/internal/publish"
 )
 
-// plane stands in for the API server: it stores objects, and its watch shows every write, in the order of the writes.
+// plane is a fake API server. It stores objects, and its watch shows every write in order.
 type plane struct {
 	client.WithWatch
 
 	informers *informertest.FakeInformers
 
 	mu        sync.Mutex
-	documents map[string]string // of applications, by the name of the ConfigMap
-	next      chan struct{}     // closed with the next write of a document
+	documents map[string]string // of applications, by name of the ConfigMap
+	next      chan struct{}     // closed at the next write of a document
 	found     []string          // documents that name a user of a preview
-	shown     []event           // to be shown by the watch
-	more      chan struct{}     // has one where something is to be shown
+	shown     []event           // events that the watch has yet to deliver
+	more      chan struct{}     // has an element if there are events to deliver
 }
 
-// event is what the watch shows.
+// event is a watch event.
 type event struct {
 	object      client.Object
 	added, gone bool
@@ -74,7 +74,7 @@ func newPlane(scheme *runtime.Scheme) *plane {
 	return p
 }
 
-// write makes one write after the other, and notes what the watch is to show of it.
+// write serializes writes and queues the watch event of each.
 func (p *plane) write(e event, write func() error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -91,10 +91,10 @@ func (p *plane) write(e event, write func() error) error {
 	return nil
 }
 
-// note keeps what a document of an application says.
+// note records the content of an application document.
 func (p *plane) note(e event) {
-	cm, is := e.object.(*corev1.ConfigMap)
-	if !is {
+	cm, ok := e.object.(*corev1.ConfigMap)
+	if !ok {
 		return
 	}
 	for _, text := range cm.Data {
@@ -112,7 +112,7 @@ func (p *plane) note(e event) {
 	p.next = make(chan struct{})
 }
 
-// published returns the documents of applications, and a channel that is closed when they change.
+// published returns the application documents, and a channel that is closed when they change.
 func (p *plane) published() (documents map[string]string, changed <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -126,7 +126,7 @@ func (p *plane) strays() []string {
 	return p.found
 }
 
-// watch shows the informers what was written, until the context ends.
+// watch delivers the events to the informers until the context ends.
 func (p *plane) watch(ctx context.Context) {
 	for {
 		select {
@@ -189,7 +189,7 @@ func (p *plane) edit(ctx context.Context, t *testing.T, name string, with *acces
 		if err == nil {
 			return
 		}
-		if !apierrors.IsConflict(err) { // otherwise its status was written meanwhile
+		if !apierrors.IsConflict(err) { // a conflict means that its status was written meanwhile
 			t.Fatal(err)
 		}
 	}

@@ -25,14 +25,14 @@ import (
 	webhookv1alpha1 "github.com/usher-dev/usher/internal/webhook/v1alpha1"
 )
 
-// longestSettled bounds how long a new certificate authority is in the CA bundle before it is relied on: API servers
-// hear of the bundle at their own pace.
+// longestSettled bounds how long a new certificate authority is in the CA bundle before it is used. API servers learn
+// of the bundle with a delay.
 const longestSettled = 10 * time.Second
 
-// mostConnections bounds the connections to the webhook. An API server has one for each review that is under way.
+// mostConnections bounds the connections to the webhook. An API server uses one for each review in progress.
 const mostConnections = 1024
 
-// admissionServer is the webhook server and what it serves.
+// admissionServer is the webhook server with the components that it needs.
 type admissionServer struct {
 	options WebhookOptions
 	secret  client.ObjectKey
@@ -40,12 +40,12 @@ type admissionServer struct {
 	server  webhook.Server
 }
 
-// newAdmissionServer returns the server that the manager is to run, or nil.
+// newAdmissionServer returns the webhook server, or nil if it is turned off.
 func newAdmissionServer(options WebhookOptions) (*admissionServer, error) {
 	if !options.Enabled() {
 		return nil, nil
 	}
-	made := server.Options{
+	serverOptions := server.Options{
 		Address: options.BindAddress, CertificateDir: options.CertificateDir, ClientCA: options.ClientCA,
 		Connections: mostConnections, ConnectionsPerAddress: mostConnections / 4, Log: ctrl.Log.WithName("webhook"),
 	}
@@ -61,13 +61,13 @@ func newAdmissionServer(options WebhookOptions) (*admissionServer, error) {
 		}
 		a.secret = client.ObjectKey{Namespace: namespace, Name: name}
 		a.serving.Secret = a.secret
-		made.GetCertificate = a.serving.GetCertificate
+		serverOptions.GetCertificate = a.serving.GetCertificate
 	}
-	a.server = server.New(made)
+	a.server = server.New(serverOptions)
 	return a, nil
 }
 
-// caches has the manager watch the one Secret and the one configuration, which is all that it may.
+// caches restricts the watches to the one Secret and the one configuration, because the manager may read no others.
 func (a *admissionServer) caches(byObject map[client.Object]cache.ByObject) {
 	byObject[&admissionregistrationv1.ValidatingWebhookConfiguration{}] = cache.ByObject{Field: named(a.options.Configuration)}
 	if a.options.rotated() {
@@ -79,7 +79,7 @@ func (a *admissionServer) caches(byObject map[client.Object]cache.ByObject) {
 
 func named(name string) fields.Selector { return fields.OneTermEqualSelector("metadata.name", name) }
 
-// setup adds certificates, handler and readiness to the manager.
+// setup adds the certificates, the handler and the readiness checks to the manager.
 func (a *admissionServer) setup(
 	mgr ctrl.Manager, fed *feed.Feed, options roster.Options, requesters *webhookv1alpha1.Requesters,
 	now func() time.Time,
@@ -111,13 +111,13 @@ func (a *admissionServer) setup(
 	)
 }
 
-// certificateMetrics say when the certificate that is served ends, and for how long it is valid: how soon it is due for
-// renewal depends on both. Both are 0 until there is a certificate.
+// certificateMetrics returns metrics with the end and the validity period of the served certificate. Both are needed to
+// compute when it is due for renewal. Both are 0 until there is a certificate.
 func certificateMetrics(validity func() (notBefore, notAfter time.Time)) []prometheus.Collector {
 	return []prometheus.Collector{
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "usher_webhook_certificate_expiry_timestamp_seconds",
-			Help: "When the certificate ends that this replica serves its webhook with.",
+			Help: "Expiry of the certificate with which this replica serves its webhook, in seconds since 1970.",
 		}, func() float64 {
 			if _, notAfter := validity(); !notAfter.IsZero() {
 				return float64(notAfter.Unix())
@@ -126,7 +126,7 @@ func certificateMetrics(validity func() (notBefore, notAfter time.Time)) []prome
 		}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "usher_webhook_certificate_validity_seconds",
-			Help: "For how long the certificate is valid, from its first instant to its last, that this replica serves its webhook with.",
+			Help: "Validity period of the certificate with which this replica serves its webhook.",
 		}, func() float64 {
 			notBefore, notAfter := validity()
 			return notAfter.Sub(notBefore).Seconds()
@@ -138,7 +138,7 @@ func handlerFor(
 	mgr ctrl.Manager, fed *feed.Feed, options roster.Options, now func() time.Time,
 ) *webhookv1alpha1.Handler {
 	losses, measured := validation.NewLosses(), webhookv1alpha1.NewMetrics(metrics.Registry)
-	// Whoever is reviewed next is weighed with the losses of all that is settled.
+	// The next review takes into account the losses of all settled changes.
 	fed.Settled = func(s *feed.Settlement) {
 		if !s.First {
 			losses.Note(&s.Changes, s.Now)

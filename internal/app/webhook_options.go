@@ -13,11 +13,11 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// Where the certificate of the webhooks comes from.
+// Sources of the certificate of the webhooks.
 const (
-	// CertificatesRotated has Usher issue and renew it, in a Secret.
+	// CertificatesRotated makes Usher issue and renew the certificate, in a Secret.
 	CertificatesRotated = "Rotated"
-	// CertificatesMounted takes it from files, which somebody else renews.
+	// CertificatesMounted takes the certificate from files that somebody else renews.
 	CertificatesMounted = "Mounted"
 )
 
@@ -42,38 +42,38 @@ func (o *WebhookOptions) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.BindAddress, "webhook-bind-address", off,
 		`The address of the admission webhooks, such as ":9443". "0" turns them off.`)
 	flags.StringVar(&o.Configuration, "webhook-configuration", "usher-validating-webhook-configuration",
-		"The ValidatingWebhookConfiguration that calls them.")
+		"The ValidatingWebhookConfiguration of the webhooks.")
 	flags.StringVar(&o.Certificates, "webhook-certificates", CertificatesRotated,
-		"Where their certificate comes from. Rotated: Usher issues and renews it, and fills the CA bundle. "+
-			"Mounted: from files and from a CA bundle that somebody else keeps, such as cert-manager.")
+		"The source of the webhooks' certificate. Rotated: Usher issues and renews it, and fills in the CA bundle. "+
+			"Mounted: files, with a CA bundle that somebody else maintains, such as cert-manager.")
 	flags.StringVar(&o.CertificateDir, "webhook-certificate-dir", "/tmp/k8s-webhook-server/serving-certs",
 		"Mounted: the directory with tls.crt and tls.key.")
 	flags.StringVar(&o.CertificateSecret, "webhook-certificate-secret", "usher-system/usher-webhook-certificate",
-		"Rotated: namespace and name of the Secret that holds certificate and certificate authority. It has to exist.")
+		"Rotated: namespace and name of the Secret with the certificate and the certificate authority. The Secret must exist.")
 	flags.StringVar(&o.ClientCA, "webhook-client-ca", "",
-		"A file with certificate authorities, in PEM: only a caller who shows a client certificate of one of them is answered. "+
-			"Empty: whoever reaches the port is answered.")
+		"A PEM file with certificate authorities. Only callers with a client certificate of one of them are served. "+
+			"Empty: every caller is served.")
 	flags.StringSliceVar(&o.DNSNames, "webhook-dns-names", []string{"usher-webhook-service.usher-system.svc"},
-		"Rotated: the names that the API server calls them by.")
+		"Rotated: the DNS names in the certificate, by which the API server calls the webhooks.")
 	flags.DurationVar(&o.CertificateValidity, "webhook-certificate-validity", 90*24*time.Hour,
-		"Rotated: how long a certificate is valid. It is renewed when a third is left.")
+		"Rotated: how long a certificate is valid. It is renewed when a third of that time is left.")
 	flags.DurationVar(&o.CertificateCAValidity, "webhook-ca-validity", 5*365*24*time.Hour,
 		"Rotated: how long a certificate authority is valid, at least three times as long as a certificate.")
 }
 
-// Enabled says whether they are served.
+// Enabled reports whether the webhooks are served.
 func (o *WebhookOptions) Enabled() bool { return o.BindAddress != off }
 
 func (o *WebhookOptions) rotated() bool { return o.Certificates == CertificatesRotated }
 
-// checkListenAddress returns an error unless the address has a port to listen on.
+// checkListenAddress returns an error unless the address has a valid port.
 func checkListenAddress(address string) error {
 	_, text, err := net.SplitHostPort(address)
 	if err != nil {
 		return err
 	}
 	if port, err := strconv.Atoi(text); err != nil || port < 1 || port > 65535 {
-		return fmt.Errorf("%q is no port", text)
+		return fmt.Errorf("%q is not a port", text)
 	}
 	return nil
 }

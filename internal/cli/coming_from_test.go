@@ -22,7 +22,10 @@ func TestTheScriptsOfOtherTools(t *testing.T) {
 		name, text := script[1], script[2]
 		t.Run(name, func(t *testing.T) {
 			if _, err := exec.LookPath("jq"); err != nil && strings.Contains(text, "jq") {
-				t.Skip("jq is not on the path")
+				if os.Getenv("CI") == "true" {
+					t.Fatal("no jq: install it")
+				}
+				t.Skip("no jq: install it")
 			}
 			command := exec.Command("sh", "-eu", "-c", text)
 			command.Dir = filepath.Join(root(t), "internal", "cli", "testdata", "coming-from", name)

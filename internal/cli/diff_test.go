@@ -68,7 +68,7 @@ func TestDiffOfARemovedGroupListsItsMembersOnly(t *testing.T) {
 	}
 }
 
-// whoDiffers lists the users of whom list says something else than on the samples.
+// whoDiffers lists the users for whom list gives a different result than on the samples.
 func whoDiffers(t *testing.T, directory string) []string {
 	t.Helper()
 	var differing []string
@@ -136,8 +136,8 @@ func TestALargeDifferenceFitsAComment(t *testing.T) {
 	}
 }
 
-// TestTheRevocationBrakeOfAWholeChange has four groups that lose two users each, under a limit of five, of whom each alone
-// passes, and one more user whose access ends within a day.
+// TestTheRevocationBrakeOfAWholeChange has four groups that lose two users each, under a limit of five. Each group
+// alone passes. One more user's access ends within a day.
 func TestTheRevocationBrakeOfAWholeChange(t *testing.T) {
 	const files = " -f internal/cli/testdata/prune/after --against internal/cli/testdata/prune/before"
 	golden(t, "prune.golden", "diff"+files, "diff -o markdown"+files)

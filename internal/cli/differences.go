@@ -33,7 +33,7 @@ const (
 	loses   = "loses"   // all of it
 	raised  = "raised"  // to a higher role
 	lowered = "lowered" // to a lower role
-	changed = "changed" // to a role of which neither can be said
+	changed = "changed" // to a role that cannot be compared
 	rows    = "rows"    // the same role, for other rows
 	ends    = "ends"    // the same role, until another instant
 )
@@ -106,7 +106,7 @@ func (f *differences) isEmpty() bool {
 	return len(f.Changes)+len(f.Conflicts)+len(f.Settled)+len(f.Exclusions)+len(f.Refusals) == 0
 }
 
-// none is what a user has in whom an organization sees nobody.
+// none is the decision for a user about whom nothing is declared.
 var none = resolve.NewOrganization(resolve.Rules{}).Resolve(&resolve.User{}, time.Time{})
 
 func (f *differences) addChanges(before, after *world, d *roster.Difference) {

@@ -230,8 +230,8 @@ type change struct {
 	Rows        bool   `json:"rows,omitempty"`
 }
 
-// explain makes the explanation; nil where the organization knows nothing of the user. Without applications it is about
-// all of those of which something is said for this user.
+// explain returns the explanation, or nil if the organization has no decision for the user. Without applications, it
+// covers all applications in the decision.
 func (w *world) explain(organization, user string, applications []string) *explanation {
 	named := w.Applications(organization)
 	asked := applications

@@ -304,7 +304,7 @@ func (d *derivation) steps() []string {
 	return steps
 }
 
-// barred says whether the role rests on a bar.
+// barred reports whether the role rests on a bar.
 func (d *derivation) barred() bool {
 	switch resolve.Rule(d.Rule) {
 	case resolve.RuleSuspended, resolve.RuleExpired, resolve.RuleNotYetValid:

@@ -68,7 +68,7 @@ func placeOf(r map[string]string) int {
 // exporter collects rows.
 type exporter struct {
 	rows []map[string]string
-	// left counts the objects of which something is left out.
+	// left counts the objects from which something is omitted.
 	left map[string]int
 }
 
@@ -94,7 +94,7 @@ func (x *exporter) add(o any) {
 	}
 }
 
-// holder is whom a row is about.
+// holder is the user of a row.
 type holder struct{ namespace, group, user string }
 
 func (x *exporter) row(record string, h holder, cells map[string]string) {

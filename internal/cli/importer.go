@@ -151,7 +151,7 @@ func oneOf[T ~string](values ...T) func(string) error {
 	}
 }
 
-// isAgain says whether an earlier line was about the same; where it says something else, that is an error.
+// isAgain reports whether an earlier line was about the same; where it says something else, that is an error.
 func (m *importer) isAgain(r *row, namespace string) bool {
 	key := strings.Join([]string{
 		r.get(columnRecord), namespace, r.get(columnGroup), r.get(columnUser), r.get(columnOrganization),

@@ -103,7 +103,7 @@ func (f *differences) judge(ctx context.Context, before *world, changes []object
 	}
 }
 
-// isAsked says whether the object may matter where one asks.
+// isAsked reports whether the object may matter where one asks.
 func (w *world) isAsked(c *objectChange) bool {
 	o := cmp.Or(c.after, c.before)
 	return w.scope == "" || o.GetNamespace() == w.scope || o.GetNamespace() == w.options.systemNamespace

@@ -65,7 +65,7 @@ const (
 type finding struct {
 	Severity string `json:"severity"`
 	remark
-	// AnyOf are the rights of which one is enough, the narrowest first.
+	// AnyOf are alternative rights, the narrowest first. One is enough.
 	AnyOf []attributes `json:"anyOf,omitempty"`
 }
 

@@ -30,7 +30,7 @@ func (e *exit) Error() string {
 
 func (e *exit) Unwrap() error { return e.err }
 
-// Main runs the plugin and returns its exit code. The clock is read where --at does not say of which instant is asked.
+// Main runs the plugin and returns its exit code. It reads the clock if --at is not set.
 func Main(ctx context.Context, args []string, streams terminal.Streams, clock func() time.Time) int {
 	o := newOptions(streams, clock)
 	root := newRoot(o) //nolint:contextcheck // a command runs with the context that it is executed with below

@@ -244,7 +244,7 @@ func (m *matrix) inGroup(w *world, organization, user string) bool {
 	})
 }
 
-// holdsRole says whether what is shown of the user has one of the roles.
+// holdsRole reports whether what is shown of the user has one of the roles.
 func (m *matrix) holdsRole(row *matrixUser) bool {
 	if len(m.roles) == 0 {
 		return true

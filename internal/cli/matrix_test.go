@@ -81,7 +81,7 @@ func TestTextFromObjectsDoesNothing(t *testing.T) {
 	}
 }
 
-// TestThePageRunsItsOwnScriptOnly holds the policy of the page against what stands in it.
+// TestThePageRunsItsOwnScriptOnly checks the policy of the page against its content.
 func TestThePageRunsItsOwnScriptOnly(t *testing.T) {
 	got := call{args: strings.Fields("matrix -o html" + samples)}.run(t)
 	policy := html.UnescapeString(regexp.MustCompile(`Content-Security-Policy" content="([^"]+)"`).FindStringSubmatch(got.out)[1])

@@ -194,7 +194,8 @@ func shownWindow(notBefore, notAfter *metav1.Time) string {
 	return strings.Join(parts, " ")
 }
 
-// noteStrangers tells of users of whom nothing is known and who look like others: a slip would give access to nobody.
+// noteStrangers warns of unknown users with names similar to those of known ones, because a typing error gives access
+// to nobody.
 func (b *basis) noteStrangers(p *plan, users []string, groups []*objects.Object) {
 	known := map[string]bool{}
 	var names []string
@@ -258,7 +259,7 @@ func removeMember(b *basis, p *plan, g *accessv1alpha1.AccessGroup, user string)
 	p.note("%s is not among the members of %s%s", user, objects.Name(g), text)
 }
 
-// staysMember says whether the user is a member of the group as it would be, not being named there.
+// staysMember reports whether the user is a member of the group as it would be, not being named there.
 func (b *basis) staysMember(g *accessv1alpha1.AccessGroup, user string) bool {
 	key := roster.Object{Kind: roster.KindAccessGroup, Namespace: g.Namespace, Name: g.Name}
 	if !b.IsMember(key, user) {

@@ -26,7 +26,7 @@ type notify struct {
 	users  []string
 }
 
-// reached is an object that asks, with whom that reaches.
+// reached is an object that requests notices, with the users whom it reaches.
 type reached struct {
 	object   client.Object
 	name     string
@@ -203,7 +203,7 @@ func channelNames(g *accessv1alpha1.AccessGroup) []string {
 	return names
 }
 
-// showReach shows whom each object reaches, and returns how many people that are.
+// showReach shows the users that each object reaches, and returns their number.
 func (n *notify) showReach(all []reached) (int, error) {
 	people := map[string]bool{}
 	table := terminal.Table{Columns: []string{"OBJECT", "PEOPLE", "CHANNELS"}}

@@ -16,7 +16,7 @@ import (
 	"github.com/usher-dev/usher/internal/cli/terminal"
 )
 
-// options are the flags that all commands share: where the objects come from, and of which instant is asked.
+// options are the flags that all commands share: the source of the objects, and the instant of the question.
 type options struct {
 	streams terminal.Streams
 	clock   func() time.Time
@@ -72,7 +72,7 @@ func (o *options) reader() *input.Reader {
 	return o.input
 }
 
-// offline says whether the answer comes from files.
+// offline reports whether the answer comes from files.
 func (o *options) offline() bool { return len(o.filenames) > 0 || o.kustomize != "" }
 
 // namespace returns the namespace that -n names; empty where none does.

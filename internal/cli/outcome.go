@@ -163,8 +163,8 @@ func (w *writing) heedGitOps(changed []objects.Change) error {
 		counted(kept, "object", "objects"))}
 }
 
-// write asks about all of them first, so that a refusal of one leaves all as they are. After that it ends at the first
-// failure: what was shown is no longer what would come.
+// write first makes a dry run of all changes, so that a refusal of one leaves all objects unchanged. It then stops at
+// the first failure, because the rest may not have the outcome that was shown.
 func (w *writing) write(ctx context.Context, writer *objects.Writer, p *plan) []outcome {
 	progress := terminal.NewProgress(&w.options.streams)
 	defer progress.Done()
@@ -247,7 +247,7 @@ func (w *writing) heard(c *objects.Change, written *objects.Written) {
 	}
 }
 
-// meanwhileError says that an object is no longer what the difference was shown for.
+// meanwhileError reports that an object has changed since its difference was shown.
 type meanwhileError struct{ what string }
 
 func (e *meanwhileError) Error() string { return e.what }

@@ -52,7 +52,7 @@ func overlay(base, made *objects.Set, prune bool) *objects.Set {
 	return all
 }
 
-// prunable says whether the object is one that somebody declared.
+// prunable reports whether the object is one that somebody declared.
 func prunable(o client.Object) bool {
 	if ua, is := o.(*accessv1alpha1.UserAccess); is {
 		return !roster.IsMaterialized(ua)
@@ -101,7 +101,7 @@ func isNamespace(o client.Object) bool {
 	return is
 }
 
-// sameDeclaration says whether the two say the same, whatever the cluster adds.
+// sameDeclaration reports whether the two say the same, whatever the cluster adds.
 func sameDeclaration(a, b client.Object) bool {
 	return maps.Equal(a.GetLabels(), b.GetLabels()) &&
 		a.GetAnnotations()[accessv1alpha1.AnnotationAllowRevocation] == b.GetAnnotations()[accessv1alpha1.AnnotationAllowRevocation] &&

@@ -43,7 +43,7 @@ var tableColumns = []string{
 // The values of the column record.
 const (
 	recordGroup            = "group"            // a group
-	recordMember           = "member"           // a user whom a group names
+	recordMember           = "member"           // a member of a group
 	recordMemberGroup      = "memberGroup"      // a group whose members are members of another
 	recordUser             = "user"             // what is said about one user
 	recordUserGroup        = "userGroup"        // a group that a user belongs to, said from the user's side
@@ -185,7 +185,7 @@ func firstOf(failures []error) error {
 	return errors.Join(failures...)
 }
 
-// separator is what stands between cells: spreadsheets of many countries write semicolons.
+// separator returns the separator of cells. Spreadsheets in many countries write semicolons.
 func separator(text []byte) rune {
 	header, _, _ := bytes.Cut(text, []byte("\n"))
 	for _, each := range []rune{',', ';', '\t'} {

@@ -112,7 +112,7 @@ func (w *world) unknownApplication(application string, organizations []string) e
 	return fmt.Errorf("no organization names application %s; there is %s", application, cmp.Or(some(named), "none"))
 }
 
-// check says whether the organization has what is asked for.
+// check reports whether the organization has what is asked for.
 func (c *whoCan) check(o *resolve.Organization) error {
 	if c.role != "" && !o.HasApplicationRole(c.role) {
 		return unknownRole(o, c.role)

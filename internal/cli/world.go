@@ -127,8 +127,8 @@ func noCluster(err error) error {
 var errNoCluster = errors.New(
 	"no cluster is configured; choose one with --kubeconfig or --context, or give files with -f or -k")
 
-// dropUnselected leaves out namespaces of which the manager says that they are no organizations. Which ones it selects
-// is known to it alone; that it does not select one it says on every object there.
+// dropUnselected drops namespaces that the manager does not select as organizations. Only the manager knows which ones
+// it selects. It reports a namespace that it does not select on every object there.
 func dropUnselected(set *objects.Set) {
 	selected, unselected := map[string]bool{}, map[string]bool{}
 	for _, o := range set.Objects {
@@ -200,7 +200,7 @@ func (o *options) say(format string, args ...any) {
 	_, _ = fmt.Fprintln(o.streams.ErrOut, terminal.Escape(fmt.Sprintf(format, args...)))
 }
 
-// finish is what a command ends with that has answered: an answer from less than everything is no success.
+// finish ends a command that has answered. It returns an error if the answer is based on incomplete data.
 func (w *world) finish() error {
 	if len(w.set.Problems) == 0 {
 		return nil
@@ -284,7 +284,7 @@ func (w *world) users(organizations []string) []string {
 	return slices.Compact(all)
 }
 
-// unknownUser is the error for a user of whom the organizations know nothing.
+// unknownUser returns the error for a user who is unknown in the organizations.
 func (w *world) unknownUser(user string, organizations []string) error {
 	known := w.users(organizations)
 	if near := nearest(user, known); len(near) > 0 {

@@ -17,7 +17,7 @@ import (
 // alterations are what a mutating admission policy may do to a published ConfigMap.
 var alterations = map[string]struct {
 	alter func(cm *corev1.ConfigMap)
-	// says is part of why the document cannot be published; empty: it is.
+	// says is part of the reason why the document cannot be published. It is empty if the document is published.
 	says string
 }{
 	"a label of somebody else": {
@@ -85,8 +85,9 @@ var alterations = map[string]struct {
 	},
 }
 
-// TestAltered has a mutating admission policy change every write of one document, created under the policy and updated
-// under it. That ends in Ready or in a reason, never in writes without end, and holds nobody else up.
+// TestAltered has a mutating admission policy change every write of one document, for a document created under the
+// policy and for one updated under it. The result is Ready or a reason, without endless writes, and no other document
+// is delayed.
 func TestAltered(t *testing.T) {
 	const viewer, editor = "{members: [{user: ana@acme.example}], applicationAccess: [{application: red, role: Viewer}, " +
 		"{application: blue, role: Viewer}]}", "{members: [{user: ana@acme.example}], applicationAccess: [{application: red, " +
@@ -144,10 +145,10 @@ func TestAltered(t *testing.T) {
 	}
 }
 
-// repairsForgottenFor is when even a repair that makes a document missing for a moment is tried again.
+// repairsForgottenFor is the time after which even a repair that deletes a document temporarily is tried again.
 const repairsForgottenFor = 6 * time.Minute
 
-// settles lets time pass by the second.
+// settles advances the clock second by second.
 func (w *world) settles(total time.Duration) {
 	w.t.Helper()
 	for end := w.now.Add(total); w.now.Before(end); {
@@ -155,7 +156,7 @@ func (w *world) settles(total time.Duration) {
 	}
 }
 
-// TestDispute has somebody change a document again each time that Usher has repaired it.
+// TestDispute has a third party change a document again after each repair.
 func TestDispute(t *testing.T) {
 	w := newWorld(t)
 	w.declare(&accessv1alpha1.ApplicationAccess{}, "red", "{}")
@@ -178,7 +179,7 @@ func TestDispute(t *testing.T) {
 	w.ready(ApplicationStatus, "red", accessv1alpha1.ReasonLossNotPublished, "data key access.json is changed")
 	w.ready(ApplicationStatus, "blue", accessv1alpha1.ReasonPublished)
 
-	// What changes is written at once all the same.
+	// A change of the declared objects is still written at once.
 	w.declare(&accessv1alpha1.AccessGroup{}, "team",
 		"{members: [{user: ana@acme.example}], applicationAccess: [{application: red, role: Editor}]}")
 	if text := w.published(red, document.AccessKey); !strings.Contains(text, "Editor") {
@@ -188,7 +189,7 @@ func TestDispute(t *testing.T) {
 	w.ready(ApplicationStatus, "red", accessv1alpha1.ReasonPublished)
 }
 
-// TestDeletedButHeld has a document deleted that a finalizer of somebody else keeps.
+// TestDeletedButHeld deletes a document that has a finalizer of a third party.
 func TestDeletedButHeld(t *testing.T) {
 	w := newWorld(t)
 	w.declare(&accessv1alpha1.ApplicationAccess{}, "red", "{}")
@@ -200,14 +201,14 @@ func TestDeletedButHeld(t *testing.T) {
 	w.ready(ApplicationStatus, "red", accessv1alpha1.ReasonPublished)
 	w.deleteMap(red)
 	w.settles(2 * patience)
-	w.ready(ApplicationStatus, "red", accessv1alpha1.ReasonPublishFailed, "its finalizers (acme.example/hold) keep it: remove them")
+	w.ready(ApplicationStatus, "red", accessv1alpha1.ReasonPublishFailed, "its finalizers (acme.example/hold) block the deletion: remove them")
 	w.ready(GroupStatus, "team", accessv1alpha1.ReasonPublished)
 	w.edit(red, func(cm *corev1.ConfigMap) { cm.Finalizers = nil })
 	w.settles(lastBlocked)
 	w.ready(ApplicationStatus, "red", accessv1alpha1.ReasonPublished)
 }
 
-// deleteMap deletes a published ConfigMap as somebody else would.
+// deleteMap deletes a published ConfigMap as a third party would.
 func (w *world) deleteMap(name string) {
 	w.t.Helper()
 	cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: name}}

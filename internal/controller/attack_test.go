@@ -19,11 +19,11 @@ import (
 	"github.com/usher-dev/usher/internal/publish"
 )
 
-// refuses answers writes of ConfigMaps of these names as an admission policy or a quota does.
+// refuses rejects writes of ConfigMaps with these names, as an admission policy or a quota does.
 func refuses(names ...string) func(client.Object) error {
 	return func(o client.Object) error {
 		for _, name := range names {
-			if _, is := o.(*corev1.ConfigMap); is && o.GetName() == name {
+			if _, ok := o.(*corev1.ConfigMap); ok && o.GetName() == name {
 				return apierrors.NewForbidden(corev1.Resource("configmaps"), name, errors.New("no writes on Sundays"))
 			}
 		}
@@ -31,7 +31,7 @@ func refuses(names ...string) func(client.Object) error {
 	}
 }
 
-// userInShard returns a user whom the shard has, of that many.
+// userInShard returns a user who belongs to the shard, out of that many shards.
 func userInShard(prefix string, shard, shards int) string {
 	for i := 0; ; i++ {
 		user := fmt.Sprintf("%s-%d@acme.example", prefix, i)
@@ -43,9 +43,9 @@ func userInShard(prefix string, shard, shards int) string {
 	}
 }
 
-// TestAttackRefusedShardFreezesNobody makes the last shard of a document such that it cannot be written, and takes access
-// from users of every shard.
-func TestAttackRefusedShardFreezesNobody(t *testing.T) {
+// TestAttackRefusedShardDelaysNoRevocation makes the last shard of a document impossible to write, and revokes access
+// of users in every shard.
+func TestAttackRefusedShardDelaysNoRevocation(t *testing.T) {
 	const roles = "applicationAccess: [{application: red, role: Editor}]"
 	last := publish.ApplicationName("red", 3)
 	for name, tc := range map[string]struct {
@@ -60,7 +60,7 @@ func TestAttackRefusedShardFreezesNobody(t *testing.T) {
 				w.edit(last, func(cm *corev1.ConfigMap) { cm.Immutable, cm.Finalizers = new(true), []string{"example.com/hold"} })
 			},
 			end: func(w *world) { w.edit(last, func(cm *corev1.ConfigMap) { cm.Finalizers = nil }) },
-			why: "its finalizers (example.com/hold) keep it: remove them",
+			why: "its finalizers (example.com/hold) block the deletion: remove them",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -104,8 +104,8 @@ func TestAttackRefusedShardFreezesNobody(t *testing.T) {
 	}
 }
 
-// TestRefusedSurplusShardKeepsNoOther has the API server refuse one of the shards that a document no longer needs.
-func TestRefusedSurplusShardKeepsNoOther(t *testing.T) {
+// TestRefusedSurplusShardKeepsNoOtherShard has the API server refuse to end one of the surplus shards of a document.
+func TestRefusedSurplusShardKeepsNoOtherShard(t *testing.T) {
 	w := newWorld(t)
 	w.declare(&accessv1alpha1.ApplicationAccess{}, "red", "{publish: {minimumShards: 4}}")
 	w.refuse = refuses(publish.ApplicationName("red", 1))
@@ -119,7 +119,8 @@ func TestRefusedSurplusShardKeepsNoOther(t *testing.T) {
 	}
 }
 
-// TestShardsOfAnEarlierVersionEnd starts on a document of more shards than there may be. All but shard 0 end.
+// TestShardsOfAnEarlierVersionEnd starts with a document that has more shards than the maximum. All but shard 0 are
+// removed.
 func TestShardsOfAnEarlierVersionEnd(t *testing.T) {
 	const before = publish.MaximumShards + 36
 	w := newWorld(t)
@@ -145,8 +146,8 @@ func TestShardsOfAnEarlierVersionEnd(t *testing.T) {
 	}
 }
 
-// TestAttackLossNotPublished takes access in every way while the document cannot be written, and holds that the object
-// which takes it, and after a restart the owner of the document, are not ready.
+// TestAttackLossNotPublished revokes access in every way while the document cannot be written. The object that revokes
+// it must not become ready. After a restart, the owner of the document must not be ready.
 func TestAttackLossNotPublished(t *testing.T) {
 	const ana, ben = "ana@acme.example", "ben@acme.example"
 	const team = "{members: [{user: ana@acme.example}, {user: ben@acme.example}], applicationAccess: [{application: red, role: Editor}]}"
@@ -156,7 +157,7 @@ func TestAttackLossNotPublished(t *testing.T) {
 		kind       OutputKind
 		name, spec string
 		gone       bool // the object is deleted instead
-		restart    bool // the object knows after a restart, too
+		restart    bool // the object reports it after a restart, too
 	}{
 		"suspended": {
 			&accessv1alpha1.UserAccess{}, UserStatus, "ana", "{user: ana@acme.example, state: Suspended}", false, true,
@@ -211,7 +212,7 @@ func TestAttackLossNotPublished(t *testing.T) {
 				}
 				w.ready(owner.Kind, owner.Name, accessv1alpha1.ReasonLossNotPublished, document, ana, "no writes on Sundays")
 				w.ready(GroupStatus, "bystanders", accessv1alpha1.ReasonPublished)
-				if _, _, _, lossy := w.reconciler.tracker.standing(); lossy != 1 {
+				if _, _, _, lossy := w.reconciler.tracker.backlog(); lossy != 1 {
 					t.Errorf("%d documents count as giving too much, want 1", lossy)
 				}
 
@@ -228,7 +229,7 @@ func TestAttackLossNotPublished(t *testing.T) {
 				if !tc.gone {
 					w.ready(tc.kind, tc.name, accessv1alpha1.ReasonPublished)
 				}
-				if _, _, _, lossy := w.reconciler.tracker.standing(); lossy != 0 {
+				if _, _, _, lossy := w.reconciler.tracker.backlog(); lossy != 0 {
 					t.Errorf("%d documents count as giving too much, want none", lossy)
 				}
 			})
@@ -236,9 +237,9 @@ func TestAttackLossNotPublished(t *testing.T) {
 	}
 }
 
-// TestAGainThatIsRefusedHoldsNobody holds that a document which cannot be written and gives nobody too much keeps no group
-// from being ready.
-func TestAGainThatIsRefusedHoldsNobody(t *testing.T) {
+// TestRefusedGrantDelaysNoGroup checks that a document which cannot be written, but gives nobody too much, keeps no
+// group from being ready.
+func TestRefusedGrantDelaysNoGroup(t *testing.T) {
 	w := newWorld(t)
 	w.declare(&accessv1alpha1.ApplicationAccess{}, "red", "{}")
 	w.refuse = refuses(publish.ApplicationName("red", 0))
@@ -248,7 +249,7 @@ func TestAGainThatIsRefusedHoldsNobody(t *testing.T) {
 	w.ready(ApplicationStatus, "red", accessv1alpha1.ReasonPublishFailed, "no writes on Sundays")
 }
 
-// TestAttackNameTaken has another user's UserAccess take the name that a user's own needs.
+// TestAttackNameTaken creates a UserAccess of one user with the name that another user's materialized UserAccess needs.
 func TestAttackNameTaken(t *testing.T) {
 	const ana = "ana@acme.example"
 	name := identity.Name(ana)
@@ -269,7 +270,7 @@ func TestAttackNameTaken(t *testing.T) {
 	}
 
 	w.drop(&accessv1alpha1.UserAccess{}, name)
-	// The garbage collector takes what the object owned.
+	// The garbage collector deletes the dependents of the object.
 	cm := &corev1.ConfigMap{}
 	if err := w.kube.Get(t.Context(), types.NamespacedName{Namespace: "acme", Name: publish.UserDocumentName(name)}, cm); err != nil {
 		t.Fatal(err)
@@ -286,11 +287,11 @@ func TestAttackNameTaken(t *testing.T) {
 	}
 }
 
-// TestUnpublishedIsSaid has a quota refuse the documents of a group's members.
-func TestUnpublishedIsSaid(t *testing.T) {
+// TestGroupCountsUnpublishedDocuments has a quota refuse the documents of a group's members.
+func TestGroupCountsUnpublishedDocuments(t *testing.T) {
 	w := newWorld(t)
 	w.refuse = func(o client.Object) error {
-		if _, is := o.(*corev1.ConfigMap); is && strings.HasPrefix(o.GetName(), "user-access-") {
+		if _, ok := o.(*corev1.ConfigMap); ok && strings.HasPrefix(o.GetName(), "user-access-") {
 			return apierrors.NewForbidden(corev1.Resource("configmaps"), o.GetName(), errors.New("exceeded quota: cms"))
 		}
 		return nil

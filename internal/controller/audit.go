@@ -12,55 +12,56 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// everyOther stands for the applications of which nothing is said for the user.
+// everyOther stands for all applications that the decision of a user does not name.
 const everyOther = "*"
 
-// mostUnaudited bounds the users whose changes wait for their lines, and what these keep in memory.
+// mostUnaudited bounds the number of users whose changes wait to be logged, and so the memory that they take.
 const mostUnaudited = 200_000
 
-// mostCauses bounds a line: a burst may have any number of causes.
+// mostCauses bounds the causes in one line: a burst of changes can have any number of causes.
 const mostCauses = 5
 
-// Audit counts every change of a user's access to an application, and writes a line to the log for it: who, where, from
-// what, to what, and by which object. It does so behind the feed, which never waits for it, and on the leader only.
+// Audit counts every change of a user's access to an application. It also logs each change: the user, the organization,
+// the application, the role before and after, and the object that caused it. It works in its own goroutine, so the feed
+// never waits for it. It runs on the leader only.
 type Audit struct {
-	// Log takes the lines. Without a sink, changes are only counted.
+	// Log receives the lines. With a logger that is disabled, Audit only counts changes.
 	Log logr.Logger
-	// Requesters returns whom reviews named as requesters of that version of the object, or nothing where that is not known.
-	// Of an object that is gone, the version is empty. Reviews can be forged: lines say that reviews named these, and that
-	// they asked is not said.
+	// Requesters returns the users that admission reviews named as requesters of this version of the object. It returns
+	// nothing if no review is known. The version is empty for an object that has been deleted. Reviews can be forged,
+	// so a line states what the review named and does not state who made the request.
 	Requesters func(roster.Object, roster.Version) []string
 	Metrics    *Metrics
 
 	mu      sync.Mutex
 	waiting []settled
-	users   int // in waiting
+	users   int // number of users in waiting
 	dropped int
 	wake    chan struct{}
 }
 
-// settled is what came of one settling.
+// settled is the result of one settlement of the roster.
 type settled struct {
 	users    []roster.UserChange
 	rules    map[string][]roster.Object
 	versions map[roster.Object]roster.Version
 }
 
-// cause is how a line names an object that led to a change.
+// cause describes, in a line, an object that led to a change.
 type cause struct {
 	Object     string `json:"object"`
 	UID        string `json:"uid,omitempty"`
-	Generation int64  `json:"generation,omitempty"` // none where the object is gone
-	// RequestersByReview are whom reviews named, which is no proof.
+	Generation int64  `json:"generation,omitempty"` // zero if the object has been deleted
+	// RequestersByReview are the users that reviews named. They are not proven.
 	RequestersByReview []string `json:"requestersByReview,omitempty"`
 }
 
-// NewAudit returns an audit without anything to say.
+// NewAudit returns an Audit that has nothing to write yet.
 func NewAudit(log logr.Logger, requesters func(roster.Object, roster.Version) []string, metrics *Metrics) *Audit {
 	return &Audit{Log: log, Requesters: requesters, Metrics: metrics, wake: make(chan struct{}, 1)}
 }
 
-// note takes in what came of a settling. It costs little more than a look at the causes.
+// note queues the changes of one settlement. It only looks up the versions of the causes, which is cheap.
 func (a *Audit) note(changes []roster.UserChange, rules map[string][]roster.Object, v *roster.View) {
 	if a == nil || len(changes) == 0 {
 		return
@@ -93,10 +94,11 @@ func (a *Audit) note(changes []roster.UserChange, rules map[string][]roster.Obje
 	}
 }
 
-// auditRest is how long lines wait: the documents that a change touches need the same processors, and go first.
+// auditRest delays the lines of a burst. The documents that the same change touches need the same processors, and they
+// go first.
 const auditRest = 250 * time.Millisecond
 
-// Start writes lines until the context ends. What is noted by then is written.
+// Start writes lines until the context ends. It then writes the lines that are still queued.
 func (a *Audit) Start(ctx context.Context) error {
 	for {
 		select {
@@ -118,18 +120,18 @@ func (a *Audit) drain() {
 	a.waiting, a.dropped = nil, 0
 	a.mu.Unlock()
 	for i := range waiting {
-		a.tell(&waiting[i])
+		a.write(&waiting[i])
 		a.mu.Lock()
 		a.users -= len(waiting[i].users)
 		a.mu.Unlock()
 	}
 	if dropped > 0 {
 		a.Metrics.unaudited.Add(float64(dropped))
-		a.Log.Info("Changes of access are not told: too many at once", "users", dropped)
+		a.Log.Info("Access changes were dropped from the audit log, because too many came at once", "users", dropped)
 	}
 }
 
-func (a *Audit) tell(s *settled) {
+func (a *Audit) write(s *settled) {
 	for i := range s.users {
 		c := &s.users[i]
 		log := a.Log.WithValues("organization", c.Organization, "user", c.User)
@@ -137,24 +139,24 @@ func (a *Audit) tell(s *settled) {
 			log = log.WithValues("causes", a.causes(s, causesOf(c, s.rules)))
 		}
 		before, after := given(c.Before), given(c.After)
-		tell := func(application string, was, is *resolve.Access) {
-			if change := was.ChangeTo(is); change != resolve.ChangeNone {
+		record := func(application string, previous, current *resolve.Access) {
+			if change := previous.ChangeTo(current); change != resolve.ChangeNone {
 				a.Metrics.changes.WithLabelValues(string(change)).Inc()
 				log.Info("Access changed", "application", application, "change", change,
-					"before", was.Role, "after", is.Role, "rule", is.Rule, "source", is.Source)
+					"before", previous.Role, "after", current.Role, "rule", current.Rule, "source", current.Source)
 			}
 		}
-		resolve.EachApplication(before, after, tell)
-		tell(everyOther, &before.Default, &after.Default)
-		was, is := &before.OrganizationRole, &after.OrganizationRole
-		if change := was.ChangeTo(is); change != resolve.ChangeNone {
+		resolve.EachApplication(before, after, record)
+		record(everyOther, &before.Default, &after.Default)
+		previous, current := &before.OrganizationRole, &after.OrganizationRole
+		if change := previous.ChangeTo(current); change != resolve.ChangeNone {
 			log.Info("Organization role changed", "change", change,
-				"before", was.Role, "after", is.Role, "rule", is.Rule, "source", is.Source)
+				"before", previous.Role, "after", current.Role, "rule", current.Rule, "source", current.Source)
 		}
 	}
 }
 
-// given is what the rules give, also where there is nothing to decide.
+// given returns the decision. It returns the decision without access if d is nil.
 func given(d *resolve.Decision) *resolve.Decision {
 	if d == nil {
 		return resolve.Nothing()
@@ -162,22 +164,22 @@ func given(d *resolve.Decision) *resolve.Decision {
 	return d
 }
 
-// causes is how a line tells what led to a change: nothing but the time, where there is none.
+// causes describes the objects that led to a change. The result is empty if only time led to it.
 func (a *Audit) causes(s *settled, objects []roster.Object) []cause {
-	told := make([]cause, 0, min(len(objects), mostCauses))
+	described := make([]cause, 0, min(len(objects), mostCauses))
 	for _, each := range objects {
-		if len(told) == mostCauses {
+		if len(described) == mostCauses {
 			break
 		}
-		if each == (roster.Object{}) || slices.ContainsFunc(told, func(c cause) bool { return c.Object == each.String() }) {
+		if each == (roster.Object{}) || slices.ContainsFunc(described, func(c cause) bool { return c.Object == each.String() }) {
 			continue
 		}
 		version := s.versions[each]
-		made := cause{Object: each.String(), UID: string(version.UID), Generation: version.Generation}
+		entry := cause{Object: each.String(), UID: string(version.UID), Generation: version.Generation}
 		if a.Requesters != nil {
-			made.RequestersByReview = a.Requesters(each, version)
+			entry.RequestersByReview = a.Requesters(each, version)
 		}
-		told = append(told, made)
+		described = append(described, entry)
 	}
-	return told
+	return described
 }

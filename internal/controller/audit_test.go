@@ -16,7 +16,7 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// audited is a roster whose changes an audit tells, and the lines that it wrote.
+// audited is a roster with an Audit, and the lines that the Audit wrote.
 type audited struct {
 	t      *testing.T
 	roster *roster.Roster
@@ -50,7 +50,7 @@ func newAudited(t *testing.T) *audited {
 
 var auditStart = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 
-// settle settles, and returns what is told of it.
+// settle settles the roster and returns the lines that the Audit wrote.
 func (a *audited) settle(now time.Time, objects ...runtime.Object) []map[string]any {
 	a.t.Helper()
 	for _, each := range objects {
@@ -134,7 +134,7 @@ func TestAuditIsBounded(t *testing.T) {
 	a.audit.note(many, nil, a.roster.View())
 	a.audit.note(many[:7], nil, a.roster.View())
 	a.audit.drain()
-	want := []map[string]any{{"msg": "Changes of access are not told: too many at once", "users": 7.0}}
+	want := []map[string]any{{"msg": "Access changes were dropped from the audit log, because too many came at once", "users": 7.0}}
 	if diff := cmp.Diff(want, a.lines); diff != "" {
 		t.Errorf("lines (-want +got):\n%s", diff)
 	}

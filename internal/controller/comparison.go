@@ -18,29 +18,29 @@ import (
 type comparison struct {
 	view   *roster.View
 	at     Output
-	wanted bool // without it the document should give nothing
+	wanted bool // if false, the document should give nothing
 	now    time.Time
 
-	more        map[string]struct{} // the users who are given more than they should have
+	more        map[string]struct{} // the users whose documents give more than they should
 	restricting map[roster.Object]struct{}
 	found       bool
 }
 
-// offer is what a document or a decision gives a user in one place.
+// offer is what a document or a decision gives one user in one place.
 type offer struct {
-	rung        int // of the role on the ladder of today; the highest is 0
+	rung        int // of the role on the current ladder; 0 is the highest
 	permissions []string
-	filters     []string // canonical JSON; a row is visible when all let it pass
+	filters     []string // canonical JSON; a row is visible only if every filter lets it pass
 	notAfter    time.Time
 }
 
 // Rungs of roles that are not on the ladder.
 const (
 	rungNone    = math.MaxInt // no access
-	rungUnknown = -1          // above all, since nobody knows what it gives
+	rungUnknown = -1          // above all others, because it is not known what the role gives
 )
 
-// exceeds reports whether the offer gives more than the other one at the instant now or later, in doubt that it does.
+// exceeds reports whether the offer gives more than limit does, at the instant now or later. In doubt it returns true.
 func (o *offer) exceeds(limit *offer, now time.Time) bool {
 	if o.rung == rungNone || (!o.notAfter.IsZero() && !now.Before(o.notAfter)) {
 		return false
@@ -49,13 +49,13 @@ func (o *offer) exceeds(limit *offer, now time.Time) bool {
 	return o.rung < limit.rung || lasts || !covers(limit.permissions, o.permissions) || !covers(o.filters, limit.filters)
 }
 
-// covers reports whether all has each of the few.
+// covers reports whether all contains every element of few.
 func covers(all, few []string) bool {
 	return !slices.ContainsFunc(few, func(one string) bool { return !slices.Contains(all, one) })
 }
 
-// givesMore reports whether the ConfigMap gives anybody more than the decisions do, and notes whom. What cannot be read
-// counts as more.
+// givesMore reports whether the ConfigMap gives any user more than the decisions do, and records these users. A
+// document that cannot be read counts as giving more.
 func (c *comparison) givesMore(cm *corev1.ConfigMap) bool {
 	key := document.AccessKey
 	if c.at.Kind == OrganizationsDocument {
@@ -82,7 +82,7 @@ func (c *comparison) givesMore(cm *corev1.ConfigMap) bool {
 	return c.found
 }
 
-// compare notes the user where the published offer exceeds what is decided. The outcome says who restricts it.
+// compare records the user if the published offer exceeds the decided one. outcome names the source of a restriction.
 func (c *comparison) compare(user string, published, decided *offer, outcome *resolve.Outcome) {
 	if !published.exceeds(decided, c.now) {
 		return
@@ -94,7 +94,7 @@ func (c *comparison) compare(user string, published, decided *offer, outcome *re
 	}
 }
 
-// restricts reports whether the source of the outcome keeps the user from having more, as far as its rule tells.
+// restricts reports whether the source of the outcome keeps the user from having more, as far as the rule shows.
 func restricts(outcome *resolve.Outcome) bool {
 	switch outcome.Rule {
 	case resolve.RuleSuspended, resolve.RuleExpired, resolve.RuleNotYetValid, resolve.RuleExclusiveAccess, resolve.RuleSystemBlock,
@@ -147,7 +147,7 @@ func (c *comparison) organizations(d *document.Organizations) {
 	}
 	for _, o := range d.Organizations {
 		organization := c.organization(o.Name)
-		// The lowest rung stands for entering the organization without a role in it.
+		// The lowest rung represents access to the organization without a role in it.
 		entered := func(role string) int { return min(organizationRung(organization, role), rungNone-1) }
 		limit := offer{rung: rungNone}
 		if entry, enters := decided[o.Name]; enters {
@@ -162,7 +162,8 @@ func (c *comparison) organization(name string) *resolve.Organization {
 	return c.view.Organization(name)
 }
 
-// decision returns what is decided for the user; nothing where there is no decision, or where the document should not be.
+// decision returns the decision for the user. It returns the decision without access if there is none or if the
+// document should not exist.
 func (c *comparison) decision(organization, user string) *resolve.Decision {
 	if !c.wanted {
 		return resolve.Nothing()
@@ -171,18 +172,18 @@ func (c *comparison) decision(organization, user string) *resolve.Decision {
 }
 
 func decidedAccess(o *resolve.Organization, access *resolve.Access) *offer {
-	made := &offer{rung: applicationRung(o, access.Role), notAfter: access.NotAfter}
+	decided := &offer{rung: applicationRung(o, access.Role), notAfter: access.NotAfter}
 	if o != nil && access.GivesAccess() {
-		made.permissions = o.Permissions(access.Role)
+		decided.permissions = o.Permissions(access.Role)
 	}
 	for i := range access.Filters {
-		made.filters = append(made.filters, access.Filters[i].JSON())
+		decided.filters = append(decided.filters, access.Filters[i].JSON())
 	}
-	return made
+	return decided
 }
 
-// applicationRung is the place of the role on the application ladder of the organization; o is nil where the namespace is
-// none.
+// applicationRung returns the index of the role on the application ladder of the organization. o is nil if the
+// namespace is not an organization.
 func applicationRung(o *resolve.Organization, role string) int {
 	if role == resolve.NoAccess {
 		return rungNone
@@ -193,7 +194,7 @@ func applicationRung(o *resolve.Organization, role string) int {
 	return slices.IndexFunc(o.Rules().ApplicationRoles, func(r resolve.ApplicationRole) bool { return r.Name == role })
 }
 
-// organizationRung is the same for the organization ladder.
+// organizationRung returns the index of the role on the organization ladder, like [applicationRung].
 func organizationRung(o *resolve.Organization, role string) int {
 	if role == resolve.NoAccess {
 		return rungNone
@@ -206,14 +207,14 @@ func organizationRung(o *resolve.Organization, role string) int {
 
 // texts returns the canonical JSON of the filters.
 func texts(filters []document.Filter) []string {
-	made := make([]string, len(filters))
+	encoded := make([]string, len(filters))
 	for i := range filters {
 		var text strings.Builder
 		encoder := json.NewEncoder(&text)
 		encoder.SetEscapeHTML(false)
 		if err := encoder.Encode(filters[i]); err == nil { // a filter consists of strings and always encodes
-			made[i] = strings.TrimSuffix(text.String(), "\n")
+			encoded[i] = strings.TrimSuffix(text.String(), "\n")
 		}
 	}
-	return made
+	return encoded
 }

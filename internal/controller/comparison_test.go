@@ -49,7 +49,7 @@ func TestOfferExceeds(t *testing.T) {
 	}
 }
 
-// TestPublishedDocumentsAreCompared compares what somebody may have in a ConfigMap with what ana should have: Viewer in
+// TestPublishedDocumentsAreCompared compares documents that a ConfigMap may hold with the decision for ana: Viewer in
 // red, rows of France, and nothing anywhere else.
 func TestPublishedDocumentsAreCompared(t *testing.T) {
 	const ana = "ana@acme.example"
@@ -117,8 +117,8 @@ func TestPublishedDocumentsAreCompared(t *testing.T) {
 	}
 }
 
-// TestRenderedDocumentsGiveNoMore renders what is decided, and compares it with the decisions: no document that stands as
-// rendered may count as a loss.
+// TestRenderedDocumentsGiveNoMore renders the decisions and compares the result with them. A document as rendered must
+// never count as a loss.
 func TestRenderedDocumentsGiveNoMore(t *testing.T) {
 	w := newWorld(t)
 	w.declare(&accessv1alpha1.ApplicationAccess{}, "red", "{publish: {minimumShards: 2}}")

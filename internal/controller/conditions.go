@@ -13,8 +13,8 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// conditions builds the list of an object's conditions. One that stood before keeps its time of transition; one that
-// is not set is left out.
+// conditions builds the list of an object's conditions. A condition that does not change keeps its transition time. A
+// condition that is not set is left out.
 type conditions struct {
 	before     []metav1.Condition
 	generation int64
@@ -23,27 +23,27 @@ type conditions struct {
 }
 
 func (c *conditions) set(kind string, holds bool, reason, message string) {
-	made := metav1.Condition{
+	condition := metav1.Condition{
 		Type: kind, Status: metav1.ConditionFalse, ObservedGeneration: c.generation,
 		Reason: reason, Message: truncate(message), LastTransitionTime: metav1.NewTime(c.now.Truncate(time.Second)),
 	}
 	if holds {
-		made.Status = metav1.ConditionTrue
+		condition.Status = metav1.ConditionTrue
 	}
-	if was := meta.FindStatusCondition(c.before, kind); was != nil {
-		c.list = append(c.list, *was)
+	if previous := meta.FindStatusCondition(c.before, kind); previous != nil {
+		c.list = append(c.list, *previous)
 	}
-	meta.SetStatusCondition(&c.list, made)
+	meta.SetStatusCondition(&c.list, condition)
 }
 
-// remark adds to the message of a condition that is set and true.
+// remark appends text to the message of the condition if the condition is set and true.
 func (c *conditions) remark(kind, text string) {
-	if is := meta.FindStatusCondition(c.list, kind); is != nil && is.Status == metav1.ConditionTrue && text != "" {
-		is.Message = truncate(is.Message + " " + text)
+	if condition := meta.FindStatusCondition(c.list, kind); condition != nil && condition.Status == metav1.ConditionTrue && text != "" {
+		condition.Message = truncate(condition.Message + " " + text)
 	}
 }
 
-// longestMessage keeps statuses small.
+// longestMessage bounds a message, to keep statuses small.
 const longestMessage = 2048
 
 func truncate(message string) string {
@@ -57,19 +57,21 @@ func truncate(message string) string {
 	return message[:cut] + "…"
 }
 
-// publication is how far what an object changes has been published.
+// publication describes how far the effect of an object has been published.
 type publication struct {
 	pending bool
-	blocked error  // why a document of the object's own cannot be written
-	loss    string // which documents still give more than they should because of the object; empty: none
-	cut     string // what does not fit into the document; empty: nothing
-	// unpublished counts what cannot be published for a reason of its own and does not hold the object.
+	blocked error  // why the document that the object owns cannot be written
+	loss    string // which documents still give more than they should because of the object; empty if none does
+	cut     string // what does not fit into the document; empty if everything fits
+	// unpublished counts what cannot be published for a reason of its own. It does not keep the object from being
+	// ready.
 	unpublished int
-	nameOf      string // the user whose materialized UserAccess needs the name of this one; empty: nobody's
+	nameOf      string // the user whose materialized UserAccess needs the name of this object; empty if there is none
 }
 
-// stand sets Ready, ResolvedRefs and Stalled, which mean the same on every kind. It says whether the object counts.
-func (c *conditions) stand(report *roster.Report, inert string, p publication) bool {
+// setCommon sets Ready, ResolvedRefs and Stalled, which mean the same on every kind. It reports whether the object has
+// an effect.
+func (c *conditions) setCommon(report *roster.Report, inert string, p publication) bool {
 	if report.Inert != "" {
 		c.set(accessv1alpha1.ConditionReady, false, report.Inert, inert)
 		c.set(accessv1alpha1.ConditionStalled, true, report.Inert, inert)
@@ -102,28 +104,28 @@ func (c *conditions) stand(report *roster.Report, inert string, p publication) b
 	return true
 }
 
-// resolvesWithin is how long references may take to resolve before the object is stalled: objects that are applied
-// together, in whatever order, exist long before.
+// resolvesWithin is how long references may stay unresolved before the object is stalled. Objects that are applied
+// together, in any order, exist much sooner.
 const resolvesWithin = 2 * time.Minute
 
-// references sets ResolvedRefs. The transition time of a false ResolvedRefs is when the object began to name what it names
-// without a target: it also moves when a new generation names something else, and when it is in the future because the
-// clock was set back. Stalled is computed from it (docs/gitops.md).
+// references sets ResolvedRefs. The transition time of a false ResolvedRefs is when the object began to name an object
+// that does not exist. It also moves when a new generation names a different set, and when it lies in the future
+// because the clock was set back. Stalled is computed from it (docs/gitops.md).
 func (c *conditions) references(unresolved []accessv1alpha1.UnresolvedReference) {
 	if len(unresolved) == 0 {
 		c.set(accessv1alpha1.ConditionResolvedRefs, true, accessv1alpha1.ReasonResolved, "Everything that the object names exists.")
 		return
 	}
 	c.set(accessv1alpha1.ConditionResolvedRefs, false, accessv1alpha1.ReasonUnresolvedReferences, unresolvedMessage(unresolved))
-	made := &c.list[len(c.list)-1]
+	condition := &c.list[len(c.list)-1]
 	before := meta.FindStatusCondition(c.before, accessv1alpha1.ConditionResolvedRefs)
-	isNew := before != nil && before.ObservedGeneration != made.ObservedGeneration && before.Message != made.Message
-	if isNew || made.LastTransitionTime.After(c.now) {
-		made.LastTransitionTime = metav1.NewTime(c.now.Truncate(time.Second))
+	isNew := before != nil && before.ObservedGeneration != condition.ObservedGeneration && before.Message != condition.Message
+	if isNew || condition.LastTransitionTime.After(c.now) {
+		condition.LastTransitionTime = metav1.NewTime(c.now.Truncate(time.Second))
 	}
 }
 
-// stalled sets Stalled where what blocks the object will not go by itself.
+// stalled sets Stalled if the object cannot become ready without a change by somebody.
 func (c *conditions) stalled(p publication) {
 	reason, message := blockedReason(p.blocked)
 	if reason == accessv1alpha1.ReasonConfigMapConflict {
@@ -141,7 +143,8 @@ func stallsIn(refs *metav1.Condition, now time.Time) time.Duration {
 	return refs.LastTransitionTime.Add(resolvesWithin).Sub(now)
 }
 
-// nextStall returns after which time the object of these conditions is stalled unless its references resolve, or 0.
+// nextStall returns the time until an object with these conditions is stalled unless its references resolve, or 0 if it
+// is not going to be.
 func nextStall(list []metav1.Condition, now time.Time) time.Duration {
 	refs := meta.FindStatusCondition(list, accessv1alpha1.ConditionResolvedRefs)
 	if refs == nil || refs.Status != metav1.ConditionFalse {
@@ -150,7 +153,7 @@ func nextStall(list []metav1.Condition, now time.Time) time.Duration {
 	return max(0, stallsIn(refs, now))
 }
 
-// unmapped sets SystemRoleUnmapped where there is something to say.
+// unmapped sets SystemRoleUnmapped if names is not empty.
 func (c *conditions) unmapped(names []string, format string) {
 	if len(names) > 0 {
 		c.set(accessv1alpha1.ConditionSystemRoleUnmapped, true, accessv1alpha1.ReasonRoleNotOnLadder,
@@ -195,8 +198,8 @@ func listed(names []string) string {
 }
 
 func reasonOf(list []metav1.Condition, kind string) string {
-	if is := meta.FindStatusCondition(list, kind); is != nil {
-		return is.Reason
+	if condition := meta.FindStatusCondition(list, kind); condition != nil {
+		return condition.Reason
 	}
 	return ""
 }

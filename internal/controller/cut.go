@@ -10,16 +10,16 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// cut is what a document lacks because it would be too large to be written. The lists are sorted and have no user in
-// common. A user document that lacks anything has its user in withoutRows.
+// cut describes what had to be left out of a document because the document would be too large to write. The lists are
+// sorted, and no user is in both. For a user document from which anything is left out, withoutRows holds its user.
 type cut struct {
-	leftOut            []string // users who have access and are not in it
-	withoutRows        []string // users to whom it shows no row, or who lack something else in it
-	withoutPermissions bool     // the roles are there without their permissions
+	leftOut            []string // users who have access but are not in the document
+	withoutRows        []string // users for whom the document shows no row, or from whose entry something else is left out
+	withoutPermissions bool     // the document has the roles without their permissions
 }
 
-func cutOf(made *publish.ApplicationDocument) cut {
-	return cut{leftOut: made.LeftOut, withoutRows: made.WithoutRows, withoutPermissions: made.WithoutPermissions}
+func cutOf(rendered *publish.ApplicationDocument) cut {
+	return cut{leftOut: rendered.LeftOut, withoutRows: rendered.WithoutRows, withoutPermissions: rendered.WithoutPermissions}
 }
 
 func (c *cut) isEmpty() bool { return len(c.leftOut)+len(c.withoutRows) == 0 && !c.withoutPermissions }
@@ -29,10 +29,10 @@ func (c *cut) equal(d *cut) bool {
 		c.withoutPermissions == d.withoutPermissions
 }
 
-// users lists whom the document does not give all that they have.
+// users lists the users who have more than the document gives them.
 func (c *cut) users() []string { return slices.Concat(c.leftOut, c.withoutRows) }
 
-// has reports whether the user is one of them.
+// has reports whether the user has more than the document gives.
 func (c *cut) has(user string) bool {
 	_, out := slices.BinarySearch(c.leftOut, user)
 	_, rowless := slices.BinarySearch(c.withoutRows, user)
@@ -42,7 +42,7 @@ func (c *cut) has(user string) bool {
 // mostCut bounds the users that a message names.
 const mostCut = 20
 
-// message says what the document lacks and what to do; empty: nothing.
+// message describes what the document leaves out and how to fix it. It is empty if nothing is left out.
 func (c *cut) message() string {
 	if c.isEmpty() {
 		return ""
@@ -75,7 +75,7 @@ func (c *cut) message() string {
 	return strings.Join(parts, " ")
 }
 
-// setCut notes what the document lacks, and returns what it lacked before.
+// setCut records what the document leaves out, and returns the previous value.
 func (t *tracker) setCut(o Output, lacks cut) (before cut) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -88,22 +88,22 @@ func (t *tracker) setCut(o Output, lacks cut) (before cut) {
 	return before
 }
 
-// cutOf returns what the document lacks.
+// cutOf returns what the document leaves out.
 func (t *tracker) cutOf(o Output) cut {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.cuts[o]
 }
 
-// allCuts returns the documents that lack something.
+// allCuts returns the documents that leave something out.
 func (t *tracker) allCuts() map[Output]cut {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return maps.Clone(t.cuts)
 }
 
-// noteCut notes what the document lacks. Where that differs, it enqueues the statuses that say so: those of the groups of
-// the organization, and those of the users' UserAccess objects.
+// noteCut records what the document leaves out. If that changed, it enqueues the statuses that report it: those of the
+// groups of the organization, and those of the users' UserAccess objects.
 func (r *Reconciler) noteCut(o Output, lacks cut) {
 	before := r.tracker.setCut(o, lacks)
 	if before.equal(&lacks) {
@@ -119,8 +119,8 @@ func (r *Reconciler) noteCut(o Output, lacks cut) {
 	}
 }
 
-// cutUser says which documents lack something of the user; empty: none. A UserAccess of the system namespace counts in
-// every organization.
+// cutUser returns a message about the documents that leave out something of the user, or "". A UserAccess of the system
+// namespace has an effect in every organization.
 func (r *Reconciler) cutUser(object roster.Object) string {
 	ua := r.view().Index().Namespace(object.Namespace).UserAccess(object.Name)
 	if ua == nil {
@@ -144,8 +144,8 @@ func (r *Reconciler) cutUser(object roster.Object) string {
 		"no access. Shorten the data permissions of the user. The status of an ApplicationAccess says more.", listed(documents))
 }
 
-// cutMembers counts the members of the group of whom a document that the group bears on lacks something, once for each
-// document.
+// cutMembers counts the members of the group who have more than a document gives them, once for each document that the
+// group affects.
 func (r *Reconciler) cutMembers(group roster.Object) int {
 	count := 0
 	for o, lacks := range r.tracker.allCuts() {

@@ -14,24 +14,24 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// rows is a list of data permissions for application red: that many requirements of a hundred values of 200 bytes each.
+// rows returns data permissions for application red with that many requirements of a hundred values of 200 bytes each.
 func rows(seed string, requirements int) string {
-	var made []string
+	var list []string
 	for r := range requirements {
 		values := make([]string, 100)
 		for i := range values {
 			values[i] = fmt.Sprintf("%s-%d-%d-%s", seed, r, i, strings.Repeat("x", 200-len(seed)))
 		}
-		made = append(made, fmt.Sprintf("{attribute: a%d, operator: In, values: [%s]}", r, strings.Join(values, ", ")))
+		list = append(list, fmt.Sprintf("{attribute: a%d, operator: In, values: [%s]}", r, strings.Join(values, ", ")))
 	}
-	return fmt.Sprintf("dataPermissions: [{application: red, anyOf: [{allOf: [%s]}]}]", strings.Join(made, ", "))
+	return fmt.Sprintf("dataPermissions: [{application: red, anyOf: [{allOf: [%s]}]}]", strings.Join(list, ", "))
 }
 
-// tooLarge refuses what is too large for a ConfigMap, as the API server does.
+// tooLarge refuses what does not fit into a ConfigMap, as the API server does.
 func tooLarge(o client.Object) error {
-	cm, is := o.(*corev1.ConfigMap)
+	cm, ok := o.(*corev1.ConfigMap)
 	size := 0
-	if is {
+	if ok {
 		for key, text := range cm.Data {
 			size += len(key) + len(text)
 		}
@@ -42,8 +42,9 @@ func tooLarge(o client.Object) error {
 	return nil
 }
 
-// TestAttackRowsOfOneUserFreezeNobody gives one user more rows than a ConfigMap takes, and then takes access from others.
-func TestAttackRowsOfOneUserFreezeNobody(t *testing.T) {
+// TestAttackRowsOfOneUserDelayNoRevocation gives one user more rows than fit into a ConfigMap, and then revokes access
+// of others.
+func TestAttackRowsOfOneUserDelayNoRevocation(t *testing.T) {
 	w := newWorld(t)
 	w.refuse = tooLarge
 	w.declare(&accessv1alpha1.ApplicationAccess{}, "red", "{}")
@@ -71,7 +72,8 @@ func TestAttackRowsOfOneUserFreezeNobody(t *testing.T) {
 	w.ready(GroupStatus, "team", accessv1alpha1.ReasonPublished)
 }
 
-// TestDocumentTooLarge gives more users rows of their own than a ConfigMap takes. No status says that they have them.
+// TestDocumentTooLarge gives several users more rows of their own than fit into a ConfigMap. No status may report that
+// they have them.
 func TestDocumentTooLarge(t *testing.T) {
 	const user, affected, bystander = "user-9@acme.example", "rows-9", "ana@acme.example"
 	w := newWorld(t)
@@ -106,11 +108,11 @@ func TestDocumentTooLarge(t *testing.T) {
 
 func TestCutNamesTheFirstTwenty(t *testing.T) {
 	users := func(prefix string, count int) []string {
-		made := make([]string, count)
-		for i := range made {
-			made[i] = fmt.Sprintf("%s%02d", prefix, i)
+		names := make([]string, count)
+		for i := range names {
+			names[i] = fmt.Sprintf("%s%02d", prefix, i)
 		}
-		return made
+		return names
 	}
 	for name, tc := range map[string]struct {
 		lacks cut

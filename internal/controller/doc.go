@@ -1,7 +1,11 @@
-// Package controller reads the roster and writes what differs.
+// Package controller renders documents and statuses from the roster and writes those that differ.
 //
-// Kinds only enqueue. What is written is an output: an application document, a user's document, an object's status.
-// The [Reconciler] marks the outputs that a settlement of the roster touches. On the leader it takes them from one queue by
-// priority, renders them anew from the roster, and writes those that the watch does not show as they should be. All of its
-// state can be built again: a restart renders everything and writes nothing that is as it should be.
+// An output is what the package writes: an application document, a user's document, or the status of an object. Watch
+// events of the kinds only enqueue outputs. A settlement is one pass in which the roster decides all pending changes.
+// The [Reconciler] marks the outputs that a settlement touches; a touch is one numbered reason why a document may have
+// to change.
+//
+// On the leader, the Reconciler takes outputs from one priority queue and renders them from the roster. It writes an
+// output only if the watch cache does not already hold the rendered content. No state is persistent: after a restart,
+// the Reconciler renders everything and writes only what differs.
 package controller

@@ -18,15 +18,15 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// pace is the least time between two writes of one application document: a stream of changes is written at most ten
-// times a second, and a change to a document at rest at once.
-const pace = 100 * time.Millisecond
+// writeInterval is the shortest time between two writes of one application document. A continuous stream of changes is
+// written at most ten times a second. A change after a pause is written at once.
+const writeInterval = 100 * time.Millisecond
 
-// again is when to look again at what the watch has yet to show.
-const again = 50 * time.Millisecond
+// recheckDelay is the delay before an output is checked again when the watch has not yet shown a change.
+const recheckDelay = 50 * time.Millisecond
 
-// progress is how far an output has come: done when the watch shows it as wanted, else when to look again (zero: when
-// the watch shows something).
+// progress describes how far an output has come. It is done when the watch shows the output as rendered. Otherwise
+// after is the delay before the next check; zero means that the next watch event triggers it.
 type progress struct {
 	done  bool
 	after time.Duration
@@ -35,7 +35,7 @@ type progress struct {
 func (r *Reconciler) reconcileApplication(ctx context.Context, o Output, touch uint64) (progress, error) {
 	wants, rendered := r.tracker.expected(o)
 	if len(wants) > 0 && rendered == touch && len(r.differing(o, wants)) == 0 {
-		return r.endShards(ctx, o, len(wants)) // it stands, and nothing has been touched since it was rendered
+		return r.endShards(ctx, o, len(wants)) // already written, and not touched since it was rendered
 	}
 	view := r.view()
 	object, rules := view.Index().Namespace(o.Namespace).Application(o.Name), view.Organization(o.Namespace)
@@ -44,55 +44,55 @@ func (r *Reconciler) reconcileApplication(ctx context.Context, o Output, touch u
 		r.tracker.expect(o, touch, nil, holders{})
 		return r.endShards(ctx, o, 0)
 	}
-	if wait := pace - r.Feed.Now().Sub(r.tracker.lastWritten(o)); wait > 0 {
+	if wait := writeInterval - r.Feed.Now().Sub(r.tracker.lastWritten(o)); wait > 0 {
 		return progress{after: wait}, nil
 	}
 	in := publish.NewInput(rules, object, view.Decisions(o.Namespace))
 	return r.writeApplication(ctx, o, touch, in, object)
 }
 
-// writeApplication renders the shards that have been touched, and those that the watch does not show as the plan has them,
-// and writes what differs.
+// writeApplication renders the shards that have been touched and those that differ from the plan in the watch cache. It
+// writes those that differ.
 func (r *Reconciler) writeApplication(
 	ctx context.Context, o Output, touch uint64, in *publish.Input, owner *accessv1alpha1.ApplicationAccess,
 ) (progress, error) {
 	plan, shards := r.tracker.planOf(o)
 	for {
-		made := plan.Render(in, shards)
-		wants := make([]publish.Want, made.Shards)
+		rendered := plan.Render(in, shards)
+		wants := make([]publish.Want, rendered.Shards)
 		for i := range wants {
 			wants[i] = publish.Want{
 				Key:      types.NamespacedName{Namespace: o.Namespace, Name: publish.ApplicationName(o.Name, i)},
-				Document: accessv1alpha1.DocumentApplication, Digest: made.Digest(i),
+				Document: accessv1alpha1.DocumentApplication, Digest: rendered.Digest(i),
 				Owner:  publish.Owner(string(roster.KindApplicationAccess), owner),
 				Labels: publish.FormatLabels(in.Formats),
 			}
 		}
 		r.tracker.planned(o, touch)
-		r.tracker.expect(o, touch, wants, holdersIn(made))
-		r.noteCut(o, cutOf(made))
+		r.tracker.expect(o, touch, wants, holdersIn(rendered))
+		r.noteCut(o, cutOf(rendered))
 		differing := r.differing(o, wants)
 		complete := true
 		for _, i := range differing {
-			if !made.IsRendered(i) {
+			if !rendered.IsRendered(i) {
 				complete = false
-				shards |= publish.ShardAt(i, made.Shards)
+				shards |= publish.ShardAt(i, rendered.Shards)
 			}
 		}
 		if complete {
-			return r.writeShards(ctx, o, wants, differing, made.Data)
+			return r.writeShards(ctx, o, wants, differing, rendered.Data)
 		}
 	}
 }
 
-func holdersIn(made *publish.ApplicationDocument) holders {
+func holdersIn(rendered *publish.ApplicationDocument) holders {
 	return holders{
-		users: made.Users, byRole: made.UsersByRole, omitted: made.Omitted,
-		shards: made.Shards, growing: made.Grows(),
+		users: rendered.Users, byRole: rendered.UsersByRole, omitted: rendered.Omitted,
+		shards: rendered.Shards, growing: rendered.Grows(),
 	}
 }
 
-// differing lists the shards that the watch does not show as wanted.
+// differing lists the shards that are not as wanted in the watch cache.
 func (r *Reconciler) differing(o Output, wants []publish.Want) []int {
 	seen := r.Publisher.Observed.Shards(o.Namespace, o.Name)
 	var differing []int
@@ -104,18 +104,19 @@ func (r *Reconciler) differing(o Output, wants []publish.Want) []int {
 	return differing
 }
 
-// writeShards writes the last shard first and shard 0 last, and then ends shards too many.
+// writeShards writes the last shard first and shard 0 last, and then removes surplus shards.
 //
-// So a user who keeps access is in a shard at every instant, however far earlier changes of the number have come: both
-// numbers are powers of two, and among the shards that are wanted a user only ever moves to a later one, which has been
-// written by then. An error that a retry mends ends the pass for that reason.
+// This order keeps every user who retains access in some shard at every instant, whatever the progress of an earlier
+// change of the number of shards. Both numbers are powers of two, so a user only moves to a shard with a higher number,
+// and that shard is written first. For this reason an error that is worth a retry ends the pass.
 //
-// A shard that is refused for a reason of its own does not: the others are written, so that a loss is published whatever
-// happens to another shard. A user who moves to a shard that is refused has no access until it can be written.
+// A shard that is refused for a reason of its own does not end the pass. The other shards are written, so that a
+// revocation is published even if another shard is refused. A user who moves to a refused shard has no access until
+// that shard can be written.
 //
-// differing lists the shards that the watch does not show as wanted. It was read after the rendering was noted as expected:
-// what the watch shows later, [Reconciler.seen] looks at. data returns the data of one of these shards, so that only one at a time
-// is in memory.
+// differing lists the shards that are not as wanted in the watch cache. The caller reads it after it has recorded the
+// rendering as expected; [Reconciler.seen] handles later watch events. data returns the data of one of these shards, so
+// that only one shard at a time is in memory.
 func (r *Reconciler) writeShards(
 	ctx context.Context, o Output, wants []publish.Want, differing []int, data func(shard int) map[string]string,
 ) (progress, error) {
@@ -135,7 +136,8 @@ func (r *Reconciler) writeShards(
 		case wrote:
 			written++
 		case !wants[i].Holds(r.Publisher.Observed.Get(wants[i].Key)):
-			// It cannot be written before it is gone. Those before it keep their users until the watch shows that.
+			// It cannot be written before it is deleted. The shards before it keep their users until the watch shows
+			// the deletion.
 			return progress{}, nil
 		}
 	}
@@ -147,17 +149,17 @@ func (r *Reconciler) writeShards(
 		return progress{}, joined(err, refused)
 	}
 	if written == 0 {
-		return progress{after: again}, nil // the watch has shown what was missing, or one of them is on its way out
+		return progress{after: recheckDelay}, nil // the watch has shown the missing write, or one of the ConfigMaps is being deleted
 	}
 	if written < len(differing) {
 		return progress{}, nil
 	}
 	p, err := r.endShards(ctx, o, len(wants))
-	p.done = false // the watch has yet to show it
+	p.done = false // the watch has not shown it yet
 	return p, err
 }
 
-// endShards ends the shards from the given one on. One that fails does not keep the others from being ended.
+// endShards removes the shards with the number from and above. An error on one does not stop the others.
 func (r *Reconciler) endShards(ctx context.Context, o Output, from int) (progress, error) {
 	p := progress{done: true}
 	seen := r.Publisher.Observed.Shards(o.Namespace, o.Name)
@@ -173,7 +175,7 @@ func (r *Reconciler) endShards(ctx context.Context, o Output, from int) (progres
 	return p, joined(failures...)
 }
 
-// publish writes a ConfigMap of the document where the watch does not show it as wanted.
+// publish writes a ConfigMap of the document if the watch cache does not hold it as wanted.
 func (r *Reconciler) publish(ctx context.Context, o Output, want *publish.Want, data map[string]string) (wrote bool, err error) {
 	r.expectations.send(o, want.Key.Name)
 	write, err := r.Publisher.Publish(ctx, want, data)
@@ -185,15 +187,15 @@ func (r *Reconciler) publish(ctx context.Context, o Output, want *publish.Want, 
 	return wrote, err
 }
 
-// answered notes the outcome of a write of the ConfigMap, and looks at what the watch has shown before the answer.
+// answered records the result of a write of the ConfigMap, and handles watch events that arrived before the answer.
 func (r *Reconciler) answered(o Output, key types.NamespacedName, write publish.Write, err error) {
 	if _, shown := r.expectations.answer(o, key.Name, write, err, r.versionSeen(key), r.Feed.Now()); shown {
 		r.look(o)
 	}
 }
 
-// isHeld reports whether finalizers keep a ConfigMap that is being deleted and has to be created anew. The garbage
-// collector sets finalizers as well, and removes them soon: where what is published is as wanted, that is waited for.
+// isHeld reports whether finalizers block the deletion of a ConfigMap that has to be created again. The garbage
+// collector also sets finalizers and removes them soon, so a ConfigMap with the wanted content is given some time.
 func (r *Reconciler) isHeld(want *publish.Want) bool {
 	seen := r.Publisher.Observed.Get(want.Key)
 	if seen == nil || seen.DeletionTimestamp == nil || len(seen.Finalizers) == 0 {
@@ -203,7 +205,8 @@ func (r *Reconciler) isHeld(want *publish.Want) bool {
 	return !want.Holds(seen) || since.Abs() > patience // the clock of the API server may be ahead
 }
 
-// end takes the next step in ending one ConfigMap. A document that is empty is done, although it is still there.
+// end takes the next step in removing one ConfigMap. A document counts as ended as soon as it is empty, even if it
+// still exists.
 func (r *Reconciler) end(
 	ctx context.Context, o Output, p *progress, seen *corev1.ConfigMap, empty map[string]string,
 ) error {
@@ -220,7 +223,8 @@ func (r *Reconciler) end(
 func (r *Reconciler) reconcileDocument(ctx context.Context, o Output) (reconcile.Result, error) {
 	touch := r.tracker.begin(o)
 	if r.view().Index().Namespace(o.Namespace).Terminating() || r.view().IsMissing(o.Namespace) {
-		// What is published goes with its namespace, and nothing can be written where there is none.
+		// The published ConfigMaps are deleted with their namespace. Nothing can be written in a namespace that does
+		// not exist.
 		r.tracker.expect(o, touch, nil, holders{})
 		r.noteCut(o, cut{})
 		r.expectations.drop(o)
@@ -238,7 +242,7 @@ func (r *Reconciler) reconcileDocument(ctx context.Context, o Output) (reconcile
 	p, err := step(ctx, o, touch)
 	switch {
 	case changedMeanwhile(err):
-		return reconcile.Result{RequeueAfter: again}, nil
+		return reconcile.Result{RequeueAfter: recheckDelay}, nil
 	case err != nil && blocks(err):
 		return r.block(ctx, o, touch, err)
 	case err != nil:
@@ -251,15 +255,15 @@ func (r *Reconciler) reconcileDocument(ctx context.Context, o Output) (reconcile
 	return reconcile.Result{RequeueAfter: p.after}, nil
 }
 
-// block notes that the document cannot be written, and what it still gives although it should not. The document is tried
-// again after a growing delay, which bounds how often it is read for that.
+// block records that the document cannot be written, and what it still gives although it should not. The document is
+// retried after a growing delay, which also bounds how often its ConfigMaps are read.
 func (r *Reconciler) block(ctx context.Context, o Output, touch uint64, why error) (reconcile.Result, error) {
 	still, err := r.lossIn(ctx, o)
 	if err != nil {
-		return reconcile.Result{}, fmt.Errorf("reading what is published while it cannot be written: %w", err)
+		return reconcile.Result{}, fmt.Errorf("reading the published ConfigMaps of a document that cannot be written: %w", err)
 	}
-	if was := r.tracker.blockedBy(o); was == nil || was.Error() != why.Error() {
-		log.FromContext(ctx).Error(why, "The document cannot be written; it is tried again")
+	if previous := r.tracker.blockedBy(o); previous == nil || previous.Error() != why.Error() {
+		log.FromContext(ctx).Error(why, "Cannot write the document; retrying")
 	}
 	return reconcile.Result{RequeueAfter: r.blocked(o, touch, why, still)}, nil
 }

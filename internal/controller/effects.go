@@ -10,57 +10,57 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// effects counts, for each object that changed, whose access that changed and where: what its event says when all of it
-// is published. One object has one event, however many users it regards.
+// effects counts, for each changed object, the users and applications whose access the change affected. The object's
+// event reports them when all of it is published. An object has one event, however many users it affects.
 type effects struct {
-	mu sync.Mutex
-	of map[roster.Object]*effect
+	mu      sync.Mutex
+	byCause map[roster.Object]*effect
 }
 
 type effect struct {
 	users        int
-	first        []string // of the users, by name: a few
+	first        []string // the first users by name, at most mostNamed
 	applications map[string]struct{}
 }
 
 // mostNamed bounds the users that an event names.
 const mostNamed = 3
 
-// add notes that the user's access changed in the applications.
+// add records that the user's access changed in the applications because of the causes.
 func (e *effects) add(causes []roster.Object, user string, applications []string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, cause := range causes {
-		at := e.of[cause]
-		if at == nil {
-			at = &effect{applications: map[string]struct{}{}}
-			e.of[cause] = at
+		entry := e.byCause[cause]
+		if entry == nil {
+			entry = &effect{applications: map[string]struct{}{}}
+			e.byCause[cause] = entry
 		}
-		at.users++
-		if i, named := slices.BinarySearch(at.first, user); !named && i < mostNamed {
-			at.first = first(slices.Insert(at.first, i, user), mostNamed)
+		entry.users++
+		if i, named := slices.BinarySearch(entry.first, user); !named && i < mostNamed {
+			entry.first = first(slices.Insert(entry.first, i, user), mostNamed)
 		}
 		for _, application := range applications {
-			at.applications[application] = struct{}{}
+			entry.applications[application] = struct{}{}
 		}
 	}
 }
 
-// take returns what to say about the object, once; empty: nothing.
+// take returns the text for the object's event and forgets it. It returns "" if there is nothing to report.
 func (e *effects) take(object roster.Object) string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	at := e.of[object]
-	if at == nil {
+	entry := e.byCause[object]
+	if entry == nil {
 		return ""
 	}
-	delete(e.of, object)
-	users := strings.Join(at.first, ", ")
-	if more := at.users - len(at.first); more > 0 {
+	delete(e.byCause, object)
+	users := strings.Join(entry.first, ", ")
+	if more := entry.users - len(entry.first); more > 0 {
 		users += fmt.Sprintf(" and %d more", more)
 	}
-	if len(at.applications) == 0 {
+	if len(entry.applications) == 0 {
 		return fmt.Sprintf("Access of %s changed.", users)
 	}
-	return fmt.Sprintf("Access of %s changed, in %s.", users, listed(slices.Sorted(maps.Keys(at.applications))))
+	return fmt.Sprintf("Access of %s changed, in %s.", users, listed(slices.Sorted(maps.Keys(entry.applications))))
 }

@@ -19,7 +19,7 @@ func TestEffects(t *testing.T) {
 		"more than an event can name": {users: []string{"e", "b", "d", "a", "c"}, want: "Access of a, b, c and 2 more changed."},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := effects{of: map[roster.Object]*effect{}}
+			e := effects{byCause: map[roster.Object]*effect{}}
 			for _, user := range tc.users {
 				e.add([]roster.Object{france}, user, tc.applications)
 			}

@@ -16,34 +16,35 @@ import (
 	"github.com/usher-dev/usher/internal/publish"
 )
 
-// expectations are the writes that the watch has yet to show. The zero value is ready.
+// expectations are the writes that the watch has not shown yet. The zero value is ready to use.
 //
-// A document is not finished while one of its ConfigMaps is expected, even where the watch shows the document as wanted: it
-// may be wanted as it was before a write that the watch has yet to show. A status is neither compared nor written while one
-// is expected, and a status that the watch shows at the version of its own write needs no further look.
+// A document is not finished while a write of one of its ConfigMaps is expected, even if the watch cache holds the
+// wanted content: that content may be older than the expected write. A status is neither compared nor written while a
+// write of it is expected. A status that the watch shows at the version of Usher's own write needs no further check.
 type expectations struct {
-	mu sync.Mutex
-	of map[Output][]*expectation
+	mu       sync.Mutex
+	byOutput map[Output][]*expectation
 }
 
-// expectation is about the writes of one object. The watch meets it with the version of the last write or a later one.
+// expectation describes the writes of one object. It is met when the watch shows the version of the last write or a
+// later one.
 type expectation struct {
-	name    string // of the ConfigMap, or of the object whose status it is
-	version string // of the last write that was answered; "": none was
-	deleted bool   // that write deleted the object: the watch has to show it gone, or a later version
-	sent    bool   // a write is on its way
-	unknown bool   // nobody knows the outcome of the last write
-	awaited bool   // a status that has to be computed again when the watch shows the write
+	name    string // of the ConfigMap, or of the object that has the status
+	version string // of the last write that was answered; "" if none was
+	deleted bool   // the last write deleted the object: the watch must show the deletion or a later version
+	sent    bool   // a write is in flight
+	unknown bool   // the result of the last write is unknown
+	awaited bool   // the status must be computed again when the watch shows the write
 
-	shown string // the version that the watch has shown last since a write was sent; "": none
-	gone  bool   // it has shown the object gone
+	shown string // the version that the watch showed last since a write was sent; "" if it showed none
+	gone  bool   // the watch has shown the deletion
 
-	doubt time.Time // when to read what the API server holds, where the watch has not met the expectation by then
+	doubt time.Time // when to read the object from the API server if the watch has not met the expectation by then
 	rest  time.Duration
 }
 
-// An expectation that the watch does not meet is in doubt, ever less often: the watch may have lost a ConfigMap that was
-// created and deleted between two lists.
+// An expectation that the watch does not meet is verified by reading the object, with a growing delay. The watch misses
+// a ConfigMap that was created and deleted between two lists.
 const (
 	firstDoubt = 2 * time.Second
 	lastDoubt  = time.Minute
@@ -56,7 +57,7 @@ func (e *expectation) isMetBy(version string, gone bool) bool {
 	return version == e.version || isLater(version, e.version)
 }
 
-// isLater reports whether the first of two versions of one object is the later one. One that is no version is not.
+// isLater reports whether a is a later version of an object than b. It returns false if either is not a valid version.
 func isLater(a, b string) bool {
 	order, err := resourceversion.CompareResourceVersion(a, b)
 	return err == nil && order > 0
@@ -67,7 +68,7 @@ func (e *expectation) isMet() bool {
 }
 
 func (x *expectations) find(o Output, name string) *expectation {
-	for _, e := range x.of[o] {
+	for _, e := range x.byOutput[o] {
 		if e.name == name {
 			return e
 		}
@@ -75,40 +76,39 @@ func (x *expectations) find(o Output, name string) *expectation {
 	return nil
 }
 
-// sweep drops the expectations of the output that are met.
-func (x *expectations) sweep(o Output) {
-	left := slices.DeleteFunc(x.of[o], (*expectation).isMet)
+// dropMet drops the expectations of the output that are met.
+func (x *expectations) dropMet(o Output) {
+	left := slices.DeleteFunc(x.byOutput[o], (*expectation).isMet)
 	if len(left) == 0 {
-		delete(x.of, o)
+		delete(x.byOutput, o)
 		return
 	}
-	x.of[o] = left
+	x.byOutput[o] = left
 }
 
-// send notes that the object is about to be written.
+// send records that a write of the object is about to be sent.
 func (x *expectations) send(o Output, name string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	e := x.find(o, name)
 	if e == nil {
-		if x.of == nil {
-			x.of = map[Output][]*expectation{}
+		if x.byOutput == nil {
+			x.byOutput = map[Output][]*expectation{}
 		}
 		e = &expectation{name: name}
-		x.of[o] = append(x.of[o], e)
+		x.byOutput[o] = append(x.byOutput[o], e)
 	}
 	e.sent, e.shown, e.gone = true, "", false
 }
 
-// answer notes the outcome of the write: what the API server has answered, and the error. seen is the version that the watch
-// shows now. It returns the version that the watch has shown while the write was on its way, and whether it has shown
-// anything.
+// answer records the result of a write: what the API server answered, or the error. seen is the version that the watch
+// shows now. answer returns the version that the watch showed while the write was in flight, and whether it showed any.
 func (x *expectations) answer(
 	o Output, name string, write publish.Write, err error, seen string, now time.Time,
 ) (shown string, has bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	defer x.sweep(o)
+	defer x.dropMet(o)
 	e := x.find(o, name)
 	if e == nil {
 		return "", false
@@ -126,7 +126,7 @@ func (x *expectations) answer(
 	return shown, has
 }
 
-// isOutcomeUnknown reports whether a write that failed with the error may have been done all the same.
+// isOutcomeUnknown reports whether the write may have been done although it returned this error.
 func isOutcomeUnknown(err error) bool {
 	if err == nil || blocks(err) {
 		return false
@@ -139,8 +139,8 @@ func isOutcomeUnknown(err error) bool {
 	return code < http.StatusBadRequest || code >= http.StatusInternalServerError
 }
 
-// show notes the version that the watch shows, or that the object is gone. It reports whether a write of the object is on
-// its way: then whoever sent the write looks at what was shown when the answer comes.
+// show records the version that the watch shows, or the deletion. It reports whether a write of the object is in
+// flight; the sender of that write then handles the event after the answer.
 func (x *expectations) show(o Output, name, version string, gone bool) (sent bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -149,25 +149,25 @@ func (x *expectations) show(o Output, name, version string, gone bool) (sent boo
 		return false
 	}
 	e.shown, e.gone = version, e.gone || gone
-	x.sweep(o)
+	x.dropMet(o)
 	return e.sent
 }
 
-// pending reports whether the watch has yet to show a write of the output.
+// pending reports whether the watch has not yet shown a write of the output.
 func (x *expectations) pending(o Output) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return len(x.of[o]) > 0
+	return len(x.byOutput[o]) > 0
 }
 
-// drop expects nothing more of the output.
+// drop forgets all expectations of the output.
 func (x *expectations) drop(o Output) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	delete(x.of, o)
+	delete(x.byOutput, o)
 }
 
-// inDoubt lists the objects of the output of which only the API server can tell whether they were written.
+// inDoubt lists the objects of the output that must be read from the API server to learn whether they were written.
 func (x *expectations) inDoubt(o Output, now time.Time) []string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -176,7 +176,7 @@ func (x *expectations) inDoubt(o Output, now time.Time) []string {
 
 func (x *expectations) doubtsOf(o Output, now time.Time) []string {
 	var names []string
-	for _, e := range x.of[o] {
+	for _, e := range x.byOutput[o] {
 		if !e.sent && (e.unknown || !now.Before(e.doubt)) {
 			names = append(names, e.name)
 		}
@@ -189,7 +189,7 @@ func (x *expectations) doubtful(now time.Time) []Output {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	var outputs []Output
-	for o := range x.of {
+	for o := range x.byOutput {
 		if o.isDocument() && len(x.doubtsOf(o, now)) > 0 {
 			outputs = append(outputs, o)
 		}
@@ -197,11 +197,12 @@ func (x *expectations) doubtful(now time.Time) []Output {
 	return outputs
 }
 
-// learn notes which version the API server holds, "" where the object is gone. seen is the version that the watch shows.
+// learn records the version that the API server holds, "" if the object does not exist. seen is the version that the
+// watch shows.
 func (x *expectations) learn(o Output, name, live, seen string, now time.Time) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	defer x.sweep(o)
+	defer x.dropMet(o)
 	e := x.find(o, name)
 	if e == nil || e.sent {
 		return
@@ -217,8 +218,8 @@ func (x *expectations) learn(o Output, name, live, seen string, now time.Time) {
 	e.doubt = now.Add(e.rest)
 }
 
-// isOwn reports whether the object, as the watch shows it, has the status that was written, or an earlier one, so that nobody
-// has to look at it.
+// isOwn reports whether the watch shows the object with the status that Usher wrote, or an earlier one. Such an event
+// needs no reconcile.
 func (x *expectations) isOwn(status Output, version string) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -227,17 +228,17 @@ func (x *expectations) isOwn(status Output, version string) bool {
 	case e == nil:
 		return false
 	case e.sent:
-		e.shown = version // the answer to the write tells
+		e.shown = version // the answer to the write decides
 		return true
 	case isLater(e.version, version):
 		return true
 	default:
-		delete(x.of, status)
+		delete(x.byOutput, status)
 		return version == e.version && !e.awaited
 	}
 }
 
-// await has the status computed again when the watch shows the write that it has yet to show.
+// await has the status computed again when the watch shows the write that it has not shown yet.
 func (x *expectations) await(status Output) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -257,24 +258,24 @@ func (x *expectations) isBehind(status Output, version string) bool {
 	if isLater(e.version, version) {
 		return true
 	}
-	delete(x.of, status)
+	delete(x.byOutput, status)
 	return false
 }
 
-// confirm reads what the API server holds where the outcome of a write of the document is in doubt.
+// confirm reads the ConfigMaps of the document whose last write has an unknown result.
 func (r *Reconciler) confirm(ctx context.Context, o Output) error {
 	for _, name := range r.expectations.inDoubt(o, r.Feed.Now()) {
 		key := types.NamespacedName{Namespace: o.Namespace, Name: name}
 		version, err := r.Publisher.Version(ctx, key)
 		if err != nil {
-			return fmt.Errorf("reading ConfigMap %s, of which the outcome of a write is unknown: %w", key, err)
+			return fmt.Errorf("reading ConfigMap %s, because the result of its last write is unknown: %w", key, err)
 		}
 		r.expectations.learn(o, name, version, r.versionSeen(key), r.Feed.Now())
 	}
 	return nil
 }
 
-// versionSeen returns the version of the ConfigMap that the watch shows; "" where it shows none.
+// versionSeen returns the version of the ConfigMap that the watch shows, or "" if it shows none.
 func (r *Reconciler) versionSeen(key types.NamespacedName) string {
 	if cm := r.Publisher.Observed.Get(key); cm != nil {
 		return cm.ResourceVersion

@@ -61,7 +61,7 @@ func TestExpectations(t *testing.T) {
 		"the same version":                         {[]step{writes("a", "9"), shows("a", "9")}, false},
 		"a later version":                          {[]step{writes("a", "9"), shows("a", "10")}, false},
 		"an earlier version":                       {[]step{writes("a", "10"), shows("a", "9")}, true},
-		"what is no version":                       {[]step{writes("a", "9"), shows("a", "")}, true},
+		"not a version":                            {[]step{writes("a", "9"), shows("a", "")}, true},
 		"another ConfigMap":                        {[]step{writes("a", "9"), shows("b", "9")}, true},
 		"one of two ConfigMaps":                    {[]step{writes("a", "9"), writes("b", "10"), shows("a", "9")}, true},
 		"the first of two writes":                  {[]step{writes("a", "9"), writes("a", "10"), shows("a", "9")}, true},
@@ -130,12 +130,12 @@ func TestExpectationsInDoubt(t *testing.T) {
 	}
 }
 
-// lagging is a leader with an API server whose watch shows only what the test has it show.
+// lagging is a leader with an API server whose watch shows only what the test chooses.
 type lagging struct {
 	*testing.T
 
 	kube       client.WithWatch
-	lose       bool // the answers to writes
+	lose       bool // drops the answers to writes
 	reconciler *Reconciler
 	now        time.Time
 	generation int64
@@ -169,16 +169,16 @@ func newLagging(t *testing.T) *lagging {
 	return l
 }
 
-// give declares that ana has the role, and reconciles the document a moment later.
+// give declares that ana has the role, and reconciles the document after the write interval.
 func (l *lagging) give(role accessv1alpha1.RoleName) {
 	l.Helper()
 	l.generation++
 	declareTeam(l.T, l.reconciler, role, l.generation)
 	l.reconciler.tracker.touch(redDocument, touch{}, l.now)
-	_ = l.reconcile(pace) // its answer may be lost
+	_ = l.reconcile(writeInterval) // its answer may be lost
 }
 
-// reconcile reconciles the document when the time has passed. It returns the error.
+// reconcile lets the time pass, reconciles the document and returns the error.
 func (l *lagging) reconcile(after time.Duration) error {
 	l.Helper()
 	l.now = l.now.Add(after)
@@ -186,7 +186,7 @@ func (l *lagging) reconcile(after time.Duration) error {
 	return err
 }
 
-// held is the ConfigMap as the API server has it.
+// held returns the ConfigMap on the API server.
 func (l *lagging) held() *corev1.ConfigMap {
 	l.Helper()
 	cm := &corev1.ConfigMap{}
@@ -211,7 +211,8 @@ func (l *lagging) holds(role string) {
 	}
 }
 
-// raise publishes the role of a viewer, writes that of an administrator, which the watch does not show, and takes it away.
+// raise publishes the role of a viewer, then writes that of an administrator, which the watch does not show, and
+// revokes it.
 func (l *lagging) raise() (raised *corev1.ConfigMap) {
 	l.Helper()
 	l.give("Viewer")
@@ -226,7 +227,7 @@ func (l *lagging) raise() (raised *corev1.ConfigMap) {
 	return raised
 }
 
-func TestADocumentThatChangedBackIsFinishedWhenTheWatchShowsThat(t *testing.T) {
+func TestDocumentThatChangedBackIsFinishedByTheWatch(t *testing.T) {
 	l := newLagging(t)
 	raised := l.raise()
 	for _, after := range []time.Duration{0, time.Second, 2 * time.Second, time.Hour} {
@@ -238,7 +239,7 @@ func TestADocumentThatChangedBackIsFinishedWhenTheWatchShowsThat(t *testing.T) {
 		}
 	}
 	l.show(raised)
-	if err := l.reconcile(pace); err != nil {
+	if err := l.reconcile(writeInterval); err != nil {
 		t.Fatal(err)
 	}
 	l.holds("Viewer")
@@ -248,12 +249,12 @@ func TestADocumentThatChangedBackIsFinishedWhenTheWatchShowsThat(t *testing.T) {
 	}
 }
 
-func TestALaterVersionStandsForTheOneThatAListPassesOver(t *testing.T) {
+func TestLaterVersionMeetsAnExpectation(t *testing.T) {
 	l := newLagging(t)
 	before := newLagging(t)
 	before.give("Viewer")
 	l.raise()
-	// Somebody else writes what is wanted, and the watch lists anew.
+	// A third party writes the wanted content, and the watch lists again.
 	cm := l.held()
 	cm.Data, cm.Annotations = before.held().Data, before.held().Annotations
 	if err := l.kube.Update(t.Context(), cm); err != nil {
@@ -265,7 +266,7 @@ func TestALaterVersionStandsForTheOneThatAListPassesOver(t *testing.T) {
 	}
 }
 
-func TestALiveReadDecidesWhereTheAnswerIsLost(t *testing.T) {
+func TestLiveReadResolvesALostAnswer(t *testing.T) {
 	l := newLagging(t)
 	l.give("Viewer")
 	l.show(l.held())
@@ -284,7 +285,7 @@ func TestALiveReadDecidesWhereTheAnswerIsLost(t *testing.T) {
 		}
 	}
 	l.show(raised)
-	if err := l.reconcile(pace); err != nil {
+	if err := l.reconcile(writeInterval); err != nil {
 		t.Fatal(err)
 	}
 	l.show(l.held())
@@ -292,7 +293,7 @@ func TestALiveReadDecidesWhereTheAnswerIsLost(t *testing.T) {
 		t.Error("the document is not finished when the watch shows it")
 	}
 
-	// The same, where the write was not done.
+	// Once more, with a write that was not done.
 	l.lose = true
 	l.kube = interceptor.NewClient(l.kube, interceptor.Funcs{
 		Update: func(context.Context, client.WithWatch, client.Object, ...client.UpdateOption) error {
@@ -306,14 +307,14 @@ func TestALiveReadDecidesWhereTheAnswerIsLost(t *testing.T) {
 	}
 	l.give("Viewer")
 	if !l.isFinished() {
-		t.Error("a document that stands as wanted waits for a write that was not done")
+		t.Error("a document with the wanted content waits for a write that was not done")
 	}
 }
 
-func TestADocumentThatAListPassesOverIsWrittenAgain(t *testing.T) {
+func TestDocumentMissedByAListIsWrittenAgain(t *testing.T) {
 	l := newLagging(t)
 	queue := &world{t: t, now: june, waiting: map[Output]time.Time{}}
-	if err := l.reconciler.lead(queue); err != nil {
+	if err := l.reconciler.becomeLeader(queue); err != nil {
 		t.Fatal(err)
 	}
 	l.give("Viewer")
@@ -328,7 +329,7 @@ func TestADocumentThatAListPassesOverIsWrittenAgain(t *testing.T) {
 	l.now = l.now.Add(firstDoubt)
 	l.reconciler.enqueueDoubtful()
 	if _, due := queue.waiting[redDocument]; !due {
-		t.Fatal("nobody looks at a document that was created and deleted between two lists")
+		t.Fatal("a document that was created and deleted between two lists is not checked")
 	}
 	if err := l.reconcile(0); err != nil {
 		t.Fatal(err)
@@ -336,13 +337,13 @@ func TestADocumentThatAListPassesOverIsWrittenAgain(t *testing.T) {
 	l.holds("Viewer")
 }
 
-// statuses is a leader that writes the status of group all, which has group team in it.
+// statuses is a leader that writes the status of group all, which group team is a member of.
 type statuses struct {
 	*lagging
 
 	waiting *world
 	written *accessv1alpha1.AccessGroup
-	// meanwhile, where set, happens before a write is answered.
+	// meanwhile, if set, runs before a write is answered.
 	meanwhile func()
 }
 
@@ -362,7 +363,7 @@ func newStatuses(t *testing.T) *statuses {
 		},
 	})
 	s.waiting = &world{t: t, now: june, waiting: map[Output]time.Time{}}
-	if err := s.reconciler.lead(s.waiting); err != nil {
+	if err := s.reconciler.becomeLeader(s.waiting); err != nil {
 		t.Fatal(err)
 	}
 	s.set(1, "all", "1", accessv1alpha1.AccessGroupSpec{MemberGroups: []accessv1alpha1.GroupName{"team"}})
@@ -397,7 +398,7 @@ func (s *statuses) showStatus(o *accessv1alpha1.AccessGroup) {
 	s.reconciler.settle()
 }
 
-// write has the status reconciled when nothing holds it up any more, and returns what was written.
+// write reconciles the status when nothing delays it any more, and returns what was written.
 func (s *statuses) write() *accessv1alpha1.AccessGroup {
 	s.Helper()
 	s.now = s.now.Add(2 * patience)
@@ -414,7 +415,7 @@ func (s *statuses) isLookedAt() bool {
 	return due
 }
 
-func TestAStatusOfItsOwnIsNotLookedAt(t *testing.T) {
+func TestOwnStatusIsNotRecomputed(t *testing.T) {
 	for name, tc := range map[string]struct {
 		happens func(s *statuses)
 		want    bool
@@ -449,9 +450,9 @@ func TestAStatusOfItsOwnIsNotLookedAt(t *testing.T) {
 	}
 }
 
-// TestAStatusThatIsNoLongerRightIsLookedAt changes what a status says and changes it back, before the watch shows the status
-// that was written in between.
-func TestAStatusThatIsNoLongerRightIsLookedAt(t *testing.T) {
+// TestOutdatedStatusIsRecomputed changes what a status reports and changes it back before the watch shows the
+// status that was written in between.
+func TestOutdatedStatusIsRecomputed(t *testing.T) {
 	s := newStatuses(t)
 	s.showStatus(s.write())
 

@@ -14,26 +14,26 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// lead takes the queue over and looks at every document and every status.
-func (r *Reconciler) lead(queue workqueue.TypedRateLimitingInterface[Output]) error {
+// becomeLeader takes over the queue and enqueues every document and every status.
+func (r *Reconciler) becomeLeader(queue workqueue.TypedRateLimitingInterface[Output]) error {
 	priorities, ok := queue.(priorityqueue.PriorityQueue[Output])
 	if !ok {
-		return fmt.Errorf("the queue is a %T, not one by priority", queue)
+		return fmt.Errorf("the queue is a %T, not a priority queue", queue)
 	}
 	r.marking.Lock()
 	defer r.marking.Unlock()
 	r.queueMu.Lock()
 	r.queue = priorities
 	r.queueMu.Unlock()
-	r.sweep(true)
+	r.touchAll(true)
 	return nil
 }
 
-// sweep touches every document that there is or should be, and enqueues every status. Where wait is set, no status is
-// written before the documents of its namespace that should be there were looked at.
-func (r *Reconciler) sweep(wait bool) {
+// touchAll touches every document that exists or should exist, and enqueues every status. If wait is true, no status of
+// a namespace is written before all documents that should exist in it have been checked.
+func (r *Reconciler) touchAll(wait bool) {
 	now := r.Feed.Now()
-	users, documents := map[string]string{}, map[Output]bool{} // whether it is waited for
+	users, documents := map[string]string{}, map[Output]bool{} // the value is whether statuses wait for the document
 	for _, key := range r.Publisher.Observed.Keys() {
 		if o, ours := documentAt(key); ours {
 			documents[o] = false
@@ -69,37 +69,37 @@ func (r *Reconciler) sweep(wait bool) {
 	}
 	r.names.keep(users)
 	for o, awaited := range documents {
-		r.tracker.touch(o, touch{isSweep: true, awaited: awaited}, now)
+		r.tracker.touch(o, touch{isResync: true, awaited: awaited}, now)
 		r.enqueue(o)
 	}
 }
 
-// sweepInterval is how long something that was missed may stay: everything is rendered anew then, and written where it
-// differs.
-const sweepInterval = 30 * time.Minute
+// resyncInterval is the longest time for which a missed change can remain. At this interval all outputs are rendered
+// again, and those that differ are written.
+const resyncInterval = 30 * time.Minute
 
-// lookAgain has the leader look again, until the context ends, at what the watch does not show: at documents with a write in
-// doubt, and seldom at everything.
-func (r *Reconciler) lookAgain(ctx context.Context) error {
-	rest := func() time.Time { return r.Feed.Now().Add(wait.Jitter(sweepInterval, 0.5)) }
+// recheck runs until the context ends. It checks documents whose last write has an unknown result, and at a much
+// longer interval all outputs.
+func (r *Reconciler) recheck(ctx context.Context) error {
+	rest := func() time.Time { return r.Feed.Now().Add(wait.Jitter(resyncInterval, 0.5)) }
 	next := rest()
 	wait.UntilWithContext(ctx, func(context.Context) {
 		r.enqueueDoubtful()
-		if r.Feed.Now().After(next) && r.leads() {
-			r.sweepAgain()
+		if r.Feed.Now().After(next) && r.isLeader() {
+			r.resync()
 			next = rest()
 		}
 	}, firstDoubt)
 	return nil
 }
 
-func (r *Reconciler) sweepAgain() {
+func (r *Reconciler) resync() {
 	r.marking.Lock()
 	defer r.marking.Unlock()
-	r.sweep(false)
+	r.touchAll(false)
 }
 
-func (r *Reconciler) leads() bool {
+func (r *Reconciler) isLeader() bool {
 	r.queueMu.Lock()
 	defer r.queueMu.Unlock()
 	return r.queue != nil
@@ -112,8 +112,8 @@ func (r *Reconciler) Concern(objects []roster.Object) {
 	}
 }
 
-// enqueue puts the output into the queue. Where this replica does not lead it is dropped: the one that comes to lead
-// looks at everything.
+// enqueue adds the output to the queue. On a replica that is not the leader it does nothing: a new leader checks
+// everything.
 func (r *Reconciler) enqueue(o Output) {
 	r.queueMu.Lock()
 	defer r.queueMu.Unlock()

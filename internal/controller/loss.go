@@ -15,30 +15,31 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// loss is what a document that cannot be written still gives although it should not.
+// loss describes the access that a document still gives, although it should not, because it cannot be written.
 type loss struct {
-	configMaps []string // their names, sorted
-	users      []string // sorted; empty where a ConfigMap cannot be read as a document
-	// restricting are the objects that a decision names as the reason why one of the users should have less.
+	configMaps []string // names, sorted
+	users      []string // sorted; empty if a ConfigMap cannot be read as a document
+	// restricting are the objects that a decision names as the reason why a user should have less.
 	restricting map[roster.Object]struct{}
 }
 
-// message says which ConfigMaps give too much to whom, why, and what to do.
+// message states which ConfigMaps give too much access to which users, why, and what to do.
 func (l *loss) message(o Output, why error) string {
 	kind := "ConfigMap"
 	if len(l.configMaps) > 1 {
 		kind = "ConfigMaps"
 	}
-	whom := "users who cannot be read from it"
+	users := "users whose names cannot be read from it"
 	if len(l.users) > 0 {
-		whom = strings.Join(first(l.users, mostNamed), ", ")
+		users = strings.Join(first(l.users, mostNamed), ", ")
 		if more := len(l.users) - mostNamed; more > 0 {
-			whom += fmt.Sprintf(" and %d more", more)
+			users += fmt.Sprintf(" and %d more", more)
 		}
 	}
-	return fmt.Sprintf("%s %s in namespace %s cannot be written and still gives more than it should to %s. Remove what refuses "+
-		"the write; until then, take the access away in the application itself. Usher tries again at least once a minute. "+
-		"The reason: %s", kind, listed(l.configMaps), o.Namespace, whom, why)
+	return fmt.Sprintf("%s %s in namespace %s cannot be written and still gives more than it should to %s. "+
+		"Remove the cause of the refusal. Until then, remove the access in the application itself. "+
+		"Usher tries again at least once a minute. "+
+		"The reason: %s", kind, listed(l.configMaps), o.Namespace, users, why)
 }
 
 func (l *loss) equal(m *loss) bool {
@@ -49,9 +50,9 @@ func (l *loss) equal(m *loss) bool {
 		maps.Equal(l.restricting, m.restricting)
 }
 
-// lossIn reads what the API server holds of a document that cannot be written, where the watch does not show it as
-// wanted, and compares it with the decisions. It returns nil where the document gives nobody more than it should. The cost
-// grows with the users in these ConfigMaps.
+// lossIn reads from the API server the ConfigMaps of a document that cannot be written, where the watch cache does not
+// hold them as wanted, and compares them with the decisions. It returns nil if the document gives no user more than it
+// should. The cost grows with the number of users in these ConfigMaps.
 func (r *Reconciler) lossIn(ctx context.Context, o Output) (*loss, error) {
 	wants, _ := r.tracker.expected(o)
 	c := &comparison{view: r.view(), at: o, wanted: len(wants) > 0, now: r.Feed.Now(), more: map[string]struct{}{},
@@ -73,8 +74,8 @@ func (r *Reconciler) lossIn(ctx context.Context, o Output) (*loss, error) {
 	return found, nil
 }
 
-// outdated lists the ConfigMaps of the document that the watch does not show as wanted, those included that should not
-// be, by name.
+// outdated lists, by name, the ConfigMaps of the document that are not as wanted in the watch cache. It includes those
+// that should not exist.
 func (r *Reconciler) outdated(o Output) []types.NamespacedName {
 	outdated := map[types.NamespacedName]struct{}{}
 	if o.Kind == ApplicationDocument {
@@ -89,14 +90,14 @@ func (r *Reconciler) outdated(o Output) []types.NamespacedName {
 		if wants[i].Holds(r.Publisher.Observed.Get(wants[i].Key)) {
 			delete(outdated, wants[i].Key)
 		} else {
-			outdated[wants[i].Key] = struct{}{} // also where it has lost the label by which the watch finds it
+			outdated[wants[i].Key] = struct{}{} // also if it has lost the label that the watch selects by
 		}
 	}
 	return slices.SortedFunc(maps.Keys(outdated), func(a, b types.NamespacedName) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-// settle notes what the document gives too much with the touch. Without a loss, what lowered access up to that touch is
-// published.
+// settle records what the document gives too much as of the touch. If that is nothing, every revocation up to the touch
+// has been published.
 func (t *tracker) settle(o Output, d *documentState, touch uint64, found *loss) {
 	d.loss = found
 	if found != nil {
@@ -110,7 +111,7 @@ func (t *tracker) settle(o Output, d *documentState, touch uint64, found *loss) 
 	}
 }
 
-// losers lists the objects because of which the document gives more than it should.
+// losers lists the objects that explain why the document gives more than it should.
 func (t *tracker) losers(o Output) (objects []roster.Object, found *loss) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -121,8 +122,8 @@ func (t *tracker) losers(o Output) (objects []roster.Object, found *loss) {
 	return slices.Concat(slices.Collect(maps.Keys(d.lowering)), slices.Collect(maps.Keys(d.loss.restricting))), d.loss
 }
 
-// lossOf returns the messages of the documents that give more than they should because of the object, or that it owns,
-// sorted.
+// lossOf returns, sorted, the messages of the documents that give more than they should because of the object, and of
+// those that it owns.
 func (t *tracker) lossOf(object roster.Object, owned func(Output) bool) []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -139,7 +140,7 @@ func (t *tracker) lossOf(object roster.Object, owned func(Output) bool) []string
 	return messages
 }
 
-// lossOf says which documents still give more than they should because of the object, or "".
+// lossOf returns a message about the documents that still give more than they should because of the object, or "".
 func (r *Reconciler) lossOf(object roster.Object) string {
 	own, hasOwn := r.ownDocument(object)
 	messages := r.tracker.lossOf(object, func(o Output) bool { return hasOwn && o == own })
@@ -153,7 +154,7 @@ func (r *Reconciler) lossOf(object roster.Object) string {
 	}
 }
 
-// lowers reports whether the access after gives less than the one before, in doubt that it does.
+// lowers reports whether after gives less than before. In doubt it returns true.
 func lowers(before, after *resolve.Access) bool {
 	if !before.GivesAccess() {
 		return false
@@ -166,16 +167,16 @@ func endsEarlier(before, after *resolve.Outcome) bool {
 	return !after.NotAfter.IsZero() && (before.NotAfter.IsZero() || after.NotAfter.Before(before.NotAfter))
 }
 
-// lowersApplication reports whether the change of the decision takes something from the user in the application.
+// lowersApplication reports whether the change of the decision reduces the user's access to the application.
 func lowersApplication(c *roster.UserChange, application string) bool {
 	return lowers(given(c.Before).Application(application), given(c.After).Application(application))
 }
 
-// lowersAnything reports whether the change of the decision takes something from the user anywhere in the organization.
+// lowersAnything reports whether the change of the decision reduces the user's access anywhere in the organization.
 func lowersAnything(c *roster.UserChange) bool {
 	before, after := given(c.Before), given(c.After)
 	less := lowers(&before.Default, &after.Default) ||
 		lowers(&resolve.Access{Outcome: before.OrganizationRole}, &resolve.Access{Outcome: after.OrganizationRole})
-	resolve.EachApplication(before, after, func(_ string, was, is *resolve.Access) { less = less || lowers(was, is) })
+	resolve.EachApplication(before, after, func(_ string, previous, current *resolve.Access) { less = less || lowers(previous, current) })
 	return less
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// mark puts everything into the queue that the changes touch.
+// mark enqueues every output that the changes touch.
 func (r *Reconciler) mark(changes *roster.Changes, now time.Time) {
 	rules := map[string][]roster.Object{}
 	for i := range changes.Rules {
@@ -22,11 +22,11 @@ func (r *Reconciler) mark(changes *roster.Changes, now time.Time) {
 	for i := range changes.Rules {
 		r.markRules(&changes.Rules[i], now)
 	}
-	var m moment
-	defer m.end()
+	var limit yieldLimit
+	defer limit.end()
 	for i := range changes.Users {
 		if i%yieldEvery == yieldEvery-1 {
-			r.precedence.yield(&m)
+			r.precedence.yield(&limit)
 		}
 		c := &changes.Users[i]
 		r.markUser(c, causesOf(c, rules), now)
@@ -40,42 +40,42 @@ func (r *Reconciler) mark(changes *roster.Changes, now time.Time) {
 			r.enqueue(status)
 		}
 	}
-	if r.leads() {
+	if r.isLeader() {
 		r.Audit.note(changes.Users, rules, r.view())
 	}
 }
 
-// yieldEvery is after how many users marking yields: a worker that was woken has begun by then.
+// yieldEvery is the number of users after which marking yields. By then a worker that was woken has started.
 const yieldEvery = 64
 
-// applicationTouch is all that touches an application document in one settling.
+// applicationTouch collects the reasons of one settlement to touch an application document.
 type applicationTouch struct {
 	shards  publish.ShardSet
-	causes  map[roster.Object]bool // whether the cause takes something from a user
+	causes  map[roster.Object]bool // whether the cause reduces the access of a user
 	awaited bool
 }
 
-// applicationTouches are the touches of one settling by application document.
+// applicationTouches are the touches of one settlement by application document.
 type applicationTouches map[Output]*applicationTouch
 
 func (t applicationTouches) note(o Output, shards publish.ShardSet, causes []roster.Object, lowers bool) *applicationTouch {
-	is := t[o]
-	if is == nil {
-		is = &applicationTouch{causes: map[roster.Object]bool{}}
-		t[o] = is
+	touched := t[o]
+	if touched == nil {
+		touched = &applicationTouch{causes: map[roster.Object]bool{}}
+		t[o] = touched
 	}
-	is.shards |= shards
+	touched.shards |= shards
 	for _, cause := range causes {
-		is.causes[cause] = is.causes[cause] || lowers
+		touched.causes[cause] = touched.causes[cause] || lowers
 	}
-	return is
+	return touched
 }
 
-// markApplications touches the application documents before any user document is touched: a worker that is free begins with
-// what workloads wait for. Each document is touched once on account of all that changes it, so that it is not rendered a
-// second time.
+// markApplications touches the application documents before any user document, so that a free worker starts with the
+// documents that workloads wait for. It touches each document once for all changes, so that the document is not
+// rendered twice.
 func (r *Reconciler) markApplications(changes *roster.Changes, rules map[string][]roster.Object, now time.Time) {
-	if !r.leads() {
+	if !r.isLeader() {
 		return
 	}
 	touches := applicationTouches{}
@@ -86,8 +86,8 @@ func (r *Reconciler) markApplications(changes *roster.Changes, rules map[string]
 		}
 		for application := range r.view().Index().Namespace(c.Organization).Applications() {
 			o := Output{ApplicationDocument, c.Organization, application}
-			is := touches.note(o, publish.EveryShard, c.Causes, true) // a role may have lost a permission, or its place on the ladder
-			is.awaited = c.Began
+			touched := touches.note(o, publish.EveryShard, c.Causes, true) // a role may have lost a permission, or its place on the ladder
+			touched.awaited = c.Began
 		}
 	}
 	for _, o := range changes.Applications {
@@ -107,9 +107,9 @@ func (r *Reconciler) markApplications(changes *roster.Changes, rules map[string]
 			touches.note(Output{ApplicationDocument, c.Organization, application}, shard, why, lowersApplication(c, application))
 		}
 	}
-	for o, is := range touches {
-		why := touch{shards: is.shards, causes: slices.Collect(maps.Keys(is.causes)), awaited: is.awaited}
-		for cause, lowers := range is.causes {
+	for o, touched := range touches {
+		why := touch{shards: touched.shards, causes: slices.Collect(maps.Keys(touched.causes)), awaited: touched.awaited}
+		for cause, lowers := range touched.causes {
 			if lowers {
 				why.lowering = append(why.lowering, cause)
 			}
@@ -118,17 +118,17 @@ func (r *Reconciler) markApplications(changes *roster.Changes, rules map[string]
 	}
 }
 
-// causesOf are the causes of a changed decision, those of a change of rules in the organization included.
+// causesOf returns the causes of a changed decision, including those of a change of rules in the organization.
 func causesOf(c *roster.UserChange, rules map[string][]roster.Object) []roster.Object {
-	if of := rules[c.Organization]; len(of) > 0 {
-		return slices.Concat(c.Causes, of)
+	if rulesCauses := rules[c.Organization]; len(rulesCauses) > 0 {
+		return slices.Concat(c.Causes, rulesCauses)
 	}
 	return c.Causes
 }
 
 func (r *Reconciler) markUser(c *roster.UserChange, causes []roster.Object, now time.Time) {
 	name := r.names.note(c.User)
-	if !r.leads() {
+	if !r.isLeader() {
 		return
 	}
 	why := touch{causes: causes}
@@ -141,10 +141,11 @@ func (r *Reconciler) markUser(c *roster.UserChange, causes []roster.Object, now 
 	}
 }
 
-// markRules touches the user documents of the organization. Where only the list of named applications changed, it touches
-// those in which an application shows although nothing is said of that user: the documents of users with a default role.
+// markRules touches the user documents of the organization. If only the list of named applications changed, it touches
+// only the documents of users with a default role, because an application can appear in these without a grant for the
+// user.
 //
-// Where an organization begins, no status of its is written before all of its documents are there.
+// When a namespace becomes an organization, none of its statuses is written before all of its documents exist.
 func (r *Reconciler) markRules(c *roster.RulesChange, now time.Time) {
 	why := touch{causes: c.Causes, awaited: c.Began}
 	if c.Rules {
@@ -157,7 +158,7 @@ func (r *Reconciler) markRules(c *roster.RulesChange, now time.Time) {
 	}
 }
 
-// documentOf is the document that the user's UserAccess in the namespace owns.
+// documentOf returns the document that the user's UserAccess in the namespace owns.
 func (r *Reconciler) documentOf(namespace, name string) Output {
 	if namespace == r.view().SystemNamespace() {
 		return Output{OrganizationsDocument, namespace, name}
@@ -173,9 +174,10 @@ func sameEntry(before, after *resolve.Decision) bool {
 	return before.OrganizationRole.Role == after.OrganizationRole.Role && before.EntersNotAfter.Equal(after.EntersNotAfter)
 }
 
-// touch notes that the document may have to change, and enqueues it.
+// touch records that the document may have to change, and enqueues it. On a replica that is not the leader it does
+// nothing.
 func (r *Reconciler) touch(o Output, why touch, now time.Time) {
-	if !r.leads() {
+	if !r.isLeader() {
 		return
 	}
 	r.tracker.touch(o, why, now)

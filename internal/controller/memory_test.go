@@ -11,8 +11,8 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// TestLargestGroupFitsIntoMemory publishes for 500 members of a group with the largest legal row-level filters. The manager
-// may use 1 GiB (config/manager), and the garbage collector lets the heap grow to twice of what is in use.
+// TestLargestGroupFitsIntoMemory publishes for 500 members of a group with the largest legal row-level filters. The
+// manager may use 1 GiB (config/manager), and the garbage collector lets the heap grow to twice the live heap.
 func TestLargestGroupFitsIntoMemory(t *testing.T) {
 	const most = 512 << 20
 	w := newWorld(t)

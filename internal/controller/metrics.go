@@ -10,8 +10,8 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// Metrics are Usher's own, beside those of controller-runtime. Labels are kinds of documents and operations, never
-// names of objects or users.
+// Metrics are Usher's own metrics, in addition to those of controller-runtime. Label values are kinds of documents,
+// operations and reasons, never names of objects or users.
 type Metrics struct {
 	organizations prometheus.Gauge
 	users         prometheus.Gauge
@@ -27,7 +27,7 @@ type Metrics struct {
 	mu            sync.Mutex
 	unresolvedBy  map[roster.Object]int
 	unresolvedSum int
-	notReadyBy    map[roster.Object]string // why, by object
+	notReadyBy    map[roster.Object]string // the reason by object
 }
 
 // NewMetrics makes the metrics and registers them.
@@ -39,7 +39,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		organizations: gauge("organizations", "Number of organizations."),
 		users:         gauge("resolved_users", "Number of users for whom access is resolved, over all organizations."),
 		conflicts:     gauge("role_conflicts", "Number of scopes in which grants of different sources give a user different roles."),
-		unresolved:    gauge("unresolved_references", "Number of names in objects that nothing has."),
+		unresolved:    gauge("unresolved_references", "Number of references to objects and roles that do not exist."),
 		writes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "usher", Name: "document_writes_total",
 			Help: "Number of writes of published ConfigMaps by kind of document and operation.",
@@ -50,7 +50,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		}, []string{"document"}),
 		publication: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "usher", Name: "publication_seconds",
-			Help:    "Time from when a change was seen to when the watch shows the document that holds it.",
+			Help:    "Time from when a change was seen until the watch shows the document with it.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 18),
 		}, []string{"document"}),
 		notReady: prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -63,13 +63,13 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		}, []string{"change"}),
 		unaudited: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: "usher", Name: "unaudited_changes_total",
-			Help: "Number of users whose changed access no audit line tells of, because lines could not be written fast enough.",
+			Help: "Number of users whose access changed without an audit line, because lines could not be written fast enough.",
 		}),
 		unresolvedBy: map[roster.Object]int{}, notReadyBy: map[roster.Object]string{},
 	}
 	registry.MustRegister(m.organizations, m.users, m.conflicts, m.unresolved, m.writes, m.bytes, m.publication,
 		m.notReady, m.changes, m.unaudited)
-	// What has not happened yet is none, not nothing: an alert sees the first time.
+	// Export a zero before the first change, so that an alert on an increase sees the first one.
 	for _, each := range resolve.Changes() {
 		m.changes.WithLabelValues(string(each))
 	}
@@ -93,7 +93,7 @@ func (m *Metrics) settled(v *roster.View) {
 	m.conflicts.Set(float64(totals.Conflicts))
 }
 
-// unresolvedIn notes how many names of the object lead nowhere.
+// unresolvedIn records the number of references of the object that do not resolve.
 func (m *Metrics) unresolvedIn(object roster.Object, count int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -106,16 +106,16 @@ func (m *Metrics) unresolvedIn(object roster.Object, count int) {
 	m.unresolved.Set(float64(m.unresolvedSum))
 }
 
-// stands notes whether the object is ready, and why not: "" where it is, or is gone.
-func (m *Metrics) stands(object roster.Object, reason string) {
+// setNotReady records the reason why the object is not ready, or "" if it is ready or has been deleted.
+func (m *Metrics) setNotReady(object roster.Object, reason string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	was := m.notReadyBy[object]
-	if was == reason {
+	previous := m.notReadyBy[object]
+	if previous == reason {
 		return
 	}
-	if was != "" {
-		m.notReady.WithLabelValues(string(object.Kind), was).Dec()
+	if previous != "" {
+		m.notReady.WithLabelValues(string(object.Kind), previous).Dec()
 	}
 	if reason == "" {
 		delete(m.notReadyBy, object)

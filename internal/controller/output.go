@@ -8,7 +8,7 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// OutputKind says what an output is.
+// OutputKind is the kind of an output.
 type OutputKind string
 
 // The kinds of outputs.
@@ -23,15 +23,15 @@ const (
 	PolicyStatus      OutputKind = OutputKind(roster.KindAccessPolicy)
 )
 
-// Output is one thing that is written. Name is the application of an application document, the name of the user of a
-// user's document, and the object's name for a status.
+// Output identifies one document or status that Usher writes. Name is the application for an application document, the
+// document name of the user for a user's document, and the name of the object for a status.
 type Output struct {
 	Kind      OutputKind
 	Namespace string
 	Name      string
 }
 
-// Priorities of the queue: a revocation never waits behind bookkeeping.
+// Priorities of the queue: a revocation never waits behind a status update.
 const (
 	priorityStatus      = 100
 	priorityUser        = 200
@@ -55,7 +55,7 @@ func statusOf(object roster.Object) Output {
 	return Output{OutputKind(object.Kind), object.Namespace, object.Name}
 }
 
-// documentAt returns the document that a ConfigMap of that name belongs to, if any.
+// documentAt returns the document that a ConfigMap of this name belongs to, if any.
 func documentAt(key types.NamespacedName) (Output, bool) {
 	kind, subject, _ := publish.ParseName(key.Name)
 	return Output{OutputKind(kind), key.Namespace, subject}, kind != ""

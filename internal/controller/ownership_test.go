@@ -12,9 +12,9 @@ import (
 	"github.com/usher-dev/usher/internal/publish"
 )
 
-// TestOrphanedDocumentIsNotGivenBack deletes a declared UserAccess with --cascade=orphan: the collector removes the
-// owner reference and then the finalizer. A reference to the deleted object that is written in between makes the
-// collector delete the document.
+// TestOrphanedDocumentIsNotGivenBack deletes a declared UserAccess with --cascade=orphan: the garbage collector removes
+// the owner reference and then the finalizer. If a reference to the deleted object is written in between, the garbage
+// collector deletes the document.
 func TestOrphanedDocumentIsNotGivenBack(t *testing.T) {
 	const ana = "ana@acme.example"
 	w := newWorld(t)

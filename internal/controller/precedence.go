@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// precedence lets application documents go before all else: while one is being written nothing else begins, since all
-// writes share one API server. The zero value is ready.
+// precedence gives application documents precedence over all other outputs. While an application document is being
+// written, no other output starts, because all writes share one API server. The zero value is ready to use.
 type precedence struct {
 	mu    sync.Mutex
-	count int           // application documents under way
-	over  chan struct{} // closed when there are none any more
+	count int           // application documents in progress
+	over  chan struct{} // closed when no application document is in progress any more
 }
 
-// take begins an application document; the function that it returns ends it.
+// take registers an application document in progress. The returned function ends it.
 func (p *precedence) take() (end func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -30,8 +30,8 @@ func (p *precedence) take() (end func()) {
 	}
 }
 
-// yield waits until no application document is under way, or until the moment has passed.
-func (p *precedence) yield(m *moment) {
+// yield waits until no application document is in progress, or until the limit has passed.
+func (p *precedence) yield(limit *yieldLimit) {
 	p.mu.Lock()
 	over := p.over
 	if p.count == 0 {
@@ -43,30 +43,31 @@ func (p *precedence) yield(m *moment) {
 	}
 	select {
 	case <-over:
-	case <-m.passed():
+	case <-limit.passed():
 	}
 }
 
-// longestYield is about how long the largest documents take.
+// longestYield is about the time that the largest documents take.
 const longestYield = 250 * time.Millisecond
 
-// moment is how long anything yields: a document that does not come forward holds nobody up. It begins with the first wait,
-// as mostly there is none, and must be ended. The zero value is ready.
-type moment struct {
+// yieldLimit limits how long a caller yields, so that an application document that makes no progress blocks nothing.
+// Its time starts with the first wait, because most callers never wait. The caller must call end. The zero value is
+// ready to use.
+type yieldLimit struct {
 	over  chan struct{}
 	timer *time.Timer
 }
 
-func (m *moment) passed() <-chan struct{} {
-	if m.timer == nil {
+func (limit *yieldLimit) passed() <-chan struct{} {
+	if limit.timer == nil {
 		over := make(chan struct{})
-		m.over, m.timer = over, time.AfterFunc(longestYield, func() { close(over) }) //nolint:forbidigo // it only waits
+		limit.over, limit.timer = over, time.AfterFunc(longestYield, func() { close(over) }) //nolint:forbidigo // it only waits
 	}
-	return m.over
+	return limit.over
 }
 
-func (m *moment) end() {
-	if m.timer != nil {
-		m.timer.Stop()
+func (limit *yieldLimit) end() {
+	if limit.timer != nil {
+		limit.timer.Stop()
 	}
 }

@@ -1,8 +1,9 @@
 package controller
 
-// What the manager may do: read the four kinds, namespaces and its own ConfigMaps; write ConfigMaps, materialized
-// UserAccess objects and statuses. The finalizers subresource is what owner references ask for on clusters that check
-// it. Nothing here lets the manager change what somebody declared.
+// These are the permissions of the manager. It reads the four kinds, namespaces and its own ConfigMaps. It writes
+// ConfigMaps, materialized UserAccess objects and statuses. Clusters with the OwnerReferencesPermissionEnforcement
+// admission plugin require the finalizers subresource for owner references. The manager cannot change objects that
+// somebody declared.
 
 // +kubebuilder:rbac:groups=access.usher.dev,resources=accessgroups;accesspolicies;applicationaccesses,verbs=get;list;watch
 // +kubebuilder:rbac:groups=access.usher.dev,resources=useraccesses,verbs=get;list;watch;create;delete

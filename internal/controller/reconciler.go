@@ -22,21 +22,22 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// Reconciler marks the outputs that a settlement touches and, on the leader, writes them. Make one with [New].
+// Reconciler marks the outputs that a settlement touches and, on the leader, writes them. Use [New] to create one.
 type Reconciler struct {
 	Feed      *feed.Feed
 	Publisher *publish.Publisher
 	Metrics   *Metrics
 	Recorder  events.EventRecorder
-	// Audit, where set, tells of changed access on the leader.
+	// Audit logs changed access on the leader. It may be nil.
 	Audit *Audit
-	// Notices, where set, returns why members of a group cannot be told of their access: reason and message of a condition.
-	// The reason is empty where nothing stands in the way.
+	// Notices returns the reason and message of a condition if members of a group cannot be notified of changes of
+	// their access. Both are empty if notices work. Notices may be nil.
 	Notices func(*accessv1alpha1.AccessGroup) (reason, message string)
 
-	// marking is held while the outputs of a settlement are marked, so that no status is computed before all of them are.
+	// marking is held while the outputs of a settlement are marked, so that no status is computed before all are
+	// marked.
 	marking sync.RWMutex
-	// marked is the view of the last settlement of which the outputs are marked. What is written is rendered from it.
+	// marked is the view of the last settlement whose outputs are marked. Outputs are rendered from it.
 	marked       atomic.Pointer[roster.View]
 	tracker      *tracker
 	effects      effects
@@ -48,11 +49,11 @@ type Reconciler struct {
 	queue   priorityqueue.PriorityQueue[Output]
 }
 
-// New returns a reconciler of what the feed shows. It subscribes to the feed, which has not started yet.
+// New returns a reconciler for the feed, which must not have been started. It subscribes to the feed.
 func New(fed *feed.Feed, publisher *publish.Publisher, metrics *Metrics) *Reconciler {
 	r := &Reconciler{
 		Feed: fed, Publisher: publisher, Metrics: metrics,
-		tracker: newTracker(), effects: effects{of: map[roster.Object]*effect{}}, names: names{users: map[string]string{}},
+		tracker: newTracker(), effects: effects{byCause: map[roster.Object]*effect{}}, names: names{users: map[string]string{}},
 	}
 	fed.Handle(&corev1.ConfigMap{}, r.configMapHandler())
 	fed.Subscribe(r.settled)
@@ -63,12 +64,12 @@ func New(fed *feed.Feed, publisher *publish.Publisher, metrics *Metrics) *Reconc
 func (r *Reconciler) settled(s *feed.Settlement) {
 	r.marking.Lock()
 	defer r.marking.Unlock()
-	r.marked.Store(s.Changes.View) // first: who sees an output marked renders it of this view, or of a later one
+	r.marked.Store(s.Changes.View) // first, so that whoever sees a marked output renders it from this view or a later one
 	r.mark(&s.Changes, s.Now)
 	r.Metrics.settled(s.Changes.View)
 }
 
-// view returns the view of the last settlement of which the outputs are marked.
+// view returns the view of the last settlement whose outputs are marked.
 func (r *Reconciler) view() *roster.View {
 	if v := r.marked.Load(); v != nil {
 		return v
@@ -76,16 +77,16 @@ func (r *Reconciler) view() *roster.View {
 	return r.Feed.Roster.View()
 }
 
-// workers write side by side. The API server is the bound: more of them only queue there.
+// workers is the number of concurrent reconciles. More would only wait for the API server.
 const workers = 8
 
-// Retries after an error start at once and end at half a minute.
+// Retries after an error start almost immediately and back off to half a minute.
 const (
 	firstRetry = 20 * time.Millisecond
 	lastRetry  = 30 * time.Second
 )
 
-// SetupWithManager adds the controller, which runs on the leader.
+// SetupWithManager adds the controller to the manager. The controller runs on the leader.
 func (r *Reconciler) SetupWithManager(mgr manager.Manager) error {
 	c, err := controller.NewTyped("output", mgr, controller.TypedOptions[Output]{
 		MaxConcurrentReconciles: workers,
@@ -110,20 +111,20 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager) error {
 	if err != nil {
 		return fmt.Errorf("setting the output controller up: %w", err)
 	}
-	if err := mgr.Add(manager.RunnableFunc(r.lookAgain)); err != nil {
+	if err := mgr.Add(manager.RunnableFunc(r.recheck)); err != nil {
 		return fmt.Errorf("setting the output controller up: %w", err)
 	}
-	return c.Watch(&lead{reconciler: r})
+	return c.Watch(&leaderSource{reconciler: r})
 }
 
-// Reconcile renders one output anew and writes it where the watch does not show it so.
+// Reconcile renders one output and writes it if the watch cache does not hold it as rendered.
 func (r *Reconciler) Reconcile(ctx context.Context, o Output) (reconcile.Result, error) {
 	if o.Kind == ApplicationDocument {
 		defer r.precedence.take()()
 	} else {
-		var m moment
-		r.precedence.yield(&m)
-		m.end()
+		var limit yieldLimit
+		r.precedence.yield(&limit)
+		limit.end()
 	}
 	if o.isDocument() {
 		return r.reconcileDocument(ctx, o)
@@ -131,24 +132,25 @@ func (r *Reconciler) Reconcile(ctx context.Context, o Output) (reconcile.Result,
 	return r.reconcileStatus(ctx, o)
 }
 
-// lead is the source of the controller: it hands the queue to the reconciler when this replica becomes the leader.
-type lead struct {
+// leaderSource is the source of the controller. It hands the queue to the reconciler when this replica becomes the
+// leader.
+type leaderSource struct {
 	reconciler *Reconciler
 	queue      workqueue.TypedRateLimitingInterface[Output]
 }
 
-// Start keeps the queue until the roster is complete.
-func (l *lead) Start(_ context.Context, queue workqueue.TypedRateLimitingInterface[Output]) error {
+// Start keeps the queue for WaitForSync.
+func (l *leaderSource) Start(_ context.Context, queue workqueue.TypedRateLimitingInterface[Output]) error {
 	l.queue = queue
 	return nil
 }
 
-// WaitForSync waits for the roster: before it is complete, nothing is published or removed.
-func (l *lead) WaitForSync(ctx context.Context) error {
+// WaitForSync waits until the roster is complete. Before that, nothing is published or removed.
+func (l *leaderSource) WaitForSync(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for the roster to be complete: %w", ctx.Err())
 	case <-l.reconciler.Feed.Ready():
-		return l.reconciler.lead(l.queue)
+		return l.reconciler.becomeLeader(l.queue)
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/usher-dev/usher/internal/publish"
 )
 
-// refusals are the reasons why ConfigMaps of one document cannot be written, one for each ConfigMap. Each of them is a
-// reason of the ConfigMap's own (see [blocks]).
+// refusals are the reasons why ConfigMaps of one document cannot be written, one for each ConfigMap. Every reason is
+// specific to its ConfigMap (see [blocks]).
 type refusals []error
 
 // mostRefusals bounds the reasons that a message lists.
@@ -34,8 +34,8 @@ func (r refusals) Error() string {
 // Unwrap returns the reasons.
 func (r refusals) Unwrap() []error { return r }
 
-// joined returns the first error that is not a reason of a ConfigMap's own, since such an error is retried soon. Where
-// there is none it returns all reasons as [refusals], or nil.
+// joined returns the first error that is not specific to one ConfigMap, because such an error is retried soon.
+// Otherwise it returns all reasons as [refusals], or nil if there are none.
 func joined(failures ...error) error {
 	var all refusals
 	for _, err := range failures {
@@ -56,19 +56,19 @@ func joined(failures ...error) error {
 	return all
 }
 
-// heldError says that a ConfigMap has to be created anew when it is gone, and that finalizers keep it from going.
+// heldError reports that a ConfigMap has to be deleted and created again, and that finalizers block its deletion.
 type heldError struct {
 	key        types.NamespacedName
 	finalizers []string
 }
 
-// Error says what to do about it.
+// Error describes the error and how to fix it.
 func (e *heldError) Error() string {
-	return fmt.Sprintf("ConfigMap %s is being deleted and has to be created anew, but its finalizers (%s) keep it: "+
+	return fmt.Sprintf("ConfigMap %s is being deleted and must be created again, but its finalizers (%s) block the deletion: "+
 		"remove them", e.key, listed(e.finalizers))
 }
 
-// blocks reports whether the error is a reason of the document's own, which waiting for the document would not mend.
+// blocks reports whether the error is specific to the document, so that a quick retry would not help.
 func blocks(err error) bool {
 	var conflict *publish.ConflictError
 	var held *heldError
@@ -84,7 +84,7 @@ func isNamespaceMissing(err error) bool {
 		status.Status().Details != nil && status.Status().Details.Kind == "namespaces"
 }
 
-// changedMeanwhile reports whether the error is about something that the watch has yet to show.
+// changedMeanwhile reports whether the error is due to a change that the watch has not shown yet.
 func changedMeanwhile(err error) bool {
 	return apierrors.IsConflict(err) || (apierrors.IsNotFound(err) && !isNamespaceMissing(err))
 }

@@ -2,17 +2,17 @@ package controller
 
 import "github.com/usher-dev/usher/internal/publish"
 
-// rendering is what is kept of an application document between two renderings: the plan, and which shards have been touched
-// since.
+// rendering is what is kept of an application document between two renderings: the plan, and the shards that have been
+// touched since.
 type rendering struct {
 	plan publish.Plan
-	// includes is the touch that the plan includes.
+	// includes is the last touch that the plan includes.
 	includes uint64
-	// touched has the last touch of each shard of a document of [publish.MaximumShards] shards.
+	// touched holds the last touch of each shard of a document with [publish.MaximumShards] shards.
 	touched [publish.MaximumShards]uint64
 }
 
-// touch notes that the touch regards the shards.
+// touch records that the touch affects the shards.
 func (r *rendering) touch(shards publish.ShardSet, touch uint64) {
 	for n := range r.touched {
 		if shards.Has(n, publish.MaximumShards) {
@@ -21,7 +21,7 @@ func (r *rendering) touch(shards publish.ShardSet, touch uint64) {
 	}
 }
 
-// open returns the shards with a touch that the plan does not include.
+// open returns the shards that have a touch that the plan does not include.
 func (r *rendering) open() publish.ShardSet {
 	var shards publish.ShardSet
 	for n, touch := range r.touched {
@@ -32,8 +32,8 @@ func (r *rendering) open() publish.ShardSet {
 	return shards
 }
 
-// planOf returns the plan of an application document, and the shards to render so that it includes every touch. The plan is
-// for the one worker that has taken the document from the queue.
+// planOf returns the plan of an application document and the shards to render, so that the result includes every touch.
+// Only the worker that has taken the document from the queue may use the plan.
 func (t *tracker) planOf(o Output) (*publish.Plan, publish.ShardSet) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -43,8 +43,8 @@ func (t *tracker) planOf(o Output) (*publish.Plan, publish.ShardSet) {
 	return &publish.Plan{}, publish.EveryShard
 }
 
-// planned notes that the plan includes the touch. A later touch of a shard stays open even if the rendering has seen its
-// change: whether it has is not known.
+// planned records that the plan includes the touch. A later touch of a shard stays open, because it is not known
+// whether the rendering already included it.
 func (t *tracker) planned(o Output, touch uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -26,7 +26,7 @@ type changes struct {
 	users  []string
 }
 
-// members is a list of some of the users; a few of the memberships end soon.
+// members returns a list of some of the users. A few of the memberships end soon.
 func (c *changes) members() string {
 	var members []string
 	for _, user := range c.users {
@@ -43,7 +43,7 @@ func (c *changes) members() string {
 
 func (c *changes) one(of ...string) string { return of[c.random.IntN(len(of))] }
 
-// step changes something and says what.
+// step makes a random change and returns its description.
 func (c *changes) step() string {
 	application, team := c.one("red", "blue"), c.one("one", "two", "three")
 	switch c.random.IntN(12) {
@@ -94,7 +94,7 @@ func (c *changes) step() string {
 	}
 }
 
-// check compares what is published with a whole rendering.
+// check compares the published ConfigMaps with a full rendering.
 func (c *changes) check(what string) {
 	c.t.Helper()
 	view := c.reconciler.view()
@@ -120,8 +120,8 @@ func (c *changes) check(what string) {
 	}
 }
 
-// TestShardsFollowEveryChange changes objects, time and published ConfigMaps at random, and holds after each change that
-// every shard is what a whole rendering makes of it.
+// TestShardsFollowEveryChange changes objects, time and published ConfigMaps at random. After each change it checks
+// that every shard equals that of a full rendering.
 func TestShardsFollowEveryChange(t *testing.T) {
 	for seed := range uint64(2) {
 		c := &changes{world: newWorld(t), random: rand.New(rand.NewPCG(seed, 3))}
@@ -137,8 +137,8 @@ func TestShardsFollowEveryChange(t *testing.T) {
 	}
 }
 
-// TestOneUserTouchesOneShard: a change touches the shards of the users whose access it changes, and every shard where it is
-// not about users.
+// TestOneUserTouchesOneShard checks that a change touches the shards of the users whose access it changes, and every
+// shard if the change is not about users.
 func TestOneUserTouchesOneShard(t *testing.T) {
 	red := Output{ApplicationDocument, "acme", "red"}
 	ana, ben := userInShard("ana", 1, 4), userInShard("ben", 2, 4)
@@ -162,7 +162,7 @@ func TestOneUserTouchesOneShard(t *testing.T) {
 		"the rules": {func(w *world) {
 			w.write(&accessv1alpha1.AccessPolicy{}, accessv1alpha1.AccessPolicyName, "{conflictResolution: MostPermissive}")
 		}, publish.EveryShard},
-		"a sweep": {func(w *world) { w.reconciler.sweepAgain() }, publish.EveryShard},
+		"a resync": {func(w *world) { w.reconciler.resync() }, publish.EveryShard},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -185,9 +185,9 @@ func TestOneUserTouchesOneShard(t *testing.T) {
 	}
 }
 
-// TestATouchAfterTheRenderingBeganStaysOpen: whether a rendering has seen a change that was marked after it began is not
-// known.
-func TestATouchAfterTheRenderingBeganStaysOpen(t *testing.T) {
+// TestTouchDuringARenderingStaysOpen checks that a change which is marked after a rendering began stays open,
+// because it is not known whether the rendering includes it.
+func TestTouchDuringARenderingStaysOpen(t *testing.T) {
 	tr, red := newTracker(), Output{ApplicationDocument, "acme", "red"}
 	open := func(want publish.ShardSet) {
 		t.Helper()
@@ -195,7 +195,7 @@ func TestATouchAfterTheRenderingBeganStaysOpen(t *testing.T) {
 			t.Errorf("shards %b are to be rendered, want %b", got, want)
 		}
 	}
-	open(publish.EveryShard) // nothing is known of the document
+	open(publish.EveryShard) // the document has no state
 	tr.touch(red, touch{}, june)
 	open(publish.EveryShard)
 	tr.planned(red, tr.begin(red))
@@ -213,7 +213,7 @@ func TestATouchAfterTheRenderingBeganStaysOpen(t *testing.T) {
 	open(0)
 }
 
-// orderedQueue keeps the order in which outputs come.
+// orderedQueue records the order in which outputs are added.
 type orderedQueue struct {
 	*world
 
@@ -225,7 +225,8 @@ func (q *orderedQueue) AddWithOpts(options priorityqueue.AddOpts, outputs ...Out
 	q.world.AddWithOpts(options, outputs...)
 }
 
-// TestApplicationDocumentsAreMarkedFirst changes the rules of two organizations and a member of a third one in one settling.
+// TestApplicationDocumentsAreMarkedFirst changes, in one settlement, the rules of two organizations and a member of a
+// third one.
 func TestApplicationDocumentsAreMarkedFirst(t *testing.T) {
 	w := newWorld(t)
 	group := "{members: [{user: ana@acme.example}], applicationAccess: [{application: red, role: %s}]}"

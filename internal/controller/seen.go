@@ -15,7 +15,7 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// configMapHandler takes in what the watch shows of published ConfigMaps.
+// configMapHandler handles watch events of published ConfigMaps.
 func (r *Reconciler) configMapHandler() toolscache.ResourceEventHandler {
 	set := func(object any) {
 		cm := object.(*corev1.ConfigMap)
@@ -33,7 +33,7 @@ func (r *Reconciler) configMapHandler() toolscache.ResourceEventHandler {
 	}
 }
 
-// seen takes in what the watch shows of a document.
+// seen handles a watch event of a ConfigMap of a document.
 func (r *Reconciler) seen(cm *corev1.ConfigMap, gone bool) {
 	o, ours := documentAt(client.ObjectKeyFromObject(cm))
 	if ours && !r.expectations.show(o, cm.Name, cm.ResourceVersion, gone) {
@@ -41,8 +41,9 @@ func (r *Reconciler) seen(cm *corev1.ConfigMap, gone bool) {
 	}
 }
 
-// look compares what the watch shows of a document with how it was rendered: the document is finished, or is enqueued. Where
-// the watch has yet to show a write, the document is looked at again when it does.
+// look compares the document in the watch cache with its last rendering. It records the document as finished if they
+// agree, and enqueues it otherwise. If a write is still expected, the watch event of that write triggers the next
+// check.
 func (r *Reconciler) look(o Output) {
 	wants, touch := r.tracker.expected(o)
 	for i := range wants {
@@ -60,7 +61,7 @@ func (r *Reconciler) look(o Output) {
 	}
 }
 
-// shardsOf says how many ConfigMaps the watch shows of the document.
+// shardsOf returns the number of ConfigMaps of the document in the watch cache.
 func (r *Reconciler) shardsOf(o Output) int {
 	if o.Kind == ApplicationDocument {
 		return len(r.Publisher.Observed.Shards(o.Namespace, o.Name))
@@ -68,7 +69,7 @@ func (r *Reconciler) shardsOf(o Output) int {
 	return 1
 }
 
-// finished notes that the document stands as the touch left it, and lets those report who waited for it.
+// finished records that the document is published as of the touch, and enqueues the statuses that waited for it.
 func (r *Reconciler) finished(o Output, touch uint64) {
 	wasBlocked := r.tracker.blockedBy(o) != nil
 	losers, _ := r.tracker.losers(o)
@@ -83,20 +84,21 @@ func (r *Reconciler) finished(o Output, touch uint64) {
 	}
 }
 
-// What could not be written for a reason of its own is tried again, ever less often: the end of such a reason, like a
-// name that is no longer taken, shows in no watch.
+// A document that cannot be written for a reason of its own is retried with a growing delay. No watch event shows that
+// the reason has gone, for example that a ConfigMap's name is free again.
 const (
 	firstBlocked = time.Second
 	lastBlocked  = time.Minute
 )
 
-// blocked notes that the document cannot be written and what it still gives too much, and returns when to try again.
+// blocked records that the document cannot be written and what it still gives too much. It returns the delay before the
+// next try.
 func (r *Reconciler) blocked(o Output, touch uint64, why error, still *loss) time.Duration {
-	was := r.tracker.blockedBy(o)
+	previous := r.tracker.blockedBy(o)
 	losers, gave := r.tracker.losers(o)
 	free, attempts := r.tracker.block(o, touch, why, still, r.Feed.Now())
 	r.released(o, free)
-	differs := was == nil || was.Error() != why.Error()
+	differs := previous == nil || previous.Error() != why.Error()
 	if differs {
 		r.concerned(o)
 	}
@@ -106,7 +108,7 @@ func (r *Reconciler) blocked(o Output, touch uint64, why error, still *loss) tim
 	}
 	var altered *publish.AlteredError
 	if errors.As(why, &altered) {
-		return max(again, altered.Rest)
+		return max(recheckDelay, altered.Rest)
 	}
 	return wait.Jitter(min(firstBlocked<<min(attempts-1, 16), lastBlocked), 0.2)
 }
@@ -119,12 +121,12 @@ func (r *Reconciler) concerned(o Output) {
 func (r *Reconciler) released(o Output, free released) {
 	r.enqueueOwner(o)
 	r.Concern(free.objects)
-	if free.sweep {
+	if free.namespace {
 		r.enqueueStatuses(o.Namespace)
 	}
 }
 
-// enqueueOwner enqueues the statuses that rest on the document: that of its ApplicationAccess, or those of the user's
+// enqueueOwner enqueues the statuses that depend on the document: that of its ApplicationAccess, or those of the user's
 // UserAccess objects.
 func (r *Reconciler) enqueueOwner(o Output) {
 	if o.Kind == ApplicationDocument {
@@ -141,7 +143,7 @@ func (r *Reconciler) enqueueOwner(o Output) {
 func (r *Reconciler) enqueueStatuses(namespace string) {
 	index := r.view().Index()
 	r.Concern(slices.Collect(index.Namespace(namespace).Objects()))
-	if r.tracker.sweptAt("").IsZero() {
+	if r.tracker.lastChecked("").IsZero() {
 		r.Concern(slices.Collect(index.System().Objects()))
 	}
 }

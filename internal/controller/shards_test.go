@@ -24,9 +24,9 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// TestNobodyIsMissingWhileShardsChange changes the number of shards at random, lets writes fail, leaves what was begun
-// and starts something else, and holds after every single write that each user is in a shard.
-func TestNobodyIsMissingWhileShardsChange(t *testing.T) {
+// TestNoUserIsMissingWhileShardsChange changes the number of shards at random, lets writes fail, abandons changes and
+// starts others. After every single write it checks that each user is in a shard.
+func TestNoUserIsMissingWhileShardsChange(t *testing.T) {
 	organization := resolve.NewOrganization(resolve.Rules{
 		Organization: "acme", ApplicationRoles: resolve.BuiltInApplicationRoles(),
 		OrganizationRoles: resolve.BuiltInOrganizationRoles(), SystemRoles: resolve.BuiltInSystemRoles(),
@@ -43,19 +43,19 @@ func TestNobodyIsMissingWhileShardsChange(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		w := newShardWorld(t, random)
 		grow := func(shards int) ([]publish.Want, func(int) map[string]string) {
-			made := publish.Application(organization, "red", shards, func(yield func(string, *resolve.Decision)) {
+			rendered := publish.Application(organization, "red", shards, func(yield func(string, *resolve.Decision)) {
 				for _, user := range users {
 					yield(user, &viewer)
 				}
 			})
-			wants := make([]publish.Want, made.Shards)
+			wants := make([]publish.Want, rendered.Shards)
 			for i := range wants {
 				wants[i] = publish.Want{
 					Key:      types.NamespacedName{Namespace: "acme", Name: publish.ApplicationName("red", i)},
-					Document: accessv1alpha1.DocumentApplication, Digest: made.Digest(i),
+					Document: accessv1alpha1.DocumentApplication, Digest: rendered.Digest(i),
 				}
 			}
-			return wants, made.Data
+			return wants, rendered.Data
 		}
 		for step := range 12 {
 			wants, data := grow(1 << random.IntN(4))
@@ -88,8 +88,9 @@ func declareTeam(t *testing.T, r *Reconciler, role accessv1alpha1.RoleName, gene
 	r.settle()
 }
 
-// TestADocumentIsRenderedWhenItWasTouched changes what a document is made of without touching it, and then touches it.
-func TestADocumentIsRenderedWhenItWasTouched(t *testing.T) {
+// TestTouchedDocumentIsRendered changes the input of a document without touching the document, and then
+// touches it.
+func TestTouchedDocumentIsRendered(t *testing.T) {
 	w := newShardWorld(t, rand.New(rand.NewPCG(1, 1)))
 	r := w.reconciler
 	reconcile := func() progress {
@@ -110,11 +111,11 @@ func TestADocumentIsRenderedWhenItWasTouched(t *testing.T) {
 	declareTeam(t, r, "Viewer", 1)
 	r.tracker.touch(w.output, touch{}, w.now)
 	if p := reconcile(); p.done {
-		t.Error("a document that was just written is done before it was looked at again")
+		t.Error("a document that was just written is done before the watch has shown it")
 	}
 	holds("Viewer")
 	if p := reconcile(); !p.done {
-		t.Error("a document that stands is not done")
+		t.Error("a published document is not done")
 	}
 
 	declareTeam(t, r, "Editor", 2)
@@ -193,7 +194,7 @@ func newShardWorld(t *testing.T, random *rand.Rand) *shardWorld {
 	return w
 }
 
-// absentUser returns a user whom no shard has.
+// absentUser returns a user who is in no shard.
 func absentUser(observed *publish.Observed, texts map[string]string, users []string) string {
 	var all strings.Builder
 	for _, cm := range observed.Shards("acme", "red") {
@@ -242,7 +243,7 @@ func TestApplicationStatusWarnsBeforeShardsGrow(t *testing.T) {
 	}
 }
 
-func TestTheWarningIsToldOnce(t *testing.T) {
+func TestWarningIsRecordedOnce(t *testing.T) {
 	recorder := events.NewFakeRecorder(4)
 	r := &Reconciler{Recorder: recorder}
 	ready := func(message string) []metav1.Condition {
@@ -254,7 +255,7 @@ func TestTheWarningIsToldOnce(t *testing.T) {
 		{"All. It grows.", "All. It grows.", ""},
 		{"All. It grows.", "All.", ""},
 	} {
-		r.tell(&statusWrite{
+		r.recordEvents(&statusWrite{
 			seen: &accessv1alpha1.ApplicationAccess{}, before: ready(step.before), after: ready(step.after), warning: "It grows.",
 		})
 		got := ""

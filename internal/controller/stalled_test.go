@@ -13,17 +13,17 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// stallStep is one status of an object, computed from the conditions of the step before.
+// stallStep is one status of an object, computed from the conditions of the previous step.
 type stallStep struct {
 	after      time.Duration // since the first step
 	generation int64
 	unresolved []string // names of roles
 	blocked    error
-	want       string        // the reason of Stalled, empty where it is absent
-	again      time.Duration // when the status is to be computed again, zero for never
+	want       string        // the reason of Stalled, empty if the condition is absent
+	again      time.Duration // when the status must be computed again, zero for never
 }
 
-func TestReferencesThatDoNotResolveStall(t *testing.T) {
+func TestUnresolvedReferencesStall(t *testing.T) {
 	const second, minute = time.Second, time.Minute
 	edtior, viewr := []string{"Edtior"}, []string{"Edtior", "Viewr"}
 	for name, steps := range map[string][]stallStep{
@@ -39,7 +39,7 @@ func TestReferencesThatDoNotResolveStall(t *testing.T) {
 			{after: time.Hour, generation: 1},
 			{after: 2 * time.Hour, generation: 1, unresolved: edtior, again: 2 * minute},
 		},
-		"a new generation that names something else begins anew": {
+		"a new generation with other references restarts the time": {
 			{generation: 1, unresolved: edtior, again: 2 * minute},
 			{after: time.Hour, generation: 1, unresolved: edtior, want: "UnresolvedReferences"},
 			{after: time.Hour, generation: 2, unresolved: viewr, again: 2 * minute},
@@ -50,11 +50,11 @@ func TestReferencesThatDoNotResolveStall(t *testing.T) {
 			{generation: 1, unresolved: edtior, again: 2 * minute},
 			{after: 3 * minute, generation: 2, unresolved: edtior, want: "UnresolvedReferences"},
 		},
-		"what comes to be missing later does not begin anew": {
+		"a reference that breaks later does not restart the time": {
 			{generation: 1, unresolved: edtior, again: 2 * minute},
 			{after: 3 * minute, generation: 1, unresolved: viewr, want: "UnresolvedReferences"},
 		},
-		"a clock that was set back begins anew": {
+		"a clock that was set back restarts the time": {
 			{generation: 1, unresolved: edtior, again: 2 * minute},
 			{after: -time.Hour, generation: 1, unresolved: edtior, again: 2 * minute},
 			{after: -time.Hour + 2*minute, generation: 1, unresolved: edtior, want: "UnresolvedReferences"},
@@ -89,7 +89,8 @@ func TestReferencesThatDoNotResolveStall(t *testing.T) {
 	}
 }
 
-// stalledStatuses computes the status of every kind that names others, and returns the conditions on which they agree.
+// stalledStatuses computes the status of every kind that has references, and returns the conditions, which must be the
+// same for all.
 func stalledStatuses(t *testing.T, before []metav1.Condition, step stallStep, now time.Time) []metav1.Condition {
 	t.Helper()
 	var report roster.Report
@@ -107,7 +108,7 @@ func stalledStatuses(t *testing.T, before []metav1.Condition, step stallStep, no
 	user.Status.Conditions = before
 	policy := &accessv1alpha1.AccessPolicy{ObjectMeta: object}
 	policy.Status.Conditions = before
-	conditions := groupStatus(&roster.GroupReport{Report: report, Object: group}, p, untold{}, "access-system", now).Conditions
+	conditions := groupStatus(&roster.GroupReport{Report: report, Object: group}, p, noticeFailure{}, "access-system", now).Conditions
 	for kind, other := range map[string][]metav1.Condition{
 		"UserAccess":   userStatus(&roster.UserReport{Report: report, Object: user}, p, now).Conditions,
 		"AccessPolicy": policyStatus(&roster.PolicyReport{Report: report, Object: policy}, p, now).Conditions,
@@ -122,7 +123,8 @@ func stalledStatuses(t *testing.T, before []metav1.Condition, step stallStep, no
 	return conditions
 }
 
-// Time alone makes an object stalled: no event says so, and a new leader knows since when from the status.
+// An object becomes stalled by the passage of time alone, without an event. A new leader reads the start time from the
+// status.
 func TestStalledIsComputedInTimeAndByTheNextLeader(t *testing.T) {
 	w := newWorld(t)
 	w.declare(&accessv1alpha1.AccessPolicy{}, "default", "{}")
@@ -132,7 +134,7 @@ func TestStalledIsComputedInTimeAndByTheNextLeader(t *testing.T) {
 	output := Output{GroupStatus, "acme", "team"}
 
 	write, wait := w.reconciler.planStatus(output)
-	if write == nil || wait <= resolvesWithin-time.Second || wait > resolvesWithin { // conditions know whole seconds
+	if write == nil || wait <= resolvesWithin-time.Second || wait > resolvesWithin { // conditions have whole seconds
 		t.Fatalf("the status (missing: %t) is looked at again after %s, want about %s", write == nil, wait, resolvesWithin)
 	}
 	group.Status.Conditions = write.after

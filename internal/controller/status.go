@@ -23,17 +23,17 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// patience is how long documents may be on their way before a status says so. Mostly they arrive before it, and one
-// write says that all is there.
+// patience is how long a status waits for documents that are being written. Most documents arrive sooner, and a single
+// status write then reports that all of them are published.
 const patience = 2 * time.Second
 
-// statusDigestKey holds, in the cache only, the digest of the status that the API server has. It is an annotation
-// because the cache keeps objects of the API's types.
+// statusDigestKey is the annotation that holds, in the cache only, the digest of the status on the API server. It is an
+// annotation because the cache keeps objects of the API types.
 const statusDigestKey = "cache.access.usher.dev/status-digest"
 
-// ObserveStatus is the cache's view of an object of the four kinds: no managed fields, and of the status only the
-// conditions and a digest. It changes the object; observing it again changes nothing, and other objects stay as they
-// are.
+// ObserveStatus reduces an object of the four kinds to what the cache keeps: no managed fields, and of the status only
+// the conditions and a digest. It changes the object in place and is idempotent. It does not change objects of other
+// kinds.
 func ObserveStatus(object client.Object) {
 	if publish.Stripped(object) {
 		return
@@ -41,7 +41,7 @@ func ObserveStatus(object client.Object) {
 	publish.Strip(object)
 	switch o := object.(type) {
 	case *accessv1alpha1.AccessGroup:
-		// Decoding leaves room for more, which of a list of thousands is a lot.
+		// Decoding leaves spare capacity, which adds up in a list of thousands.
 		o.Spec.Members = slices.Clone(o.Spec.Members)
 		setDigest(o, o.Status)
 		o.Status = accessv1alpha1.AccessGroupStatus{Conditions: o.Status.Conditions}
@@ -60,7 +60,8 @@ func ObserveStatus(object client.Object) {
 	}
 }
 
-// materializedLabels are those of a UserAccess that Usher writes. In the cache tens of thousands share them.
+// materializedLabels are the labels of a UserAccess that Usher writes. Tens of thousands of cached objects share this
+// map.
 var materializedLabels = map[string]string{accessv1alpha1.LabelMaterialized: accessv1alpha1.ValueTrue}
 
 func setDigest(object client.Object, status any) {
@@ -75,33 +76,33 @@ func setDigest(object client.Object, status any) {
 func statusDigest(status any) string {
 	text, err := json.Marshal(status)
 	if err != nil {
-		return "" // no status has this digest: the status is written anew
+		return "" // no status has this digest, so the status is written
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
 }
 
-// statusWrite is a status as it should be: object carries it and what identifies the object, nothing else.
+// statusWrite is a status to write. object carries the status and the identity of the object, nothing else.
 type statusWrite struct {
 	object client.Object
 	status any
 	seen   client.Object
 	before []metav1.Condition
 	after  []metav1.Condition
-	// warning is part of a condition's message, and told when it comes to be.
+	// warning is part of a condition's message. An event reports it when it first appears.
 	warning string
-	effect  string // what the change did to users, where the status says that all of it is published
-	// quiet: no events, for objects of which there may be thousands.
+	effect  string // how the change affected users, for the event that reports full publication
+	// quiet suppresses events, for kinds of objects that may exist in thousands.
 	quiet bool
 }
 
-// differs reports whether the status is not the one that is there.
+// differs reports whether the status differs from the current one.
 func (w *statusWrite) differs() bool {
 	return statusDigest(w.status) != w.seen.GetAnnotations()[statusDigestKey]
 }
 
-// reconcileStatus writes the status of one object where it differs. While documents that the object changes are on
-// their way it waits, and says so only if that takes long.
+// reconcileStatus writes the status of one object if it differs. It waits for documents that are being written because
+// of the object. If that takes longer than patience, it writes that they are pending.
 func (r *Reconciler) reconcileStatus(ctx context.Context, o Output) (reconcile.Result, error) {
 	r.expectations.await(o)
 	write, wait := r.planStatus(o)
@@ -113,19 +114,19 @@ func (r *Reconciler) reconcileStatus(ctx context.Context, o Output) (reconcile.R
 	case apierrors.IsNotFound(err):
 		return reconcile.Result{}, nil
 	case apierrors.IsConflict(err):
-		return reconcile.Result{RequeueAfter: again}, nil
+		return reconcile.Result{RequeueAfter: recheckDelay}, nil
 	case err != nil:
 		return reconcile.Result{}, err
 	}
 	if ready := meta.IsStatusConditionTrue(write.after, accessv1alpha1.ConditionReady); ready {
 		write.effect = r.effects.take(roster.Object{Kind: roster.Kind(o.Kind), Namespace: o.Namespace, Name: o.Name})
 	}
-	r.tell(write)
+	r.recordEvents(write)
 	return reconcile.Result{RequeueAfter: wait}, nil
 }
 
-// writeStatus writes the status that the object carries, and has the object looked at where the watch has shown it meanwhile
-// as somebody else has written it.
+// writeStatus writes the status that the object carries. It enqueues the object if the watch has meanwhile shown a
+// version that somebody else wrote.
 func (r *Reconciler) writeStatus(ctx context.Context, o Output, object client.Object) error {
 	r.expectations.send(o, o.Name)
 	err := r.Publisher.Client.Status().Update(ctx, object)
@@ -143,8 +144,9 @@ func (r *Reconciler) writeStatus(ctx context.Context, o Output, object client.Ob
 	return err
 }
 
-// planStatus computes the status while nothing settles, so that what it says of documents regards the same state. One
-// of an object that changed meanwhile is dropped: the object is enqueued again when that has settled.
+// planStatus computes the status while no settlement is being marked, so that the status and the documents that it
+// reports on belong to the same state. It drops the status of an object that changed meanwhile; the next settlement
+// enqueues that object again.
 func (r *Reconciler) planStatus(o Output) (*statusWrite, time.Duration) {
 	r.marking.RLock()
 	defer r.marking.RUnlock()
@@ -152,8 +154,9 @@ func (r *Reconciler) planStatus(o Output) (*statusWrite, time.Duration) {
 	own, hasOwn := r.ownDocument(object)
 	now := r.Feed.Now()
 	p := publication{}
-	if last := r.tracker.sweptAt(r.sweepOf(o.Namespace)); !last.IsZero() {
-		// While documents are looked at, one by one, nothing can be said; of those that get stuck, that they are.
+	if last := r.tracker.lastChecked(r.checkKey(o.Namespace)); !last.IsZero() {
+		// While the documents are being checked one by one, the status cannot be known. If the check is stuck, the
+		// status reports that documents are pending.
 		if rest := patience - now.Sub(last); rest > 0 {
 			return nil, rest
 		}
@@ -176,16 +179,16 @@ func (r *Reconciler) planStatus(o Output) (*statusWrite, time.Duration) {
 	write := r.statusOf(object, p, now)
 	if write == nil {
 		r.Metrics.unresolvedIn(object, 0)
-		r.Metrics.stands(object, "")
+		r.Metrics.setNotReady(object, "")
 		r.effects.take(object)
 		r.expectations.drop(o)
 		return nil, 0
 	}
-	r.Metrics.stands(object, notReadyReason(write.after))
+	r.Metrics.setNotReady(object, notReadyReason(write.after))
 	return write, nextStall(write.after, now)
 }
 
-// notReadyReason is the reason of a Ready that is not true, or "".
+// notReadyReason returns the reason of a Ready condition that is not true, or "".
 func notReadyReason(conditions []metav1.Condition) string {
 	if meta.IsStatusConditionTrue(conditions, accessv1alpha1.ConditionReady) {
 		return ""
@@ -193,16 +196,16 @@ func notReadyReason(conditions []metav1.Condition) string {
 	return reasonOf(conditions, accessv1alpha1.ConditionReady)
 }
 
-// sweepOf names the namespaces whose documents a status in the namespace rests on: its own, or all for the system
-// namespace.
-func (r *Reconciler) sweepOf(namespace string) string {
+// checkKey returns the namespace whose documents a status in the given namespace depends on, or "" for all namespaces
+// if it is the system namespace.
+func (r *Reconciler) checkKey(namespace string) string {
 	if namespace == r.view().SystemNamespace() {
 		return ""
 	}
 	return namespace
 }
 
-// ownDocument is the document that the object owns, and without which it is not ready.
+// ownDocument returns the document that the object owns. The object is not ready without it.
 func (r *Reconciler) ownDocument(object roster.Object) (Output, bool) {
 	switch object.Kind {
 	case roster.KindApplicationAccess:
@@ -225,7 +228,7 @@ func earliest(a, b time.Time) time.Time {
 	return a
 }
 
-// statusOf returns nil where the object is gone.
+// statusOf returns the status of the object, or nil if the object does not exist.
 func (r *Reconciler) statusOf(object roster.Object, p publication, now time.Time) *statusWrite {
 	switch object.Kind {
 	case roster.KindAccessGroup:
@@ -234,12 +237,12 @@ func (r *Reconciler) statusOf(object roster.Object, p publication, now time.Time
 			return nil
 		}
 		r.Metrics.unresolvedIn(object, len(report.Unresolved))
-		made := &accessv1alpha1.AccessGroup{ObjectMeta: metaOf(report.Object)}
+		updated := &accessv1alpha1.AccessGroup{ObjectMeta: metaOf(report.Object)}
 		p.unpublished = r.unpublished(object)
-		made.Status = groupStatus(report, p, r.notices(report), r.view().SystemNamespace(), now)
+		updated.Status = groupStatus(report, p, r.notices(report), r.view().SystemNamespace(), now)
 		return &statusWrite{
-			object: made, status: made.Status, seen: report.Object,
-			before: report.Object.Status.Conditions, after: made.Status.Conditions,
+			object: updated, status: updated.Status, seen: report.Object,
+			before: report.Object.Status.Conditions, after: updated.Status.Conditions,
 		}
 	case roster.KindUserAccess:
 		report := r.view().User(object.Namespace, object.Name, maxUserConflicts)
@@ -248,11 +251,11 @@ func (r *Reconciler) statusOf(object roster.Object, p publication, now time.Time
 		}
 		r.Metrics.unresolvedIn(object, len(report.Unresolved))
 		p.cut, p.nameOf = r.cutUser(object), r.nameTaken(report.Object)
-		made := &accessv1alpha1.UserAccess{ObjectMeta: metaOf(report.Object)}
-		made.Status = userStatus(report, p, now)
+		updated := &accessv1alpha1.UserAccess{ObjectMeta: metaOf(report.Object)}
+		updated.Status = userStatus(report, p, now)
 		return &statusWrite{
-			object: made, status: made.Status, seen: report.Object,
-			before: report.Object.Status.Conditions, after: made.Status.Conditions,
+			object: updated, status: updated.Status, seen: report.Object,
+			before: report.Object.Status.Conditions, after: updated.Status.Conditions,
 			quiet: roster.IsMaterialized(report.Object),
 		}
 	case roster.KindApplicationAccess:
@@ -263,11 +266,11 @@ func (r *Reconciler) statusOf(object roster.Object, p publication, now time.Time
 		own := Output{ApplicationDocument, object.Namespace, object.Name}
 		h, lacks := r.tracker.holdersOf(own), r.tracker.cutOf(own)
 		p.cut = lacks.message()
-		made := &accessv1alpha1.ApplicationAccess{ObjectMeta: metaOf(report.Object)}
-		made.Status = applicationStatus(report, p, h, r.view().Organization(object.Namespace), now)
+		updated := &accessv1alpha1.ApplicationAccess{ObjectMeta: metaOf(report.Object)}
+		updated.Status = applicationStatus(report, p, h, r.view().Organization(object.Namespace), now)
 		return &statusWrite{
-			object: made, status: made.Status, seen: report.Object,
-			before: report.Object.Status.Conditions, after: made.Status.Conditions,
+			object: updated, status: updated.Status, seen: report.Object,
+			before: report.Object.Status.Conditions, after: updated.Status.Conditions,
 			warning: shardsGrow(object.Name, h),
 		}
 	case roster.KindAccessPolicy:
@@ -276,29 +279,29 @@ func (r *Reconciler) statusOf(object roster.Object, p publication, now time.Time
 			return nil
 		}
 		r.Metrics.unresolvedIn(object, len(report.Unresolved))
-		made := &accessv1alpha1.AccessPolicy{ObjectMeta: metaOf(report.Object)}
-		made.Status = policyStatus(report, p, now)
+		updated := &accessv1alpha1.AccessPolicy{ObjectMeta: metaOf(report.Object)}
+		updated.Status = policyStatus(report, p, now)
 		return &statusWrite{
-			object: made, status: made.Status, seen: report.Object,
-			before: report.Object.Status.Conditions, after: made.Status.Conditions,
+			object: updated, status: updated.Status, seen: report.Object,
+			before: report.Object.Status.Conditions, after: updated.Status.Conditions,
 		}
 	default:
 		return nil
 	}
 }
 
-// untold is why members of a group cannot be told of their access; empty: nothing stands in the way.
-type untold struct{ reason, message string }
+// noticeFailure is the reason why members of a group cannot be notified. It is empty if notices work.
+type noticeFailure struct{ reason, message string }
 
-func (r *Reconciler) notices(report *roster.GroupReport) untold {
+func (r *Reconciler) notices(report *roster.GroupReport) noticeFailure {
 	if r.Notices == nil || report.Inert != "" {
-		return untold{}
+		return noticeFailure{}
 	}
 	reason, message := r.Notices(report.Object)
-	return untold{reason, message}
+	return noticeFailure{reason, message}
 }
 
-// metaOf returns the metadata of a status update. The API server takes nothing else of the object but its status.
+// metaOf returns the metadata of a status update. The API server ignores everything else but the status.
 func metaOf(object client.Object) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
 		Namespace: object.GetNamespace(), Name: object.GetName(),
@@ -306,8 +309,8 @@ func metaOf(object client.Object) metav1.ObjectMeta {
 	}
 }
 
-// unpublished counts the documents that cannot be written and that the group bears on, and its members who do not fit into
-// one that can.
+// unpublished counts the documents that the group affects and that cannot be written, and the members of the group who
+// do not fit into a document.
 func (r *Reconciler) unpublished(group roster.Object) int {
 	count := r.cutMembers(group)
 	for _, o := range r.tracker.blocked() {
@@ -325,13 +328,13 @@ func (r *Reconciler) unpublished(group roster.Object) int {
 	return count
 }
 
-// tell says in an event what the status says anew: that what changed is published and whose access it changed, or why
-// it is not.
-func (r *Reconciler) tell(w *statusWrite) {
+// recordEvents records events about what is new in the status: that the change is published and whose access it
+// changed, or why it is not published.
+func (r *Reconciler) recordEvents(w *statusWrite) {
 	if w.quiet || r.Recorder == nil {
 		return
 	}
-	if w.warning != "" && says(w.after, w.warning) && !says(w.before, w.warning) {
+	if w.warning != "" && hasMessage(w.after, w.warning) && !hasMessage(w.before, w.warning) {
 		r.Recorder.Eventf(w.seen, nil, corev1.EventTypeWarning, reasonShardsGrow, "Publish", "%s", w.warning)
 	}
 	for i := range w.after {
@@ -360,9 +363,9 @@ func (r *Reconciler) tell(w *statusWrite) {
 	}
 }
 
-// reasonShardsGrow is the reason of the event that says that workloads should mount more.
+// reasonShardsGrow is the reason of the event that asks to mount more ConfigMaps.
 const reasonShardsGrow = "ShardsGrow"
 
-func says(list []metav1.Condition, text string) bool {
+func hasMessage(list []metav1.Condition, text string) bool {
 	return slices.ContainsFunc(list, func(c metav1.Condition) bool { return strings.Contains(c.Message, text) })
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// Bounds of lists in status, as the schema has them.
+// Bounds of lists in status, as in the schema.
 const (
 	samples           = 20
 	sampleGrants      = 5
@@ -26,14 +26,14 @@ const (
 	maxRolesOfHolders = 20
 )
 
-// groupStatus says what became of an AccessGroup.
+// groupStatus returns the status of an AccessGroup.
 func groupStatus(
-	report *roster.GroupReport, p publication, notices untold, systemNamespace string, now time.Time,
+	report *roster.GroupReport, p publication, notices noticeFailure, systemNamespace string, now time.Time,
 ) accessv1alpha1.AccessGroupStatus {
 	g := report.Object
 	c := conditions{before: g.Status.Conditions, generation: g.Generation, now: now}
 	status := accessv1alpha1.AccessGroupStatus{ObservedGeneration: g.Generation}
-	if c.stand(&report.Report, inertGroup(report, systemNamespace), p) {
+	if c.setCommon(&report.Report, inertGroup(report, systemNamespace), p) {
 		c.references(report.Unresolved)
 		status.Members = count(report.Members)
 		status.Unpublished = count(p.unpublished)
@@ -52,8 +52,8 @@ func groupStatus(
 		if report.OverBound > 0 {
 			c.set(accessv1alpha1.ConditionFiltersTooLarge, true, accessv1alpha1.ReasonOverLimit, fmt.Sprintf(
 				"The row-level filters of %s, to which this group contributes, are larger together than %d KiB "+
-					"(docs/rules.md R7): these members see no row of some applications. The condition on their UserAccess "+
-					"objects says of which. Use fewer or shorter values in spec.dataPermissions.",
+					"(docs/rules.md R7): these members see no row of some applications. The conditions on their UserAccess "+
+					"objects name these applications. Use fewer or shorter values in spec.dataPermissions.",
 				counted(report.OverBound, "member"), resolve.MaximumFilterBytes>>10))
 		}
 		c.stalled(p)
@@ -87,7 +87,7 @@ func notAnOrganization(namespace string) string {
 		namespace, accessv1alpha1.LabelOrganization, accessv1alpha1.OrganizationEnabled)
 }
 
-// userStatus says what became of a UserAccess, and what the user may do.
+// userStatus returns the status of a UserAccess, with the user's effective access.
 func userStatus(report *roster.UserReport, p publication, now time.Time) accessv1alpha1.UserAccessStatus {
 	ua := report.Object
 	c := conditions{before: ua.Status.Conditions, generation: ua.Generation, now: now}
@@ -98,7 +98,7 @@ func userStatus(report *roster.UserReport, p publication, now time.Time) accessv
 			"counts. A suspension or a window of this one still bars the user. Merge the two and delete one.",
 			ua.Spec.User, report.Counting)
 	}
-	if c.stand(&report.Report, inert, p) {
+	if c.setCommon(&report.Report, inert, p) {
 		c.references(report.Unresolved)
 		status.GroupCount = count(len(report.Groups))
 		for _, name := range first(report.Groups, maxGroups) {
@@ -126,7 +126,7 @@ func userStatus(report *roster.UserReport, p publication, now time.Time) accessv
 	return status
 }
 
-// elsewhere is for a UserAccess of the system namespace: what its grants conflict with in organizations.
+// elsewhere fills in the status of a UserAccess of the system namespace: the conflicts of its grants in organizations.
 func elsewhere(status *accessv1alpha1.UserAccessStatus, report *roster.UserReport) {
 	status.ConflictCount = count(report.Conflicts)
 	for i := range report.Samples {
@@ -170,7 +170,7 @@ func (c *conditions) conflicts(number int, field string) {
 		counted(number, "scope"), field))
 }
 
-// userConflicts sets RoleConflict on the user.
+// userConflicts sets RoleConflict on a user.
 func (c *conditions) userConflicts(d *resolve.Decision) {
 	switch {
 	case len(d.Exclusions) > 0:
@@ -189,7 +189,7 @@ func (c *conditions) userConflicts(d *resolve.Decision) {
 	}
 }
 
-// overLimit sets the conditions of a user whom a limit of the rules affects.
+// overLimit sets the conditions of a user who is affected by a limit of the rules.
 func (c *conditions) overLimit(d *resolve.Decision) {
 	if len(d.HiddenRows) > 0 {
 		names := slices.Clone(d.HiddenRows)
@@ -203,14 +203,14 @@ func (c *conditions) overLimit(d *resolve.Decision) {
 	}
 	if d.TooManyWindows {
 		c.set(accessv1alpha1.ConditionTooManyWindows, true, accessv1alpha1.ReasonOverLimit, fmt.Sprintf(
-			"More than %d instants at which windows open or close bear on %s (docs/documents.md, notAfter): the published "+
-				"notAfter is the last of these, earlier than it need be, and moves on as time passes. Delete memberships and "+
-				"entries whose window has closed, and give the user fewer with windows.",
+			"More than %d instants at which windows open or close affect %s (docs/documents.md, notAfter): the published "+
+				"notAfter is the last of the instants considered, earlier than necessary, and is extended as time passes. "+
+				"Delete memberships and entries whose window has closed, and give the user fewer with windows.",
 			resolve.MaximumInstants, listed(cutOff(d))))
 	}
 }
 
-// cutOff names the entries whose notAfter is earlier than it need be.
+// cutOff names the entries whose notAfter is earlier than necessary.
 func cutOff(d *resolve.Decision) []string {
 	var names []string
 	if d.OrganizationRole.IsCutOff() {
@@ -231,21 +231,21 @@ func cutOff(d *resolve.Decision) []string {
 }
 
 func conflictOf(c *resolve.Conflict) accessv1alpha1.Conflict {
-	made := accessv1alpha1.Conflict{
+	conflict := accessv1alpha1.Conflict{
 		Scope:       accessv1alpha1.ConflictScope(c.Scope),
 		Application: accessv1alpha1.ApplicationName(c.Application),
 		Result:      accessv1alpha1.RoleName(c.Role),
 	}
 	sides, _ := c.Sides()
 	for _, g := range first(sides, sampleGrants) {
-		made.Grants = append(made.Grants, accessv1alpha1.ConflictingGrant{
+		conflict.Grants = append(conflict.Grants, accessv1alpha1.ConflictingGrant{
 			Source: accessv1alpha1.SourceName(g.Source), Role: accessv1alpha1.RoleName(g.Role),
 		})
 	}
-	return made
+	return conflict
 }
 
-// applicationStatus says what is published for an application.
+// applicationStatus returns the status of an ApplicationAccess: what is published for its application.
 func applicationStatus(
 	report *roster.ApplicationReport, p publication, h holders, o *resolve.Organization, now time.Time,
 ) accessv1alpha1.ApplicationAccessStatus {
@@ -257,7 +257,7 @@ func applicationStatus(
 		inert = fmt.Sprintf("Namespace %s is the system namespace, which has no applications: "+
 			"create the object in an organization.", aa.Namespace)
 	}
-	if c.stand(&report.Report, inert, p) {
+	if c.setCommon(&report.Report, inert, p) {
 		c.stalled(p)
 		c.remark(accessv1alpha1.ConditionReady, shardsGrow(aa.Name, h))
 		status.Users = count(h.users)
@@ -279,8 +279,8 @@ func applicationStatus(
 	return status
 }
 
-// shardsGrow says which ConfigMaps a workload should mount before it has to. It does not change with each user more: a
-// text that changes is written, and told, again.
+// shardsGrow returns a message that names the ConfigMaps which a workload should mount in time, or "". The message
+// stays the same as users are added, because every new message is written and recorded as an event.
 func shardsGrow(application string, h holders) string {
 	if !h.growing {
 		return ""
@@ -294,11 +294,11 @@ func shardsGrow(application string, h holders) string {
 		h.shards, 2*h.shards, listed(names), 2*h.shards)
 }
 
-// policyStatus says what became of an AccessPolicy.
+// policyStatus returns the status of an AccessPolicy.
 func policyStatus(report *roster.PolicyReport, p publication, now time.Time) accessv1alpha1.AccessPolicyStatus {
 	c := conditions{before: report.Object.Status.Conditions, generation: report.Object.Generation, now: now}
 	status := accessv1alpha1.AccessPolicyStatus{ObservedGeneration: report.Object.Generation}
-	if c.stand(&report.Report, notAnOrganization(report.Object.Namespace), p) {
+	if c.setCommon(&report.Report, notAnOrganization(report.Object.Namespace), p) {
 		c.references(report.Unresolved)
 		c.stalled(p)
 		status.Organizations = count(report.Organizations)
@@ -315,7 +315,7 @@ func policyStatus(report *roster.PolicyReport, p publication, now time.Time) acc
 	return status
 }
 
-// blockedReason tells a name that is taken, which somebody must mend, from what may go by itself.
+// blockedReason distinguishes a name that is taken, which somebody must fix, from errors that may go away.
 func blockedReason(err error) (reason, message string) {
 	var conflict *publish.ConflictError
 	var altered *publish.AlteredError
@@ -331,7 +331,7 @@ func blockedReason(err error) (reason, message string) {
 	}
 }
 
-// counted returns the number with the noun, in the plural where there is not one.
+// counted returns the number with the noun, in the plural unless the number is 1.
 func counted(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun

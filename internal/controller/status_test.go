@@ -17,8 +17,8 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// said lists conditions as type=status reason.
-func said(list []metav1.Condition) []string {
+// conditionsOf lists conditions as type=status reason.
+func conditionsOf(list []metav1.Condition) []string {
 	var lines []string
 	for _, c := range list {
 		lines = append(lines, c.Type+"="+string(c.Status)+" "+c.Reason)
@@ -35,7 +35,7 @@ func TestGroupStatus(t *testing.T) {
 		report  roster.GroupReport
 		p       publication
 		want    []string
-		message string // part of Ready's
+		message string // part of the message of Ready
 	}{
 		"published": {
 			want: []string{"Ready=True Published", "ResolvedRefs=True Resolved", "RoleConflict=False NoConflicts"},
@@ -102,8 +102,8 @@ func TestGroupStatus(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			tc.report.Object = &accessv1alpha1.AccessGroup{ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Generation: 3}}
-			got := groupStatus(&tc.report, tc.p, untold{}, "access-system", june)
-			if diff := cmp.Diff(tc.want, said(got.Conditions)); diff != "" {
+			got := groupStatus(&tc.report, tc.p, noticeFailure{}, "access-system", june)
+			if diff := cmp.Diff(tc.want, conditionsOf(got.Conditions)); diff != "" {
 				t.Errorf("conditions (-want +got):\n%s", diff)
 			}
 			if got.ObservedGeneration != 3 || got.Conditions[0].ObservedGeneration != 3 {
@@ -132,7 +132,7 @@ func TestConditionsKeepTheirTransition(t *testing.T) {
 		}
 	}
 	if len(c.list) != 2 {
-		t.Errorf("%v: what is not set must go", said(c.list))
+		t.Errorf("%v: what is not set must go", conditionsOf(c.list))
 	}
 }
 
@@ -170,7 +170,7 @@ func TestUserStatus(t *testing.T) {
 		t.Errorf("status (-want +got):\n%s", diff)
 	}
 	wantConditions := []string{"Ready=True Published", "ResolvedRefs=True Resolved", "RoleConflict=True Conflicts"}
-	if diff := cmp.Diff(wantConditions, said(got.Conditions)); diff != "" {
+	if diff := cmp.Diff(wantConditions, conditionsOf(got.Conditions)); diff != "" {
 		t.Errorf("conditions (-want +got):\n%s", diff)
 	}
 }
@@ -198,11 +198,11 @@ func TestUserStatusOverLimit(t *testing.T) {
 		"Ready=True Published", "ResolvedRefs=True Resolved", "RoleConflict=False NoConflicts",
 		"FiltersTooLarge=True OverLimit", "TooManyWindows=True OverLimit",
 	}
-	if diff := cmp.Diff(want, said(got.Conditions)); diff != "" {
+	if diff := cmp.Diff(want, conditionsOf(got.Conditions)); diff != "" {
 		t.Fatalf("conditions (-want +got):\n%s", diff)
 	}
 	for i, part := range []string{
-		"no row of blue, red.", "bear on application blue, application red (",
+		"no row of blue, red.", "affect application blue, application red (",
 	} {
 		if message := got.Conditions[3+i].Message; !strings.Contains(message, part) {
 			t.Errorf("%q does not say %q", message, part)

@@ -11,50 +11,50 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// tracker knows which documents are not yet as they should be, and because of which objects. "Ready means published" rests
-// on it: a document is finished when the watch shows it as it was rendered, not when it was written.
+// tracker records which documents are not published as decided yet, and because of which objects. The Ready condition
+// depends on it: a document is finished when the watch shows it as rendered, not when it was written.
 type tracker struct {
 	mu        sync.Mutex
 	documents map[Output]*documentState
 	waiting   map[roster.Object]*waiting
-	sweeps    map[string]*waiting // by namespace whose documents have yet to be looked at before a status is written
+	checks    map[string]*waiting // by namespace with documents that must be checked before a status is written
 	stuck     map[Output]struct{} // documents that cannot be written
-	lossy     map[Output]struct{} // those of them that still give more than they should
+	lossy     map[Output]struct{} // stuck documents that still give more than they should
 	open      map[Output]struct{} // documents that are touched and not finished
-	cuts      map[Output]cut      // application documents that lack something
+	cuts      map[Output]cut      // documents that leave something out
 }
 
-// waiting is that something waits for documents.
+// waiting describes the wait of one object or namespace for documents.
 type waiting struct {
 	since     time.Time
-	last      time.Time // when one of the documents was last finished
+	last      time.Time // when a document was last finished
 	documents int
 }
 
-// touch is why a document may have to change.
+// touch is a reason why a document may have to change.
 type touch struct {
-	shards publish.ShardSet // of an application document, with the users whom it regards; none: all
-	causes []roster.Object  // the objects whose change leads to it; they wait for the document
-	// lowering are those of them that take something from a user.
+	shards publish.ShardSet // shards of an application document that hold the affected users; zero means all shards
+	causes []roster.Object  // the objects whose change is the reason; their statuses wait for the document
+	// lowering are the causes that reduce the access of a user.
 	lowering []roster.Object
-	isSweep  bool // the document is looked at although nothing changed
-	awaited  bool // no status in the namespace is written before the document was looked at
+	isResync bool // the document is checked although nothing changed
+	awaited  bool // no status in the namespace is written before the document has been checked
 }
 
 type documentState struct {
-	touched  uint64    // counts touches
-	since    time.Time // of the first touch that is not finished
+	touched  uint64    // number of touches
+	since    time.Time // time of the first touch that is not finished
 	finished uint64    // the touch up to which the document is finished
-	changed  bool      // one of the touches since then is no sweep
+	changed  bool      // a touch since then is not part of a resync
 
-	causes  map[roster.Object]uint64 // the objects that wait for the document, by the last touch
-	awaited uint64                   // the last touch that the statuses of the namespace wait for; 0: they do not
+	causes  map[roster.Object]uint64 // the objects that wait for the document, by their last touch
+	awaited uint64                   // the last touch that the statuses of the namespace wait for; 0 if they do not wait
 
-	blocked  error // why it cannot be written, for a reason of its own
-	attempts int   // how often it could not
-	loss     *loss // what it gives too much while it cannot be written
-	// lowering has the objects that took something from a user, by the touch with which they did. Those of touches that
-	// are not published count while there is a loss.
+	blocked  error // why the document cannot be written, if the reason is its own
+	attempts int   // number of consecutive failed writes
+	loss     *loss // what the document gives too much while it cannot be written
+	// lowering holds the objects that reduced the access of a user, by the touch. While there is a loss, those of
+	// unpublished touches count.
 	lowering map[roster.Object]uint64
 
 	rendered uint64 // the touch that the last rendering includes
@@ -62,26 +62,26 @@ type documentState struct {
 	holders  holders
 	written  time.Time
 
-	rendering *rendering // of an application document
+	rendering *rendering // only for an application document
 }
 
-// holders is what the status of an ApplicationAccess says of its document.
+// holders is the part of the status of an ApplicationAccess that describes its document.
 type holders struct {
 	users   int
 	byRole  map[string]int
-	omitted int // left out of a format
+	omitted int // number of entries left out of a format
 	shards  int
-	growing bool // there will soon be more shards
+	growing bool // the document will soon need more shards
 }
 
 func newTracker() *tracker {
 	return &tracker{
-		documents: map[Output]*documentState{}, waiting: map[roster.Object]*waiting{}, sweeps: map[string]*waiting{},
+		documents: map[Output]*documentState{}, waiting: map[roster.Object]*waiting{}, checks: map[string]*waiting{},
 		stuck: map[Output]struct{}{}, lossy: map[Output]struct{}{}, open: map[Output]struct{}{}, cuts: map[Output]cut{},
 	}
 }
 
-// touch notes that the document may have to change.
+// touch records that the document may have to change.
 func (t *tracker) touch(o Output, why touch, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -101,7 +101,7 @@ func (t *tracker) touch(o Output, why touch, now time.Time) {
 		d.rendering.touch(cmp.Or(why.shards, publish.EveryShard), d.touched)
 	}
 	t.open[o] = struct{}{}
-	d.changed = d.changed || !why.isSweep
+	d.changed = d.changed || !why.isResync
 	for _, cause := range why.causes {
 		if _, waits := d.causes[cause]; !waits {
 			addWait(t.waiting, cause, now)
@@ -113,13 +113,13 @@ func (t *tracker) touch(o Output, why touch, now time.Time) {
 	}
 	if why.awaited {
 		if d.awaited == 0 {
-			addWait(t.sweeps, o.Namespace, now)
+			addWait(t.checks, o.Namespace, now)
 		}
 		d.awaited = d.touched
 	}
 }
 
-// addWait notes that it waits for one more document.
+// addWait records that the key waits for one more document.
 func addWait[K comparable](all map[K]*waiting, it K, now time.Time) {
 	w := all[it]
 	if w == nil {
@@ -129,7 +129,7 @@ func addWait[K comparable](all map[K]*waiting, it K, now time.Time) {
 	w.documents++
 }
 
-// endWait notes that it no longer waits for one of the documents, and reports whether that was the last.
+// endWait records that the key waits for one document less, and reports whether that was the last.
 func endWait[K comparable](all map[K]*waiting, it K, now time.Time) (last bool) {
 	w := all[it]
 	w.last = now
@@ -147,7 +147,7 @@ func note(touches *map[roster.Object]uint64, object roster.Object, touch uint64)
 	(*touches)[object] = touch
 }
 
-// read returns something of what is known of the document; zero, where nothing is.
+// read returns a value from the state of the document, or the zero value if there is no state.
 func read[T any](t *tracker, o Output, of func(*documentState) T) T {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -158,12 +158,12 @@ func read[T any](t *tracker, o Output, of func(*documentState) T) T {
 	return none
 }
 
-// begin returns the number of the last touch: what is rendered from now on includes it.
+// begin returns the number of the last touch. A rendering that starts now includes it.
 func (t *tracker) begin(o Output) uint64 {
 	return read(t, o, func(d *documentState) uint64 { return d.touched })
 }
 
-// expect notes how the document should look that includes the touch.
+// expect records the rendering of the document that includes the touch.
 func (t *tracker) expect(o Output, touch uint64, wants []publish.Want, h holders) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -172,7 +172,7 @@ func (t *tracker) expect(o Output, touch uint64, wants []publish.Want, h holders
 	}
 }
 
-// wrote notes when the document was last written.
+// wrote records when the document was last written.
 func (t *tracker) wrote(o Output, at time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -187,12 +187,12 @@ func (t *tracker) lastWritten(o Output) time.Time {
 
 // released is what no longer waits for any document.
 type released struct {
-	objects []roster.Object
-	sweep   bool // the statuses of the document's namespace
+	objects   []roster.Object
+	namespace bool // whether the statuses of the document's namespace are released
 }
 
-// finish notes that the watch shows the document with all that the touch brought. It returns what no longer waits, and how
-// long ago the first of the finished touches was; zero, where none was open.
+// finish records that the watch shows the document with everything up to the touch. It returns what no longer waits,
+// and the time since the first of the finished touches, or zero if none was open.
 func (t *tracker) finish(o Output, touch uint64, now time.Time) (free released, took time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -211,15 +211,15 @@ func (t *tracker) finish(o Output, touch uint64, now time.Time) (free released, 
 	}
 	if d.finished == d.touched {
 		if delete(t.open, o); len(t.open) == 0 {
-			t.open = map[Output]struct{}{} // one that was large stays so
+			t.open = map[Output]struct{}{} // a map that was large keeps its memory
 		}
 	}
 	return t.release(o, d, touch, now), took
 }
 
-// block notes that the document cannot be written for a reason of its own, and what it gives too much meanwhile. It keeps
-// no object waiting, but the status of those that took something which it still gives says so. It returns how often the
-// document could not be written without a break.
+// block records that the document cannot be written for a reason of its own, and what it gives too much meanwhile.
+// Objects no longer wait for it; the statuses of objects that caused the loss report it instead. block returns the
+// number of consecutive failed writes.
 func (t *tracker) block(o Output, touch uint64, why error, still *loss, now time.Time) (free released, attempts int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -234,7 +234,7 @@ func (t *tracker) block(o Output, touch uint64, why error, still *loss, now time
 	return t.release(o, d, touch, now), d.attempts
 }
 
-// release ends the waits for the document that began with the touch or before.
+// release ends the waits for the document that started at the touch or before.
 func (t *tracker) release(o Output, d *documentState, touch uint64, now time.Time) released {
 	var free released
 	for cause, at := range d.causes {
@@ -247,11 +247,11 @@ func (t *tracker) release(o Output, d *documentState, touch uint64, now time.Tim
 		}
 	}
 	if len(d.causes) == 0 {
-		d.causes = nil // an empty map keeps its memory, for each of tens of thousands of documents
+		d.causes = nil // an empty map keeps its memory, in each of tens of thousands of documents
 	}
 	if d.awaited != 0 && d.awaited <= touch {
 		d.awaited = 0
-		free.sweep = endWait(t.sweeps, o.Namespace, now)
+		free.namespace = endWait(t.checks, o.Namespace, now)
 	}
 	return free
 }
@@ -266,7 +266,7 @@ func (t *tracker) expected(o Output) ([]publish.Want, uint64) {
 	return nil, 0
 }
 
-// waitingSince says since when a document holds up one of the objects; zero: none does.
+// waitingSince returns since when the object has been waiting for a document, or zero if it is not waiting.
 func (t *tracker) waitingSince(object roster.Object) time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -276,13 +276,13 @@ func (t *tracker) waitingSince(object roster.Object) time.Time {
 	return time.Time{}
 }
 
-// sweptAt returns when a document of the namespace, or of any for "", was last finished of those that have yet to be
-// looked at since the start; zero: all have been.
-func (t *tracker) sweptAt(namespace string) time.Time {
+// lastChecked returns when a document that statuses of the namespace wait for was last finished, or zero if they wait
+// for none. The namespace "" stands for all.
+func (t *tracker) lastChecked(namespace string) time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var last time.Time
-	for n, w := range t.sweeps {
+	for n, w := range t.checks {
 		if (namespace == "" || namespace == n) && w.last.After(last) {
 			last = w.last
 		}
@@ -290,7 +290,7 @@ func (t *tracker) sweptAt(namespace string) time.Time {
 	return last
 }
 
-// openSince returns since when the document is not as it should be; zero: it is, or nothing is known of it.
+// openSince returns since when the document has not been as decided, or zero if it is, or if it is not known.
 func (t *tracker) openSince(o Output) time.Time {
 	return read(t, o, func(d *documentState) time.Time {
 		if d.finished == d.touched {
@@ -315,14 +315,15 @@ func (t *tracker) blocked() []Output {
 	return slices.Collect(maps.Keys(t.stuck))
 }
 
-// standing counts the documents that are not as they should be, by kind, and returns since when the first of them is not.
-// Those that cannot be written for a reason of their own are counted apart, and those of them that give too much.
-func (t *tracker) standing() (open map[OutputKind]int, since time.Time, stuck, lossy int) {
+// backlog counts the documents that are not published as decided, by kind, and returns since when the oldest has not
+// been. It counts separately the documents that cannot be written for a reason of their own, and those that give too
+// much.
+func (t *tracker) backlog() (open map[OutputKind]int, since time.Time, stuck, lossy int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	open = map[OutputKind]int{}
 	for o := range t.open {
-		if _, is := t.stuck[o]; is {
+		if _, isStuck := t.stuck[o]; isStuck {
 			continue
 		}
 		open[o.Kind]++
@@ -331,7 +332,7 @@ func (t *tracker) standing() (open map[OutputKind]int, since time.Time, stuck, l
 	return open, since, len(t.stuck), len(t.lossy)
 }
 
-// forget drops what is known of a document that is not wanted and holds nobody up.
+// forget drops the state of a document that should not exist and that nothing waits for.
 func (t *tracker) forget(o Output) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

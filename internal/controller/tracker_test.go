@@ -13,7 +13,7 @@ import (
 
 var june = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 
-func TestAnObjectWaitsForWhatItTouches(t *testing.T) {
+func TestObjectWaitsForItsDocuments(t *testing.T) {
 	group := roster.Object{Kind: roster.KindAccessGroup, Namespace: "acme", Name: "france"}
 	other := roster.Object{Kind: roster.KindAccessGroup, Namespace: "acme", Name: "germany"}
 	application := Output{ApplicationDocument, "acme", "finance"}
@@ -46,7 +46,7 @@ func TestAnObjectWaitsForWhatItTouches(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeWrittenHoldsNobodyUp(t *testing.T) {
+func TestBlockedDocumentDelaysNoObject(t *testing.T) {
 	group := roster.Object{Kind: roster.KindAccessGroup, Namespace: "acme", Name: "france"}
 	user := Output{UserDocument, "acme", "ana"}
 	why := errors.New("exceeded quota")
@@ -67,33 +67,33 @@ func TestWhatCannotBeWrittenHoldsNobodyUp(t *testing.T) {
 	}
 }
 
-func TestNoStatusBeforeEveryDocumentWasLookedAt(t *testing.T) {
+func TestNoStatusBeforeAllDocumentsAreChecked(t *testing.T) {
 	tr := newTracker()
 	application := Output{ApplicationDocument, "acme", "finance"}
-	tr.touch(application, touch{isSweep: true, awaited: true}, june)
+	tr.touch(application, touch{isResync: true, awaited: true}, june)
 	user := Output{UserDocument, "acme", "ana"}
-	tr.touch(user, touch{isSweep: true, awaited: true}, june)
-	tr.touch(user, touch{isSweep: true, awaited: true}, june)
-	if free, _ := tr.finish(user, tr.begin(user), june); free.sweep {
-		t.Error("the sweep ends with the first document")
+	tr.touch(user, touch{isResync: true, awaited: true}, june)
+	tr.touch(user, touch{isResync: true, awaited: true}, june)
+	if free, _ := tr.finish(user, tr.begin(user), june); free.namespace {
+		t.Error("the statuses are released with the first document")
 	}
 	for namespace, want := range map[string]bool{"acme": true, "globex": false, "": true} {
-		if got := !tr.sweptAt(namespace).IsZero(); got != want {
+		if got := !tr.lastChecked(namespace).IsZero(); got != want {
 			t.Errorf("sweeping %q: %t", namespace, got)
 		}
 	}
-	if free, _ := tr.finish(application, tr.begin(application), june); !free.sweep || len(free.objects) > 0 {
-		t.Errorf("free %+v, want the sweep", free)
+	if free, _ := tr.finish(application, tr.begin(application), june); !free.namespace || len(free.objects) > 0 {
+		t.Errorf("free %+v, want the statuses of the namespace", free)
 	}
-	if !tr.sweptAt("").IsZero() {
+	if !tr.lastChecked("").IsZero() {
 		t.Error("it does not end")
 	}
 }
 
-func TestForgottenWhenNothingIsWanted(t *testing.T) {
+func TestStateOfUnwantedDocumentsIsDropped(t *testing.T) {
 	tr := newTracker()
 	user := Output{UserDocument, "acme", "ana"}
-	tr.touch(user, touch{isSweep: true}, june)
+	tr.touch(user, touch{isResync: true}, june)
 	tr.forget(user)
 	if tr.begin(user) == 0 {
 		t.Error("a document that is not finished is forgotten")
@@ -101,6 +101,6 @@ func TestForgottenWhenNothingIsWanted(t *testing.T) {
 	tr.finish(user, tr.begin(user), june)
 	tr.forget(user)
 	if len(tr.documents) != 0 {
-		t.Error("a finished document that nobody wants is kept")
+		t.Error("the state of a finished document that should not exist is kept")
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// names finds users by the names that their documents carry.
+// names maps the names of user documents to users.
 type names struct {
 	mu    sync.RWMutex
 	users map[string]string
@@ -31,7 +31,7 @@ func (n *names) note(user string) string {
 	return name
 }
 
-// keep drops all but these.
+// keep replaces all known users by these.
 func (n *names) keep(users map[string]string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -45,8 +45,8 @@ func (n *names) user(name string) (string, bool) {
 	return user, known
 }
 
-// reconcileUser is for both documents of a user: the user document in an organization, and in the system namespace the
-// organizations document.
+// reconcileUser reconciles both kinds of user documents: the user document in an organization, and the organizations
+// document in the system namespace.
 func (r *Reconciler) reconcileUser(ctx context.Context, o Output, touch uint64) (progress, error) {
 	user, known := r.names.user(o.Name)
 	owner := roster.Ownership{}
@@ -55,7 +55,7 @@ func (r *Reconciler) reconcileUser(ctx context.Context, o Output, touch uint64) 
 	}
 	taken := r.view().Index().Namespace(o.Namespace).UserAccess(o.Name)
 	if taken != nil && known && string(taken.Spec.User) != user {
-		r.enqueue(Output{UserStatus, o.Namespace, o.Name}) // it says whether its name stands in the way
+		r.enqueue(Output{UserStatus, o.Namespace, o.Name}) // its status reports the conflict of names
 	} else {
 		taken = nil
 	}
@@ -69,20 +69,21 @@ func (r *Reconciler) reconcileUser(ctx context.Context, o Output, touch uint64) 
 			return progress{}, refused
 		}
 		if refused == nil {
-			// The document follows when the watch shows its owner. It is not written for a UserAccess that is being
-			// deleted: with its orphan finalizer, the collector would remove the document that was given back to it.
+			// The document is written when the watch shows its owner. It is not written for a UserAccess that is being
+			// deleted: with an orphan finalizer, the garbage collector would delete the document after it was handed
+			// back.
 			return wait, nil
 		}
 	case owner.Owner == nil:
-		// Nobody loses access because a name is taken. When the object that has it goes, the document goes with it, and is
-		// written again for the right owner.
+		// No user loses access because a name is taken. When the object with that name is deleted, its document is
+		// deleted too, and is then written for the right owner.
 		owner.Owner = taken
 	}
 	p, err := r.writeUser(ctx, o, touch, user, owner)
 	return p, joined(err, refused)
 }
 
-// writeUser writes the document for its owner. Where it should not be, or nobody can own it, it is ended.
+// writeUser writes the document for its owner. It removes the document if it should not exist or cannot have an owner.
 func (r *Reconciler) writeUser(
 	ctx context.Context, o Output, touch uint64, user string, owner roster.Ownership,
 ) (progress, error) {
@@ -100,16 +101,16 @@ func (r *Reconciler) writeUser(
 	r.tracker.expect(o, touch, []publish.Want{want}, holders{})
 	superseded := owner.Materialized != nil && owner.Owner != owner.Materialized
 	wrote, err := r.publish(ctx, o, &want, data)
-	stands := err == nil && !wrote && want.Matches(r.Publisher.Observed.Get(key))
+	current := err == nil && !wrote && want.Matches(r.Publisher.Observed.Get(key))
 	switch {
 	case err != nil:
 		return progress{}, err
-	case !stands && (superseded || !wrote):
-		return progress{after: again}, nil
-	case !stands:
+	case !current && (superseded || !wrote):
+		return progress{after: recheckDelay}, nil
+	case !current:
 		return progress{}, nil
 	case superseded:
-		// A declared UserAccess has taken over, and the document is already its.
+		// A declared UserAccess has taken over and already owns the document.
 		return progress{done: true}, r.dematerialize(ctx, owner.Materialized)
 	default:
 		return progress{done: true}, nil
@@ -123,8 +124,8 @@ func documentName(o Output) string {
 	return publish.UserDocumentName(o.Name)
 }
 
-// userData renders the document and says what it lacks because it would be too large. The data is nil where there should
-// be no document.
+// userData renders the document and returns what had to be left out because it would be too large. The data is nil if
+// the document should not exist.
 func (r *Reconciler) userData(o Output, user string, owner roster.Ownership) (map[string]string, cut) {
 	atSystem := o.Namespace == r.view().SystemNamespace()
 	if !owner.Reason || atSystem != (o.Kind == OrganizationsDocument) {
@@ -155,7 +156,7 @@ func (r *Reconciler) userData(o Output, user string, owner roster.Ownership) (ma
 	return data, cut{withoutRows: []string{user}}
 }
 
-// endUser ends the document, and then the materialized UserAccess that has no reason any more.
+// endUser removes the document, and then the materialized UserAccess that is no longer needed.
 func (r *Reconciler) endUser(
 	ctx context.Context, o Output, user string, seen *corev1.ConfigMap, owner roster.Ownership,
 ) (progress, error) {
@@ -174,7 +175,7 @@ func (r *Reconciler) endUser(
 	return p, nil
 }
 
-// materialize writes the UserAccess of a user who has none declared.
+// materialize creates the UserAccess of a user for whom none is declared.
 func (r *Reconciler) materialize(ctx context.Context, o Output, user string) (progress, error) {
 	ua := &accessv1alpha1.UserAccess{
 		ObjectMeta: metav1.ObjectMeta{
@@ -185,12 +186,13 @@ func (r *Reconciler) materialize(ctx context.Context, o Output, user string) (pr
 	}
 	err := r.Publisher.Client.Create(ctx, ua)
 	if apierrors.IsAlreadyExists(err) {
-		return progress{after: again}, nil // the watch has yet to show whose it is
+		return progress{after: recheckDelay}, nil // the watch has not shown yet who owns the name
 	}
 	return progress{}, err
 }
 
-// nameTaken returns the user whose materialized UserAccess cannot be written because this UserAccess has its name, or "".
+// nameTaken returns the user whose materialized UserAccess cannot be written because this UserAccess has its name, or
+// "".
 func (r *Reconciler) nameTaken(ua *accessv1alpha1.UserAccess) string {
 	user, known := r.names.user(ua.Name)
 	if !known || user == string(ua.Spec.User) || !r.view().Ownership(ua.Namespace, user).Materialize {
@@ -199,7 +201,7 @@ func (r *Reconciler) nameTaken(ua *accessv1alpha1.UserAccess) string {
 	return user
 }
 
-// dematerialize removes a UserAccess that Usher wrote and that has no reason any more.
+// dematerialize deletes a materialized UserAccess that is no longer needed.
 func (r *Reconciler) dematerialize(ctx context.Context, ua *accessv1alpha1.UserAccess) error {
 	if ua.DeletionTimestamp != nil {
 		return nil

@@ -30,14 +30,14 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// world is a leader with an API server whose watch shows every write at once. It runs on its own clock, one output after
-// the other.
+// world is a leader with an API server whose watch shows every write at once. It has its own clock and reconciles one
+// output at a time.
 type world struct {
 	t    *testing.T
 	kube client.WithWatch
-	// refuse, where set, is the API server's answer to a write of a ConfigMap or a UserAccess.
+	// refuse, if set, is the API server's answer to a write of a ConfigMap or a UserAccess.
 	refuse func(client.Object) error
-	// alter, where set, changes what is written to a ConfigMap, as a mutating admission policy does.
+	// alter, if set, changes every written ConfigMap, as a mutating admission policy does.
 	alter      func(*corev1.ConfigMap)
 	writes     map[string]int // by name of the ConfigMap
 	reconciler *Reconciler
@@ -59,7 +59,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, now: june}
 	w.writes = map[string]int{}
 	refused := func(o client.Object) error {
-		if cm, is := o.(*corev1.ConfigMap); is {
+		if cm, ok := o.(*corev1.ConfigMap); ok {
 			w.writes[o.GetName()]++
 			if w.alter != nil {
 				w.alter(cm)
@@ -104,7 +104,7 @@ func newWorld(t *testing.T) *world {
 			if err := c.Delete(ctx, o, options...); err != nil {
 				return err
 			}
-			// With finalizers it is still there.
+			// An object with finalizers still exists.
 			if kept := o.DeepCopyObject().(client.Object); c.Get(ctx, client.ObjectKeyFromObject(o), kept) == nil {
 				w.show(kept)
 				return nil
@@ -113,11 +113,11 @@ func newWorld(t *testing.T) *world {
 			return nil
 		},
 	})
-	w.lead(publish.NewObserved())
+	w.startLeader(publish.NewObserved())
 	return w
 }
 
-// same reports whether the objects differ in nothing that a write would change.
+// same reports whether the objects are equal in everything that a write could change.
 func same(a, b client.Object) bool {
 	b = b.DeepCopyObject().(client.Object)
 	b.SetResourceVersion(a.GetResourceVersion())
@@ -131,14 +131,14 @@ func newReconciler(publisher *publish.Publisher) *Reconciler {
 	return New(fed, publisher, NewMetrics(prometheus.NewRegistry()))
 }
 
-// settle settles the roster, and returns when the outputs are marked.
+// settle settles the roster and returns when the outputs are marked.
 func (r *Reconciler) settle() {
 	r.Feed.Settle()
 	r.Feed.Flush()
 }
 
-// lead starts a manager, which becomes the leader when it has seen everything.
-func (w *world) lead(observed *publish.Observed) {
+// startLeader starts a manager, which becomes the leader when it has seen all objects.
+func (w *world) startLeader(observed *publish.Observed) {
 	w.t.Helper()
 	now := func() time.Time { return w.now }
 	w.waiting = map[Output]time.Time{}
@@ -157,19 +157,19 @@ func (w *world) lead(observed *publish.Observed) {
 		}
 	}
 	w.reconciler.settle()
-	if err := w.reconciler.lead(w); err != nil {
+	if err := w.reconciler.becomeLeader(w); err != nil {
 		w.t.Fatal(err)
 	}
 	w.run()
 }
 
-// restart ends the manager and starts another one.
-func (w *world) restart() { w.lead(publish.NewObserved()) }
+// restart stops the manager and starts another one.
+func (w *world) restart() { w.startLeader(publish.NewObserved()) }
 
-// show is the watch.
+// show delivers the object as a watch event.
 func (w *world) show(o client.Object) {
 	shown := o.DeepCopyObject().(client.Object)
-	if cm, is := shown.(*corev1.ConfigMap); is {
+	if cm, ok := shown.(*corev1.ConfigMap); ok {
 		publish.Observe(cm)
 		w.reconciler.configMapHandler().OnAdd(cm, false)
 		return
@@ -178,21 +178,21 @@ func (w *world) show(o client.Object) {
 }
 
 func (w *world) showGone(o client.Object) {
-	if cm, is := o.(*corev1.ConfigMap); is {
+	if cm, ok := o.(*corev1.ConfigMap); ok {
 		w.reconciler.configMapHandler().OnDelete(cm)
 		return
 	}
 	w.reconciler.Feed.Handler().OnDelete(o)
 }
 
-// declare writes an object of the four kinds, its spec in YAML, and lets the manager do what there is to do.
+// declare writes an object of the four kinds with the spec in YAML, and runs the manager until it has nothing to do.
 func (w *world) declare(o client.Object, name, spec string) {
 	w.t.Helper()
 	w.write(o, name, spec)
 	w.run()
 }
 
-// write writes an object of the four kinds, its spec in YAML, into its namespace or into acme. The watch shows it.
+// write writes an object of the four kinds with the spec in YAML, into its namespace or into acme. The watch shows it.
 func (w *world) write(o client.Object, name, spec string) {
 	w.t.Helper()
 	key := types.NamespacedName{Namespace: cmp.Or(o.GetNamespace(), "acme"), Name: name}
@@ -230,7 +230,7 @@ func (w *world) drop(o client.Object, name string) {
 	w.run()
 }
 
-// edit changes a published ConfigMap as somebody else would.
+// edit changes a published ConfigMap as a third party would.
 func (w *world) edit(name string, change func(*corev1.ConfigMap)) {
 	w.t.Helper()
 	cm := &corev1.ConfigMap{}
@@ -246,10 +246,11 @@ func (w *world) edit(name string, change func(*corev1.ConfigMap)) {
 	}
 }
 
-// run reconciles documents until nothing is due. A second passes first, so that the pace of writes holds nothing up.
+// run reconciles documents until none is due. It first advances the clock by a second, so that the write interval
+// delays nothing.
 func (w *world) run() {
 	w.t.Helper()
-	for w.pass(time.Second); ; w.pass(pace) {
+	for w.pass(time.Second); ; w.pass(writeInterval) {
 		w.reconciler.settle()
 		due := w.due()
 		if len(due) == 0 {
@@ -291,7 +292,7 @@ func (w *world) due() []Output {
 	return due
 }
 
-// condition returns what the object says of itself: status, reason and message of the condition.
+// condition returns the condition from the status of the object.
 func (w *world) condition(kind OutputKind, name, condition string) metav1.Condition {
 	w.t.Helper()
 	w.pass(2 * patience)
@@ -319,7 +320,7 @@ func (w *world) ready(kind OutputKind, name, reason string, parts ...string) {
 	}
 }
 
-// published returns the data of the ConfigMap, or "" where there is none.
+// published returns the data of the ConfigMap, or "" if it does not exist.
 func (w *world) published(name, key string) string {
 	w.t.Helper()
 	cm := &corev1.ConfigMap{}
@@ -329,7 +330,7 @@ func (w *world) published(name, key string) string {
 	return cm.Data[key]
 }
 
-// world is the queue of its manager.
+// The world is the queue of its manager.
 var _ priorityqueue.PriorityQueue[Output] = (*world)(nil)
 
 func (w *world) AddWithOpts(_ priorityqueue.AddOpts, outputs ...Output) {

@@ -1,6 +1,7 @@
-// Package feed keeps a roster in step with the watch, on every replica.
+// Package feed keeps a roster in sync with the watches, on every replica.
 //
-// A [Feed] hands all objects that the informers show to the roster, and has the roster settle. Each settling makes a
-// [Settlement]: what changed, and a view of the roster. Every subscriber gets all settlements in order, in a goroutine of
-// its own, so that a slow subscriber delays neither the next settling nor another subscriber.
+// A [Feed] passes all objects from the informers to the roster and has the roster settle, that is, decide all pending
+// changes. Each time the result is a [Settlement]: the changes and a view of the roster. Every subscriber receives all
+// settlements in order, in its own goroutine. A slow subscriber therefore delays neither the next settlement nor
+// another subscriber.
 package feed

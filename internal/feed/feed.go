@@ -19,30 +19,30 @@ import (
 )
 
 const (
-	// longestSettling is when a roster that has not settled counts as hung.
+	// longestSettling is how long a settlement may take before the roster counts as hung.
 	longestSettling = 5 * time.Minute
-	// longestRest bounds how late a change of the clock is noticed.
+	// longestRest bounds the time until a change of the clock is noticed.
 	longestRest = 10 * time.Second
-	// renewalRest is how long an update that leaves the spec as it was may wait for others: most of these are statuses that
-	// the leader has written.
+	// renewalRest is how long an update with an unchanged spec may wait for further updates. Most of these are statuses
+	// that the leader has written.
 	renewalRest = 20 * time.Millisecond
 )
 
-// Settlement is the outcome of one settling.
+// Settlement is the result of one pass in which the roster decides all pending changes.
 type Settlement struct {
-	// First says that it is that of the first lists: its changes are all that there is.
+	// First is true for the settlement of the initial lists. Its changes include every object.
 	First   bool
 	Changes roster.Changes
 	Now     time.Time
 }
 
-// Feed keeps the roster in step with the watch.
+// Feed keeps the roster in sync with the watches.
 type Feed struct {
 	Roster    *roster.Roster
 	Informers cache.Informers
 	// Now is the clock.
 	Now func() time.Time
-	// Settled, where set, is called with every settlement before Settle returns. It must be quick.
+	// Settled, if set, is called with every settlement before Settle returns. It must be fast.
 	Settled func(*Settlement)
 
 	watched       []watched
@@ -57,13 +57,13 @@ type Feed struct {
 	ready   chan struct{}
 }
 
-// watched is a kind that the feed watches, and what takes its objects in.
+// watched is a watched kind with the handler of its objects.
 type watched struct {
 	object  client.Object
 	handler toolscache.ResourceEventHandler
 }
 
-// New returns a feed that has seen nothing yet.
+// New returns a feed that has not seen any object yet.
 func New(r *roster.Roster, informers cache.Informers, now func() time.Time) *Feed {
 	f := &Feed{
 		Roster: r, Informers: informers, Now: now,
@@ -78,20 +78,21 @@ func New(r *roster.Roster, informers cache.Informers, now func() time.Time) *Fee
 	return f
 }
 
-// Handle adds a handler for a kind. The feed is ready when the handler has taken in the first list of the kind. Call it
-// before the feed starts.
+// Handle adds a handler for a kind. The feed is ready only after the handler has processed the initial list of the
+// kind. Call Handle before the feed starts.
 func (f *Feed) Handle(object client.Object, handler toolscache.ResourceEventHandler) {
 	f.watched = append(f.watched, watched{object, handler})
 }
 
-// Subscribe has the function called with every settlement, one after the other in order. Call it before the feed starts.
+// Subscribe registers a function that is called with every settlement, sequentially and in order. Call Subscribe before
+// the feed starts.
 func (f *Feed) Subscribe(take func(*Settlement)) {
 	f.subscriptions = append(f.subscriptions, &subscription{take: take, wake: make(chan struct{}, 1)})
 }
 
-// Handler returns the handler that hands objects to the roster.
+// Handler returns the event handler that passes objects to the roster.
 func (f *Feed) Handler() toolscache.ResourceEventHandler {
-	// The informers are those of New: the roster knows their kinds.
+	// The kinds are those of the informers in New, so the roster knows them.
 	return toolscache.ResourceEventHandlerFuncs{
 		AddFunc: func(object any) {
 			_ = f.Roster.Set(object.(runtime.Object))
@@ -112,16 +113,16 @@ func (f *Feed) Handler() toolscache.ResourceEventHandler {
 	}
 }
 
-// isRenewal reports whether an update leaves the spec as it was.
-func isRenewal(old, made any) bool {
+// isRenewal reports whether an update leaves the spec unchanged.
+func isRenewal(old, updated any) bool {
 	a, isOld := old.(client.Object)
-	b, isMade := made.(client.Object)
+	b, isMade := updated.(client.Object)
 	return isOld && isMade && a.GetUID() == b.GetUID() && b.GetGeneration() != 0 && a.GetGeneration() == b.GetGeneration() &&
 		(a.GetDeletionTimestamp() == nil) == (b.GetDeletionTimestamp() == nil)
 }
 
-// Last returns the object that a handler is told is deleted: where the watch has missed the end of the object, the state
-// that it showed last.
+// Last returns the object of a delete event. If the watch missed the deletion, it is the last state that the watch
+// showed.
 func Last(object any) any {
 	if unknown, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
 		return unknown.Obj
@@ -136,11 +137,11 @@ func signal(c chan<- struct{}) {
 	}
 }
 
-// Ready is closed when the first lists of all kinds have been handled, and the subscribers have taken the first settlement:
-// not before may anything be published, removed or admitted.
+// Ready returns a channel that is closed when the initial lists of all kinds have been handled and the subscribers have
+// processed the first settlement. Before that, nothing may be published, removed or admitted.
 func (f *Feed) Ready() <-chan struct{} { return f.ready }
 
-// IsReady reports whether the channel of Ready is closed.
+// IsReady reports whether the channel of [Feed.Ready] is closed.
 func (f *Feed) IsReady() bool {
 	select {
 	case <-f.ready:
@@ -150,13 +151,13 @@ func (f *Feed) IsReady() bool {
 	}
 }
 
-// SettledAt returns when the roster last settled, in seconds since 1970; 0: never.
+// SettledAt returns the time of the last settlement in seconds since 1970, or 0 if there was none.
 func (f *Feed) SettledAt() int64 { return f.settledAt.Load() }
 
-// Alive returns an error where the roster has not settled for long although it does so every few seconds.
+// Alive returns an error if the roster, which settles every few seconds, has not settled for a long time.
 func (f *Feed) Alive() error {
 	if !f.IsReady() {
-		return nil // the first lists may take their time; readiness waits for them
+		return nil // the initial lists may take long; the readiness check waits for them
 	}
 	if rest := f.Now().Sub(time.Unix(f.settledAt.Load(), 0)); rest > longestSettling {
 		return fmt.Errorf("the roster has not settled for %s", rest)
@@ -164,13 +165,13 @@ func (f *Feed) Alive() error {
 	return nil
 }
 
-// NeedLeaderElection says that every replica feeds its roster.
+// NeedLeaderElection implements manager.LeaderElectionRunnable. The feed runs on every replica.
 func (f *Feed) NeedLeaderElection() bool { return false }
 
-// View returns what is decided now, with every object that the watch has shown: it waits while the roster is being settled,
-// and settles it where it is behind. What Settled is called with is in it.
+// View returns a view that includes every object that the watches have shown. It waits for a settlement in progress,
+// and settles the roster if changes are pending. [Feed.Settled] has been called with everything in the view.
 func (f *Feed) View() *roster.View {
-	if f.Roster.Settled(f.Now()) && !f.busy.Load() { // in this order: what is being settled is no longer pending
+	if f.Roster.Settled(f.Now()) && !f.busy.Load() { // check pending first: a settlement in progress takes its changes out of pending
 		return f.Roster.View()
 	}
 	f.settling.Lock()
@@ -202,14 +203,14 @@ func (f *Feed) settle() {
 	f.settledAt.Store(s.Now.Unix())
 }
 
-// Flush returns when the subscribers have taken all settlements.
+// Flush returns when the subscribers have processed all settlements.
 func (f *Feed) Flush() {
 	for _, each := range f.subscriptions {
 		each.drain()
 	}
 }
 
-// Start settles the roster whenever something was seen or a window opens or closes, until the context ends.
+// Start settles the roster after every event and whenever a window opens or closes, until the context ends.
 func (f *Feed) Start(ctx context.Context) error {
 	if err := f.sync(ctx); err != nil {
 		return err
@@ -244,7 +245,7 @@ func (f *Feed) Start(ctx context.Context) error {
 	}
 }
 
-// sync watches all kinds and returns when their first lists have been handled, which is later than when they are cached.
+// sync watches all kinds and returns when their initial lists have been handled, which is after they have been cached.
 func (f *Feed) sync(ctx context.Context) error {
 	var all []toolscache.ResourceEventHandlerRegistration
 	for _, each := range f.watched {
@@ -260,7 +261,7 @@ func (f *Feed) sync(ctx context.Context) error {
 	}
 	for _, r := range all {
 		if !toolscache.WaitForCacheSync(ctx.Done(), r.HasSynced) {
-			return errors.New("the first lists did not arrive before the manager stopped")
+			return errors.New("the initial lists did not arrive before the manager stopped")
 		}
 	}
 	return nil

@@ -36,7 +36,7 @@ func group(name, uid string, generation int64) *accessv1alpha1.AccessGroup {
 func TestEverySubscriberGetsAllSettlementsInOrder(t *testing.T) {
 	f := newFeed()
 	settlings := 0
-	f.Now = func() time.Time { // it is asked once for each settling
+	f.Now = func() time.Time { // Now is called once for each settlement
 		settlings++
 		return june.Add(time.Duration(settlings) * time.Second)
 	}
@@ -54,7 +54,7 @@ func TestEverySubscriberGetsAllSettlementsInOrder(t *testing.T) {
 	f.Settle()
 	go f.subscriptions[0].run(t.Context())
 	<-blocked
-	f.Settle() // although the first subscriber has yet to take the first settlement
+	f.Settle() // although the first subscriber has not processed the first settlement
 	f.subscriptions[1].drain()
 	f.Settle()
 	if diff := cmp.Diff([]int{1, 2}, quick); diff != "" {
@@ -68,7 +68,7 @@ func TestEverySubscriberGetsAllSettlementsInOrder(t *testing.T) {
 	}
 }
 
-func TestASettlementHasWhatTheWatchShowed(t *testing.T) {
+func TestSettlementIncludesWatchedObjects(t *testing.T) {
 	f := newFeed()
 	var objects [][]string
 	f.Settled = func(s *Settlement) {
@@ -98,8 +98,8 @@ func TestOnlyARenewalMayWait(t *testing.T) {
 	deleted := group("one", "1", 1)
 	deleted.DeletionTimestamp = &metav1.Time{Time: june}
 	for name, tc := range map[string]struct {
-		made *accessv1alpha1.AccessGroup
-		want bool
+		updated *accessv1alpha1.AccessGroup
+		want    bool
 	}{
 		"the same generation":       {group("one", "1", 1), true},
 		"another generation":        {group("one", "1", 2), false},
@@ -108,7 +108,7 @@ func TestOnlyARenewalMayWait(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFeed()
-			f.Handler().OnUpdate(group("one", "1", 1), tc.made)
+			f.Handler().OnUpdate(group("one", "1", 1), tc.updated)
 			if got := len(f.renewed) == 1 && len(f.wake) == 0; got != tc.want {
 				t.Errorf("it may wait: %t, want %t", got, tc.want)
 			}
@@ -116,7 +116,7 @@ func TestOnlyARenewalMayWait(t *testing.T) {
 	}
 }
 
-// TestStart holds one list back, and has the watch show an object when the feed is ready.
+// TestStart holds back one list, and has the watch show an object when the feed is ready.
 func TestStart(t *testing.T) {
 	scheme := runtime.NewScheme()
 	utilruntime.Must(corev1.AddToScheme(scheme))

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// subscription has the settlements that a subscriber has yet to take.
+// subscription holds the settlements that a subscriber has not processed yet.
 type subscription struct {
 	take func(*Settlement)
 	wake chan struct{}
@@ -13,17 +13,17 @@ type subscription struct {
 	mu      sync.Mutex
 	waiting []*Settlement
 
-	taking sync.Mutex // held while the subscriber takes settlements
+	taking sync.Mutex // held while the subscriber processes settlements
 }
 
-func (s *subscription) add(made *Settlement) {
+func (s *subscription) add(settlement *Settlement) {
 	s.mu.Lock()
-	s.waiting = append(s.waiting, made)
+	s.waiting = append(s.waiting, settlement)
 	s.mu.Unlock()
 	signal(s.wake)
 }
 
-// next returns the first settlement that waits; nil: none does.
+// next removes and returns the first waiting settlement, or nil if none waits.
 func (s *subscription) next() *Settlement {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -37,16 +37,16 @@ func (s *subscription) next() *Settlement {
 	return first
 }
 
-// drain hands all settlements that wait to the subscriber.
+// drain passes all waiting settlements to the subscriber.
 func (s *subscription) drain() {
 	s.taking.Lock()
 	defer s.taking.Unlock()
-	for made := s.next(); made != nil; made = s.next() {
-		s.take(made)
+	for settlement := s.next(); settlement != nil; settlement = s.next() {
+		s.take(settlement)
 	}
 }
 
-// run hands settlements to the subscriber until the context ends.
+// run passes settlements to the subscriber until the context ends.
 func (s *subscription) run(ctx context.Context) {
 	for {
 		select {

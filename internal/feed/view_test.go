@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestAViewHasWhatIsBeingSettled asks for the view while the roster is being settled. What is being settled is no longer
-// pending, and not yet known to who is called with every settlement.
-func TestAViewHasWhatIsBeingSettled(t *testing.T) {
+// TestViewIncludesARunningSettlement asks for the view during a settlement. The changes that are being settled are no
+// longer pending, but subscribers do not know them yet.
+func TestViewIncludesARunningSettlement(t *testing.T) {
 	f := newFeed()
 	f.Settle()
 	begun, asked := make(chan struct{}), make(chan struct{})

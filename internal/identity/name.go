@@ -1,4 +1,4 @@
-// Package identity knows the users of applications by what they are called: it makes a Kubernetes name of a user.
+// Package identity derives Kubernetes names from the identities of users of applications.
 package identity
 
 import (
@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// longestReadable is how many characters of a user a name keeps, before the digest.
+// longestReadable is the maximum length of the readable part of a name, before the digest.
 const longestReadable = 50
 
-// Name returns the name of a user: what a materialized UserAccess and the user's documents are called
-// (docs/documents.md). It is a DNS-1123 label of at most 67 characters that ends in 16 hex digits of a digest.
+// Name returns the name of a user, which names a materialized UserAccess and the user's documents (docs/documents.md).
+// It is a DNS-1123 label of at most 67 characters that ends in 16 hexadecimal digits of a digest.
 func Name(user string) string {
 	var b strings.Builder
 	gap := false
@@ -48,5 +48,5 @@ func Name(user string) string {
 
 var endsInDigest = regexp.MustCompile(`-[0-9a-f]{16}$`)
 
-// IsReserved reports whether the name of an object has the form of [Name], so that it may be the name of some user.
+// IsReserved reports whether the name of an object has the form of [Name], so that it could be the name of a user.
 func IsReserved(name string) bool { return endsInDigest.MatchString(name) }

@@ -15,19 +15,19 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// AlteredError says that a ConfigMap does not stay as Usher writes it.
+// AlteredError reports that the content of a ConfigMap does not stay as Usher writes it.
 type AlteredError struct {
 	Key types.NamespacedName
-	// Differences say what differs and who wrote it, sorted.
+	// Differences describe, sorted, what differs and who wrote it.
 	Differences []string
-	// Rest is how long to wait before the next attempt.
+	// Rest is the delay before the next attempt.
 	Rest time.Duration
 }
 
 // mostDifferences bounds the differences that a message lists.
 const mostDifferences = 3
 
-// Error names the differences and says what to do about them.
+// Error names the differences and how to fix them.
 func (e *AlteredError) Error() string {
 	listed := strings.Join(e.Differences[:min(mostDifferences, len(e.Differences))], "; ")
 	if more := len(e.Differences) - mostDifferences; more > 0 {
@@ -37,38 +37,38 @@ func (e *AlteredError) Error() string {
 		"what changes it", e.Key, listed, accessv1alpha1.LabelManagedBy, accessv1alpha1.ManagedBy)
 }
 
-// differences lists how the ConfigMap, as the API server holds it, differs from what is wanted, and who wrote that
-// according to its managed fields.
+// differences lists the differences between the ConfigMap on the API server and the wanted content, with the writers
+// according to the managed fields.
 func (w *Want) differences(live *corev1.ConfigMap, data map[string]string) []string {
 	writers := writersOf(live)
 	var found []string
-	add := func(is, what string, path ...string) {
-		if is != missing {
-			is += ", written by " + writers.of(path)
+	add := func(actual, what string, path ...string) {
+		if actual != missing {
+			actual += ", written by " + writers.of(path)
 		}
-		found = append(found, what+" is "+is)
+		found = append(found, what+" is "+actual)
 	}
 	labels := w.labels()
 	for _, key := range ownLabels {
-		is, has := live.Labels[key]
+		actual, has := live.Labels[key]
 		wanted, wants := labels[key]
-		if has != wants || is != wanted {
-			add(quotedOr(is, has), "label "+key, "metadata", "labels", key)
+		if has != wants || actual != wanted {
+			add(quotedOr(actual, has), "label "+key, "metadata", "labels", key)
 		}
 	}
 	const digest = accessv1alpha1.AnnotationDigest
-	if is, has := live.Annotations[digest]; is != w.Digest {
-		add(quotedOr(is, has), "annotation "+digest, "metadata", "annotations", digest)
+	if actual, has := live.Annotations[digest]; actual != w.Digest {
+		add(quotedOr(actual, has), "annotation "+digest, "metadata", "annotations", digest)
 	}
 	for _, key := range slices.Sorted(maps.Keys(merged(live.Data, data))) {
-		is, has := live.Data[key]
+		actual, has := live.Data[key]
 		wanted, wants := data[key]
 		switch {
 		case !has:
 			add(missing, "data key "+key, "data", key)
 		case !wants:
 			add("added", "data key "+key, "data", key)
-		case is != wanted:
+		case actual != wanted:
 			add("changed", "data key "+key, "data", key)
 		}
 	}
@@ -83,11 +83,11 @@ func (w *Want) differences(live *corev1.ConfigMap, data map[string]string) []str
 		for _, o := range live.OwnerReferences {
 			names = append(names, o.Kind+"/"+o.Name)
 		}
-		is := missing
+		actual := missing
 		if len(names) > 0 {
-			is = strings.Join(names, " and ")
+			actual = strings.Join(names, " and ")
 		}
-		add(is, "the owner", "metadata", "ownerReferences")
+		add(actual, "the owner", "metadata", "ownerReferences")
 	}
 	return found
 }
@@ -118,7 +118,7 @@ type writer struct {
 	fields *fieldpath.Set
 }
 
-// writersOf reads the managed fields. Entries that cannot be read are left out: they only serve messages.
+// writersOf reads the managed fields. It skips entries that it cannot parse, because they are used only in messages.
 func writersOf(o metav1.Object) writers {
 	var all writers
 	for _, entry := range o.GetManagedFields() {
@@ -131,7 +131,7 @@ func writersOf(o metav1.Object) writers {
 	return all
 }
 
-// of names the managers that wrote the field or something in it.
+// of names the managers that wrote the field or a part of it.
 func (w writers) of(path []string) string {
 	var names []string
 	for _, each := range w {
@@ -151,8 +151,8 @@ func (w writers) of(path []string) string {
 	return strings.Join(slices.Compact(names), " and ")
 }
 
-// admission describes what writes without a field manager of its own: the API server attributes what admission changes to
-// the manager of the request, or to nobody.
+// admission names the writer of fields that have no field manager of their own. The API server attributes a change by
+// admission to the manager of the request, or to nobody.
 const admission = "a mutating admission policy or webhook"
 
 func named(manager string) string {

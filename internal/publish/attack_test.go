@@ -17,9 +17,9 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// restricted decides for a user of a team who is in further groups, each with a filter of its own of that many values of
-// 200 bytes. The filters are put into the decision afterwards: rendering has to bear more than resolution lets through
-// (docs/rules.md R7).
+// restricted returns the decision for a user of a team who is in further groups, each with its own filter of that many
+// values of 200 bytes. The filters are put into the decision directly: rendering must handle more than resolution
+// permits (docs/rules.md R7).
 func restricted(o *resolve.Organization, role string, groups, values int) *resolve.Decision {
 	d := decide(o, &resolve.Source{
 		Name: "AccessGroup/acme/team", Applications: []resolve.ApplicationGrant{{Application: "finance", Role: role}},
@@ -44,16 +44,16 @@ func shardOf(user string, shards int) int {
 	return int(h.Sum32() % uint32(shards))
 }
 
-// shardsIn reads every shard, as a reader does, and checks that the API server takes it.
-func shardsIn(t *testing.T, made *publish.ApplicationDocument) []document.Application {
+// shardsIn reads every shard as a reader does, and checks that the API server would accept it.
+func shardsIn(t *testing.T, rendered *publish.ApplicationDocument) []document.Application {
 	t.Helper()
-	read := make([]document.Application, made.Shards)
-	for n := range made.Shards {
-		data := made.Data(n)
+	read := make([]document.Application, rendered.Shards)
+	for n := range rendered.Shards {
+		data := rendered.Data(n)
 		if size := sizeOf(data); size > publish.MaximumDataBytes {
 			t.Errorf("shard %d has %d bytes, the API server would refuse it", n, size)
 		}
-		if digest := made.Digest(n); digest != publish.Digest(data) {
+		if digest := rendered.Digest(n); digest != publish.Digest(data) {
 			t.Errorf("the digest of shard %d is %s, of its data %s", n, digest, publish.Digest(data))
 		}
 		documents, err := document.Parse([]byte(data[document.AccessKey]))
@@ -65,8 +65,9 @@ func shardsIn(t *testing.T, made *publish.ApplicationDocument) []document.Applic
 	return read
 }
 
-// TestAttackFiltersMakeNoShards: the filters of one user do not move the other users to ConfigMaps that nobody mounts.
-func TestAttackFiltersMakeNoShards(t *testing.T) {
+// TestAttackFiltersCauseNoShards checks that the filters of one user do not move other users to ConfigMaps that no
+// workload mounts.
+func TestAttackFiltersCauseNoShards(t *testing.T) {
 	o := organization()
 	for name, tc := range map[string]struct {
 		groups, values int
@@ -82,17 +83,17 @@ func TestAttackFiltersMakeNoShards(t *testing.T) {
 			for i := range 100 {
 				decisions[fmt.Sprintf("user-%d@acme.example", i)] = holding(o, "Editor", resolve.Window{})
 			}
-			made := publish.Application(o, "finance", 1, each(decisions))
-			if made.Shards != 1 {
-				t.Fatalf("the filters of one user make %d shards", made.Shards)
+			rendered := publish.Application(o, "finance", 1, each(decisions))
+			if rendered.Shards != 1 {
+				t.Fatalf("the filters of one user make %d shards", rendered.Shards)
 			}
-			if made.Grows() {
+			if rendered.Grows() {
 				t.Error("the document is said to grow")
 			}
-			if diff := gocmp.Diff(tc.withoutRows, made.WithoutRows); diff != "" {
+			if diff := gocmp.Diff(tc.withoutRows, rendered.WithoutRows); diff != "" {
 				t.Errorf("users without rows (-want +got):\n%s", diff)
 			}
-			d := shardsIn(t, made)[0]
+			d := shardsIn(t, rendered)[0]
 			if len(d.Users) != len(decisions) {
 				t.Errorf("%d users are in shard 0, want %d", len(d.Users), len(decisions))
 			}
@@ -107,9 +108,9 @@ func TestAttackFiltersMakeNoShards(t *testing.T) {
 	}
 }
 
-// TestAttackHugeFiltersKeepNoShardFromBeingWritten: whoever has filters larger than a ConfigMap loses their rows, and
-// nobody else anything. The change of another user is published.
-func TestAttackHugeFiltersKeepNoShardFromBeingWritten(t *testing.T) {
+// TestAttackHugeFiltersDoNotBlockAShard checks that users whose filters are larger than a ConfigMap lose
+// their rows, that other users lose nothing, and that a change of another user is published.
+func TestAttackHugeFiltersDoNotBlockAShard(t *testing.T) {
 	o := organization()
 	huge := restricted(o, "Viewer", 1, 5300)
 	large := restricted(o, "Viewer", 1, 2000)
@@ -127,13 +128,13 @@ func TestAttackHugeFiltersKeepNoShardFromBeingWritten(t *testing.T) {
 		"OPA":  {allFormats[3:4], []string{"bob@acme.example", "mallory@acme.example", "trudy@acme.example"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			made := publish.Application(o, "finance", 1, each(decisions), tc.formats...)
-			if diff := gocmp.Diff(tc.withoutRows, made.WithoutRows); diff != "" {
+			rendered := publish.Application(o, "finance", 1, each(decisions), tc.formats...)
+			if diff := gocmp.Diff(tc.withoutRows, rendered.WithoutRows); diff != "" {
 				t.Errorf("users without rows (-want +got):\n%s", diff)
 			}
-			d := shardsIn(t, made)[0]
-			if made.LeftOut != nil || len(d.Users) != len(decisions) || made.Users != len(decisions) {
-				t.Errorf("left out: %v; %d users are in the document, %d are counted", made.LeftOut, len(d.Users), made.Users)
+			d := shardsIn(t, rendered)[0]
+			if rendered.LeftOut != nil || len(d.Users) != len(decisions) || rendered.Users != len(decisions) {
+				t.Errorf("left out: %v; %d users are in the document, %d are counted", rendered.LeftOut, len(d.Users), rendered.Users)
 			}
 			for _, user := range tc.withoutRows {
 				if diff := gocmp.Diff(document.Nothing(), d.FiltersOf(user)); diff != "" {
@@ -147,8 +148,8 @@ func TestAttackHugeFiltersKeepNoShardFromBeingWritten(t *testing.T) {
 	}
 }
 
-// TestAttackManyUsersOfOneShard: users whose hashes are alike cannot be split. Those with the least access are left out,
-// and administrators in their own right stay.
+// TestAttackManyUsersOfOneShard checks users with the same hash, who cannot be split. Those with the least access are
+// left out, and administrators with a grant of their own stay.
 func TestAttackManyUsersOfOneShard(t *testing.T) {
 	o := organization()
 	viewer, editor, rows := holding(o, "Viewer", resolve.Window{}), holding(o, "Editor", resolve.Window{}), restricted(o, "Editor", 1, 1)
@@ -171,12 +172,12 @@ func TestAttackManyUsersOfOneShard(t *testing.T) {
 		}
 	}
 	decisions[zoe], decisions[byGroup] = administrator(o), holding(o, "Administrator", resolve.Window{})
-	made := publish.Application(o, "finance", 1, each(decisions))
-	if made.Shards != publish.MaximumShards {
-		t.Fatalf("%d shards, want %d", made.Shards, publish.MaximumShards)
+	rendered := publish.Application(o, "finance", 1, each(decisions))
+	if rendered.Shards != publish.MaximumShards {
+		t.Fatalf("%d shards, want %d", rendered.Shards, publish.MaximumShards)
 	}
-	read := shardsIn(t, made)
-	// The order of the contract, written anew: all of one rung, the largest entry, the greatest name.
+	read := shardsIn(t, rendered)
+	// The order of the contract, computed independently: all of one rung, the largest entry, the greatest name.
 	order := slices.SortedFunc(maps.Keys(decisions), func(a, b string) int {
 		rung := func(user string) int {
 			return slices.Index([]string{"Viewer", "Editor", "Administrator"}, decisions[user].Application("finance").Role)
@@ -184,10 +185,10 @@ func TestAttackManyUsersOfOneShard(t *testing.T) {
 		size := func(user string) int { return len(decisions[user].Application("finance").Filters) }
 		return cmp.Or(cmp.Compare(rung(a), rung(b)), cmp.Compare(size(b), size(a)), strings.Compare(b, a))
 	})
-	if len(made.LeftOut) == 0 || len(made.LeftOut) > 8000 {
-		t.Fatalf("%d users are left out", len(made.LeftOut))
+	if len(rendered.LeftOut) == 0 || len(rendered.LeftOut) > 8000 {
+		t.Fatalf("%d users are left out", len(rendered.LeftOut))
 	}
-	if diff := gocmp.Diff(slices.Sorted(slices.Values(order[:len(made.LeftOut)])), made.LeftOut); diff != "" {
+	if diff := gocmp.Diff(slices.Sorted(slices.Values(order[:len(rendered.LeftOut)])), rendered.LeftOut); diff != "" {
 		t.Errorf("left out (-want +got):\n%s", diff)
 	}
 	for _, user := range []string{zoe, byGroup} {
@@ -195,20 +196,20 @@ func TestAttackManyUsersOfOneShard(t *testing.T) {
 			t.Errorf("%s is left out", user)
 		}
 	}
-	if got := len(read[3].Users); got != len(decisions)-len(made.LeftOut) || made.Users != got {
-		t.Errorf("%d users are in the shard, %d are counted, %d were left out of %d", got, made.Users, len(made.LeftOut), len(decisions))
+	if got := len(read[3].Users); got != len(decisions)-len(rendered.LeftOut) || rendered.Users != got {
+		t.Errorf("%d users are in the shard, %d are counted, %d were left out of %d", got, rendered.Users, len(rendered.LeftOut), len(decisions))
 	}
-	inRows := slices.ContainsFunc(made.WithoutRows, func(user string) bool { return slices.Contains(made.LeftOut, user) })
+	inRows := slices.ContainsFunc(rendered.WithoutRows, func(user string) bool { return slices.Contains(rendered.LeftOut, user) })
 	if inRows {
 		t.Error("a user who is left out counts as without rows")
 	}
-	if made.UsersByRole["Viewer"]+made.UsersByRole["Editor"]+made.UsersByRole["Administrator"] != made.Users {
-		t.Errorf("by role %v, %d in all", made.UsersByRole, made.Users)
+	if rendered.UsersByRole["Viewer"]+rendered.UsersByRole["Editor"]+rendered.UsersByRole["Administrator"] != rendered.Users {
+		t.Errorf("by role %v, %d in all", rendered.UsersByRole, rendered.Users)
 	}
 }
 
-// TestAttackLadderLargerThanADocument: a ladder is in every shard, with inherited permissions. One that does not fit is
-// published without permissions.
+// TestAttackLadderLargerThanADocument checks a ladder that does not fit. Every shard has the ladder with inherited
+// permissions; one that is too large is published without permissions.
 func TestAttackLadderLargerThanADocument(t *testing.T) {
 	rules := *organization().Rules()
 	rules.ApplicationRoles = nil
@@ -221,10 +222,10 @@ func TestAttackLadderLargerThanADocument(t *testing.T) {
 	}
 	o := resolve.NewOrganization(rules)
 	decisions := map[string]*resolve.Decision{"ana@acme.example": holding(o, "Role07", resolve.Window{})}
-	made := publish.Application(o, "finance", 1, each(decisions), allFormats...)
-	d := shardsIn(t, made)[0]
-	if !made.WithoutPermissions || made.Shards != 1 || d.Users["ana@acme.example"].Role != "Role07" || len(d.Roles) != 20 {
-		t.Errorf("without permissions: %t, %d shards, %d roles, users %v", made.WithoutPermissions, made.Shards, len(d.Roles), d.Users)
+	rendered := publish.Application(o, "finance", 1, each(decisions), allFormats...)
+	d := shardsIn(t, rendered)[0]
+	if !rendered.WithoutPermissions || rendered.Shards != 1 || d.Users["ana@acme.example"].Role != "Role07" || len(d.Roles) != 20 {
+		t.Errorf("without permissions: %t, %d shards, %d roles, users %v", rendered.WithoutPermissions, rendered.Shards, len(d.Roles), d.Users)
 	}
 	for _, role := range d.Roles {
 		if len(role.Permissions) != 0 {
@@ -237,7 +238,7 @@ func TestAttackLadderLargerThanADocument(t *testing.T) {
 	}
 }
 
-// TestAttackHugeUserDocument: a user document that the API server would refuse gives less, and is written.
+// TestAttackHugeUserDocument checks that a user document which the API server would refuse is reduced and written.
 func TestAttackHugeUserDocument(t *testing.T) {
 	o := organization()
 	var applications []string

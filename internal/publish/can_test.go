@@ -16,9 +16,9 @@ import (
 
 var permissions = []string{"administer", "manage-rules", "edit", "view", "nothing", ""}
 
-// TestReadersOfDocumentsAnswerWhatCanAnswers asks the readers of both documents and the rules the same, now and at later
-// instants at which nothing has been published since.
-func TestReadersOfDocumentsAnswerWhatCanAnswers(t *testing.T) {
+// TestDocumentReadersAgreeWithTheRules compares the answers of the readers of both documents with those of the
+// rules, now and at later instants without a new publication.
+func TestDocumentReadersAgreeWithTheRules(t *testing.T) {
 	allowed, denied := 0, 0
 	for seed := range uint64(30) {
 		w := &randomWorld{random: rand.New(rand.NewPCG(seed, 23)), valueBytes: 4}
@@ -74,9 +74,9 @@ func TestReadersOfDocumentsAnswerWhatCanAnswers(t *testing.T) {
 func applicationFiles(t *testing.T, o *resolve.Organization, decisions map[string]*resolve.Decision) string {
 	t.Helper()
 	dir := t.TempDir()
-	made := publish.Application(o, "finance", 2, each(decisions))
-	for n := range made.Shards {
-		writeDocument(t, filepath.Join(dir, fmt.Sprint(n)), made.Data(n))
+	rendered := publish.Application(o, "finance", 2, each(decisions))
+	for n := range rendered.Shards {
+		writeDocument(t, filepath.Join(dir, fmt.Sprint(n)), rendered.Data(n))
 	}
 	return dir
 }

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// plain says whether JSON takes nothing but quotes around the string.
+// plain reports whether the JSON encoding of the string is the string in quotes, without escapes.
 func plain(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
@@ -17,14 +17,14 @@ func plain(s string) bool {
 	return true
 }
 
-// canonical gives one line of JSON without escapes but the necessary ones. Types of package document have their fields
-// in the order of their keys, and maps are encoded in it.
+// canonical encodes a value as one line of JSON with only the necessary escapes. The types of package document declare
+// their fields in the order of their keys, and the encoder sorts maps.
 func canonical(v any) string {
 	var text strings.Builder
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(v); err != nil {
-		// Documents consist of strings, numbers and instants of four-digit years: they always encode.
+		// Documents consist of strings, numbers and times with four-digit years, so encoding cannot fail.
 		panic("publish: " + strconv.Quote(err.Error()))
 	}
 	return strings.TrimSuffix(text.String(), "\n")

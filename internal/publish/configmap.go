@@ -17,7 +17,7 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// FieldManager is the name under which Usher writes.
+// FieldManager is the field manager of Usher's writes.
 const FieldManager = "usher"
 
 // Prefixes of the names of published ConfigMaps.
@@ -27,7 +27,7 @@ const (
 	organizationsPrefix = "user-organizations-"
 )
 
-// ApplicationName is the name of the ConfigMap that holds the shard of an application document.
+// ApplicationName returns the name of the ConfigMap of a shard of an application document.
 func ApplicationName(application string, shard int) string {
 	if shard == 0 {
 		return applicationPrefix + application
@@ -35,14 +35,16 @@ func ApplicationName(application string, shard int) string {
 	return applicationPrefix + application + "." + strconv.Itoa(shard)
 }
 
-// UserDocumentName is the name of the ConfigMap of a user document; user is the name of the user, not the identity.
+// UserDocumentName returns the name of the ConfigMap of a user document. user is the name derived from the user, not
+// the identity.
 func UserDocumentName(user string) string { return userPrefix + user }
 
-// OrganizationsName is the name of the ConfigMap of an organizations document; user is the name of the user.
+// OrganizationsName returns the name of the ConfigMap of an organizations document. user is the name derived from the
+// user.
 func OrganizationsName(user string) string { return organizationsPrefix + user }
 
-// ParseName says what a ConfigMap's name stands for: the kind of document (a Document value of the API), the
-// application or the name of the user, and the shard. The kind is empty for any other name.
+// ParseName parses the name of a ConfigMap. It returns the kind of document (a Document value of the API), the
+// application or the name of the user, and the shard. The kind is empty if the name is not that of a document.
 func ParseName(name string) (kind, subject string, shard int) {
 	if rest, ok := strings.CutPrefix(name, applicationPrefix); ok && rest != "" {
 		application, number, sharded := strings.Cut(rest, ".")
@@ -64,8 +66,8 @@ func ParseName(name string) (kind, subject string, shard int) {
 	return "", "", 0
 }
 
-// Digest is the SHA-256, in hexadecimal, over the data of a ConfigMap: keys in order, each key and value preceded by
-// its length, so that no two different data have the same.
+// Digest returns the hexadecimal SHA-256 of the data of a ConfigMap. It hashes the keys in order, and each key and
+// value with its length, so that different data cannot have the same input.
 func Digest(data map[string]string) string {
 	d := newDigester()
 	for _, key := range slices.Sorted(maps.Keys(data)) {
@@ -79,7 +81,7 @@ func Digest(data map[string]string) string {
 type digester struct {
 	hash.Hash
 
-	chunk [512]byte // a copy of a whole text would be garbage as large as the data
+	chunk [512]byte // copying a whole text would allocate as much as the data
 }
 
 func newDigester() *digester { return &digester{Hash: sha256.New()} }
@@ -95,13 +97,13 @@ func digestText[T string | []byte](d *digester, text T) {
 
 func (d *digester) sum() string { return hex.EncodeToString(d.Sum(nil)) }
 
-// Want is a published ConfigMap as it should be, but for its data.
+// Want is a wanted ConfigMap without its data.
 type Want struct {
 	Key      types.NamespacedName
 	Document string // a Document value of the API
 	Digest   string
 	Owner    metav1.OwnerReference
-	// Labels are those beside the ones that every published ConfigMap carries: see [FormatLabels].
+	// Labels are the labels in addition to those of every published ConfigMap: see [FormatLabels].
 	Labels map[string]string
 }
 
@@ -114,20 +116,21 @@ func (w *Want) labels() map[string]string {
 	return labels
 }
 
-// Matches says whether the ConfigMap, as package publish observes it, is as wanted and stays.
+// Matches reports whether the ConfigMap, as reduced by [Observe], is as wanted and is not being deleted.
 func (w *Want) Matches(seen *corev1.ConfigMap) bool {
 	return w.Holds(seen) && seen.DeletionTimestamp == nil
 }
 
-// Holds reports whether the ConfigMap, as package publish observes it, is as wanted in all that is Usher's: the data and
-// its digest, Usher's own labels, and the owner. Labels, annotations, finalizers and further owners of others do not count.
+// Holds reports whether the parts of the ConfigMap that Usher owns are as wanted: the data and its digest, Usher's
+// labels, and the owner. The ConfigMap is as reduced by [Observe]. Labels, annotations, finalizers and further owners
+// of others are ignored.
 func (w *Want) Holds(seen *corev1.ConfigMap) bool {
 	return seen != nil &&
 		seen.Annotations[accessv1alpha1.AnnotationDigest] == w.Digest &&
 		(seen.Immutable == nil || !*seen.Immutable) && w.labelled(seen.Labels) && w.owned(seen.OwnerReferences)
 }
 
-// labelled reports whether Usher's own labels are as wanted.
+// labelled reports whether Usher's labels are as wanted.
 func (w *Want) labelled(labels map[string]string) bool {
 	own := 0
 	for _, key := range ownLabels {
@@ -147,17 +150,17 @@ func (w *Want) labelled(labels map[string]string) bool {
 	return true
 }
 
-// ownLabels are the labels that are Usher's to set and to take away.
+// ownLabels are the labels that Usher sets and removes.
 var ownLabels = append([]string{accessv1alpha1.LabelManagedBy, accessv1alpha1.LabelDocument}, labelsOfFormats()...)
 
-// owned reports whether the owner is one of these and no other one is in its place.
+// owned reports whether the wanted owner is among the references and no other reference takes its place.
 func (w *Want) owned(references []metav1.OwnerReference) bool {
 	return slices.ContainsFunc(references, func(r metav1.OwnerReference) bool { return sameOwner(r, w.Owner) }) &&
 		!slices.ContainsFunc(references, w.displaces)
 }
 
-// displaces reports whether the reference may not stand beside that of the owner: there is one controller, and of
-// Usher's kinds one owner.
+// displaces reports whether the reference cannot coexist with that of the owner. An object has at most one controller,
+// and a published ConfigMap has at most one owner of Usher's kinds.
 func (w *Want) displaces(r metav1.OwnerReference) bool {
 	group, _, _ := strings.Cut(r.APIVersion, "/")
 	return !sameOwner(r, w.Owner) &&
@@ -170,7 +173,7 @@ func sameOwner(a, b metav1.OwnerReference) bool {
 		isTrue(a.Controller) == isTrue(b.Controller) && isTrue(a.BlockOwnerDeletion) == isTrue(b.BlockOwnerDeletion)
 }
 
-// Owner makes the reference by which an ApplicationAccess or a UserAccess controls its ConfigMaps.
+// Owner returns the controller reference from a ConfigMap to its ApplicationAccess or UserAccess.
 func Owner(kind string, object metav1.Object) metav1.OwnerReference {
 	yes := true
 	return metav1.OwnerReference{
@@ -179,9 +182,9 @@ func Owner(kind string, object metav1.Object) metav1.OwnerReference {
 	}
 }
 
-// Observe is the cache's view of a published ConfigMap: metadata without managed fields, and instead of the data a
-// digest annotation that tells the truth about it, or is not there, and the keys of formats (see [FormatsIn]). It
-// changes the ConfigMap; observing it again, which client-go does with a first list, changes nothing.
+// Observe reduces a published ConfigMap to what the cache keeps: metadata without managed fields, and the keys of
+// formats (see [FormatsIn]) instead of the data. It keeps the digest annotation only if the annotation matches the
+// data. It changes the ConfigMap and is idempotent, because client-go calls it twice for an initial list.
 func Observe(cm *corev1.ConfigMap) {
 	if Stripped(cm) {
 		return
@@ -197,24 +200,26 @@ func Observe(cm *corev1.ConfigMap) {
 	Strip(cm)
 }
 
-// usualLabels are those of a document without formats, by kind. In the cache tens of thousands of ConfigMaps share them.
+// usualLabels are the labels of a document without formats, by kind. Tens of thousands of cached ConfigMaps share these
+// maps.
 var usualLabels = map[string]map[string]string{
 	accessv1alpha1.DocumentApplication:   (&Want{Document: accessv1alpha1.DocumentApplication}).labels(),
 	accessv1alpha1.DocumentUser:          (&Want{Document: accessv1alpha1.DocumentUser}).labels(),
 	accessv1alpha1.DocumentOrganizations: (&Want{Document: accessv1alpha1.DocumentOrganizations}).labels(),
 }
 
-// Strip takes an object's managed fields away, which the cache has no use for, and leaves an empty list in their place:
-// from the API server no object has one, so [Stripped] tells what the cache has made ready already.
+// Strip replaces an object's managed fields, which the cache does not need, with an empty list. An object from the API
+// server never has an empty list, so [Stripped] recognizes objects that have already been reduced.
 func Strip(object metav1.Object) { object.SetManagedFields([]metav1.ManagedFieldsEntry{}) }
 
-// Stripped says whether the cache has made the object ready.
+// Stripped reports whether the object has already been reduced for the cache.
 func Stripped(object metav1.Object) bool {
 	fields := object.GetManagedFields()
 	return fields != nil && len(fields) == 0
 }
 
-// isOurs says whether a ConfigMap with a name of ours was written by Usher: it has our label or our field manager.
+// isOurs reports whether Usher wrote the ConfigMap, which has the name of a document: it has Usher's label or field
+// manager.
 func isOurs(cm *corev1.ConfigMap) bool {
 	return cm.Labels[accessv1alpha1.LabelManagedBy] == accessv1alpha1.ManagedBy ||
 		slices.ContainsFunc(cm.ManagedFields, func(e metav1.ManagedFieldsEntry) bool { return e.Manager == FieldManager })

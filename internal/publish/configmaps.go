@@ -5,8 +5,8 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// ConfigMaps returns the names of the ConfigMaps that the document of the application takes, shard 0 first. The decisions
-// are those of every user of the organization, in any order. The cost grows with the users who have access.
+// ConfigMaps returns the names of the ConfigMaps of an application document, shard 0 first. decisions yields every user
+// of the organization, in any order. The cost grows with the number of users who have access.
 func ConfigMaps(
 	o *resolve.Organization, application *accessv1alpha1.ApplicationAccess,
 	decisions func(yield func(user string, d *resolve.Decision)),

@@ -1,4 +1,4 @@
-// Package publish turns decisions into the documents of docs/documents.md, and documents into ConfigMaps.
+// Package publish renders decisions as the documents of docs/documents.md and writes the documents as ConfigMaps.
 //
-// Rendering is pure: the same decisions give the same bytes. What is written and when is for package controller.
+// Rendering is pure: the same decisions give the same bytes. Package controller decides what is written and when.
 package publish

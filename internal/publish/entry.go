@@ -8,26 +8,26 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// userEntry is a user of an application document.
+// userEntry is the entry of a user in an application document.
 type userEntry struct {
 	user    string
 	hash    uint32
-	key     string // the user as JSON has it; empty: the user between quotes
+	key     string // the user in JSON; empty if it is the user between quotes
 	access  *resolve.Access
-	filters *filterSet // nil: every row
-	tail    string     // the text behind the rows
-	lines   int        // bytes of the lines of formats
-	// withoutRows: the filters were replaced by one that matches no row, for the shard to fit.
+	filters *filterSet // nil if the user sees every row
+	tail    string     // the JSON after the rows
+	lines   int        // bytes of the lines in other formats
+	// withoutRows is true if the filters were replaced by one that matches no row, to make the shard fit.
 	withoutRows bool
-	// protected reports whether the access is that of an administrator in their own right.
+	// protected is true if the access comes from a protected grant of the user.
 	protected bool
 	rung      int
 }
 
-// limited reports whether rows or an end limit the access.
+// limited reports whether filters or an end limit the access.
 func (e *userEntry) limited() bool { return e.filters != nil || !e.access.NotAfter.IsZero() }
 
-// rowBytes is the size of the user's filters.
+// rowBytes returns the size of the user's filters.
 func (e *userEntry) rowBytes() int {
 	if e.filters == nil {
 		return 0
@@ -37,7 +37,7 @@ func (e *userEntry) rowBytes() int {
 
 const placesOpen, placesClose = `"filters":[`, `],`
 
-// write writes the entry of access.json.
+// write writes the user's entry of access.json.
 func (e *userEntry) write(to *bytes.Buffer, places []int) {
 	if e.key != "" {
 		to.WriteString(e.key)
@@ -61,7 +61,7 @@ func (e *userEntry) write(to *bytes.Buffer, places []int) {
 	to.WriteString(e.tail)
 }
 
-// bytes is the size of the entry in all keys, with a comma in each copy of access.json.
+// bytes returns the size of the entry in all keys, including a comma in each copy of access.json.
 func (e *userEntry) bytes(places []int, copies int) int {
 	size := max(len(e.key), len(e.user)+2) + len(`:{`) + len(e.tail) + len(`,`)
 	if ranks := e.filters.ranks(); len(ranks) > 0 {
@@ -81,10 +81,10 @@ func digits(n int) int {
 	return count
 }
 
-// entriesAtOnce is for how many users memory is taken at once.
+// entriesAtOnce is the number of entries that are allocated together.
 const entriesAtOnce = 256
 
-// entries makes the entries of the users of the shards who have access, in the order in which the decisions come.
+// entries returns the entries of the users in the shards who have access, in the order of the decisions.
 func (l *layout) entries(in *Input, list *filterList, shards ShardSet) []*userEntry {
 	var entries []*userEntry
 	var room []userEntry
@@ -117,8 +117,8 @@ func (l *layout) entries(in *Input, list *filterList, shards ShardSet) []*userEn
 	return entries
 }
 
-// hashOf is the FNV-1a hash (32 bit) of the user, by which users are put into shards. Package hash/fnv would allocate for
-// every user.
+// hashOf returns the 32-bit FNV-1a hash of the user, which determines the user's shard. Package hash/fnv would allocate
+// for every user.
 func hashOf(user string) uint32 {
 	const offset, prime = 2166136261, 16777619
 	hash := uint32(offset)
@@ -128,8 +128,9 @@ func hashOf(user string) uint32 {
 	return hash
 }
 
-// isProtected reports whether an access comes from a protected grant (docs/rules.md R3), as far as a decision tells: the
-// rule says so, or it is the top rung and its source is a UserAccess whose namespace protects administrators.
+// isProtected reports whether an access comes from a protected grant (docs/rules.md R3), as far as a decision shows:
+// either its rule says so, or its role is the highest and its source is a UserAccess whose namespace protects
+// administrators.
 func isProtected(rules *resolve.Rules, access *resolve.Access) bool {
 	if access.Rule == resolve.RuleProtectedAdministrator {
 		return true

@@ -12,25 +12,25 @@ import (
 // nothing is the filter that matches no row.
 var nothing = resolve.NewFilter(nil)
 
-// filterList collects the distinct filters of a document. After [filterList.rank] the number of a filter is its rank by
-// the bytes of its JSON.
+// filterList collects the distinct filters of a document. After [filterList.rank], the number of a filter is its rank
+// in the order of the JSON bytes.
 type filterList struct {
 	texts   []string
 	filters []*resolve.Filter
 	numbers map[string]int
 	sets    map[*resolve.Filter]*filterSet
-	// nothing is the set of the one filter that matches no row.
+	// nothing is the set with only the filter that matches no row.
 	nothing *filterSet
 	all     []*filterSet
 }
 
-// filterSet is the set of the filters that some users have in common.
+// filterSet is a set of filters, shared by all users who have these filters.
 type filterSet struct {
-	numbers []int // ascending, once the list is ranked
-	bytes   int   // of the JSON of the filters
+	numbers []int // ascending after the list has been ranked
+	bytes   int   // size of the JSON of the filters
 }
 
-// ranks returns the ranks of the filters of a ranked list; none for every row.
+// ranks returns the ranks of the filters of a ranked list, or none if s is nil, which means every row.
 func (s *filterSet) ranks() []int {
 	if s == nil {
 		return nil
@@ -38,16 +38,16 @@ func (s *filterSet) ranks() []int {
 	return s.numbers
 }
 
-// at returns the places of the filters; nil for every row.
+// at returns the places of the filters, or nil if s is nil, which means every row.
 func (s *filterSet) at(places []int) []int {
 	if s == nil {
 		return nil
 	}
-	made := make([]int, len(s.numbers))
+	selected := make([]int, len(s.numbers))
 	for i, rank := range s.numbers {
-		made[i] = places[rank]
+		selected[i] = places[rank]
 	}
-	return made
+	return selected
 }
 
 func newFilterList() *filterList {
@@ -57,8 +57,8 @@ func newFilterList() *filterList {
 	return l
 }
 
-// add returns the set of the filters; nil for every row. Accesses that are shared between users share their filters, so
-// the same filters are mostly found without reading their texts.
+// add returns the set of the filters, or nil for every row. Users who share an access share its filters, so most
+// lookups succeed without comparing texts.
 func (l *filterList) add(filters []resolve.Filter) *filterSet {
 	if len(filters) == 0 {
 		return nil
@@ -88,7 +88,7 @@ func (l *filterList) number(filter *resolve.Filter) int {
 	return n
 }
 
-// rank numbers the filters in the order of their JSON. No other filters are added after that.
+// rank numbers the filters in the order of their JSON. No filters may be added afterwards.
 func (l *filterList) rank() {
 	order := make([]int, len(l.texts))
 	for i := range order {
@@ -110,8 +110,8 @@ func (l *filterList) rank() {
 	l.texts, l.filters, l.numbers = texts, filters, nil
 }
 
-// places returns the ranks of the filters that the sets have, which ascend, and by rank the place of each among them.
-// Other ranks have no place. The buffer is used for the places.
+// places returns the ranks of the filters in the sets, ascending, and for each rank the place of the filter among them.
+// Ranks of other filters have no place. The places are stored in the buffer.
 func (l *filterList) places(sets iter.Seq[*filterSet], buffer []int) (used, places []int) {
 	const absent, present = -1, 0
 	places = slices.Grow(buffer[:0], len(l.texts))[:len(l.texts)]
@@ -132,16 +132,16 @@ func (l *filterList) places(sets iter.Seq[*filterSet], buffer []int) (used, plac
 	return used, places
 }
 
-// documentFilter keeps the canonical order that package resolve gives.
+// documentFilter converts a filter. It keeps the canonical order of package resolve.
 func documentFilter(from *resolve.Filter) document.Filter {
-	made := document.Filter{AnyOf: make([]document.Alternative, len(from.AnyOf))}
+	filter := document.Filter{AnyOf: make([]document.Alternative, len(from.AnyOf))}
 	for j := range from.AnyOf {
 		allOf := from.AnyOf[j].AllOf
-		made.AnyOf[j].AllOf = make([]document.Requirement, len(allOf))
+		filter.AnyOf[j].AllOf = make([]document.Requirement, len(allOf))
 		for k := range allOf {
 			r := &allOf[k]
-			made.AnyOf[j].AllOf[k] = document.Requirement{Attribute: r.Attribute, Operator: r.Operator, Values: r.Values}
+			filter.AnyOf[j].AllOf[k] = document.Requirement{Attribute: r.Attribute, Operator: r.Operator, Values: r.Values}
 		}
 	}
-	return made
+	return filter
 }

@@ -11,7 +11,7 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// Keys of the formats that stand beside [document.AccessKey] in each ConfigMap of an application document.
+// Keys of the additional formats in each ConfigMap of an application document, next to [document.AccessKey].
 const (
 	UsersCSVKey = "access.csv"
 	RolesCSVKey = "roles.csv"
@@ -19,28 +19,28 @@ const (
 	OPAKey      = "data.json"
 )
 
-// format is a format of an application document.
+// format is a format of application documents.
 type format struct {
 	name accessv1alpha1.PublishFormat
-	// keys are the keys of the ConfigMap that the format adds. Every ConfigMap with the format has the first one.
+	// keys are the keys that the format adds to a ConfigMap. Every ConfigMap with the format has the first key.
 	keys []formatKey
-	// labels are the labels that the format adds to the ConfigMaps.
+	// labels are the labels that the format adds to ConfigMaps.
 	labels map[string]string
-	// omits reports whether the format leaves the user out. Nil: it has every user.
+	// omits reports whether the format leaves the user out. It is nil if the format includes every user.
 	omits func(l *layout, e *userEntry) bool
 }
 
-// formatKey is a key of a ConfigMap and how its text is made. The text is either that of access.json, or a head that does
-// not depend on the users and then one line for each user.
+// formatKey is a key of a ConfigMap with the functions that produce its text. The text is either a copy of access.json,
+// or a head that does not depend on the users followed by one line for each user.
 type formatKey struct {
 	name     string
-	document bool                                                   // the text is that of access.json
-	head     func(application string, roles []document.Role) string // nil: there is no head
-	line     func(to *lineBuffer, l *layout, e *userEntry)          // nil: there are no lines
+	document bool                                                   // the text is a copy of access.json
+	head     func(application string, roles []document.Role) string // nil if there is no head
+	line     func(to *lineBuffer, l *layout, e *userEntry)          // nil if there are no lines
 }
 
-// formats are all formats of an application document. The first one is always published. What Usher knows of a format is
-// in this table only.
+// formats are all formats of application documents. The first one is always published. This table is the only place
+// that knows the formats.
 var formats = []format{
 	{
 		name: accessv1alpha1.PublishFormatJSON,
@@ -54,18 +54,18 @@ var formats = []format{
 	{
 		name: accessv1alpha1.PublishFormatCasbin,
 		keys: []formatKey{{name: CasbinKey, head: casbinRoles, line: casbinLine}},
-		// To Casbin users and roles are names of one kind: whoever holds a role would inherit the roles of a user who is
-		// named like it.
+		// Casbin does not distinguish users from roles. A user with the name of a role would pass on its own roles to
+		// all holders of that role.
 		omits: func(l *layout, e *userEntry) bool { return e.limited() || l.isRole(e.user) },
 	},
 	{
 		name:   accessv1alpha1.PublishFormatOPA,
 		keys:   []formatKey{{name: OPAKey, document: true}},
-		labels: map[string]string{"openpolicyagent.org/data": "opa"}, // by which OPA's sidecar finds what to load
+		labels: map[string]string{"openpolicyagent.org/data": "opa"}, // the OPA sidecar selects ConfigMaps by this label
 	},
 }
 
-// formatsNamed returns the formats with these names, and the first one.
+// formatsNamed returns the first format and the formats with these names.
 func formatsNamed(names []accessv1alpha1.PublishFormat) []*format {
 	named := []*format{&formats[0]}
 	for i := range formats[1:] {
@@ -76,7 +76,7 @@ func formatsNamed(names []accessv1alpha1.PublishFormat) []*format {
 	return named
 }
 
-// FormatLabels returns the labels that the ConfigMaps of an application document carry on account of its formats.
+// FormatLabels returns the labels of the ConfigMaps of an application document with these formats.
 func FormatLabels(names []accessv1alpha1.PublishFormat) map[string]string {
 	var labels map[string]string
 	for _, f := range formatsNamed(names) {
@@ -88,7 +88,7 @@ func FormatLabels(names []accessv1alpha1.PublishFormat) map[string]string {
 	return labels
 }
 
-// labelsOfFormats lists the keys of the labels of all formats, sorted.
+// labelsOfFormats returns the label keys of all formats, sorted.
 func labelsOfFormats() []string {
 	var keys []string
 	for i := range formats {
@@ -98,8 +98,8 @@ func labelsOfFormats() []string {
 	return keys
 }
 
-// FormatsIn returns the formats beside JSON whose keys the data of a ConfigMap has. It needs no values, so it also reads
-// what [Observe] leaves of a ConfigMap: a document that ends is emptied in every format that somebody may read.
+// FormatsIn returns the additional formats whose keys the data of a ConfigMap has. It does not need the values, so it
+// works on a ConfigMap reduced by [Observe]. A document that ends is emptied in every format that a workload may read.
 func FormatsIn(data map[string]string) []accessv1alpha1.PublishFormat {
 	var found []accessv1alpha1.PublishFormat
 	for _, f := range formats[1:] {
@@ -110,8 +110,8 @@ func FormatsIn(data map[string]string) []accessv1alpha1.PublishFormat {
 	return found
 }
 
-// formatKeys is what the cache keeps of the data of a ConfigMap: the first key of each format beside JSON, without its
-// value. Most ConfigMaps have none.
+// formatKeys returns what the cache keeps of the data of a ConfigMap: the first key of each additional format, without
+// its value. Most ConfigMaps have none.
 func formatKeys(data map[string]string) map[string]string {
 	var kept map[string]string
 	for _, f := range formats[1:] {
@@ -126,11 +126,11 @@ func formatKeys(data map[string]string) map[string]string {
 	return kept
 }
 
-// lineBuffer is the text of a key that has a line for each user.
+// lineBuffer is the text of a key that has one line for each user.
 type lineBuffer struct {
 	bytes.Buffer
 
-	csv *csv.Writer // writes to the buffer; nil until the first line
+	csv *csv.Writer // writes to the buffer; nil before the first line
 }
 
 // record writes a line of CSV.
@@ -138,7 +138,7 @@ func (b *lineBuffer) record(fields ...string) {
 	if b.csv == nil {
 		b.csv = csv.NewWriter(&b.Buffer)
 	}
-	// A bytes.Buffer takes everything, and the comma is a legal one, so there is no error.
+	// Writing to a bytes.Buffer cannot fail, and the comma is a valid separator.
 	_ = b.csv.Write(fields)
 	b.csv.Flush()
 }
@@ -155,8 +155,8 @@ func rolesCSV(_ string, roles []document.Role) string {
 	return lines.String()
 }
 
-// casbinLine and casbinRoles need no quotes: names of roles, applications and permissions have no commas, quotes or
-// spaces, and neither have users.
+// casbinLine and casbinRoles write no quotes, because users and the names of roles, applications and permissions have
+// no commas, quotes or spaces.
 func casbinLine(to *lineBuffer, l *layout, e *userEntry) {
 	for _, text := range []string{"g, ", e.user, ", ", e.access.Role, ", ", l.application, "\n"} {
 		to.WriteString(text)

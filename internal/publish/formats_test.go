@@ -25,7 +25,7 @@ var allFormats = []accessv1alpha1.PublishFormat{
 	accessv1alpha1.PublishFormatCasbin, accessv1alpha1.PublishFormatOPA,
 }
 
-// holding decides for a user who holds the role in application finance.
+// holding returns the decision for a user with the role in application finance.
 func holding(o *resolve.Organization, role string, window resolve.Window) *resolve.Decision {
 	return decide(o, &resolve.Source{
 		Name:         "AccessGroup/acme/team",
@@ -33,7 +33,7 @@ func holding(o *resolve.Organization, role string, window resolve.Window) *resol
 	})
 }
 
-// manifold has a user of every sort that the formats treat differently.
+// manifold returns a user of every type that the formats treat differently.
 func manifold(o *resolve.Organization) map[string]*resolve.Decision {
 	return map[string]*resolve.Decision{
 		"amelie@acme.example": france(o), // rows, and an end
@@ -42,7 +42,7 @@ func manifold(o *resolve.Organization) map[string]*resolve.Decision {
 		"none@acme.example":   decide(o),
 		"Zoë|1'#":             holding(o, "Editor", resolve.Window{}),
 		"#hash":               holding(o, "Viewer", resolve.Window{}),
-		"Viewer":              holding(o, "Editor", resolve.Window{}), // named like a role
+		"Viewer":              holding(o, "Editor", resolve.Window{}), // has the name of a role
 	}
 }
 
@@ -92,36 +92,36 @@ func TestFormats(t *testing.T) {
 		"all":    {allFormats, []string{"access.csv", "access.json", "data.json", "policy.csv", "roles.csv"}, opa, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
-			made := publish.Application(o, "finance", 1, each(manifold(o)), tc.formats...)
-			if diff := cmp.Diff(tc.keys, slices.Sorted(maps.Keys(made.Data(0)))); diff != "" {
+			rendered := publish.Application(o, "finance", 1, each(manifold(o)), tc.formats...)
+			if diff := cmp.Diff(tc.keys, slices.Sorted(maps.Keys(rendered.Data(0)))); diff != "" {
 				t.Errorf("keys (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(tc.labels, publish.FormatLabels(tc.formats)); diff != "" {
 				t.Errorf("labels (-want +got):\n%s", diff)
 			}
-			if made.Omitted != tc.omitted || made.Users != 6 {
-				t.Errorf("%d of %d users are left out, want %d of 6", made.Omitted, made.Users, tc.omitted)
+			if rendered.Omitted != tc.omitted || rendered.Users != 6 {
+				t.Errorf("%d of %d users are left out, want %d of 6", rendered.Omitted, rendered.Users, tc.omitted)
 			}
-			if made.Data(0)[document.AccessKey] != json {
+			if rendered.Data(0)[document.AccessKey] != json {
 				t.Error("a format changes access.json")
 			}
 		})
 	}
 }
 
-// TestEmptiedInEveryFormat: what the cache shows of a ConfigMap is enough to empty each of its files.
+// TestEmptiedInEveryFormat checks that what the cache keeps of a ConfigMap is enough to empty each of its files.
 func TestEmptiedInEveryFormat(t *testing.T) {
 	o := organization()
 	for name, formats := range map[string][]accessv1alpha1.PublishFormat{
 		"none": nil, "all": allFormats[1:], "Casbin": {accessv1alpha1.PublishFormatCasbin},
 	} {
 		t.Run(name, func(t *testing.T) {
-			made := publish.Application(o, "finance", 1, each(manifold(o)), formats...).Data(0)
+			data := publish.Application(o, "finance", 1, each(manifold(o)), formats...).Data(0)
 			cm := &corev1.ConfigMap{
 				ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{
-					accessv1alpha1.AnnotationDigest: publish.Digest(made),
+					accessv1alpha1.AnnotationDigest: publish.Digest(data),
 				}},
-				Data: made,
+				Data: data,
 			}
 			publish.Observe(cm)
 			publish.Observe(cm)
@@ -132,7 +132,7 @@ func TestEmptiedInEveryFormat(t *testing.T) {
 				t.Errorf("formats seen (-want +got):\n%s", diff)
 			}
 			empty := publish.EmptyApplication("acme", "finance", 0, publish.FormatsIn(cm.Data)...)
-			if diff := cmp.Diff(slices.Sorted(maps.Keys(made)), slices.Sorted(maps.Keys(empty))); diff != "" {
+			if diff := cmp.Diff(slices.Sorted(maps.Keys(data)), slices.Sorted(maps.Keys(empty))); diff != "" {
 				t.Errorf("files (-want +got):\n%s", diff)
 			}
 			for key, text := range empty {
@@ -144,7 +144,7 @@ func TestEmptiedInEveryFormat(t *testing.T) {
 	}
 }
 
-// TestFormatsCountForTheSize: the bound is on all keys of a ConfigMap.
+// TestFormatsCountForTheSize checks that all keys of a ConfigMap count for its bound.
 func TestFormatsCountForTheSize(t *testing.T) {
 	o := organization()
 	editor := holding(o, "Editor", resolve.Window{})
@@ -160,18 +160,18 @@ func TestFormatsCountForTheSize(t *testing.T) {
 		"JSON": {nil, 1, false}, "OPA": {allFormats[3:4], 2, false}, "all": {allFormats, 2, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			made := publish.Application(o, "finance", 1, each(decisions), tc.formats...)
-			if made.Shards != tc.want || made.Grows() != tc.grows {
+			rendered := publish.Application(o, "finance", 1, each(decisions), tc.formats...)
+			if rendered.Shards != tc.want || rendered.Grows() != tc.grows {
 				t.Errorf("%d shards of at most %d bytes, growing: %t; want %d, %t",
-					made.Shards, made.Bytes, made.Grows(), tc.want, tc.grows)
+					rendered.Shards, rendered.Bytes, rendered.Grows(), tc.want, tc.grows)
 			}
 			var lines []string
-			for n := range made.Shards {
-				data := made.Data(n)
-				// What does not depend on the users does not count.
-				size := sizeOf(data) - sizeOf(publish.Application(o, "finance", made.Shards, each(nil), tc.formats...).Data(n))
-				if size > publish.MaximumShardBytes || size > made.Bytes {
-					t.Errorf("the entries of shard %d have %d bytes, the largest is said to have %d", n, size, made.Bytes)
+			for n := range rendered.Shards {
+				data := rendered.Data(n)
+				// The parts that do not depend on the users do not count.
+				size := sizeOf(data) - sizeOf(publish.Application(o, "finance", rendered.Shards, each(nil), tc.formats...).Data(n))
+				if size > publish.MaximumShardBytes || size > rendered.Bytes {
+					t.Errorf("the entries of shard %d have %d bytes, the largest is said to have %d", n, size, rendered.Bytes)
 				}
 				lines = append(lines, strings.Split(strings.TrimSuffix(data["access.csv"], "\n"), "\n")...)
 			}

@@ -18,8 +18,8 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// FuzzPublishThenRead: whatever is decided, a reader of the documents answers what was decided, and the API server takes
-// every shard.
+// FuzzPublishThenRead checks that a reader of the documents answers what was decided, and that the API server would
+// accept every shard.
 func FuzzPublishThenRead(f *testing.F) {
 	for seed := range uint64(8) {
 		f.Add(seed, uint16(1+seed*seed*20), uint8(seed), uint16(1<<(2*seed)))
@@ -36,24 +36,24 @@ func FuzzPublishThenRead(f *testing.F) {
 				formats = append(formats, format)
 			}
 		}
-		made := publish.Application(o, "finance", 1<<(options>>5), each(decisions), formats...)
-		if made.Shards < 1 || made.Shards > publish.MaximumShards || made.Shards&(made.Shards-1) != 0 {
-			t.Fatalf("%d shards", made.Shards)
+		rendered := publish.Application(o, "finance", 1<<(options>>5), each(decisions), formats...)
+		if rendered.Shards < 1 || rendered.Shards > publish.MaximumShards || rendered.Shards&(rendered.Shards-1) != 0 {
+			t.Fatalf("%d shards", rendered.Shards)
 		}
-		if diff := cmp.Diff(expectedAnswers(decisions, made), answersIn(shardsIn(t, made))); diff != "" {
+		if diff := cmp.Diff(expectedAnswers(decisions, rendered), answersIn(shardsIn(t, rendered))); diff != "" {
 			t.Errorf("answers (-decided +read):\n%s", diff)
 		}
-		for n := range made.Shards {
-			checkCanonical(t, made.Data(n)[document.AccessKey], &document.Application{})
+		for n := range rendered.Shards {
+			checkCanonical(t, rendered.Data(n)[document.AccessKey], &document.Application{})
 		}
 		for user, d := range decisions {
 			checkUserDocument(t, o, user, d)
-			break // one of them, in no order
+			break // any one of them
 		}
 	})
 }
 
-// randomWorld makes decisions with roles, ends and filters.
+// randomWorld generates decisions with roles, ends and filters.
 type randomWorld struct {
 	random     *rand.Rand
 	valueBytes int
@@ -68,7 +68,7 @@ func (w *randomWorld) decisions(o *resolve.Organization, users int) map[string]*
 	for i := range users {
 		d := w.kinds[w.random.IntN(len(w.kinds))]
 		if w.random.IntN(50) == 0 {
-			d = w.decision(o) // of one user alone
+			d = w.decision(o) // not shared with other users
 		}
 		decisions[fmt.Sprintf("%s%d@acme.example", []string{"user", "Zoë'", "山", "<&>"}[w.random.IntN(4)], i)] = d
 	}
@@ -109,23 +109,23 @@ func (w *randomWorld) filter() resolve.Filter {
 	return resolve.NewFilter(alternatives)
 }
 
-// answer is what a document says of one user; absent users have none.
+// answer is what a document contains for one user. Absent users have none.
 type answer struct {
 	Role, Source string
 	NotAfter     time.Time
 	Filters      string // as JSON
 }
 
-// expectedAnswers are those that were decided, but for what the document says that it leaves out.
-func expectedAnswers(decisions map[string]*resolve.Decision, made *publish.ApplicationDocument) map[string]answer {
+// expectedAnswers returns what was decided, without what the document reports as left out.
+func expectedAnswers(decisions map[string]*resolve.Decision, rendered *publish.ApplicationDocument) map[string]answer {
 	expected := map[string]answer{}
 	for user, d := range decisions {
 		access := d.Application("finance")
-		if !access.GivesAccess() || slices.Contains(made.LeftOut, user) {
+		if !access.GivesAccess() || slices.Contains(rendered.LeftOut, user) {
 			continue
 		}
 		filters := decidedFilters(access)
-		if slices.Contains(made.WithoutRows, user) {
+		if slices.Contains(rendered.WithoutRows, user) {
 			filters = jsonOf(document.Nothing())
 		}
 		expected[user] = answer{access.Role, access.Source, access.NotAfter, filters}
@@ -164,8 +164,8 @@ func jsonOf(v any) string {
 	return strings.TrimSuffix(text.String(), "\n")
 }
 
-// checkCanonical checks that a document is the encoding of its type, and that its list of filters is sorted, without
-// duplicates, and without filters that nobody has.
+// checkCanonical checks that a document is the encoding of its type, and that its list of filters is sorted and has
+// neither duplicates nor unused filters.
 func checkCanonical(t *testing.T, text string, to any) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(text), to); err != nil {
@@ -204,7 +204,7 @@ func checkCanonical(t *testing.T, text string, to any) {
 	}
 }
 
-// checkUserDocument holds the document of a user against the decision.
+// checkUserDocument compares the document of a user with the decision.
 func checkUserDocument(t *testing.T, o *resolve.Organization, user string, d *resolve.Decision) {
 	t.Helper()
 	data, whole := publish.FitUserData(publish.User(o, user, d, []string{"finance", "sales"}))
@@ -237,7 +237,7 @@ func checkUserDocument(t *testing.T, o *resolve.Organization, user string, d *re
 	}
 }
 
-// restrictive is an organization in which every filter counts by itself.
+// restrictive returns an organization in which every filter counts by itself.
 func restrictive() *resolve.Organization {
 	rules := *organization().Rules()
 	rules.Strategy = resolve.MostRestrictive

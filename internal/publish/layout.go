@@ -12,23 +12,24 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// maximumLadderBytes is how large the texts of a document may be that do not depend on its users, all keys together.
-// The ladder makes nearly all of them.
+// maximumLadderBytes bounds the parts of a document that do not depend on its users, in all keys together. The ladder
+// is nearly all of them.
 const maximumLadderBytes = 512 << 10
 
-// layout is what all shards of an application document share: the texts that do not depend on the users, and the rules
-// by which a user is written.
+// layout is what all shards of an application document share: the texts that do not depend on users, and the way in
+// which a user is written.
 type layout struct {
 	application string
-	// before, after: access.json as far as the list of filters, and from there to the number of the shard.
+	// before and after are the parts of access.json up to the list of filters, and from there to the number of the
+	// shard.
 	before, after string
 	formats       []*format
 	keys          []layoutKey // of the formats, sorted by name
-	// ladder has the place of each role on the ladder, the most permissive first.
+	// ladder maps each role to its place on the ladder; the most permissive role is at 0.
 	ladder map[string]int
-	// tails has texts that are the same for many users.
-	tails map[grant]string
-	// withoutPermissions reports that the ladder is too large to be published with its permissions.
+	// tails caches texts that are the same for many users.
+	tails map[userTail]string
+	// withoutPermissions is true if the ladder is too large to be published with its permissions.
 	withoutPermissions bool
 }
 
@@ -40,8 +41,8 @@ type layoutKey struct {
 	headText string
 }
 
-// grant is what a document says of a user beside the rows.
-type grant struct {
+// userTail is the part of a user's entry other than the rows.
+type userTail struct {
 	role, source string
 	notAfter     time.Time
 }
@@ -51,7 +52,7 @@ func newLayout(
 ) *layout {
 	l := &layout{
 		application: application, formats: formatsNamed(names),
-		ladder: make(map[string]int, len(roles)), tails: map[grant]string{},
+		ladder: make(map[string]int, len(roles)), tails: map[userTail]string{},
 	}
 	for _, f := range l.formats {
 		for i := range f.keys {
@@ -92,7 +93,7 @@ const (
 	usersClose                = `}}`
 )
 
-// copies is how many keys have the text of access.json.
+// copies returns the number of keys that hold the text of access.json.
 func (l *layout) copies() int {
 	count := 0
 	for i := range l.keys {
@@ -103,7 +104,7 @@ func (l *layout) copies() int {
 	return count
 }
 
-// fixedBytes is the size of a shard without users, all keys together.
+// fixedBytes returns the size of a shard without users, in all keys together.
 func (l *layout) fixedBytes(shard, shards int) int {
 	access := len(l.before) + len(l.after) + len(strconv.Itoa(shard)) + len(shardsName) + len(strconv.Itoa(shards)) +
 		len(usersOpen) + len(usersClose)
@@ -114,10 +115,10 @@ func (l *layout) fixedBytes(shard, shards int) int {
 	return size
 }
 
-// tail is the text of what a document says of a user behind the rows. Thousands have the same role from the same source,
-// so it is encoded once.
+// tail returns the JSON of a user's entry after the rows. Thousands of users have the same role from the same source,
+// so the text is cached.
 func (l *layout) tail(access *resolve.Access) string {
-	key := grant{access.Role, access.Source, access.NotAfter}
+	key := userTail{access.Role, access.Source, access.NotAfter}
 	text, known := l.tails[key]
 	if !known {
 		text = canonical(document.ApplicationUser{NotAfter: access.NotAfter, Role: access.Role, Source: access.Source})[1:]
@@ -126,24 +127,24 @@ func (l *layout) tail(access *resolve.Access) string {
 	return text
 }
 
-// omits reports whether one of the formats leaves the user out.
+// omits reports whether a format leaves the user out.
 func (l *layout) omits(e *userEntry) bool {
 	return slices.ContainsFunc(l.formats, func(f *format) bool { return f.omits != nil && f.omits(l, e) })
 }
 
-// isRole reports whether a user is named like a role.
+// isRole reports whether the user has the name of a role.
 func (l *layout) isRole(user string) bool {
 	_, named := l.ladder[user]
 	return named
 }
 
-// texts are the texts of one shard. The buffers are used again for the next shard.
+// texts are the texts of one shard. The buffers are reused for the next shard.
 type texts struct {
 	access bytes.Buffer
 	lines  []lineBuffer // by place of the key in the layout
 }
 
-// reset empties the texts, for a layout that is always the same.
+// reset empties the texts. The layout must be the same in every call.
 func (t *texts) reset(l *layout) {
 	t.access.Reset()
 	if t.lines == nil {
@@ -154,7 +155,7 @@ func (t *texts) reset(l *layout) {
 	}
 }
 
-// addLines writes the lines of the user, and returns the size of those that were written.
+// addLines writes the user's lines and returns their size.
 func (l *layout) addLines(to *texts, e *userEntry) int {
 	size := 0
 	for i := range l.keys {
@@ -169,15 +170,15 @@ func (l *layout) addLines(to *texts, e *userEntry) int {
 	return size
 }
 
-// write makes the texts of a shard. The entries are sorted; used has the ranks of their filters, places the place of
-// each.
+// write writes the texts of a shard. The entries are sorted. used holds the ranks of their filters, and places the
+// place of each rank.
 func (l *layout) write(to *texts, s *shard, list *filterList, used, places []int) {
 	to.reset(l)
 	for i := range l.keys {
 		to.lines[i].WriteString(l.keys[i].headText)
 	}
 	access := &to.access
-	access.Grow(len(l.before) + len(l.after) + s.entryBytes/l.copies()) // the filters and little else come on top
+	access.Grow(len(l.before) + len(l.after) + s.entryBytes/l.copies()) // does not include the filters, which are usually small
 	access.WriteString(l.before)
 	for i, rank := range used {
 		if i == 0 {
@@ -219,7 +220,7 @@ func (l *layout) data(from *texts) map[string]string {
 	data := make(map[string]string, len(l.keys))
 	for i := range l.keys {
 		if l.keys[i].document {
-			data[l.keys[i].name] = access // one string for all copies
+			data[l.keys[i].name] = access // all copies share one string
 			continue
 		}
 		data[l.keys[i].name] = string(l.text(from, i))
@@ -227,7 +228,7 @@ func (l *layout) data(from *texts) map[string]string {
 	return data
 }
 
-// digest is the [Digest] of the data.
+// digest returns the [Digest] of the data.
 func (l *layout) digest(from *texts) string {
 	d := newDigester()
 	for i := range l.keys {

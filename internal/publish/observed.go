@@ -10,13 +10,13 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// Observed has the published ConfigMaps that the watch shows, as [Observe] leaves them. It is safe for concurrent use;
-// what it returns must not be changed.
+// Observed indexes the published ConfigMaps that the watch shows, as reduced by [Observe]. It is safe for concurrent
+// use. Callers must not modify what it returns.
 type Observed struct {
 	mu     sync.RWMutex
 	seen   map[types.NamespacedName]*corev1.ConfigMap
 	shards map[types.NamespacedName]map[int]*corev1.ConfigMap // by namespace and application
-	empty  map[types.NamespacedName]time.Time                 // documents that end, since when they have been empty
+	empty  map[types.NamespacedName]time.Time                 // the time since when a document that ends has been empty
 }
 
 // NewObserved returns an empty index.
@@ -28,7 +28,7 @@ func NewObserved() *Observed {
 	}
 }
 
-// Set takes in what the watch shows.
+// Set adds or replaces a ConfigMap that the watch shows.
 func (o *Observed) Set(cm *corev1.ConfigMap) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -42,7 +42,7 @@ func (o *Observed) Set(cm *corev1.ConfigMap) {
 	}
 }
 
-// Delete takes out what is gone.
+// Delete removes a ConfigMap that has been deleted.
 func (o *Observed) Delete(namespace, name string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -75,7 +75,7 @@ func (o *Observed) Shards(namespace, application string) map[int]*corev1.ConfigM
 	return found
 }
 
-// emptySince notes that the document has been empty since now, unless that was noted before, and returns the instant.
+// emptySince returns since when the document has been empty. The first call records now.
 func (o *Observed) emptySince(key types.NamespacedName, now time.Time) time.Time {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -93,7 +93,7 @@ func (o *Observed) notEmpty(key types.NamespacedName) {
 	delete(o.empty, key)
 }
 
-// Keys lists all of them, in no order.
+// Keys returns the keys of all ConfigMaps, in no order.
 func (o *Observed) Keys() []types.NamespacedName {
 	o.mu.RLock()
 	defer o.mu.RUnlock()

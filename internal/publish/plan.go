@@ -8,18 +8,18 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// ShardSet is a set of shards of an application document. It has a bit for each shard of a document of [MaximumShards]
-// shards. Numbers of shards are powers of two, so each shard of a smaller document stands for several bits, and the set
-// stays valid when the number of shards changes.
+// ShardSet is a set of shards of an application document. It has one bit for each shard of a document with
+// [MaximumShards] shards. The number of shards is a power of two, so each shard of a smaller document corresponds to
+// several bits, and a set stays valid when the number of shards changes.
 type ShardSet uint64
 
-// EveryShard is the set of all shards, whatever their number.
+// EveryShard is the set of all shards, for any number of shards.
 const EveryShard = ^ShardSet(0)
 
-// ShardOf returns the set of the one shard that holds the user.
+// ShardOf returns the set with the shard of the user.
 func ShardOf(user string) ShardSet { return 1 << (hashOf(user) % MaximumShards) }
 
-// ShardAt returns the set of the one shard of a document of that many shards.
+// ShardAt returns the set with one shard of a document that has the given number of shards.
 func ShardAt(shard, shards int) ShardSet {
 	var set ShardSet
 	for bit := shard; bit < MaximumShards; bit += shards {
@@ -28,19 +28,19 @@ func ShardAt(shard, shards int) ShardSet {
 	return set
 }
 
-// Has reports whether the set and the shard have a user in common, where the document has that many shards.
+// Has reports whether the set includes users of the shard, in a document that has the given number of shards.
 func (s ShardSet) Has(shard, shards int) bool { return s&ShardAt(shard, shards) != 0 }
 
-// Input is what an application document is rendered from.
+// Input is the input for rendering an application document.
 type Input struct {
 	Organization *resolve.Organization
 	Application  string
-	// MinimumShards is the least number of shards; the document has a power of two of them.
+	// MinimumShards is the minimum number of shards. It is rounded up to a power of two.
 	MinimumShards int
-	// Formats are those beside JSON.
+	// Formats are the formats in addition to JSON.
 	Formats []accessv1alpha1.PublishFormat
-	// Decisions yields every user of the organization with the decision, in any order; sorted by user costs least. The
-	// document keeps the decisions, which must not be changed.
+	// Decisions yields every user of the organization with the decision, in any order. Order by user is fastest. The
+	// document keeps the decisions, which must not be modified.
 	Decisions iter.Seq2[string, *resolve.Decision]
 }
 
@@ -55,16 +55,16 @@ func NewInput(
 	return in
 }
 
-// each makes an iterator of a function that calls yield for every decision.
+// each converts a function that calls yield for every decision to an iterator.
 func each(decisions func(yield func(user string, d *resolve.Decision))) iter.Seq2[string, *resolve.Decision] {
 	return func(yield func(string, *resolve.Decision) bool) {
-		decisions(func(user string, d *resolve.Decision) { yield(user, d) }) // a rendering takes all of them
+		decisions(func(user string, d *resolve.Decision) { yield(user, d) }) // rendering never stops early
 	}
 }
 
-// Plan is what is kept of an application document between two renderings, so that the next one needs to render only the
-// shards that hold a touched user. It has a few hundred bytes for each shard, and nothing of the users but the names of
-// those who do not fit in. The zero value knows of no rendering. A Plan must not be used from several goroutines at once.
+// Plan is what is kept of an application document between two renderings, so that the next one renders only the shards
+// with touched users. It takes a few hundred bytes for each shard and keeps no users except the names of those who do
+// not fit. The zero value is a plan without a previous rendering. A Plan is not safe for concurrent use.
 type Plan struct {
 	organization *resolve.Organization
 	application  string
@@ -73,20 +73,20 @@ type Plan struct {
 	shards       []summary
 }
 
-// summary is what is known of a shard without its users.
+// summary is what is known of a shard without its entries.
 type summary struct {
-	digest string // empty: it has not been computed
-	// entryBytes is the size of the entries as it counts for the number of shards.
+	digest string // empty if it has not been computed
+	// entryBytes is the size of the entries that determines the number of shards.
 	entryBytes           int
 	users, omitted       int
 	byRole               map[string]int
 	leftOut, withoutRows []string
 }
 
-// Render renders the shards that hold a touched user, and takes all others from the plan: touched has to include every
-// user whose access to the application has changed since the last call. The document is the same as one of [Application],
-// byte for byte. It is rendered whole by the first call, after a change of the organization's rules or of another field of
-// the input, and where the number of shards may have to change.
+// Render renders the shards in touched and takes the others from the plan. touched must include every user whose access
+// to the application has changed since the last call. The document is byte for byte the same as that of [Application].
+// Render renders all shards in the first call, after a change of the organization's rules or of another field of the
+// input, and when the number of shards may have to change.
 func (p *Plan) Render(in *Input, touched ShardSet) *ApplicationDocument {
 	d := p.renderAgain(in, touched)
 	if d == nil {
@@ -102,7 +102,7 @@ func (p *Plan) Render(in *Input, touched ShardSet) *ApplicationDocument {
 	return d
 }
 
-// renderAgain renders the touched shards; nil where the plan is of no use.
+// renderAgain renders the touched shards. It returns nil if the plan cannot be used.
 func (p *Plan) renderAgain(in *Input, touched ShardSet) *ApplicationDocument {
 	if p.shards == nil || p.organization != in.Organization || p.application != in.Application ||
 		p.minimum != in.MinimumShards || !slices.Equal(p.formats, in.Formats) {
@@ -134,9 +134,9 @@ func (p *Plan) renderAgain(in *Input, touched ShardSet) *ApplicationDocument {
 	return d
 }
 
-// isDivided reports whether [ApplicationDocument.divide] is sure to choose the number of shards that the document has.
-// Where it might choose half as many, the bytes of the shards are not enough to know: in a list of more filters some places
-// have more digits.
+// isDivided reports whether [ApplicationDocument.divide] is certain to choose the current number of shards. It returns
+// false if divide might choose half as many: the sizes of the shards do not tell, because in a longer list of filters
+// some places have more digits.
 func (d *ApplicationDocument) isDivided(minimum int) bool {
 	if d.Bytes > MaximumShardBytes && d.Shards < MaximumShards {
 		return false
@@ -149,7 +149,7 @@ func (d *ApplicationDocument) isDivided(minimum int) bool {
 		a, b := d.shards[n].entryBytes, d.shards[n+half].entryBytes
 		together := a + b
 		if a > 0 && b > 0 {
-			together += d.layout.copies() // the comma between them
+			together += d.layout.copies() // the comma between the entries
 		}
 		if together > MaximumShardBytes {
 			return true

@@ -51,7 +51,7 @@ func (w *changingWorld) set(user string, d *resolve.Decision) {
 	}
 }
 
-// join adds users whose names have that many bytes; crowded, all in one shard of [publish.MaximumShards].
+// join adds users with names of that many bytes; if crowded is set, all belong to one shard of [publish.MaximumShards].
 func (w *changingWorld) join(users, nameBytes int, crowded bool) {
 	for range users {
 		for {
@@ -72,7 +72,7 @@ func (w *changingWorld) some(count int) []string {
 	return users[:min(count, len(users))]
 }
 
-// step changes something and says what.
+// step makes a random change and returns its description.
 func (w *changingWorld) step() string {
 	w.touched = 0
 	few := 1 + w.random.IntN(5)
@@ -130,8 +130,8 @@ func (w *changingWorld) step() string {
 	}
 }
 
-// check renders the touched shards and compares the document with one that is rendered whole. It returns how many shards
-// were taken from the plan.
+// check renders the touched shards and compares the document with a full rendering. It returns the number of shards
+// that were taken from the plan.
 func (w *changingWorld) check(t *testing.T, what string) (kept int) {
 	t.Helper()
 	got := w.plan.Render(w.input(), w.touched)
@@ -154,7 +154,7 @@ func (w *changingWorld) check(t *testing.T, what string) (kept int) {
 	return kept
 }
 
-// figures are what a document says of itself.
+// figures are the numbers that a document reports.
 type figures struct {
 	Shards, Users, Omitted, Bytes int
 	UsersByRole                   map[string]int
@@ -168,8 +168,8 @@ func figuresOf(d *publish.ApplicationDocument) figures {
 	}
 }
 
-// FuzzPlan changes a document at random, and holds that rendering the touched shards alone makes the same document as
-// rendering all of it.
+// FuzzPlan changes a document at random and checks that rendering only the touched shards gives the same document as
+// rendering all of them.
 func FuzzPlan(f *testing.F) {
 	for seed := range uint64(2) {
 		f.Add(100+seed, uint8(10)) // TestPlanSeesEveryCase takes many more steps
@@ -183,7 +183,8 @@ func FuzzPlan(f *testing.F) {
 	})
 }
 
-// TestPlanSeesEveryCase takes many of the random steps of FuzzPlan, and holds that they come to what they are for.
+// TestPlanSeesEveryCase makes many of the random steps of FuzzPlan and checks that they reach the cases that they are
+// meant to reach.
 func TestPlanSeesEveryCase(t *testing.T) {
 	seen := map[string]bool{}
 	for seed := range uint64(3) {
@@ -192,25 +193,26 @@ func TestPlanSeesEveryCase(t *testing.T) {
 		for range 40 {
 			kept := w.check(t, w.step())
 			now := publish.Application(w.o, "finance", w.minimum, each(w.decisions), w.formats...)
-			for what, is := range map[string]bool{
+			for what, reached := range map[string]bool{
 				"grows": now.Shards > shards, "shrinks": now.Shards < shards, "left out": now.LeftOut != nil,
-				"without rows": now.WithoutRows != nil, "kept beside users left out": kept > 0 && now.LeftOut != nil,
-				"kept beside users without rows": kept > 0 && now.WithoutRows != nil, "omitted": kept > 0 && now.Omitted > 0,
+				"without rows": now.WithoutRows != nil, "kept with users left out": kept > 0 && now.LeftOut != nil,
+				"kept with users without rows": kept > 0 && now.WithoutRows != nil, "omitted": kept > 0 && now.Omitted > 0,
 				"some are kept and others rendered": kept > 0 && kept < now.Shards,
 			} {
-				seen[what] = seen[what] || is
+				seen[what] = seen[what] || reached
 			}
 			shards = now.Shards
 		}
 	}
-	for what, is := range seen {
-		if !is {
+	for what, reached := range seen {
+		if !reached {
 			t.Errorf("no step leads to: %s", what)
 		}
 	}
 }
 
-// TestPlanRendersTouchedShardsOnly: the shards in which nobody was touched are not rendered, whatever the decisions there.
+// TestPlanRendersTouchedShardsOnly checks that shards without touched users are not rendered, whatever their decisions
+// are.
 func TestPlanRendersTouchedShardsOnly(t *testing.T) {
 	o := organization()
 	editor, viewer := holding(o, "Editor", resolve.Window{}), holding(o, "Viewer", resolve.Window{})
@@ -244,15 +246,16 @@ func TestPlanRendersTouchedShardsOnly(t *testing.T) {
 }
 
 func renderedBy(w *changingWorld, touched publish.ShardSet) []bool {
-	made := w.plan.Render(w.input(), touched)
-	rendered := make([]bool, made.Shards)
+	document := w.plan.Render(w.input(), touched)
+	rendered := make([]bool, document.Shards)
 	for n := range rendered {
-		rendered[n] = made.IsRendered(n)
+		rendered[n] = document.IsRendered(n)
 	}
 	return rendered
 }
 
-// BenchmarkTouched renders the document of an application with 10,000 users after the access of some of them has changed.
+// BenchmarkTouched renders the document of an application with 10,000 users after the access of some of them has
+// changed.
 func BenchmarkTouched(b *testing.B) {
 	o := organization()
 	var kinds []*resolve.Decision
@@ -280,7 +283,7 @@ func BenchmarkTouched(b *testing.B) {
 		b.Run(fmt.Sprintf("%d/whole", touched), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				var plan publish.Plan // of no earlier rendering
+				var plan publish.Plan // without a previous rendering
 				plan.Render(in, publish.EveryShard)
 			}
 		})
@@ -297,10 +300,10 @@ func BenchmarkTouched(b *testing.B) {
 					decisions[at] = kinds[(at+step)%len(kinds)]
 					set |= publish.ShardOf(users[at])
 				}
-				made := plan.Render(in, set)
+				document := plan.Render(in, set)
 				rendered = 0
-				for n := range made.Shards {
-					if made.IsRendered(n) {
+				for n := range document.Shards {
+					if document.IsRendered(n) {
 						rendered++
 					}
 				}

@@ -18,49 +18,50 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// ConflictError says that a ConfigMap that is not Usher's has the name of a document.
+// ConflictError reports that a ConfigMap which Usher did not write has the name of a document.
 type ConflictError struct {
 	Key types.NamespacedName
 }
 
-// Error says what to do about it.
+// Error describes the error and how to fix it.
 func (e *ConflictError) Error() string {
 	return fmt.Sprintf("ConfigMap %s has the name of a published document but was not written by Usher; "+
-		"it is left alone: rename or delete it", e.Key)
+		"Usher does not change it: rename or delete it", e.Key)
 }
 
-// errReplaced says that what stood in the way is gone, and that what was wanted is yet to be written.
+// errReplaced reports that an immutable ConfigMap has been deleted, and that the wanted one has not been created yet.
 var errReplaced = errors.New("it was immutable and has been deleted, to be created again")
 
-// Publisher writes ConfigMaps. Every write and every delete carries the resourceVersion that was observed: what
-// changed in the meantime is looked at again, never overwritten.
+// Publisher writes ConfigMaps. Every write and delete carries the observed resourceVersion. If the ConfigMap has
+// changed in the meantime, the write fails and is planned again; changes are never overwritten.
 type Publisher struct {
-	// Client writes as [FieldManager]. Live reads from the API server, for what the cache does not show.
+	// Client writes as [FieldManager]. Live reads from the API server what the cache does not hold.
 	Client   client.Client
 	Live     client.Reader
 	Observed *Observed
-	// Grace is how long an emptied document stays before it is removed.
+	// Grace is how long an emptied document stays before it is deleted.
 	Grace time.Duration
 	// Now is the clock.
 	Now func() time.Time
-	// Wrote is told of every write: "create", "update" or "delete", the kind of document, and the bytes of data.
+	// Wrote, if set, is called after every write with the operation ("create", "update" or "delete"), the kind of
+	// document and the bytes of data.
 	Wrote func(operation, document string, bytes int)
 
 	repairs repairs
 }
 
-// Write is the outcome of a write that the API server has answered.
+// Write describes a write that the API server has answered.
 type Write struct {
-	// Version is the resourceVersion that the ConfigMap has since the write. The API server answers a deletion without one:
-	// then it is the version that was deleted.
+	// Version is the resourceVersion of the ConfigMap after the write. The answer to a deletion has none; Version is
+	// then the version that was deleted.
 	Version string
 	Deleted bool
 }
 
-// Publish makes the ConfigMap be as wanted. It returns the last write that the API server has answered, also beside an
-// error; the zero value, where there was none. A *[ConflictError] says that the name is taken; an *[AlteredError], that the
-// ConfigMap does not stay as it was written; an API error of the kind Conflict, that something changed that the watch has
-// yet to show.
+// Publish writes the ConfigMap as wanted. It returns the last write that the API server has answered, even together
+// with an error, or the zero value if there was none. A *[ConflictError] reports that the name is taken. An
+// *[AlteredError] reports that the ConfigMap does not stay as it was written. An API error of the kind Conflict reports
+// a change that the watch has not shown yet.
 func (p *Publisher) Publish(ctx context.Context, want *Want, data map[string]string) (Write, error) {
 	seen := p.Observed.Get(want.Key)
 	if want.Matches(seen) {
@@ -72,7 +73,7 @@ func (p *Publisher) Publish(ctx context.Context, want *Want, data map[string]str
 	}
 	frozen := isImmutable(seen)
 	if want.Holds(seen) || (frozen && seen.DeletionTimestamp != nil) {
-		return Write{}, nil // it is on its way out; when the watch shows its end, it is created again
+		return Write{}, nil // it is being deleted, and is created again when the watch shows the deletion
 	}
 	repair := want.isRepair(seen)
 	if rest := p.restOf(want, seen); repair && rest > 0 {
@@ -91,14 +92,14 @@ func (p *Publisher) Publish(ctx context.Context, want *Want, data map[string]str
 
 func isImmutable(cm *corev1.ConfigMap) bool { return cm.Immutable != nil && *cm.Immutable }
 
-// isRepair reports whether the ConfigMap, as observed, has already been written with the wanted data, or was edited.
+// isRepair reports whether the observed ConfigMap has already been written with the wanted data, or was edited.
 func (w *Want) isRepair(seen *corev1.ConfigMap) bool {
 	digest := seen.Annotations[accessv1alpha1.AnnotationDigest]
 	return digest == "" || digest == w.Digest
 }
 
-// restOf returns how long a repair has to wait. One that would replace an immutable ConfigMap, which is missing meanwhile,
-// with data that it has already, is not tried again soon when it was in vain.
+// restOf returns how long a repair has to wait. Replacing an immutable ConfigMap deletes it for a time. If the last
+// such replacement by the same data had no effect, the next one waits for longer.
 func (p *Publisher) restOf(want *Want, seen *corev1.ConfigMap) time.Duration {
 	now := p.Now()
 	rest := p.repairs.rest(want, now)
@@ -108,8 +109,8 @@ func (p *Publisher) restOf(want *Want, seen *corev1.ConfigMap) time.Duration {
 	return rest
 }
 
-// altered reads the ConfigMap and returns an *[AlteredError] where it is not as wanted; nil, where the watch has yet to
-// show that it is.
+// altered reads the ConfigMap and returns an *[AlteredError] if it is not as wanted, or nil if it is and the watch has
+// not shown it yet.
 func (p *Publisher) altered(ctx context.Context, want *Want, data map[string]string, rest time.Duration) error {
 	live := &corev1.ConfigMap{}
 	if err := p.Live.Get(ctx, want.Key, live); err != nil {
@@ -121,9 +122,9 @@ func (p *Publisher) altered(ctx context.Context, want *Want, data map[string]str
 	return nil
 }
 
-// verify reads what came of a write where that may be something else than what was written: the answer, which has the
-// metadata only, differs, or it was a repair, whose reason may be that admission changes the data of each write. A write
-// that changes nothing shows in no watch. What somebody has changed since the write, the watch shows.
+// verify reads the ConfigMap after a write whose result may differ from what was written. That is the case if the
+// metadata in the answer differs, or after a repair, because admission may change the data of every write. The watch
+// does not show a write that changes nothing. It does show changes by others after the write.
 func (p *Publisher) verify(ctx context.Context, want *Want, answer *corev1.ConfigMap, data map[string]string, repair bool) error {
 	if want.labelled(answer.Labels) && want.owned(answer.OwnerReferences) &&
 		answer.Annotations[accessv1alpha1.AnnotationDigest] == want.Digest && !repair {
@@ -149,13 +150,13 @@ func (p *Publisher) create(ctx context.Context, want *Want, data map[string]stri
 	want.fill(cm, data)
 	err := p.Client.Create(ctx, cm)
 	if err == nil {
-		p.told("create", want.Document, data)
+		p.notify("create", want.Document, data)
 		return Write{Version: cm.ResourceVersion}, p.verify(ctx, want, cm, data, repair)
 	}
 	if !apierrors.IsAlreadyExists(err) {
 		return Write{}, err
 	}
-	// Either the watch has yet to show it, or it does not carry our label.
+	// Either the watch has not shown the ConfigMap yet, or the ConfigMap does not have our label.
 	live := &corev1.ConfigMap{}
 	if err := p.Live.Get(ctx, want.Key, live); err != nil {
 		return Write{}, err
@@ -176,7 +177,7 @@ func (p *Publisher) create(ctx context.Context, want *Want, data map[string]stri
 	return p.update(ctx, live, want, data, true)
 }
 
-// update writes the whole ConfigMap; labels, annotations, finalizers and further owners of others stay.
+// update writes the whole ConfigMap. It keeps labels, annotations, finalizers and further owners of others.
 func (p *Publisher) update(
 	ctx context.Context, seen *corev1.ConfigMap, want *Want, data map[string]string, repair bool,
 ) (Write, error) {
@@ -186,13 +187,13 @@ func (p *Publisher) update(
 	if err := p.Client.Update(ctx, cm); err != nil {
 		return Write{}, err
 	}
-	p.told("update", want.Document, data)
+	p.notify("update", want.Document, data)
 	repair = repair || cm.ResourceVersion == seen.ResourceVersion
 	return Write{Version: cm.ResourceVersion}, p.verify(ctx, want, cm, data, repair)
 }
 
 func (w *Want) fill(cm *corev1.ConfigMap, data map[string]string) {
-	labels := maps.Clone(cm.Labels) // those of an observed ConfigMap may be shared
+	labels := maps.Clone(cm.Labels) // the labels of an observed ConfigMap may be shared
 	if labels == nil {
 		labels = map[string]string{}
 	}
@@ -214,9 +215,9 @@ func (w *Want) fill(cm *corev1.ConfigMap, data map[string]string) {
 	cm.Data, cm.BinaryData = data, nil
 }
 
-// End ends a document: it is written empty, and removed when it has been empty for the grace period, so that a
-// workload that keeps the last bytes keeps the empty ones. It returns the last write, as [Publisher.Publish] does, and how
-// long to wait for the next step; zero: none.
+// End removes a document. It writes the document empty, and deletes it when it has been empty for the grace period, so
+// that a workload that keeps the last content after the deletion keeps empty content. It returns the last write, as
+// [Publisher.Publish] does, and the delay before the next step, or zero if there is none.
 func (p *Publisher) End(
 	ctx context.Context, seen *corev1.ConfigMap, document string, empty map[string]string,
 ) (Write, time.Duration, error) {
@@ -235,7 +236,7 @@ func (p *Publisher) End(
 		if err := p.Client.Update(ctx, cm); err != nil {
 			return Write{}, 0, client.IgnoreNotFound(err)
 		}
-		p.told("update", document, empty)
+		p.notify("update", document, empty)
 		emptied.Version = cm.ResourceVersion
 	}
 	if seen.DeletionTimestamp != nil {
@@ -255,11 +256,11 @@ func (p *Publisher) delete(ctx context.Context, seen *corev1.ConfigMap) (Write, 
 	if err != nil {
 		return Write{}, err
 	}
-	p.told("delete", seen.Labels[accessv1alpha1.LabelDocument], nil)
+	p.notify("delete", seen.Labels[accessv1alpha1.LabelDocument], nil)
 	return Write{Version: seen.ResourceVersion, Deleted: true}, nil
 }
 
-func (p *Publisher) told(operation, document string, data map[string]string) {
+func (p *Publisher) notify(operation, document string, data map[string]string) {
 	if p.Wrote != nil {
 		p.Wrote(operation, document, dataBytes(data))
 	}

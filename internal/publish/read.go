@@ -9,8 +9,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Read returns a published ConfigMap with its data as the API server holds it now. It returns nil where there is none, and
-// where the ConfigMap of that name is not Usher's.
+// Read returns a published ConfigMap with its data from the API server. It returns nil if there is no ConfigMap of that
+// name or if Usher did not write it.
 func (p *Publisher) Read(ctx context.Context, key types.NamespacedName) (*corev1.ConfigMap, error) {
 	live := &corev1.ConfigMap{}
 	if err := p.Live.Get(ctx, key, live); err != nil {
@@ -22,7 +22,7 @@ func (p *Publisher) Read(ctx context.Context, key types.NamespacedName) (*corev1
 	return live, nil
 }
 
-// Version returns the resourceVersion of the ConfigMap as the API server holds it now, whoever wrote it; "" where there is
+// Version returns the current resourceVersion of the ConfigMap on the API server, whoever wrote it, or "" if there is
 // none.
 func (p *Publisher) Version(ctx context.Context, key types.NamespacedName) (string, error) {
 	live := &metav1.PartialObjectMetadata{}

@@ -10,36 +10,37 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// MaximumShardBytes is how large the entries of one shard of an application document may be, all keys together, before
-// the document is split further.
+// MaximumShardBytes is the maximum size of the entries of one shard of an application document, in all keys together. A
+// larger document is split into more shards.
 const MaximumShardBytes = 256 << 10
 
-// MaximumDataBytes is how large the data of a shard may be, all keys together: what the API server takes, with some room.
+// MaximumDataBytes is the maximum size of the data of a shard, in all keys together. It is below the limit of the API
+// server.
 const MaximumDataBytes = 900 << 10
 
-// MaximumShards is the largest number of shards of a document.
+// MaximumShards is the maximum number of shards of a document.
 const MaximumShards = 64
 
-// growsPercent is how full the largest shard is when its document counts as growing.
+// growsPercent is how full the largest shard of a document must be for the document to count as growing.
 const growsPercent = 80
 
-// ApplicationDocument is an application document. [Application] makes one whose shards can all be rendered, [Plan.Render]
-// one that knows only the digests of the shards that have not changed. The text of a shard is made when it is asked for,
-// in the same buffers for every shard, so the document must not be used from several goroutines at once.
+// ApplicationDocument is a rendered application document. [Application] returns one that holds all shards.
+// [Plan.Render] returns one that has only the digests of unchanged shards. The text of a shard is produced on demand in
+// buffers that all shards share, so an ApplicationDocument is not safe for concurrent use.
 type ApplicationDocument struct {
 	// Shards is the number of shards, a power of two.
 	Shards int
-	// Users is how many users are in the document; UsersByRole how many of them hold each role of the ladder.
+	// Users is the number of users in the document. UsersByRole is the number of users by role of the ladder.
 	Users       int
 	UsersByRole map[string]int
-	// Omitted is how many of the users a format leaves out.
+	// Omitted is the number of users that some format leaves out.
 	Omitted int
-	// Bytes is the size of the entries of the largest shard, all keys together.
+	// Bytes is the size of the entries of the largest shard, in all keys together.
 	Bytes int
-	// LeftOut lists the users who have access and are not in the document, because their shard would be too large to be
-	// written. WithoutRows lists the users to whom it shows no row for the same reason. Both are sorted.
+	// LeftOut lists the users who have access but are not in the document, because their shard would be too large to
+	// write. WithoutRows lists the users to whom the document shows no row for the same reason. Both are sorted.
 	LeftOut, WithoutRows []string
-	// WithoutPermissions reports that the ladder is too large: the roles are published without their permissions.
+	// WithoutPermissions is true if the ladder is too large, so that the roles are published without permissions.
 	WithoutPermissions bool
 
 	layout  *layout
@@ -47,17 +48,17 @@ type ApplicationDocument struct {
 	shards  []shard
 	texts   texts
 	places  []int
-	written int // the shard that the texts are of; -1: none
+	written int // the shard in texts; -1 if none
 }
 
-// Grows reports whether the document has come near to being split further, so that who mounts it should mount more.
+// Grows reports whether the document is close to being split further, so that workloads should mount more ConfigMaps.
 func (d *ApplicationDocument) Grows() bool {
 	return d.Shards < MaximumShards && d.Bytes > MaximumShardBytes/100*growsPercent
 }
 
-// Application makes the whole document of one application. The decisions are those of every user of the organization, in
-// any order. The number of shards is a power of two and at least minimumShards. Each shard has the formats beside JSON.
-// The cost grows with the users. The document keeps the decisions, which must not be changed.
+// Application renders all shards of the document of an application. decisions yields every user of the organization, in
+// any order. The number of shards is a power of two and at least minimumShards. Each shard has the formats in addition
+// to JSON. The cost grows with the number of users. The document keeps the decisions, which must not be modified.
 func Application(
 	o *resolve.Organization, application string, minimumShards int,
 	decisions func(yield func(user string, d *resolve.Decision)), formats ...accessv1alpha1.PublishFormat,
@@ -83,7 +84,7 @@ func newDocument(in *Input) *ApplicationDocument {
 	}
 }
 
-// collect makes the entries of the users of the shards, sorted by user.
+// collect returns the entries of the users in the shards, sorted by user.
 func (d *ApplicationDocument) collect(in *Input, shards ShardSet) []*userEntry {
 	entries := d.layout.entries(in, d.list, shards)
 	d.list.rank()
@@ -91,7 +92,7 @@ func (d *ApplicationDocument) collect(in *Input, shards ShardSet) []*userEntry {
 	return entries
 }
 
-// finish makes the rendered shards fit, and adds up what is known of all shards.
+// finish makes the rendered shards fit and adds up the totals of all shards.
 func (d *ApplicationDocument) finish() {
 	for n := range d.shards {
 		s := &d.shards[n]
@@ -125,8 +126,8 @@ func (d *ApplicationDocument) count(s *shard) {
 	}
 }
 
-// IsRendered reports whether the document has the data of shard n. A document of [Plan.Render] has only the shards that it
-// had to render.
+// IsRendered reports whether the document holds the data of shard n. A document of [Plan.Render] holds only the shards
+// that had to be rendered.
 func (d *ApplicationDocument) IsRendered(n int) bool { return d.shards[n].rendered }
 
 // Digest returns the [Digest] of the data of shard n.
@@ -138,13 +139,13 @@ func (d *ApplicationDocument) Digest(n int) string {
 	return d.shards[n].digest
 }
 
-// Data returns the data of the ConfigMap of shard n by key. It panics where the shard is not rendered.
+// Data returns the data of the ConfigMap of shard n by key. It panics if the shard is not rendered.
 func (d *ApplicationDocument) Data(n int) map[string]string {
 	d.write(n)
 	return d.layout.data(&d.texts)
 }
 
-// write makes the texts of shard n.
+// write produces the texts of shard n.
 func (d *ApplicationDocument) write(n int) {
 	if !d.shards[n].rendered {
 		panic("publish: shard " + strconv.Itoa(n) + " is not rendered")
@@ -158,14 +159,14 @@ func (d *ApplicationDocument) write(n int) {
 	d.written = n
 }
 
-// EmptyApplication renders shard n of a document that ends: nobody is in it, and no role means anything any more.
+// EmptyApplication renders shard n of a document that is being removed. It has no users and no roles.
 func EmptyApplication(
 	organization, application string, n int, formats ...accessv1alpha1.PublishFormat,
 ) map[string]string {
-	var made texts
+	var empty texts
 	l := newLayout(organization, application, []document.Role{}, formats)
-	l.write(&made, &shard{number: n, count: n + 1}, nil, nil, nil)
-	return l.data(&made)
+	l.write(&empty, &shard{number: n, count: n + 1}, nil, nil, nil)
+	return l.data(&empty)
 }
 
 func applicationRoles(o *resolve.Organization) []document.Role {
@@ -177,7 +178,7 @@ func applicationRoles(o *resolve.Organization) []document.Role {
 	return roles
 }
 
-// dataBytes is the size of a ConfigMap's data, all keys together.
+// dataBytes returns the size of a ConfigMap's data, in all keys together.
 func dataBytes(data map[string]string) int {
 	size := 0
 	for key, text := range data {

@@ -109,14 +109,14 @@ func TestGolden(t *testing.T) {
 
 func each(decisions map[string]*resolve.Decision) func(func(string, *resolve.Decision)) {
 	return func(yield func(string, *resolve.Decision)) {
-		for user, d := range decisions { // in no order: the bytes must not depend on it
+		for user, d := range decisions { // in random order: the bytes must not depend on it
 			yield(user, d)
 		}
 	}
 }
 
-// TestTheTextIsTheTypesEncoding holds the document that is put together from pieces against the encoding of its type.
-func TestTheTextIsTheTypesEncoding(t *testing.T) {
+// TestTextIsTheEncodingOfTheType compares the document, which is assembled from pieces, with the encoding of its type.
+func TestTextIsTheEncodingOfTheType(t *testing.T) {
 	o := organization()
 	decisions := map[string]*resolve.Decision{}
 	for i := range 50 {
@@ -125,9 +125,9 @@ func TestTheTextIsTheTypesEncoding(t *testing.T) {
 	for _, user := range []string{"Zoë", "山田太郎", "<script>&", "\x7f", "tab\there", `quote"d`, `back\slash`, "line\u2028separator"} {
 		decisions[user] = administrator(o)
 	}
-	made := publish.Application(o, "finance", 4, each(decisions))
-	for n := range made.Shards {
-		data := made.Data(n)
+	rendered := publish.Application(o, "finance", 4, each(decisions))
+	for n := range rendered.Shards {
+		data := rendered.Data(n)
 		var d document.Application
 		if err := json.Unmarshal([]byte(data[document.AccessKey]), &d); err != nil {
 			t.Fatal(err)
@@ -164,13 +164,13 @@ func TestShards(t *testing.T) {
 			for range tc.users {
 				decisions[fmt.Sprintf("%016x@acme.example", random.Uint64())] = admin
 			}
-			made := publish.Application(o, "finance", tc.minimum, each(decisions))
-			if made.Shards != tc.want || made.Users != tc.users {
-				t.Fatalf("%d shards for %d users, want %d", made.Shards, made.Users, tc.want)
+			rendered := publish.Application(o, "finance", tc.minimum, each(decisions))
+			if rendered.Shards != tc.want || rendered.Users != tc.users {
+				t.Fatalf("%d shards for %d users, want %d", rendered.Shards, rendered.Users, tc.want)
 			}
 			seen := map[string]bool{}
-			for n := range made.Shards {
-				data := made.Data(n)
+			for n := range rendered.Shards {
+				data := rendered.Data(n)
 				if size := len(data[document.AccessKey]) + len(document.AccessKey); size > publish.MaximumShardBytes {
 					t.Errorf("shard %d has %d bytes", n, size)
 				}
@@ -209,12 +209,12 @@ func TestOneUserIsNotSplit(t *testing.T) {
 		Name: "AccessGroup/acme/large", Applications: []resolve.ApplicationGrant{{Application: "finance", Role: "Viewer"}},
 		Rows: []resolve.Rows{{Application: "finance", Filter: resolve.NewFilter(alternatives)}},
 	})
-	if made := publish.Application(o, "finance", 1, each(map[string]*resolve.Decision{"ana": large})); made.Shards != 1 {
-		t.Errorf("one user of more than a shard's size takes %d shards", made.Shards)
+	if rendered := publish.Application(o, "finance", 1, each(map[string]*resolve.Decision{"ana": large})); rendered.Shards != 1 {
+		t.Errorf("one user of more than a shard's size takes %d shards", rendered.Shards)
 	}
 }
 
-func TestDigestTellsDataApart(t *testing.T) {
+func TestDigestDistinguishesData(t *testing.T) {
 	seen := map[string]map[string]string{}
 	for _, data := range []map[string]string{
 		nil, {"": ""}, {"a": "b"}, {"ab": ""}, {"": "ab"}, {"a": "", "b": ""}, {"a": "b", "c": "d"}, {"a": "bcd"}, {"a": "d", "c": "b"},
@@ -249,7 +249,7 @@ func TestParseName(t *testing.T) {
 	}
 }
 
-// BenchmarkApplication renders a document of five thousand users, out of ten thousand, whose roles are of ten groups.
+// BenchmarkApplication renders a document for five thousand of ten thousand users, whose roles come from ten groups.
 func BenchmarkApplication(b *testing.B) {
 	o := organization()
 	decisions := map[string]*resolve.Decision{}
@@ -261,15 +261,16 @@ func BenchmarkApplication(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		made := publish.Application(o, "finance", 1, each(decisions))
-		for n := range made.Shards {
-			made.Digest(n)
+		rendered := publish.Application(o, "finance", 1, each(decisions))
+		for n := range rendered.Shards {
+			rendered.Digest(n)
 		}
 	}
 }
 
-// BenchmarkSharedFilters renders the document of an application in which 5,000 users see the same rows, by 20 KB of
-// filters. It prints the bytes of all ConfigMaps, their number, and the memory that stays in use while they are written.
+// BenchmarkSharedFilters renders the document of an application in which 5,000 users see the same rows, through 20 KB
+// of filters. It reports the bytes of all ConfigMaps, their number, and the memory that stays in use while they are
+// written.
 func BenchmarkSharedFilters(b *testing.B) {
 	o := organization()
 	requirement := resolve.Requirement{Attribute: "account", Operator: "In"}
@@ -291,15 +292,15 @@ func BenchmarkSharedFilters(b *testing.B) {
 	b.ReportAllocs()
 	bytes, shards, kept := 0, 0, 0
 	for b.Loop() {
-		made := publish.Application(o, "finance", 1, each(decisions))
-		bytes, shards = 0, made.Shards
-		for n := range made.Shards {
-			made.Digest(n)
-			bytes += sizeOf(made.Data(n))
+		rendered := publish.Application(o, "finance", 1, each(decisions))
+		bytes, shards = 0, rendered.Shards
+		for n := range rendered.Shards {
+			rendered.Digest(n)
+			bytes += sizeOf(rendered.Data(n))
 		}
 		b.StopTimer()
 		kept = int(heapInUse() - before)
-		runtime.KeepAlive(made)
+		runtime.KeepAlive(rendered)
 		b.StartTimer()
 	}
 	b.ReportMetric(float64(bytes), "bytes")
@@ -307,7 +308,7 @@ func BenchmarkSharedFilters(b *testing.B) {
 	b.ReportMetric(float64(kept), "keptbytes")
 }
 
-// heapInUse is the memory in use after a garbage collection.
+// heapInUse returns the memory in use after a garbage collection.
 func heapInUse() uint64 {
 	runtime.GC()
 	var stats runtime.MemStats

@@ -7,71 +7,71 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// How often one ConfigMap is written anew with the same data.
+// Limits of how often one ConfigMap is written again with the same data.
 const (
-	// promptRepairs are done at once.
+	// promptRepairs is the number of repairs without delay.
 	promptRepairs = 10
 	firstRest     = 100 * time.Millisecond
-	// lastRest is the longest rest while repairs last for a moment, lastRestInVain the longest where the API server
-	// answers each with something else than what was written.
+	// lastRest is the longest delay while repairs hold for a time. lastRestInVain is the longest delay if the API
+	// server changes the content of each repair.
 	lastRest       = 10 * time.Second
 	lastRestInVain = time.Minute
-	// repairsSkipped are the short rests that a repair in vain leaves out.
+	// repairsSkipped is the number of short delays that are skipped after a repair without effect.
 	repairsSkipped = 3
-	// repairsForgotten is how long after the last one repairs count.
+	// repairsForgotten is the time after which repairs are no longer counted.
 	repairsForgotten = 5 * time.Minute
 )
 
-// repairs counts how often ConfigMaps were written anew with data that they had before, so that a dispute with somebody
-// else who writes them does not keep the API server busy. Other data is written at once. The zero value is ready.
+// repairs counts how often ConfigMaps were written again with the same data, to limit the load on the API server if
+// somebody else keeps changing them. New data is written without delay. The zero value is ready to use.
 type repairs struct {
 	mu     sync.Mutex
-	of     map[types.NamespacedName]repair
+	byKey  map[types.NamespacedName]repair
 	purged time.Time
 }
 
 type repair struct {
 	digest string // of the data
 	count  int
-	inVain bool // the API server answered the last one with something else
+	inVain bool // the API server changed the content of the last repair
 	last   time.Time
 }
 
-// rest returns how long the repair of the ConfigMap has to wait.
+// rest returns how long a repair of the ConfigMap has to wait.
 func (r *repairs) rest(w *Want, now time.Time) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	was := r.of[w.Key]
-	if was.digest != w.Digest {
+	previous := r.byKey[w.Key]
+	if previous.digest != w.Digest {
 		return 0
 	}
-	return max(0, was.rest()-now.Sub(was.last))
+	return max(0, previous.rest()-now.Sub(previous.last))
 }
 
-// inVain reports whether the last repair of the ConfigMap did not last.
+// inVain reports whether the last repair of the ConfigMap had no effect.
 func (r *repairs) inVain(w *Want, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	was := r.of[w.Key]
-	return was.digest == w.Digest && was.inVain && now.Sub(was.last) < repairsForgotten
+	previous := r.byKey[w.Key]
+	return previous.digest == w.Digest && previous.inVain && now.Sub(previous.last) < repairsForgotten
 }
 
-// note notes a repair and returns the rest after it.
+// note records a repair and returns the delay before the next one.
 func (r *repairs) note(w *Want, inVain bool, now time.Time) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.purge(now)
-	is := r.of[w.Key]
-	if is.digest != w.Digest || now.Sub(is.last) >= repairsForgotten {
-		is = repair{digest: w.Digest}
+	current := r.byKey[w.Key]
+	if current.digest != w.Digest || now.Sub(current.last) >= repairsForgotten {
+		current = repair{digest: w.Digest}
 	}
-	is.count++
+	current.count++
 	if inVain {
-		is.count = max(is.count, promptRepairs+repairsSkipped)
+		current.count = max(current.count, promptRepairs+repairsSkipped)
 	}
-	is.inVain, is.last = inVain, now
-	r.of[w.Key] = is
-	return is.rest()
+	current.inVain, current.last = inVain, now
+	r.byKey[w.Key] = current
+	return current.rest()
 }
 
 func (r *repair) rest() time.Duration {
@@ -85,16 +85,16 @@ func (r *repair) rest() time.Duration {
 	return min(firstRest<<min(r.count-promptRepairs, 16), longest)
 }
 
-// purge drops repairs that no longer count, seldom enough to cost little.
+// purge drops repairs that are no longer counted. It runs rarely, because it visits every entry.
 func (r *repairs) purge(now time.Time) {
-	if r.of != nil && now.Sub(r.purged) < repairsForgotten {
+	if r.byKey != nil && now.Sub(r.purged) < repairsForgotten {
 		return
 	}
 	kept := map[types.NamespacedName]repair{}
-	for key, each := range r.of {
+	for key, each := range r.byKey {
 		if now.Sub(each.last) < repairsForgotten {
 			kept[key] = each
 		}
 	}
-	r.of, r.purged = kept, now
+	r.byKey, r.purged = kept, now
 }

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// maximumCountedBytes is the most that one user counts for when the number of shards is chosen. No legal entry is that
-// large; whatever one is, it makes no shards for itself.
+// maximumCountedBytes bounds the size of one entry when the number of shards is chosen, so that no single entry can
+// increase the number of shards. Legal entries are smaller.
 const maximumCountedBytes = 16 << 10
 
 // shard is one shard of an application document.
@@ -16,7 +16,7 @@ type shard struct {
 
 	number, count int
 	rendered      bool
-	entries       []*userEntry // of a rendered shard, sorted by user
+	entries       []*userEntry // only of a rendered shard, sorted by user
 }
 
 // sets yields the filters of each user.
@@ -28,9 +28,9 @@ func (s *shard) sets(yield func(*filterSet) bool) {
 	}
 }
 
-// divide chooses the number of shards from the entries alone, without the texts of filters: the smallest power of two,
-// not below the minimum, with which the entries of every shard are within [MaximumShardBytes], but at most
-// [MaximumShards]. So rows alone do not move users to other ConfigMaps.
+// divide chooses the number of shards from the entries alone, without the texts of filters. It is the smallest power of
+// two, not below the minimum, for which the entries of every shard are within [MaximumShardBytes], and at most
+// [MaximumShards]. Row-level filters alone therefore never move users to other ConfigMaps.
 func (d *ApplicationDocument) divide(entries []*userEntry, minimum int) {
 	for d.Shards = fewestShards(minimum); ; d.Shards *= 2 {
 		d.split(entries, EveryShard)
@@ -41,7 +41,7 @@ func (d *ApplicationDocument) divide(entries []*userEntry, minimum int) {
 	}
 }
 
-// fewestShards returns the least number of shards of a document with that minimum.
+// fewestShards rounds the minimum number of shards up to a power of two.
 func fewestShards(minimum int) int {
 	shards := 1
 	for shards < min(minimum, MaximumShards) {
@@ -50,8 +50,8 @@ func fewestShards(minimum int) int {
 	return shards
 }
 
-// split puts the entries, which are sorted, into the shards by the users' hashes. They are all entries of the rendered
-// shards.
+// split distributes the sorted entries over the shards by the users' hashes. entries must be all entries of the
+// rendered shards.
 func (d *ApplicationDocument) split(entries []*userEntry, rendered ShardSet) {
 	sizes := make([]int, d.Shards)
 	for _, e := range entries {
@@ -69,7 +69,7 @@ func (d *ApplicationDocument) split(entries []*userEntry, rendered ShardSet) {
 	}
 }
 
-// measure computes the size of the entries of the rendered shards, and of the largest of all shards.
+// measure computes the size of the entries of each rendered shard, and of the largest shard.
 func (d *ApplicationDocument) measure() {
 	d.Bytes = 0
 	for n := range d.shards {
@@ -80,7 +80,7 @@ func (d *ApplicationDocument) measure() {
 	}
 }
 
-// entryBytes is the size of the shard's entries as it counts for the number of shards.
+// entryBytes returns the size of the shard's entries that determines the number of shards.
 func (d *ApplicationDocument) entryBytes(s *shard) int {
 	_, d.places = d.list.places(s.sets, d.places)
 	size := 0
@@ -88,12 +88,12 @@ func (d *ApplicationDocument) entryBytes(s *shard) int {
 		size += min(e.bytes(d.places, d.layout.copies()), maximumCountedBytes)
 	}
 	if len(s.entries) > 0 {
-		size -= d.layout.copies() // there is no comma behind the last one
+		size -= d.layout.copies() // the last entry has no comma
 	}
 	return size
 }
 
-// dataBytes is the size of the shard's data, filters included, all keys together.
+// dataBytes returns the size of the shard's data including filters, in all keys together.
 func (d *ApplicationDocument) dataBytes(s *shard) int {
 	var used []int
 	used, d.places = d.list.places(s.sets, d.places)
@@ -114,11 +114,12 @@ func (d *ApplicationDocument) dataBytes(s *shard) int {
 	return size
 }
 
-// fits reports whether the API server takes the shard.
+// fits reports whether the shard is small enough for the API server.
 func (d *ApplicationDocument) fits(s *shard) bool { return d.dataBytes(s) <= MaximumDataBytes }
 
-// fit makes the shard small enough to be written. It takes the rows from the users with the most filters, until it
-// fits, and then leaves users out. Whatever somebody declares, losses of others can be published.
+// fit makes the shard small enough to be written. It hides the rows of the users with the largest filters until the
+// shard fits, and then leaves users out. Revocations of other users can therefore be published, whatever anybody
+// declares.
 func (d *ApplicationDocument) fit(s *shard) {
 	if d.fits(s) {
 		return
@@ -129,7 +130,7 @@ func (d *ApplicationDocument) fit(s *shard) {
 	}
 }
 
-// takeRows shows no rows to the users with the most bytes of filters, then the greatest names, until the shard fits.
+// takeRows hides the rows of the users with the largest filters, then with the greatest names, until the shard fits.
 func (d *ApplicationDocument) takeRows(s *shard) {
 	var order []*userEntry
 	for _, e := range s.entries {
@@ -152,15 +153,15 @@ func (d *ApplicationDocument) takeRows(s *shard) {
 			}
 		}
 	}
-	// From the first user on, each makes the shard smaller.
+	// Every user, from the first on, makes the shard smaller.
 	take(fewest(min(1, len(order)), len(order), func(count int) bool {
 		take(count)
 		return d.fits(s)
 	}))
 }
 
-// leaveOut leaves users out until the shard fits: the lowest rung first, protected grants last, then the largest entry,
-// then the greatest name.
+// leaveOut leaves users out until the shard fits: first by lowest rung with protected grants last, then by largest
+// entry, then by greatest name.
 func (d *ApplicationDocument) leaveOut(s *shard) {
 	_, d.places = d.list.places(s.sets, d.places)
 	sizes := make(map[*userEntry]int, len(s.entries))
@@ -197,8 +198,8 @@ func (d *ApplicationDocument) leaveOut(s *shard) {
 	}
 }
 
-// fewest returns the smallest number from the first on with which it is enough, the last one if none before it is. What
-// is enough stays enough with a larger number.
+// fewest returns the smallest number in the range for which enough returns true, or last if there is none before it.
+// enough must be monotonic.
 func fewest(first, last int, enough func(int) bool) int {
 	for first < last {
 		if middle := first + (last-first)/2; enough(middle) {

@@ -8,14 +8,14 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// Entry is what a user document says of one application.
+// Entry is the entry of one application in a user document.
 type Entry struct {
 	Application string
 	Access      *resolve.Access
 }
 
-// Entries lists what a user document says of the applications named in the organization, which are sorted: one in which
-// the user's role and the default role are both NoAccess is left out.
+// Entries returns the entries of a user document. applications lists the named applications of the organization,
+// sorted. An application is left out if both the user's role in it and the default role are NoAccess.
 func Entries(d *resolve.Decision, applications []string) []Entry {
 	var entries []Entry
 	for name, access := range d.Each(applications) {
@@ -26,11 +26,11 @@ func Entries(d *resolve.Decision, applications []string) []Entry {
 	return entries
 }
 
-// User makes the user document. The applications are those named in the organization, sorted.
+// User returns the user document. applications lists the named applications of the organization, sorted.
 func User(o *resolve.Organization, user string, d *resolve.Decision, applications []string) document.User {
-	made := EmptyUser(o.Rules().Organization, user)
-	made.DefaultRole, made.OrganizationRole = d.Default.Role, d.OrganizationRole.Role
-	made.NotAfter = earlier(d.OrganizationRole.NotAfter, d.Default.NotAfter)
+	rendered := EmptyUser(o.Rules().Organization, user)
+	rendered.DefaultRole, rendered.OrganizationRole = d.Default.Role, d.OrganizationRole.Role
+	rendered.NotAfter = earlier(d.OrganizationRole.NotAfter, d.Default.NotAfter)
 	entries := Entries(d, applications)
 	list := newFilterList()
 	sets := make([]*filterSet, len(entries)+1) // the last one is for defaultFilters
@@ -45,24 +45,24 @@ func User(o *resolve.Organization, user string, d *resolve.Decision, application
 	list.rank()
 	used, places := list.places(slices.Values(sets), nil)
 	for _, rank := range used {
-		made.Filters = append(made.Filters, documentFilter(list.filters[rank]))
+		rendered.Filters = append(rendered.Filters, documentFilter(list.filters[rank]))
 	}
-	made.DefaultFilters = sets[len(entries)].at(places)
-	made.Applications = make(map[string]document.UserApplication, len(entries))
+	rendered.DefaultFilters = sets[len(entries)].at(places)
+	rendered.Applications = make(map[string]document.UserApplication, len(entries))
 	for i, e := range entries {
 		if !e.Access.GivesAccess() {
-			made.Applications[e.Application] = document.UserApplication{Role: document.NoAccess}
+			rendered.Applications[e.Application] = document.UserApplication{Role: document.NoAccess}
 			continue
 		}
-		made.Applications[e.Application] = document.UserApplication{
+		rendered.Applications[e.Application] = document.UserApplication{
 			Filters: sets[i].at(places), NotAfter: e.Access.NotAfter,
 			Permissions: o.Permissions(e.Access.Role), Role: e.Access.Role, Source: e.Access.Source,
 		}
 	}
-	return made
+	return rendered
 }
 
-// EmptyUser makes the document of a user who may do nothing.
+// EmptyUser returns the document of a user without access.
 func EmptyUser(organization, user string) document.User {
 	return document.User{
 		APIVersion: document.APIVersion, Kind: document.KindUser, Organization: organization, User: user,
@@ -71,15 +71,15 @@ func EmptyUser(organization, user string) document.User {
 	}
 }
 
-// UserData is the data of a user document's ConfigMap; see [FitUserData].
+// UserData returns the data of the ConfigMap of a user document; see [FitUserData].
 func UserData(d document.User) map[string]string {
 	data, _ := FitUserData(d)
 	return data
 }
 
-// FitUserData is the data of a user document's ConfigMap, which the API server takes: a document larger than
-// [MaximumDataBytes] shows no row where it limits the rows; if that is not enough, it names no permissions; and if that
-// is not enough either, it gives the user no access. It reports whether the document is whole.
+// FitUserData returns the data of the ConfigMap of a user document, reduced to [MaximumDataBytes] if necessary. It
+// first hides all rows wherever the document limits rows, then removes the permissions, and finally gives the user no
+// access. It reports whether the document is complete.
 func FitUserData(d document.User) (map[string]string, bool) {
 	text, whole := canonical(d), true
 	for _, smaller := range []func(document.User) document.User{withoutRows, withoutPermissions, withoutAccess} {
@@ -92,7 +92,7 @@ func FitUserData(d document.User) (map[string]string, bool) {
 	return map[string]string{document.AccessKey: text}, whole
 }
 
-// withoutRows shows no row where the document limits the rows.
+// withoutRows hides all rows wherever the document limits rows.
 func withoutRows(d document.User) document.User {
 	d.Filters = []document.Filter{documentFilter(&nothing)}
 	if d.DefaultFilters != nil {
@@ -119,8 +119,8 @@ func withoutPermissions(d document.User) document.User {
 
 func withoutAccess(d document.User) document.User { return EmptyUser(d.Organization, d.User) }
 
-// OrganizationsData is the data of an organizations document's ConfigMap. The organizations must be sorted by name. A
-// document that the API server would refuse lists none.
+// OrganizationsData returns the data of the ConfigMap of an organizations document. The organizations must be sorted by
+// name. A document that is too large for the API server lists none.
 func OrganizationsData(user string, organizations []document.Organization) map[string]string {
 	d := document.Organizations{
 		APIVersion: document.APIVersion, Kind: document.KindOrganizations, Organizations: organizations, User: user,

@@ -16,11 +16,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
 
-// Writer is a client whose Create, Update and Status().Update ask the API server for an answer that has the metadata
-// only. They take over the resourceVersion, labels, annotations and owner references of the answer: the version tells when
-// the watch shows the write, and the others show what admission has changed. All else of the object stays as it was given:
-// the watch shows the rest, and reading it from the answer too would only cost both sides. The other methods are those of
-// the client that the writer is made of.
+// Writer is a client whose Create, Update and Status().Update request only the metadata in the answer. These methods
+// copy the resourceVersion, labels, annotations and owner references from the answer into the object: the version
+// identifies the watch event of the write, and the others show what admission changed. The rest of the object stays as
+// the caller passed it. The watch shows the rest anyway, and reading it from the answer would cost both sides. All
+// other methods are those of the embedded client.
 type Writer struct {
 	client.Client
 
@@ -33,13 +33,13 @@ type Writer struct {
 	resources map[schema.GroupVersionKind]*resource
 }
 
-// resource is where the objects of a kind are written.
+// resource is the REST endpoint for the objects of a kind.
 type resource struct {
 	rest.Interface
 	mapping string
 }
 
-// NewWriter makes a writer of the client, whose configuration and connections are given.
+// NewWriter returns a writer that wraps the client. config and connections must be those of the client.
 func NewWriter(c client.Client, config *rest.Config, connections *http.Client) *Writer {
 	return &Writer{
 		Client: c, config: config, http: connections,
@@ -54,8 +54,8 @@ func (w *Writer) Create(ctx context.Context, o client.Object, options ...client.
 	if err != nil {
 		return err
 	}
-	made := (&client.CreateOptions{}).ApplyOptions(options).AsCreateOptions()
-	return w.send(ctx, to.Post().Namespace(o.GetNamespace()).Resource(to.mapping), o, made)
+	merged := (&client.CreateOptions{}).ApplyOptions(options).AsCreateOptions()
+	return w.send(ctx, to.Post().Namespace(o.GetNamespace()).Resource(to.mapping), o, merged)
 }
 
 // Update replaces the object.
@@ -64,11 +64,11 @@ func (w *Writer) Update(ctx context.Context, o client.Object, options ...client.
 	if err != nil {
 		return err
 	}
-	made := (&client.UpdateOptions{}).ApplyOptions(options).AsUpdateOptions()
-	return w.send(ctx, to.Put().Namespace(o.GetNamespace()).Resource(to.mapping).Name(o.GetName()), o, made)
+	merged := (&client.UpdateOptions{}).ApplyOptions(options).AsUpdateOptions()
+	return w.send(ctx, to.Put().Namespace(o.GetNamespace()).Resource(to.mapping).Name(o.GetName()), o, merged)
 }
 
-// Status returns a writer of statuses.
+// Status returns a writer for statuses.
 func (w *Writer) Status() client.SubResourceWriter {
 	return &statusWriter{SubResourceWriter: w.Client.Status(), writer: w}
 }
@@ -79,25 +79,25 @@ type statusWriter struct {
 	writer *Writer
 }
 
-// Update replaces the object's status.
+// Update replaces the status of the object.
 func (s *statusWriter) Update(ctx context.Context, o client.Object, options ...client.SubResourceUpdateOption) error {
 	to, err := s.writer.resourceOf(o)
 	if err != nil {
 		return err
 	}
-	made := (&client.SubResourceUpdateOptions{}).ApplyOptions(options).AsUpdateOptions()
+	merged := (&client.SubResourceUpdateOptions{}).ApplyOptions(options).AsUpdateOptions()
 	request := to.Put().Namespace(o.GetNamespace()).Resource(to.mapping).Name(o.GetName()).SubResource("status")
-	return s.writer.send(ctx, request, o, made)
+	return s.writer.send(ctx, request, o, merged)
 }
 
-// metadataOnly asks for an answer without what is not read. A failure is answered in full.
+// metadataOnly requests an answer with the metadata only. Errors are answered in full.
 const metadataOnly = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 
-// send sends the object and takes over what the answer says of its metadata.
+// send sends the object and copies the metadata from the answer.
 func (w *Writer) send(ctx context.Context, request *rest.Request, o client.Object, options runtime.Object) error {
 	result := request.SetHeader("Accept", metadataOnly).Body(o).VersionedParams(options, w.parameters).Do(ctx)
 	if err := result.Error(); err != nil {
-		return err // with what the body says of it
+		return err // includes the message from the body
 	}
 	text, err := result.Raw()
 	if err != nil {
@@ -135,10 +135,10 @@ func (w *Writer) resourceOf(o client.Object) (*resource, error) {
 	if err != nil {
 		return nil, fmt.Errorf("writing a %s: %w", kind.Kind, err)
 	}
-	made, err := apiutil.RESTClientForGVK(kind, false, false, w.config, w.codecs, w.http)
+	restClient, err := apiutil.RESTClientForGVK(kind, false, false, w.config, w.codecs, w.http)
 	if err != nil {
 		return nil, fmt.Errorf("writing a %s: %w", kind.Kind, err)
 	}
-	w.resources[kind] = &resource{made, mapping.Resource.Resource}
+	w.resources[kind] = &resource{restClient, mapping.Resource.Resource}
 	return w.resources[kind], nil
 }

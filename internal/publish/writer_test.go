@@ -22,14 +22,15 @@ import (
 	"github.com/usher-dev/usher/internal/publish"
 )
 
-// request is what an API server sees of one.
+// request is what an API server sees of a request.
 type request struct {
 	Method, URL, ContentType string
 	MetadataOnly             bool
-	Holds                    bool // the body holds what identifies the object
+	Holds                    bool // the body identifies the object
 }
 
-// newWriter returns a writer to a server that answers everything with the code and body, and the requests that it saw.
+// newWriter returns a writer for a server that gives the same answer to every request, and the requests that the server
+// received.
 func newWriter(t *testing.T, code int, body string) (client.Client, *[]request) {
 	t.Helper()
 	var seen []request
@@ -69,7 +70,7 @@ func named() metav1.ObjectMeta {
 }
 
 func TestWriterReadsBackWhatAdmissionChanges(t *testing.T) {
-	// The name would change every object that the answer were decoded into.
+	// Decoding the answer into the object would change its name.
 	writer, seen := newWriter(t, http.StatusOK, `{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1",`+
 		`"metadata":{"name":"another","namespace":"acme","resourceVersion":"8","labels":{"cost-center":"4711"}}}`)
 	document, account := &corev1.ConfigMap{ObjectMeta: named()}, &accessv1alpha1.UserAccess{ObjectMeta: named()}
@@ -103,7 +104,7 @@ func TestWriterReadsBackWhatAdmissionChanges(t *testing.T) {
 	}
 }
 
-func TestWriterTellsWhyNot(t *testing.T) {
+func TestWriterReportsErrors(t *testing.T) {
 	writer, _ := newWriter(t, http.StatusConflict, `{"kind":"Status","apiVersion":"v1","status":"Failure",`+
 		`"message":"it has changed","reason":"Conflict","code":409,"details":{"kind":"configmaps","name":"some-name"}}`)
 	err := writer.Update(context.Background(), &corev1.ConfigMap{ObjectMeta: named()})

@@ -12,17 +12,17 @@ import (
 	"k8s.io/apiserver/pkg/cel/common"
 )
 
-// mostInMetadata bounds the lists in metadata. The API server bounds them by the size of the object alone; no object that
-// serves a purpose comes near.
+// mostInMetadata bounds the lists in metadata. The API server bounds them only by the size of the object. No real
+// object comes close.
 const mostInMetadata = 1000
 
-// Bounds returns what in the object is outside the bounds of its kind's schema: types, counts, lengths, patterns, enums
-// and duplicates. What is as it is in old passes, as the API server lets it pass; old is nil where there is nothing to
-// compare with. The error says that there is no such kind.
+// Bounds returns the parts of the object that violate the bounds of its kind's schema: types, counts, lengths,
+// patterns, enums and duplicates. Parts that are unchanged from old are not reported, as in the API server. old is nil
+// for a new object. The error reports that there is no such kind.
 //
-// An object that has too much of something costs little: its counts are looked at first, and the first that is over its
-// bound is the answer. Rules in CEL are not evaluated. The API server evaluates them before it asks admission, their cost
-// is much higher than that of everything else here, and no bound of a count or a length is a rule in CEL alone.
+// An object with too many elements is cheap to reject: Bounds checks counts first and stops at the first one over its
+// bound. It does not evaluate CEL rules. The API server evaluates them before it calls admission, they cost much more
+// than everything else here, and no bound of a count or length is only in CEL.
 func Bounds(kind string, object, old map[string]any) (field.ErrorList, error) {
 	k, err := kindOf(kind)
 	if err != nil {
@@ -43,7 +43,7 @@ func Bounds(kind string, object, old map[string]any) (field.ErrorList, error) {
 	return errs, nil
 }
 
-// excessIn returns the first part of the object that has more than it may, or nil.
+// excessIn returns an error for the first part of the object that has too many elements, or nil.
 func excessIn(k *kind, object map[string]any) *field.Error {
 	metadata, _ := object["metadata"].(map[string]any)
 	for _, name := range []string{"finalizers", "ownerReferences"} {
@@ -59,7 +59,7 @@ func excessIn(k *kind, object map[string]any) *field.Error {
 	return excess(nil, k.structural, object)
 }
 
-// excess looks at counts and lengths only, and at no part of what has too many parts.
+// excess checks only counts and lengths. It does not visit the elements of a part that has too many.
 func excess(at *field.Path, s *structuralschema.Structural, value any) *field.Error {
 	limits := s.ValueValidation
 	if limits == nil {
@@ -95,7 +95,7 @@ func excessInMap(
 		return field.TooMany(at, len(value), int(*most))
 	}
 	for name := range s.Properties {
-		if part, is := value[name]; is {
+		if part, present := value[name]; present {
 			property := s.Properties[name]
 			if found := excess(childOf(at, name), &property, part); found != nil {
 				return found
@@ -120,8 +120,8 @@ func childOf(at *field.Path, name string) *field.Path {
 	return at.Child(name)
 }
 
-// MustLoad reads the definitions now rather than when the first object is validated. It panics where the program was built
-// with definitions that cannot be read.
+// MustLoad loads the definitions immediately instead of at the first validation. It panics if the embedded definitions
+// are invalid.
 func MustLoad() {
 	if _, err := load(); err != nil {
 		panic(fmt.Sprintf("the resource definitions in this program: %v", err))

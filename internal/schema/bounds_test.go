@@ -23,7 +23,7 @@ func parse(tb testing.TB, text string) map[string]any {
 	return object
 }
 
-// withMembers returns a group with so many members. In their names # stands for a number.
+// withMembers returns a group with that many members. Each # in the user is replaced by the number of the member.
 func withMembers(tb testing.TB, count int, user string) map[string]any {
 	tb.Helper()
 	object := parse(tb, group)
@@ -40,24 +40,24 @@ func TestBounds(t *testing.T) {
 	long := strings.Replace(group, "ana@acme.example", strings.Repeat("x", 1000), 1)
 	for name, tc := range map[string]struct {
 		object, old map[string]any
-		want        []string // what each error begins with
+		want        []string // the prefix of each error
 	}{
-		"an object as it should be":   {object: parse(t, group)},
-		"the largest list":            {object: withMembers(t, 5000, "user-#")},
-		"too many members":            {object: withMembers(t, 5001, "user-#"), want: []string{tooMany}},
-		"too many, added":             {object: withMembers(t, 5001, "user-#"), old: parse(t, group), want: []string{tooMany}},
-		"too many, as before":         {object: withMembers(t, 5001, "user-#"), old: withMembers(t, 5001, "user-#")},
-		"too many, and others":        {object: withMembers(t, 5001, "user-#"), old: withMembers(t, 5001, "was-#"), want: []string{tooMany}},
-		"too long":                    {object: parse(t, long), want: []string{"spec.members[0].user: Too long"}},
-		"too long, as before":         {object: parse(t, long), old: parse(t, long)},
-		"a duplicate":                 {object: withMembers(t, 2, "same"), want: []string{"spec.members[1]: Duplicate value"}},
-		"a duplicate, as before":      {object: withMembers(t, 2, "same"), old: withMembers(t, 2, "same")},
-		"another type":                {object: parse(t, strings.Replace(group, "role: Editor", "role: 7", 1)), want: []string{"spec.applicationAccess[0].role: Invalid value"}},
-		"no members but a text":       {object: parse(t, strings.Replace(group, "[{user: ana@acme.example}]", "text", 1)), want: []string{"spec.members: Invalid value"}},
-		"an enum":                     {object: parse(t, group+"  privileges: Maybe\n"), want: []string{"spec.privileges: Unsupported value"}},
-		"a rule in CEL is not for it": {object: parse(t, group+"  systemAccess: [{organization: acme, role: Observer}]\n")},
-		"labels without end":          {object: withLabels(t, 1001), want: []string{"metadata.labels: Too many: 1001"}},
-		"no spec":                     {object: map[string]any{"spec": 7.0}, want: []string{"spec: Invalid value"}},
+		"a valid object":                      {object: parse(t, group)},
+		"the largest list":                    {object: withMembers(t, 5000, "user-#")},
+		"too many members":                    {object: withMembers(t, 5001, "user-#"), want: []string{tooMany}},
+		"too many, added":                     {object: withMembers(t, 5001, "user-#"), old: parse(t, group), want: []string{tooMany}},
+		"too many, as before":                 {object: withMembers(t, 5001, "user-#"), old: withMembers(t, 5001, "user-#")},
+		"too many, and others":                {object: withMembers(t, 5001, "user-#"), old: withMembers(t, 5001, "was-#"), want: []string{tooMany}},
+		"too long":                            {object: parse(t, long), want: []string{"spec.members[0].user: Too long"}},
+		"too long, as before":                 {object: parse(t, long), old: parse(t, long)},
+		"a duplicate":                         {object: withMembers(t, 2, "same"), want: []string{"spec.members[1]: Duplicate value"}},
+		"a duplicate, as before":              {object: withMembers(t, 2, "same"), old: withMembers(t, 2, "same")},
+		"another type":                        {object: parse(t, strings.Replace(group, "role: Editor", "role: 7", 1)), want: []string{"spec.applicationAccess[0].role: Invalid value"}},
+		"no members but a text":               {object: parse(t, strings.Replace(group, "[{user: ana@acme.example}]", "text", 1)), want: []string{"spec.members: Invalid value"}},
+		"an enum":                             {object: parse(t, group+"  privileges: Maybe\n"), want: []string{"spec.privileges: Unsupported value"}},
+		"a violated CEL rule is not reported": {object: parse(t, group+"  systemAccess: [{organization: acme, role: Observer}]\n")},
+		"too many labels":                     {object: withLabels(t, 1001), want: []string{"metadata.labels: Too many: 1001"}},
+		"no spec":                             {object: map[string]any{"spec": 7.0}, want: []string{"spec: Invalid value"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			found, err := schema.Bounds("AccessGroup", tc.object, tc.old)
@@ -89,9 +89,9 @@ func withLabels(tb testing.TB, count int) map[string]any {
 	return object
 }
 
-// TestBoundsAreThoseOfTheWholeValidation holds Bounds to Validate: what has no rule in CEL against it is refused by both
-// or by neither.
-func TestBoundsAreThoseOfTheWholeValidation(t *testing.T) {
+// TestBoundsAgreeWithValidate compares Bounds with Validate: they reject the same objects, except for those
+// that only violate a CEL rule.
+func TestBoundsAgreeWithValidate(t *testing.T) {
 	for _, object := range []map[string]any{
 		parse(t, group), withMembers(t, 2, "same"), parse(t, strings.Replace(group, "role: Editor", "role: 7", 1)),
 		parse(t, strings.Replace(group, "role: Editor", "role: no role", 1)),
@@ -120,7 +120,7 @@ func TestBoundsAreThoseOfTheWholeValidation(t *testing.T) {
 	}
 }
 
-// BenchmarkBounds shows that what is over its bound costs less than the largest that is not.
+// BenchmarkBounds shows that an object over a bound costs less than the largest valid one.
 func BenchmarkBounds(b *testing.B) {
 	for name, object := range map[string]map[string]any{
 		"largest": withMembers(b, 5000, "user-#@acme.example"), "hostile": withMembers(b, 200_000, "u#"),

@@ -1,8 +1,8 @@
-// Package schema validates objects of the four kinds against their resource definitions, as the API server does. It asks
-// no API server: the definitions of config/crd are part of the program.
+// Package schema validates objects of the four kinds against their resource definitions, as the API server does. It
+// does not call an API server: the definitions of config/crd are embedded in the program.
 //
-// [Validate] is for objects that no API server has seen yet, such as those in files. [Bounds] is for objects that an API
-// server is said to have validated already. The package imports nothing of Usher's but the API types and config/crd.
+// [Validate] is for objects that no API server has seen yet, such as those in files. [Bounds] is for objects that an
+// API server should have validated already. The package imports nothing of Usher but the API types and config/crd.
 package schema
 
 import (
@@ -34,11 +34,11 @@ import (
 type kind struct {
 	structural *structuralschema.Structural
 	schema     validation.SchemaValidator
-	// rules returns the compiled CEL rules. Compiling takes a moment; it is done once, and only where they are needed.
+	// rules returns the compiled CEL rules. Compiling is slow, so it happens once and only on first use.
 	rules func() *cel.Validator
 }
 
-// load reads the definitions, once.
+// load parses the definitions, once.
 var load = sync.OnceValues(func() (map[string]*kind, error) {
 	files, err := fs.Glob(crd.Definitions, "bases/*.yaml")
 	if err != nil {
@@ -66,7 +66,7 @@ func newKind(definition *apiextensionsv1.CustomResourceDefinition) (*kind, error
 		return v.Name == accessv1alpha1.GroupVersion.Version
 	})
 	if at < 0 {
-		return nil, fmt.Errorf("it has no version %s", accessv1alpha1.GroupVersion.Version)
+		return nil, fmt.Errorf("the definition has no version %s", accessv1alpha1.GroupVersion.Version)
 	}
 	var internal apiextensions.CustomResourceValidation
 	err := apiextensionsv1.Convert_v1_CustomResourceValidation_To_apiextensions_CustomResourceValidation(
@@ -100,7 +100,8 @@ func kindOf(name string) (*kind, error) {
 	return k, nil
 }
 
-// Validate returns the errors with which the API server would refuse to create the object. It sets the object's defaults.
+// Validate returns the errors with which the API server would refuse to create the object. It applies defaults to the
+// object.
 func Validate(ctx context.Context, object map[string]any) (field.ErrorList, error) {
 	name, _ := object["kind"].(string)
 	k, err := kindOf(name)
@@ -118,8 +119,8 @@ func Validate(ctx context.Context, object map[string]any) (field.ErrorList, erro
 	return errs, nil
 }
 
-// isBlocking reports whether the API server evaluates no rules of an object with such an error: they expect the types and
-// the bounds of the schema. A text that does not match its pattern is none.
+// isBlocking reports whether the API server skips the CEL rules of an object with this error, because the rules rely on
+// the types and bounds of the schema. A pattern violation does not block.
 func isBlocking(e *field.Error) bool {
 	switch e.Type {
 	case field.ErrorTypeNotSupported, field.ErrorTypeRequired, field.ErrorTypeTooLong, field.ErrorTypeTooMany, field.ErrorTypeTypeInvalid:

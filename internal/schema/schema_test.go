@@ -20,9 +20,9 @@ spec:
 func TestValidate(t *testing.T) {
 	for name, tc := range map[string]struct {
 		object string
-		want   []string // what each error begins with
+		want   []string // the prefix of each error
 	}{
-		"an object as it should be": {object: group},
+		"a valid object": {object: group},
 		"a user with white space": {
 			object: strings.Replace(group, "ana@acme.example", "two words", 1),
 			want: []string{
@@ -37,7 +37,7 @@ func TestValidate(t *testing.T) {
 				"spec.members[0].user: Invalid value: \"acme\\\\amelie\": it has a backslash in it; a user",
 			},
 		},
-		"an application that is no label": {
+		"an application that is not a label": {
 			object: strings.Replace(group, "application: red", "application: Crates.io", 1),
 			want: []string{
 				"spec.applicationAccess[0].application: Invalid value: \"Crates.io\": spec.applicationAccess[0].application in body should match",

@@ -11,8 +11,8 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// administered has one holder of the top organization role, by a group. Names are the organization's, since some ways
-// to take the role lead through the system namespace.
+// administered has one holder of the top organization role, by a group. Object names contain the organization, because
+// some ways to remove the role are through the system namespace.
 const administered = `
 AccessGroup bosses
 spec:
@@ -23,13 +23,13 @@ UserAccess ana
 spec: {user: ana-$org}
 `
 
-// givenByHand has one by a UserAccess. Under Protected administrators no group takes that away.
+// givenByHand has one holder by a UserAccess. With Protected administrators, no group can remove that role.
 const givenByHand = `
 UserAccess ana
 spec: {user: ana-$org, organizationRole: Administrator}
 `
 
-// others hold the role beside, by what no change of the table touches.
+// others are additional holders of the role, by objects that no change of the table touches.
 const others = `
 UserAccess second
 spec: {user: second-$org, organizationRole: Administrator}
@@ -39,7 +39,7 @@ spec: {user: third-$org, organizationRole: Owner}
 `
 
 var _ = Describe("The last administrator", func() {
-	DescribeTable("stays under Deny, goes with a warning under Warn, and without one where there is a second:",
+	DescribeTable("cannot be removed under Deny, can with a warning under Warn, and without one if there is a second:",
 		func(ctx SpecContext, before, change string) {
 			organization, granter := newGranter(ctx)
 			granter.allow(ctx, systemNamespace, mayWrite("accessgroups", "useraccesses"))
@@ -98,7 +98,7 @@ var _ = Describe("The last administrator", func() {
 			"{type: System, members: [{user: ana-$org}], systemAccess: [{organization: $org, role: NoAccess}]}", SpecTimeout(longest)),
 	)
 
-	It("stays where another group would restrict", func(ctx SpecContext) {
+	It("cannot be removed if another group would restrict the role", func(ctx SpecContext) {
 		organization, granter := newGranter(ctx)
 		declare(ctx, organization, administered+"---\n"+checking("Deny"))
 		Expect(refused(granter.do(ctx, organization,
@@ -114,7 +114,7 @@ var _ = Describe("The last administrator", func() {
 		Expect(granter.heard.take()).To(ContainElement(ContainSubstring("would have nobody")))
 	}, SpecTimeout(longest))
 
-	It("whose time ends is told of by the policy", func(ctx SpecContext) {
+	It("whose time ends is reported by the policy", func(ctx SpecContext) {
 		organization, _ := newGranter(ctx)
 		declare(ctx, organization, checking("Warn")+"\n---\n"+`
 AccessGroup bosses
@@ -133,5 +133,5 @@ spec:
 	}, SpecTimeout(longest))
 })
 
-// under puts the mode into a change of the policy.
+// under inserts the mode into a change of the policy.
 func under(mode, change string) string { return strings.ReplaceAll(change, "MODE", mode) }

@@ -18,10 +18,11 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// mostMembers is how many the schema lets pass.
+// mostMembers is the maximum that the schema permits.
 const mostMembers = 5000
 
-// large is a group of many users with a role in many applications, from soon on: until then nothing is published for them.
+// large returns a group of many users with a role in many applications that starts soon. Nothing is published for them
+// before that.
 func large(group, role string, users, applications int) string {
 	var text strings.Builder
 	text.WriteString("AccessGroup " + group + "\nspec:\n  members:\n")
@@ -36,7 +37,7 @@ func large(group, role string, users, applications int) string {
 }
 
 var _ = Describe("A large group", func() {
-	DescribeTable("gets a clear answer in time where it conflicts everywhere:", func(ctx SpecContext, users, applications int) {
+	DescribeTable("gets a clear answer in time if it conflicts everywhere:", func(ctx SpecContext, users, applications int) {
 		organization, granter := newGranter(ctx)
 		declare(ctx, organization, "AccessPolicy default\nspec: {crossObjectChecks: Deny, userConfigMaps: Disabled}")
 		Expect(granter.do(ctx, organization, large("editors", "Editor", users, applications))).To(Succeed())
@@ -48,19 +49,19 @@ var _ = Describe("A large group", func() {
 			if err == nil {
 				StopTrying("it passed").Now()
 			}
-			// On a machine that does other things too the timeout may come first: that is an error, and never a yes.
+			// On a busy machine the timeout may come first. That is an error and never an approval.
 			g.Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%v", err)
 		}).WithContext(ctx).Should(Succeed())
 		causes := refused(err)
 		Expect(causes).To(HaveLen(11))
 		Expect(causes[0].Message).To(ContainSubstring("role conflict of user-0000 in application application-000"))
-		// Past a million evaluations, conflicts of the remaining users that begin later are not looked for.
+		// After a million evaluations, conflicts of the remaining users that begin later are not searched for.
 		Expect(causes[10].Message).To(MatchRegexp(`and [0-9]{6} more like these`))
 	},
 		Entry("5,000 members, 100 applications", mostMembers, 100, SpecTimeout(longest)),
 	)
 
-	It("gets one where the requester lacks every right", func(ctx SpecContext) {
+	It("gets a clear answer if the requester lacks every right", func(ctx SpecContext) {
 		organization, team := newTeam(ctx, teamWrites)
 		causes := refused(team.do(ctx, organization, large("editors", "Editor", mostMembers, 100)))
 		Expect(causes).To(HaveLen(11))
@@ -75,7 +76,7 @@ var _ = Describe("A large group", func() {
 	}, SpecTimeout(longest))
 })
 
-var _ = Describe("What no schema knows", func() {
+var _ = Describe("An object that the schema cannot check", func() {
 	DescribeTable("gets a clear answer:", func(ctx SpecContext, fields, message string) {
 		organization := newOrganization(ctx)
 		said, err := kubectl(ctx, fmt.Sprintf("apiVersion: %s\nkind: AccessGroup\nmetadata: {namespace: %s, name: new}\n%s\n",
@@ -92,7 +93,7 @@ var _ = Describe("What no schema knows", func() {
 })
 
 var _ = Describe("A requester", func() {
-	DescribeTable("is asked for the rights of nobody else:", func(ctx SpecContext, name string) {
+	DescribeTable("needs only their own rights:", func(ctx SpecContext, name string) {
 		organization := newOrganization(ctx)
 		declare(ctx, organization, standing)
 		bare := impersonated(name)
@@ -118,7 +119,7 @@ var _ = Describe("A requester", func() {
 	}, SpecTimeout(longest))
 })
 
-// post sends what is no answerable review, or is one, straight to the manager.
+// post sends a body, which may or may not be a valid review, directly to the manager.
 func post(ctx context.Context, body []byte) (int, *admissionv1.AdmissionResponse) {
 	GinkgoHelper()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost,
@@ -142,7 +143,7 @@ func post(ctx context.Context, body []byte) (int, *admissionv1.AdmissionResponse
 	return response.StatusCode, review.Response
 }
 
-// review is one that is allowed, but for what change does to it.
+// review returns a review that would be allowed, modified by change.
 func review(organization string, change func(request map[string]any)) []byte {
 	GinkgoHelper()
 	kind := map[string]any{"group": "access.usher.dev", "version": "v1alpha1", "kind": "AccessGroup"}
@@ -168,7 +169,7 @@ func group(namespace, role string) map[string]any {
 }
 
 var _ = Describe("A review that the API server does not send", func() {
-	// It answers afterwards as it did before.
+	// The manager still answers as before.
 	serves := func(ctx context.Context, organization string) {
 		GinkgoHelper()
 		code, answer := post(ctx, review(organization, func(map[string]any) {}))
@@ -220,7 +221,7 @@ var _ = Describe("A review that the API server does not send", func() {
 		}, SpecTimeout(longest)),
 	)
 
-	It("and is none is never allowed", func(ctx SpecContext) {
+	It("and that is not a review is never allowed", func(ctx SpecContext) {
 		organization := newOrganization(ctx)
 		for _, body := range []string{
 			"", "garbage", "null", "[]", "{}", `{"request":null}`, `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview"}`,
@@ -233,9 +234,9 @@ var _ = Describe("A review that the API server does not send", func() {
 	}, SpecTimeout(longest))
 })
 
-// An object that today's rules would refuse is written while nobody judges.
-var _ = Describe("An object from before there was a webhook", func() {
-	It("may change in what is not wrong with it, and is put right", func(ctx SpecContext) {
+// An object that today's rules would refuse is written while the webhook is off.
+var _ = Describe("An object from before the webhook was installed", func() {
+	It("may change in its valid parts, and can be corrected", func(ctx SpecContext) {
 		organization, team := newTeam(ctx)
 		Expect(plane.RemoveWebhooks(ctx)).To(Succeed())
 		restore := func(ctx context.Context) { Expect(plane.InstallWebhooks(ctx)).To(Succeed()) }

@@ -20,10 +20,11 @@ import (
 	"github.com/usher-dev/usher/test/cases"
 )
 
-// shuffled is how many more orders the cases of few objects are applied in.
+// shuffled is the number of additional orders in which the cases with few objects are applied.
 const shuffled, few = 3, 4
 
-// What a platform team has GitOps apply: each case with the shipped rights, under the default policy unless it brings one.
+// A platform team applies each case by GitOps, with the shipped permissions, and with the default policy unless the
+// case has one.
 var _ = Describe("The cases", Ordered, ContinueOnFailure, func() {
 	paths, err := cases.Paths(filepath.Join("..", "cases"))
 	if err != nil {
@@ -54,7 +55,7 @@ var _ = Describe("The cases", Ordered, ContinueOnFailure, func() {
 			DeferCleanup(removeAll, c.Objects)
 			by := applier
 			if slices.ContainsFunc(c.Objects, materialized) {
-				by = administrator() // nobody else but Usher may write the label
+				by = administrator() // only Usher may write the label
 			}
 
 			By("one apply, in reverse order")
@@ -62,7 +63,7 @@ var _ = Describe("The cases", Ordered, ContinueOnFailure, func() {
 			slices.Reverse(objects)
 			applyAll(ctx, by, objects)
 
-			By("object by object, each when the one before is known")
+			By("object by object, each when the previous one is known")
 			removeAll(ctx, c.Objects)
 			for _, o := range c.Objects {
 				Expect(apply(ctx, by, declared(o))).To(Succeed())
@@ -95,14 +96,14 @@ func namesOf(objects []*unstructured.Unstructured) []string {
 	return names
 }
 
-// declared is the object as a person declares it.
+// declared returns the object as a person declares it.
 func declared(o *unstructured.Unstructured) *unstructured.Unstructured {
-	made := o.DeepCopy()
-	made.SetDeletionTimestamp(nil)
-	return made
+	copied := o.DeepCopy()
+	copied.SetDeletionTimestamp(nil)
+	return copied
 }
 
-// applyAll has kubectl apply the objects at once, and deletes those that are to be on their way out.
+// applyAll applies the objects with one kubectl call, and deletes those that should be terminating.
 func applyAll(ctx context.Context, r *requester, objects []*unstructured.Unstructured) {
 	GinkgoHelper()
 	var text strings.Builder
@@ -130,7 +131,7 @@ func deleteLeaving(ctx context.Context, r *requester, objects []*unstructured.Un
 	}
 }
 
-// removeAll takes the objects away, and waits until they are gone.
+// removeAll deletes the objects and waits until they do not exist any more.
 func removeAll(ctx context.Context, objects []*unstructured.Unstructured) {
 	GinkgoHelper()
 	for _, o := range objects {

@@ -36,7 +36,7 @@ var _ = Describe("The webhook's certificate", func() {
 
 	It("is renewed before it expires, while requests flow, and none fails", func(ctx SpecContext) {
 		replaceManager(ctx, "--webhook-certificate-validity=9s")
-		// Ready with what the Secret held, the manager renews it at once for the shorter validity.
+		// The manager starts with the certificate in the Secret and renews it at once for the shorter validity.
 		var first *x509.Certificate
 		Eventually(func(g Gomega) {
 			first = served(ctx, manager.WebhookAddress())
@@ -51,7 +51,7 @@ var _ = Describe("The webhook's certificate", func() {
 		requests.stop()
 	}, SpecTimeout(2*patience))
 
-	It("is followed by every replica when its authority is replaced, and no request fails", func(ctx SpecContext) {
+	It("is switched by every replica when its authority is replaced, and no request fails", func(ctx SpecContext) {
 		args := []string{"--webhook-certificate-validity=30s", "--leader-elect", "--leader-election-namespace=" + managerNamespace}
 		replaceManager(ctx, args...)
 		options := managerOptions(args...)
@@ -75,7 +75,7 @@ var _ = Describe("The webhook's certificate", func() {
 		requests.stop()
 	}, SpecTimeout(2*patience))
 
-	It("is taken from files where somebody else renews it", func(ctx SpecContext) {
+	It("is read from files if somebody else renews it", func(ctx SpecContext) {
 		dir := GinkgoT().TempDir()
 		var secret corev1.Secret
 		Expect(kube.Get(ctx, client.ObjectKey{Namespace: managerNamespace, Name: secretName}, &secret)).To(Succeed())
@@ -119,7 +119,7 @@ func served(ctx context.Context, address string) *x509.Certificate {
 	return certificate
 }
 
-// handshake connects as the API server does: it trusts the bundle, or anybody where that is nil.
+// handshake connects as the API server does. It trusts the bundle, or any certificate if the bundle is nil.
 func handshake(ctx context.Context, address string, bundle *x509.CertPool) (*x509.Certificate, error) {
 	dialer := tls.Dialer{Config: &tls.Config{
 		ServerName: "localhost", RootCAs: bundle,
@@ -133,7 +133,7 @@ func handshake(ctx context.Context, address string, bundle *x509.CertPool) (*x50
 	return connection.(*tls.Conn).ConnectionState().PeerCertificates[0], nil
 }
 
-// trusted returns what the webhook configuration has the API server trust.
+// trusted returns the CA bundle of the webhook configuration.
 func trusted(ctx context.Context) (*x509.CertPool, error) {
 	var configuration admissionregistrationv1.ValidatingWebhookConfiguration
 	if err := kube.Get(ctx, client.ObjectKey{Name: configurationName}, &configuration); err != nil {
@@ -146,17 +146,18 @@ func trusted(ctx context.Context) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// requests are under way until they are stopped.
+// requests are sent until they are stopped.
 type requests struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 
 	mu       sync.Mutex
-	made     int
+	count    int
 	failures []error
 }
 
-// flow has the API server ask all the time, and connects to each address as an API server that has no connection yet.
+// flow makes the API server call the webhook continuously, and connects to each address like an API server without an
+// open connection.
 func flow(ctx context.Context, organization string, addresses ...string) *requests {
 	r := &requests{}
 	var until context.Context
@@ -186,7 +187,7 @@ func (r *requests) repeat(until context.Context, request func(i int) error) {
 			err := request(i)
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			if r.made++; err != nil {
+			if r.count++; err != nil {
 				r.failures = append(r.failures, err)
 			}
 			return false, nil
@@ -194,11 +195,11 @@ func (r *requests) repeat(until context.Context, request func(i int) error) {
 	})
 }
 
-// stop ends the requests and fails if one of them did.
+// stop stops the requests and fails if one of them failed.
 func (r *requests) stop() {
 	GinkgoHelper()
 	r.cancel()
 	r.done.Wait()
 	Expect(r.failures).To(BeEmpty())
-	Expect(r.made).To(BeNumerically(">", 0))
+	Expect(r.count).To(BeNumerically(">", 0))
 }

@@ -15,7 +15,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 )
 
-// sample returns the objects of one organization of the security sample, moved to another one, but for some.
+// sample returns most objects of one organization of the security sample, moved to another organization.
 func sample(organization string, without ...string) string {
 	GinkgoHelper()
 	var text strings.Builder
@@ -32,12 +32,12 @@ func sample(organization string, without ...string) string {
 	return text.String()
 }
 
-// bringing are the groups of the sample that bring the conflicts, when the others are there.
+// bringing are the groups of the sample that cause the conflicts if the others exist.
 var bringing = []string{"viewers", "red-administrators", "red-blocked"}
 
-// conflicts of the sample: who, where, which roles from which groups, and what comes of it.
+// conflicts lists the conflicts of the sample: user, place, roles by group, and result.
 func conflicts(organization string) []string {
-	told := func(user, where, left, right, result string) string {
+	warning := func(user, where, left, right, result string) string {
 		side := func(groupAndRole string) string {
 			group, role, _ := strings.Cut(groupAndRole, " ")
 			return fmt.Sprintf("AccessGroup/%s/%s gives %s", organization, group, role)
@@ -46,13 +46,13 @@ func conflicts(organization string) []string {
 			"Give both the same role, or take one grant away", user, where, organization, side(left), side(right), result)
 	}
 	return []string{
-		told("eve@acme.example", "all applications", "viewers Viewer", "editors Editor", "Viewer (MostRestrictive)"),
-		told("farid@acme.example", "all applications", "staff Viewer", "red-administrators Editor", "Viewer (MostRestrictive)"),
-		told("grace@acme.example", "application red", "red-blocked NoAccess", "red-rules RulesAdmin", "NoAccess (MostRestrictive)"),
+		warning("eve@acme.example", "all applications", "viewers Viewer", "editors Editor", "Viewer (MostRestrictive)"),
+		warning("farid@acme.example", "all applications", "staff Viewer", "red-administrators Editor", "Viewer (MostRestrictive)"),
+		warning("grace@acme.example", "application red", "red-blocked NoAccess", "red-rules RulesAdmin", "NoAccess (MostRestrictive)"),
 	}
 }
 
-// newGranter may do everything in its organization but what exempts from checks.
+// newGranter returns a requester who may do everything in its organization except what exempts from checks.
 func newGranter(ctx context.Context, rules ...rbacv1.PolicyRule) (string, *requester) {
 	GinkgoHelper()
 	return newTeam(ctx, append(rules, rule(accessGroup, []string{"*"}, []string{"*"}),
@@ -65,7 +65,7 @@ func checking(mode string) string {
 
 var _ = Describe("The conflicts of the security sample", func() {
 	applied := func(ctx context.Context, r *requester, organization string) (*spoken, error) {
-		// The watch of a busy machine may be behind one apply: the other sides are known before.
+		// On a busy machine, the watch may lag behind an apply, so the other sides are applied first.
 		_, err := kubectl(ctx, sample(organization, bringing...), "apply", "--server-side", "--filename=-")
 		Expect(err).NotTo(HaveOccurred())
 		settled(ctx, organization)
@@ -96,7 +96,7 @@ var _ = Describe("The conflicts of the security sample", func() {
 		Expect(said.stdout).To(ContainSubstring("red-rules serverside-applied"))
 	}, SpecTimeout(longest))
 
-	It("pass in silence under Ignore", func(ctx SpecContext) {
+	It("pass without a warning under Ignore", func(ctx SpecContext) {
 		organization, granter := newGranter(ctx)
 		declare(ctx, organization, checking("Ignore"))
 		said, err := applied(ctx, granter, organization)
@@ -116,7 +116,7 @@ var _ = Describe("The conflicts of the security sample", func() {
 	}, SpecTimeout(longest))
 })
 
-// twoRoles is a conflict of as many users as there are names.
+// twoRoles returns a group that causes a conflict for each of that many users.
 func twoRoles(group, role string, users int) string {
 	var members []string
 	for i := range users {
@@ -126,8 +126,8 @@ func twoRoles(group, role string, users int) string {
 		"]\n  applicationAccess: [{application: finance, role: " + role + "}]\n"
 }
 
-var _ = Describe("What takes two objects to be wrong", func() {
-	It("is told of ten times, and the rest is counted", func(ctx SpecContext) {
+var _ = Describe("A conflict of two objects", func() {
+	It("is reported ten times, and the rest is counted", func(ctx SpecContext) {
 		organization, granter := newGranter(ctx)
 		declare(ctx, organization, checking("Deny")+"\n---\n"+twoRoles("editors", "Editor", 25))
 		causes := refused(granter.do(ctx, organization, twoRoles("viewers", "Viewer", 25)))
@@ -141,7 +141,7 @@ var _ = Describe("What takes two objects to be wrong", func() {
 			ContainSubstring("role conflict of user-00"), MatchRegexp(`and \d+ more`)))
 	}, SpecTimeout(longest))
 
-	It("is no reason against an edit that does not bring it", func(ctx SpecContext) {
+	It("does not prevent an edit that does not cause it", func(ctx SpecContext) {
 		organization, granter := newGranter(ctx)
 		declare(ctx, organization, twoRoles("editors", "Editor", 3)+"---\n"+twoRoles("viewers", "Viewer", 3))
 		declare(ctx, organization, checking("Deny"))

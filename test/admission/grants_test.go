@@ -21,7 +21,7 @@ var (
 	canILine   = regexp.MustCompile(`: (kubectl auth can-i .*)$`)
 )
 
-// standing is where most rights are asked for: administrators, editors, and somebody who is neither.
+// standing is the state from which most rights are tested: administrators, editors, and a user who is neither.
 const standing = `
 ApplicationAccess finance
 ---
@@ -43,7 +43,7 @@ UserAccess pat
 spec: {user: pat}
 `
 
-// givingAndRestricting hold pat, who is a Viewer while both do.
+// givingAndRestricting are two objects that restrict pat to Viewer while both exist.
 const givingAndRestricting = `
 AccessGroup giving
 spec:
@@ -57,7 +57,7 @@ spec:
   applicationAccess: [{application: finance, role: Viewer}]
 `
 
-// newTeam makes an organization that stands, and a team there that may grant Viewer and Editor.
+// newTeam creates an organization in that state, and a team there that may grant Viewer and Editor.
 func newTeam(ctx context.Context, rules ...rbacv1.PolicyRule) (organization string, team *requester) {
 	GinkgoHelper()
 	organization = newOrganization(ctx)
@@ -67,12 +67,12 @@ func newTeam(ctx context.Context, rules ...rbacv1.PolicyRule) (organization stri
 	return organization, newRequester(ctx, organization, "team", rules...)
 }
 
-// grantIn is the right to grant Administrator in finance, as messages put it.
+// grantIn returns the right to grant Administrator in finance, in the words of messages.
 func grantIn(organization string) string {
 	return `grant applicationroles.grants.access.usher.dev "Administrator", subresource "finance", in namespace "` + organization + `"`
 }
 
-// lineOf checks that the cause names the right; it returns the line that is to show that it is missing.
+// lineOf checks that the cause names the right. It returns the command line that is to show that the right is missing.
 func lineOf(c cause, right string) string {
 	GinkgoHelper()
 	Expect(c.Message).To(ContainSubstring("this takes the right to " + right + ", which "))
@@ -81,11 +81,11 @@ func lineOf(c cause, right string) string {
 	return match[1]
 }
 
-// path is a way to somebody's role.
+// path is a way to give somebody a role.
 type path struct{ before, change, field string }
 
 var _ = Describe("A team that may grant Viewer and Editor", func() {
-	DescribeTable("is refused Administrator, told why, and may as soon as it has the right:", func(ctx SpecContext, p path) {
+	DescribeTable("is refused Administrator with the reason, and allowed as soon as it has the right:", func(ctx SpecContext, p path) {
 		organization, team := newTeam(ctx)
 		declare(ctx, organization, standing+"---\n"+p.before)
 

@@ -16,7 +16,7 @@ import (
 
 func patch(text string) client.Patch { return client.RawPatch(types.MergePatchType, []byte(text)) }
 
-// viewers have access to finance by one group.
+// viewers returns a group that gives access to finance.
 func viewers(users ...string) string {
 	members := make([]string, len(users))
 	for i, user := range users {
@@ -31,7 +31,7 @@ var allowance = regexp.MustCompile(`annotate the object with access\.usher\.dev/
 var _ = Describe("The revocation brake", func() {
 	const limit = "ApplicationAccess finance\n---\nAccessPolicy default\nspec: {revocationLimit: {users: 2}}\n---\n"
 
-	// allowed takes the annotation that the refusal gives.
+	// allowed sets the annotation that the refusal names.
 	allowed := func(err error) string {
 		GinkgoHelper()
 		causes := refused(err)
@@ -41,7 +41,7 @@ var _ = Describe("The revocation brake", func() {
 		return match[1]
 	}
 
-	It("stops what takes access from too many, until the object says that it is meant", func(ctx SpecContext) {
+	It("stops a change that takes access from too many users, until the object declares that it is intended", func(ctx SpecContext) {
 		organization, granter := newGranter(ctx)
 		declare(ctx, organization, limit+viewers("a", "b", "c", "d"))
 		value := allowed(granter.do(ctx, organization, viewers("a")))
@@ -59,7 +59,7 @@ var _ = Describe("The revocation brake", func() {
 		Expect(everything.do(ctx, organization, "delete AccessGroup viewers")).To(Succeed())
 	}, SpecTimeout(longest))
 
-	It("counts together what goes little by little", func(ctx SpecContext) {
+	It("counts small successive losses together", func(ctx SpecContext) {
 		organization, granter := newGranter(ctx)
 		declare(ctx, organization, limit+viewers("a", "b", "c", "d"))
 		for _, left := range [][]string{{"a", "b", "c"}, {"a", "b"}} {
@@ -81,7 +81,7 @@ spec:
   applicationAccess: [{application: finance, role: Viewer}]
 `
 
-	DescribeTable("takes the verb unprotect to be", func(ctx SpecContext, change, field string) {
+	DescribeTable("requires the verb unprotect to be", func(ctx SpecContext, change, field string) {
 		organization, team := newTeam(ctx)
 		declare(ctx, organization, kept)
 		causes := refused(team.do(ctx, organization, change))
@@ -173,7 +173,7 @@ var _ = Describe("A warning", func() {
 	)
 })
 
-var _ = Describe("What one object has wrong", func() {
+var _ = Describe("An error in one object", func() {
 	DescribeTable("is refused, whoever asks:", func(ctx SpecContext, change, field, message string) {
 		organization := newOrganization(ctx)
 		causes := refused(administrator().do(ctx, organization, change))

@@ -46,7 +46,7 @@ var _ = Describe("A value that is probably a mistake", func() {
 			"UserAccess access-system/$org-amelie\nspec: {user: $org-amelie, state: Suspended}", SpecTimeout(longest)),
 	)
 
-	It("is told with names of another namespace only to who may read them there", func(ctx SpecContext) {
+	It("is reported with names of another namespace only to users who may read them there", func(ctx SpecContext) {
 		other := newOrganization(ctx)
 		declare(ctx, other, france)
 		organization, team := newTeam(ctx)
@@ -61,7 +61,7 @@ var _ = Describe("A value that is probably a mistake", func() {
 				"another user", "OTHER", other)))
 	}, SpecTimeout(longest))
 
-	It("is told without the name to who may only write above", func(ctx SpecContext) {
+	It("is reported without the name to users who may only write in the system namespace", func(ctx SpecContext) {
 		other := newOrganization(ctx)
 		declare(ctx, other, france)
 		above := newRequester(ctx, newOrganization(ctx), "above")
@@ -76,7 +76,7 @@ var _ = Describe("A value that is probably a mistake", func() {
 })
 
 var _ = Describe("Objects that are applied in order", func() {
-	It("are not warned of, however far the watch is behind", func(ctx SpecContext) {
+	It("cause no warnings, however far the watch is behind", func(ctx SpecContext) {
 		everything := administrator()
 		for range 20 {
 			organization := newOrganization(ctx)

@@ -11,7 +11,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// directory returns the manifests of a sample but its namespace and what is no manifest, moved to an organization.
+// directory returns the manifests of a sample, without its namespace and other files, moved to an organization.
 func directory(sample, organization string) []string {
 	GinkgoHelper()
 	files, err := filepath.Glob(filepath.Join("..", "..", "config", "samples", sample, "*.yaml"))
@@ -79,7 +79,7 @@ var _ = Describe("A directory of manifests", func() {
 	It("applies with its namespaces as one, and goes again", func(ctx SpecContext) {
 		samples := filepath.Join("..", "..", "config", "samples")
 		for _, sample := range []string{"analytics", "security"} {
-			// The system namespace is everybody's here: it stays.
+			// All specs use the system namespace, so it stays.
 			DeferCleanup(func(ctx SpecContext) {
 				_, err := kubectl(ctx, "", "delete", "--ignore-not-found", "--wait=false", "--kustomize="+filepath.Join(samples, sample))
 				Expect(err).NotTo(HaveOccurred())

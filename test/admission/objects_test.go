@@ -17,7 +17,7 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// owner is who declares: it is one for all requesters, so that what one leaves out goes, whoever put it there.
+// owner is the field owner of all requesters, so that an apply removes omitted fields, whoever set them.
 const owner = client.FieldOwner("somebody")
 
 var kinds = []string{"AccessPolicy", "ApplicationAccess", "AccessGroup", "UserAccess"}
@@ -36,9 +36,9 @@ func newList(kind string) *unstructured.UnstructuredList {
 	return list
 }
 
-// parse reads short forms of objects: "Kind name" or "Kind namespace/name", below it metadata and spec; objects are set
-// off by "---". Without a namespace they are in the organization, which "$org" stands for; "$soon!" and others stand for
-// instants.
+// parse parses objects in a short form: "Kind name" or "Kind namespace/name", followed by metadata and spec; objects
+// are separated by "---". Without a namespace, an object is in the organization. "$org" stands for the organization,
+// and "$soon!" and others for instants.
 func parse(organization, text string) []*unstructured.Unstructured {
 	GinkgoHelper()
 	var objects []*unstructured.Unstructured
@@ -50,13 +50,13 @@ func parse(organization, text string) []*unstructured.Unstructured {
 		u := named(organization, head)
 		fields := map[string]any{}
 		Expect(yaml.UnmarshalStrict([]byte(body), &fields)).To(Succeed(), part)
-		if metadata, is := fields["metadata"].(map[string]any); is {
+		if metadata, ok := fields["metadata"].(map[string]any); ok {
 			for key, value := range metadata {
 				Expect(unstructured.SetNestedField(u.Object, value, "metadata", key)).To(Succeed())
 			}
 		}
 		u.Object["spec"] = map[string]any{}
-		if spec, is := fields["spec"]; is {
+		if spec, ok := fields["spec"]; ok {
 			u.Object["spec"] = spec
 		}
 		objects = append(objects, u)
@@ -64,7 +64,7 @@ func parse(organization, text string) []*unstructured.Unstructured {
 	return objects
 }
 
-// named returns an empty object of the name "Kind name" or "Kind namespace/name".
+// named returns an empty object for "Kind name" or "Kind namespace/name".
 func named(organization, head string) *unstructured.Unstructured {
 	kind, name, _ := strings.Cut(strings.TrimSpace(head), " ")
 	if namespace, in, found := strings.Cut(name, "/"); found {
@@ -73,8 +73,8 @@ func named(organization, head string) *unstructured.Unstructured {
 	return newObject(kind, organization, name)
 }
 
-// declare has the cluster's administrator put the objects in place, and returns when Usher knows them. What is in the
-// system namespace goes with the spec.
+// declare applies the objects as the cluster's administrator and waits until Usher knows them. Objects in the system
+// namespace are deleted after the spec.
 func declare(ctx context.Context, organization, text string) {
 	GinkgoHelper()
 	for _, u := range parse(organization, text) {
@@ -86,7 +86,7 @@ func declare(ctx context.Context, organization, text string) {
 	settled(ctx, organization)
 }
 
-// remove deletes an object whatever holds it, and waits until it is gone.
+// remove deletes an object, including its finalizers, and waits until it does not exist any more.
 func remove(ctx context.Context, u *unstructured.Unstructured) {
 	GinkgoHelper()
 	gone := newObject(u.GetKind(), u.GetNamespace(), u.GetName())
@@ -107,8 +107,8 @@ func apply(ctx context.Context, c client.Client, u *unstructured.Unstructured, o
 	return c.Apply(ctx, client.ApplyConfigurationFromUnstructured(u.DeepCopy()), options...)
 }
 
-// settled returns when the manager has seen every object of the organization and of the system namespace: a change is
-// then judged by them.
+// settled waits until the manager has seen every object of the organization and of the system namespace, so that it
+// judges changes by them.
 func settled(ctx context.Context, organization string) {
 	GinkgoHelper()
 	Eventually(func() error {
@@ -141,8 +141,8 @@ func seen(ctx context.Context, namespace, kind string) error {
 	return nil
 }
 
-// change is what somebody does: an object as it is to be, in the short form, or "delete Kind name", to which " in the
-// foreground" has it linger until the garbage collector lets it go.
+// change makes a change: an object in the short form, or "delete Kind name". With " in the foreground" the deleted
+// object remains until the garbage collector removes it.
 func (r *requester) change(ctx context.Context, organization, text string, dryRun bool) error {
 	GinkgoHelper()
 	head, isDelete := strings.CutPrefix(strings.TrimSpace(expand(organization, text)), "delete ")
@@ -166,7 +166,7 @@ func (r *requester) change(ctx context.Context, organization, text string, dryRu
 	return r.Delete(ctx, named(organization, head), options...)
 }
 
-// do makes a change for good; try makes the same change as a dry run.
+// do makes a change, and try makes the same change as a dry run.
 func (r *requester) do(ctx context.Context, organization, text string) error {
 	GinkgoHelper()
 	return r.change(ctx, organization, text, false)
@@ -177,10 +177,10 @@ func (r *requester) try(ctx context.Context, organization, text string) error {
 	return r.change(ctx, organization, text, true)
 }
 
-// cause is a reason that a refusal gives.
+// cause is a cause in a refusal.
 type cause struct{ Field, Message string }
 
-// refused returns the causes of a refusal, which is one that the API server's own validation could have given.
+// refused returns the causes of a refusal, which must have the form of the API server's own validation.
 func refused(err error) []cause {
 	GinkgoHelper()
 	Expect(err).To(HaveOccurred(), "it passed")

@@ -23,7 +23,7 @@ import (
 	"github.com/usher-dev/usher/test/cluster"
 )
 
-// documentedMetrics are those that docs/observability.md lists.
+// documentedMetrics returns the metrics that docs/observability.md lists.
 func documentedMetrics() []string {
 	GinkgoHelper()
 	root, err := cluster.Root()
@@ -39,7 +39,7 @@ func documentedMetrics() []string {
 	return names
 }
 
-// scraped are the metrics that the manager exposes.
+// scraped returns the metrics that the manager exposes.
 func scraped(ctx context.Context) ([]string, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, manager.MetricsURL(), nil)
 	if err != nil {
@@ -58,7 +58,7 @@ func scraped(ctx context.Context) ([]string, error) {
 	return slices.Sorted(maps.Keys(names)), err
 }
 
-// auditLine is a line of the audit, as docs/observability.md has it.
+// auditLine is an audit line, as documented in docs/observability.md.
 type auditLine struct {
 	Logger, Msg, Organization, User, Application, Change, Before, After, Rule, Source string
 	Causes                                                                            []struct {
@@ -68,7 +68,7 @@ type auditLine struct {
 	}
 }
 
-// audited returns the lines about the organization that the manager has written.
+// audited returns the audit lines about the organization.
 func audited(organization string) ([]auditLine, error) {
 	text, err := os.ReadFile(manager.LogFile())
 	if err != nil {
@@ -77,7 +77,7 @@ func audited(organization string) ([]auditLine, error) {
 	var lines []auditLine
 	for scanner := bufio.NewScanner(bytes.NewReader(text)); scanner.Scan(); {
 		var line auditLine
-		// Other lines need not be JSON, and the last may not be whole.
+		// Other lines may not be JSON, and the last may be incomplete.
 		if json.Unmarshal(scanner.Bytes(), &line) == nil && line.Logger == "audit" && line.Organization == organization {
 			lines = append(lines, line)
 		}
@@ -93,7 +93,7 @@ func financeGroup(organization string, member accessv1alpha1.UserName) *accessv1
 }
 
 var _ = Describe("What an operator sees", func() {
-	It("are the metrics that the documentation lists, and no others of Usher's own", func(ctx SpecContext) {
+	It("includes exactly the documented metrics of Usher", func(ctx SpecContext) {
 		replaceManager(ctx, "--leader-elect", "--leader-election-namespace="+managerNamespace)
 		organization := newOrganization(ctx)
 		group := financeGroup(organization, "amelie@acme.example")
@@ -118,7 +118,7 @@ var _ = Describe("What an operator sees", func() {
 		}).WithContext(ctx).Should(BeEmpty())
 	})
 
-	It("is a line in the log for who gets what, by which change and by whom", func(ctx SpecContext) {
+	It("includes a log line with the user, the access, the change and the requester", func(ctx SpecContext) {
 		organization := newOrganization(ctx)
 		group := financeGroup(organization, "amelie@acme.example")
 		Expect(kube.Create(ctx, group)).To(Succeed())

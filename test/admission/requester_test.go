@@ -31,36 +31,36 @@ const (
 	grantsGroup = "grants.access.usher.dev"
 )
 
-// A client that is made late would complain that nobody said where its log goes.
+// controller-runtime complains if no logger is set when a client is created.
 func init() { log.SetLogger(GinkgoLogr) }
 
 // writing are the verbs that change objects. The verb "*" would include join and unprotect.
 var writing = []string{"get", "list", "create", "update", "patch", "delete"}
 
-// requester is somebody who changes things by rights of RBAC alone.
+// requester is an account that makes changes with RBAC permissions only.
 type requester struct {
 	client.Client
 
 	name  string
 	heard *heard
-	// everything says that it is the cluster's administrator.
+	// everything is true for the cluster's administrator.
 	everything bool
 }
 
-// heard takes the warnings that the API server sends along.
+// heard collects the warnings of the API server.
 type heard struct {
 	mu       sync.Mutex
 	warnings []string
 }
 
-// HandleWarningHeader takes one in.
+// HandleWarningHeader records a warning.
 func (h *heard) HandleWarningHeader(_ int, _, text string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.warnings = append(h.warnings, text)
 }
 
-// take returns what came since it was last called.
+// take returns the warnings since the last call.
 func (h *heard) take() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -69,7 +69,7 @@ func (h *heard) take() []string {
 	return taken
 }
 
-// newRequester makes a service account with rights in its namespace, and a client with a token of it.
+// newRequester creates a service account with permissions in its namespace, and a client with its token.
 func newRequester(ctx context.Context, namespace, name string, rules ...rbacv1.PolicyRule) *requester {
 	GinkgoHelper()
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
@@ -85,7 +85,7 @@ func newRequester(ctx context.Context, namespace, name string, rules ...rbacv1.P
 	return r
 }
 
-// impersonated is a requester whom the cluster's administrator speaks as.
+// impersonated returns a requester that the cluster's administrator impersonates.
 func impersonated(user string, groups ...string) *requester {
 	GinkgoHelper()
 	config := plane.Config()
@@ -93,7 +93,7 @@ func impersonated(user string, groups ...string) *requester {
 	return requesterOf(config, user)
 }
 
-// administrator may do everything, as a member of system:masters.
+// administrator returns a requester who may do everything, as a member of system:masters.
 func administrator() *requester {
 	GinkgoHelper()
 	r := requesterOf(plane.Config(), "the cluster's administrator")
@@ -122,12 +122,12 @@ func mayJoin(groups ...string) rbacv1.PolicyRule {
 	return rule(accessGroup, []string{"join"}, []string{"accessgroups"}, groups...)
 }
 
-// mayGrant gives the right to grant the roles; without any, all of them.
+// mayGrant returns a rule that allows to grant the roles, or all roles if none is given.
 func mayGrant(resources []string, roles ...string) rbacv1.PolicyRule {
 	return rule(grantsGroup, []string{"grant"}, resources, roles...)
 }
 
-// allow gives rights in one namespace, or in all where that is empty, and returns when they count.
+// allow grants permissions in one namespace, or in all if namespace is empty, and waits until they are effective.
 func (r *requester) allow(ctx context.Context, namespace string, rules ...rbacv1.PolicyRule) {
 	GinkgoHelper()
 	meta := metav1.ObjectMeta{Namespace: namespace, GenerateName: "test-"}
@@ -151,7 +151,7 @@ func drop(ctx context.Context, o client.Object) {
 	Expect(kube.Delete(ctx, o)).To(Succeed())
 }
 
-// bind gives a role in one namespace, or in all.
+// bind binds a role in one namespace, or in all.
 func (r *requester) bind(ctx context.Context, namespace, kind, role string) {
 	GinkgoHelper()
 	meta := metav1.ObjectMeta{Namespace: namespace, GenerateName: "test-"}
@@ -166,7 +166,7 @@ func (r *requester) bind(ctx context.Context, namespace, kind, role string) {
 	DeferCleanup(drop, bound)
 }
 
-// holds says whether the API server knows of the rule.
+// holds reports whether the API server knows the rule.
 func (r *requester) holds(ctx context.Context, namespace string, rule *rbacv1.PolicyRule) error {
 	resource, subresource, _ := strings.Cut(rule.Resources[len(rule.Resources)-1], "/")
 	name := ""
@@ -191,10 +191,10 @@ func (r *requester) may(ctx context.Context, what *authorizationv1.ResourceAttri
 	return review.Status.Allowed, err
 }
 
-// spoken is what a command said.
+// spoken is the output of a command.
 type spoken struct{ stdout, stderr string }
 
-// kubectl runs the real one as the cluster's administrator, who speaks as somebody else with --as.
+// kubectl runs the real kubectl as the cluster's administrator, with --as for other users.
 func kubectl(ctx context.Context, stdin string, args ...string) (*spoken, error) {
 	args = append([]string{
 		"--kubeconfig=" + plane.KubeconfigPath(), "--cache-dir=" + filepath.Join(plane.Dir(), "kubectl-cache"),
@@ -202,7 +202,7 @@ func kubectl(ctx context.Context, stdin string, args ...string) (*spoken, error)
 	return run(exec.CommandContext(ctx, plane.KubectlPath(), args...), stdin)
 }
 
-// shell runs a line that a message tells people to run.
+// shell runs a command line that a message recommends.
 func shell(ctx context.Context, line string) (*spoken, error) {
 	command := exec.CommandContext(ctx, "sh", "-c", line)
 	command.Env = append(os.Environ(), "KUBECONFIG="+plane.KubeconfigPath(),
@@ -221,8 +221,8 @@ func run(command *exec.Cmd, stdin string) (*spoken, error) {
 	return said, err
 }
 
-// shows runs a line that a refusal gives and says whether it shows that the requester holds the right: kubectl answers
-// yes, or lists it with the verb and the name.
+// shows runs a command line from a refusal. It reports whether the output shows that the requester has the right:
+// kubectl answers yes, or lists it with the verb and the name.
 func shows(ctx context.Context, line, verb, name string) (bool, error) {
 	said, err := shell(ctx, line)
 	var exit *exec.ExitError
@@ -240,12 +240,12 @@ func shows(ctx context.Context, line, verb, name string) (bool, error) {
 	return false, nil
 }
 
-// instants are what stands for a time in the texts of specs: seconds from now on.
+// instants maps placeholders for times in specs to seconds from now.
 var instants = map[string]time.Duration{
 	"$past": -time.Hour, "$soon": time.Minute, "$later": time.Hour, "$latest": 2 * time.Hour,
 }
 
-// expand puts the organization and instants into a text.
+// expand replaces the placeholders for the organization and for instants in a text.
 func expand(organization, text string) string {
 	now := time.Now().UTC()
 	pairs := []string{"$org", organization}

@@ -73,7 +73,7 @@ spec:
 `, SpecTimeout(longest)),
 	)
 
-	It("may deny access, and is told whom its selector selects", func(ctx SpecContext) {
+	It("may deny access, and is warned of the users that its selector selects", func(ctx SpecContext) {
 		organization, team := newTeam(ctx)
 		declare(ctx, organization, standing)
 		Expect(team.do(ctx, organization, `
@@ -99,12 +99,12 @@ spec:
 		Expect(causes[0].Field).To(Equal("spec.organizationRole"))
 		line := lineOf(causes[0], `grant organizationroles.grants.access.usher.dev "Administrator" in namespace "`+organization+`"`)
 		Expect(shows(ctx, line, "grant", "Administrator")).To(BeFalse())
-		// Who may give the role may give what it means.
+		// Whoever may grant the role may grant what it includes.
 		team.allow(ctx, organization, mayGrant([]string{"organizationroles"}, "Administrator"))
 		Expect(team.do(ctx, organization, change)).To(Succeed())
 	}, SpecTimeout(longest))
 
-	It("cannot take away what restricts with all the rest at once", func(ctx SpecContext) {
+	It("cannot delete a restriction together with everything else", func(ctx SpecContext) {
 		organization, team := newTeam(ctx, teamWrites, teamGrants, rule(accessGroup, []string{"deletecollection"}, []string{"accessgroups"}))
 		declare(ctx, organization, standing+"---\n"+givingAndRestricting)
 		Expect(kube.Patch(ctx, newGroup(organization, "restricting"), patch(`{"metadata":{"labels":{"of":"it"}}}`))).To(Succeed())
@@ -117,7 +117,7 @@ spec:
 		Expect(all()).To(Succeed())
 	}, SpecTimeout(longest))
 
-	It("cannot have the garbage collector take away what restricts", func(ctx SpecContext) {
+	It("cannot make the garbage collector delete a restriction", func(ctx SpecContext) {
 		organization, team := newTeam(ctx)
 		declare(ctx, organization, standing+"---\n"+givingAndRestricting)
 		const owned = `
@@ -138,7 +138,7 @@ spec:
 		}
 	}, SpecTimeout(longest))
 
-	It("cannot free what somebody else deleted of its last finalizer", func(ctx SpecContext) {
+	It("cannot remove the last finalizer of an object that somebody else deleted", func(ctx SpecContext) {
 		organization, team := newTeam(ctx)
 		declare(ctx, organization, standing+"---\n"+`
 AccessGroup giving
@@ -190,13 +190,13 @@ spec:
 			"metadata.name", SpecTimeout(longest)),
 	)
 
-	It("may change in a policy what nothing rests on", func(ctx SpecContext) {
+	It("may change unused parts of a policy", func(ctx SpecContext) {
 		organization, team := newTeam(ctx)
 		declare(ctx, organization, "AccessPolicy default")
 		Expect(team.do(ctx, organization, "AccessPolicy default\nspec: {userConfigMaps: Disabled}")).To(Succeed())
 	}, SpecTimeout(longest))
 
-	DescribeTable("cannot write a System group, which takes", func(ctx SpecContext, entry, right string) {
+	DescribeTable("cannot write a System group, which requires", func(ctx SpecContext, entry, right string) {
 		organization, team := newTeam(ctx)
 		team.allow(ctx, systemNamespace, mayWrite("accessgroups"))
 		declare(ctx, organization, standing)
@@ -280,7 +280,7 @@ spec:
 	}, SpecTimeout(longest))
 })
 
-// rows is a group of Viewers of finance who see those of the countries; of everything where there are none.
+// rows returns a group of Viewers of finance who see the rows of the countries, or all rows if there are none.
 func rows(group, countries string) string {
 	return `
 AccessGroup ` + group + `
@@ -321,7 +321,7 @@ spec:
 		Entry("a group that restricts rows", "delete AccessGroup editors", "metadata.name", SpecTimeout(longest)),
 	)
 
-	It("cannot be shown to those for whom no filter speaks without the right to", func(ctx SpecContext) {
+	It("cannot be shown to users without a filter unless the requester has the right to", func(ctx SpecContext) {
 		organization, team := newTeam(ctx)
 		declare(ctx, organization, "ApplicationAccess finance\nspec: {unmatchedRows: None}\n---\n"+viewers("pat"))
 		right := `grant datapermissions.grants.access.usher.dev "finance" in namespace "` + organization + `"`

@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// attempt is something that the holder of a shipped role may do, or is refused for lack of a right, or has no right of
-// RBAC to try.
+// attempt is an action of the holder of a shipped role. It is allowed, refused by admission because of a missing right,
+// or forbidden by RBAC.
 type attempt struct{ what, change, outcome string }
 
 const (
@@ -29,7 +29,7 @@ func givesAbove(entry string) string {
 	return "AccessGroup " + systemNamespace + "/$org-new\nspec: {type: System, members: [{user: sam}], systemAccess: [{" + entry + "}]}"
 }
 
-// holder binds a shipped role to an account of an organization that stands, there or everywhere.
+// holder binds a shipped role to an account, in an organization in the standard state or everywhere.
 func holder(ctx context.Context, role string, everywhere bool) (string, *requester) {
 	GinkgoHelper()
 	organization := newOrganization(ctx)
@@ -52,7 +52,7 @@ spec: {description: kept}
 	return organization, account
 }
 
-// writesStatus writes what only Usher is to.
+// writesStatus writes a status, which only Usher may do.
 func (r *requester) writesStatus(ctx context.Context, organization string) error {
 	return r.Status().Patch(ctx, newGroup(organization, "people"),
 		client.RawPatch(types.MergePatchType, []byte(`{"status":{"members":7}}`)))
@@ -119,7 +119,7 @@ var _ = Describe("The shipped role", func() {
 		}, SpecTimeout(longest)),
 	)
 
-	It("for administrators of an organization ends at its border", func(ctx SpecContext) {
+	It("for administrators of an organization is limited to that organization", func(ctx SpecContext) {
 		organization, account := holder(ctx, "organization-administrator", false)
 		account.allow(ctx, systemNamespace, mayWrite("accessgroups"))
 		lineOf(refused(account.try(ctx, organization, givesAbove("organization: $org, role: Observer")))[0],

@@ -1,8 +1,8 @@
-// Package admission_test holds Usher's admission to what it promises, as it is shipped: a real API server that asks the
-// manager over TLS about every change to the four kinds, and the manager as a process with its own rights and no others.
+// Package admission_test tests Usher's admission as it is shipped: a real API server calls the manager over TLS for
+// every change to the four kinds, and the manager is a process with only its own permissions.
 //
-// Specs run one after the other, since there is one manager. Each has organizations of its own, and takes away what it
-// leaves in the system namespace.
+// Specs run sequentially, because there is one manager. Each spec has its own organizations and removes its objects
+// from the system namespace.
 package admission_test
 
 import (
@@ -27,7 +27,7 @@ import (
 const (
 	systemNamespace  = "access-system"
 	managerNamespace = "usher-system"
-	// A machine that does other things too needs several times the usual fraction of a second.
+	// A busy machine needs several times the usual fraction of a second.
 	patience     = time.Minute
 	pollInterval = 25 * time.Millisecond
 )
@@ -63,9 +63,9 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	createNamespace(ctx, systemNamespace)
 	startManager(ctx)
 	DeferCleanup(func() error { return manager.Stop() })
-}, NodeTimeout(15*time.Minute)) // Where nobody has built the control plane yet, the suite does.
+}, NodeTimeout(15*time.Minute)) // The suite builds the control plane if necessary.
 
-// A spec that failed while there was no manager takes no other along.
+// A spec that failed while no manager was running must not fail others.
 var _ = BeforeEach(func(ctx SpecContext) {
 	select {
 	case <-manager.Done():
@@ -84,7 +84,7 @@ func managerOptions(args ...string) cluster.ManagerOptions {
 	return cluster.ManagerOptions{Webhooks: true, Args: append([]string{"--document-grace=1s"}, args...)}
 }
 
-// startManager starts the manager with flags beside the usual ones, which it can also change.
+// startManager starts the manager with additional flags, which override the default ones.
 func startManager(ctx context.Context, args ...string) {
 	GinkgoHelper()
 	var err error
@@ -92,7 +92,7 @@ func startManager(ctx context.Context, args ...string) {
 	Expect(err).NotTo(HaveOccurred())
 }
 
-// replaceManager runs another manager until the spec is over.
+// replaceManager runs another manager until the end of the spec.
 func replaceManager(ctx context.Context, args ...string) {
 	GinkgoHelper()
 	Expect(manager.Stop()).To(Succeed())
@@ -105,7 +105,7 @@ func replaceManager(ctx context.Context, args ...string) {
 
 var organizations int
 
-// newOrganization makes a namespace for one spec. It goes with the spec.
+// newOrganization creates a namespace for one spec, which is deleted after the spec.
 func newOrganization(ctx context.Context) string {
 	GinkgoHelper()
 	organizations++
@@ -115,7 +115,7 @@ func newOrganization(ctx context.Context) string {
 	return name
 }
 
-// dropNamespace lets the namespace go, without waiting until it has.
+// dropNamespace deletes the namespace without waiting.
 func dropNamespace(ctx context.Context, name string) {
 	GinkgoHelper()
 	gone := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
@@ -124,8 +124,8 @@ func dropNamespace(ctx context.Context, name string) {
 
 func createNamespace(ctx context.Context, name string) {
 	GinkgoHelper()
-	made := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	if err := kube.Create(ctx, made); !apierrors.IsAlreadyExists(err) {
+	created := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	if err := kube.Create(ctx, created); !apierrors.IsAlreadyExists(err) {
 		Expect(err).NotTo(HaveOccurred())
 	}
 }

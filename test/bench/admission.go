@@ -19,18 +19,18 @@ import (
 )
 
 const (
-	// admissionTurns are how often the webhooks are switched off and on.
+	// admissionTurns is the number of times that the webhooks are switched off and on.
 	admissionTurns = 4
-	smallEdits     = 10 // in a turn
+	smallEdits     = 10 // in one turn
 	largeEdits     = 3
-	// editor may give everything, by RBAC like anybody: no review is cut short for it.
+	// editor may grant everything, by normal RBAC rules, so that reviews take no shortcut for it.
 	editor = "editor@acme.example"
 )
 
-// edits are how long edits took.
+// edits are the durations of edits.
 type edits struct{ small, large []time.Duration }
 
-// withWebhooks measures what takes a manager with webhooks.
+// withWebhooks runs the measurements that require a manager with webhooks.
 func (b *bench) withWebhooks(ctx context.Context) error {
 	l := b.lab
 	as, err := l.newEditor(ctx)
@@ -97,7 +97,7 @@ func (f figure) named(name string) figure {
 	return f
 }
 
-// newEditor returns a client of somebody who may give every role.
+// newEditor returns a client of an account that may grant every role.
 func (l *lab) newEditor(ctx context.Context) (metadata.Interface, error) {
 	binding := &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: "bench-editor"},
@@ -113,12 +113,12 @@ func (l *lab) newEditor(ctx context.Context) (metadata.Interface, error) {
 	}
 	config := l.plane.Config()
 	config.Impersonate = rest.ImpersonationConfig{UserName: editor}
-	config.WarningHandler = rest.NoWarnings{} // an edit of thousands has its share
+	config.WarningHandler = rest.NoWarnings{} // an edit of thousands of members causes warnings
 	return metadata.NewForConfig(config)
 }
 
-// switchWebhooks has the API server call the webhooks or leave the organization out, and returns when it does so. The
-// manager stays as it is.
+// switchWebhooks includes the organization in the webhooks or excludes it, and waits until that is effective. It does
+// not change the manager.
 func (l *lab) switchWebhooks(ctx context.Context, as metadata.Interface, on bool) error {
 	selector := `{"matchLabels":{"bench.usher.dev/webhooks":"on"}}` // no namespace has this label
 	if on {
@@ -145,12 +145,12 @@ func (l *lab) switchWebhooks(ctx context.Context, as metadata.Interface, on bool
 	}
 }
 
-// webhookConfigurations and webhookConfiguration name what tells the API server to call the webhooks.
+// webhookConfigurations and webhookConfiguration identify the webhook configuration.
 var webhookConfigurations = admissionregistrationv1.SchemeGroupVersion.WithResource("validatingwebhookconfigurations")
 
 const webhookConfiguration = "usher-validating-webhook-configuration"
 
-// callsWebhooks makes a dry run of an edit, and reports whether the API server asked the manager about it.
+// callsWebhooks makes a dry run of an edit, and reports whether the API server called the manager for it.
 func (l *lab) callsWebhooks(ctx context.Context, as metadata.Interface) (bool, error) {
 	before, err := l.admissionAnswers(ctx)
 	if err != nil {
@@ -165,9 +165,9 @@ func (l *lab) callsWebhooks(ctx context.Context, as metadata.Interface) (bool, e
 	return after > before, err
 }
 
-// repeat adds one member after the other, each when nothing is written; and replaces all members with those of the largest
-// group. The latter are dry runs, which pass everything but the disk: otherwise thousands of documents would have to be
-// written in between. The edit without webhooks is not stored either, so the ratio is not flattered.
+// repeat adds members one by one, each when nothing is being written, and replaces all members with those of the
+// largest group. The replacements are dry runs, which include everything but the write to disk; otherwise thousands of
+// documents would have to be written in between. Edits without webhooks are not stored either, so the ratio is fair.
 func (e *edits) repeat(ctx context.Context, l *lab, as metadata.Interface) error {
 	groups := as.Resource(resourceOf(groupAccess)).Namespace(organization)
 	edit := func(kind types.PatchType, patch []byte, options metav1.PatchOptions) (time.Duration, error) {

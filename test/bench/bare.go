@@ -10,24 +10,24 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// replay makes the manager's writes once more, with nothing to think about: the same bytes to the same objects over the
-// same kind of connection, in the same order.
+// replay repeats the manager's writes without its computations: the same bytes to the same objects over the same kind
+// of connection, in the same order.
 //
-// Two states of the objects are written in turns. Both are the manager's, and the last one written is the one that it
-// left, so that it finds nothing to do when it starts again.
+// It alternates between two states of the objects. Both were written by the manager, and the last one is the one that
+// the manager left, so that the manager finds nothing to do when it starts again.
 type replay struct {
 	lab     *lab
 	changes []change
-	// atOnce says how many writes are under way at a time; 0: as many as the manager has workers.
+	// atOnce is the number of concurrent writes; 0 means as many as the manager has workers.
 	atOnce int
-	// versions are the objects' resourceVersions, which a write has to carry.
+	// versions are the objects' resourceVersions, which a write must contain.
 	versions []string
-	// away: the state that is there is not the one that the manager left.
+	// away is true if the current state is not the one that the manager left.
 	away bool
 }
 
-// newReplay finds out which version every object has. The manager must not run until the replays are over. What is
-// another object by now, under the same name, is left out: a group that was deleted and is there again.
+// newReplay reads the version of every object. The manager must not run until the replays are over. It leaves out a
+// group that was deleted and created again, because that is a different object with the same name.
 func (l *lab) newReplay(ctx context.Context, changes []change, atOnce int) (*replay, error) {
 	changes = updates(changes)
 	found := make([]*metav1.PartialObjectMetadata, len(changes))
@@ -48,8 +48,8 @@ func (l *lab) newReplay(ctx context.Context, changes []change, atOnce int) (*rep
 	return r, nil
 }
 
-// turn writes the state that is not there, and says how long after its begin the last document and the last write at
-// all were seen by who watches.
+// turn writes the other state. It returns the times from the start until a watcher saw the last document and the last
+// write.
 func (r *replay) turn(ctx context.Context) (documents, all time.Duration, err error) {
 	var done atomic.Int64
 	stop := func() {}
@@ -88,12 +88,12 @@ func (r *replay) turn(ctx context.Context) (documents, all time.Duration, err er
 	return last.Sub(began), end.Sub(began), nil
 }
 
-// seen waits until as many writes were seen as were made.
+// seen waits until as many writes have been seen as were made.
 func (r *replay) seen(ctx context.Context, began time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	for r.lab.observer.count(began) < len(r.changes) {
-		if err := pause(ctx, moment); err != nil {
+		if err := pause(ctx, pollInterval); err != nil {
 			return fmt.Errorf("%d writes were made, %d seen: %w", len(r.changes), r.lab.observer.count(began), err)
 		}
 	}
@@ -106,7 +106,7 @@ func (r *replay) write(ctx context.Context, i int) error {
 	if r.away {
 		object = c.after
 	}
-	// What the answer says goes into the copy.
+	// The answer is decoded into the copy.
 	object = object.DeepCopyObject().(client.Object)
 	object.SetResourceVersion(r.versions[i])
 	var err error
@@ -122,7 +122,7 @@ func (r *replay) write(ctx context.Context, i int) error {
 	return nil
 }
 
-// finish leaves the objects as the manager left them.
+// finish restores the objects as the manager left them.
 func (r *replay) finish(ctx context.Context) error {
 	if !r.away {
 		return nil

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Scenarios, as docs/scale.md describes them.
+// The scenarios in docs/scale.md.
 const (
 	fanOut        = "fan-out"
 	revoke        = "revoke"
@@ -31,7 +31,7 @@ var scenarios = []string{
 // bench is one run of the program.
 type bench struct {
 	size   size
-	only   string // a scenario; empty: all of them
+	only   string // a scenario; empty for all of them
 	say    *progress
 	report *report
 	lab    *lab
@@ -52,7 +52,7 @@ func (b *bench) wants(names ...string) bool {
 	return b.only == "" || slices.Contains(names, b.only)
 }
 
-// run measures what is wanted. What was measured before an error is in the report.
+// run runs the selected scenarios. The report includes everything that was measured before an error.
 func (b *bench) run(ctx context.Context) error {
 	if err := b.inProcess(ctx); err != nil {
 		return err
@@ -70,7 +70,7 @@ func (b *bench) run(ctx context.Context) error {
 	return nil
 }
 
-// inLab measures all that takes a control plane. The manager and the bare client take turns.
+// inLab runs the scenarios that need a control plane. The manager and the bare client alternate.
 func (b *bench) inLab(ctx context.Context) (_ *costs, err error) {
 	if b.lab, err = openLab(ctx, b.size, b.say); err != nil {
 		return nil, err

@@ -8,24 +8,24 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// The numbers of contention. They are those of all turns together, for each of its two phases.
+// The sizes of contention, for all turns together and for each of its two phases.
 const (
 	contentionTurns = 4
 	smallReviews    = 1000 // reviews of edits of one member
 	joins           = 100  // members who join the group for newcomers, whose publication is measured
-	// Large reviews are sent by largeAtOnce loops for as long as a phase takes, and at least largeReviews of them.
+	// Large reviews are sent by largeAtOnce loops during a phase, and at least largeReviews of them.
 	largeReviews = 64
 	largeAtOnce  = 8
 )
 
-// phase is what reviews and publications took, with or without large reviews beside them.
+// phase holds the durations of reviews and publications, with or without concurrent large reviews.
 type phase struct {
 	reviews, publications []time.Duration
 	large                 []time.Duration
 }
 
-// contention compares reviews and publications on an idle manager with those beside large reviews. Reviews go to the
-// manager directly: the same edits by dry runs would keep the API server busy, and measure that.
+// contention compares reviews and publications on an idle manager with those during large reviews. It sends reviews
+// directly to the manager, because dry runs would load the API server and measure that.
 func (b *bench) contention(ctx context.Context) error {
 	l := b.lab
 	c, err := l.newContenders(ctx)
@@ -38,7 +38,7 @@ func (b *bench) contention(ctx context.Context) error {
 		if err := quietly.alone(ctx, l, c); err != nil {
 			return err
 		}
-		b.say.printf("contention: turn %d of %d, beside large reviews", turn+1, contentionTurns)
+		b.say.printf("contention: turn %d of %d, with large reviews", turn+1, contentionTurns)
 		if err := beside.besideLarge(ctx, l, c); err != nil {
 			return err
 		}
@@ -69,7 +69,7 @@ func (b *bench) reportContention(quietly, beside *phase, unanswered []string) {
 	)
 }
 
-// alone measures one turn on a manager with nothing else to do: first the reviews, then the publications.
+// alone measures one turn on an otherwise idle manager: first the reviews, then the publications.
 func (p *phase) alone(ctx context.Context, l *lab, c *contenders) error {
 	if err := l.calm(ctx); err != nil {
 		return err
@@ -83,8 +83,8 @@ func (p *phase) alone(ctx context.Context, l *lab, c *contenders) error {
 	return l.leaveAgain(ctx)
 }
 
-// besideLarge measures one turn with everything side by side: reviews of one member, publications, and large reviews until
-// both have ended.
+// besideLarge measures one turn with everything concurrently: reviews of one member, publications, and large reviews
+// until both have ended.
 func (p *phase) besideLarge(ctx context.Context, l *lab, c *contenders) error {
 	if err := l.calm(ctx); err != nil {
 		return err
@@ -129,7 +129,7 @@ func (p *phase) besideLarge(ctx context.Context, l *lab, c *contenders) error {
 	return l.leaveAgain(ctx)
 }
 
-// reviewOneMember sends the reviews of one turn, one after the other.
+// reviewOneMember sends the reviews of one turn sequentially.
 func (p *phase) reviewOneMember(ctx context.Context, l *lab, c *contenders) error {
 	for range smallReviews / contentionTurns {
 		body, err := c.oneMemberBody(l.world.users[c.next%len(l.world.users)])
@@ -146,7 +146,7 @@ func (p *phase) reviewOneMember(ctx context.Context, l *lab, c *contenders) erro
 	return nil
 }
 
-// publish measures the publications of one turn, one after the other.
+// publish measures the publications of one turn sequentially.
 func (p *phase) publish(ctx context.Context, l *lab) error {
 	for _, user := range l.world.newcomers[:joins/contentionTurns] {
 		took, err := l.join(ctx, user)
@@ -158,7 +158,7 @@ func (p *phase) publish(ctx context.Context, l *lab) error {
 	return nil
 }
 
-// leaveAgain removes those who joined.
+// leaveAgain removes the members who joined.
 func (l *lab) leaveAgain(ctx context.Context) error {
 	if err := l.resetMembers(ctx, l.world.joined); err != nil {
 		return err

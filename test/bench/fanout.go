@@ -6,35 +6,35 @@ import (
 	"time"
 )
 
-// aFanOut is what came of changing the role that the largest group gives.
+// aFanOut holds the results of changing the role that the largest group gives.
 type aFanOut struct {
-	documents, all turns           // until the last document, and the last write at all
+	documents, all turns           // until the last document and until the last write
 	cpu            []time.Duration // of the manager
-	usage          *usage          // of the manager, from the begin of the last run on
+	usage          *usage          // of the manager, since the start of the last run
 	changes        []change        // of the last run
 	last           time.Time       // its last write
-	requested      requests        // all that there were by then
+	requested      requests        // all requests until then
 	amplified      []amplified
-	missing        []float64 // users who were not in the document although they keep access
-	states         int       // of the document, that were looked at
+	missing        []float64 // users who were missing in the document although they keep access
+	states         int       // number of states of the document that were checked
 }
 
-// amplified sets what was written against what differs.
+// amplified compares what was written with what differs.
 type amplified struct {
 	differ, writes, reads int
 }
 
-// The numbers of runs are even: the last run brings back what was declared.
+// The numbers of runs are even, so that the last run restores the declared state.
 const (
 	fanOuts       = 4
 	growthFanOuts = 2
 )
 
-// fanOutTurns are how often the bare client makes the writes of a run: to the state before it and back.
+// fanOutTurns is the number of times that the bare client makes the writes of a run: to the previous state and back.
 const fanOutTurns = 2
 
-// fanOut changes the role to and fro. After each run it calls then, if set, with whether that was the last run. Where bare
-// is set, the bare client then makes the same writes.
+// fanOut changes the role back and forth. After each run it calls then, if set, with whether that was the last run. If
+// bare is set, the bare client then makes the same writes.
 func (l *lab) fanOut(ctx context.Context, runs int, bare bool, then func(f *aFanOut, last bool) error) (*aFanOut, error) {
 	f := &aFanOut{}
 	for run := range runs {
@@ -60,7 +60,7 @@ func (l *lab) fanOut(ctx context.Context, runs int, bare bool, then func(f *aFan
 	return f, nil
 }
 
-// bareTurns has the bare client make the manager's writes of the last run.
+// bareTurns makes the bare client repeat the manager's writes of the last run.
 func (f *aFanOut) bareTurns(ctx context.Context, l *lab) error {
 	r, err := l.newReplay(ctx, f.changes, workers)
 	if err != nil {
@@ -128,23 +128,23 @@ func (f *aFanOut) run(ctx context.Context, l *lab, role string) error {
 	if err != nil {
 		return err
 	}
-	made, err := f.requested.since(requested)
+	sent, err := f.requested.since(requested)
 	if err != nil {
 		return err
 	}
-	f.amplified = append(f.amplified, amplifiedBy(made, before, after))
+	f.amplified = append(f.amplified, amplifiedBy(sent, before, after))
 	f.changes, f.last = difference(before, after), end
 	return nil
 }
 
-// settle waits until nothing is written any more, and says how far it is.
+// settle waits until nothing is written any more, and reports progress.
 func (l *lab) settle(ctx context.Context, what string, since time.Time) error {
 	stop := l.say.every(func() string { return fmt.Sprintf("%s: %d writes seen", what, l.observer.count(since)) })
 	defer stop()
 	return l.observer.settle(ctx, quiet)
 }
 
-// requestsSince returns what the manager has requested since then.
+// requestsSince returns the manager's requests since then.
 func (l *lab) requestsSince(ctx context.Context, then requests) (requests, error) {
 	now, err := l.readRequests(ctx)
 	if err != nil {
@@ -153,9 +153,9 @@ func (l *lab) requestsSince(ctx context.Context, then requests) (requests, error
 	return now.since(then)
 }
 
-// amplifiedBy compares what was requested with what differs.
-func amplifiedBy(made requests, before, after snapshot) amplified {
-	return amplified{len(difference(before, after)), made.writes(), made.reads()}
+// amplifiedBy compares the requests with the differences.
+func amplifiedBy(sent requests, before, after snapshot) amplified {
+	return amplified{len(difference(before, after)), sent.writes(), sent.reads()}
 }
 
 func (b *bench) reportFanOut(f *aFanOut, c *costs) {

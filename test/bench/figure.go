@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// figure is something measured, as often as there are runs.
+// figure is a measured value with one sample for each run.
 type figure struct {
 	Scenario string    `json:"scenario"`
 	Name     string    `json:"name"`
@@ -19,11 +19,11 @@ type figure struct {
 	Aim      *aim      `json:"aim,omitempty"`
 }
 
-// aim is what a figure should be.
+// aim is the target of a figure.
 type aim struct {
 	Text string `json:"text"`
 	Met  bool   `json:"met"`
-	// Reason says of a figure that misses its aim what it is made of.
+	// Reason explains a figure that misses its aim.
 	Reason string `json:"reason,omitempty"`
 }
 
@@ -35,17 +35,17 @@ func newFigure(scenario, name, unit string, runs ...float64) figure {
 	return f
 }
 
-// atMost sets the aim that the median is no more than the limit.
+// atMost sets the aim that the median is at most the limit.
 func (f figure) atMost(limit float64, reason string) figure {
 	return f.aimed(f.Median <= limit, fmt.Sprintf("<= %s", number(limit)), reason)
 }
 
-// atLeast sets the aim that the median is no less than the limit.
+// atLeast sets the aim that the median is at least the limit.
 func (f figure) atLeast(limit float64, reason string) figure {
 	return f.aimed(f.Median >= limit, fmt.Sprintf(">= %s", number(limit)), reason)
 }
 
-// never sets the aim that no run counted any.
+// never sets the aim that the count is zero in every run.
 func (f figure) never(reason string) figure {
 	return f.aimed(f.Max == 0, "0", reason)
 }
@@ -61,7 +61,7 @@ func (f figure) aimed(met bool, text, reason string) figure {
 	return f
 }
 
-// quantile is the smallest of the values that so large a part is not above.
+// quantile returns the smallest value such that the given part of the values is not above it.
 func quantile(values []float64, part float64) float64 {
 	if len(values) == 0 {
 		return math.NaN()
@@ -73,7 +73,7 @@ func quantile(values []float64, part float64) float64 {
 	return sorted[max(0, int(math.Ceil(part*float64(len(sorted))))-1)]
 }
 
-// ratios returns every value against the median of the others.
+// ratios returns the ratio of every value to the median of the others.
 func ratios(values, others []float64) []float64 {
 	all := make([]float64, len(values))
 	for i := range values {
@@ -94,7 +94,7 @@ func scaled(all []time.Duration, unit time.Duration) []float64 {
 	return values
 }
 
-// number writes three digits that count.
+// number formats a value with three significant digits.
 func number(value float64) string {
 	switch size := math.Abs(value); {
 	case value == math.Trunc(value):

@@ -14,7 +14,7 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// gapWatch looks at every state of an application document for users who were in it at the beginning and are missing.
+// gapWatch checks every state of an application document for users who were in it at the beginning and are missing.
 type gapWatch struct {
 	application string
 	watch       watch.Interface
@@ -74,7 +74,7 @@ func (g *gapWatch) follow() {
 	}
 }
 
-// take keeps what the ConfigMap says, and says whether it is one of the document's.
+// take records the content of the ConfigMap, and reports whether it belongs to the document.
 func (g *gapWatch) take(cm *corev1.ConfigMap) bool {
 	e := event{resource: configMaps, name: cm.Name}
 	if e.application() != g.application {
@@ -104,8 +104,8 @@ func (g *gapWatch) look() {
 	}
 }
 
-// close ends the watch and says how many users were missing, added up over how many states. A state that cannot be read
-// misses everybody.
+// close ends the watch. It returns the sum of missing users over all states, and the number of states. In a state that
+// cannot be read, everybody is missing.
 func (g *gapWatch) close() (missing, states int) {
 	g.watch.Stop()
 	<-g.done

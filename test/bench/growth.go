@@ -5,18 +5,18 @@ import (
 	"fmt"
 )
 
-// costs are what grows, at one size.
+// costs are the costs that grow with the size, at one size.
 type costs struct {
 	size         size
 	fanOut       []float64 // seconds until the last write
-	fanOutRatios []float64 // against the bare client
+	fanOutRatios []float64 // ratio to the bare client
 	single       []float64 // milliseconds
-	singleRatio  float64   // of the medians, against the bare client
+	singleRatio  float64   // ratio of the medians to the bare client
 	ready        []float64 // seconds
 	memory       []float64 // MiB
 }
 
-// take takes over what one member costs.
+// take records the costs of one member.
 func (c *costs) take(s *aSingle) {
 	c.single = milliseconds(s.took)
 	c.singleRatio = quantile(milliseconds(s.took), 0.5) / quantile(milliseconds(s.bare), 0.5)
@@ -26,7 +26,7 @@ func (c *costs) complete() bool {
 	return c != nil && len(c.fanOut) > 0 && len(c.single) > 0 && len(c.ready) > 0
 }
 
-// growthSizes: the largest takes as long as all else together, and is left to who asks for it.
+// growthSizes returns the sizes. The largest takes as long as all others together, so it must be requested.
 func (b *bench) growthSizes() []string {
 	if b.only == growth {
 		return []string{"S", "M", "L"}
@@ -34,7 +34,7 @@ func (b *bench) growthSizes() []string {
 	return []string{"S", b.size.Name}
 }
 
-// growth measures at several sizes what should grow with what is touched.
+// growth measures at several sizes the costs that should grow with what is touched.
 func (b *bench) growth(ctx context.Context, measured *costs) error {
 	var all []*costs
 	for _, name := range b.growthSizes() {
@@ -111,14 +111,14 @@ func (b *bench) reportGrowth(all []*costs) {
 	last := len(all) - 1
 	b.report.add(
 		newFigure(growth, "fan-out for each touched user, largest against smallest size", "x", touched[last]/touched[0]),
-		// In a larger world a user has more applications, and so more bytes to write.
+		// In a larger world, a user has more applications and so more bytes to write.
 		newFigure(growth, "the same against the bare client's writes", "x", against[last]/against[0]).atMost(1.2,
 			"What the manager does for one user grows with something else than what it writes."),
 	)
 	b.reportMemory(all)
 }
 
-// reportMemory reports what each further thousand users take, from one size to the next.
+// reportMemory reports the memory of each additional thousand users, from one size to the next.
 func (b *bench) reportMemory(all []*costs) {
 	const reason = "The first lists are in memory while they are read, and the garbage collector lets the heap grow by half."
 	var slopes []float64

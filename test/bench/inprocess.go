@@ -14,16 +14,17 @@ import (
 	"github.com/usher-dev/usher/test/cluster"
 )
 
-// repeats are how often a Go benchmark is run.
+// repeats is the number of runs of a Go benchmark.
 const repeats = 5
 
-// goBenchmark is a benchmark of two things in one package: Usher's, and what it is set against.
+// goBenchmark compares two Go benchmarks in one package: Usher's and a reference.
 type goBenchmark struct {
 	scenario, module, pkg, name string
 	ours, other                 string // names of the sub-benchmarks
 }
 
-// inProcess runs what takes no control plane, as Go benchmarks: what they compare with stays out of this program.
+// inProcess runs the comparisons that need no control plane, as Go benchmarks, so that this program does not depend on
+// the references.
 func (b *bench) inProcess(ctx context.Context) error {
 	if b.wants(resolving) {
 		g := goBenchmark{resolving, ".", "./internal/resolve", "BenchmarkTenThousandUsers", "engine", "loop"}
@@ -35,8 +36,8 @@ func (b *bench) inProcess(ctx context.Context) error {
 			newFigure(g.scenario, "Usher: 10,000 users with traces", "ms", scaledBy(ours.nanoseconds, 1e-6)...),
 			newFigure(g.scenario, "hand-written loop: 10,000 users", "ms", scaledBy(other.nanoseconds, 1e-6)...),
 			newFigure(g.scenario, "ratio", "x", pairRatios(ours.nanoseconds, other.nanoseconds)...).atMost(resolveAim,
-				"The loop finds the highest role and nothing else. Usher also says by which rule and of which source, until when, "+
-					"which rows, and what conflicts."),
+				"The loop finds the highest role and nothing else. Usher also returns the rule, the source, the end, "+
+					"the rows and the conflicts."),
 			newFigure(g.scenario, "Usher: allocations for a user", "allocations", scaledBy(ours.allocations, 1e-4)...).atMost(24, "Each "+
 				"decision keeps its applications, its filters and its conflicts in slices of their own."),
 		)
@@ -58,10 +59,10 @@ func (b *bench) inProcess(ctx context.Context) error {
 	return nil
 }
 
-// benchmarked has the results of one benchmark, run by run.
+// benchmarked holds the results of one benchmark by run.
 type benchmarked struct{ nanoseconds, allocations []float64 }
 
-// goBench runs both benchmarks in turns.
+// goBench runs both benchmarks alternately.
 func (b *bench) goBench(ctx context.Context, g goBenchmark) (ours, other benchmarked, err error) {
 	root, err := cluster.Root()
 	if err != nil {
@@ -70,7 +71,7 @@ func (b *bench) goBench(ctx context.Context, g goBenchmark) (ours, other benchma
 	var stdout, stderr bytes.Buffer
 	for run := range repeats {
 		b.say.printf("%s: run %d of %d, go test -bench=%s %s", g.scenario, run+1, repeats, g.name, g.pkg)
-		// With -count=5 the go command would run each of the two five times in a row.
+		// With -count=5, the go command would run each of the two five times in a row.
 		cmd := exec.CommandContext(ctx, "go", "test", "-C", filepath.Join(root, g.module), "-run=^$", "-bench=^"+g.name+"$",
 			"-benchmem", "-count=1", g.pkg)
 		cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -90,10 +91,10 @@ func (b *bench) goBench(ctx context.Context, g goBenchmark) (ours, other benchma
 	return ours, other, nil
 }
 
-// processors is what Go puts after the name of a benchmark where there is more than one.
+// processors matches the suffix that Go appends to the name of a benchmark if there is more than one processor.
 var processors = regexp.MustCompile(`^(-[0-9]+)?$`)
 
-// benchmarkedIn finds the results of a benchmark.
+// benchmarkedIn returns the results of a benchmark.
 func benchmarkedIn(set parse.Set, name string) benchmarked {
 	var all benchmarked
 	for key, results := range set {
@@ -117,7 +118,7 @@ func scaledBy(values []float64, by float64) []float64 {
 	return all
 }
 
-// pairRatios returns each value against the other value of the same turn.
+// pairRatios returns the ratio of each value to the other value of the same turn.
 func pairRatios(values, others []float64) []float64 {
 	all := make([]float64, len(values))
 	for i := range values {

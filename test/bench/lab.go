@@ -21,7 +21,7 @@ import (
 	"github.com/usher-dev/usher/test/cluster"
 )
 
-// lab is a control plane with a world in it, the manager, and the clients beside it.
+// lab is a control plane with a world in it, the manager, and the other clients.
 type lab struct {
 	world    *world
 	say      *progress
@@ -32,18 +32,18 @@ type lab struct {
 	unwatch context.CancelFunc
 
 	admin client.WithWatch
-	// editor changes what is declared, and is answered with metadata only: what an answer of a large group costs its
-	// reader is not what is measured.
+	// editor changes declared objects and receives only metadata in answers, so that decoding a large group is not
+	// measured.
 	editor metadata.Interface
-	// bare writes as the manager does: its account, its field manager, its encodings.
+	// bare writes like the manager: with its account, field manager and encodings.
 	bare       client.Client
 	kubeconfig string
 }
 
-// managerArgs: ended shards stay, so that no removal falls into what is measured.
+// managerArgs keep ended shards, so that no deletion happens during a measurement.
 var managerArgs = []string{"--document-grace=24h"}
 
-// openLab starts a control plane, declares the world, and has the manager publish it.
+// openLab starts a control plane, declares the world, and makes the manager publish it.
 func openLab(ctx context.Context, s size, say *progress) (_ *lab, err error) {
 	l := &lab{world: newWorld(s), say: say}
 	defer func() {
@@ -99,7 +99,7 @@ func (l *lab) connect(ctx context.Context) error {
 	return nil
 }
 
-// unlimited is a configuration without a limit on the client's side and without compression, as the manager's.
+// unlimited returns a client configuration without rate limits and without compression, like the manager's.
 func unlimited(kubeconfig string) (*rest.Config, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
@@ -122,7 +122,7 @@ func (l *lab) declare(ctx context.Context) error {
 	defer stop()
 	err := inParallel(ctx, len(objects), func(ctx context.Context, i int) error {
 		defer done.Add(1)
-		// The world keeps what it declared: a client fills in what it is answered.
+		// The client decodes the answer into the object, and the world must not change.
 		return l.admin.Create(ctx, objects[i].DeepCopyObject().(client.Object))
 	})
 	if err != nil {
@@ -157,7 +157,7 @@ func (l *lab) startWith(ctx context.Context, options cluster.ManagerOptions) (er
 	return err
 }
 
-// stop ends the manager as a crash would.
+// stop kills the manager.
 func (l *lab) stop() error {
 	if l.manager == nil {
 		return nil
@@ -178,7 +178,7 @@ func (l *lab) close() error {
 	return err
 }
 
-// patchGroup changes a group, and returns when the API server has answered.
+// patchGroup changes a group and returns when the API server has answered.
 func (l *lab) patchGroup(ctx context.Context, name string, kind types.PatchType, patch string, sub ...string) (time.Time, error) {
 	_, err := l.editor.Resource(resourceOf(groupAccess)).Namespace(organization).
 		Patch(ctx, name, kind, []byte(patch), metav1.PatchOptions{}, sub...)
@@ -194,7 +194,7 @@ func (l *lab) setRole(ctx context.Context, v wave, role string) (time.Time, erro
 		fmt.Sprintf(`[{"op":"replace","path":"/spec/applicationAccess/0/role","value":%q}]`, role))
 }
 
-// deleteGroup takes a group away, and returns when the API server has answered.
+// deleteGroup deletes a group and returns when the API server has answered.
 func (l *lab) deleteGroup(ctx context.Context, name string) (time.Time, error) {
 	err := l.editor.Resource(resourceOf(groupAccess)).Namespace(organization).Delete(ctx, name, metav1.DeleteOptions{})
 	if err != nil {
@@ -203,7 +203,7 @@ func (l *lab) deleteGroup(ctx context.Context, name string) (time.Time, error) {
 	return time.Now(), nil
 }
 
-// createGroup brings a group back as it was declared.
+// createGroup creates a group again as it was declared.
 func (l *lab) createGroup(ctx context.Context, name string) error {
 	if err := l.admin.Create(ctx, l.world.group(name)); err != nil {
 		return fmt.Errorf("create group %s: %w", name, err)

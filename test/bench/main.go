@@ -1,8 +1,8 @@
-// Command bench measures what Usher costs: on a control plane of its own, with the manager as a process under the rights
-// that are shipped, against a bare client that makes the same writes. docs/scale.md says what the scenarios are and how
-// to read the figures.
+// Command bench measures the costs of Usher on its own control plane. The manager runs as a process with the shipped
+// permissions and is compared with a bare client that makes the same writes. docs/scale.md describes the scenarios and
+// how to read the figures.
 //
-// It imports nothing of Usher but the API and the reader: what is measured is what a release runs.
+// It imports nothing of Usher but the API and the reader, so that it measures what a release runs.
 package main
 
 import (
@@ -20,7 +20,7 @@ import (
 )
 
 func main() {
-	// Without a logger controller-runtime complains into the progress.
+	// Without a logger, controller-runtime writes complaints into the progress output.
 	log.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:])

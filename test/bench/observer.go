@@ -27,12 +27,12 @@ const (
 	appAccess   = "applicationaccesses"
 	policies    = "accesspolicies"
 
-	// quiet is how long nothing has to be written for all to count as written. A status waits two seconds for its
-	// documents before it says that it does.
+	// quiet is how long nothing must be written before everything counts as written. A status waits two seconds for its
+	// documents before it reports that it is waiting.
 	quiet = 3 * time.Second
 )
 
-// watched are the resources that anything is written to.
+// watched are all resources that are written to.
 var watched = []string{configMaps, userAccess, groupAccess, appAccess, policies}
 
 func resourceOf(name string) schema.GroupVersionResource {
@@ -42,7 +42,7 @@ func resourceOf(name string) schema.GroupVersionResource {
 	return schema.GroupVersionResource{Group: accessv1alpha1.GroupVersion.Group, Version: accessv1alpha1.GroupVersion.Version, Resource: name}
 }
 
-// event is a write as everybody who watches sees it.
+// event is a write as every watcher sees it.
 type event struct {
 	at       time.Time
 	resource string
@@ -50,7 +50,7 @@ type event struct {
 	kind     watch.EventType
 }
 
-// application is the application whose document was written, or "".
+// application returns the application whose document was written, or "".
 func (e *event) application() string {
 	rest, ok := strings.CutPrefix(e.name, "application-access-")
 	if e.resource != configMaps || !ok {
@@ -60,8 +60,8 @@ func (e *event) application() string {
 	return name
 }
 
-// observer sees every write to the organization, and when. It watches metadata only, so that it costs the API server as
-// little as can be, and beside the bare client as much as beside the manager.
+// observer sees every write to the organization with its time. It watches metadata only, so that its load on the API
+// server is small and the same for the manager and the bare client.
 type observer struct {
 	client metadata.Interface
 
@@ -71,7 +71,7 @@ type observer struct {
 	failed error
 }
 
-// observe begins to watch; it ends with the context.
+// observe starts an observer, which ends with the context.
 func observe(ctx context.Context, client metadata.Interface) (*observer, error) {
 	o := &observer{client: client, last: time.Now()}
 	for _, resource := range watched {
@@ -110,21 +110,21 @@ func (o *observer) follow(ctx context.Context, resource string, w watch.Interfac
 	}
 }
 
-// forget drops what was seen.
+// forget drops the recorded events.
 func (o *observer) forget() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.events = nil
 }
 
-// since returns what was seen from an instant on.
+// since returns the events from an instant on.
 func (o *observer) since(at time.Time) []event {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return slices.Clone(o.events[o.from(at):])
 }
 
-// count says how much was seen from an instant on.
+// count returns the number of events from an instant on.
 func (o *observer) count(since time.Time) int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -136,7 +136,7 @@ func (o *observer) from(at time.Time) int {
 	return i
 }
 
-// settle returns when nothing has been written for so long.
+// settle waits until nothing has been written for that long.
 func (o *observer) settle(ctx context.Context, rest time.Duration) error {
 	began := time.Now()
 	for {
@@ -159,26 +159,26 @@ func (o *observer) settle(ctx context.Context, rest time.Duration) error {
 	}
 }
 
-// await returns when something was seen that the condition holds for, with when.
-func (o *observer) await(ctx context.Context, since time.Time, is func(*event) bool) (time.Time, error) {
+// await waits for an event for which the condition holds, and returns its time.
+func (o *observer) await(ctx context.Context, since time.Time, matches func(*event) bool) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	for {
 		for _, e := range o.since(since) {
-			if is(&e) {
+			if matches(&e) {
 				return e.at, nil
 			}
 		}
-		if err := pause(ctx, moment); err != nil {
+		if err := pause(ctx, pollInterval); err != nil {
 			return time.Time{}, fmt.Errorf("what was waited for did not come: %w", err)
 		}
 	}
 }
 
-// moment is how often something is looked at that comes within milliseconds.
-const moment = 200 * time.Microsecond
+// pollInterval is the interval for polling something that comes within milliseconds.
+const pollInterval = 200 * time.Microsecond
 
-// longest bounds every wait for something that has to come.
+// longest bounds every wait for something that must happen.
 const longest = 2 * time.Minute
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -192,10 +192,10 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// lastOf returns when the last was seen for which the condition holds, and how many there were.
-func lastOf(events []event, is func(*event) bool) (last time.Time, count int) {
+// lastOf returns the time of the last event for which the condition holds, and the number of such events.
+func lastOf(events []event, matches func(*event) bool) (last time.Time, count int) {
 	for i := range events {
-		if is(&events[i]) {
+		if matches(&events[i]) {
 			last, count = events[i].at, count+1
 		}
 	}
@@ -206,7 +206,7 @@ func isDocument(e *event) bool { return e.resource == configMaps }
 func isStatus(e *event) bool   { return e.resource != configMaps }
 func isAny(*event) bool        { return true }
 
-// inParallel does n things, as many at a time as there are workers.
+// inParallel does n things with as many workers as the manager has.
 func inParallel(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	next := make(chan int)

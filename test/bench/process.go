@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// ticks are in a second of the times in /proc: Linux has no other value for programs.
+// ticks is the number of ticks in a second in /proc. Linux has no other value for programs.
 const ticks = 100
 
-// cpuTime is how long the process has run on some processor.
+// cpuTime returns the processor time of the process.
 func cpuTime(pid int) (time.Duration, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -24,7 +24,7 @@ func cpuTime(pid int) (time.Duration, error) {
 }
 
 func parseCPUTime(stat string) (time.Duration, error) {
-	// The name of the program is in parentheses and may hold anything, also parentheses.
+	// The name of the program is in parentheses and may itself contain parentheses.
 	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
 	const user, system = 11, 12
 	if len(fields) <= system {
@@ -41,7 +41,7 @@ func parseCPUTime(stat string) (time.Duration, error) {
 	return total, nil
 }
 
-// peakMemory is the most memory, in MiB, that the process has had resident.
+// peakMemory returns the maximum resident memory of the process in MiB.
 func peakMemory(pid int) (float64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -63,7 +63,7 @@ func parsePeakMemory(status string) (float64, error) {
 	return 0, fmt.Errorf("no VmHWM in what /proc says of a process")
 }
 
-// usage has how long a process had run, by when.
+// usage records the processor time of a process over time.
 type usage struct {
 	mu      sync.Mutex
 	samples []sample
@@ -92,7 +92,7 @@ func sampleUsage(ctx context.Context, pid int) *usage {
 	return u
 }
 
-// between is the share of one processor that the process had.
+// between returns the share of one processor that the process used.
 func (u *usage) between(from, to time.Time) (float64, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -116,7 +116,7 @@ func (u *usage) between(from, to time.Time) (float64, error) {
 	return (last.cpu - first.cpu).Seconds() / last.at.Sub(first.at).Seconds(), nil
 }
 
-// rest waits until the manager does next to nothing.
+// rest waits until the manager is almost idle.
 func (l *lab) rest(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
@@ -138,11 +138,11 @@ func (l *lab) rest(ctx context.Context) error {
 	}
 }
 
-// longestCalm bounds the wait for a machine that may have something else to do.
+// longestCalm bounds the wait for a machine that may have other work.
 const longestCalm = 20 * time.Second
 
-// calm waits until the machine does next to nothing: who has just read everything has left much to collect, in the API
-// server too, and that is not to be measured with what comes next.
+// calm waits until the machine is almost idle. A large read leaves much garbage to collect, also in the API server,
+// which must not be measured with the next step.
 func (l *lab) calm(ctx context.Context) error {
 	runtime.GC()
 	waiting, cancel := context.WithTimeout(ctx, longestCalm)
@@ -165,7 +165,7 @@ func (l *lab) calm(ctx context.Context) error {
 	}
 }
 
-// processorTime is how long all processors together have been idle, and how long they have been there, in ticks.
+// processorTime returns the idle time and the total time of all processors in ticks.
 func processorTime() (idle, all int, err error) {
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -192,7 +192,7 @@ func parseProcessorTime(stat string) (idle, all int, err error) {
 	return idle, all, nil
 }
 
-// loadAverage is how much the machine had to do in the last minute, or -1.
+// loadAverage returns the load average of the last minute, or -1.
 func loadAverage() float64 {
 	text, err := os.ReadFile("/proc/loadavg")
 	if err != nil {

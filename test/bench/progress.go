@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// progress tells a person what is going on.
+// progress prints progress messages.
 type progress struct {
 	to    io.Writer
 	began time.Time
@@ -19,11 +19,11 @@ func newProgress(to io.Writer) *progress { return &progress{to: to, began: time.
 func (p *progress) printf(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	// A line that cannot be written is missed by nobody.
+	// A line that cannot be written is ignored.
 	_, _ = fmt.Fprintf(p.to, "%4.0fs  %s\n", time.Since(p.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// every says again and again how far something is, until stop is called.
+// every prints the progress periodically until stop is called.
 func (p *progress) every(text func() string) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {

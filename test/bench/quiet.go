@@ -6,16 +6,16 @@ import (
 )
 
 const (
-	// still is for how long nothing may be written after the last write.
+	// still is how long nothing may be written after the last write.
 	still = time.Minute
-	// idleFrom is when the manager is surely idle.
+	// idleFrom is the time after which the manager is certainly idle.
 	idleFrom = 20 * time.Second
-	// idleMargin is how much of a processor two times of doing nothing may differ by.
+	// idleMargin is how much of a processor two idle periods may differ by.
 	idleMargin = 0.02
 )
 
-// fanOutAndQuiet has the manager and the bare client fan out in turns. It follows the manager for a minute after the last
-// write of its last run.
+// fanOutAndQuiet makes the manager and the bare client fan out alternately. It observes the manager for a minute after
+// the last write of its last run.
 func (b *bench) fanOutAndQuiet(ctx context.Context, c *costs) error {
 	runs := fanOuts
 	if !b.wants(fanOut) {

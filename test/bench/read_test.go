@@ -40,7 +40,7 @@ func TestRequestsOfTheManager(t *testing.T) {
 		{"POST", userAccess, ""}:       3,
 		{"LIST", userAccess, ""}:       4,
 		{"WATCH", userAccess, ""}:      5,
-		{"POST", told, ""}:             6,
+		{"POST", eventsResource, ""}:   6,
 		dispatched:                     26,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// report is all that one run of the program measured.
+// report is everything that one run of the program measured.
 type report struct {
 	Version string    `json:"version"`
 	Size    size      `json:"size"`
@@ -22,7 +22,8 @@ type report struct {
 	Figures []figure  `json:"figures"`
 }
 
-// machine says what the figures rest on. A machine that did other things too makes times worthless, but not counts.
+// machine describes the machine of the run. If the machine was also doing other work, the times are worthless but the
+// counts are valid.
 type machine struct {
 	Processors int     `json:"processors"`
 	Go         string  `json:"go"`
@@ -54,7 +55,7 @@ func (r *report) write(path string) error {
 	return nil
 }
 
-// table writes all figures for people, and below them why aims were missed.
+// table writes all figures for people, followed by the reasons why aims were missed.
 func (r *report) table(to io.Writer) error {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s; %d processors, load %.2f before the run\n\n", r.Size, r.Machine.Processors, r.Machine.LoadBefore)

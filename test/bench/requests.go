@@ -18,26 +18,26 @@ import (
 
 const (
 	requestTotal = "apiserver_request_total"
-	// dispatchedTotal counts by whom, but not what: the manager is the one service account outside of kube-system. The
-	// garbage collector, which reads the owners of whatever has one, is another.
+	// dispatchedTotal counts requests by account but not by kind. The manager is the only service account outside of
+	// kube-system. The garbage collector, which reads the owners of all objects, is another account.
 	dispatchedTotal  = "apiserver_flowcontrol_dispatched_requests_total"
 	managersRequests = "service-accounts"
 )
 
-// requests counts what the API server was asked for, of the resources that the manager reads and writes.
+// requests counts API requests for the resources that the manager reads and writes.
 type requests map[request]int
 
-// dispatched stands for all that the manager asked for.
+// dispatched stands for all requests of the manager.
 var dispatched = request{verb: "*", resource: "*"}
 
-// request is what requests are counted by.
+// request is the key by which requests are counted.
 type request struct {
 	verb        string
 	resource    string
 	subresource string
 }
 
-// readRequests asks the API server what it has counted.
+// readRequests reads the request counters of the API server.
 func (l *lab) readRequests(ctx context.Context) (requests, error) {
 	clients, err := kubernetes.NewForConfig(l.plane.Config())
 	if err != nil {
@@ -109,15 +109,15 @@ func parseRequests(text []byte) (requests, error) {
 	return counted, nil
 }
 
-// counts has the resources, by group, of which requests are counted.
+// counts lists, by group, the resources whose requests are counted.
 var counts = map[string][]string{
 	"":                                {configMaps, "namespaces"},
-	"events.k8s.io":                   {told},
+	"events.k8s.io":                   {eventsResource},
 	accessv1alpha1.GroupVersion.Group: {userAccess, groupAccess, appAccess, policies},
 }
 
-// told is what the manager says of objects beside their status.
-const told = "events"
+// eventsResource is the resource of the manager's messages about objects, in addition to their status.
+const eventsResource = "events"
 
 func labelsOf(metric *dto.Metric) map[string]string {
 	labels := map[string]string{}
@@ -127,7 +127,7 @@ func labelsOf(metric *dto.Metric) map[string]string {
 	return labels
 }
 
-// onlyOf keeps the lines of some metrics: there are a hundred times as many.
+// onlyOf keeps the lines of some metrics, because there are a hundred times as many.
 func onlyOf(text []byte, names ...string) io.Reader {
 	var kept bytes.Buffer
 	for line := range bytes.Lines(text) {
@@ -140,7 +140,7 @@ func onlyOf(text []byte, names ...string) io.Reader {
 	return &kept
 }
 
-// minus says what was asked for since.
+// minus returns the requests since before.
 func (r requests) minus(before requests) requests {
 	rest := requests{}
 	for key, count := range r {
@@ -151,8 +151,8 @@ func (r requests) minus(before requests) requests {
 	return rest
 }
 
-// writes counts the writes that the manager may make: what is declared is written by others, but for materialized
-// UserAccess objects, which it creates and deletes. Events are told apart.
+// writes counts the writes that only the manager makes. Others write declared objects, but the manager creates and
+// deletes materialized UserAccess objects. Events are counted separately.
 func (r requests) writes() int {
 	count := 0
 	for key, n := range r {
@@ -167,24 +167,24 @@ func (r request) isWrite() bool {
 	return slices.Contains([]string{"POST", "PUT", "PATCH", "APPLY", "DELETE"}, r.verb)
 }
 
-// reads counts what the manager asked for besides: what a client reads that does not trust its watch. A watch that ended
-// was begun again.
+// reads counts the other requests of the manager: those of a client that does not trust its watch. A watch that ended
+// is started again.
 func (r requests) reads() int {
 	others := r.writes()
 	for key, n := range r {
-		if key.verb == "WATCH" || (key.resource == told && key.isWrite()) {
+		if key.verb == "WATCH" || (key.resource == eventsResource && key.isWrite()) {
 			others += n
 		}
 	}
 	return max(0, r[dispatched]-others)
 }
 
-// since returns what was requested between the two.
+// since returns the requests between the two.
 func (r requests) since(then requests) (requests, error) {
-	made := r.minus(then)
-	if made[dispatched] < made.writes() {
+	requested := r.minus(then)
+	if requested[dispatched] < requested.writes() {
 		return nil, fmt.Errorf("of %d writes the API server counts %d under flow schema %s: its configuration is another one",
-			made.writes(), made[dispatched], managersRequests)
+			requested.writes(), requested[dispatched], managersRequests)
 	}
-	return made, nil
+	return requested, nil
 }

@@ -18,13 +18,13 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// restarts are how often the manager is killed and started.
+// restarts is the number of times that the manager is killed and started.
 const restarts = 4
 
 // megabytes is the aim for the manager's memory, at M.
 const megabytes = 250
 
-// aRestart is what came of killing and starting the manager on a settled cluster.
+// aRestart holds the results of killing and starting the manager on a settled cluster.
 type aRestart struct {
 	ready  turns // until it is ready, and until the bare client has listed everything
 	writes []float64
@@ -78,7 +78,7 @@ func (b *bench) restart(ctx context.Context, c *costs) error {
 			"at the same time.")
 	}
 	b.report.add(
-		newFigure(restart, "writes", "writes", r.writes...).never("Something that was published differs from what is rendered anew."),
+		newFigure(restart, "writes", "writes", r.writes...).never("A published document differs from its rendering."),
 		newFigure(restart, "Usher: ready", "s", seconds(r.ready.ours)...),
 		newFigure(restart, "bare client: listed", "s", seconds(r.ready.allBare())...),
 		newFigure(restart, "ratio", "x", r.ready.ratios()...).atMost(restartAim,
@@ -88,11 +88,11 @@ func (b *bench) restart(ctx context.Context, c *costs) error {
 	return nil
 }
 
-// listAndWatchFlag has this program be the bare client of a restart.
+// listAndWatchFlag makes this program the bare client of a restart.
 const listAndWatchFlag = "list-and-watch"
 
-// bareListAndWatch starts a process that lists and watches what the manager does, and returns how long it took to have
-// everything.
+// bareListAndWatch starts a process that lists and watches the same resources as the manager, and returns the time
+// until it has everything.
 func (l *lab) bareListAndWatch(ctx context.Context) (time.Duration, error) {
 	program, err := os.Executable()
 	if err != nil {
@@ -107,7 +107,7 @@ func (l *lab) bareListAndWatch(ctx context.Context) (time.Duration, error) {
 	return time.Since(began), nil
 }
 
-// listAndWatch returns when everything that the manager watches is listed and watched.
+// listAndWatch waits until everything that the manager watches is listed and watched.
 func listAndWatch(ctx context.Context, kubeconfig string) error {
 	config, err := unlimited(kubeconfig)
 	if err != nil {

@@ -25,7 +25,7 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// contenders send admission reviews to the manager, as the API server would send them for dry runs of edits of one group.
+// contenders send admission reviews to the manager, like the API server for dry runs of edits of one group.
 type contenders struct {
 	group     *accessv1alpha1.AccessGroup
 	small     *reviewer
@@ -34,12 +34,12 @@ type contenders struct {
 	next      int // counts the users who are added by reviews of one member
 
 	mu      sync.Mutex
-	refused []string // answers other than yes
+	refused []string // answers other than an approval
 }
 
 func (l *lab) newContenders(ctx context.Context) (*contenders, error) {
 	c := &contenders{group: &accessv1alpha1.AccessGroup{}}
-	// Nobody edits this group meanwhile, so that the old object of a review is what the manager has.
+	// Nobody edits this group meanwhile, so the old object of a review is the one that the manager has.
 	key := client.ObjectKey{Namespace: organization, Name: l.world.waves[0].group}
 	if err := l.admin.Get(ctx, key, c.group); err != nil {
 		return nil, fmt.Errorf("read the group that is reviewed: %w", err)
@@ -56,7 +56,7 @@ func (l *lab) newContenders(ctx context.Context) (*contenders, error) {
 	if !authorities.AppendCertsFromPEM(calls.CABundle) {
 		return nil, fmt.Errorf("webhook %s has no CA bundle", configuration.Webhooks[0].Name)
 	}
-	// The webhook bounds what one address may have under way. Each reviewer has an address of its own.
+	// The webhook bounds the concurrent requests of one address. Each reviewer has its own address.
 	address := byte(1)
 	reviewer := func() *reviewer {
 		address++
@@ -84,14 +84,14 @@ func (c *contenders) refuse(answer string) {
 	c.refused = append(c.refused, answer)
 }
 
-// unanswered returns the answers other than yes.
+// unanswered returns the answers other than an approval.
 func (c *contenders) unanswered() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.refused
 }
 
-// oneMemberBody returns a review of an edit that adds one member, or removes the member who is there already.
+// oneMemberBody returns a review of an edit that adds one member, or removes an existing member.
 func (c *contenders) oneMemberBody(user string) ([]byte, error) {
 	members := slices.DeleteFunc(slices.Clone(c.group.Spec.Members), func(m accessv1alpha1.Member) bool {
 		return string(m.User) == user
@@ -105,11 +105,11 @@ func (c *contenders) oneMemberBody(user string) ([]byte, error) {
 // body returns a review of an edit after which the group has these members.
 func (c *contenders) body(members []accessv1alpha1.Member) ([]byte, error) {
 	gvk := accessv1alpha1.GroupVersion.WithKind("AccessGroup")
-	old, made := c.group.DeepCopy(), c.group.DeepCopy()
+	old, updated := c.group.DeepCopy(), c.group.DeepCopy()
 	old.SetGroupVersionKind(gvk)
-	made.SetGroupVersionKind(gvk)
-	made.Generation++
-	made.Spec.Members = members
+	updated.SetGroupVersionKind(gvk)
+	updated.Generation++
+	updated.Spec.Members = members
 	gvr := resourceOf(groupAccess)
 	request := &admissionv1.AdmissionRequest{
 		UID: types.UID("bench"), Kind: metav1.GroupVersionKind(gvk), Resource: metav1.GroupVersionResource(gvr),
@@ -117,7 +117,7 @@ func (c *contenders) body(members []accessv1alpha1.Member) ([]byte, error) {
 		UserInfo: authenticationv1.UserInfo{Username: editor, Groups: []string{"system:authenticated"}},
 		DryRun:   new(true),
 	}
-	for into, o := range map[*runtime.RawExtension]client.Object{&request.OldObject: old, &request.Object: made} {
+	for into, o := range map[*runtime.RawExtension]client.Object{&request.OldObject: old, &request.Object: updated} {
 		text, err := json.Marshal(o)
 		if err != nil {
 			return nil, fmt.Errorf("write a review: %w", err)
@@ -133,14 +133,14 @@ func (c *contenders) body(members []accessv1alpha1.Member) ([]byte, error) {
 	return body, nil
 }
 
-// reviewer sends reviews to the manager over a connection of its own.
+// reviewer sends reviews to the manager over its own connection.
 type reviewer struct {
 	client  *http.Client
 	url     string
 	refused func(answer string)
 }
 
-// review sends a review, and returns how long the answer took. An answer other than yes is noted.
+// review sends a review and returns the time until the answer. It records answers other than an approval.
 func (r *reviewer) review(ctx context.Context, body []byte) (time.Duration, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url, bytes.NewReader(body))
 	if err != nil {
@@ -164,7 +164,7 @@ func (r *reviewer) review(ctx context.Context, body []byte) (time.Duration, erro
 	return took, nil
 }
 
-// refusal returns what was answered instead of yes, or "".
+// refusal returns the answer if it is not an approval, or "".
 func refusal(status int, text []byte) string {
 	answer := &admissionv1.AdmissionReview{}
 	if status != http.StatusOK || json.Unmarshal(text, answer) != nil || answer.Response == nil {

@@ -13,7 +13,8 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// BenchmarkRevocation is what the manager thinks before it writes: a group of five thousand members is gone.
+// BenchmarkRevocation measures the manager's computation before it writes, after the deletion of a group of five
+// thousand members.
 func BenchmarkRevocation(b *testing.B) {
 	s, err := sizeNamed("M")
 	if err != nil {
@@ -45,13 +46,13 @@ func BenchmarkRevocation(b *testing.B) {
 			roster.ChangedApplications(changes.Users[i].Before, changes.Users[i].After, applications)
 		}
 		view := changes.View
-		made := publish.Application(view.Organization(organization), wave.application, 1, func(yield func(string, *resolve.Decision)) {
+		rendered := publish.Application(view.Organization(organization), wave.application, 1, func(yield func(string, *resolve.Decision)) {
 			for user, d := range view.Decisions(organization) {
 				yield(user, d)
 			}
 		})
-		for i := range made.Shards {
-			made.Digest(i)
+		for i := range rendered.Shards {
+			rendered.Digest(i)
 		}
 		b.StopTimer()
 		set(group)

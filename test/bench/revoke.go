@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// aRevocation is what came of deleting a group.
+// aRevocation holds the results of deleting a group.
 type aRevocation struct {
 	wave      wave
-	document  turns           // until the document no longer holds the members
+	document  turns           // until the document no longer contains the members
 	whole     []time.Duration // until the last status
 	amplified []amplified
-	changes   []change // between the last two states: deleted, and there again
-	bytes     int      // of the ConfigMaps that are written
+	changes   []change // between the last two states: deleted, and created again
+	bytes     int      // of the written ConfigMaps
 }
 
 func revokeRuns(v wave, s size) int {
@@ -23,7 +23,8 @@ func revokeRuns(v wave, s size) int {
 	return 5
 }
 
-// revoke deletes a group and brings it back. Where bare is set, the bare client writes the same ConfigMaps after each run.
+// revoke deletes a group and creates it again. If bare is set, the bare client writes the same ConfigMaps after each
+// run.
 func (l *lab) revoke(ctx context.Context, v wave, bare bool) (*aRevocation, error) {
 	r := &aRevocation{wave: v}
 	runs := revokeRuns(v, l.world.size)
@@ -50,7 +51,8 @@ func (l *lab) revoke(ctx context.Context, v wave, bare bool) (*aRevocation, erro
 	return r, nil
 }
 
-// run deletes the group and brings it back once, and returns how long it took until the document no longer held the members.
+// run deletes the group and creates it again once. It returns the time until the document no longer contained the
+// members.
 func (r *aRevocation) run(ctx context.Context, l *lab) (time.Duration, error) {
 	before, err := r.look(ctx, l)
 	if err != nil {
@@ -98,7 +100,7 @@ func (r *aRevocation) run(ctx context.Context, l *lab) (time.Duration, error) {
 	return max(0, document.Sub(at)), nil
 }
 
-// look returns what the manager has written. All of it takes seconds to read, so it is read only for the group for which
+// look returns what the manager has written. Reading all of it takes seconds, so it is read only for the group whose
 // requests are compared with it.
 func (r *aRevocation) look(ctx context.Context, l *lab) (snapshot, error) {
 	if r.wave == l.world.largest() {
@@ -107,7 +109,7 @@ func (r *aRevocation) look(ctx context.Context, l *lab) (snapshot, error) {
 	return l.documentsOf(ctx, r.wave.application)
 }
 
-// bareRepeats are how often the bare client writes in one turn what takes it milliseconds.
+// bareRepeats is the number of times that the bare client repeats in one turn what takes it milliseconds.
 const bareRepeats = 5
 
 func (b *bench) revoke(ctx context.Context, v wave) error {
@@ -131,7 +133,7 @@ func (b *bench) reportRevocation(r *aRevocation) {
 		newFigure(revoke, name("bare client: document"), "ms", milliseconds(r.document.allBare())...),
 		newFigure(revoke, name("ratio"), "x", r.document.ratios()...).atMost(revokeAimOf(r.wave.members), fmt.Sprintf(
 			"The document is %d ConfigMaps of together %d KiB. Before the first is written, the deletion has to arrive, %d users "+
-				"are decided anew, and the shards with these users are rendered.",
+				"are decided again, and the shards with these users are rendered.",
 			len(updates(r.changes)), r.bytes>>10, r.wave.members)),
 		newFigure(revoke, name("Usher: last status"), "s", seconds(r.whole)...),
 	)
@@ -143,8 +145,8 @@ func (b *bench) reportRevocation(r *aRevocation) {
 	b.report.add(sooner)
 }
 
-// bareDocuments writes the ConfigMaps of a document as the manager does, one after the other, and returns how long that
-// took each time from the state that the manager left, and how many bytes there are.
+// bareDocuments writes the ConfigMaps of a document sequentially, as the manager does, starting each time from the
+// state that the manager left. It returns the durations and the number of bytes.
 func (l *lab) bareDocuments(ctx context.Context, changes []change, turns int) ([]time.Duration, int, error) {
 	r, err := l.newReplay(ctx, changes, 1)
 	if err != nil {
@@ -153,7 +155,7 @@ func (l *lab) bareDocuments(ctx context.Context, changes []change, turns int) ([
 	var all []time.Duration
 	for range turns {
 		for _, counts := range []bool{true, false} {
-			// A document at rest is written into a machine at rest, as by the manager.
+			// Wait for an idle machine before each write, as before the manager's writes.
 			if err := pause(ctx, breath); err != nil {
 				return nil, 0, err
 			}
@@ -169,6 +171,6 @@ func (l *lab) bareDocuments(ctx context.Context, changes []change, turns int) ([
 	return all, dataBytes(r.changes), nil
 }
 
-// breath is the rest between two changes of which the second has nothing to do with the first. It is more than the
-// manager leaves between two writes of one document.
+// breath is the pause between two unrelated changes. It is longer than the manager's interval between two writes of one
+// document.
 const breath = 200 * time.Millisecond

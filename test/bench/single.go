@@ -10,20 +10,20 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// singles are how many members are added one by one, in singleTurns turns.
+// singles is the number of members that are added one by one, in singleTurns turns.
 const (
 	singles     = 100
 	singleTurns = 4
 )
 
-// aSingle is what came of adding one member.
+// aSingle holds the results of adding one member.
 type aSingle struct {
 	took, bare []time.Duration
-	bytes      int // of the ConfigMap that is written
+	bytes      int // of the written ConfigMap
 }
 
-// single adds one member after the other, each when the one before has been dealt with. After each turn the bare client
-// writes a ConfigMap of the same document, half as often.
+// single adds members one by one, each when the previous one is published. After each turn the bare client writes a
+// ConfigMap of the same document, half as often.
 func (l *lab) single(ctx context.Context, n int) (*aSingle, error) {
 	s := &aSingle{}
 	for turn := range singleTurns {
@@ -52,7 +52,7 @@ func (l *lab) single(ctx context.Context, n int) (*aSingle, error) {
 	return s, nil
 }
 
-// leave removes those who joined, and returns how that changed the document.
+// leave removes the members who joined, and returns the resulting changes of the document.
 func (l *lab) leave(ctx context.Context) ([]change, error) {
 	if err := l.observer.settle(ctx, quiet); err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func (l *lab) leave(ctx context.Context) ([]change, error) {
 	return changes, nil
 }
 
-// resetMembers makes those members of the group who are declared.
+// resetMembers restores the declared members of the group.
 func (l *lab) resetMembers(ctx context.Context, group string) error {
 	members, err := json.Marshal(l.world.group(group).Spec.Members)
 	if err != nil {
@@ -105,7 +105,7 @@ func (b *bench) single(ctx context.Context, c *costs) error {
 	return nil
 }
 
-// quantileRatio sets quantiles against each other.
+// quantileRatio returns the ratio of two quantiles.
 func quantileRatio(scenario string, values, others []time.Duration, part float64) figure {
 	return newFigure(scenario, fmt.Sprintf("ratio, p%.0f", 100*part), "x",
 		quantile(milliseconds(values), part)/quantile(milliseconds(others), part))

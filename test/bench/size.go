@@ -6,17 +6,18 @@ import (
 	"strings"
 )
 
-// size says how much there is of everything, and how often it is measured.
+// size is the size of the world and the number of measurements.
 type size struct {
 	Name         string `json:"name"`
 	Users        int    `json:"users"`
 	Groups       int    `json:"groups"`
 	Applications int    `json:"applications"`
-	// Waves are the groups that are taken away as a whole, by their members; the last is the one whose role changes.
+	// Waves are the numbers of members of the groups that are deleted as a whole. The last one is also the group whose
+	// role changes.
 	Waves []int `json:"waves"`
 }
 
-// workers write side by side: as many as the manager has.
+// workers is the number of concurrent writes, the same as in the manager.
 const workers = 8
 
 var sizes = []size{
@@ -36,7 +37,7 @@ func sizeNamed(name string) (size, error) {
 	return size{}, fmt.Errorf("there is no size %q: take one of %s", name, strings.Join(names, ", "))
 }
 
-// largest is how many members the largest group has.
+// largest returns the number of members of the largest group.
 func (s size) largest() int { return slices.Max(s.Waves) }
 
 func (s size) String() string {

@@ -20,20 +20,20 @@ import (
 	"github.com/usher-dev/usher/internal/publish"
 )
 
-// written is something that the manager writes: a ConfigMap, or the status of an object.
+// written identifies something that the manager writes: a ConfigMap, or the status of an object.
 type written struct {
 	resource string
 	name     string
 }
 
-// content is what stands there: the object as it is sent when it is written, and its bytes, but for what differs from
-// one write to the next without being written.
+// content is the content of a written object: the object as it is sent, and its bytes without the fields that differ
+// between writes.
 type content struct {
 	object client.Object
 	bytes  string
 }
 
-// snapshot is all that the manager has written.
+// snapshot is everything that the manager has written.
 type snapshot map[written]content
 
 func (l *lab) snapshot(ctx context.Context) (snapshot, error) {
@@ -52,7 +52,7 @@ func (l *lab) snapshot(ctx context.Context) (snapshot, error) {
 	return all, nil
 }
 
-// documentsOf is what the manager has written of one application's document.
+// documentsOf returns what the manager has written of one application's document.
 func (l *lab) documentsOf(ctx context.Context, application string) (snapshot, error) {
 	all := snapshot{}
 	for shard := 0; ; shard++ {
@@ -69,7 +69,7 @@ func (l *lab) documentsOf(ctx context.Context, application string) (snapshot, er
 	}
 }
 
-// identity is what a status is sent with.
+// identity returns the metadata with which a status is sent.
 func identity(object client.Object) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Namespace: object.GetNamespace(), Name: object.GetName(), UID: object.GetUID()}
 }
@@ -84,9 +84,9 @@ func (s snapshot) takeItem(item runtime.Object) error {
 		if o.Labels[accessv1alpha1.LabelManagedBy] != accessv1alpha1.ManagedBy {
 			return nil
 		}
-		made := o.DeepCopy()
-		made.ManagedFields, made.ResourceVersion = nil, ""
-		return s.put(configMaps, made, made)
+		stripped := o.DeepCopy()
+		stripped.ManagedFields, stripped.ResourceVersion = nil, ""
+		return s.put(configMaps, stripped, stripped)
 	case *accessv1alpha1.UserAccess:
 		return s.put(userAccess, &accessv1alpha1.UserAccess{ObjectMeta: identity(o), Status: o.Status}, o.Status)
 	case *accessv1alpha1.AccessGroup:
@@ -109,14 +109,14 @@ func (s snapshot) put(resource string, object client.Object, compared any) error
 	return nil
 }
 
-// change is something that differs between two snapshots; one side is nil where it was not there.
+// change is a difference between two snapshots. One side is nil if it did not exist.
 type change struct {
 	written
 	before, after client.Object
 }
 
-// difference lists what differs, in the order in which the manager writes: application documents, user documents,
-// statuses. What somebody else declared or took away, a group, is no write of the manager's.
+// difference lists the differences in the order of the manager's writes: application documents, user documents,
+// statuses. It leaves out what others declared or deleted, such as a group.
 func difference(before, after snapshot) []change {
 	var changes []change
 	for _, key := range slices.Collect(maps.Keys(union(before, after))) {
@@ -154,7 +154,7 @@ func (w *written) order() int {
 	}
 }
 
-// of lists the changes that regard the documents of an application.
+// of lists the changes of the documents of an application.
 func of(changes []change, application string) []change {
 	return slices.DeleteFunc(slices.Clone(changes), func(c change) bool {
 		e := event{resource: c.resource, name: c.name}
@@ -162,7 +162,7 @@ func of(changes []change, application string) []change {
 	})
 }
 
-// updates lists the changes that a client can make and take back by updates.
+// updates lists the changes that a client can make and undo by updates.
 func updates(changes []change) []change {
 	return slices.DeleteFunc(slices.Clone(changes), func(c change) bool { return c.before == nil || c.after == nil })
 }

@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// turns are the times of the manager and of the bare client, which take turns: bare[i] was measured directly after ours[i].
-// So whatever slows the machine down for a while slows both down.
+// turns holds the times of the manager and of the bare client, which alternate: bare[i] was measured directly after
+// ours[i]. A temporary slowdown of the machine therefore affects both.
 type turns struct {
 	ours []time.Duration
 	bare [][]time.Duration
@@ -23,7 +23,7 @@ func (t *turns) add(ours time.Duration, bare ...time.Duration) {
 // allBare returns the times of the bare client from all turns.
 func (t *turns) allBare() []time.Duration { return slices.Concat(t.bare...) }
 
-// ratios returns, for each turn, the manager's time against the median of the bare client's.
+// ratios returns, for each turn, the ratio of the manager's time to the median of the bare client's.
 func (t *turns) ratios() []float64 {
 	all := make([]float64, len(t.ours))
 	for i := range t.ours {
@@ -32,8 +32,8 @@ func (t *turns) ratios() []float64 {
 	return all
 }
 
-// bareTurn stops the manager, has the bare client write, and starts the manager again. The bare client has to leave the
-// objects as the manager left them.
+// bareTurn stops the manager, makes the bare client write, and starts the manager again. The bare client must restore
+// the objects as the manager left them.
 func (l *lab) bareTurn(ctx context.Context, write func(ctx context.Context) error) error {
 	if err := l.stop(); err != nil {
 		return err
@@ -47,8 +47,8 @@ func (l *lab) bareTurn(ctx context.Context, write func(ctx context.Context) erro
 	return l.warmUp(ctx)
 }
 
-// warmUp adds a member and removes it again, without measuring: the first change after a start opens connections and
-// grows the heap.
+// warmUp adds a member and removes it again without measuring, because the first change after a start opens connections
+// and grows the heap.
 func (l *lab) warmUp(ctx context.Context) error {
 	if err := l.rest(ctx); err != nil {
 		return err
@@ -62,8 +62,8 @@ func (l *lab) warmUp(ctx context.Context) error {
 	return l.observer.settle(ctx, quiet)
 }
 
-// join adds a member to the group for newcomers when nothing is written, and returns how long after the answer of the API
-// server the document with the member was seen.
+// join adds a member to the group for newcomers when nothing is being written. It returns the time from the answer of
+// the API server until the document with the member was seen.
 func (l *lab) join(ctx context.Context, user string) (time.Duration, error) {
 	if err := l.observer.settle(ctx, breath); err != nil {
 		return 0, err

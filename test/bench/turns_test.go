@@ -45,7 +45,7 @@ func TestAimsDependOnTheSize(t *testing.T) {
 	}
 }
 
-// TestScenariosAndAimsAreDocumented looks for each scenario in the table of docs/scale.md, with its aims.
+// TestScenariosAndAimsAreDocumented checks that the table of docs/scale.md has each scenario with its aims.
 func TestScenariosAndAimsAreDocumented(t *testing.T) {
 	root, err := cluster.Root()
 	if err != nil {
@@ -127,16 +127,16 @@ func TestReviewsAreOfOneMember(t *testing.T) {
 		if err := json.Unmarshal(body, review); err != nil {
 			t.Fatal(err)
 		}
-		var old, made accessv1alpha1.AccessGroup
+		var old, updated accessv1alpha1.AccessGroup
 		for raw, into := range map[string]*accessv1alpha1.AccessGroup{
-			string(review.Request.OldObject.Raw): &old, string(review.Request.Object.Raw): &made,
+			string(review.Request.OldObject.Raw): &old, string(review.Request.Object.Raw): &updated,
 		} {
 			if err := json.Unmarshal([]byte(raw), into); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if len(old.Spec.Members) != members || len(made.Spec.Members) != want {
-			t.Errorf("%s: from %d members to %d, want from %d to %d", user, len(old.Spec.Members), len(made.Spec.Members), members, want)
+		if len(old.Spec.Members) != members || len(updated.Spec.Members) != want {
+			t.Errorf("%s: from %d members to %d, want from %d to %d", user, len(old.Spec.Members), len(updated.Spec.Members), members, want)
 		}
 	}
 }

@@ -18,23 +18,24 @@ const (
 	// seed makes every run measure the same objects.
 	seed = 20260601
 
-	// groupsEach is about how many groups a user is in.
+	// groupsEach is the approximate number of groups of a user.
 	groupsEach = 10
-	// reserved applications are given by the waves and their neighbours only, one after them by joined.
+	// reserved is the number of applications to which only the waves and their neighbours give access. The next
+	// application is reserved for the group joined.
 	reserved = 3
-	// newcomers are users who can join a group and come into a document by it.
+	// newcomers is the number of users who can join a group and are then in a document because of it.
 	newcomers = 400
 )
 
-// wave is a group on which a scenario turns: nothing else gives its members anything in its application.
+// wave is a group for a scenario. No other group gives its members access to its application.
 type wave struct {
 	group       string
 	application string
 	members     int
 }
 
-// world is what is declared. It holds what real organizations hold: groups in groups, rows, ends, roles that conflict,
-// users declared and users only named.
+// world is the declared state. It has what real organizations have: nested groups, rows, ends, conflicting roles, and
+// users with and without a declared UserAccess.
 type world struct {
 	size         size
 	users        []string
@@ -43,13 +44,13 @@ type world struct {
 	groups       []*accessv1alpha1.AccessGroup
 	declared     []*accessv1alpha1.UserAccess
 	waves        []wave
-	// joined is the group that newcomers join, and by that come into the document of joinedApplication.
+	// joined is the group that newcomers join. It gives access to joinedApplication.
 	joined            string
 	joinedApplication string
 	newcomers         []string
 }
 
-// newWorld makes the same world for a size every time.
+// newWorld returns the world for a size. It is deterministic.
 func newWorld(s size) *world {
 	random := rand.New(rand.NewPCG(seed, uint64(s.Users)))
 	w := &world{size: s, policy: newPolicy(s)}
@@ -76,7 +77,7 @@ func newWorld(s size) *world {
 
 func applicationName(i int) string { return fmt.Sprintf("application-%03d", i) }
 
-// newPolicy has every check on that costs something, with bounds that are never reached.
+// newPolicy returns a policy with every expensive check enabled, and with bounds that are never reached.
 func newPolicy(s size) *accessv1alpha1.AccessPolicy {
 	return &accessv1alpha1.AccessPolicy{
 		ObjectMeta: metav1.ObjectMeta{Namespace: organization, Name: "default"},
@@ -110,7 +111,7 @@ func member(user string) accessv1alpha1.Member {
 	return accessv1alpha1.Member{User: accessv1alpha1.UserName(user)}
 }
 
-// addWaves puts the first users into the waves: everybody in the smaller one is also in the larger one.
+// addWaves puts the first users into the waves. Members of the smaller wave are also in the larger one.
 func (w *world) addWaves() {
 	for i, members := range w.size.Waves {
 		v := wave{fmt.Sprintf("wave-%d", members), applicationName(i), members}
@@ -131,11 +132,11 @@ func (w *world) addWaves() {
 	w.groups = append(w.groups, administrators, joined)
 }
 
-// neighbours are as many groups as give the reserved applications to those who are in no wave, to about two of three of
-// them: a group that goes leaves a document behind in which there are others.
+// neighbours returns the number of groups that give the reserved applications to about two thirds of the users who are
+// in no wave, so that a document still has users after a wave is deleted.
 func (w *world) neighbours() int { return w.size.Groups / 10 }
 
-// addGroups adds the groups that are there beside the special ones, without members.
+// addGroups adds the other groups, without members.
 func (w *world) addGroups(random *rand.Rand) {
 	special := len(w.groups)
 	for i := range w.size.Groups - special {
@@ -150,7 +151,7 @@ func (w *world) addGroups(random *rand.Rand) {
 		nested := i%30 == 0
 		first := reserved
 		if nested {
-			first++ // whom a group has by another one is not looked for among newcomers
+			first++ // members of nested groups are not among the newcomers
 			g.Spec.MemberGroups = []accessv1alpha1.GroupName{accessv1alpha1.GroupName(w.groups[len(w.groups)-2].Name)}
 		}
 		for _, a := range random.Perm(w.size.Applications - first)[:1+random.IntN(3)] {
@@ -193,7 +194,7 @@ func (w *world) fillGroups(random *rand.Rand) {
 	}
 }
 
-// findNewcomers finds users to whom nothing gives a role in the application of the group that they are to join.
+// findNewcomers finds users without a role in the application of the group that they are to join.
 func (w *world) findNewcomers() {
 	has := map[string]bool{}
 	for _, g := range w.groups {
@@ -212,10 +213,10 @@ func (w *world) findNewcomers() {
 	}
 }
 
-// wave returns the largest one.
+// largest returns the largest wave.
 func (w *world) largest() wave { return w.waves[len(w.waves)-1] }
 
-// group returns a copy of what is declared.
+// group returns a copy of a declared group.
 func (w *world) group(name string) *accessv1alpha1.AccessGroup {
 	for _, g := range w.groups {
 		if g.Name == name {
@@ -225,7 +226,7 @@ func (w *world) group(name string) *accessv1alpha1.AccessGroup {
 	return nil
 }
 
-// objects are all that is declared, those that others name first.
+// objects returns all declared objects, those that others refer to first.
 func (w *world) objects() []client.Object {
 	all := []client.Object{w.policy}
 	for _, o := range w.applications {

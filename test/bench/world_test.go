@@ -13,7 +13,7 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-func TestTheWorldIsWhatItsSizeSays(t *testing.T) {
+func TestWorldHasItsSize(t *testing.T) {
 	for _, s := range sizes[:2] {
 		t.Run(s.Name, func(t *testing.T) {
 			w := newWorld(s)
@@ -42,8 +42,9 @@ func TestTheWorldIsWhatItsSizeSays(t *testing.T) {
 	}
 }
 
-// TestNothingElseGivesWhatAWaveGives: else its deletion would leave its members in the document.
-func TestNothingElseGivesWhatAWaveGives(t *testing.T) {
+// TestOnlyTheWaveGivesItsAccess checks that no other group gives the same access, because its members would
+// otherwise stay in the document after a deletion.
+func TestOnlyTheWaveGivesItsAccess(t *testing.T) {
 	w := newWorld(sizes[0])
 	for _, v := range w.waves {
 		in := map[accessv1alpha1.UserName]bool{}
@@ -66,7 +67,7 @@ func TestNothingElseGivesWhatAWaveGives(t *testing.T) {
 					}
 				}
 				if len(g.Spec.MemberGroups) > 0 {
-					t.Errorf("%s gives %s to whom is not in its members", g.Name, v.application)
+					t.Errorf("%s gives %s to a user who is not one of its members", g.Name, v.application)
 				}
 			}
 		}
@@ -119,7 +120,7 @@ func object(resource, name string) client.Object {
 	return &accessv1alpha1.AccessGroup{ObjectMeta: metav1.ObjectMeta{Name: name}}
 }
 
-func TestWhatIsNotThereIsNamed(t *testing.T) {
+func TestMissingScenarioIsNamed(t *testing.T) {
 	for _, tc := range []struct{ size, only, want string }{
 		{"XL", "", `no size "XL": take one of S, M, L`},
 		{"S", "speed", `no scenario "speed": take one of fan-out, `},

@@ -23,13 +23,14 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// limit is how long a browser may take for what takes a moment.
+// limit bounds browser operations, which usually take a moment.
 const limit = time.Minute
 
-// variable names the browser to take.
+// variable names the browser to use.
 const variable = "USHER_BROWSER"
 
-// findBrowser skips the test where there is none: to work on Usher takes Go, git and make.
+// findBrowser returns the path of the browser. Without a browser it skips the test, because working on Usher requires
+// only Go, git and make. With CI=true it fails the test instead.
 func findBrowser(t *testing.T) string {
 	t.Helper()
 	if named := os.Getenv(variable); named != "" {
@@ -44,23 +45,27 @@ func findBrowser(t *testing.T) string {
 			return path
 		}
 	}
-	t.Skipf("no browser: install Chromium or Chrome, or name one in %s", variable)
+	const missing = "no browser: install Chromium or Chrome, or name one in " + variable
+	if os.Getenv("CI") == "true" {
+		t.Fatal(missing)
+	}
+	t.Skip(missing)
 	return ""
 }
 
-// startBrowser returns the context of a browser without a window and without a past.
+// startBrowser returns the context of a headless browser with an empty profile.
 func startBrowser(t *testing.T) context.Context {
 	t.Helper()
 	options := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(findBrowser(t)), chromedp.Headless, chromedp.DisableGPU, chromedp.NoFirstRun,
 		chromedp.NoDefaultBrowserCheck, chromedp.WSURLReadTimeout(limit),
 	}
-	// The pages need no network, and the browser shall not look for any.
+	// The pages need no network, and the browser must not use any.
 	for _, name := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync"} {
 		options = append(options, chromedp.Flag(name, true))
 	}
 	if os.Getuid() == 0 {
-		options = append(options, chromedp.NoSandbox) // it refuses to run as root with one
+		options = append(options, chromedp.NoSandbox) // as root, the browser refuses to run with a sandbox
 	}
 	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(end)
@@ -86,7 +91,7 @@ func buildPlugin(t *testing.T) plugin {
 	return plugin(path)
 }
 
-// page writes what the plugin prints to a file, and returns its address.
+// page writes the output of the plugin to a file and returns the address of the file.
 func (p plugin) page(t *testing.T, args ...string) string {
 	t.Helper()
 	var errOut bytes.Buffer
@@ -105,7 +110,7 @@ func (p plugin) page(t *testing.T, args ...string) string {
 	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(path)}).String()
 }
 
-// tab is a page that somebody looks at.
+// tab is an open page.
 type tab struct {
 	ctx context.Context
 
@@ -113,7 +118,7 @@ type tab struct {
 	messages []string
 }
 
-// device is what somebody looks with.
+// device is a screen.
 type device struct {
 	width, height int64
 	mobile        bool
@@ -125,15 +130,15 @@ var (
 	phone   = device{width: 390, height: 844, mobile: true}
 )
 
-// openTab opens the page in a tab of its own.
+// openTab opens the page in its own tab.
 func openTab(t *testing.T, browser context.Context, address string, on device) *tab {
 	t.Helper()
-	made := &tab{}
+	opened := &tab{}
 	browser, cancel := context.WithTimeout(browser, limit)
 	t.Cleanup(cancel)
-	ctx, closeTab := chromedp.NewContext(browser, chromedp.WithListener(made.listen))
+	ctx, closeTab := chromedp.NewContext(browser, chromedp.WithListener(opened.listen))
 	t.Cleanup(closeTab)
-	made.ctx = ctx
+	opened.ctx = ctx
 	viewport := chromedp.EmulateViewport(on.width, on.height)
 	if on.mobile {
 		viewport = chromedp.EmulateViewport(on.width, on.height, chromedp.EmulateMobile)
@@ -143,11 +148,11 @@ func openTab(t *testing.T, browser context.Context, address string, on device) *
 			emulation.SetScriptExecutionDisabledParams{Value: on.withoutScript})
 		return err
 	})
-	made.do(t, script, viewport, chromedp.Navigate(address))
-	return made
+	opened.do(t, script, viewport, chromedp.Navigate(address))
+	return opened
 }
 
-// listen notes what the browser complains of, and what only a script of somebody else would do.
+// listen records complaints of the browser and effects of foreign scripts.
 func (p *tab) listen(event any) {
 	var note string
 	switch e := event.(type) {
@@ -167,7 +172,7 @@ func (p *tab) listen(event any) {
 	p.messages = append(p.messages, note)
 }
 
-// complaints are those so far.
+// complaints returns the complaints so far.
 func (p *tab) complaints() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -198,8 +203,8 @@ func (p *tab) look(t *testing.T, expression string) string {
 	return got
 }
 
-// expect waits until the expression has the value. It waits in the page, frame by frame; the polling of chromedp makes
-// a function of text, which the page's policy forbids.
+// expect waits until the expression has the value. It polls on animation frames in the page. The polling of chromedp
+// would create a function from text, which the page's policy forbids.
 func (p *tab) expect(t *testing.T, expression string, want any) {
 	t.Helper()
 	text, err := json.Marshal(want)
@@ -216,16 +221,16 @@ func (p *tab) expect(t *testing.T, expression string, want any) {
 		};
 		look();
 	})`, expression, strconv.Quote(wanted))
-	is, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](script, chromedp.EvalAwaitPromise))
+	equal, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](script, chromedp.EvalAwaitPromise))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !is {
+	if !equal {
 		t.Errorf("%s\n got %s\nwant %s", expression, p.look(t, expression), wanted)
 	}
 }
 
-// screenshot is for people to look at, where USHER_SCREENSHOTS names a directory.
+// screenshot saves a screenshot if USHER_SCREENSHOTS names a directory.
 func (p *tab) screenshot(t *testing.T, name string) {
 	t.Helper()
 	directory := os.Getenv("USHER_SCREENSHOTS")

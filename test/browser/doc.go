@@ -1,3 +1,3 @@
-// Package browser looks at the pages that the kubectl plugin writes in a real browser, as a person would. It knows the
-// plugin by its command line alone, and imports nothing of Usher.
+// Package browser tests the pages of the kubectl plugin in a real browser. It uses only the plugin's command line and
+// imports nothing of Usher.
 package browser

@@ -18,14 +18,14 @@ const (
 	reasons = chromedp.CSS("#reasons")
 )
 
-// What is seen, as expressions of the page.
+// Expressions that return the visible content.
 const (
 	seenRows = `Array.from(document.querySelectorAll("tbody tr")).filter((row) => row.checkVisibility())
 		.map((row) => row.querySelector("th").textContent)`
 	seenSections = `Array.from(document.querySelectorAll("section")).filter((part) => part.checkVisibility())
 		.map((part) => part.querySelector("h2").textContent)`
 	count = `document.getElementById("count").textContent`
-	// tooWide are elements that reach beyond the screen. What scrolls by itself may be wider inside.
+	// tooWide are elements that extend beyond the screen. The content of scrollable elements may be wider.
 	tooWide = `Array.from(document.querySelectorAll("body *"))
 		.filter((e) => e.checkVisibility() && e.getBoundingClientRect().right > innerWidth + 1)
 		.filter((e) => {
@@ -138,7 +138,8 @@ func testReport(t *testing.T, p *tab) {
 	p.silent(t)
 }
 
-// testWithoutScript sees a plain table with its reasons, and no field that would do nothing.
+// testWithoutScript checks that the page is a plain table with its reasons and without useless fields if scripts are
+// disabled.
 func testWithoutScript(t *testing.T, browser context.Context, address string) {
 	on := desktop
 	on.withoutScript = true
@@ -150,7 +151,7 @@ func testWithoutScript(t *testing.T, browser context.Context, address string) {
 	p.silent(t)
 }
 
-// testPolicy tries what hostile text would try, had it come through as markup.
+// testPolicy tries what hostile text could try if it were rendered as markup.
 func testPolicy(t *testing.T, p *tab) {
 	p.expect(t, `(() => {
 		const script = document.createElement("script");

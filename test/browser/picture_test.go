@@ -16,8 +16,8 @@ import (
 // picture is the size of docs/matrix.png.
 var picture = device{width: 1000, height: 470}
 
-// savePicture writes what the page shows as matrix.png into the directory that USHER_SCREENSHOTS names: docs/matrix.png is
-// made so. Shades of grey keep it small.
+// savePicture writes the page as matrix.png into the directory that USHER_SCREENSHOTS names. docs/matrix.png is made
+// with it. Shades of grey keep the file small.
 func savePicture(t *testing.T, p *tab) {
 	t.Helper()
 	directory := os.Getenv("USHER_SCREENSHOTS")

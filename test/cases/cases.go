@@ -1,5 +1,5 @@
-// Package cases holds the resolution cases, and reads them for tests that stand them up in a cluster: objects in NAME.yaml,
-// whose second line gives the instant, and the decisions that they must give in NAME.expect.json.
+// Package cases holds the resolution cases and reads them for tests that apply them to a cluster. NAME.yaml contains
+// objects, and its second line the instant. NAME.expect.json contains the expected decisions.
 package cases
 
 import (
@@ -17,21 +17,22 @@ import (
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 )
 
-// Namespaces are those that the objects of the cases are in, the system namespace first.
+// Namespaces returns the namespaces of the objects of the cases, the system namespace first.
 func Namespaces() []string { return []string{"access-system", "acme", "globex", "initech"} }
 
-// atLeast is how many cases there are known to be.
+// atLeast is a lower bound of the number of cases.
 const atLeast = 42
 
-// Case is a case, moved to the present.
+// Case is a case with its times shifted to the present.
 type Case struct {
-	// Name is that of the file.
+	// Name is the name of the file.
 	Name string
-	// Objects are in the order of the file. One with a deletion timestamp is to be deleted when it is there.
+	// Objects are the objects in the order of the file. An object with a deletion timestamp must be deleted after its
+	// creation.
 	Objects []*unstructured.Unstructured
-	// Namespaces are the Namespace objects of the file: they say which labels namespaces have.
+	// Namespaces are the Namespace objects of the file, which carry the labels of namespaces.
 	Namespaces []*unstructured.Unstructured
-	// Want is the text of the decisions.
+	// Want is the text of the expected decisions.
 	Want []byte
 }
 
@@ -49,8 +50,8 @@ var (
 	anyInstant = regexp.MustCompile(`\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z`)
 )
 
-// Load reads a case. It moves every instant by what has passed from that of the case to now, in the objects and in what
-// they must give.
+// Load reads a case. It shifts every instant in the objects and in the decisions by the time from the instant of the
+// case to now.
 func Load(path string, now time.Time) (*Case, error) {
 	objects, err := os.ReadFile(path)
 	if err != nil {
@@ -89,7 +90,7 @@ func moved(text []byte, by time.Duration) []byte {
 	return anyInstant.ReplaceAllFunc(text, func(found []byte) []byte {
 		t, err := time.Parse(time.RFC3339, string(found))
 		if err != nil {
-			return found // the objects or the decisions say what is wrong with it
+			return found // invalid objects or decisions cause errors later
 		}
 		return []byte(t.Add(by).Format(time.RFC3339))
 	})

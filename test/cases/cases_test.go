@@ -44,8 +44,8 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// TestCasesObjectByObject settles after every object, so that every decision comes from changes to an earlier one,
-// and takes every object away and back again.
+// TestCasesObjectByObject settles after every object, so that every decision is a change of an earlier one. It also
+// removes every object and adds it again.
 func TestCasesObjectByObject(t *testing.T) {
 	paths, err := Paths(".")
 	if err != nil {
@@ -97,7 +97,7 @@ func decisions(t *testing.T, now time.Time, objects []runtime.Object) any {
 	return render(t, r)
 }
 
-// render gives the user documents of all organizations, without what every document says of itself.
+// render returns the user documents of all organizations, without apiVersion and kind.
 func render(t *testing.T, r *roster.Roster) any {
 	t.Helper()
 	all := []any{}

@@ -15,11 +15,11 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// The cases of limits take more objects and values than one would read, so they are made here.
+// The cases of limits have too many objects and values to be read, so they are generated here.
 
 var june = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 
-// valuesOf are legal values of 100 bytes, so many that a filter of them has about so many kibibytes.
+// valuesOf returns legal values of 100 bytes, so many that a filter of them has about that many KiB.
 func valuesOf(kib int) []accessv1alpha1.AttributeValue {
 	values := make([]accessv1alpha1.AttributeValue, kib*1024/103)
 	for i := range values {
@@ -29,7 +29,8 @@ func valuesOf(kib int) []accessv1alpha1.AttributeValue {
 	return values
 }
 
-// sees shows the rows whose attribute has one of the values, in requirements of a hundred values.
+// sees returns a data permission for the rows whose attribute has one of the values, in requirements of a hundred
+// values.
 func sees(application string, kib int) accessv1alpha1.DataPermission {
 	p := accessv1alpha1.DataPermission{Application: accessv1alpha1.ApplicationSelector(application)}
 	for values := range slices.Chunk(valuesOf(kib), 100) {
@@ -40,8 +41,8 @@ func sees(application string, kib int) accessv1alpha1.DataPermission {
 	return p
 }
 
-// TestFilterBound is the bound of R7 (docs/rules.md): applications are taken by the size of their own filters, then by
-// name, the default filters last.
+// TestFilterBound tests the bound of R7 (docs/rules.md): applications are processed by the size of their own filters,
+// then by name, the default filters last.
 func TestFilterBound(t *testing.T) {
 	tests := map[string]struct {
 		rows   []accessv1alpha1.DataPermission
@@ -91,10 +92,10 @@ func TestFilterBound(t *testing.T) {
 	}
 }
 
-// TestInstantsAreCut is the cap of docs/documents.md, notAfter.
+// TestInstantsAreCut tests the limit of docs/documents.md, notAfter.
 func TestInstantsAreCut(t *testing.T) {
 	tests := map[string]struct {
-		falls, entries int // the entry that gives the role closes at this hour; so many others open, one an hour
+		falls, entries int // the hour at which the entry with the role closes; the number of other entries, of which one opens each hour
 		notAfter       int
 		tooMany        bool
 	}{
@@ -128,7 +129,7 @@ func TestInstantsAreCut(t *testing.T) {
 					},
 				})
 			}
-			// A lower role stands when the first one falls.
+			// A lower role remains when the first one ends.
 			set(t, r, &accessv1alpha1.AccessGroup{
 				ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: "blocked"},
 				Spec: accessv1alpha1.AccessGroupSpec{

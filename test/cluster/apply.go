@@ -23,14 +23,14 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// fieldOwner is kubectl's, so that a person who applies the same with kubectl meets no conflict.
+// fieldOwner is that of kubectl, so that a person who applies the same objects with kubectl gets no conflict.
 const fieldOwner = "kubectl"
 
-// localWebhook is how config/local/webhook has the API server call the manager.
+// localWebhook is the URL of the manager in config/local/webhook.
 const localWebhook = "https://localhost:9443/"
 
-// Install applies config/local (namespaces, CRDs and the manager's rights, but no
-// Deployment) and returns when the API server serves the kinds. It may be repeated.
+// Install applies config/local (namespaces, CRDs and the manager's permissions, but no Deployment) and waits until the
+// API server serves the kinds. It is idempotent.
 func (c *Cluster) Install(ctx context.Context) error {
 	manifests, err := renderConfig("local")
 	if err != nil {
@@ -42,8 +42,8 @@ func (c *Cluster) Install(ctx context.Context) error {
 	return nil
 }
 
-// InstallWebhooks applies config/local/webhook after Install: from then on the API server asks a manager that was started
-// with the option Webhooks about every change to the four kinds, and there is none without it. It may be repeated.
+// InstallWebhooks applies config/local/webhook. Call it after Install. From then on, the API server calls a manager
+// with the option Webhooks for every change to the four kinds, and rejects changes if there is none. It is idempotent.
 func (c *Cluster) InstallWebhooks(ctx context.Context) error {
 	address, err := c.webhookAddress(ctx)
 	if err != nil {
@@ -63,7 +63,7 @@ func (c *Cluster) InstallWebhooks(ctx context.Context) error {
 	return nil
 }
 
-// RemoveWebhooks takes the webhooks away again: the kinds can be written without a manager.
+// RemoveWebhooks removes the webhooks, so that the kinds can be written without a manager.
 func (c *Cluster) RemoveWebhooks(ctx context.Context) error {
 	writer, err := c.client()
 	if err != nil {
@@ -75,8 +75,8 @@ func (c *Cluster) RemoveWebhooks(ctx context.Context) error {
 	return client.IgnoreNotFound(writer.Delete(ctx, configuration))
 }
 
-// ApplyKustomization applies what a kustomization renders, as "kubectl apply --server-side -k" does, and returns the
-// objects as the API server has them.
+// ApplyKustomization applies the output of a kustomization, as "kubectl apply --server-side -k" does, and returns the
+// objects as stored.
 func (c *Cluster) ApplyKustomization(ctx context.Context, dir string) ([]unstructured.Unstructured, error) {
 	manifests, err := render(dir)
 	if err != nil {
@@ -85,8 +85,8 @@ func (c *Cluster) ApplyKustomization(ctx context.Context, dir string) ([]unstruc
 	return c.apply(ctx, manifests, false)
 }
 
-// apply applies objects on the server's side, waits until the API server serves the CRDs among them, and returns them.
-// What cannot be applied does not keep the others out. force takes fields from other owners.
+// apply applies objects on the server side, waits until the API server serves the CRDs among them, and returns the
+// objects. An error on one object does not stop the others. force takes fields from other owners.
 func (c *Cluster) apply(ctx context.Context, manifests []byte, force bool) ([]unstructured.Unstructured, error) {
 	objects, err := parseManifests(manifests)
 	if err != nil {
@@ -138,11 +138,11 @@ func applyObject(ctx context.Context, writer client.Client, object *unstructured
 	})
 }
 
-// client refuses fields that the API server does not know, as kubectl does.
+// client returns a client that rejects unknown fields, as kubectl does.
 func (c *Cluster) client() (client.Client, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(apiextensionsv1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme)); err != nil {
-		return nil, fmt.Errorf("know the kinds: %w", err)
+		return nil, fmt.Errorf("register the kinds: %w", err)
 	}
 	writer, err := client.New(c.config, client.Options{Scheme: scheme})
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"syscall"
 )
 
-// Root returns the directory of the repository, from wherever in it this process runs.
+// Root returns the root directory of the repository that contains the working directory.
 var Root = sync.OnceValues(func() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -37,7 +37,7 @@ var Root = sync.OnceValues(func() (string, error) {
 	}
 })
 
-// Each of these builds a program once for a process: packages are tested in several.
+// Each function builds a program once for each process, because packages are tested in several processes.
 var (
 	buildManager      = sync.OnceValues(func() (string, error) { return buildIn("usher", ".", "./cmd/usher") })
 	buildRacedManager = sync.OnceValues(func() (string, error) { return buildIn("usher-race", ".", "./cmd/usher", "-race") })
@@ -45,7 +45,7 @@ var (
 	buildControllers  = sync.OnceValues(func() (string, error) { return buildIn("controllers", controlPlaneDir, "./controllers") })
 )
 
-// CanRace reports whether the race detector can be built in: it takes a C compiler.
+// CanRace reports whether the race detector can be built in, which requires a C compiler.
 var CanRace = sync.OnceValue(func() bool {
 	out, err := exec.CommandContext(context.Background(), "go", "env", "CGO_ENABLED", "CC").Output()
 	fields := strings.Fields(string(out))
@@ -56,7 +56,7 @@ var CanRace = sync.OnceValue(func() bool {
 	return err == nil
 })
 
-// buildIn builds bin/NAME from a package of the module in dir, which is below the root of the repository.
+// buildIn builds bin/NAME from a package of the module in dir, a directory below the root of the repository.
 func buildIn(name, dir, pkg string, flags ...string) (string, error) {
 	root, err := Root()
 	if err != nil {
@@ -66,8 +66,7 @@ func buildIn(name, dir, pkg string, flags ...string) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 		return "", fmt.Errorf("make bin: %w", err)
 	}
-	// Packages are tested at the same time, each in a process of its own, and go build
-	// does not put its result in place atomically.
+	// Packages are tested concurrently, each in its own process, and go build does not replace its output atomically.
 	lock, err := os.OpenFile(filepath.Join(root, "bin", "."+name+".lock"), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return "", fmt.Errorf("lock bin/%s: %w", name, err)
@@ -82,7 +81,8 @@ func buildIn(name, dir, pkg string, flags ...string) (string, error) {
 func goBuild(ctx context.Context, dir, target, pkg string, flags ...string) error {
 	args := append([]string{"build", "-C", dir, "-o", target}, flags...)
 	cmd := exec.CommandContext(ctx, "go", append(args, pkg)...)
-	// Compilers that collect garbage less often need a fifth less time; GOGC of the caller wins.
+	// Compilers that collect garbage less often need a fifth less time. GOGC in the caller's environment takes
+	// precedence.
 	cmd.Env = append([]string{"GOGC=400"}, os.Environ()...)
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output

@@ -22,18 +22,17 @@ const (
 	pollInterval = 20 * time.Millisecond
 )
 
-// Options say how to start a Cluster. The zero value is what a test wants.
+// Options configure a Cluster. The zero value is suitable for tests.
 type Options struct {
-	// Dir holds state, logs and kubeconfigs. Empty means a temporary directory, which
-	// Stop removes.
+	// Dir holds state, logs and kubeconfigs. Empty means a temporary directory, which Stop removes.
 	Dir string
-	// Progress takes lines that a person can follow. Nil means standard error, and
-	// there only what takes minutes: building the control plane.
+	// Progress receives progress messages for a person. Nil means standard error, and only for the build of the control
+	// plane, which takes minutes.
 	Progress io.Writer
 	// Detached lets the control plane outlive this process.
 	Detached bool
-	// APIOnly runs etcd and kube-apiserver alone, and needs no other binaries. Without controllers nothing is garbage
-	// collected and no namespace is ever gone; without kubectl, Kubectl and KubectlInput fail.
+	// APIOnly runs only etcd and kube-apiserver, and needs no other binaries. Without controllers, nothing is garbage
+	// collected and no namespace is ever deleted completely. Without kubectl, Kubectl and KubectlInput fail.
 	APIOnly bool
 }
 
@@ -46,14 +45,13 @@ type Cluster struct {
 	process   *process
 	stdin     io.Closer
 
-	// apiServer is the one that StartAPIServer started, in place of the control plane's own.
+	// apiServer is the process from StartAPIServer, which replaces the control plane's original one.
 	apiServer        *process
 	apiServerCommand []string
 }
 
-// Start starts a control plane and returns when it is ready. The context bounds the
-// start, not the life of the cluster: that ends with Stop, and with this process
-// unless it is detached.
+// Start starts a control plane and waits until it is ready. The context bounds the start, not the life of the cluster.
+// The cluster ends with Stop, and with this process unless it is detached.
 func Start(ctx context.Context, options Options) (_ *Cluster, err error) {
 	c := &Cluster{dir: options.Dir}
 	if c.dir == "" {
@@ -82,8 +80,7 @@ func Start(ctx context.Context, options Options) (_ *Cluster, err error) {
 	return c, c.loadConfig()
 }
 
-// Attach returns the detached cluster that an earlier Start left in dir. Stop does not
-// end it.
+// Attach returns the detached cluster that an earlier Start left in dir. Stop does not end it.
 func Attach(ctx context.Context, dir string) (*Cluster, error) {
 	program, err := buildControlPlane()
 	if err != nil {
@@ -118,8 +115,7 @@ func (c *Cluster) Stop() error {
 	return errors.Join(errs...)
 }
 
-// Config returns a copy of the cluster administrator's client configuration, without
-// a limit on the client's side.
+// Config returns a copy of the cluster administrator's client configuration, without client-side rate limits.
 func (c *Cluster) Config() *rest.Config { return rest.CopyConfig(c.config) }
 
 // KubeconfigPath returns the cluster administrator's kubeconfig.
@@ -128,8 +124,7 @@ func (c *Cluster) KubeconfigPath() string { return filepath.Join(c.dir, "kubecon
 // Dir returns the directory with the cluster's logs.
 func (c *Cluster) Dir() string { return c.dir }
 
-// PID returns the process to end for the cluster to end, or 0 for one that this
-// process did not start.
+// PID returns the process ID of the control plane, or 0 if this process did not start it.
 func (c *Cluster) PID() int {
 	if c.process == nil {
 		return 0
@@ -192,7 +187,7 @@ func (c *Cluster) loadConfig() error {
 	if err != nil {
 		return fmt.Errorf("read the cluster's kubeconfig: %w", err)
 	}
-	// The API server's own fairness is the limit that a test is to meet.
+	// The tests must meet the API server's own flow control.
 	config.QPS = -1
 	c.config = config
 	return nil

@@ -36,7 +36,7 @@ func TestCluster(t *testing.T) {
 	if got := kubectl("version"); !strings.Contains(got, "Server Version: v1.") {
 		t.Errorf("the API server does not know its version:\n%s", got)
 	}
-	// It is a controller that empties a namespace.
+	// Only a controller can empty a namespace.
 	kubectl("create", "namespace", "acme")
 	kubectl("-n", "acme", "create", "configmap", "something")
 	kubectl("delete", "namespace", "acme", "--timeout=60s")
@@ -44,7 +44,7 @@ func TestCluster(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "NotFound") {
 		t.Errorf("a deleted namespace: got %v", err)
 	}
-	// RBAC speaks, and nobody is an administrator by default.
+	// RBAC is in force, and nobody is an administrator by default.
 	can, err := c.Kubectl(t.Context(), "auth", "can-i", "get", "secrets", "--as=somebody")
 	if err == nil || strings.TrimSpace(can) != "no" {
 		t.Errorf("a stranger reads secrets: got %q, %v", can, err)
@@ -65,7 +65,7 @@ func TestCluster(t *testing.T) {
 	t.Run("API only", func(t *testing.T) { testAPIOnly(t, filepath.Dir(c.KubectlPath())) })
 }
 
-// testAPIOnly holds that Usher is installed with no more than the two binaries of an API.
+// testAPIOnly checks that Usher can be installed with only the two binaries of an API.
 func testAPIOnly(t *testing.T, assets string) {
 	dir := t.TempDir()
 	for _, name := range []string{cluster.Etcd, cluster.APIServer} {
@@ -109,7 +109,7 @@ func testAPIOnly(t *testing.T, assets string) {
 	}
 }
 
-func TestStartSaysWhyItFailed(t *testing.T) {
+func TestStartReportsWhyItFailed(t *testing.T) {
 	t.Setenv("KUBEBUILDER_ASSETS", filepath.Join(t.TempDir(), "nothing"))
 	c, err := cluster.Start(t.Context(), cluster.Options{Progress: io.Discard})
 	if err == nil {

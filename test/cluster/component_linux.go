@@ -16,20 +16,20 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// Components that a test may break. There is a way back from all that it can do to them here.
+// Components that a test may break. Everything that a test can do to them here can be undone.
 const (
 	Etcd      = "etcd"
 	APIServer = "kube-apiserver"
 )
 
-// component is a process below the control plane's.
+// component is a child process of the control plane.
 type component struct {
 	pid     int
 	program string
 	args    []string
 }
 
-// findComponent finds a component by its program: the control plane tells nobody what it started.
+// findComponent finds a component by its program name, because the control plane does not publish process IDs.
 func (c *Cluster) findComponent(name string) (*component, error) {
 	if c.process == nil {
 		return nil, fmt.Errorf("find %s: the control plane was not started by this process", name)
@@ -39,7 +39,7 @@ func (c *Cluster) findComponent(name string) (*component, error) {
 		return nil, err
 	}
 	for _, directory := range directories {
-		// What ends meanwhile is not what is looked for.
+		// A process that ends meanwhile is not the component.
 		stat, err := os.ReadFile(filepath.Join(directory, "stat"))
 		if err != nil || parentOf(string(stat)) != c.process.pid() {
 			continue
@@ -61,7 +61,7 @@ func (c *Cluster) findComponent(name string) (*component, error) {
 	return nil, fmt.Errorf("find %s: process %d has no such child", name, c.process.pid())
 }
 
-// parentOf reads /proc/PID/stat. The name of the program is in parentheses and may hold anything, also parentheses.
+// parentOf parses /proc/PID/stat. The name of the program is in parentheses and may itself contain parentheses.
 func parentOf(stat string) int {
 	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
 	if len(fields) < 2 {
@@ -74,7 +74,7 @@ func parentOf(stat string) int {
 	return parent
 }
 
-// SignalEtcd hands the store's process to a test that freezes it.
+// SignalEtcd sends a signal to the etcd process, for tests that freeze it.
 func (c *Cluster) SignalEtcd(signal syscall.Signal) error {
 	etcd, err := c.findComponent(Etcd)
 	if err != nil {
@@ -83,8 +83,8 @@ func (c *Cluster) SignalEtcd(signal syscall.Signal) error {
 	return syscall.Kill(etcd.pid, signal)
 }
 
-// EtcdURL returns where the store is, in the clear and without a password: what it holds is what the API server will
-// show, also while there is none.
+// EtcdURL returns the address of etcd, without TLS or a password. Its content is what the API server will show, even
+// while no API server is running.
 func (c *Cluster) EtcdURL() (string, error) {
 	etcd, err := c.findComponent(Etcd)
 	if err != nil {
@@ -98,7 +98,7 @@ func (c *Cluster) EtcdURL() (string, error) {
 	return "", fmt.Errorf("find etcd: no client URL in %q", etcd.args)
 }
 
-// KillAPIServer ends the API server as a crash would, and returns when it is gone. StartAPIServer brings it back.
+// KillAPIServer kills the API server and waits for its end. StartAPIServer starts it again.
 func (c *Cluster) KillAPIServer(ctx context.Context) error {
 	if c.apiServer != nil {
 		return c.apiServer.kill()
@@ -116,7 +116,8 @@ func (c *Cluster) KillAPIServer(ctx context.Context) error {
 	})
 }
 
-// StartAPIServer starts the API server that KillAPIServer ended, as it was, and returns when it is ready.
+// StartAPIServer starts the API server that KillAPIServer ended, with the same configuration, and waits until it is
+// ready.
 func (c *Cluster) StartAPIServer(ctx context.Context) error {
 	if c.apiServerCommand == nil {
 		return errors.New("start the API server: it was not ended by KillAPIServer")
@@ -138,7 +139,7 @@ func (c *Cluster) StartAPIServer(ctx context.Context) error {
 		})
 		select {
 		case <-c.apiServer.done:
-			// The kernel may have lent its port to somebody who was connecting in the meantime.
+			// The kernel may have used its port for an outgoing connection in the meantime.
 			if ctx.Err() == nil {
 				continue
 			}

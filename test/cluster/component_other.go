@@ -10,14 +10,14 @@ import (
 
 var errOnlyLinux = errors.New("the components of a control plane are found on Linux only")
 
-// SignalEtcd fails: see the one for Linux.
+// SignalEtcd is only implemented on Linux.
 func (c *Cluster) SignalEtcd(syscall.Signal) error { return errOnlyLinux }
 
-// EtcdURL fails: see the one for Linux.
+// EtcdURL is only implemented on Linux.
 func (c *Cluster) EtcdURL() (string, error) { return "", errOnlyLinux }
 
-// KillAPIServer fails: see the one for Linux.
+// KillAPIServer is only implemented on Linux.
 func (c *Cluster) KillAPIServer(context.Context) error { return errOnlyLinux }
 
-// StartAPIServer fails: see the one for Linux.
+// StartAPIServer is only implemented on Linux.
 func (c *Cluster) StartAPIServer(context.Context) error { return errOnlyLinux }

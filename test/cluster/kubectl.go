@@ -10,13 +10,13 @@ import (
 	"strings"
 )
 
-// Kubectl runs kubectl as the cluster's administrator and returns its standard output.
-// An error carries its standard error.
+// Kubectl runs kubectl as the cluster's administrator and returns its standard output. An error contains the standard
+// error.
 func (c *Cluster) Kubectl(ctx context.Context, args ...string) (string, error) {
 	return c.KubectlInput(ctx, nil, args...)
 }
 
-// KubectlInput is Kubectl with something to read, as for "apply -f -".
+// KubectlInput is like Kubectl, with standard input, for example for "apply -f -".
 func (c *Cluster) KubectlInput(ctx context.Context, stdin io.Reader, args ...string) (string, error) {
 	return c.kubectl(ctx, c.KubeconfigPath(), stdin, args)
 }
@@ -24,8 +24,7 @@ func (c *Cluster) KubectlInput(ctx context.Context, stdin io.Reader, args ...str
 func (c *Cluster) kubectl(ctx context.Context, kubeconfig string, stdin io.Reader, args []string) (string, error) {
 	global := []string{
 		"--kubeconfig=" + kubeconfig,
-		// The usual cache is by host and port, and ports come back with other clusters
-		// behind them.
+		// The default cache is by host and port, and another cluster may use the same port later.
 		"--cache-dir=" + filepath.Join(c.dir, "kubectl-cache"),
 	}
 	cmd := exec.CommandContext(ctx, c.KubectlPath(), append(global, args...)...)
@@ -37,5 +36,5 @@ func (c *Cluster) kubectl(ctx context.Context, kubeconfig string, stdin io.Reade
 	return stdout.String(), nil
 }
 
-// KubectlPath returns the kubectl of the control plane's version.
+// KubectlPath returns the path of the kubectl that has the control plane's version.
 func (c *Cluster) KubectlPath() string { return filepath.Join(c.assets, "kubectl") }

@@ -18,25 +18,25 @@ const (
 	managerAccount   = "usher-controller-manager"
 
 	webhookConfiguration = "usher-validating-webhook-configuration"
-	// A local cluster may stay up for weeks, and nothing renews the token of a process.
+	// A local cluster may run for weeks, and nothing renews the token of a process.
 	managerTokenSeconds = int64(90 * 24 * time.Hour / time.Second)
 )
 
-// ManagerOptions say how to start a Manager.
+// ManagerOptions configure a Manager.
 type ManagerOptions struct {
-	// Args go after the flags that StartManager sets, and win over them.
+	// Args are appended to the flags that StartManager sets, and override them.
 	Args []string
 	// Env is added to this process's environment.
 	Env []string
-	// Webhooks has it serve the admission webhooks, where InstallWebhooks has the API server call them. One at a time
-	// can: another one takes an address of its own.
+	// Webhooks serves the admission webhooks at the address that InstallWebhooks configures in the API server. Only one
+	// manager at a time can use this address; others must set WebhookAddress.
 	Webhooks bool
-	// WebhookAddress is where it serves them instead.
+	// WebhookAddress is an alternative address for the webhooks.
 	WebhookAddress string
-	// Kubeconfig is the manager's in place of one that ManagerKubeconfig makes: with something between it and the API
-	// server.
+	// Kubeconfig replaces the kubeconfig of ManagerKubeconfig, for example to put a proxy between the manager and the
+	// API server.
 	Kubeconfig string
-	// Race has it built with the race detector, where CanRace says that it can be. What that finds, Kill and Stop return.
+	// Race builds the manager with the race detector if CanRace returns true. Kill and Stop return the detected races.
 	Race bool
 	// LogFile is appended to. Empty means manager.log in the cluster's directory.
 	LogFile string
@@ -54,14 +54,14 @@ type Manager struct {
 	readyAfter     time.Duration
 }
 
-// ManagerKubeconfig writes a kubeconfig of the manager's service account, which Install makes, and returns its path: the
-// manager must get by with the rights that are shipped.
+// ManagerKubeconfig writes a kubeconfig for the manager's service account, which Install creates, and returns its path.
+// The manager has only the shipped permissions.
 func (c *Cluster) ManagerKubeconfig(ctx context.Context) (string, error) {
 	return c.accountKubeconfig(ctx, managerNamespace, managerAccount, "manager.kubeconfig")
 }
 
-// StartManager builds the manager, starts it under its own service account, and returns
-// when it is ready. Several may run on one cluster. The context bounds the start only.
+// StartManager builds the manager, starts it with its own service account, and waits until it is ready. Several may run
+// on one cluster. The context bounds only the start.
 func (c *Cluster) StartManager(ctx context.Context, options ManagerOptions) (*Manager, error) {
 	build := buildManager
 	if options.Race {
@@ -112,7 +112,7 @@ func (c *Cluster) StartManager(ctx context.Context, options ManagerOptions) (*Ma
 	return m, nil
 }
 
-// WaitReady returns when the manager says that it is ready.
+// WaitReady waits until the manager is ready.
 func (m *Manager) WaitReady(ctx context.Context) error {
 	return m.process.waitUntil(ctx, "the manager is ready", func(ctx context.Context) bool {
 		return isOK(ctx, http.DefaultClient, m.healthURL+"/readyz")
@@ -132,10 +132,10 @@ func isOK(ctx context.Context, client *http.Client, url string) bool {
 	return response.StatusCode == http.StatusOK
 }
 
-// ReadyAfter returns how long after its start the manager was ready.
+// ReadyAfter returns the time from the start of the manager until it was ready.
 func (m *Manager) ReadyAfter() time.Duration { return m.readyAfter }
 
-// Kill ends the manager as a crash would, and returns when it is gone.
+// Kill kills the manager and waits for its end.
 func (m *Manager) Kill() error { return errors.Join(m.process.kill(), races(m.race, m.process.log)) }
 
 // Stop ends the manager as a roll-out would, and returns when it is gone.
@@ -143,28 +143,28 @@ func (m *Manager) Stop() error {
 	return errors.Join(m.process.terminate(), races(m.race, m.process.log))
 }
 
-// Signal hands the manager's process to a test that freezes it.
+// Signal sends a signal to the manager's process, for tests that freeze it.
 func (m *Manager) Signal(signal os.Signal) error { return m.process.cmd.Process.Signal(signal) }
 
-// Done is closed when the manager has ended, for whatever reason.
+// Done returns a channel that is closed when the manager has ended for any reason.
 func (m *Manager) Done() <-chan struct{} { return m.process.done }
 
-// PID returns the manager's process.
+// PID returns the process ID of the manager.
 func (m *Manager) PID() int { return m.process.pid() }
 
-// LogFile returns where the manager's output goes.
+// LogFile returns the path of the manager's log.
 func (m *Manager) LogFile() string { return m.process.log }
 
-// LogTail returns the last lines of the log, for the message of an error.
+// LogTail returns the last lines of the log, for an error message.
 func (m *Manager) LogTail() string { return tail(m.process.log) }
 
-// HealthURL returns the base of /healthz and /readyz.
+// HealthURL returns the base URL of /healthz and /readyz.
 func (m *Manager) HealthURL() string { return m.healthURL }
 
-// MetricsURL returns where the metrics are.
+// MetricsURL returns the URL of the metrics.
 func (m *Manager) MetricsURL() string { return m.metricsURL }
 
-// WebhookAddress returns where the webhooks are served, or "".
+// WebhookAddress returns the address of the webhooks, or "".
 func (m *Manager) WebhookAddress() string { return m.webhookAddress }
 
 func freeAddresses(ctx context.Context) (string, string, error) {
@@ -175,7 +175,7 @@ func freeAddresses(ctx context.Context) (string, string, error) {
 		if err != nil {
 			return "", "", fmt.Errorf("find a free port: %w", err)
 		}
-		// Held until both are found, so that they differ.
+		// Hold both ports until both are found, so that they differ.
 		defer func() { _ = listener.Close() }()
 		addresses[i] = listener.Addr().String()
 	}

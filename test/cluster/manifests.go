@@ -18,9 +18,9 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// InstallManifests installs what a file has, such as the rendered Helm chart, in place of Install and InstallWebhooks:
-// all but the Deployment, for which there is no node, with the API server calling the webhooks of a manager that was
-// started with the option Webhooks. It may be repeated.
+// InstallManifests installs the content of a file, such as the rendered Helm chart, instead of Install and
+// InstallWebhooks. It omits the Deployment, because there are no nodes, and makes the API server call the webhooks of a
+// manager with the option Webhooks. It is idempotent.
 func (c *Cluster) InstallManifests(ctx context.Context, path string) error {
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -38,7 +38,7 @@ func (c *Cluster) InstallManifests(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	// Usher's installation does not make the system namespace.
+	// Usher's installation does not create the system namespace.
 	namespace, err := os.ReadFile(filepath.Join(root, "config", "local", "system_namespace.yaml"))
 	if err != nil {
 		return fmt.Errorf("read the system namespace: %w", err)
@@ -49,14 +49,14 @@ func (c *Cluster) InstallManifests(ctx context.Context, path string) error {
 	return nil
 }
 
-// withoutNodes returns the manifests as a control plane without nodes takes them.
+// withoutNodes adapts the manifests to a control plane without nodes.
 func withoutNodes(manifests []byte, webhooks string) ([]byte, error) {
 	documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(manifests)))
-	var made bytes.Buffer
+	var adapted bytes.Buffer
 	for {
 		document, err := documents.Read()
 		if errors.Is(err, io.EOF) {
-			return made.Bytes(), nil
+			return adapted.Bytes(), nil
 		}
 		if err != nil {
 			return nil, err
@@ -73,13 +73,13 @@ func withoutNodes(manifests []byte, webhooks string) ([]byte, error) {
 				return nil, err
 			}
 		}
-		made.WriteString("---\n")
-		made.Write(document)
-		made.WriteString("\n")
+		adapted.WriteString("---\n")
+		adapted.Write(document)
+		adapted.WriteString("\n")
 	}
 }
 
-// byURL has the API server call webhooks by address in place of a Service.
+// byURL makes the API server call webhooks by URL instead of a Service.
 func byURL(object unstructured.Unstructured, address string) ([]byte, error) {
 	var configuration admissionregistrationv1.ValidatingWebhookConfiguration
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &configuration); err != nil {

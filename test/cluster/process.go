@@ -19,15 +19,15 @@ const (
 	tailBytes        = 4 << 10
 )
 
-// process is a child with a log.
+// process is a child process with a log.
 type process struct {
 	cmd  *exec.Cmd
 	log  string
 	done chan struct{}
-	err  error // how it ended; read only after done
+	err  error // the result; read only after done is closed
 }
 
-// startProcess appends to the log, so that a restart keeps what went before.
+// startProcess starts a process. It appends to the log, so that a restart keeps earlier output.
 func startProcess(cmd *exec.Cmd, log string, detached bool) (*process, error) {
 	file, err := os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
@@ -53,8 +53,8 @@ func startProcess(cmd *exec.Cmd, log string, detached bool) (*process, error) {
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
 
-// waitUntil returns when the condition holds, or with the end of the log when the
-// process ended or took too long.
+// waitUntil waits until the condition holds. It returns an error with the end of the log if the process ends or the
+// timeout expires.
 func (p *process) waitUntil(ctx context.Context, what string, condition func(context.Context) bool) error {
 	err := wait.PollUntilContextTimeout(ctx, pollInterval, readyTimeout, true,
 		func(ctx context.Context) (bool, error) {
@@ -79,8 +79,8 @@ func (p *process) kill() error {
 	return nil
 }
 
-// terminate asks the process to end and waits for it. It fails where the process had
-// to be killed, or ended with an error.
+// terminate asks the process to end and waits for it. It returns an error if the process had to be killed or ended with
+// an error.
 func (p *process) terminate() error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
@@ -98,8 +98,7 @@ func (p *process) terminate() error {
 	}
 }
 
-// tail returns the last lines of a log, or why it cannot be read: it goes into the
-// message of another error.
+// tail returns the last lines of a log, or the reason why it cannot be read, for use in an error message.
 func tail(path string) string {
 	file, err := os.Open(path)
 	if err != nil {

@@ -2,8 +2,7 @@ package cluster
 
 import "syscall"
 
-// diesWithParent ends the child also when a test is killed or runs into its timeout,
-// where nothing is cleaned up.
+// diesWithParent ends the child even if the test is killed or runs into its timeout, when no cleanup runs.
 func diesWithParent() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 }

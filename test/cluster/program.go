@@ -14,14 +14,15 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// Program is a controller of somebody else that runs beside the control plane and ends with this process.
+// Program is a third-party controller that runs next to the control plane and ends with this process.
 type Program struct{ process *process }
 
-// BuildProgram builds bin/NAME from a package of the module in dir, a path below the root of the repository, and returns
-// its path.
+// BuildProgram builds bin/NAME from a package of the module in dir, a path below the root of the repository, and
+// returns its path.
 func BuildProgram(name, dir, pkg string) (string, error) { return buildIn(name, dir, pkg) }
 
-// StartProgram starts a program. Its log is NAME.log in the directory of the cluster. The context bounds the start only.
+// StartProgram starts a program. Its log is NAME.log in the directory of the cluster. The context bounds only the
+// start.
 func (c *Cluster) StartProgram(ctx context.Context, program string, env, args []string) (*Program, error) {
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), program, args...)
 	cmd.Env = append(os.Environ(), env...)

@@ -13,14 +13,14 @@ import (
 	"strings"
 )
 
-// Ports below those that a kernel gives to whoever connects somewhere: while the manager is down nobody takes its port.
+// The ports are below the ephemeral range of the kernel, so that nobody takes the manager's port while it is down.
 const (
 	firstPort = 20000
 	lastPort  = 32000
 	portTries = 100
 )
 
-// webhookArgs returns the flags for the webhooks, and where they are served.
+// webhookArgs returns the flags for the webhooks and their address.
 func (c *Cluster) webhookArgs(ctx context.Context, options ManagerOptions) ([]string, string, error) {
 	if !options.Webhooks {
 		return nil, "", nil
@@ -35,7 +35,8 @@ func (c *Cluster) webhookArgs(ctx context.Context, options ManagerOptions) ([]st
 	return []string{"--webhook-bind-address=" + address, "--webhook-dns-names=localhost"}, address, nil
 }
 
-// webhookAddress returns where the API server calls the webhooks of this cluster. It stays, also for who attaches.
+// webhookAddress returns the address at which the API server calls the webhooks of this cluster. It stays the same for
+// processes that attach.
 func (c *Cluster) webhookAddress(ctx context.Context) (string, error) {
 	path := filepath.Join(c.dir, "webhook-address")
 	content, err := os.ReadFile(path)
@@ -55,7 +56,7 @@ func (c *Cluster) webhookAddress(ctx context.Context) (string, error) {
 	return address, nil
 }
 
-// FreeWebhookAddress returns an address on this machine that nobody listens on.
+// FreeWebhookAddress returns an address on this machine that is not in use.
 func FreeWebhookAddress(ctx context.Context) (string, error) {
 	var config net.ListenConfig
 	var failed error
@@ -71,8 +72,8 @@ func FreeWebhookAddress(ctx context.Context) (string, error) {
 	return "", fmt.Errorf("find a free port: %w", failed)
 }
 
-// localhost returns the address by the name that the webhooks have a certificate for.
+// localhost returns the address with the host name in the webhooks' certificate.
 func localhost(address string) string {
-	_, port, _ := net.SplitHostPort(address) // it is one of ours
+	_, port, _ := net.SplitHostPort(address) // the address comes from this package
 	return net.JoinHostPort("localhost", port)
 }

@@ -14,7 +14,7 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// setAndUpdate sets one field of an object that exists, and updates it.
+// setAndUpdate sets one field of an existing object and updates the object.
 func setAndUpdate(ctx context.Context, obj *unstructured.Unstructured, value any, fields ...string) error {
 	changed := obj.DeepCopy()
 	Expect(unstructured.SetNestedField(changed.Object, value, fields...)).To(Succeed())
@@ -31,7 +31,7 @@ var _ = DescribeTable("Defaults", func(ctx SpecContext, kind, spec, want string)
 	var fields map[string]any
 	Expect(yaml.Unmarshal([]byte(want), &fields)).To(Succeed())
 	Expect(obj.Object["spec"]).To(Equal(fields["spec"]))
-	// A fresh object is not taken for a finished one.
+	// A new object must not look like a finished one.
 	Expect(obj.Object["status"]).To(Equal(map[string]any{"observedGeneration": int64(-1)}))
 },
 	Entry("of an AccessGroup", "AccessGroup", "", "spec: {type: Organization, privileges: Enabled}"),

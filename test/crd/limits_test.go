@@ -23,13 +23,13 @@ const (
 	userTooLarge = "spec: the object is too large: give what the user shares with others through groups"
 )
 
-// identity returns the n-th of many users, of so many bytes.
+// identity returns the n-th user with that many bytes.
 func identity(n, size int) accessv1alpha1.UserName {
 	suffix := fmt.Sprintf("-%05d@acme.example", n)
 	return accessv1alpha1.UserName(strings.Repeat("u", size-len(suffix)) + suffix)
 }
 
-// longest returns the n-th of many names of so many characters.
+// longest returns the n-th name with that many characters.
 func longest(n, size int) string {
 	suffix := fmt.Sprintf("-%05d", n)
 	return strings.Repeat("x", size-len(suffix)) + suffix
@@ -182,23 +182,23 @@ func largestPolicy() accessv1alpha1.AccessPolicySpec {
 			}
 		}),
 		NotificationChannels: many(20, func(n int) accessv1alpha1.NotificationChannel {
-			made := accessv1alpha1.NotificationChannel{
+			channel := accessv1alpha1.NotificationChannel{
 				Name: accessv1alpha1.ChannelName(longest(n, 63)), Type: accessv1alpha1.ChannelTypeWebhook,
 				Webhook:   accessv1alpha1.WebhookChannel{URL: "https://a.example/" + strings.Repeat("&", 2030)},
 				SecretRef: accessv1alpha1.SecretReference{Name: longest(n, 253)},
 			}
-			if n < 4 { // all that templates may have together
-				made.Type, made.Webhook = accessv1alpha1.ChannelTypeSMTP, accessv1alpha1.WebhookChannel{}
-				made.SMTP = accessv1alpha1.SMTPChannel{
+			if n < 4 { // the limit for all templates together
+				channel.Type, channel.Webhook = accessv1alpha1.ChannelTypeSMTP, accessv1alpha1.WebhookChannel{}
+				channel.SMTP = accessv1alpha1.SMTPChannel{
 					Server: "a.example:25", Sender: "a@a.example", Template: accessv1alpha1.MailTemplate{HTML: strings.Repeat("&", 8192)},
 				}
 			}
-			return made
+			return channel
 		}),
 	}
 }
 
-// typed returns an object of a kind with a typed spec, as a client of server-side apply sends it.
+// typed returns an object with a typed spec, as a server-side apply client sends it.
 func typed(kind string, spec any) *unstructured.Unstructured {
 	GinkgoHelper()
 	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(spec)
@@ -212,7 +212,7 @@ func apply(ctx context.Context, u *unstructured.Unstructured) error {
 	return k8sClient.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), fieldOwner)
 }
 
-// largestConflicts returns as many conflicts as a status may have, each as large as it may be.
+// largestConflicts returns the maximum number of conflicts in a status, each of the maximum size.
 func largestConflicts() []accessv1alpha1.Conflict {
 	return many(20, func(n int) accessv1alpha1.Conflict {
 		return accessv1alpha1.Conflict{
@@ -230,7 +230,7 @@ func source(n int) accessv1alpha1.SourceName {
 	return accessv1alpha1.SourceName("AccessGroup/" + longest(n, 63) + "/" + longest(n, 253))
 }
 
-// largestConditions returns the conditions of a kind with messages longer than a person reads.
+// largestConditions returns the conditions of a kind with very long messages.
 func largestConditions() []metav1.Condition {
 	return many(5, func(n int) metav1.Condition {
 		return metav1.Condition{
@@ -269,7 +269,7 @@ func userStatus() any {
 	}
 }
 
-var _ = DescribeTable("The largest objects are stored, and what Usher says about them beside",
+var _ = DescribeTable("The largest objects are stored with their largest statuses",
 	func(ctx SpecContext, kind string, spec, status any) {
 		u := typed(kind, spec)
 		u.SetName("largest")
@@ -340,7 +340,7 @@ var _ = DescribeTable("The largest objects are stored, and what Usher says about
 		}),
 )
 
-var _ = DescribeTable("What etcd would not take is refused before", func(ctx SpecContext, kind string, spec any, cause string) {
+var _ = DescribeTable("An object that is too large for etcd is refused before", func(ctx SpecContext, kind string, spec any, cause string) {
 	Expect(create(ctx, typed(kind, spec))).To(beRefused(cause))
 },
 	Entry("5,001 members", "AccessGroup", &accessv1alpha1.AccessGroupSpec{Members: members(5001, 64)},

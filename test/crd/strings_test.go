@@ -10,18 +10,18 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// text is one string of a spec with what it may be and what it may not. The spec has one %s, where the string goes.
+// text is a string of a spec with valid and invalid values. The spec has one %s, which is replaced by the string.
 type text struct {
 	kind, spec string
-	longest    string // The longest string that is accepted.
+	longest    string // the longest accepted string
 	accepted   []string
 	refused    []string
 }
 
 func label(n int) string { return strings.Repeat("a", n) }
 
-// What no string may have: line breaks and other control characters, format characters, the two other line breaks of
-// Unicode.
+// Characters that no string may have: line breaks and other control characters, format characters, and the line and
+// paragraph separators of Unicode.
 var unprintable = []string{"a\nb", "a\tb", "a\x00b", "a\u0085b", "a\u200bb", "a\u202eb", "a\ufeffb", "a\u2028b", "a\u2029b"}
 
 var (
@@ -53,7 +53,7 @@ var (
 		longest: "2026-01-01T00:00:00.000+00:00",
 		accepted: []string{"2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000Z", "2026-01-01T00:00:00-12:30",
 			"9999-12-31T23:59:59Z", "2028-02-29T00:00:00Z"},
-		// What would not decode in Go stands in everybody's way once it is stored, and a document has whole seconds.
+		// A stored value that Go cannot decode would block every client, and a document has whole seconds.
 		refused: []string{"", "2026-01-01", "2026-01-01T00:00:00", "2026-01-01t00:00:00Z", "2026-01-01T00:00:00z",
 			"2026-01-01T00:00:00+24:00", "2026-01-01T00:00:00+00:60", "2026-01-01T24:00:00Z", "2026-01-01T00:00:60Z",
 			"2026-02-29T00:00:00Z", "2026-01-01T00:00:00.5Z", "2026-01-01T00:00:00,000Z", "9999-12-31T23:59:59-01:00",
@@ -65,7 +65,7 @@ func (t text) in(kind, spec string) text { t.kind, t.spec = kind, spec; return t
 
 func (t text) upTo(n int) text { t.longest = strings.Repeat("ä", n); return t }
 
-// not moves to the refused what only other places take.
+// not adds strings to the refused ones that are valid only elsewhere.
 func (t text) not(refused ...string) text {
 	t.refused = slices.Concat(t.refused, refused)
 	t.accepted = slices.DeleteFunc(slices.Clone(t.accepted), func(value string) bool {
@@ -146,7 +146,7 @@ var _ = Describe("Strings", func() {
 	}
 })
 
-var _ = DescribeTable("Refusals say in words", func(ctx SpecContext, kind, spec, field, words string) {
+var _ = DescribeTable("Refusals explain in words", func(ctx SpecContext, kind, spec, field, words string) {
 	Expect(causesOf(create(ctx, object(kind, spec)))).To(ContainElement(And(HavePrefix(field+": "), HaveSuffix(words))))
 },
 	Entry("that a user has white space", "AccessGroup", "members: [{user: a}, {user: two words}]", "spec.members[1].user",

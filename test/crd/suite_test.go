@@ -1,6 +1,6 @@
-// Package crd_test holds the schemas of the four kinds against a real API server with nothing of Usher running: what
-// one object can prove is refused also while the webhook is down. It must not import anything of Usher but the API and
-// test/cluster.
+// Package crd_test tests the schemas of the four kinds on a real API server without Usher: the schema must refuse
+// everything that a single object can prove wrong, also while the webhook is down. It must not import anything of Usher
+// but the API and test/cluster.
 package crd_test
 
 import (
@@ -62,15 +62,15 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	k8sClient, err = client.New(config, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
 	Expect(k8sClient.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})).To(Succeed())
-}, NodeTimeout(15*time.Minute)) // Where nobody has built the control plane yet, the suite does.
+}, NodeTimeout(15*time.Minute)) // The suite builds the control plane if necessary.
 
-// object returns an object of a kind with a spec in YAML; an empty spec is none.
+// object returns an object of a kind with a spec in YAML, or without a spec if it is empty.
 func object(kind, spec string) *unstructured.Unstructured {
 	GinkgoHelper()
 	u := &unstructured.Unstructured{Object: map[string]any{}}
 	u.SetGroupVersionKind(accessv1alpha1.GroupVersion.WithKind(kind))
 	u.SetNamespace(namespace)
-	u.SetName("default") // The one name that every kind takes.
+	u.SetName("default") // The only name that every kind accepts.
 	if spec != "" {
 		var fields map[string]any
 		Expect(yaml.UnmarshalStrict([]byte(spec), &fields)).To(Succeed())
@@ -79,13 +79,13 @@ func object(kind, spec string) *unstructured.Unstructured {
 	return u
 }
 
-// create asks the API server whether it would take the object.
+// create creates the object with a dry run.
 func create(ctx context.Context, obj client.Object) error {
 	return k8sClient.Create(ctx, obj, client.DryRunAll, client.FieldValidation(metav1.FieldValidationStrict))
 }
 
-// beRefused matches a refusal for exactly these causes. Each is "field: message", and the message may leave out what
-// comes before it: the type of the error and the value.
+// beRefused matches a refusal with exactly these causes. Each is "field: message". The message may omit the beginning,
+// which has the type of the error and the value.
 func beRefused(causes ...string) OmegaMatcher {
 	matchers := make([]any, 0, len(causes))
 	for _, cause := range causes {
@@ -107,7 +107,7 @@ func causesOf(err error) []string {
 	causes := make([]string, 0, len(status.ErrStatus.Details.Causes))
 	for _, cause := range status.ErrStatus.Details.Causes {
 		if strings.HasPrefix(cause.Field, "<nil>") {
-			continue // It says that CEL waits until the schema holds.
+			continue // It only reports that CEL was skipped because of schema errors.
 		}
 		causes = append(causes, fmt.Sprintf("%s: %s", cause.Field, cause.Message))
 	}

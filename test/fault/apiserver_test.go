@@ -8,8 +8,8 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// What lists anew hands objects on one by one. So that every state in between is one that there was, these specs change
-// one and the same object again and again.
+// A client that lists again processes the objects one by one. To make sure that every intermediate state has really
+// existed, these specs change the same object repeatedly.
 
 var _ = Describe("The API server", func() {
 	It("may crash under load and come back", func(ctx SpecContext) {
@@ -31,7 +31,7 @@ var _ = Describe("The API server", func() {
 		}
 	}, SpecTimeout(5*time.Minute))
 
-	It("may hang, because its store does", func(ctx SpecContext) {
+	It("may hang, because its store hangs", func(ctx SpecContext) {
 		args := []string{}
 		if *long {
 			args = append(args, "--leader-elect", "--leader-election-namespace="+installed)
@@ -89,7 +89,7 @@ var _ = Describe("The network", func() {
 		}
 	}, SpecTimeout(5*time.Minute))
 
-	It("may lose, refuse and delay whatever it likes", func(ctx SpecContext) {
+	It("may lose, refuse and delay any request", func(ctx SpecContext) {
 		m := newManager(ctx)
 		m.keep()
 		for _, trouble := range []trouble{

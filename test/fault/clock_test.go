@@ -61,7 +61,8 @@ var _ = Describe("The clock", func() {
 		r.noteAt(closes)
 		Eventually(settledAt).WithContext(ctx).WithArguments(c.now).Should(Succeed())
 		within, past := opens.Sub(now), closes.Sub(now)
-		// Into the window, past it, back into it, and back before it; then over all of it at once, both ways.
+		// Into the window, past it, back into it, and back before it; then across all of it at once, in both
+		// directions.
 		for _, jump := range brief([]time.Duration{past, within}, []time.Duration{within, past, within, 0, past, 0}) {
 			say("the clock is %s ahead", jump)
 			c.set(jump)
@@ -75,7 +76,7 @@ var _ = Describe("The clock", func() {
 	}, SpecTimeout(3*time.Minute))
 })
 
-// window gives the first members of the wave a role in a window; zero: nobody has it.
+// window gives the first members of the wave a role in a window. Zero times mean that nobody has the role.
 func (w *world) window(opens, closes time.Time) client.Object {
 	g := get[*accessv1alpha1.AccessGroup](w, firstOrganization, team(0))
 	g.Spec.ApplicationAccess = g.Spec.ApplicationAccess[:1]
@@ -88,7 +89,7 @@ func (w *world) window(opens, closes time.Time) client.Object {
 	return g
 }
 
-// clock is the machine's, moved.
+// clock is the machine's clock with an offset.
 type clock struct {
 	mu    sync.Mutex
 	ahead time.Duration

@@ -14,14 +14,14 @@ import (
 	"github.com/usher-dev/usher/internal/publish"
 )
 
-// facts are what a document says, one by one: of an application document by user, of a user document by application, of
-// an organizations document by organization. Each is text with everything that is said: role, rows, end, source.
+// facts are the statements of a document: by user for an application document, by application for a user document, and
+// by organization for an organizations document. Each is a text with the role, the rows, the end and the source.
 type facts map[string]string
 
-// outer is the fact of a user document that is about no application; no application has that name.
+// outer is the key of the fact of a user document that is not about an application. No application has that name.
 const outer = "*"
 
-// documentOf names the document that a ConfigMap is of: that of all its shards is shard 0.
+// documentOf returns the document of a ConfigMap. For all shards of a document it is shard 0.
 func documentOf(key types.NamespacedName) (of types.NamespacedName, kind string) {
 	kind, subject, _ := publish.ParseName(key.Name)
 	if kind == accessv1alpha1.DocumentApplication {
@@ -30,7 +30,7 @@ func documentOf(key types.NamespacedName) (of types.NamespacedName, kind string)
 	return key, kind
 }
 
-// factsIn reads what a reader of the ConfigMap would take from it. Every format has to say the same.
+// factsIn reads the facts of a ConfigMap. All of its formats must agree.
 func factsIn(data map[string]string) (facts, error) {
 	text, has := data[document.AccessKey]
 	if !has {
@@ -75,7 +75,7 @@ func textOf(v any) string {
 	return string(text)
 }
 
-// sameInFormats checks that the formats beside JSON give nobody anything else.
+// sameInFormats checks that the additional formats agree with access.json.
 func sameInFormats(d *document.Application, data map[string]string) error {
 	if text, has := data[publish.OPAKey]; has && text != data[document.AccessKey] {
 		return fmt.Errorf("%s differs from %s", publish.OPAKey, document.AccessKey)
@@ -99,7 +99,7 @@ func sameInFormats(d *document.Application, data map[string]string) error {
 	return errors.Join(failures...)
 }
 
-// givesNothing says whether a document of this kind is one that ends: nobody has anything by it.
+// givesNothing reports whether a document of this kind gives nothing to anybody, as one that ends does.
 func givesNothing(kind string, said facts) bool {
 	if kind == accessv1alpha1.DocumentUser {
 		return len(said) == 1 && said[outer] == textOf([]any{

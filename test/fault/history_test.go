@@ -14,29 +14,29 @@ import (
 // contents are the data of ConfigMaps.
 type contents map[types.NamespacedName]map[string]string
 
-// version is what a ConfigMap held from a revision of the store on.
+// version is the content of a ConfigMap from a revision of the store on.
 type version struct {
 	key      types.NamespacedName
 	revision int64
-	data     map[string]string // nil: the ConfigMap is gone
+	data     map[string]string // nil if the ConfigMap was deleted
 }
 
-// history is everything that stood in published ConfigMaps for a while, and what may have stood there.
+// history is everything that published ConfigMaps contained for some time, and everything that they may have contained.
 //
-// It knows of no clock, client or manager: what is wrong with a history is a matter of that history alone.
+// It knows no clock, client or manager, so its errors depend only on its content.
 type history struct {
-	// before is what stood there at first, versions are all that came after it, in order.
+	// before is the initial content. versions are all later versions, in order.
 	before   contents
 	versions []version
-	// states are what a fresh resolution gives for every state that the objects were in, from first to last.
+	// states are the results of a fresh resolution for every state of the objects, from first to last.
 	states []contents
-	// foreign has what somebody else than the manager wrote, by revision. Nobody answers for what stands there until the
-	// manager has written it again.
+	// foreign holds the revisions that somebody other than the manager wrote. The content of such a ConfigMap is
+	// ignored until the manager has written it again.
 	foreign map[int64]struct{}
 }
 
-// judge looks at every version. No user ever has what none of the states gives, in any document or shard of it; and
-// whoever has access in all of the states has it all the time.
+// judge checks every version. No user may ever have, in any document or shard, what none of the states gives. A user
+// with access in all of the states must have it all the time.
 func (h *history) judge() error {
 	j := &judge{history: h, read: map[string]*reading{}, of: map[types.NamespacedName]*expectation{}}
 	for _, state := range h.states {
@@ -59,20 +59,20 @@ type judge struct {
 	failures []error
 }
 
-// reading is what a text says; thousands of versions have the same.
+// reading is a parsed text. Thousands of versions share the same text.
 type reading struct {
 	said facts
 	err  error
 }
 
-// expectation is what the states say of a document, and what stands there.
+// expectation is what the states give in a document, and the current content.
 type expectation struct {
-	states int                            // in how many it is
-	ways   map[string]map[string]struct{} // each fact: all that it may say
-	in     map[string]int                 // each fact: in how many states it is
+	states int                            // number of states that have the document
+	ways   map[string]map[string]struct{} // for each fact, its possible values
+	in     map[string]int                 // for each fact, the number of states that have it
 	texts  map[string]struct{}
 	stands map[types.NamespacedName]facts // by ConfigMap
-	// foreign has the ConfigMaps in which somebody else's words stand.
+	// foreign holds the ConfigMaps whose content somebody else wrote.
 	foreign map[types.NamespacedName]struct{}
 }
 
@@ -109,7 +109,7 @@ func (j *judge) expect(state contents) {
 	}
 }
 
-// factsIn reads a ConfigMap; one that cannot be read says nothing, and is a failure.
+// factsIn reads a ConfigMap. One that cannot be read has no facts and counts as a failure.
 func (j *judge) factsIn(key types.NamespacedName, data map[string]string) facts {
 	text := textOf(data)
 	r := j.read[text]
@@ -124,7 +124,7 @@ func (j *judge) factsIn(key types.NamespacedName, data map[string]string) facts 
 	return r.said
 }
 
-// put takes over what stands in a ConfigMap now.
+// put records the new content of a ConfigMap.
 func (j *judge) put(v version) {
 	e, _ := j.expectation(v.key)
 	_, edited := j.foreign[v.revision]
@@ -140,7 +140,7 @@ func (j *judge) put(v version) {
 	e.stands[v.key] = j.factsIn(v.key, v.data)
 }
 
-// look judges a version, and what it makes of its document.
+// look checks a version and its document.
 func (j *judge) look(v version) {
 	e, kind := j.expectation(v.key)
 	if _, foreign := e.foreign[v.key]; foreign {
@@ -153,7 +153,7 @@ func (j *judge) look(v version) {
 		}
 	}
 	if kind == accessv1alpha1.DocumentUser && v.data != nil && !givesNothing(kind, said) {
-		// What it leaves out has the default role.
+		// A document that omits a user gives the default role.
 		if _, allowed := e.texts[v.data[document.AccessKey]]; !allowed {
 			j.fail(v, "is the document of no state: %s", v.data[document.AccessKey])
 		}
@@ -163,12 +163,12 @@ func (j *judge) look(v version) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.in)) {
 		if e.in[name] == len(j.states) && !e.has(name) {
-			j.fail(v, "leaves out %s, whom every state has, and no other shard has it", name)
+			j.fail(v, "leaves out %s, although every state has it and no other shard does", name)
 		}
 	}
 }
 
-// has says whether some ConfigMap of the document says something of the name.
+// has reports whether a ConfigMap of the document has a fact about the name.
 func (e *expectation) has(name string) bool {
 	for _, said := range e.stands {
 		if _, has := said[name]; has {

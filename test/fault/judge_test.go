@@ -29,7 +29,7 @@ type play struct {
 func newPlay(t *testing.T) *play {
 	t.Helper()
 	w := newWorld(rand.New(rand.NewPCG(1, 1)), 40)
-	// The wave has somebody with an end and rows, and is published in every format.
+	// A member of the wave has an end and rows, and the application is published in every format.
 	g := get[*accessv1alpha1.AccessGroup](w, firstOrganization, wave)
 	end := metav1.NewTime(time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC))
 	g.Spec.Members[7].NotAfter = &end
@@ -44,14 +44,14 @@ func newPlay(t *testing.T) *play {
 
 func statesOf(t *testing.T, w *world) contents {
 	t.Helper()
-	_, made, err := resolveAnew(w.objects, time.Now())
+	_, resolved, err := resolveAnew(w.objects, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return made.data()
+	return resolved.data()
 }
 
-// history writes what differs, the last shard first and removed ones last.
+// history writes the differences, the last shard first and removed ConfigMaps last.
 func (p *play) history() *history {
 	h := &history{before: p.before, states: []contents{p.before, p.after}, foreign: map[int64]struct{}{}}
 	for _, key := range slices.Backward(slices.SortedFunc(maps.Keys(p.after), compareKeys)) {
@@ -71,7 +71,7 @@ func (h *history) write(key types.NamespacedName, data map[string]string) {
 	h.versions = append(h.versions, version{key: key, revision: int64(len(h.versions) + 1), data: data})
 }
 
-// replace writes a ConfigMap as it is in the end, but with a text in place of another one that must be in it.
+// replace writes the final content of a ConfigMap with one text replaced by another. The text must be in it.
 func (p *play) replace(t *testing.T, h *history, key types.NamespacedName, from contents, old, text string) {
 	t.Helper()
 	changed := maps.Clone(from[key])
@@ -103,7 +103,7 @@ func TestJudge(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		mutate func(t *testing.T, p *play, h *history)
-		want   string // in the error; "": there is none
+		want   string // in the error; "" for no error
 	}{
 		"what a manager writes": {mutate: func(*testing.T, *play, *history) {}},
 		"back to the state before": {mutate: func(_ *testing.T, p *play, h *history) {
@@ -147,7 +147,7 @@ func TestJudge(t *testing.T) {
 		"a user document that is empty for a moment": {func(_ *testing.T, p *play, h *history) {
 			h.write(ofUser(member(p)), publish.UserData(publish.EmptyUser(firstOrganization, member(p))))
 		}, "leaves out"},
-		"an organization that nobody lets the user enter": {func(t *testing.T, p *play, h *history) {
+		"an organization that the user may not enter": {func(t *testing.T, p *play, h *history) {
 			key := types.NamespacedName{Namespace: systemNamespace, Name: publish.OrganizationsName(identity.Name(p.world.users[0]))}
 			p.replace(t, h, key, p.after, `"name":"globex"`, `"name":"initech"`)
 		}, "initech"},
@@ -212,8 +212,8 @@ func withoutUsers(t *testing.T, text string) string {
 	return head + `"users":{}}`
 }
 
-// TestSettledSeesWhatIsStale holds that every difference from a fresh resolution is seen.
-func TestSettledSeesWhatIsStale(t *testing.T) {
+// TestSettledDetectsStaleObjects checks that every difference from a fresh resolution is detected.
+func TestSettledDetectsStaleObjects(t *testing.T) {
 	for name, tc := range map[string]struct {
 		mutate func(l *listed)
 		want   string
@@ -228,7 +228,7 @@ func TestSettledSeesWhatIsStale(t *testing.T) {
 		}, "Digest"},
 		"a label":             {func(l *listed) { l.anyOf("user-access-").Labels["more"] = "yes" }, "Labels"},
 		"an owner":            {func(l *listed) { l.anyOf("application-access-").OwnerReferences = nil }, "Owners"},
-		"a ConfigMap less":    {func(l *listed) { delete(l.configMaps, client.ObjectKeyFromObject(l.anyOf("user-access-"))) }, "is not there"},
+		"a ConfigMap less":    {func(l *listed) { delete(l.configMaps, client.ObjectKeyFromObject(l.anyOf("user-access-"))) }, "does not exist"},
 		"a ConfigMap more":    {func(l *listed) { l.configMaps[client.ObjectKey{Name: "more"}] = &corev1.ConfigMap{} }, "should not be there"},
 		"a generation":        {func(l *listed) { l.group().Generation++ }, "observedGeneration"},
 		"a condition":         {func(l *listed) { l.group().Status.Conditions[0].Status = metav1.ConditionFalse }, "Ready is"},
@@ -250,7 +250,8 @@ func TestSettledSeesWhatIsStale(t *testing.T) {
 	}
 }
 
-// newListed is what an API server holds when all is as it should be, but that nothing is materialized: it knows no UIDs.
+// newListed returns what an API server holds in the settled state, except for materialized objects, because the
+// resolution has no UIDs.
 func newListed(t *testing.T) *listed {
 	t.Helper()
 	w := newWorld(rand.New(rand.NewPCG(1, 1)), 40)
@@ -304,7 +305,7 @@ func newListed(t *testing.T) *listed {
 	return l
 }
 
-// anyOf is a ConfigMap whose name begins so.
+// anyOf returns a ConfigMap whose name has the prefix.
 func (l *listed) anyOf(prefix string) *corev1.ConfigMap {
 	for _, key := range slices.SortedFunc(maps.Keys(l.configMaps), compareKeys) {
 		if strings.HasPrefix(key.Name, prefix) {
@@ -316,7 +317,7 @@ func (l *listed) anyOf(prefix string) *corev1.ConfigMap {
 
 func (l *listed) group() *accessv1alpha1.AccessGroup {
 	for _, o := range l.objects {
-		if g, is := o.(*accessv1alpha1.AccessGroup); is {
+		if g, ok := o.(*accessv1alpha1.AccessGroup); ok {
 			return g
 		}
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 var _ = Describe("The manager", func() {
-	It("may be killed anywhere in a fan-out, and while it makes good what it missed", func(ctx SpecContext) {
+	It("may be killed at any point of a fan-out, and while it catches up", func(ctx SpecContext) {
 		m := newManager(ctx)
 		r := begin(ctx)
 		first := all.fanOut(ctx, r)
@@ -25,7 +25,7 @@ var _ = Describe("The manager", func() {
 			}
 			for again := true; again && kills < brief(4, 20); again = all.random.IntN(3) == 0 {
 				if !awaitWrites(ctx, from+1+all.random.IntN(first)) {
-					break // nothing is left to be killed in
+					break // no time is left for another kill
 				}
 				m.kill()
 				kills++
@@ -39,7 +39,7 @@ var _ = Describe("The manager", func() {
 	}, SpecTimeout(8*time.Minute))
 })
 
-// fanOut changes what the wave gives, and says how many writes that took.
+// fanOut changes what the wave gives, and returns the number of writes that it caused.
 func (w *world) fanOut(ctx context.Context, r *round) int {
 	GinkgoHelper()
 	from, _ := seen.written()
@@ -51,8 +51,8 @@ func (w *world) fanOut(ctx context.Context, r *round) int {
 	return to - from
 }
 
-// awaitWrites returns when there have been so many writes in all, and says whether there have, or when there is nothing
-// left to write.
+// awaitWrites waits until there have been that many writes in total, or until nothing is left to write. It reports
+// whether there have been that many.
 func awaitWrites(ctx context.Context, count int) (reached bool) {
 	GinkgoHelper()
 	Eventually(func() error {

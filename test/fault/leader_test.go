@@ -30,7 +30,8 @@ var _ = Describe("Of two replicas", func() {
 	}, SpecTimeout(5*time.Minute))
 })
 
-// freezes has the leader freeze with writes on their way, and wake when another one leads and all is settled.
+// freezes freezes the leader with writes in flight, and resumes it when another replica leads and everything is
+// settled.
 func freezes(ctx context.Context, leader *replica) {
 	GinkgoHelper()
 	l, err := lease(ctx)
@@ -40,7 +41,7 @@ func freezes(ctx context.Context, leader *replica) {
 	r.change(ctx, all.waveGives(before))
 	Eventually(settled).WithContext(ctx).Should(Succeed())
 
-	// What is in flight gives a role that is taken back before it lands.
+	// The requests in flight give a role that is revoked before they arrive.
 	leader.proxy.forget()
 	leader.proxy.hold(all.random.IntN(2 * workers))
 	r.change(ctx, all.waveGives(all.otherRole()))
@@ -63,16 +64,16 @@ func freezes(ctx context.Context, leader *replica) {
 	Eventually(leader.process().Done()).WithContext(ctx).Should(BeClosed())
 	landings := leader.proxy.landings()
 	after := count(landings[inTime:], landing.succeeded)
-	say("the old leader woke, and ended after %d more requests, of which %d wrote", len(landings)-inTime, after)
+	say("the old leader woke, and ended after %d more requests (%d of them writes)", len(landings)-inTime, after)
 	Expect(count(landings, late)+after).To(BeNumerically("<=", workers), "it landed more than it had in flight: %v", landings)
 	r.end(ctx)
 }
 
-// stops has the leader stop as in a roll-out, in a fan-out.
+// stops stops the leader during a fan-out, as in a rollout.
 func stops(ctx context.Context, leader *replica) {
 	GinkgoHelper()
 	before, r := handOver(ctx, func() { Expect(leader.process().Stop()).To(Succeed()) })
-	// It has given the lease back: nobody waits for it to run out.
+	// It has released the lease, so nobody waits for the expiry.
 	after, err := lease(ctx)
 	Expect(err).NotTo(HaveOccurred())
 	say("the leader stopped: the other one leads after %s", after.Spec.AcquireTime.Sub(before.Spec.RenewTime.Time).Round(time.Millisecond))
@@ -80,19 +81,19 @@ func stops(ctx context.Context, leader *replica) {
 	r.end(ctx)
 }
 
-// isKilled has the leader crash in a fan-out.
+// isKilled kills the leader during a fan-out.
 func isKilled(ctx context.Context, leader *replica) {
 	GinkgoHelper()
 	before, r := handOver(ctx, leader.kill)
 	after, err := lease(ctx)
 	Expect(err).NotTo(HaveOccurred())
 	say("the leader was killed: the other one leads after %s", after.Spec.AcquireTime.Sub(before.Spec.RenewTime.Time).Round(time.Millisecond))
-	// Nobody takes a lease that may still be used, and somebody does when it has run out.
+	// No replica takes a lease that may still be in use, and one takes it after the expiry.
 	Expect(after.Spec.AcquireTime.Time).NotTo(BeTemporally("<", runsOut(before)))
 	r.end(ctx)
 }
 
-// handOver ends the leader in a fan-out and returns when another one leads, with the lease as it was before.
+// handOver ends the leader during a fan-out and waits until another one leads. It returns the previous lease.
 func handOver(ctx context.Context, end func()) (*coordinationv1.Lease, *round) {
 	GinkgoHelper()
 	r := begin(ctx)
@@ -106,7 +107,7 @@ func handOver(ctx context.Context, end func()) (*coordinationv1.Lease, *round) {
 	return before, r
 }
 
-// runsOut is when the lease may be taken by another one.
+// runsOut returns when another replica may take the lease.
 func runsOut(l *coordinationv1.Lease) time.Time {
 	return l.Spec.RenewTime.Add(time.Duration(*l.Spec.LeaseDurationSeconds) * time.Second)
 }
@@ -119,10 +120,10 @@ func (l landing) String() string {
 	return fmt.Sprintf("%s %s %s/%s: %d", l.verb, l.resource, l.namespace, l.name, l.status)
 }
 
-func count(landings []landing, is func(landing) bool) int {
+func count(landings []landing, matches func(landing) bool) int {
 	n := 0
 	for _, l := range landings {
-		if is(l) {
+		if matches(l) {
 			n++
 		}
 	}

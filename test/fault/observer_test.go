@@ -19,27 +19,27 @@ import (
 	"github.com/usher-dev/usher/internal/publish"
 )
 
-// observer sees every version of every published ConfigMap, in order and without a gap. It watches the store itself: an
-// API server that comes back does not show who had asked the one before what was written meanwhile.
+// observer sees every version of every published ConfigMap, in order and without gaps. It watches the store directly,
+// because a restarted API server does not show earlier writes to clients of its predecessor.
 type observer struct {
 	url string
 
 	mu       sync.Mutex
 	stands   contents
 	versions []version
-	writes   int // of ConfigMaps that are published, and of objects of the four kinds
+	writes   int // of published ConfigMaps and of objects of the four kinds
 	revision int64
 	failed   error
 	changed  chan struct{} // closed and replaced with every batch
 }
 
-// Where the API server keeps what is looked at.
+// The keys under which the API server stores the observed objects.
 const (
 	configMapPrefix = "/registry/configmaps/"
 	kindsPrefix     = "/registry/access.usher.dev/"
 )
 
-// Messages of the store's JSON gateway. Numbers of 64 bits are strings there.
+// Messages of the store's JSON gateway, in which 64-bit numbers are strings.
 type (
 	storedKey struct {
 		Key      []byte `json:"key,omitempty"`
@@ -59,7 +59,7 @@ type (
 		Values []storedValue `json:"kvs"`
 	}
 	storedEvent struct {
-		Type  string      `json:"type"` // "DELETE", or nothing
+		Type  string      `json:"type"` // "DELETE" or empty
 		Value storedValue `json:"kv"`
 	}
 	storedWatch struct {
@@ -72,7 +72,7 @@ type (
 	}
 )
 
-// observe begins to watch; it ends with the context.
+// observe starts an observer, which ends with the context.
 func observe(ctx context.Context, url string) (*observer, error) {
 	o := &observer{url: url, stands: contents{}, changed: make(chan struct{})}
 	var found storedRange
@@ -93,7 +93,7 @@ func observe(ctx context.Context, url string) (*observer, error) {
 	return o, nil
 }
 
-// endOf is the first key behind all that begin with the prefix, which ends in a slash.
+// endOf returns the first key after all keys with the prefix, which ends in a slash.
 func endOf(prefix string) []byte { return []byte(strings.TrimSuffix(prefix, "/") + "0") }
 
 func (o *observer) call(ctx context.Context, path string, message, answer any) error {
@@ -127,7 +127,7 @@ func (o *observer) post(ctx context.Context, path string, message any) (io.ReadC
 	return response.Body, nil
 }
 
-// follow watches, and after a broken connection goes on where it was.
+// follow watches, and resumes after a broken connection.
 func (o *observer) follow(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := o.watch(ctx)
@@ -147,7 +147,7 @@ func (o *observer) watch(ctx context.Context) error {
 	o.mu.Lock()
 	from := o.revision + 1
 	o.mu.Unlock()
-	// All keys, so that every revision shows and it can be said how far this is.
+	// It watches all keys, so that every revision is visible and shows the progress of the watch.
 	body, err := o.post(ctx, "/v3/watch", map[string]storedKey{"create_request": {Key: []byte{0}, RangeEnd: []byte{0}, Revision: from}})
 	if err != nil {
 		return err
@@ -198,10 +198,10 @@ func (o *observer) take(events []storedEvent) error {
 	return nil
 }
 
-// versionOf returns nil where the event is of nothing that is published.
+// versionOf returns nil if the event is not about a published ConfigMap.
 func versionOf(e *storedEvent) (*version, error) {
-	path, is := strings.CutPrefix(string(e.Value.Key), configMapPrefix)
-	if !is {
+	path, ok := strings.CutPrefix(string(e.Value.Key), configMapPrefix)
+	if !ok {
 		return nil, nil
 	}
 	namespace, name, _ := strings.Cut(path, "/")
@@ -217,8 +217,8 @@ func versionOf(e *storedEvent) (*version, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ConfigMap %s: %w", key, err)
 	}
-	cm, is := object.(*corev1.ConfigMap)
-	if !is {
+	cm, ok := object.(*corev1.ConfigMap)
+	if !ok {
 		return nil, fmt.Errorf("ConfigMap %s is a %T", key, object)
 	}
 	if v.data = cm.Data; v.data == nil {
@@ -227,14 +227,14 @@ func versionOf(e *storedEvent) (*version, error) {
 	return v, nil
 }
 
-// written says how many writes there have been, and returns what is closed when there are more.
+// written returns the number of writes, and a channel that is closed when there are more.
 func (o *observer) written() (int, <-chan struct{}) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.writes, o.changed
 }
 
-// awaitWrites returns when there have been so many writes in all.
+// awaitWrites waits until there have been that many writes in total.
 func (o *observer) awaitWrites(ctx context.Context, count int) error {
 	for {
 		writes, changed := o.written()
@@ -249,7 +249,7 @@ func (o *observer) awaitWrites(ctx context.Context, count int) error {
 	}
 }
 
-// mark begins a history with what stands now.
+// mark starts a history with the current content.
 func (o *observer) mark() contents {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -261,7 +261,7 @@ func (o *observer) mark() contents {
 	return stands
 }
 
-// since returns what was written since mark, when everything has been seen that is written by now.
+// since returns the versions since mark, after waiting for everything that has been written by now.
 func (o *observer) since(ctx context.Context) ([]version, error) {
 	var now storedRange
 	if err := o.call(ctx, "/v3/kv/range", storedKey{Key: []byte(configMapPrefix)}, &now); err != nil {

@@ -28,8 +28,8 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// proxy stands between one replica and the API server. It knows what that replica does, and can do to it what networks
-// and API servers do.
+// proxy is a proxy between one replica and the API server. It records the requests of the replica and can simulate
+// failures of networks and API servers.
 type proxy struct {
 	server *httptest.Server
 	next   http.RoundTripper
@@ -37,33 +37,33 @@ type proxy struct {
 	mu      sync.Mutex
 	random  *rand.Rand
 	trouble trouble
-	// cut ends all watches that are open.
+	// cut ends all open watches.
 	cut      context.CancelFunc
 	watching context.Context
-	// gate, while it is not nil, holds writes back until it is closed; let is how many pass before it does.
+	// gate, if not nil, blocks writes until it is closed. let is the number of writes that pass before that.
 	gate   chan struct{}
 	let    int
 	held   int
 	landed []landing
 }
 
-// landing is a write that the API server has answered to.
+// landing is a write that the API server has answered.
 type landing struct {
 	verb, resource, namespace, name string
 	status                          int
 	held                            bool
 }
 
-// trouble is what befalls requests: in so many of a hundred, one of the kinds of mishap.
+// trouble causes one of the kinds of mishap in the given percentage of requests.
 type trouble struct {
 	percent int
 	kinds   []mishap
 }
 
-// mishap is what can go wrong with a request.
+// mishap is a way in which a request can fail.
 type mishap string
 
-// The mishaps. Lost, cut and gateway timeout leave the client in the dark: the write has landed.
+// The mishaps. After a lost or cut answer or a gateway timeout, the client does not know that the write has been done.
 const (
 	conflict       mishap = "409 Conflict"
 	internalError  mishap = "500 Internal Server Error"
@@ -73,18 +73,18 @@ const (
 	lostRequest    mishap = "connection lost before the request was handled"
 	lostAnswer     mishap = "connection lost before the answer"
 	cutAnswer      mishap = "connection cut in the middle of the answer"
-	expired        mishap = "410 Expired: a watch has to list anew"
+	expired        mishap = "410 Expired: a watch has to list again"
 )
 
 var errMishap = errors.New("mishap")
 
-// newProxy listens over TLS and HTTP/2, as an API server does.
+// newProxy listens with TLS and HTTP/2, as an API server does.
 func newProxy(config *rest.Config, random *rand.Rand) (*proxy, error) {
 	target, err := url.Parse(config.Host)
 	if err != nil {
 		return nil, err
 	}
-	// What the client says of itself goes through as it is; the API server's certificate is all that is checked here.
+	// The client's credentials pass through unchanged. The proxy only verifies the certificate of the API server.
 	authorities := x509.NewCertPool()
 	authorities.AppendCertsFromPEM(config.CAData)
 	p := &proxy{
@@ -101,7 +101,7 @@ func newProxy(config *rest.Config, random *rand.Rand) (*proxy, error) {
 			r.Out.Host = target.Host
 		},
 		Transport: p, FlushInterval: -1, ErrorLog: quiet,
-		// The client sees a broken connection, not an answer.
+		// The client must see a broken connection, not an answer.
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 	})
 	p.server.Config.ErrorLog = quiet
@@ -110,7 +110,7 @@ func newProxy(config *rest.Config, random *rand.Rand) (*proxy, error) {
 	return p, nil
 }
 
-// authority is the certificate that a client of the proxy has to trust.
+// authority returns the certificate that clients of the proxy must trust.
 func (p *proxy) authority() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.server.Certificate().Raw})
 }
@@ -126,7 +126,7 @@ var requestInfo = apirequest.RequestInfoFactory{
 	APIPrefixes: sets.NewString("api", "apis"), GrouplessAPIPrefixes: sets.NewString("api"),
 }
 
-// RoundTrip hands a request on, or lets happen what is to happen to it.
+// RoundTrip forwards a request or causes a mishap.
 func (p *proxy) RoundTrip(r *http.Request) (*http.Response, error) {
 	info, err := requestInfo.NewRequestInfo(r)
 	if err != nil {
@@ -144,8 +144,8 @@ func (p *proxy) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 }
 
-// isOurs leaves out discovery, leases, events, and reviews: what is not about access is left in peace, so that a run
-// tests the manager and not the election of leaders.
+// isOurs excludes discovery, leases, events and reviews. Requests that are not about access are left alone, so that a
+// run tests the manager and not leader election.
 func isOurs(info *apirequest.RequestInfo) bool {
 	return info.IsResourceRequest && (info.Resource == "configmaps" || info.APIGroup == accessv1alpha1.GroupVersion.Group)
 }
@@ -185,7 +185,7 @@ func (p *proxy) write(r *http.Request, info *apirequest.RequestInfo) (*http.Resp
 	if err != nil {
 		return nil, err
 	}
-	// From here on the request is on its way, whatever becomes of who sent it.
+	// From here on the request is in flight, even if the client goes away.
 	r = r.WithContext(context.WithoutCancel(r.Context()))
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	gate := p.admit()
@@ -204,7 +204,7 @@ func (p *proxy) write(r *http.Request, info *apirequest.RequestInfo) (*http.Resp
 	return response, err
 }
 
-// admit returns what a write has to wait for, or nil.
+// admit returns the channel that a write has to wait for, or nil.
 func (p *proxy) admit() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -219,7 +219,7 @@ func (p *proxy) admit() <-chan struct{} {
 	return p.gate
 }
 
-// draw says which of the mishaps that are possible here befalls a request; mostly none.
+// draw returns the mishap of a request among the possible ones; mostly none.
 func (p *proxy) draw(possible ...mishap) mishap {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -274,11 +274,11 @@ func (h *half) Read(into []byte) (int, error) {
 	return n, err
 }
 
-// refuse is the answer of an API server, or of what is in front of it, that does not do what it is asked to.
+// refuse returns the answer of an API server, or of a gateway in front of it, that refuses a request.
 func refuse(r *http.Request, what mishap) *http.Response {
 	code, err := strconv.Atoi(string(what[:3]))
 	if err != nil {
-		panic(err) // the mishaps that refuse begin with their code
+		panic(err) // the names of these mishaps begin with their status code
 	}
 	reason := map[mishap]metav1.StatusReason{
 		conflict: metav1.StatusReasonConflict, internalError: metav1.StatusReasonInternalError,
@@ -290,7 +290,7 @@ func refuse(r *http.Request, what mishap) *http.Response {
 		Code: int32(code), Reason: reason, Message: fmt.Sprintf("mishap: %s", what),
 	})
 	if err != nil {
-		panic(err) // a Status always encodes
+		panic(err) // a Status can always be encoded
 	}
 	header := http.Header{"Content-Type": {"application/json"}}
 	if what == tooMany {
@@ -302,14 +302,14 @@ func refuse(r *http.Request, what mishap) *http.Response {
 	}
 }
 
-// troubles has such mishaps befall so many of a hundred requests from now on.
+// troubles causes these mishaps in the given percentage of requests from now on.
 func (p *proxy) troubles(percent int, kinds ...mishap) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.trouble = trouble{percent, kinds}
 }
 
-// cutWatches ends the watches that are open.
+// cutWatches ends all open watches.
 func (p *proxy) cutWatches() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -317,17 +317,17 @@ func (p *proxy) cutWatches() {
 	p.watching, p.cut = context.WithCancel(context.Background())
 }
 
-// cutAll ends all connections, whatever is on them.
+// cutAll ends all connections.
 func (p *proxy) cutAll() { p.server.CloseClientConnections() }
 
-// hold lets so many writes pass, and holds all after them until open.
+// hold lets that many writes pass, and then blocks all writes until open is called.
 func (p *proxy) hold(let int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.gate, p.let, p.held = make(chan struct{}), let, 0
 }
 
-// open lets go what is held.
+// open releases the blocked writes.
 func (p *proxy) open() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -337,21 +337,21 @@ func (p *proxy) open() {
 	}
 }
 
-// forget drops what has landed.
+// forget drops the recorded landings.
 func (p *proxy) forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.landed = nil
 }
 
-// holding says how many writes are held, or were until open.
+// holding returns the number of writes that are blocked, or were until open.
 func (p *proxy) holding() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.held
 }
 
-// landings are the writes that were answered since forget, in the order of the answers.
+// landings returns the writes that were answered since forget, in the order of the answers.
 func (p *proxy) landings() []landing {
 	p.mu.Lock()
 	defer p.mu.Unlock()

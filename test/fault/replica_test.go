@@ -23,11 +23,11 @@ import (
 
 const (
 	installed = "usher-system"
-	// workers are as many writes as a manager has in flight at most.
+	// workers is the maximum number of writes that a manager has in flight.
 	workers = 8
 )
 
-// replica is a manager behind a proxy of its own, in which it sees everything.
+// replica is a manager behind its own proxy, which sees all of its requests.
 type replica struct {
 	name    string
 	proxy   *proxy
@@ -39,13 +39,13 @@ type replica struct {
 	ended   chan struct{}
 }
 
-// replicas are those of the spec.
+// replicas are the replicas of the spec.
 var replicas []*replica
 
-// started counts, so that each has a name of its own.
+// started counts the replicas, to give each its own name.
 var started int
 
-// newReplica makes a replica that has yet to be started. It goes with the spec, and so does what its log says.
+// newReplica creates a replica without starting it. The replica and its log end with the spec.
 func newReplica(ctx context.Context, args ...string) *replica {
 	GinkgoHelper()
 	started++
@@ -71,7 +71,7 @@ func newReplica(ctx context.Context, args ...string) *replica {
 	return r
 }
 
-// newManager makes a replica that is the only one, and leads without a lease.
+// newManager creates a replica that is the only one and leads without a lease.
 func newManager(ctx context.Context) *replica {
 	GinkgoHelper()
 	r := newReplica(ctx)
@@ -79,7 +79,7 @@ func newManager(ctx context.Context) *replica {
 	return r
 }
 
-// start returns when the replica is ready.
+// start starts the replica and waits until it is ready.
 func (r *replica) start(ctx context.Context) {
 	GinkgoHelper()
 	Expect(r.run(ctx)).To(Succeed())
@@ -96,7 +96,7 @@ func (r *replica) run(ctx context.Context) error {
 	return nil
 }
 
-// keep starts the replica again whenever it has ended by itself, as a kubelet does, until the spec is over.
+// keep restarts the replica whenever it ends by itself, as the kubelet does, until the end of the spec.
 func (r *replica) keep() {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.kept, r.ended = cancel, make(chan struct{})
@@ -130,7 +130,7 @@ func (r *replica) signal(s syscall.Signal) {
 	Expect(r.process().Signal(s)).To(Succeed())
 }
 
-// drop ends the replica, and holds that the race detector had nothing to say of it.
+// drop ends the replica and checks that the race detector has reported nothing.
 func (r *replica) drop() {
 	GinkgoHelper()
 	if r.kept != nil {
@@ -157,14 +157,14 @@ func (r *replica) drop() {
 	Expect(raced).NotTo(HaveOccurred())
 }
 
-// tail is the end of a log, without what only tells that readiness was asked for.
+// tail returns the end of a log without the lines about readiness checks.
 func tail(log string) string {
 	const shown = 40
 	lines := slices.DeleteFunc(strings.Split(log, "\n"), func(line string) bool { return strings.Contains(line, "healthz") })
 	return strings.Join(lines[max(0, len(lines)-shown):], "\n")
 }
 
-// lease is the leader's; nil while there is none.
+// lease returns the leader's lease, or nil if there is none.
 func lease(ctx context.Context) (*coordinationv1.Lease, error) {
 	var leases coordinationv1.LeaseList
 	if err := kube.List(ctx, &leases, client.InNamespace(installed)); err != nil {
@@ -176,7 +176,7 @@ func lease(ctx context.Context) (*coordinationv1.Lease, error) {
 	return &leases.Items[0], nil
 }
 
-// heldBy checks that somebody holds the lease who is not the one before.
+// heldBy checks that a holder other than the previous one has the lease.
 func heldBy(ctx context.Context, before string) error {
 	l, err := lease(ctx)
 	if err != nil {

@@ -24,17 +24,17 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// published is a ConfigMap as it should be, but for its owner's UID.
+// published is a wanted ConfigMap without its owner's UID.
 type published struct {
 	data   map[string]string
 	labels map[string]string
 	owner  func() (kind string, object client.Object)
 }
 
-// resolution is all that should be published for some objects at some instant.
+// resolution is everything that should be published for some objects at an instant.
 type resolution map[types.NamespacedName]published
 
-// resolveAnew resolves the objects as somebody would who has never seen them.
+// resolveAnew resolves the objects without any previous state.
 func resolveAnew(objects []client.Object, now time.Time) (*roster.View, resolution, error) {
 	r := roster.New(roster.Options{SystemNamespace: systemNamespace})
 	for _, o := range objects {
@@ -43,31 +43,31 @@ func resolveAnew(objects []client.Object, now time.Time) (*roster.View, resoluti
 		}
 	}
 	view := r.Settle(now).View
-	made := resolution{}
+	resolved := resolution{}
 	users := map[string]struct{}{}
 	for _, organization := range view.Organizations() {
 		for application := range view.Index().Namespace(organization).Applications() {
-			made.addApplication(view, organization, application)
+			resolved.addApplication(view, organization, application)
 		}
 		rules, named := view.Organization(organization), view.Applications(organization)
 		for user, d := range view.Decisions(organization) {
 			users[user] = struct{}{}
 			if view.PublishesUsers(organization) {
-				made.addUser(view, organization, user, publish.UserDocumentName(identity.Name(user)),
+				resolved.addUser(view, organization, user, publish.UserDocumentName(identity.Name(user)),
 					accessv1alpha1.DocumentUser, publish.UserData(publish.User(rules, user, d, named)))
 			}
 		}
 	}
 	for user := range users {
 		if entries := view.Entries(user); len(entries) >= 2 {
-			made.addUser(view, systemNamespace, user, publish.OrganizationsName(identity.Name(user)),
+			resolved.addUser(view, systemNamespace, user, publish.OrganizationsName(identity.Name(user)),
 				accessv1alpha1.DocumentOrganizations, publish.OrganizationsData(user, organizationsOf(entries)))
 		}
 	}
-	return view, made, nil
+	return view, resolved, nil
 }
 
-func (made resolution) addApplication(v *roster.View, organization, application string) {
+func (resolved resolution) addApplication(v *roster.View, organization, application string) {
 	object := v.Index().Namespace(organization).Application(application)
 	minimum, formats := 1, []accessv1alpha1.PublishFormat(nil)
 	if object.Spec.Publish != nil {
@@ -79,14 +79,14 @@ func (made resolution) addApplication(v *roster.View, organization, application 
 		}
 	}, formats...)
 	for i := range rendered.Shards {
-		made.add(types.NamespacedName{Namespace: organization, Name: publish.ApplicationName(application, i)},
+		resolved.add(types.NamespacedName{Namespace: organization, Name: publish.ApplicationName(application, i)},
 			accessv1alpha1.DocumentApplication, rendered.Data(i), publish.FormatLabels(formats),
 			func() (string, client.Object) { return string(roster.KindApplicationAccess), object })
 	}
 }
 
-func (made resolution) addUser(v *roster.View, namespace, user, name, document string, data map[string]string) {
-	made.add(types.NamespacedName{Namespace: namespace, Name: name}, document, data, nil, func() (string, client.Object) {
+func (resolved resolution) addUser(v *roster.View, namespace, user, name, document string, data map[string]string) {
+	resolved.add(types.NamespacedName{Namespace: namespace, Name: name}, document, data, nil, func() (string, client.Object) {
 		if owner := v.Ownership(namespace, user).Owner; owner != nil {
 			return string(roster.KindUserAccess), owner
 		}
@@ -104,24 +104,24 @@ func organizationsOf(entries []roster.Entry) []document.Organization {
 	return organizations
 }
 
-func (made resolution) add(
+func (resolved resolution) add(
 	key types.NamespacedName, document string, data, labels map[string]string, owner func() (string, client.Object),
 ) {
 	all := map[string]string{accessv1alpha1.LabelManagedBy: accessv1alpha1.ManagedBy, accessv1alpha1.LabelDocument: document}
 	maps.Copy(all, labels)
-	made[key] = published{data, all, owner}
+	resolved[key] = published{data, all, owner}
 }
 
-// data is what the history is held against.
-func (made resolution) data() contents {
+// data returns the expected contents, for comparison with the history.
+func (resolved resolution) data() contents {
 	all := contents{}
-	for key, p := range made {
+	for key, p := range resolved {
 		all[key] = p.data
 	}
 	return all
 }
 
-// listed has everything that the API server holds and that a resolution rests on or is compared with.
+// listed is everything on the API server that a resolution depends on or is compared with.
 type listed struct {
 	objects    []client.Object
 	configMaps map[types.NamespacedName]*corev1.ConfigMap
@@ -157,8 +157,8 @@ func isPublished(cm *corev1.ConfigMap) bool {
 	return kind != "" || cm.Labels[accessv1alpha1.LabelManagedBy] == accessv1alpha1.ManagedBy
 }
 
-// settled checks that everything is as a fresh resolution of what is declared has it: every ConfigMap and no other, every
-// status, every materialized UserAccess.
+// settled checks that everything agrees with a fresh resolution of the declared objects: exactly the right ConfigMaps,
+// every status, and every materialized UserAccess.
 func settled(ctx context.Context) error { return settledAt(ctx, time.Now) }
 
 func settledAt(ctx context.Context, now func() time.Time) error {
@@ -187,7 +187,7 @@ func (l *listed) published(want resolution) error {
 	for _, key := range slices.SortedFunc(maps.Keys(want), compareKeys) {
 		cm := l.configMaps[key]
 		if cm == nil {
-			failures = append(failures, fmt.Errorf("ConfigMap %s is not there", key))
+			failures = append(failures, fmt.Errorf("ConfigMap %s does not exist", key))
 			continue
 		}
 		w := want[key]
@@ -200,7 +200,7 @@ func (l *listed) published(want resolution) error {
 			cm.Immutable != nil && *cm.Immutable, cm.DeletionTimestamp != nil,
 		}
 		if diff := cmp.Diff(expected, got); diff != "" {
-			failures = append(failures, fmt.Errorf("ConfigMap %s (-resolved anew +published):\n%s", key, diff))
+			failures = append(failures, fmt.Errorf("ConfigMap %s (-resolved +published):\n%s", key, diff))
 		}
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(l.configMaps), compareKeys) {
@@ -211,7 +211,7 @@ func (l *listed) published(want resolution) error {
 	return first(failures)
 }
 
-// materialized checks that those, and only those, have a materialized UserAccess who are to have one.
+// materialized checks that exactly the right users have a materialized UserAccess.
 func (l *listed) materialized(v *roster.View) error {
 	var failures []error
 	for namespace, objects := range v.Index().Namespaces() {
@@ -234,7 +234,7 @@ func (l *listed) materialized(v *roster.View) error {
 	return first(failures)
 }
 
-// stated checks every status: that it is of this generation, says Ready, and shows what was resolved.
+// stated checks every status: it must be of the current generation, have Ready, and show what was resolved.
 func (l *listed) stated(v *roster.View) error {
 	var failures []error
 	for _, object := range l.objects {
@@ -267,7 +267,7 @@ func (l *listed) stated(v *roster.View) error {
 			failures = append(failures, fmt.Errorf("%s, generation %d: Ready is %+v", name, object.GetGeneration(), ready))
 		default:
 			if diff := cmp.Diff(resolved, shown); diff != "" {
-				failures = append(failures, fmt.Errorf("status of %s (-resolved anew +shown):\n%s", name, diff))
+				failures = append(failures, fmt.Errorf("status of %s (-resolved +shown):\n%s", name, diff))
 			}
 		}
 	}
@@ -305,7 +305,7 @@ func usersOf(v *roster.View, o *accessv1alpha1.ApplicationAccess) int {
 	return users
 }
 
-// first keeps the message of what is wrong everywhere short enough to be read.
+// first shortens the list of failures, so that the message can be read.
 func first(failures []error) error {
 	const shown = 3
 	if len(failures) > shown {

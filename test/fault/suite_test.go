@@ -1,10 +1,10 @@
-// Package fault_test breaks what Usher runs on, and Usher itself, and holds it to what it promises whatever happens: what
-// is published is in the end what a fresh resolution of the objects gives, nobody has at any instant what neither the
-// state before nor the one after gives, and whoever keeps access has it all the time.
+// Package fault_test injects faults into Usher and into the systems that it depends on, and checks the guarantees that
+// must always hold: the published documents finally equal a fresh resolution of the objects; nobody has at any instant
+// what neither the previous nor the next state gives; and a user who keeps access has it all the time.
 //
-// It runs real processes: etcd, the API server, and the manager as it is shipped, under its own rights, behind a proxy
-// that does to its requests what networks do. The short form is one of the tests in this folder; the long one is for
-// "make fault". Both draw what happens from a seed, which they print and take.
+// It runs real processes: etcd, the API server, and the manager as it is shipped, with its own permissions, behind a
+// proxy that simulates network failures. The short form is one of the tests in this folder; the long form is for "make
+// fault". Both take a seed and print it.
 package fault_test
 
 import (
@@ -39,7 +39,7 @@ var (
 )
 
 const (
-	// patience covers what a broken connection takes to be made again, on a machine that does other things too.
+	// patience includes the time to restore a broken connection on a busy machine.
 	patience     = 90 * time.Second
 	pollInterval = 25 * time.Millisecond
 )
@@ -60,14 +60,14 @@ func TestFault(t *testing.T) {
 		*seed = rand.Uint64N(1_000_000) + 1
 	}
 	suite, reporter := GinkgoConfiguration()
-	suite.RandomSeed = 1 // specs in the order of the files: each draws from a stream of its own
+	suite.RandomSeed = 1 // run specs in the order of the files: each has its own random stream
 	say("seed %d", *seed)
 	RunSpecs(t, fmt.Sprintf("Fault (seed %d)", *seed), suite, reporter)
 }
 
 var began = time.Now()
 
-// say tells a person how far it is.
+// say prints progress.
 func say(format string, args ...any) {
 	line := fmt.Sprintf("%4.0fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
 	var to io.Writer = GinkgoWriter
@@ -77,7 +77,7 @@ func say(format string, args ...any) {
 	_, _ = io.WriteString(to, line)
 }
 
-// brief chooses between the two forms.
+// brief returns the value for the short form or for the long one.
 func brief[T any](short, other T) T {
 	if *long {
 		return other
@@ -85,7 +85,7 @@ func brief[T any](short, other T) T {
 	return short
 }
 
-// randomOf draws for one purpose: another one more or less changes nothing in it.
+// randomOf returns a random stream for one purpose, independent of other streams.
 func randomOf(purpose string) *rand.Rand {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(purpose))
@@ -119,7 +119,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 		Expect(client.IgnoreAlreadyExists(kube.Create(ctx, o.DeepCopyObject().(client.Object)))).To(Succeed())
 	}
 	say("declared %d users in %d objects", len(all.users), len(all.objects))
-}, NodeTimeout(15*time.Minute)) // Where nobody has built the control plane yet, the suite does.
+}, NodeTimeout(15*time.Minute)) // The suite builds the control plane if necessary.
 
 var _ = BeforeEach(func() {
 	say("%s", CurrentSpecReport().FullText())
@@ -132,23 +132,24 @@ var _ = AfterEach(func() {
 	}
 })
 
-// round is a fault: what happened to the objects meanwhile, and what was published.
+// round is a fault with the changes of the objects and the publications during it.
 type round struct {
 	now    func() time.Time
 	before contents
 	states []contents
-	// edits are the revisions in which somebody else wrote a published ConfigMap; deletions, after which one went.
+	// edits are the revisions in which somebody else wrote a published ConfigMap. deletions are the revisions after
+	// which one was deleted.
 	edits     map[int64]struct{}
 	deletions []version
 }
 
-// begin begins a round where everything is as it should be.
+// begin begins a round in the settled state.
 func begin(ctx context.Context) *round {
 	GinkgoHelper()
 	return beginBy(ctx, time.Now)
 }
 
-// beginBy is begin for a manager that has that clock.
+// beginBy is like begin, for a manager with the given clock.
 func beginBy(ctx context.Context, now func() time.Time) *round {
 	GinkgoHelper()
 	Eventually(settledAt).WithContext(ctx).WithArguments(now).Should(Succeed())
@@ -159,7 +160,7 @@ func beginBy(ctx context.Context, now func() time.Time) *round {
 	return r
 }
 
-// note adds what the world as it is gives.
+// note adds the result of the current world to the states.
 func (r *round) note() {
 	GinkgoHelper()
 	r.noteAt(r.now())
@@ -167,12 +168,12 @@ func (r *round) note() {
 
 func (r *round) noteAt(now time.Time) {
 	GinkgoHelper()
-	_, made, err := resolveAnew(all.objects, now)
+	_, resolved, err := resolveAnew(all.objects, now)
 	Expect(err).NotTo(HaveOccurred())
-	r.states = append(r.states, made.data())
+	r.states = append(r.states, resolved.data())
 }
 
-// change declares the changed object, and goes on trying while the API server is not there.
+// change writes the changed object, and retries while the API server is unavailable.
 func (r *round) change(ctx context.Context, changed client.Object) {
 	GinkgoHelper()
 	all.put(changed)
@@ -193,12 +194,12 @@ func write(ctx context.Context, changed client.Object) error {
 	case *accessv1alpha1.ApplicationAccess:
 		o.Spec = changed.(*accessv1alpha1.ApplicationAccess).Spec
 	default:
-		return fmt.Errorf("nobody changes a %T", changed)
+		return fmt.Errorf("cannot change a %T", changed)
 	}
 	return kube.Update(ctx, live)
 }
 
-// end waits until everything is as it should be, and judges what stood there in the meantime.
+// end waits until everything is settled, and judges everything that was published in the meantime.
 func (r *round) end(ctx context.Context) {
 	GinkgoHelper()
 	Eventually(settledAt).WithContext(ctx).WithArguments(r.now).Should(Succeed())
@@ -220,11 +221,12 @@ func (r *round) judge(ctx context.Context) {
 			delete(last, v.key)
 		}
 	}
-	// What the states were computed from is what the API server has: else nothing above would mean anything.
+	// The states must have been computed from the objects on the API server. Otherwise, the judgement would mean
+	// nothing.
 	Expect(last).To(Equal(r.states[len(r.states)-1]))
 }
 
-// foreign finds the revisions of the deletions, which no answer tells.
+// foreign finds the revisions of the deletions, which the API server does not return.
 func (r *round) foreign(versions []version) map[int64]struct{} {
 	for _, d := range r.deletions {
 		i := slices.IndexFunc(versions, func(v version) bool { return v.key == d.key && v.revision > d.revision })
@@ -235,7 +237,7 @@ func (r *round) foreign(versions []version) map[int64]struct{} {
 	return r.edits
 }
 
-// revisionOf is the store's revision of an object.
+// revisionOf returns the store's revision of an object.
 func revisionOf(o client.Object) int64 {
 	GinkgoHelper()
 	revision, err := strconv.ParseInt(o.GetResourceVersion(), 10, 64)
@@ -243,7 +245,7 @@ func revisionOf(o client.Object) int64 {
 	return revision
 }
 
-// pause waits, but no longer than the context.
+// pause waits for the duration or until the context ends.
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -255,7 +257,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// publishedNames lists the ConfigMaps that stand, to draw one from.
+// publishedNames lists the published ConfigMaps, to draw one from.
 func publishedNames(ctx context.Context) []client.ObjectKey {
 	GinkgoHelper()
 	var list corev1.ConfigMapList

@@ -16,7 +16,7 @@ import (
 )
 
 var _ = Describe("A published ConfigMap", func() {
-	It("may be deleted or edited by somebody else while it is written", func(ctx SpecContext) {
+	It("may be deleted or edited by a third party while it is being written", func(ctx SpecContext) {
 		newManager(ctx)
 		for range brief(2, 4) {
 			r := begin(ctx)
@@ -40,7 +40,7 @@ var _ = Describe("A published ConfigMap", func() {
 	}, SpecTimeout(5*time.Minute))
 })
 
-// victim is the ConfigMap that has just been written, or any.
+// victim returns the ConfigMap that was written last, or any.
 func (r *round) victim(ctx context.Context) client.ObjectKey {
 	GinkgoHelper()
 	if last := seen.last(); last != nil && all.random.IntN(3) > 0 {
@@ -50,7 +50,7 @@ func (r *round) victim(ctx context.Context) client.ObjectKey {
 	return names[all.random.IntN(len(names))]
 }
 
-// edit has somebody give themselves access, unless the manager was quicker; it says how often.
+// edit simulates a user who grants themselves access, unless the manager is faster. It returns the number of edits.
 func (r *round) edit(ctx context.Context, name client.ObjectKey) int {
 	GinkgoHelper()
 	var cm corev1.ConfigMap
@@ -59,7 +59,7 @@ func (r *round) edit(ctx context.Context, name client.ObjectKey) int {
 		return 0
 	}
 	if cm.Data == nil {
-		return 0 // somebody was here before
+		return 0 // it has already been edited
 	}
 	switch all.random.IntN(3) {
 	case 0:
@@ -80,7 +80,8 @@ func (r *round) edit(ctx context.Context, name client.ObjectKey) int {
 	return 1
 }
 
-// remove has somebody delete the ConfigMap, unless the manager was quicker; it says how often.
+// remove simulates a third party that deletes the ConfigMap, unless the manager is faster. It returns the number of
+// deletions.
 func (r *round) remove(ctx context.Context, name client.ObjectKey) int {
 	GinkgoHelper()
 	var cm corev1.ConfigMap

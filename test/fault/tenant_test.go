@@ -25,11 +25,11 @@ import (
 	webhookv1alpha1 "github.com/usher-dev/usher/internal/webhook/v1alpha1"
 )
 
-// tenant is somebody with the shipped editor role in the first organization who does harm with it.
+// tenant is a malicious user with the shipped editor role in the first organization.
 const tenant = "mallory@acme.example"
 
 var _ = Describe("A tenant", func() {
-	It("may attack while a revocation must come through", func(ctx SpecContext) {
+	It("may attack while a revocation must be published", func(ctx SpecContext) {
 		Expect(plane.InstallWebhooks(ctx)).To(Succeed())
 		DeferCleanup(plane.RemoveWebhooks)
 		m := newReplica(ctx)
@@ -50,8 +50,8 @@ var _ = Describe("A tenant", func() {
 	}, SpecTimeout(5*time.Minute))
 })
 
-// revocations takes members with no other access into the wave and out again, one after the other. It returns the median
-// of how long it takes from the request until the published document no longer has the member.
+// revocations adds members without other access to the wave and removes them again, one after the other. It returns the
+// median time from the request until the published document no longer contains the member.
 func revocations(ctx context.Context, count int) time.Duration {
 	GinkgoHelper()
 	group := all.waveGives("Viewer").(*accessv1alpha1.AccessGroup)
@@ -91,12 +91,12 @@ type attack struct {
 	work   sync.WaitGroup
 
 	mu      sync.Mutex
-	done    map[string]int // by what was done
+	done    map[string]int // by action
 	objects []client.Object
 	as      client.Client
 }
 
-// mostAttacks bounds how often each thing is done.
+// mostAttacks bounds the number of times that each action is done.
 const mostAttacks = 2000
 
 func beginAttack(ctx context.Context, webhook string) *attack {
@@ -125,7 +125,7 @@ func beginAttack(ctx context.Context, webhook string) *attack {
 	return a
 }
 
-// keepOn does something again and again. What fails is done again: many of these are refused.
+// keepOn repeats an action. It ignores errors, because many actions are refused.
 func (a *attack) keepOn(ctx context.Context, what string, do func(ctx context.Context, n int) error) {
 	a.work.Go(func() {
 		for n := range mostAttacks {
@@ -143,14 +143,14 @@ func (a *attack) keepOn(ctx context.Context, what string, do func(ctx context.Co
 	})
 }
 
-// String says what was done.
+// String lists the actions.
 func (a *attack) String() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return fmt.Sprint(a.done)
 }
 
-// end stops the attack and takes away what the tenant declared.
+// end stops the attack and deletes what the tenant declared.
 func (a *attack) end(ctx context.Context) {
 	GinkgoHelper()
 	a.cancel()
@@ -160,7 +160,7 @@ func (a *attack) end(ctx context.Context) {
 	}
 }
 
-// declaring creates the group, and from then on changes its description.
+// declaring creates the group, and then changes its description in every call.
 func (a *attack) declaring(group *accessv1alpha1.AccessGroup) func(ctx context.Context, n int) error {
 	a.objects = append(a.objects, group)
 	return func(ctx context.Context, n int) error {
@@ -176,7 +176,8 @@ func (a *attack) declaring(group *accessv1alpha1.AccessGroup) func(ctx context.C
 	}
 }
 
-// manyValues is a group without privileges whose row-level filters for one member are as large as an object may be.
+// manyValues returns a group without privileges whose row-level filters for one member have the maximum size of an
+// object.
 func manyValues(user string) *accessv1alpha1.AccessGroup {
 	g := newGroup(firstOrganization, "many-values")
 	g.Spec.Privileges = accessv1alpha1.GroupPrivilegesDisabled
@@ -185,7 +186,7 @@ func manyValues(user string) *accessv1alpha1.AccessGroup {
 	return g
 }
 
-// manyWindows is a group of which an entry opens every second.
+// manyWindows returns a group with an entry that opens every second.
 func manyWindows(user string, of int) *accessv1alpha1.AccessGroup {
 	g := newGroup(firstOrganization, fmt.Sprintf("many-windows-%d", of))
 	g.Spec.Members = []accessv1alpha1.Member{member(user)}
@@ -199,7 +200,7 @@ func manyWindows(user string, of int) *accessv1alpha1.AccessGroup {
 	return g
 }
 
-// manyFiltered is a group whose filters each of many members carries.
+// manyFiltered returns a group with filters that apply to each of many members.
 func manyFiltered(users []string) *accessv1alpha1.AccessGroup {
 	g := newGroup(firstOrganization, "many-filtered")
 	g.Spec.Privileges = accessv1alpha1.GroupPrivilegesDisabled
@@ -210,7 +211,7 @@ func manyFiltered(users []string) *accessv1alpha1.AccessGroup {
 	return g
 }
 
-// filtering is a data permission with as many values of as many bytes.
+// filtering returns a data permission with the given number of values of the given size.
 func filtering(application string, values, bytes int) accessv1alpha1.DataPermission {
 	p := accessv1alpha1.DataPermission{Application: accessv1alpha1.ApplicationSelector(application)}
 	const each = 100
@@ -230,11 +231,11 @@ func (a *attack) deleteAccounts(ctx context.Context, _ int) error {
 		client.MatchingLabels{accessv1alpha1.LabelMaterialized: accessv1alpha1.ValueTrue})
 }
 
-// forge posts reviews to the webhook without any authentication: large ones that the schema would refuse, and one that
-// names another object than it carries.
+// forge posts unauthenticated reviews to the webhook: large ones that the schema would refuse, and one that names a
+// different object than it contains.
 func forge(address string) func(ctx context.Context, n int) error {
 	transport := &http.Transport{
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // an attacker does not care whom it talks to
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // an attacker does not verify the server
 	}
 	values := strings.Repeat(`"`+strings.Repeat("x", 200)+`",`, 20_000)
 	large := `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","operation":"CREATE",` +
@@ -267,7 +268,7 @@ func forge(address string) func(ctx context.Context, n int) error {
 	}
 }
 
-// await returns when the published ConfigMaps are as the function says.
+// await waits until the function returns true for the published ConfigMaps.
 func (o *observer) await(ctx context.Context, are func(stands contents) bool) error {
 	for {
 		o.mu.Lock()

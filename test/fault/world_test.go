@@ -15,26 +15,27 @@ import (
 
 const (
 	systemNamespace = "access-system"
-	// first has all users, second every third of them, so that these have an organizations document.
+	// first has all users, and second every third of them, so that these have an organizations document.
 	firstOrganization  = "acme"
 	secondOrganization = "globex"
 )
 
-// world is what is declared: two small organizations with all that real ones have. Every change of it replaces an object
-// and leaves the one before as it was.
+// world is the declared state: two small organizations with everything that real ones have. Every change replaces an
+// object and leaves the previous one unmodified.
 type world struct {
 	random  *rand.Rand
 	users   []string
 	objects []client.Object
 }
 
-// wave is the group whose changes touch all of its members and nobody else: it is alone in giving its application.
+// wave is the group whose changes affect all of its members and nobody else, because no other group gives access to its
+// application.
 const (
 	wave            = "wave"
 	waveApplication = "red"
 )
 
-// teams are the groups beside it.
+// team returns the name of another group.
 func team(i int) string { return fmt.Sprintf("team-%02d", i) }
 
 func newWorld(random *rand.Rand, users int) *world {
@@ -61,7 +62,7 @@ func newWorld(random *rand.Rand, users int) *world {
 	return w
 }
 
-// addUsers declares some of the users; one in two of these has a role of their own.
+// addUsers declares some of the users. Every second one of these has a role of their own.
 func (w *world) addUsers() {
 	for i := 0; i < len(w.users); i += 10 {
 		ua := &accessv1alpha1.UserAccess{
@@ -150,16 +151,16 @@ func rows(random *rand.Rand) []accessv1alpha1.DataPermission {
 	}}
 }
 
-// get returns a copy of an object of the kind of example, to be changed and put back.
+// get returns a copy of an object of the kind of example, to modify it and put it back.
 func get[T client.Object](w *world, namespace, name string) T {
 	i := slices.IndexFunc(w.objects, func(o client.Object) bool {
-		_, is := o.(T)
-		return is && o.GetNamespace() == namespace && o.GetName() == name
+		_, ok := o.(T)
+		return ok && o.GetNamespace() == namespace && o.GetName() == name
 	})
 	return w.objects[i].DeepCopyObject().(T)
 }
 
-// put replaces the object of that kind and name, also in what others hold of the world.
+// put replaces the object of that kind and name. Earlier copies of the world do not change.
 func (w *world) put(changed client.Object) {
 	w.objects = slices.Clone(w.objects)
 	for i, o := range w.objects {
@@ -169,7 +170,7 @@ func (w *world) put(changed client.Object) {
 	}
 }
 
-// waveGives changes what all members of the wave have, whatever has become of it before.
+// waveGives changes what all members of the wave have, independently of its previous state.
 func (w *world) waveGives(role string) client.Object {
 	g := get[*accessv1alpha1.AccessGroup](w, firstOrganization, wave)
 	g.Spec.Privileges, g.Spec.DataPermissions = accessv1alpha1.GroupPrivilegesEnabled, nil
@@ -177,14 +178,14 @@ func (w *world) waveGives(role string) client.Object {
 	return g
 }
 
-// otherRole is one that the wave does not give now, and that members keep access with.
+// otherRole returns a role that the wave does not give now and that includes access.
 func (w *world) otherRole() string {
 	now := string(get[*accessv1alpha1.AccessGroup](w, firstOrganization, wave).Spec.ApplicationAccess[0].Role)
 	roles := slices.DeleteFunc([]string{"Viewer", "Editor", "RulesAdmin", "Administrator"}, func(r string) bool { return r == now })
 	return roles[w.random.IntN(len(roles))]
 }
 
-// anyChange changes one group as somebody might.
+// anyChange changes one group at random.
 func (w *world) anyChange() client.Object {
 	name := team(w.random.IntN(max(len(w.users)/10, 4)))
 	if w.random.IntN(3) == 0 {
@@ -218,15 +219,15 @@ func (w *world) changeOf(name string) client.Object {
 }
 
 func toggle(g *accessv1alpha1.AccessGroup, user string) {
-	is := func(m accessv1alpha1.Member) bool { return string(m.User) == user }
-	if slices.ContainsFunc(g.Spec.Members, is) {
-		g.Spec.Members = slices.DeleteFunc(g.Spec.Members, is)
+	isUser := func(m accessv1alpha1.Member) bool { return string(m.User) == user }
+	if slices.ContainsFunc(g.Spec.Members, isUser) {
+		g.Spec.Members = slices.DeleteFunc(g.Spec.Members, isUser)
 		return
 	}
 	g.Spec.Members = append(g.Spec.Members, member(user))
 }
 
-// shards changes how an application is published; nobody's access changes by it.
+// shards changes how an application is published, which changes nobody's access.
 func (w *world) shards(application string, minimum int32, formats ...accessv1alpha1.PublishFormat) client.Object {
 	o := get[*accessv1alpha1.ApplicationAccess](w, firstOrganization, application)
 	o.Spec.Publish = &accessv1alpha1.PublishSpec{MinimumShards: minimum, Formats: formats}

@@ -1,5 +1,5 @@
-// Package formats holds the formats of an application document against the engines that read them: whatever access.json
-// says of a user whom a format does not leave out, Casbin and Open Policy Agent decide too.
+// Package formats tests the formats of an application document in the engines that read them: Casbin and Open Policy
+// Agent must decide like access.json for every user whom a format includes.
 //
-// It is a module of its own, so that what those engines depend on never decides what Usher depends on.
+// It is a module of its own, so that the dependencies of these engines do not determine those of Usher.
 package formats

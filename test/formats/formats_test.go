@@ -57,8 +57,8 @@ func TestCSV(t *testing.T) {
 	})
 }
 
-// casbinModel is the model that docs/documents.md shows. That the subject is not the role itself keeps out a user who
-// is named like one: to Casbin everything is a member of itself.
+// casbinModel is the model in docs/documents.md. The condition that the subject is not the role itself excludes a user
+// who has the name of a role, because Casbin treats everything as a member of itself.
 const casbinModel = `
 [request_definition]
 r = sub, dom, act
@@ -117,7 +117,7 @@ func TestCasbin(t *testing.T) {
 	})
 }
 
-// regoPolicy is the policy that docs/documents.md shows.
+// regoPolicy is the policy in docs/documents.md.
 const regoPolicy = `
 package usher
 
@@ -170,7 +170,7 @@ func TestOPA(t *testing.T) {
 	})
 }
 
-// documentedPolicy is the policy that docs/workloads.md shows for OPA.
+// documentedPolicy returns the policy for OPA in docs/workloads.md.
 func documentedPolicy(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "workloads.md"))
@@ -185,8 +185,8 @@ func documentedPolicy(t *testing.T) string {
 	return policy
 }
 
-// TestDocumentedPolicyFollowsPlaces: what a user sees goes by the filters at the user's places in the document's list.
-// A place outside of the list gives no access.
+// TestDocumentedPolicyFollowsPlaces checks that the policy uses the filters at the user's places in the document's
+// list. A place outside of the list gives no access.
 func TestDocumentedPolicyFollowsPlaces(t *testing.T) {
 	policy := documentedPolicy(t)
 	const french, german = `{"anyOf":[{"allOf":[{"attribute":"country","operator":"In","values":["France"]}]}]}`,
@@ -199,7 +199,7 @@ func TestDocumentedPolicyFollowsPlaces(t *testing.T) {
 	for name, tc := range map[string]struct {
 		shards       []string
 		allow        bool
-		france, null bool // whether a row of France, and one without a country, is visible
+		france, null bool // whether a row of France, and one without a country, are visible
 	}{
 		"no filters":       {[]string{finance(french, ``)}, true, true, true},
 		"first":            {[]string{finance(french+","+german, `"filters":[0],`)}, true, true, false},

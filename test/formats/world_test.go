@@ -18,15 +18,15 @@ const application = "finance"
 
 var june = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 
-// published is an application document in every format, and what access.json says.
+// published is an application document in every format, with the parsed access.json.
 type published struct {
 	shards  []map[string]string
 	said    []accessJSON
 	omitted int
-	users   []string // also some whom no document knows
+	users   []string // including some who are in no document
 }
 
-// accessJSON is what a reader makes of access.json with nothing of Usher at hand.
+// accessJSON is access.json, parsed without any code of Usher.
 type accessJSON struct {
 	Roles []struct {
 		Name        string   `json:"name"`
@@ -39,7 +39,7 @@ type accessJSON struct {
 	} `json:"users"`
 }
 
-// role is the user's role at the instant; "" means no access.
+// role returns the user's role at the instant; "" means no access.
 func (a *accessJSON) role(user string, at time.Time) string {
 	entry, listed := a.Users[user]
 	if !listed || (entry.NotAfter != nil && !at.Before(*entry.NotAfter)) {
@@ -48,7 +48,7 @@ func (a *accessJSON) role(user string, at time.Time) string {
 	return entry.Role
 }
 
-// can says whether the user has the permission at the instant.
+// can reports whether the user has the permission at the instant.
 func (a *accessJSON) can(user, permission string, at time.Time) bool {
 	role := a.role(user, at)
 	for _, r := range a.Roles {
@@ -59,7 +59,7 @@ func (a *accessJSON) can(user, permission string, at time.Time) bool {
 	return false
 }
 
-// limited says whether the user has rows or an end.
+// limited reports whether the user has filters or an end.
 func (a *accessJSON) limited(user string) bool {
 	entry := a.Users[user]
 	return len(entry.Filters) > 0 || entry.NotAfter != nil
@@ -75,14 +75,14 @@ var ladders = [][]resolve.ApplicationRole{
 // legalUser is the pattern of an identity.
 var legalUser = regexp.MustCompile(`^[^\p{Z}\p{Cc}\p{Cf},"\\]+$`)
 
-// strangeUsers are legal identities that mean something to some format or engine.
+// strangeUsers are legal identities that have a special meaning in some format or engine.
 var strangeUsers = []string{
 	"#comment", "p", "g", "*", ".*", "Viewer", "Editor", "owner", "reader", "tier.2", "true", "NoAccess", application, "r.sub",
 	"a::b", "finance::Viewer", "=cmd|'/c", "Zoë", "Zoe\u0308", "山田太郎", "👩x", "ALICE@acme.example", "alice@acme.example",
 	"{{.}}", "${HOME}", "%s%n", "auth0|5f7c8ec7", "null", "-", "';drop", "<script>", "a;b", "$ref", "keyMatch(x)",
 }
 
-// world makes a random document.
+// world returns a random document.
 func world(t *testing.T, seed uint64) *published {
 	t.Helper()
 	random := rand.New(rand.NewPCG(seed, 7))
@@ -124,14 +124,14 @@ func world(t *testing.T, seed uint64) *published {
 			decide(user)
 		}
 	}
-	made := publish.Application(o, application, 1<<random.IntN(3), func(yield func(string, *resolve.Decision)) {
+	rendered := publish.Application(o, application, 1<<random.IntN(3), func(yield func(string, *resolve.Decision)) {
 		for user, d := range decisions {
 			yield(user, d)
 		}
 	}, accessv1alpha1.PublishFormatCSV, accessv1alpha1.PublishFormatCasbin, accessv1alpha1.PublishFormatOPA)
-	p.omitted = made.Omitted
-	for n := range made.Shards {
-		data := made.Data(n)
+	p.omitted = rendered.Omitted
+	for n := range rendered.Shards {
+		data := rendered.Data(n)
 		p.shards = append(p.shards, data)
 		var said accessJSON
 		if err := json.Unmarshal([]byte(data["access.json"]), &said); err != nil {
@@ -149,7 +149,7 @@ func eachWorld(t *testing.T, test func(t *testing.T, p *published)) {
 	}
 }
 
-// permissions are those of the roles, and one that nobody has.
+// permissions returns the permissions of all roles, and one that no role has.
 func (a *accessJSON) permissions() []string {
 	all := []string{"nothing"}
 	for _, r := range a.Roles {

@@ -25,14 +25,14 @@ import (
 )
 
 const (
-	// trackingID is the annotation by which Argo CD knows what belongs to an application, as it does by default.
+	// trackingID is the annotation by which Argo CD, by default, tracks what belongs to an application.
 	trackingID = "argocd.argoproj.io/tracking-id"
 	syncWave   = "argocd.argoproj.io/sync-wave"
 	// argoManager is the field manager of server-side applies.
 	argoManager = "argocd-controller"
 )
 
-// application follows a repository as an Application with automated sync, self-heal and prune does.
+// application follows a repository like an Application with automated sync, self-heal and prune.
 type application struct {
 	name       string
 	repository *repository
@@ -59,7 +59,7 @@ func kubectl() *enginekube.KubectlCmd {
 	return &enginekube.KubectlCmd{Log: logr.Discard(), Tracer: tracing.NopTracer{}}
 }
 
-// desired is what the latest commit says, marked as the application's.
+// desired returns the objects of the latest commit with the tracking annotation of the application.
 func (a *application) desired(ctx context.Context) []*unstructured.Unstructured {
 	GinkgoHelper()
 	objects := render(ctx, a.repository.checkout(ctx))
@@ -75,8 +75,8 @@ func (a *application) desired(ctx context.Context) []*unstructured.Unstructured 
 	return objects
 }
 
-// sync applies the latest commit wave by wave, each when the one before is healthy, and prunes. It returns what became
-// of each object.
+// sync applies the latest commit wave by wave, each when the previous one is healthy, and prunes. It returns the result
+// for each object.
 func (a *application) sync(ctx context.Context) map[string]common.ResourceSyncResult {
 	GinkgoHelper()
 	operation := &operation{started: metav1.Now(), phase: common.OperationRunning}
@@ -93,7 +93,7 @@ func (a *application) sync(ctx context.Context) map[string]common.ResourceSyncRe
 	return found
 }
 
-// operation is how far a sync has come: what Argo CD keeps in the status of the Application.
+// operation is the progress of a sync, which Argo CD keeps in the status of the Application.
 type operation struct {
 	started metav1.Time
 	phase   common.OperationPhase
@@ -101,7 +101,7 @@ type operation struct {
 	results []common.ResourceSyncResult
 }
 
-// step looks at what there is and does what can be done now, as Argo CD does whenever something changes.
+// step examines the current state and does what can be done now, as Argo CD does on every change.
 func (a *application) step(desired []*unstructured.Unstructured, o *operation) error {
 	var targets []*unstructured.Unstructured
 	for _, each := range desired {
@@ -125,7 +125,7 @@ func (a *application) step(desired []*unstructured.Unstructured, o *operation) e
 	return nil
 }
 
-// pruned lists what a sync removed.
+// pruned lists the objects that a sync removed.
 func pruned(results map[string]common.ResourceSyncResult) []string {
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(results)) {
@@ -136,7 +136,7 @@ func pruned(results map[string]common.ResourceSyncResult) []string {
 	return names
 }
 
-// failed lists what a sync could not do, with why.
+// failed lists the objects that failed to sync, with the reasons.
 func failed(results map[string]common.ResourceSyncResult) map[string]string {
 	found := map[string]string{}
 	for name, result := range results {
@@ -147,7 +147,7 @@ func failed(results map[string]common.ResourceSyncResult) map[string]string {
 	return found
 }
 
-// health is what Argo CD would show for the object.
+// health returns the health that Argo CD would show for the object.
 func (a *application) health(ctx context.Context, object *unstructured.Unstructured) *health.HealthStatus {
 	GinkgoHelper()
 	found, err := health.GetResourceHealth(live(ctx, object), a.overrides)
@@ -155,7 +155,7 @@ func (a *application) health(ctx context.Context, object *unstructured.Unstructu
 	return found
 }
 
-// tree lists what hangs below the object by owner references, as the resource tree shows it.
+// tree lists the objects below the object by owner references, like the resource tree.
 func (a *application) tree(object *unstructured.Unstructured) []string {
 	var below []string
 	root := enginekube.GetResourceKey(object)
@@ -170,7 +170,7 @@ func (a *application) tree(object *unstructured.Unstructured) []string {
 	return below
 }
 
-// diffs are the ways in which Argo CD compares, by name.
+// diffs returns the ways in which Argo CD compares, by name.
 func diffs() map[string][]diff.Option {
 	GinkgoHelper()
 	_, parser, err := kubectl().LoadOpenAPISchema(plane.Config())
@@ -187,7 +187,7 @@ func diffs() map[string][]diff.Option {
 	}
 }
 
-// expectNoDifference compares each object with what the API server has.
+// expectNoDifference compares each object with the one on the API server.
 func expectNoDifference(ctx context.Context, objects []*unstructured.Unstructured, options ...diff.Option) {
 	GinkgoHelper()
 	for _, each := range objects {
@@ -206,7 +206,7 @@ func access(kind, namespace, name string) *unstructured.Unstructured {
 	return u
 }
 
-// A tree is applied by each of the two ways that Argo CD knows.
+// A tree is applied in each of the two ways of Argo CD.
 func underArgoCD(name string, serverSide bool, compared ...string) bool {
 	return Describe("Under Argo CD, a tree that is "+name, Ordered, func() {
 		var (
@@ -222,7 +222,7 @@ func underArgoCD(name string, serverSide bool, compared ...string) bool {
 			DeferCleanup(func(ctx SpecContext) { removeNamespaces(ctx, sampleNamespaces...) })
 		})
 
-		It("is synced, and healthy when it is published", func(ctx SpecContext) {
+		It("is synced, and becomes healthy when it is published", func(ctx SpecContext) {
 			Expect(failed(argo.sync(ctx))).To(BeEmpty())
 			for _, each := range argo.desired(ctx) {
 				if each.GroupVersionKind().Group != accessv1alpha1.GroupVersion.Group {
@@ -247,9 +247,9 @@ func underArgoCD(name string, serverSide bool, compared ...string) bool {
 				WithContext(ctx).Should(ConsistOf(HavePrefix("ConfigMap/user-access-dana-acme-example-")))
 		})
 
-		It("loses what a commit removes, and nothing that Usher made", func(ctx SpecContext) {
-			made := derived(ctx)
-			Expect(made).NotTo(BeEmpty())
+		It("loses what a commit removes, but nothing that Usher created", func(ctx SpecContext) {
+			derivedBefore := derived(ctx)
+			Expect(derivedBefore).NotTo(BeEmpty())
 			repo.edit("samples/security/emea.yaml", `---
 # 3. RulesAdmin and NoAccess for red. Least privilege applies: Grace has no access to red.
 apiVersion: access.usher.dev/v1alpha1
@@ -268,7 +268,7 @@ spec:
 			results := argo.sync(ctx)
 			Expect(failed(results)).To(BeEmpty())
 			Expect(pruned(results)).To(Equal([]string{"AccessGroup/security-emea/red-rules"}))
-			for _, each := range made {
+			for _, each := range derivedBefore {
 				Expect(each.GetAnnotations()).NotTo(HaveKey(trackingID), each.GetName())
 				Expect(kube.Get(ctx, client.ObjectKeyFromObject(each), each)).To(Succeed(), "%s is still there", each.GetName())
 			}
@@ -276,14 +276,15 @@ spec:
 	})
 }
 
-// The way of comparing has to fit the way of applying: without server-side apply there is no manager to compare by.
+// The way of comparing must match the way of applying: without server-side apply there is no field manager to compare
+// by.
 var (
 	_ = underArgoCD("applied on the client's side", false, "client-side", "server-side")
 	_ = underArgoCD("applied on the server's side", true, "client-side", "structured", "server-side")
 )
 
 var _ = Describe("Under Argo CD, a sync wave", func() {
-	It("waits for the one before, and does not begin where that is degraded", func(ctx SpecContext) {
+	It("waits for the previous one, and does not start if that is degraded", func(ctx SpecContext) {
 		const namespace = "waves"
 		DeferCleanup(func(ctx SpecContext) { removeNamespaces(ctx, namespace) })
 		repo := newRepository(ctx)
@@ -322,7 +323,7 @@ spec:
 		_, err := find(ctx, access("AccessGroup", namespace, "second"))
 		Expect(err).To(MatchError(ContainSubstring("not found")))
 
-		Expect(kube.Delete(ctx, access("AccessGroup", namespace, "first"))).To(Succeed()) // the type cannot change
+		Expect(kube.Delete(ctx, access("AccessGroup", namespace, "first"))).To(Succeed()) // the type is immutable
 		write("Organization")
 		repo.commit(ctx, "The first is in the right place")
 		Expect(failed(argo.sync(ctx))).To(BeEmpty())

@@ -34,12 +34,13 @@ import (
 const (
 	controllerModule = "github.com/fluxcd/kustomize-controller"
 	controllerDir    = "hack/tools/kustomize-controller"
-	// fluxNamespace is where Flux is installed.
+	// fluxNamespace is the namespace of Flux.
 	fluxNamespace = "flux-system"
 )
 
-// fluxController is kustomize-controller itself, as Flux installs it: with a service account that is bound to
-// cluster-admin, and in multi-tenancy lockdown but for the default service account. Sources are published by the test.
+// fluxController is the original kustomize-controller in the configuration of Flux: with a service account that is
+// bound to cluster-admin, and in multi-tenancy lockdown except for the default service account. The test publishes the
+// sources.
 type fluxController struct {
 	program *cluster.Program
 	server  *httptest.Server
@@ -48,10 +49,10 @@ type fluxController struct {
 	artifacts map[string][]byte // by path
 }
 
-// sourceKinds are the kinds that kustomize-controller watches and another controller serves.
+// sourceKinds are the kinds that kustomize-controller watches and that another controller reconciles.
 var sourceKinds = []string{"Bucket", "GitRepository", "OCIRepository"}
 
-// startFlux installs Flux's kinds and starts the controller. It ends with the container that calls it.
+// startFlux installs Flux's kinds and starts the controller. It stops at the end of the calling container.
 func startFlux(ctx context.Context) *fluxController {
 	GinkgoHelper()
 	program, err := cluster.BuildProgram("kustomize-controller", controllerDir, controllerModule) //nolint:contextcheck // all specs share the build
@@ -93,7 +94,8 @@ subjects: [{kind: ServiceAccount, name: kustomize-controller, namespace: %[1]s}]
 	return f
 }
 
-// forgetFlux removes Flux's objects with the controller stopped, so that nothing is pruned on their account.
+// forgetFlux removes Flux's objects while the controller is stopped, so that the controller prunes nothing because of
+// that.
 func forgetFlux(ctx context.Context) {
 	GinkgoHelper()
 	list := &kustomizev1.KustomizationList{}
@@ -105,7 +107,7 @@ func forgetFlux(ctx context.Context) {
 	removeNamespaces(ctx, fluxNamespace)
 }
 
-// moduleDir is where the go command keeps a module that the module in dir requires.
+// moduleDir returns the directory in the module cache of a module that the module in dir requires.
 func moduleDir(ctx context.Context, dir, module string) string {
 	GinkgoHelper()
 	root, err := cluster.Root()
@@ -117,8 +119,8 @@ func moduleDir(ctx context.Context, dir, module string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// sourceKind defines a kind of source-controller with any fields: only that module has the schemas, and TestDocumentation
-// holds the fields against the types.
+// sourceKind returns a definition of a kind of source-controller that allows any fields. Only the source-controller
+// module has the schemas, and TestDocumentation checks the fields against its types.
 func sourceKind(kind string) string {
 	plural := strings.Replace(strings.ToLower(kind)+"s", "ys", "ies", 1)
 	return fmt.Sprintf(`
@@ -145,14 +147,14 @@ func installKinds(ctx context.Context, manifest string) {
 	for _, each := range objectsIn(manifest) {
 		names = append(names, "crd/"+each.GetName())
 	}
-	// kubectl fails where a definition has no conditions yet.
+	// kubectl fails if a definition has no conditions yet.
 	Eventually(func() error {
 		_, err := plane.Kubectl(ctx, append([]string{"wait", "--for=condition=Established"}, names...)...)
 		return err
 	}).WithContext(ctx).Should(Succeed())
 }
 
-// kubectlApply applies text as it is, as somebody does who pastes it.
+// kubectlApply applies the text unchanged, like a person who pastes it.
 func kubectlApply(ctx context.Context, text string) {
 	GinkgoHelper()
 	_, err := plane.KubectlInput(ctx, strings.NewReader(text), "apply", "--server-side", "-f", "-")
@@ -170,7 +172,7 @@ func (f *fluxController) serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(archive)
 }
 
-// publish has the GitRepository show the latest commit, as source-controller does. It returns the revision.
+// publish makes the GitRepository point to the latest commit, as source-controller does. It returns the revision.
 func (f *fluxController) publish(ctx context.Context, r *repository, source client.ObjectKey) string {
 	GinkgoHelper()
 	commit := git(ctx, r.work, "rev-parse", "HEAD")
@@ -198,7 +200,8 @@ func (f *fluxController) publish(ctx context.Context, r *repository, source clie
 	return found.Status.Artifact.Revision
 }
 
-// ready is the condition of a Kustomization once it has dealt with the revision in its present generation.
+// ready returns the Ready condition of a Kustomization once the Kustomization has processed the revision in its current
+// generation.
 func (f *fluxController) ready(ctx context.Context, key client.ObjectKey, revision string) (*metav1.Condition, error) {
 	found := &kustomizev1.Kustomization{}
 	if err := kube.Get(ctx, key, found); err != nil {
@@ -212,7 +215,7 @@ func (f *fluxController) ready(ctx context.Context, key client.ObjectKey, revisi
 	return ready, nil
 }
 
-// expectReady waits until the Kustomization has applied the revision and found everything ready.
+// expectReady waits until the Kustomization has applied the revision and all objects are ready.
 func (f *fluxController) expectReady(ctx context.Context, key client.ObjectKey, revision string) {
 	GinkgoHelper()
 	Eventually(func(g Gomega) {
@@ -235,7 +238,7 @@ func (f *fluxController) expectFailed(ctx context.Context, key client.ObjectKey,
 	return message
 }
 
-// request asks for a reconciliation, as "flux reconcile kustomization" does.
+// request requests a reconciliation, like "flux reconcile kustomization".
 func (f *fluxController) request(ctx context.Context, key client.ObjectKey) {
 	GinkgoHelper()
 	_, err := plane.Kubectl(ctx, "annotate", "--overwrite", "--namespace="+key.Namespace,
@@ -243,7 +246,7 @@ func (f *fluxController) request(ctx context.Context, key client.ObjectKey) {
 	Expect(err).NotTo(HaveOccurred())
 }
 
-// inventory lists what the Kustomization would prune, as Kind/namespace/name.
+// inventory lists the objects that the Kustomization would prune, as Kind/namespace/name.
 func (f *fluxController) inventory(ctx context.Context, key client.ObjectKey) []string {
 	GinkgoHelper()
 	found := &kustomizev1.Kustomization{}
@@ -258,7 +261,7 @@ func (f *fluxController) inventory(ctx context.Context, key client.ObjectKey) []
 	return slices.Sorted(maps.Keys(names))
 }
 
-// printed returns the manifests of the given kinds that a page of the documentation shows, in its order.
+// printed returns the manifests of the given kinds in a page of the documentation, in order.
 func printed(file string, kinds ...string) []*unstructured.Unstructured {
 	GinkgoHelper()
 	root, err := cluster.Root()
@@ -277,7 +280,7 @@ func printed(file string, kinds ...string) []*unstructured.Unstructured {
 	return found
 }
 
-// textOf writes objects as one file.
+// textOf encodes objects as one file.
 func textOf(objects ...*unstructured.Unstructured) string {
 	GinkgoHelper()
 	var texts []string

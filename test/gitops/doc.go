@@ -1,6 +1,6 @@
-// Package gitops holds tests only: Usher under the tools that apply it from git, by these tools' own code. Flux's server-side
-// apply, inventory and kstatus, and Argo CD's engine, diff and health scripts, against a real API server that asks
-// Usher's webhooks, fed from a real git server.
+// Package gitops contains only tests. They run Usher under the tools that apply it from git, with the original code of
+// these tools: Flux's server-side apply, inventory and kstatus, and Argo CD's engine, diff and health scripts. They use
+// a real API server that calls Usher's webhooks, and a real git server.
 //
-// It is a module of its own, for what these tools depend on.
+// It is a module of its own because of the dependencies of these tools.
 package gitops

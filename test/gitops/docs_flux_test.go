@@ -48,7 +48,7 @@ spec:
 `, organization, role)
 	}
 
-	// groups are groups with one member and a role in finance, by name and role.
+	// groups returns groups with one member and a role in finance, by name and role.
 	groups := func(namesAndRoles ...string) string {
 		var text string
 		for i := 0; i < len(namesAndRoles); i += 2 {
@@ -82,7 +82,7 @@ kind: AccessPolicy
 metadata: {name: default, namespace: %[1]s}
 spec: {}
 `, organization))
-		// The account that the organization's tree is applied with is the platform team's to make.
+		// The platform team creates the account with which the organization's tree is applied.
 		platform.write("access/policies/account.yaml", textOf(applier()...))
 		platform.commit(ctx, "Usher, its policies, and the account")
 		team.write("access.yaml", tree("Editor"))
@@ -90,11 +90,11 @@ spec: {}
 		manifests = printed("gitops.md", "GitRepository", "Kustomization")
 	})
 
-	It("are applied as printed, and ready when workloads have it", func(ctx SpecContext) {
+	It("are applied as printed, and ready when the documents are published", func(ctx SpecContext) {
 		applied := map[client.ObjectKey]bool{}
 		for _, each := range manifests {
 			if key := client.ObjectKeyFromObject(each); each.GetKind() != "Kustomization" || !applied[key] {
-				Eventually(func() error { // until the platform team's tree has made the namespace
+				Eventually(func() error { // until the platform team's tree has created the namespace
 					_, err := plane.KubectlInput(ctx, strings.NewReader(textOf(each)), "apply", "-f", "-")
 					return err
 				}).WithContext(ctx).Should(Succeed(), subject(each))
@@ -130,12 +130,12 @@ spec: {}
 		flux.expectReady(ctx, teamTree, flux.publish(ctx, team, teamSource))
 	})
 
-	It("leave a group behind under Deny: what was applied before a refusal is in no inventory", func(ctx SpecContext) {
+	It("leave a group behind with Deny: an object that was applied before a refusal is in no inventory", func(ctx SpecContext) {
 		platform.edit("access/policies/access.yaml", "spec: {}", "spec: {crossObjectChecks: Deny}")
 		platform.commit(ctx, "Refuse conflicts")
 		flux.expectReady(ctx, policies, flux.publish(ctx, platform, platformSource))
 
-		// One after the other is applied, until admission has seen the first: a few may pass before.
+		// Apply conflicting groups one after the other until admission has seen the first; a few may pass before that.
 		conflicting := []string{"one", "Editor"}
 		for n := range 10 {
 			conflicting = append(conflicting, fmt.Sprintf("two-%d", n), "Viewer")
@@ -166,7 +166,7 @@ spec: {}
 		Eventually(func() string { return role(ctx, organization, "finance", "bruno@acme.example") }).WithContext(ctx).Should(BeEmpty())
 	})
 
-	It("leave nothing behind under Warn", func(ctx SpecContext) {
+	It("leave nothing behind with Warn", func(ctx SpecContext) {
 		platform.edit("access/policies/access.yaml", "crossObjectChecks: Deny", "crossObjectChecks: Warn")
 		platform.commit(ctx, "Warn of conflicts")
 		flux.expectReady(ctx, policies, flux.publish(ctx, platform, platformSource))
@@ -181,7 +181,7 @@ spec: {}
 		expectGone(ctx, group("two"))
 	})
 
-	// sixGroups gives each of six users a group.
+	// sixGroups returns a group for each of six users.
 	sixGroups := func() string {
 		var text string
 		for n := range 6 {
@@ -250,14 +250,14 @@ spec:
 		}
 	})
 
-	It("work with health checks in place of wait, too", func(ctx SpecContext) {
+	It("also work with health checks instead of wait", func(ctx SpecContext) {
 		var variants int
 		for _, each := range manifests {
 			if each.GetKind() != "Kustomization" || client.ObjectKeyFromObject(each) != teamTree {
 				continue
 			}
 			if variants++; variants == 1 {
-				continue // the one that waits, which is there
+				continue // the one that waits, which exists
 			}
 			_, err := plane.KubectlInput(ctx, strings.NewReader(textOf(each)), "apply", "-f", "-")
 			Expect(err).NotTo(HaveOccurred())
@@ -291,7 +291,8 @@ spec:
 	})
 })
 
-// printedPatch is the kustomization of docs/gitops.md that annotates groups before they are deleted, with a deadline to come.
+// printedPatch returns the kustomization in docs/gitops.md that annotates groups before their deletion, with a future
+// deadline.
 func printedPatch(deadline time.Time) string {
 	GinkgoHelper()
 	for _, b := range block.FindAllStringSubmatch(read(GinkgoTB(), filepath.Join("..", "..", "docs", "gitops.md")), -1) {
@@ -313,7 +314,7 @@ func expectGone(ctx context.Context, object *unstructured.Unstructured) {
 	}).WithContext(ctx).Should(BeTrue(), subject(object))
 }
 
-// applier is the account of docs/security.md that Flux applies an organization's tree with, and what it may.
+// applier returns the account in docs/security.md with which Flux applies an organization's tree, and its permissions.
 func applier() []*unstructured.Unstructured {
 	GinkgoHelper()
 	found := printed("security.md", "Namespace", "ServiceAccount", "Role", "RoleBinding")

@@ -14,10 +14,10 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// block finds what the documentation has people write.
+// block matches the manifests that the documentation asks people to write.
 var block = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 
-// TestDocumentation holds the manifests of docs/gitops.md against the types that the tools read: every field exists.
+// TestDocumentation checks the manifests of docs/gitops.md against the types of the tools: every field must exist.
 func TestDocumentation(t *testing.T) {
 	types := map[string]func() any{
 		kustomizev1.GroupVersion.String() + " Kustomization":               func() any { return &kustomizev1.Kustomization{} },
@@ -35,12 +35,12 @@ func TestDocumentation(t *testing.T) {
 			}
 			known := kind.APIVersion + " " + kind.Kind
 			found[known]++
-			made := types[known]
-			if made == nil {
-				t.Errorf("nobody here knows %s:\n%s", known, text)
+			newObject := types[known]
+			if newObject == nil {
+				t.Errorf("no type is registered for %s:\n%s", known, text)
 				continue
 			}
-			if err := yaml.UnmarshalStrict([]byte(text), made()); err != nil {
+			if err := yaml.UnmarshalStrict([]byte(text), newObject()); err != nil {
 				t.Errorf("%v in\n%s", err, text)
 			}
 		}

@@ -22,14 +22,14 @@ import (
 	"github.com/usher-dev/usher/internal/identity"
 )
 
-// fluxGroup is the group of Flux's Kustomization: of its labels and annotations.
+// fluxGroup is the API group of Flux's Kustomization, which its labels and annotations use.
 const fluxGroup = "kustomize.toolkit.fluxcd.io"
 
-// kustomization follows a repository as a Kustomization with wait and prune does.
+// kustomization follows a repository like a Kustomization with wait and prune.
 type kustomization struct {
 	repository *repository
 	manager    *ssa.ResourceManager
-	// inventory is what the last commit that was applied consists of. Nothing else is ever pruned.
+	// inventory contains the objects of the last applied commit. Only these are ever pruned.
 	inventory object.ObjMetadataSet
 }
 
@@ -45,8 +45,8 @@ const (
 	kustomizationNamespace = "flux-system"
 )
 
-// reconcile applies the latest commit, prunes what it no longer has, and waits until all of it is ready. It returns what
-// happened to each object, in the words of Flux.
+// reconcile applies the latest commit, prunes what the commit no longer has, and waits until everything is ready. It
+// returns the action for each object, in the words of Flux.
 func (k *kustomization) reconcile(ctx context.Context) (map[string]ssa.Action, error) {
 	GinkgoHelper()
 	changes, err := k.apply(ctx)
@@ -76,7 +76,7 @@ func (k *kustomization) apply(ctx context.Context) (*ssa.ChangeSet, error) {
 	k.manager.SetOwnerLabels(objects, kustomizationName, kustomizationNamespace)
 	options := ssa.DefaultApplyOptions()
 	options.WaitInterval = pollInterval
-	// What the controller takes away from kubectl, so that a change by hand does not stay.
+	// The controller removes kubectl's field ownership, so that manual changes do not persist.
 	options.Cleanup = ssa.ApplyCleanupOptions{
 		Annotations: []string{corev1.LastAppliedConfigAnnotation},
 		FieldManagers: []ssa.FieldManager{
@@ -88,7 +88,7 @@ func (k *kustomization) apply(ctx context.Context) (*ssa.ChangeSet, error) {
 	return k.manager.ApplyAllStaged(ctx, objects, options)
 }
 
-// prune removes what the inventory has and the applied set has not, if it still carries the labels.
+// prune removes objects that are in the inventory but not in the applied set, if they still have the labels.
 func (k *kustomization) prune(ctx context.Context, applied object.ObjMetadataSet) (*ssa.ChangeSet, error) {
 	stale := k.inventory.Diff(applied)
 	if len(stale) == 0 {
@@ -124,7 +124,7 @@ func versionOf(each object.ObjMetadata) string {
 	return "v1"
 }
 
-// others are the actions that are not the given one.
+// others returns the actions other than the given one.
 func others(actions map[string]ssa.Action, usual ssa.Action) map[string]ssa.Action {
 	found := map[string]ssa.Action{}
 	for name, action := range actions {
@@ -152,7 +152,7 @@ var _ = Describe("Under Flux, a tree", Ordered, func() {
 		DeferCleanup(func(ctx SpecContext) { removeNamespaces(ctx, sampleNamespaces...) })
 	})
 
-	It("is ready once it is applied, and what is ready is published", func(ctx SpecContext) {
+	It("becomes ready after it is applied, and what is ready is published", func(ctx SpecContext) {
 		actions, err := flux.reconcile(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(others(actions, ssa.CreatedAction)).To(BeEmpty())
@@ -160,7 +160,7 @@ var _ = Describe("Under Flux, a tree", Ordered, func() {
 		Expect(role(ctx, "security-apac", "red", "jonas@acme.example")).To(Equal("Editor"))
 	})
 
-	It("shows no drift: to apply it again changes nothing", func(ctx SpecContext) {
+	It("shows no drift: applying it again changes nothing", func(ctx SpecContext) {
 		before := map[string]string{}
 		for _, each := range unstructuredOf(flux.inventory) {
 			before[subject(each)] = live(ctx, each).GetResourceVersion()
@@ -169,13 +169,13 @@ var _ = Describe("Under Flux, a tree", Ordered, func() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(others(actions, ssa.UnchangedAction)).To(BeEmpty())
 		for _, each := range unstructuredOf(flux.inventory) {
-			if each.GetKind() != "Namespace" { // their status is the namespace controller's
+			if each.GetKind() != "Namespace" { // the namespace controller writes their status
 				Expect(live(ctx, each).GetResourceVersion()).To(Equal(before[subject(each)]), subject(each))
 			}
 		}
 	})
 
-	It("takes a commit: that one object changes, and its documents have it when the wait returns", func(ctx SpecContext) {
+	It("applies a commit: one object changes, and its documents are published when the wait returns", func(ctx SpecContext) {
 		repo.edit("samples/security/apac.yaml", "application: red\n    role: Editor", "application: red\n    role: Viewer")
 		repo.commit(ctx, "Jonas only looks at red")
 		actions, err := flux.reconcile(ctx)
@@ -186,7 +186,7 @@ var _ = Describe("Under Flux, a tree", Ordered, func() {
 		Expect(role(ctx, "security-apac", "red", "jonas@acme.example")).To(Equal("Viewer"))
 	})
 
-	It("takes back what was changed by hand", func(ctx SpecContext) {
+	It("reverts manual changes", func(ctx SpecContext) {
 		_, err := plane.Kubectl(ctx, "--namespace=security-apac", "patch", "accessgroup", "operators", "--type=merge",
 			`--patch={"spec":{"members":[{"user":"jonas@acme.example"},{"user":"mallory@acme.example"}]}}`)
 		Expect(err).NotTo(HaveOccurred())
@@ -202,7 +202,7 @@ var _ = Describe("Under Flux, a tree", Ordered, func() {
 			ShouldNot(HaveKey("security-apac/user-access-"+identity.Name("mallory@acme.example")), "it stays empty for a while")
 	})
 
-	It("loses what a commit removes, and nothing that Usher made for others", func(ctx SpecContext) {
+	It("loses what a commit removes, but nothing that Usher created for others", func(ctx SpecContext) {
 		Expect(flux.inventory.Contains(object.ObjMetadata{
 			GroupKind: accessv1alpha1.GroupVersion.WithKind("AccessGroup").GroupKind(), Namespace: "access-system", Name: "not-in-emea",
 		})).To(BeTrue())
@@ -222,8 +222,8 @@ spec:
     role: NoAccess
 `, "")
 		repo.commit(ctx, "Nobody is blocked")
-		made := derived(ctx)
-		Expect(made).NotTo(BeEmpty())
+		derivedBefore := derived(ctx)
+		Expect(derivedBefore).NotTo(BeEmpty())
 		actions, err := flux.reconcile(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(others(actions, ssa.UnchangedAction)).To(Equal(map[string]ssa.Action{
@@ -231,13 +231,13 @@ spec:
 		}))
 		Eventually(func() string { return role(ctx, "security-emea", "red", "jonas@acme.example") }).
 			WithContext(ctx).Should(Equal("Viewer"))
-		for _, each := range made {
+		for _, each := range derivedBefore {
 			Expect(kube.Get(ctx, client.ObjectKeyFromObject(each), each)).To(Succeed(), "%s is still there", each.GetName())
 			Expect(each.GetDeletionTimestamp()).To(BeNil(), each.GetName())
 		}
 	})
 
-	It("never has in its inventory what Usher made, and marks none of it as its own", func(ctx SpecContext) {
+	It("never has Usher's objects in its inventory, and labels none of them", func(ctx SpecContext) {
 		for _, each := range derived(ctx) {
 			for key := range each.GetLabels() {
 				Expect(key).NotTo(HavePrefix(fluxGroup), "%s/%s", each.GetNamespace(), each.GetName())
@@ -249,7 +249,7 @@ spec:
 		}
 	})
 
-	It("is published with the same bytes after all of it went and came back", func(ctx SpecContext) {
+	It("is published with the same bytes after it was removed and restored", func(ctx SpecContext) {
 		Eventually(func() error {
 			return kube.Get(ctx, client.ObjectKey{Namespace: systemNamespace, Name: "user-organizations-" +
 				identity.Name("jonas@acme.example")}, &corev1.ConfigMap{})
@@ -266,7 +266,7 @@ spec:
 		repo.revert(ctx)
 		_, err = flux.reconcile(ctx)
 		Expect(err).NotTo(HaveOccurred())
-		// Those of the system namespace are nobody's condition to be ready.
+		// Objects of the system namespace do not have to be ready for this.
 		Eventually(func() string { return cmp.Diff(before, documents(ctx)) }).WithContext(ctx).Should(BeEmpty())
 	})
 })
@@ -326,7 +326,7 @@ spec:
 		return result
 	}
 
-	It("is in progress while it names what does not exist, and says what", func(ctx SpecContext) {
+	It("is in progress while it has an unresolved reference, and names the reference", func(ctx SpecContext) {
 		declare(ctx, "  members: [{user: a@b.example}]\n  applicationAccess: [{application: finance, role: Edtior}]\n")
 		changes, err := flux.apply(ctx)
 		Expect(err).NotTo(HaveOccurred())
@@ -337,8 +337,8 @@ spec:
 			To(MatchError(ContainSubstring("AccessGroup/broken/france status: 'InProgress'")))
 	})
 
-	It("has failed when two minutes have not mended it, with Usher's message", func(ctx SpecContext) {
-		// The status says since when. Usher repairs what it says, but not this.
+	It("fails after two minutes with Usher's message", func(ctx SpecContext) {
+		// The status contains the start time. Usher restores its own messages, but not this time.
 		stored := &accessv1alpha1.AccessGroup{}
 		Expect(kube.Get(ctx, client.ObjectKeyFromObject(group()), stored)).To(Succeed())
 		for i := range stored.Status.Conditions {
@@ -351,7 +351,7 @@ spec:
 			To(MatchError(And(ContainSubstring("failed early"), ContainSubstring("AccessGroup/broken/france status: 'Failed'"))))
 	})
 
-	It("is current as soon as it is mended", func(ctx SpecContext) {
+	It("is current as soon as it is corrected", func(ctx SpecContext) {
 		declare(ctx, "  members: [{user: a@b.example}]\n  applicationAccess: [{application: finance, role: Editor}]\n")
 		_, err := flux.reconcile(ctx)
 		Expect(err).NotTo(HaveOccurred())
@@ -359,7 +359,7 @@ spec:
 		Expect(role(ctx, namespace, "finance", "a@b.example")).To(Equal("Editor"))
 	})
 
-	It("has failed where waiting mends nothing", func(ctx SpecContext) {
+	It("fails if waiting cannot help", func(ctx SpecContext) {
 		repo.write("access.yaml", fmt.Sprintf(`
 apiVersion: v1
 kind: Namespace
@@ -444,7 +444,7 @@ spec:
 		Expect(err).NotTo(HaveOccurred())
 	})
 
-	It("is refused when Flux tries it, with what to do about it", func(ctx SpecContext) {
+	It("is refused when Flux applies it, with the remedy", func(ctx SpecContext) {
 		write("", "{user: a@b.example}")
 		repo.commit(ctx, "One of them")
 		_, err := flux.reconcile(ctx)
@@ -455,7 +455,7 @@ spec:
 		Expect(role(ctx, namespace, "finance", "c@b.example")).To(Equal("Viewer"))
 	})
 
-	It("is taken where the same commit says that it is meant", func(ctx SpecContext) {
+	It("is accepted if the same commit declares that it is intended", func(ctx SpecContext) {
 		deadline := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
 		write(fmt.Sprintf("%s: 2@%s", accessv1alpha1.AnnotationAllowRevocation, deadline), "{user: a@b.example}")
 		repo.commit(ctx, "One of them, meant")

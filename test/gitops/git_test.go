@@ -16,13 +16,13 @@ import (
 	"github.com/usher-dev/usher/test/cluster"
 )
 
-// repository is a git repository on a server that speaks HTTP, and a clone in which somebody works.
+// repository is a git repository on an HTTP server, with a working clone.
 type repository struct {
 	url  string
 	work string
 }
 
-// newRepository serves an empty repository until the spec, or the container, is over.
+// newRepository serves an empty repository until the end of the spec or container.
 func newRepository(ctx context.Context) *repository {
 	GinkgoHelper()
 	root := GinkgoT().TempDir()
@@ -38,7 +38,7 @@ func newRepository(ctx context.Context) *repository {
 	return r
 }
 
-// commit pushes what the working directory holds.
+// commit commits and pushes the content of the working directory.
 func (r *repository) commit(ctx context.Context, message string) {
 	GinkgoHelper()
 	git(ctx, r.work, "add", "--all")
@@ -46,14 +46,14 @@ func (r *repository) commit(ctx context.Context, message string) {
 	git(ctx, r.work, "push", "--quiet", "origin", "HEAD:main")
 }
 
-// revert takes the last commit back.
+// revert reverts the last commit.
 func (r *repository) revert(ctx context.Context) {
 	GinkgoHelper()
 	git(ctx, r.work, "revert", "--no-edit", "HEAD")
 	git(ctx, r.work, "push", "--quiet", "origin", "HEAD:main")
 }
 
-// checkout fetches the latest commit into a directory of its own, as a tool does that follows the repository.
+// checkout fetches the latest commit into its own directory, like a tool that follows the repository.
 func (r *repository) checkout(ctx context.Context) string {
 	GinkgoHelper()
 	directory := GinkgoT().TempDir()
@@ -61,7 +61,7 @@ func (r *repository) checkout(ctx context.Context) string {
 	return directory
 }
 
-// addSamples puts the samples into the working directory, without their workloads: there are no nodes to run them.
+// addSamples adds the samples to the working directory without their workloads, because there are no nodes to run them.
 func (r *repository) addSamples() {
 	GinkgoHelper()
 	root, err := cluster.Root()
@@ -82,8 +82,8 @@ patches:
 `)
 }
 
-// addInstallation puts config/default below the directory, without what this control plane cannot have twice (the
-// webhooks that call a Service in the cluster) and what needs nodes.
+// addInstallation adds config/default below the directory, without what this control plane cannot have twice (the
+// webhooks that call a Service in the cluster) and without what needs nodes.
 func (r *repository) addInstallation(directory string) {
 	GinkgoHelper()
 	root, err := cluster.Root()
@@ -113,7 +113,7 @@ func (r *repository) remove(path string) {
 	Expect(os.RemoveAll(filepath.Join(r.work, path))).To(Succeed())
 }
 
-// edit replaces the one place in a file that has the text.
+// edit replaces the only occurrence of the text in a file.
 func (r *repository) edit(path, text, by string) {
 	GinkgoHelper()
 	content, err := os.ReadFile(filepath.Join(r.work, path))
@@ -122,7 +122,7 @@ func (r *repository) edit(path, text, by string) {
 	r.write(path, strings.Replace(string(content), text, by, 1))
 }
 
-// git runs git with no configuration but its own defaults, and returns what it prints.
+// git runs git with its default configuration and returns its output.
 func git(ctx context.Context, directory string, args ...string) string {
 	GinkgoHelper()
 	cmd := exec.CommandContext(ctx, "git", args...)

@@ -20,7 +20,8 @@ import (
 
 const customizations = "../../config/argocd/resource_customizations"
 
-// installedHealth is what Argo CD has after config/argocd was applied: the scripts in argocd-cm, by group and kind.
+// installedHealth returns the health scripts that are in argocd-cm after config/argocd has been applied, by group and
+// kind.
 func installedHealth(ctx context.Context) lua.ResourceHealthOverrides {
 	GinkgoHelper()
 	text, err := plane.Kubectl(ctx, "kustomize", filepath.Dir(customizations))
@@ -37,7 +38,7 @@ func installedHealth(ctx context.Context) lua.ResourceHealthOverrides {
 	return overrides
 }
 
-// healthTests is a health_test.yaml, as Argo CD reads it.
+// healthTests is the content of a health_test.yaml, as in Argo CD.
 type healthTests struct {
 	Tests []struct {
 		InputPath    string
@@ -45,7 +46,7 @@ type healthTests struct {
 	}
 }
 
-// TestHealthScripts does what Argo CD's own test does for what is in its repository.
+// TestHealthScripts runs the same test that Argo CD runs for the scripts in its repository.
 func TestHealthScripts(t *testing.T) {
 	scripts, err := filepath.Glob(filepath.Join(customizations, "*", "*", "health.lua"))
 	if err != nil || len(scripts) != 4 {
@@ -73,7 +74,7 @@ func TestHealthScripts(t *testing.T) {
 				if object.GetKind() != kind {
 					t.Errorf("the object is a %s", object.GetKind())
 				}
-				// As a script that is installed runs: without the open libraries that those of Argo CD's own have.
+				// Installed scripts run without the open libraries, which only the scripts in Argo CD itself have.
 				got, err := (lua.VM{}).ExecuteHealthLua(&object, script)
 				if err != nil {
 					t.Fatal(err)

@@ -13,8 +13,8 @@ import (
 	"github.com/usher-dev/usher/test/cluster"
 )
 
-// installation is what a platform team keeps in git of Usher itself, without what this control plane cannot have twice:
-// the webhooks that call a Service in the cluster.
+// installation returns the manifests of Usher that a platform team keeps in git, without what this control plane cannot
+// have twice: the webhooks that call a Service in the cluster.
 func installation(ctx context.Context) []*unstructured.Unstructured {
 	GinkgoHelper()
 	root, err := cluster.Root()
@@ -48,7 +48,8 @@ var _ = Describe("Usher itself, from git", func() {
 	})
 })
 
-// where has the webhook called where it is called here. What is compared is everything else.
+// where returns the webhook configuration with the client configuration of this control plane. Everything else is
+// compared.
 func where(ctx context.Context, object *unstructured.Unstructured) *unstructured.Unstructured {
 	GinkgoHelper()
 	Expect(clientConfig(object)).NotTo(HaveKey("caBundle"))
@@ -58,7 +59,7 @@ func where(ctx context.Context, object *unstructured.Unstructured) *unstructured
 	return object
 }
 
-// clientConfig is the part of a webhook configuration that says whom to call. To change it changes the object.
+// clientConfig returns the part of a webhook configuration with the address. Changing the result changes the object.
 func clientConfig(object *unstructured.Unstructured) map[string]any {
 	GinkgoHelper()
 	hooks, ok := object.Object["webhooks"].([]any)

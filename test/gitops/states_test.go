@@ -19,8 +19,8 @@ import (
 
 var update = flag.Bool("update", false, "write the objects that the health scripts are tested with")
 
-// What the health scripts are tested with is what the API server holds in these states. Only progressing_publishing.yaml
-// is written by hand: here documents are published too fast for it to be seen.
+// The test data of the health scripts is what the API server holds in these states. Only progressing_publishing.yaml is
+// written by hand, because documents are published too fast here to observe that state.
 var _ = Describe("The objects that health scripts are tested with", Ordered, func() {
 	const (
 		acme   = "acme"
@@ -119,20 +119,20 @@ spec: {user: eve@acme.example, groups: [nobody]}
 			Expect(kube.Patch(ctx, changed, patch, client.DryRunAll)).To(Succeed())
 			expectGolden(each.kind, "progressing_changed.yaml", changed)
 
-			made := access(each.kind, acme, each.name)
+			stored := access(each.kind, acme, each.name)
 			if each.kind == "AccessPolicy" {
-				made.SetNamespace("default") // one for each namespace, and the name is given
+				stored.SetNamespace("default") // there is one in each namespace, with a fixed name
 			} else {
-				made.SetName("new")
+				stored.SetName("new")
 			}
-			made.Object["spec"] = changed.Object["spec"]
-			Expect(kube.Create(ctx, made, client.DryRunAll)).To(Succeed())
-			expectGolden(each.kind, "progressing_new.yaml", made)
+			stored.Object["spec"] = changed.Object["spec"]
+			Expect(kube.Create(ctx, stored, client.DryRunAll)).To(Succeed())
+			expectGolden(each.kind, "progressing_new.yaml", stored)
 		}
 	})
 })
 
-// changes are patches that change something, by kind.
+// changes are patches that change the object, by kind.
 var changes = map[string]string{
 	"AccessGroup":       `{"spec":{"description":"Who reads."}}`,
 	"AccessPolicy":      `{"spec":{"userConfigMaps":"Disabled"}}`,
@@ -161,7 +161,7 @@ func readyReason(ctx context.Context, object *unstructured.Unstructured) string 
 	return ""
 }
 
-// expectGolden compares an object with the file, but for what differs from cluster to cluster.
+// expectGolden compares an object with the file, except for what differs from cluster to cluster.
 func expectGolden(kind, file string, object *unstructured.Unstructured) {
 	GinkgoHelper()
 	const instant = "2026-01-01T00:00:00Z"

@@ -29,7 +29,7 @@ import (
 
 const (
 	systemNamespace = "access-system"
-	// A machine that does other things too needs several times the usual second.
+	// A busy machine needs several times the usual second.
 	patience     = time.Minute
 	pollInterval = 50 * time.Millisecond
 )
@@ -41,7 +41,7 @@ var (
 )
 
 func TestGitOps(t *testing.T) {
-	// What admission warns of is not what is looked at here.
+	// These tests do not check the warnings of admission.
 	ctrl.SetLogger(logr.Discard())
 	RegisterFailHandler(Fail)
 	RunSpecs(t, "GitOps")
@@ -71,7 +71,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	}})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() error { return manager.Stop() })
-}, NodeTimeout(15*time.Minute)) // Where nobody has built the control plane yet, the suite does.
+}, NodeTimeout(15*time.Minute)) // The suite builds the control plane if necessary.
 
 var _ = JustAfterEach(func() {
 	if CurrentSpecReport().Failed() {
@@ -95,7 +95,7 @@ func objectsIn(text string) []*unstructured.Unstructured {
 	return objects
 }
 
-// live reads what the API server has of an object.
+// live reads the object from the API server.
 func live(ctx context.Context, object *unstructured.Unstructured) *unstructured.Unstructured {
 	GinkgoHelper()
 	found, err := find(ctx, object)
@@ -109,12 +109,12 @@ func find(ctx context.Context, object *unstructured.Unstructured) (*unstructured
 	return found, kube.Get(ctx, client.ObjectKeyFromObject(object), found)
 }
 
-// subject is how a test names an object.
+// subject returns the name of an object in these tests.
 func subject(object *unstructured.Unstructured) string {
 	return strings.TrimPrefix(fmt.Sprintf("%s/%s/%s", object.GetKind(), object.GetNamespace(), object.GetName()), "/")
 }
 
-// documents returns what is published in all namespaces: the data of the ConfigMaps, by namespace and name.
+// documents returns everything that is published in all namespaces: the data of the ConfigMaps, by namespace and name.
 func documents(ctx context.Context) map[string]map[string]string {
 	GinkgoHelper()
 	list := &corev1.ConfigMapList{}
@@ -141,7 +141,7 @@ func role(ctx context.Context, namespace, application, user string) string {
 	return document.Users[user].Role
 }
 
-// derived returns all that Usher made: the ConfigMaps, and the UserAccess objects that it materialized.
+// derived returns everything that Usher created: the ConfigMaps, and the materialized UserAccess objects.
 func derived(ctx context.Context) []client.Object {
 	GinkgoHelper()
 	configMaps := &corev1.ConfigMapList{}
@@ -158,7 +158,7 @@ func derived(ctx context.Context) []client.Object {
 	return all
 }
 
-// removeNamespaces lets the namespaces go with all that is in them, and waits until they have.
+// removeNamespaces deletes the namespaces with everything in them, and waits until they do not exist any more.
 func removeNamespaces(ctx context.Context, names ...string) {
 	GinkgoHelper()
 	for _, name := range names {

@@ -1,4 +1,4 @@
-// Package install holds the ways of installing Usher to one another: the chart renders to what config installs, and
-// every value of it does what it says. It is a module of its own, so that what Helm depends on never decides what Usher
-// depends on.
+// Package install compares the ways of installing Usher: the chart must render the same objects as config, and every
+// value must have its documented effect. It is a module of its own, so that the dependencies of Helm do not determine
+// those of Usher.
 package install

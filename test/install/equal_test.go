@@ -9,10 +9,10 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// created has the chart make the namespace too, which it cannot where Helm keeps a release in it.
+// created makes the chart create the namespace too. It cannot do that if Helm stores the release in this namespace.
 var created = values{"namespace": values{"create": true}}
 
-// TestTheChartIsConfig compares whole objects. All that the chart has of its own is that the definitions of the kinds
+// TestTheChartIsConfig compares whole objects. The only addition of the chart is that the definitions of the kinds
 // outlive the release.
 func TestTheChartIsConfig(t *testing.T) {
 	for name, tc := range map[string]struct {
@@ -41,7 +41,7 @@ func TestTheChartIsConfig(t *testing.T) {
 			want := objects{}
 			for _, dir := range tc.want {
 				for _, content := range kustomize(t, dir) {
-					// What config leaves to --namespace.
+					// config leaves the namespace to --namespace.
 					if object := (unstructured.Unstructured{Object: content}); dir == "notices" {
 						object.SetNamespace("acme")
 					}
@@ -72,7 +72,7 @@ func same(t *testing.T, want, got objects) {
 	}
 }
 
-// takeKeep takes away the annotation that keeps a definition, and fails where there is none.
+// takeKeep removes the annotation that keeps a definition, and fails if there is none.
 func takeKeep(t *testing.T, key string, content map[string]any) {
 	t.Helper()
 	object := unstructured.Unstructured{Object: content}
@@ -84,14 +84,14 @@ func takeKeep(t *testing.T, key string, content map[string]any) {
 	object.SetAnnotations(annotations)
 }
 
-// TestTheNamespaceIsAllThatIsLeftOut holds the default of values.yaml to config/default.
-func TestTheNamespaceIsAllThatIsLeftOut(t *testing.T) {
+// TestOnlyTheNamespaceIsOmitted compares the default values with config/default.
+func TestOnlyTheNamespaceIsOmitted(t *testing.T) {
 	got, want := mustRender(t, nil), mustRender(t, created)
 	delete(want, "Namespace/"+shippedIn)
 	same(t, want, got)
 }
 
-// TestAnotherNamespace finds what still names the namespace that config installs into.
+// TestAnotherNamespace finds fields that still contain the namespace of config.
 func TestAnotherNamespace(t *testing.T) {
 	for name, set := range map[string]values{
 		"by Usher":        created,
@@ -109,7 +109,7 @@ func TestAnotherNamespace(t *testing.T) {
 				want.add(t, replaced(content, shippedIn, elsewhere).(map[string]any))
 			}
 			if name == "by Usher" {
-				// What the flags have for defaults.
+				// The defaults of these flags contain the namespace.
 				appendArgs(t, want[deployment], "--webhook-certificate-secret="+elsewhere+"/usher-webhook-certificate",
 					"--webhook-dns-names=usher-webhook-service."+elsewhere+".svc")
 			}
@@ -118,21 +118,21 @@ func TestAnotherNamespace(t *testing.T) {
 	}
 }
 
-// replaced returns a copy of JSON in which every string has its parts replaced.
+// replaced returns a copy of JSON with the text replaced in every string.
 func replaced(content any, before, after string) any {
 	switch content := content.(type) {
 	case map[string]any:
-		made := map[string]any{}
+		copied := map[string]any{}
 		for key, value := range content {
-			made[key] = replaced(value, before, after)
+			copied[key] = replaced(value, before, after)
 		}
-		return made
+		return copied
 	case []any:
-		made := make([]any, 0, len(content))
+		copied := make([]any, 0, len(content))
 		for _, value := range content {
-			made = append(made, replaced(value, before, after))
+			copied = append(copied, replaced(value, before, after))
 		}
-		return made
+		return copied
 	case string:
 		return strings.ReplaceAll(content, before, after)
 	default:
@@ -169,15 +169,15 @@ func appendArgs(t *testing.T, deployment map[string]any, more ...string) {
 	}
 }
 
-// with returns the values with others laid over them.
+// with returns the values of below, overridden by those of above.
 func with(below, above values) values {
-	made := maps.Clone(below)
+	merged := maps.Clone(below)
 	for key, value := range above {
 		inner, isMap := value.(values)
-		if before, ok := made[key].(values); ok && isMap {
+		if before, ok := merged[key].(values); ok && isMap {
 			value = with(before, inner)
 		}
-		made[key] = value
+		merged[key] = value
 	}
-	return made
+	return merged
 }

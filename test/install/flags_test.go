@@ -13,7 +13,7 @@ import (
 	"github.com/usher-dev/usher/internal/app"
 )
 
-// TestTheManagerTakesTheArguments parses what the chart renders with the flags of the manager.
+// TestTheManagerTakesTheArguments parses the arguments in the rendered chart with the flags of the manager.
 func TestTheManagerTakesTheArguments(t *testing.T) {
 	for name, set := range map[string]values{
 		"as shipped":    {},
@@ -37,8 +37,8 @@ func TestTheManagerTakesTheArguments(t *testing.T) {
 	}
 }
 
-// TestEveryFlagHasItsWay holds that each flag is a value's or can be given in extraArgs.
-func TestEveryFlagHasItsWay(t *testing.T) {
+// TestEveryFlagCanBeSet checks that each flag is set by a value or can be given in extraArgs.
+func TestEveryFlagCanBeSet(t *testing.T) {
 	var refused []string
 	app.NewCommand().Flags().VisitAll(func(flag *pflag.Flag) {
 		given := "--" + flag.Name + "=" + flag.DefValue
@@ -62,14 +62,14 @@ func TestEveryFlagHasItsWay(t *testing.T) {
 	}
 }
 
-// TestTheSelectorIsOne holds the flag and the admission policies to the same namespaces.
+// TestTheSelectorIsOne checks that the flag and the admission policies select the same namespaces.
 func TestTheSelectorIsOne(t *testing.T) {
 	expression := func(key, operator string, in ...any) values {
-		made := values{"key": key, "operator": operator}
+		expression := values{"key": key, "operator": operator}
 		if len(in) > 0 {
-			made["values"] = in
+			expression["values"] = in
 		}
-		return made
+		return expression
 	}
 	for name, tc := range map[string]struct {
 		selector []any

@@ -31,11 +31,11 @@ const (
 	organizationsAt = "ValidatingAdmissionPolicyBinding/usher-published-documents-organizations"
 )
 
-// values of the chart.
+// values are values of the chart.
 type values = map[string]any
 
-// objects are manifests by kind and name, which is how they are told apart everywhere here: Usher has no two of one kind
-// with one name.
+// objects are manifests by kind and name. These identify an object in these tests, because Usher never has two objects
+// of one kind with the same name.
 type objects map[string]map[string]any
 
 func (o objects) add(t *testing.T, content map[string]any) {
@@ -66,7 +66,7 @@ func loadChart(t *testing.T) *chartv2.Chart {
 	return chart
 }
 
-// render renders the chart as "helm template" does, the values held against the schema.
+// render renders the chart as "helm template" does, and validates the values against the schema.
 func render(t *testing.T, namespace string, set values) (objects, string, error) {
 	t.Helper()
 	chart := loadChart(t)
@@ -99,7 +99,7 @@ func render(t *testing.T, namespace string, set values) (objects, string, error)
 	return rendered, notes, nil
 }
 
-// mustRender is render for values that the schema takes.
+// mustRender is like render, for valid values.
 func mustRender(t *testing.T, set values) objects {
 	t.Helper()
 	rendered, _, err := render(t, shippedIn, set)

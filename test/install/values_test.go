@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// bindings are where the admission policies hold.
+// bindings returns the objects that bind the admission policies.
 func bindings(of string) []string {
 	return []string{
 		"ValidatingAdmissionPolicyBinding/usher-materialized-label-" + of,
@@ -21,9 +21,9 @@ func bindings(of string) []string {
 	}
 }
 
-// effects has an entry for every value: another one than the default, and which objects differ by it.
+// effects has an entry for every value: a value other than the default, and the objects that differ by it.
 var effects = map[string]struct {
-	given values // what it takes besides, before and after
+	given values // other values that it requires, before and after
 	value any
 	want  []string
 }{
@@ -105,7 +105,7 @@ var (
 	}
 )
 
-// labelled is an expression that asks for one value of a label.
+// labelled returns an expression that requires one value of a label.
 func labelled(key, value string) []any {
 	return []any{values{"key": key, "operator": "In", "values": []any{value}}}
 }
@@ -141,7 +141,7 @@ func nested(name string, value any) values {
 	return values{first: nested(rest, value)}
 }
 
-// documented returns the names of all values in values.yaml. What Kubernetes has a type for is one value.
+// documented returns the names of all values in values.yaml. A Kubernetes API type counts as one value.
 func documented(t *testing.T) []string {
 	t.Helper()
 	text, err := os.ReadFile(repository("config", "helm", "usher", "values.yaml"))
@@ -174,7 +174,7 @@ func leaves(prefix string, of values) []string {
 func TestBadValuesAreRefused(t *testing.T) {
 	for name, tc := range map[string]struct {
 		set  values
-		want []string // each in the error
+		want []string // every string must be in the error
 	}{
 		"unknown":           {values{"replicaCount": 3}, []string{"additional properties 'replicaCount' not allowed"}},
 		"unknown inside":    {values{"image": values{"name": "x"}}, []string{"at '/image'", "additional properties 'name' not allowed"}},
@@ -272,8 +272,8 @@ func TestNotes(t *testing.T) {
 	}
 }
 
-// TestTheSchemaKnowsEveryValue finds a value that would be refused only because the schema forgot it; what differs from
-// the default is held by the effects.
+// TestTheSchemaKnowsEveryValue finds values that are missing in the schema. The effects test values that differ from
+// the default.
 func TestTheSchemaKnowsEveryValue(t *testing.T) {
 	if _, _, err := render(t, shippedIn, loadChart(t).Values); err != nil {
 		t.Fatal(err)
@@ -283,8 +283,8 @@ func TestTheSchemaKnowsEveryValue(t *testing.T) {
 	}
 }
 
-// TestTheWebhookIsKeptToAPIServers holds what the two values that are for that come to.
-func TestTheWebhookIsKeptToAPIServers(t *testing.T) {
+// TestWebhookIsRestrictedToAPIServers tests the effect of the two values that restrict who may call the webhook.
+func TestWebhookIsRestrictedToAPIServers(t *testing.T) {
 	rendered := mustRender(t, values{
 		"webhook":       values{"clientCA": values{"kind": "Secret", "name": "api-server-ca", "key": "ca.pem"}},
 		"networkPolicy": values{"apiServerCIDRs": []any{"10.0.0.5/32", "fd00::5/128"}},

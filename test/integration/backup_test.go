@@ -16,7 +16,7 @@ import (
 	"github.com/usher-dev/usher/test/cluster"
 )
 
-// backupSelector is the label selector that docs/operations.md gives to leave derived objects out of a backup.
+// backupSelector returns the label selector with which docs/operations.md excludes derived objects from a backup.
 func backupSelector() string {
 	GinkgoHelper()
 	root, err := cluster.Root()
@@ -28,7 +28,7 @@ func backupSelector() string {
 	return string(found[1])
 }
 
-// backup takes everything of the namespace that Usher reads or writes, as a backup tool does, for another namespace.
+// backup copies, as a backup tool does, everything in the namespace that Usher reads or writes into another namespace.
 func backup(ctx context.Context, from, to namespace, options ...client.ListOption) []*unstructured.Unstructured {
 	GinkgoHelper()
 	var all []*unstructured.Unstructured
@@ -39,16 +39,16 @@ func backup(ctx context.Context, from, to namespace, options ...client.ListOptio
 		for i := range list.Items {
 			o := &list.Items[i]
 			if o.GetName() == "kube-root-ca.crt" {
-				continue // of Kubernetes' own
+				continue // created by Kubernetes itself
 			}
-			made := newObject(kind, to.name, o.GetName())
-			made.SetLabels(o.GetLabels())
+			restored := newObject(kind, to.name, o.GetName())
+			restored.SetLabels(o.GetLabels())
 			for _, field := range []string{"spec", "data"} {
 				if value, has := o.Object[field]; has {
-					made.Object[field] = value
+					restored.Object[field] = value
 				}
 			}
-			all = append(all, made)
+			all = append(all, restored)
 		}
 	}
 	return all
@@ -70,12 +70,12 @@ var _ = Describe("A backup", func() {
 		return o
 	}
 
-	It("has only what somebody declared with the selector of the documentation, which every client takes", func(ctx SpecContext) {
+	It("contains only declared objects with the documented selector, which every client accepts", func(ctx SpecContext) {
 		o := organization(ctx)
 		text := backupSelector()
 		selector, err := labels.Parse(text)
 		Expect(err).NotTo(HaveOccurred())
-		// Velero reads its flag so. This function refuses "!=".
+		// Velero parses its flag with this function, which rejects "!=".
 		_, err = metav1.ParseToLabelSelector(text)
 		Expect(err).NotTo(HaveOccurred())
 		var names []string
@@ -85,7 +85,7 @@ var _ = Describe("A backup", func() {
 		Expect(names).To(ConsistOf("ApplicationAccess/red", "AccessGroup/team", "UserAccess/ben"))
 	})
 
-	It("may hold everything: derived objects are refused with the selector, and Usher writes its own", func(ctx SpecContext) {
+	It("may contain everything: derived objects are refused, and Usher writes its own", func(ctx SpecContext) {
 		o := organization(ctx)
 		restored := newOrganization(ctx)
 		velero := clusterAdmin(ctx)

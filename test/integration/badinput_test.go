@@ -17,18 +17,18 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// unresolved is what an object says that names what does not exist.
+// unresolved checks the conditions of an object with an unresolved reference.
 func (n namespace) unresolved(kind, name, message string) check {
 	return n.says(kind, name, notReady("UnresolvedReferences", message),
 		condition{"ResolvedRefs", "False", "UnresolvedReferences", message}, condition{kind: "Stalled"})
 }
 
-// resolved is what it says when they lead somewhere.
+// resolved checks the condition of an object whose references resolve.
 func (n namespace) resolved(kind, name string) check {
 	return n.says(kind, name, ready(), condition{"ResolvedRefs", "True", "Resolved", ""}, condition{kind: "Stalled"})
 }
 
-// stalled is what an object says that counts for nothing.
+// stalled checks the conditions of an object that has no effect.
 func (n namespace) stalled(kind, name, reason, message string) check {
 	return n.says(kind, name, notReady(reason, message), condition{"Stalled", "True", reason, message})
 }
@@ -54,10 +54,10 @@ func (n namespace) tellsInEvent(kind, name, severity, reason, note string) check
 	}
 }
 
-var _ = Describe("A name that leads nowhere", func() {
+var _ = Describe("A reference that does not resolve", func() {
 	const ana, ben, cy = "ana@acme.example", "ben@acme.example", "cy@acme.example"
 
-	It("is reported, gives nothing, and disables no neighbour: a role", func(ctx SpecContext) {
+	It("is reported, gives nothing, and does not affect other entries: a role", func(ctx SpecContext) {
 		o := newOrganization(ctx)
 		o.apply(ctx, "ApplicationAccess", "red", "{}")
 		o.apply(ctx, "ApplicationAccess", "blue", "{}")
@@ -88,7 +88,7 @@ var _ = Describe("A name that leads nowhere", func() {
 			o.holds(ana, "red", "Edtor"), o.holds(ben, "red", "Owner")))
 	})
 
-	It("is reported, gives nothing, and disables no neighbour: a group", func(ctx SpecContext) {
+	It("is reported, gives nothing, and does not affect other entries: a group", func(ctx SpecContext) {
 		o := newOrganization(ctx)
 		o.apply(ctx, "ApplicationAccess", "red", "{}")
 		o.apply(ctx, "AccessGroup", "team", `{members: [{user: ana@acme.example}], memberGroups: [missing, misplaced],
@@ -134,10 +134,10 @@ var _ = Describe("A name that leads nowhere", func() {
 	})
 })
 
-var _ = Describe("What counts for nothing", func() {
+var _ = Describe("An object without effect", func() {
 	const ana = "ana@acme.example"
 
-	It("is a group in the wrong namespace, both ways", func(ctx SpecContext) {
+	It("is a group in the wrong namespace, in both directions", func(ctx SpecContext) {
 		o := newOrganization(ctx)
 		o.apply(ctx, "ApplicationAccess", "red", "{}")
 		o.apply(ctx, "AccessGroup", "misplaced", `{type: System, members: [{user: ana@acme.example}], systemAccess: [{organization: "*", role: Observer}]}`)
@@ -193,7 +193,7 @@ var _ = Describe("What counts for nothing", func() {
 		label("=enabled")
 		eventually(ctx, all(counts...))
 
-		By("selecting it no more")
+		By("deselecting it")
 		label("-")
 		eventually(ctx, all(inert...))
 		label("=enabled")
@@ -202,7 +202,7 @@ var _ = Describe("What counts for nothing", func() {
 })
 
 var _ = Describe("A policy", func() {
-	It("says which system roles mean what its ladders do not have", func(ctx SpecContext) {
+	It("reports system roles that map to roles which its ladders do not have", func(ctx SpecContext) {
 		const sue = "sue@acme.example"
 		o, other := newOrganization(ctx), newOrganization(ctx)
 		for _, n := range []namespace{o, other} {
@@ -222,7 +222,7 @@ var _ = Describe("A policy", func() {
 		o.apply(ctx, "AccessPolicy", "default", "{applicationRoles: [{name: Owner}, {name: Viewer}, {name: Reader}]}")
 		eventually(ctx, all(o.says("AccessPolicy", "default", ready(), condition{kind: "SystemRoleUnmapped"}), o.holds(sue, "red", "Viewer")))
 
-		By("mapping a system role to nothing where there is no policy")
+		By("leaving a system role unmapped in an organization without a policy")
 		system.apply(ctx, "AccessPolicy", "default", `{systemRoles: [{name: Observer, applicationRole: Ghost}]}`)
 		eventually(ctx, all(
 			system.says("AccessGroup", "security", condition{"SystemRoleUnmapped", "True", "RoleNotOnLadder", other.name}),
@@ -230,7 +230,7 @@ var _ = Describe("A policy", func() {
 		))
 	})
 
-	It("says when every administrator has an end", func(ctx SpecContext) {
+	It("reports that every administrator has an end", func(ctx SpecContext) {
 		o := newOrganization(ctx)
 		o.apply(ctx, "AccessPolicy", "default", "{}")
 		o.apply(ctx, "AccessGroup", "admins", fmt.Sprintf(`{members: [{user: ana@acme.example, notAfter: %q}], organizationRole: Administrator}`, at(inSeconds(3600))))
@@ -245,17 +245,17 @@ var _ = Describe("A policy", func() {
 	})
 })
 
-var _ = Describe("Trouble with writing", func() {
+var _ = Describe("A failure to write", func() {
 	const ana, ben = "ana@acme.example", "ben@acme.example"
 
-	It("one document, for a quota, holds nobody else up, and is said where it belongs", func(ctx SpecContext) {
+	It("one document because of a quota delays no other object, and is reported by its owner", func(ctx SpecContext) {
 		o := newOrganization(ctx)
 		o.apply(ctx, "ApplicationAccess", "red", "{}")
 		o.apply(ctx, "AccessGroup", "team", `{members: [{user: ana@acme.example}], applicationAccess: [{application: red, role: Viewer}]}`)
 		o.waitReady(ctx, "accessgroup", "team")
 		eventually(ctx, o.present("ConfigMap", "kube-root-ca.crt"))
 		o.apply(ctx, "ResourceQuota", "few", `{hard: {count/configmaps: "3"}}`)
-		eventually(ctx, func(ctx context.Context) error { // admission follows the quota by a watch of its own
+		eventually(ctx, func(ctx context.Context) error { // admission learns of the quota from its own watch
 			err := kube.Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: o.name, Name: "one-more"}}, client.DryRunAll)
 			if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "exceeded quota: few") {
 				return fmt.Errorf("the quota does not refuse yet: %w", err)
@@ -274,10 +274,10 @@ var _ = Describe("Trouble with writing", func() {
 		Eventually(func() error {
 			return all(o.holds(ben, "red", "Editor"), o.unpublished("team", 0), o.says("UserAccess", userName(ben), ready()),
 				o.says("AccessGroup", "team", ready()))(ctx)
-		}).WithContext(ctx).WithTimeout(2 * patience).Should(Succeed()) // no watch shows the end of such a reason
+		}).WithContext(ctx).WithTimeout(2 * patience).Should(Succeed()) // no watch event shows that the reason is gone
 	})
 
-	It("an organization that is deleted in the middle of changes leaves the others alone", func(ctx SpecContext) {
+	It("an organization that is deleted during changes does not affect others", func(ctx SpecContext) {
 		o, other := newOrganization(ctx), newOrganization(ctx)
 		for _, n := range []namespace{o, other} {
 			n.apply(ctx, "ApplicationAccess", "red", "{}")

@@ -34,7 +34,7 @@ var _ = Describe("The cases", Ordered, func() {
 	const soon = "--document-grace=100ms"
 
 	BeforeAll(func(ctx SpecContext) {
-		eventually(ctx, noTerminatingNamespaces) // a grant in all organizations would find those of other specs
+		eventually(ctx, noTerminatingNamespaces) // a grant in all organizations would apply to those of other specs
 		for _, name := range caseNamespaces {
 			createNamespace(ctx, name, nil)
 		}
@@ -46,7 +46,7 @@ var _ = Describe("The cases", Ordered, func() {
 	})
 
 	for _, path := range paths {
-		It("stand in the cluster: "+strings.TrimSuffix(filepath.Base(path), ".yaml"), func(ctx SpecContext) {
+		It("have the expected result in a cluster: "+strings.TrimSuffix(filepath.Base(path), ".yaml"), func(ctx SpecContext) {
 			c := loadCase(path)
 			eventually(ctx, nothingLeft(caseNamespaces...))
 			DeferCleanup(c.remove)
@@ -72,7 +72,7 @@ var _ = Describe("The cases", Ordered, func() {
 	}
 })
 
-// versionsOf says which version of which object is there, to see that nothing is written.
+// versionsOf returns the resourceVersions of all objects, to check that nothing is written.
 func versionsOf(ctx context.Context, namespaces ...string) map[string]string {
 	GinkgoHelper()
 	found, err := publishedIn(ctx, namespaces...)
@@ -95,12 +95,12 @@ func versionsOf(ctx context.Context, namespaces ...string) map[string]string {
 	return versions
 }
 
-// resolutionCase is a case of test/cases, moved to the present.
+// resolutionCase is a case of test/cases, with its times shifted to the present.
 type resolutionCase struct {
 	objects    []*unstructured.Unstructured
 	namespaces []*unstructured.Unstructured // with the labels that they have in the case
 	want       []document.User
-	// text is the expectation of each user as the file has it, so that a field which the types do not know is seen.
+	// text is the expectation of each user as in the file, to detect fields that the types do not have.
 	text []map[string]any
 }
 
@@ -114,7 +114,7 @@ func loadCase(path string) *resolutionCase {
 	return c
 }
 
-// apply declares the objects, and deletes those that are being deleted.
+// apply creates the objects, and deletes those with a deletion timestamp.
 func (c *resolutionCase) apply(ctx context.Context, reverse bool) {
 	GinkgoHelper()
 	objects := slices.Concat(c.namespaces, c.objects)
@@ -131,7 +131,7 @@ func (c *resolutionCase) apply(ctx context.Context, reverse bool) {
 	}
 }
 
-// remove deletes all objects, takes the labels off the namespaces, and waits until nothing is left.
+// remove deletes all objects, removes the labels of the namespaces, and waits until nothing is left of the objects.
 func (c *resolutionCase) remove(ctx context.Context) {
 	GinkgoHelper()
 	for _, o := range c.namespaces {
@@ -150,7 +150,7 @@ func (c *resolutionCase) remove(ctx context.Context) {
 	eventually(ctx, nothingLeft(caseNamespaces...))
 }
 
-// published checks that the ConfigMaps are those of the expectation, all of them and no others, byte by byte.
+// published checks that the ConfigMaps are exactly those of the expectation, byte by byte.
 func (c *resolutionCase) published(ctx context.Context) error {
 	want := c.userDocuments()
 	maps.Copy(want, c.applicationDocuments())
@@ -159,18 +159,18 @@ func (c *resolutionCase) published(ctx context.Context) error {
 }
 
 func (c *resolutionCase) userDocuments() map[string]map[string]string {
-	made := map[string]map[string]string{}
+	documents := map[string]map[string]string{}
 	for i, d := range c.want {
 		text := maps.Clone(c.text[i])
 		text["apiVersion"], text["kind"] = document.APIVersion, document.KindUser
-		made[d.Organization+"/"+userMap(d.User)] = map[string]string{document.AccessKey: canonical(text)}
+		documents[d.Organization+"/"+userMap(d.User)] = map[string]string{document.AccessKey: canonical(text)}
 	}
-	return made
+	return documents
 }
 
-// applicationDocuments turns the expectation around: what the users' documents say of an application.
+// applicationDocuments converts the expected user documents to application documents.
 func (c *resolutionCase) applicationDocuments() map[string]map[string]string {
-	made := map[string]map[string]string{}
+	documents := map[string]map[string]string{}
 	for _, o := range c.objects {
 		if o.GetKind() != "ApplicationAccess" || o.GetDeletionTimestamp() != nil || o.GetNamespace() == systemNamespace {
 			continue
@@ -189,9 +189,9 @@ func (c *resolutionCase) applicationDocuments() map[string]map[string]string {
 			}
 		}
 		listFilters(&d, rows)
-		made[d.Organization+"/"+applicationMap(d.Application)] = map[string]string{document.AccessKey: canonical(d)}
+		documents[d.Organization+"/"+applicationMap(d.Application)] = map[string]string{document.AccessKey: canonical(d)}
 	}
-	return made
+	return documents
 }
 
 // listFilters gives each user of the document the rows, as places in one list.
@@ -216,7 +216,7 @@ func listFilters(d *document.Application, rows map[string]document.Filters) {
 	}
 }
 
-// organizationsDocuments has one for everybody who can enter two organizations or more.
+// organizationsDocuments returns a document for every user who can enter two or more organizations.
 func (c *resolutionCase) organizationsDocuments() map[string]map[string]string {
 	entered := map[string][]document.Organization{}
 	for _, u := range c.want {
@@ -229,21 +229,22 @@ func (c *resolutionCase) organizationsDocuments() map[string]map[string]string {
 				document.Organization{Name: u.Organization, OrganizationRole: u.OrganizationRole, NotAfter: u.NotAfter})
 		}
 	}
-	made := map[string]map[string]string{}
+	documents := map[string]map[string]string{}
 	for user, list := range entered {
 		if len(list) < 2 {
 			continue
 		}
 		slices.SortFunc(list, func(a, b document.Organization) int { return strings.Compare(a.Name, b.Name) })
-		made[systemNamespace+"/"+organizationsMap(user)] = map[string]string{document.OrganizationsKey: canonical(
+		documents[systemNamespace+"/"+organizationsMap(user)] = map[string]string{document.OrganizationsKey: canonical(
 			document.Organizations{
 				APIVersion: document.APIVersion, Kind: document.KindOrganizations, User: user, Organizations: list,
 			})}
 	}
-	return made
+	return documents
 }
 
-// ladder is the application ladder of the organization: its own policy's, the system namespace's, the built-in one.
+// ladder returns the application ladder of the organization: that of its policy, that of the system namespace, or the
+// built-in one.
 func (c *resolutionCase) ladder(organization string) []document.Role {
 	GinkgoHelper()
 	ladder := []accessv1alpha1.ApplicationRole{
@@ -278,16 +279,16 @@ func (c *resolutionCase) policy(in string) *accessv1alpha1.AccessPolicy {
 		if o.GetKind() == "AccessPolicy" && o.GetNamespace() == in {
 			text, err := o.MarshalJSON()
 			Expect(err).NotTo(HaveOccurred())
-			made := &accessv1alpha1.AccessPolicy{}
-			Expect(json.Unmarshal(text, made)).To(Succeed())
-			return made
+			policy := &accessv1alpha1.AccessPolicy{}
+			Expect(json.Unmarshal(text, policy)).To(Succeed())
+			return policy
 		}
 	}
 	return nil
 }
 
-// stated checks that every user has a UserAccess that counts, and that its status says what the document says; and that
-// there is none beside the declared ones and those.
+// stated checks that every user has an effective UserAccess whose status agrees with the document, and that there are
+// no other UserAccess objects except for declared ones.
 func (c *resolutionCase) stated(ctx context.Context) error {
 	stated := map[string]document.User{}
 	for _, in := range caseNamespaces[1:] {
@@ -324,7 +325,7 @@ func (c *resolutionCase) stated(ctx context.Context) error {
 		for name, entry := range u.Applications {
 			source := entry.Source
 			if entry.Role == document.NoAccess {
-				source = stated[u.Organization+"/"+u.User].Applications[name].Source // the document says none, the status why
+				source = stated[u.Organization+"/"+u.User].Applications[name].Source // the document has no source; the status has one
 			}
 			d.Applications[name] = document.UserApplication{Role: entry.Role, Source: source}
 		}
@@ -336,7 +337,7 @@ func (c *resolutionCase) stated(ctx context.Context) error {
 	return nil
 }
 
-// canonical is what the documentation says of the bytes: one line, keys sorted, nothing escaped that need not be.
+// canonical encodes a value as documented: one line, keys sorted, only necessary escapes.
 func canonical(v any) string {
 	GinkgoHelper()
 	text, err := json.Marshal(v)

@@ -36,7 +36,7 @@ func (c condition) met(generation int64) func(metav1.Condition) bool {
 
 var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
 
-// userName is the name of a user, as the documentation has it.
+// userName returns the name of a user, as documented.
 func userName(user string) string {
 	lower := strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {
@@ -59,7 +59,7 @@ func userMap(user string) string { return "user-access-" + userName(user) }
 
 func organizationsMap(user string) string { return "user-organizations-" + userName(user) }
 
-// readDocument reads a published document; nil where there is none.
+// readDocument reads a published document. It returns nil if there is none.
 func readDocument[T any](ctx context.Context, n namespace, configMap, key string) (*T, error) {
 	var cm corev1.ConfigMap
 	err := kube.Get(ctx, client.ObjectKey{Namespace: n.name, Name: configMap}, &cm)
@@ -73,11 +73,11 @@ func readDocument[T any](ctx context.Context, n namespace, configMap, key string
 }
 
 func parseDocument[T any](cm *corev1.ConfigMap, key string) (*T, error) {
-	made := new(T)
-	if err := json.Unmarshal([]byte(cm.Data[key]), made); err != nil {
+	decoded := new(T)
+	if err := json.Unmarshal([]byte(cm.Data[key]), decoded); err != nil {
 		return nil, fmt.Errorf("ConfigMap %s/%s: %w in %q", cm.Namespace, cm.Name, err, cm.Data[key])
 	}
-	return made, nil
+	return decoded, nil
 }
 
 func (n namespace) applicationDocument(ctx context.Context, application string) (*document.Application, error) {
@@ -110,7 +110,7 @@ func (n namespace) publishes(application, user, role string) check {
 	}
 }
 
-// tells checks that the user document gives the role in the application. Without a document it is NoAccess.
+// tells checks that the user document gives the role in the application. A missing document means NoAccess.
 func (n namespace) tells(user, application, role string) check {
 	return func(ctx context.Context) error {
 		d, err := n.userDocument(ctx, user)
@@ -136,7 +136,7 @@ func (n namespace) holds(user, application, role string) check {
 	return all(n.publishes(application, user, role), n.tells(user, application, role))
 }
 
-// owner checks that the ConfigMap is controlled by this object, and by nothing else.
+// owner checks that this object, and nothing else, controls the ConfigMap.
 func (n namespace) owner(configMap, kind, name string) check {
 	return func(ctx context.Context) error {
 		u := newObject(kind, n.name, name)
@@ -158,8 +158,8 @@ func (n namespace) owner(configMap, kind, name string) check {
 	}
 }
 
-// publishedIn reads every ConfigMap of Usher's in the namespaces, by namespace/name. Those by name count also where
-// somebody took the label away.
+// publishedIn reads every ConfigMap of Usher in the namespaces, by namespace/name. It includes those that have only the
+// name because somebody removed the label.
 func publishedIn(ctx context.Context, namespaces ...string) (map[string]corev1.ConfigMap, error) {
 	found := map[string]corev1.ConfigMap{}
 	for _, in := range namespaces {
@@ -178,7 +178,7 @@ func publishedIn(ctx context.Context, namespaces ...string) (map[string]corev1.C
 	return found, nil
 }
 
-// dataOf is all that Usher publishes in the namespaces, to be compared by bytes.
+// dataOf returns all data that Usher publishes in the namespaces, for a comparison by bytes.
 func dataOf(ctx context.Context, namespaces ...string) map[string]map[string]string {
 	GinkgoHelper()
 	found, err := publishedIn(ctx, namespaces...)
@@ -190,7 +190,7 @@ func dataOf(ctx context.Context, namespaces ...string) map[string]map[string]str
 	return data
 }
 
-// same checks that all that Usher publishes in the namespaces has these bytes.
+// same checks that the data that Usher publishes in the namespaces is unchanged.
 func same(want map[string]map[string]string, namespaces ...string) check {
 	return func(ctx context.Context) error {
 		found, err := publishedIn(ctx, namespaces...)
@@ -208,7 +208,7 @@ func same(want map[string]map[string]string, namespaces ...string) check {
 	}
 }
 
-// nothingLeft checks that there is nothing of Usher's in the namespaces, and no object of the four kinds.
+// nothingLeft checks that the namespaces contain no ConfigMap of Usher and no object of the four kinds.
 func nothingLeft(namespaces ...string) check {
 	return func(ctx context.Context) error {
 		found, err := publishedIn(ctx, namespaces...)
@@ -259,10 +259,10 @@ func itemsOf(list client.ObjectList) []client.Object {
 	return items
 }
 
-// at renders an instant as the documents do.
+// at formats an instant as the documents do.
 func at(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// inSeconds is an instant that a window can have.
+// inSeconds returns an instant that a window can have.
 func inSeconds(n int) time.Time {
 	return time.Now().Truncate(time.Second).Add(time.Duration(n) * time.Second)
 }

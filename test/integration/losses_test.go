@@ -16,8 +16,8 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// refuseUpdates has the API server refuse every update of the ConfigMaps, as an admission policy of somebody else's may. The
-// function that it returns ends that; so does the end of the spec.
+// refuseUpdates makes the API server refuse every update of the ConfigMaps, as a third party's admission policy may.
+// The returned function ends that, and so does the end of the spec.
 func (n namespace) refuseUpdates(ctx context.Context, configMaps ...string) (end func(context.Context)) {
 	GinkgoHelper()
 	name := "refuse-" + n.name
@@ -58,7 +58,7 @@ func (n namespace) refuseUpdates(ctx context.Context, configMaps ...string) (end
 	return end
 }
 
-// refuses checks that the API server refuses an update of the ConfigMap, without making one.
+// refuses checks with a dry run that the API server refuses an update of the ConfigMap.
 func (n namespace) refuses(configMap string) check {
 	return func(ctx context.Context) error {
 		cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: n.name, Name: configMap}}
@@ -74,7 +74,7 @@ func (n namespace) refuses(configMap string) check {
 	}
 }
 
-// lossy checks how many documents the manager counts that give more than they should.
+// lossy checks the manager's count of documents that give more than they should.
 func lossy(want float64) check {
 	return func(ctx context.Context) error {
 		samples, err := samplesOf(ctx, manager)
@@ -93,7 +93,7 @@ func lossy(want float64) check {
 	}
 }
 
-// manyRows are row-level filters of 5,300 values of 195 bytes: more than a ConfigMap takes.
+// manyRows returns row-level filters of 5,300 values of 195 bytes, which are larger than a ConfigMap.
 func manyRows() []accessv1alpha1.DataPermission {
 	permission := accessv1alpha1.DataPermission{Application: "red"}
 	for i := range 53 {
@@ -115,7 +115,7 @@ func manyRows() []accessv1alpha1.DataPermission {
 var _ = Describe("A loss of access", func() {
 	const ana = "ana@acme.example"
 
-	It("stops an attack: rows of one user that no ConfigMap takes keep nobody's loss from being published", func(ctx SpecContext) {
+	It("stops an attack: rows of one user that fit into no ConfigMap do not delay the revocations of others", func(ctx SpecContext) {
 		o := newOrganization(ctx)
 		var users, members []string
 		for i := range 12 {
@@ -155,13 +155,13 @@ var _ = Describe("A loss of access", func() {
 		now(ctx, all(checks...))
 	})
 
-	It("stops an attack: while it cannot be published, neither who takes access nor the owner of the document is ready", func(ctx SpecContext) {
+	It("stops an attack: while it cannot be published, neither the object that revokes access nor the owner of the document is ready", func(ctx SpecContext) {
 		o := newOrganization(ctx)
 		o.apply(ctx, "ApplicationAccess", "red", "{}")
 		o.apply(ctx, "AccessGroup", "team", `{members: [{user: ana@acme.example}], applicationAccess: [{application: red, role: Editor}]}`)
 		o.waitReady(ctx, "accessgroup", "team")
 		o.waitReady(ctx, "applicationaccess", "red")
-		eventually(ctx, lossy(0)) // those of other specs go with their namespaces
+		eventually(ctx, lossy(0)) // those of other specs are deleted with their namespaces
 		end := o.refuseUpdates(ctx, applicationMap("red"))
 		loss := notReady("LossNotPublished", applicationMap("red")+" in namespace "+o.name)
 		why := notReady("LossNotPublished", "no writes on Sundays")
@@ -190,13 +190,13 @@ var _ = Describe("A loss of access", func() {
 		end(ctx)
 		Eventually(func() error {
 			return all(o.says("ApplicationAccess", "red", ready()), o.publishes("red", ana, "NoAccess"), lossy(0))(ctx)
-		}).WithContext(ctx).WithTimeout(4 * patience).Should(Succeed()) // no watch shows the end of such a reason
+		}).WithContext(ctx).WithTimeout(4 * patience).Should(Succeed()) // no watch event shows that the reason is gone
 	})
 
-	It("stops an attack: a ConfigMap that is refused keeps no other from being written", func(ctx SpecContext) {
+	It("stops an attack: a ConfigMap that is refused does not stop others from being written", func(ctx SpecContext) {
 		o := newOrganization(ctx)
 		o.apply(ctx, "ApplicationAccess", "red", "{publish: {minimumShards: 4}}")
-		// One of them in each shard.
+		// One user in each shard.
 		users := []string{"user-0@acme.example", "user-1@acme.example", "user-2@acme.example", "user-3@acme.example"}
 		var members []string
 		for _, user := range users {
@@ -219,10 +219,10 @@ var _ = Describe("A loss of access", func() {
 		}
 	})
 
-	It("stops an attack: a user whose name another user's object has keeps the document", func(ctx SpecContext) {
+	It("stops an attack: a user keeps the document if an object of another user takes the user's name", func(ctx SpecContext) {
 		o := newOrganization(ctx)
 		o.apply(ctx, "ApplicationAccess", "red", "{}")
-		// Admission denies this. Such an object may be older than that rule.
+		// Admission denies this today. Such an object may be older than that rule.
 		o.apply(ctx, "UserAccess", userName(ana), "{user: mallory@acme.example}")
 		o.apply(ctx, "AccessGroup", "team", `{members: [{user: ana@acme.example}], applicationAccess: [{application: red, role: Editor}]}`)
 		o.waitReady(ctx, "accessgroup", "team")

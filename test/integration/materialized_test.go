@@ -17,9 +17,9 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// collectorIsCurrent returns when the garbage collector knows who owns the namespace's ConfigMaps now: it takes their
-// changes in one after the other, and one that it has to delete comes last. What it does not yet know to be owned, it does
-// not orphan.
+// collectorIsCurrent waits until the garbage collector knows the owners of the namespace's ConfigMaps. It processes
+// events in order, so the deletion of the last object shows that it has processed all earlier ones. It does not orphan
+// an object whose owner it does not know yet.
 func (n namespace) collectorIsCurrent(ctx context.Context) {
 	GinkgoHelper()
 	last := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
@@ -30,7 +30,8 @@ func (n namespace) collectorIsCurrent(ctx context.Context) {
 	eventually(ctx, n.absent("ConfigMap", last.Name))
 }
 
-// accounts checks which UserAccess objects the namespace has: "name" for a declared one, "name*" for a materialized one.
+// accounts checks which UserAccess objects the namespace has: "name" for a declared one, "name*" for a materialized
+// one.
 func (n namespace) accounts(want ...string) check {
 	want = append([]string{}, want...)
 	return func(ctx context.Context) error {
@@ -57,7 +58,7 @@ func (n namespace) accounts(want ...string) check {
 
 func materialized(user string) string { return userName(user) + "*" }
 
-// grantsNothing says whether a user document gives no access to anything.
+// grantsNothing reports whether a user document gives no access.
 func grantsNothing(cm *corev1.ConfigMap) (bool, error) {
 	d, err := parseDocument[document.User](cm, document.AccessKey)
 	return d != nil && d.OrganizationRole == document.NoAccess && d.DefaultRole == document.NoAccess && len(d.Applications) == 0, err
@@ -67,7 +68,7 @@ var _ = Describe("A materialized UserAccess", func() {
 	const ana, ben = "ana@acme.example", "ben@acme.example"
 	const team = `{members: [{user: ana@acme.example}], applicationAccess: [{application: red, role: Editor}]}`
 
-	It("comes with a reason, says the user and nothing else, and goes with the reason", func(ctx SpecContext) {
+	It("exists as long as it is needed, and contains only the user", func(ctx SpecContext) {
 		o := newOrganization(ctx)
 		o.apply(ctx, "ApplicationAccess", "red", "{}")
 		o.apply(ctx, "AccessGroup", "team", team)
@@ -87,7 +88,7 @@ var _ = Describe("A materialized UserAccess", func() {
 			{Name: "red", Role: "Editor", Source: accessv1alpha1.SourceName("AccessGroup/" + o.name + "/team"), Rule: "OnlyGrant"},
 		}))
 
-		By("taking the reason away")
+		By("removing the need for it")
 		seen := watchMap(ctx, o, userMap(ana))
 		o.apply(ctx, "AccessGroup", "team", `{members: [], applicationAccess: [{application: red, role: Editor}]}`)
 		o.waitReady(ctx, "accessgroup", "team")
@@ -96,7 +97,7 @@ var _ = Describe("A materialized UserAccess", func() {
 		emptiedAndRemoved(seen(), grantsNothing)
 	})
 
-	It("comes back while it is on its way out, if there is a reason again", func(ctx SpecContext) {
+	It("is created again while it is being deleted, if it is needed again", func(ctx SpecContext) {
 		o := newOrganization(ctx)
 		o.apply(ctx, "ApplicationAccess", "red", "{}")
 		o.apply(ctx, "AccessGroup", "team", team)
@@ -111,7 +112,7 @@ var _ = Describe("A materialized UserAccess", func() {
 		Consistently(func() error { return o.holds(ana, "red", "Editor")(ctx) }).WithContext(ctx).WithTimeout(grace).Should(Succeed())
 	})
 
-	It("gives way to a declared one and takes over from it, and the document stays", func(ctx SpecContext) {
+	It("is replaced by a declared one and replaces it, and the document stays", func(ctx SpecContext) {
 		o := newOrganization(ctx)
 		o.apply(ctx, "ApplicationAccess", "red", "{}")
 		o.apply(ctx, "AccessGroup", "team", team)
@@ -133,7 +134,7 @@ var _ = Describe("A materialized UserAccess", func() {
 		eventually(ctx, o.accounts("ana"))
 		stays()
 
-		By("taking the declared one away, and its ConfigMap not with it")
+		By("deleting the declared one and orphaning its ConfigMap")
 		o.collectorIsCurrent(ctx)
 		_, err := plane.Kubectl(ctx, "-n", o.name, "delete", "useraccess", "ana", "--cascade=orphan", garbageCollected)
 		Expect(err).NotTo(HaveOccurred())
@@ -147,10 +148,10 @@ var _ = Describe("A materialized UserAccess", func() {
 		stays()
 		o.patch(ctx, "AccessGroup", "team", "{spec: {members: []}}")
 		eventually(ctx, o.holds(ana, "red", "NoAccess"))
-		always(ctx, all(o.present("UserAccess", userName(ana)), o.present("ConfigMap", userMap(ana)))) // somebody declared it
+		always(ctx, all(o.present("UserAccess", userName(ana)), o.present("ConfigMap", userMap(ana)))) // declared objects
 	})
 
-	It("takes over also when the declared one takes the document with it", func(ctx SpecContext) {
+	It("also replaces a declared one that is deleted together with the document", func(ctx SpecContext) {
 		o := newOrganization(ctx)
 		o.apply(ctx, "ApplicationAccess", "red", "{}")
 		o.apply(ctx, "UserAccess", "ana", "{user: ana@acme.example}")
@@ -162,7 +163,7 @@ var _ = Describe("A materialized UserAccess", func() {
 		eventually(ctx, all(o.accounts(materialized(ana)), o.owner(userMap(ana), "UserAccess", userName(ana)), same(before, o.name)))
 	})
 
-	It("comes back when somebody deletes it, and goes when somebody invents it", func(ctx SpecContext) {
+	It("is created again after a deletion, and deleted if somebody else created it", func(ctx SpecContext) {
 		o := newOrganization(ctx)
 		o.apply(ctx, "ApplicationAccess", "red", "{}")
 		o.apply(ctx, "AccessGroup", "team", team)
@@ -177,13 +178,13 @@ var _ = Describe("A materialized UserAccess", func() {
 		label := map[string]string{accessv1alpha1.LabelMaterialized: "true"}
 		o.applyLabelled(ctx, "UserAccess", userName(ben), label, "{user: ben@acme.example}")
 		eventually(ctx, o.accounts(materialized(ana)))
-		// With anything beside the user it is declared, and stays.
+		// With any field other than the user, the object is declared, and stays.
 		o.applyLabelled(ctx, "UserAccess", userName(ben), label, "{user: ben@acme.example, displayName: Ben}")
 		o.waitReady(ctx, "useraccess", userName(ben))
 		always(ctx, o.accounts(materialized(ana), materialized(ben)))
 	})
 
-	It("is there for those who need one, and for nobody else", func(ctx SpecContext) {
+	It("exists exactly for the users who need one", func(ctx SpecContext) {
 		o := newOrganization(ctx)
 		o.apply(ctx, "ApplicationAccess", "red", "{}")
 		o.apply(ctx, "AccessGroup", "no-roles", "{members: [{user: member@acme.example}]}")
@@ -206,15 +207,15 @@ var _ = Describe("A materialized UserAccess", func() {
 		always(ctx, all(want, system.absent("UserAccess", userName("global@acme.example"))))
 		found, err := publishedIn(ctx, o.name)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(found).To(HaveLen(5)) // of four users and an application
+		Expect(found).To(HaveLen(5)) // for four users and an application
 	})
 })
 
 var _ = Describe("The organizations document", func() {
-	// Nobody else is in two organizations by this name.
+	// No other spec has a user of this name in two organizations.
 	const olga = "olga@acme.example"
 
-	It("is there for a user in two organizations, with a UserAccess to own it", func(ctx SpecContext) {
+	It("exists for a user in two organizations, with a UserAccess that owns it", func(ctx SpecContext) {
 		first, second := newOrganization(ctx), newOrganization(ctx)
 		first.apply(ctx, "AccessGroup", "team", `{members: [{user: olga@acme.example}], organizationRole: Editor}`)
 		first.waitReady(ctx, "accessgroup", "team")
@@ -249,7 +250,7 @@ var _ = Describe("The organizations document", func() {
 	})
 })
 
-// organizations checks what the organizations document of the user says.
+// organizations checks the content of the organizations document of the user.
 func (n namespace) organizations(user string, want ...document.Organization) check {
 	return func(ctx context.Context) error {
 		got, err := readDocument[document.Organizations](ctx, n, organizationsMap(user), document.OrganizationsKey)
@@ -267,7 +268,7 @@ func (n namespace) organizations(user string, want ...document.Organization) che
 }
 
 var _ = Describe("userConfigMaps", func() {
-	It("Disabled takes the users' documents away, and neither their access nor their statuses", func(ctx SpecContext) {
+	It("Disabled removes the users' documents, but neither their access nor their statuses", func(ctx SpecContext) {
 		const ana = "ana@acme.example"
 		o := newOrganization(ctx)
 		o.apply(ctx, "ApplicationAccess", "red", "{}")

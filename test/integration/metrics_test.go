@@ -16,7 +16,7 @@ import (
 	"github.com/usher-dev/usher/test/cluster"
 )
 
-// sample is one line of the text in which metrics are served.
+// sample is one line of the metrics text format.
 type sample struct {
 	name   string
 	labels string
@@ -53,7 +53,7 @@ func parseSamples(from io.Reader) ([]sample, error) {
 	return samples, lines.Err()
 }
 
-// samplesOf asks a manager for its metrics.
+// samplesOf reads the metrics of a manager.
 func samplesOf(ctx context.Context, m *cluster.Manager) ([]sample, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, m.MetricsURL(), nil)
 	if err != nil {
@@ -67,7 +67,7 @@ func samplesOf(ctx context.Context, m *cluster.Manager) ([]sample, error) {
 	return parseSamples(response.Body)
 }
 
-// reconciled says how many outputs the manager has looked at, and how many wait or are being looked at.
+// reconciled returns how many reconciles the manager has finished, and how many are queued or running.
 func reconciled(ctx context.Context) (done, open float64, err error) {
 	samples, err := samplesOf(ctx, manager)
 	for _, s := range samples {
@@ -81,8 +81,8 @@ func reconciled(ctx context.Context) (done, open float64, err error) {
 	return done, open, err
 }
 
-// managerIdle checks that the manager has looked at something, and has nothing to do for the time it takes to ask it
-// several times.
+// managerIdle checks that the manager has reconciled something, and that it has nothing to do during several successive
+// scrapes.
 func managerIdle(ctx context.Context) error {
 	const times = 8
 	first := 0.0
@@ -107,8 +107,7 @@ func managerIdle(ctx context.Context) error {
 	return nil
 }
 
-// writes counts the requests that the API server has answered that write ConfigMaps, and that write objects of Usher's
-// kinds.
+// writes counts the answered API requests that write ConfigMaps and objects of Usher's kinds.
 func writes(ctx context.Context) map[string]float64 {
 	GinkgoHelper()
 	text, err := plane.Kubectl(ctx, "get", "--raw", "/metrics")
@@ -133,7 +132,7 @@ func writes(ctx context.Context) map[string]float64 {
 	return sums
 }
 
-// pause lets some time pass between two looks.
+// pause waits between two checks.
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -13,8 +13,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// mutate has the API server apply the CEL expression to every ConfigMap that is written in the namespace, and waits until
-// it does. The expression adds the label acme.example/cost-center.
+// mutate makes the API server apply the CEL expression to every ConfigMap that is written in the namespace, and waits
+// until it does. The expression adds the label acme.example/cost-center.
 func mutate(ctx context.Context, n namespace, expression string) {
 	GinkgoHelper()
 	for kind, spec := range map[string]string{
@@ -50,10 +50,10 @@ func discard(ctx context.Context, o client.Object) error {
 	return client.IgnoreNotFound(kube.Delete(ctx, o))
 }
 
-var _ = Describe("Where admission changes every ConfigMap", func() {
+var _ = Describe("If admission changes every ConfigMap", func() {
 	const team = `{members: [{user: ana@acme.example}, {user: ben@acme.example}], applicationAccess: [{application: red, role: Viewer}]}`
 
-	It("by a label of its own, documents are published as elsewhere", func(ctx SpecContext) {
+	It("by adding a label, documents are published as usual", func(ctx SpecContext) {
 		o := newOrganization(ctx)
 		mutate(ctx, o, `Object{metadata: Object.metadata{labels: {"acme.example/cost-center": "4711"}}}`)
 		o.apply(ctx, "ApplicationAccess", "red", "{}")
@@ -80,7 +80,7 @@ var _ = Describe("Where admission changes every ConfigMap", func() {
 		})
 	})
 
-	It("in what is Usher's, the owner says what differs and who wrote it, and nobody waits for it", func(ctx SpecContext) {
+	It("in a part that Usher owns, the owner reports what differs and who wrote it, and no object waits for it", func(ctx SpecContext) {
 		o := newOrganization(ctx)
 		mutate(ctx, o, `Object{metadata: Object.metadata{labels: {"acme.example/cost-center": "4711"}}, data: {"more": "1"}}`)
 		o.apply(ctx, "ApplicationAccess", "red", "{}")

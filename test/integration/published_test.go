@@ -20,7 +20,7 @@ import (
 var _ = Describe("Ready", func() {
 	const ana, ben, cy, dee = "ana@acme.example", "ben@acme.example", "cy@acme.example", "dee@acme.example"
 
-	It("means that workloads get what the generation says", func(ctx SpecContext) {
+	It("means that the generation is published", func(ctx SpecContext) {
 		o := newOrganization(ctx)
 		o.apply(ctx, "ApplicationAccess", "red", "{}")
 		o.waitReady(ctx, "applicationaccess", "red")
@@ -31,7 +31,7 @@ var _ = Describe("Ready", func() {
 		o.waitReady(ctx, "accessgroup", "team")
 		now(ctx, all(o.holds(ana, "red", "Viewer"), o.owner(userMap(ana), "UserAccess", userName(ana))))
 
-		// Each change of the group, and what the documents must hold when kubectl wait returns.
+		// The changes of the group, and what the documents must contain when kubectl wait returns.
 		for _, step := range []struct {
 			name, spec string
 			then       check
@@ -117,7 +117,7 @@ var _ = Describe("Ready", func() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(user.Applications["red"].Permissions).To(Equal([]string{"edit", "look"}))
 
-		By("asking for another application")
+		By("adding another application")
 		o.apply(ctx, "ApplicationAccess", "blue", "{}")
 		o.waitReady(ctx, "applicationaccess", "blue")
 		now(ctx, o.publishes("blue", ana, "NoAccess"))
@@ -140,7 +140,7 @@ var _ = Describe("Ready", func() {
 	})
 })
 
-// ends checks that both documents say when the user's role in the application ends.
+// ends checks that both documents have the end of the user's role in the application.
 func (n namespace) ends(user, application string, end time.Time) check {
 	return func(ctx context.Context) error {
 		d, err := n.applicationDocument(ctx, application)
@@ -162,7 +162,7 @@ func (n namespace) ends(user, application string, end time.Time) check {
 }
 
 var _ = Describe("A group", func() {
-	It("that is deleted takes all it gave with it, and restored gives it back byte by byte", func(ctx SpecContext) {
+	It("that is deleted revokes everything it gave, and restored gives it back byte by byte", func(ctx SpecContext) {
 		o := newOrganization(ctx)
 		const spec = `{members: [{user: ana@acme.example}, {user: ben@acme.example}], organizationRole: Viewer,
 			applicationAccess: [{application: red, role: Editor}],
@@ -219,21 +219,21 @@ var _ = Describe("A group", func() {
 	})
 })
 
-// mapEvent is what a watch shows of one ConfigMap.
+// mapEvent is a watch event of one ConfigMap.
 type mapEvent struct {
 	kind      watch.EventType
 	configMap *corev1.ConfigMap
 	at        time.Time
 }
 
-// watchMap watches a ConfigMap from now on. The returned function says what has happened so far: it waits for the watch to
-// show what a read shows, since who asks may learn of a change before who watches.
+// watchMap watches a ConfigMap. The returned function returns the events so far. It first waits until the watch has
+// shown what a read shows, because a read may see a change before a watch does.
 func watchMap(ctx context.Context, n namespace, name string) func() []mapEvent {
 	GinkgoHelper()
 	var list corev1.ConfigMapList
 	selected := fields.OneTermEqualSelector("metadata.name", name)
 	Expect(kube.List(ctx, &list, client.InNamespace(n.name), client.MatchingFieldsSelector{Selector: selected})).To(Succeed())
-	shown := "" // the version that the watch has come to; empty: there is none
+	shown := "" // the last version from the watch; empty if the ConfigMap does not exist
 	if len(list.Items) > 0 {
 		shown = list.Items[0].ResourceVersion
 	}
@@ -296,7 +296,7 @@ var _ = Describe("An organization", func() {
 })
 
 var _ = Describe("The manager", func() {
-	It("started again on a settled cluster writes nothing", func(ctx SpecContext) {
+	It("writes nothing when it is restarted on a settled cluster", func(ctx SpecContext) {
 		eventually(ctx, noTerminatingNamespaces)
 		o, other := newOrganization(ctx), newOrganization(ctx)
 		for _, n := range []namespace{o, other} {

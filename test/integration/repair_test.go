@@ -19,7 +19,7 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// essence is what Usher answers for in a ConfigMap.
+// essence is the part of a ConfigMap that Usher owns.
 type essence struct {
 	Data      map[string]string
 	Binary    map[string][]byte
@@ -36,7 +36,7 @@ func essenceOf(cm *corev1.ConfigMap) essence {
 	}
 }
 
-// restored checks that the ConfigMap is again what it was.
+// restored checks that the ConfigMap has its previous content.
 func (n namespace) restored(name string, want essence) check {
 	return func(ctx context.Context) error {
 		var cm corev1.ConfigMap
@@ -50,12 +50,12 @@ func (n namespace) restored(name string, want essence) check {
 	}
 }
 
-var _ = Describe("What somebody edited", func() {
-	// Nobody else is in two organizations by this name.
+var _ = Describe("An edit by a third party", func() {
+	// No other spec has a user of this name in two organizations.
 	const rita = "rita@acme.example"
 	const team = `{members: [{user: rita@acme.example}], applicationAccess: [{application: red, role: Editor}]}`
 
-	It("in a published ConfigMap is put right", func(ctx SpecContext) {
+	It("of a published ConfigMap is reverted", func(ctx SpecContext) {
 		first, second := newOrganization(ctx), newOrganization(ctx)
 		for _, o := range []namespace{first, second} {
 			o.apply(ctx, "ApplicationAccess", "red", "{}")
@@ -119,7 +119,7 @@ var _ = Describe("What somebody edited", func() {
 		now(ctx, all(first.says("ApplicationAccess", "red", ready()), first.says("AccessGroup", "team", ready())))
 	})
 
-	It("in a status is put right, and a declared object is never written", func(ctx SpecContext) {
+	It("of a status is reverted, and a declared object is never written", func(ctx SpecContext) {
 		o := newOrganization(ctx)
 		o.apply(ctx, "ApplicationAccess", "red", "{}")
 		o.apply(ctx, "AccessGroup", "team", team)
@@ -150,7 +150,7 @@ var _ = Describe("What somebody edited", func() {
 })
 
 var _ = Describe("A foreign ConfigMap", func() {
-	It("that had the name before is left alone, and what should own it says so until it is gone", func(ctx SpecContext) {
+	It("that had the name before is not changed, and the object that should own it reports the conflict until it is deleted", func(ctx SpecContext) {
 		const ana = "ana@acme.example"
 		o := newOrganization(ctx)
 		for _, name := range []string{applicationMap("red"), userMap(ana)} {
@@ -172,7 +172,7 @@ var _ = Describe("A foreign ConfigMap", func() {
 			o.says("ApplicationAccess", "red", conflict(applicationMap("red"))...),
 			o.says("UserAccess", userName(ana), conflict(userMap(ana))...),
 			o.says("ApplicationAccess", "blue", ready()),
-			// The group is not held up: it counts what is missing.
+			// The group is ready nevertheless: it counts the missing documents.
 			o.says("AccessGroup", "team", ready()), o.unpublished("team", 2),
 			o.publishes("blue", ana, "Viewer"), o.holds("ben@acme.example", "blue", "Viewer"),
 		))
@@ -195,7 +195,7 @@ var _ = Describe("A foreign ConfigMap", func() {
 var _ = Describe("While the manager is down", func() {
 	const ana, ben, cy = "ana@acme.example", "ben@acme.example", "cy@acme.example"
 
-	It("what happens is made good when it is up again", func(ctx SpecContext) {
+	It("changes are caught up on when it runs again", func(ctx SpecContext) {
 		o := newOrganization(ctx)
 		o.apply(ctx, "ApplicationAccess", "red", "{}")
 		o.apply(ctx, "ApplicationAccess", "blue", "{}")
@@ -229,12 +229,12 @@ var _ = Describe("While the manager is down", func() {
 			o.accounts(materialized(ana)), o.owner(userMap(ana), "UserAccess", userName(ana)),
 			o.absent("ConfigMap", applicationMap("blue")), o.absent("ConfigMap", userMap(ben)), o.absent("ConfigMap", userMap(cy)),
 		))
-		// What only carries the label is not Usher's.
+		// A ConfigMap that only has the label does not belong to Usher.
 		Expect(read(ctx, o, "alien", &corev1.ConfigMap{}).ResourceVersion).To(Equal(alien.ResourceVersion))
 	})
 })
 
-// unpublished checks how many documents the group says cannot be written.
+// unpublished checks the group's count of documents that cannot be written.
 func (n namespace) unpublished(group string, want int32) check {
 	return func(ctx context.Context) error {
 		var g accessv1alpha1.AccessGroup
@@ -248,14 +248,14 @@ func (n namespace) unpublished(group string, want int32) check {
 	}
 }
 
-// garbageCollected bounds what waits for the garbage collector, which learns of new kinds every half minute.
+// garbageCollected is the timeout for the garbage collector, which discovers new kinds every half minute.
 const garbageCollected = "--timeout=60s"
 
 var _ = Describe("An ApplicationAccess", func() {
 	const ana = "ana@acme.example"
 	const team = `{members: [{user: ana@acme.example}], applicationAccess: [{application: red, role: Editor}]}`
 
-	It("that goes and leaves its document behind, and comes again, has it again", func(ctx SpecContext) {
+	It("that is deleted with its document orphaned, and created again, owns the document again", func(ctx SpecContext) {
 		o := newOrganization(ctx)
 		o.apply(ctx, "ApplicationAccess", "red", "{}")
 		o.apply(ctx, "AccessGroup", "team", team)
@@ -268,11 +268,11 @@ var _ = Describe("An ApplicationAccess", func() {
 		o.apply(ctx, "ApplicationAccess", "red", "{}")
 		o.waitReady(ctx, "applicationaccess", "red")
 		now(ctx, all(same(before, o.name), o.owner(applicationMap("red"), "ApplicationAccess", "red")))
-		// What was to be removed is not, when its time has come.
+		// The removal that was planned does not happen any more.
 		Consistently(func() error { return same(before, o.name)(ctx) }).WithContext(ctx).WithTimeout(grace).Should(Succeed())
 	})
 
-	It("that goes and leaves its document behind: nobody is in it, and then it is gone", func(ctx SpecContext) {
+	It("that is deleted with its document orphaned: the document is emptied and then deleted", func(ctx SpecContext) {
 		o := newOrganization(ctx)
 		o.apply(ctx, "ApplicationAccess", "red", "{}")
 		o.apply(ctx, "AccessGroup", "team", team)
@@ -291,18 +291,18 @@ var _ = Describe("An ApplicationAccess", func() {
 	})
 })
 
-// emptiedAndRemoved holds that the document was written empty once, stayed so for the grace period, and was removed.
+// emptiedAndRemoved checks that the document was written empty once, stayed so for the grace period, and was removed.
 func emptiedAndRemoved(events []mapEvent, empty func(*corev1.ConfigMap) (bool, error)) {
 	GinkgoHelper()
 	var emptied time.Time
 	for _, event := range events {
-		is, err := empty(event.configMap)
+		isEmpty, err := empty(event.configMap)
 		Expect(err).NotTo(HaveOccurred())
 		switch {
-		case is && emptied.IsZero():
+		case isEmpty && emptied.IsZero():
 			emptied = event.at
 		case !emptied.IsZero():
-			Expect(is).To(BeTrue(), "it was written again: %s %v", event.kind, event.configMap.Data)
+			Expect(isEmpty).To(BeTrue(), "it was written again: %s %v", event.kind, event.configMap.Data)
 		}
 	}
 	Expect(emptied).NotTo(BeZero(), "it was never empty")
@@ -311,22 +311,22 @@ func emptiedAndRemoved(events []mapEvent, empty func(*corev1.ConfigMap) (bool, e
 	Expect(last.at).To(BeTemporally(">=", emptied.Add(grace-100*time.Millisecond)), "the grace period was not over")
 }
 
-// status compares a status with what it was, but for the times of its conditions, which an edit takes along.
+// status compares a status with an earlier one, except for the times of conditions, which the edit also changed.
 func (n namespace) status(kind, name string, want any) check {
 	return func(ctx context.Context) error {
 		u := newObject(kind, n.name, name)
 		if err := kube.Get(ctx, client.ObjectKeyFromObject(u), u); err != nil {
 			return err
 		}
-		was, err := withoutTimes(want)
+		previous, err := withoutTimes(want)
 		if err != nil {
 			return err
 		}
-		is, err := withoutTimes(u.Object["status"])
+		current, err := withoutTimes(u.Object["status"])
 		if err != nil {
 			return err
 		}
-		if diff := cmp.Diff(was, is); diff != "" {
+		if diff := cmp.Diff(previous, current); diff != "" {
 			return fmt.Errorf("status of %s %s/%s (-want +got):\n%s", kind, n.name, name, diff)
 		}
 		return nil
@@ -338,15 +338,15 @@ func withoutTimes(status any) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var made map[string]any
-	if err := json.Unmarshal(text, &made); err != nil {
+	var decoded map[string]any
+	if err := json.Unmarshal(text, &decoded); err != nil {
 		return nil, err
 	}
-	list, _ := made["conditions"].([]any)
+	list, _ := decoded["conditions"].([]any)
 	for i := range list {
 		if c, ok := list[i].(map[string]any); ok {
 			delete(c, "lastTransitionTime")
 		}
 	}
-	return made, nil
+	return decoded, nil
 }

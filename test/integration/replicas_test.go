@@ -66,15 +66,15 @@ var _ = Describe("Two replicas", func() {
 		o.waitReady(ctx, "accessgroup", "team")
 		took := time.Since(stopped)
 		GinkgoWriter.Println("the other one had published a change after", took)
-		// A lease that is not given back takes 15 s to run out.
+		// A lease that is not released takes 15 s to expire.
 		Expect(took).To(BeNumerically("<", 8*time.Second))
 		now(ctx, all(o.holds(ana, "red", "Editor"), leads(second), isReady(second)))
 		Expect(holderOf(ctx, installed)).NotTo(Equal(holder))
 
-		By("counting what that took")
+		By("counting the requests")
 		eventually(ctx, o.says("UserAccess", userName(ana), ready()))
 		counted := writes(ctx)
-		// One change: the two documents that it is in, and the statuses that show it.
+		// One change: the two documents that contain it, and the statuses that report it.
 		Expect(counted["PUT configmaps/"] - settled["PUT configmaps/"]).To(BeEquivalentTo(2))
 		Expect(counted["POST configmaps/"]).To(Equal(settled["POST configmaps/"]))
 		Expect(counted["DELETE configmaps/"]).To(Equal(settled["DELETE configmaps/"]))
@@ -85,7 +85,7 @@ var _ = Describe("Two replicas", func() {
 	})
 })
 
-// isReady checks that the replica says that it is ready, leader or not.
+// isReady checks that the replica is ready, whether it is the leader or not.
 func isReady(m *cluster.Manager) check {
 	return func(ctx context.Context) error {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, m.HealthURL()+"/readyz", nil)
@@ -104,7 +104,7 @@ func isReady(m *cluster.Manager) check {
 	}
 }
 
-// leads checks that the replica says that it is the leader.
+// leads checks that the replica is the leader.
 func leads(m *cluster.Manager) check {
 	return func(ctx context.Context) error {
 		samples, err := samplesOf(ctx, m)

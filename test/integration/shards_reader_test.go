@@ -13,19 +13,19 @@ import (
 	"github.com/usher-dev/usher/api/document"
 )
 
-// poller asks the reader of a mounted volume about users, over and over.
+// poller repeatedly asks the reader of a mounted volume about users.
 type poller struct {
 	volume *volume
 	reader *document.ApplicationFollower
 
 	mu      sync.Mutex
 	rounds  int
-	missing []string             // who was to keep a role and had none
+	missing []string             // users who should have kept a role and had none
 	allowed map[string]time.Time // when a user who may lose the role was last seen with it
 }
 
-// pollShards mounts so many shards of the application into one volume, as a workload would, and asks until the spec is
-// over.
+// pollShards mounts that many shards of the application into one volume, as a workload would, and polls until the end
+// of the spec.
 func pollShards(ctx context.Context, n namespace, application string, shards int, keepers, others []string) *poller {
 	GinkgoHelper()
 	sources := make([]corev1.VolumeProjection, shards)
@@ -50,7 +50,7 @@ func pollShards(ctx context.Context, n namespace, application string, shards int
 	DeferCleanup(func() { stop(); <-ended; reader.Close() })
 	go func() {
 		defer close(ended)
-		pace := time.NewTicker(5 * time.Millisecond) // leaves the processor to those who are watched
+		pace := time.NewTicker(5 * time.Millisecond) // leaves processor time to the components under test
 		defer pace.Stop()
 		for {
 			select {
@@ -84,7 +84,7 @@ func (p *poller) ask(keepers, others []string) {
 	p.mu.Unlock()
 }
 
-// lost checks that nobody saw the user with a role a second after the files no longer had the user.
+// lost checks that the user had no role any more a second after the files no longer contained the user.
 func (p *poller) lost(ctx context.Context, user string) {
 	GinkgoHelper()
 	gone := p.volume.loses(ctx, user)

@@ -21,11 +21,11 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// follower sees an application's ConfigMaps as the watch shows them, one event after the other.
+// follower keeps the ConfigMaps of an application as the watch shows them, one event after the other.
 type follower struct {
 	shards  map[string]map[string]document.ApplicationUser
 	keepers []string
-	// missing has who was in no shard, and after which event.
+	// missing lists the users who were in no shard, with the event.
 	missing []string
 	most    int
 }
@@ -58,7 +58,7 @@ func (f *follower) has(user string) bool {
 	return false
 }
 
-// users are those of all shards together.
+// users returns the number of users in all shards.
 func (f *follower) users() int {
 	all := map[string]struct{}{}
 	for _, users := range f.shards {
@@ -69,7 +69,7 @@ func (f *follower) users() int {
 	return len(all)
 }
 
-// follow hands events to the follower until it shows so many users in so many ConfigMaps.
+// follow passes events to the follower until it has that many users in that many ConfigMaps.
 func (f *follower) follow(ctx context.Context, w watch.Interface, users, configMaps int) {
 	GinkgoHelper()
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
@@ -100,7 +100,7 @@ func membersSpec(prefix string, count int) string {
 var _ = Describe("The shards of an application", func() {
 	It("grow and shrink without a user missing at any instant, and warn before they do", func(ctx SpecContext) {
 		o := newOrganization(ctx)
-		// What 5,000 users more take time for is not to be in the way of other specs.
+		// Processing 5,000 additional users must not delay other specs.
 		DeferCleanup(func(ctx SpecContext) {
 			_, err := plane.Kubectl(ctx, "delete", "namespace", o.name, "--ignore-not-found", "--timeout=120s")
 			Expect(err).NotTo(HaveOccurred())
@@ -131,7 +131,7 @@ var _ = Describe("The shards of an application", func() {
 			o.apply(ctx, "AccessGroup", "crowd", membersSpec("user", count))
 			f.follow(ctx, w, keepers+count, configMaps)
 		}
-		// A status waits for thousands of users before it.
+		// The status waits behind thousands of users in the queue.
 		says := func(c check) {
 			GinkgoHelper()
 			Eventually(func() error { return c(ctx) }).WithContext(ctx).WithTimeout(2 * time.Minute).Should(Succeed())
@@ -146,7 +146,7 @@ var _ = Describe("The shards of an application", func() {
 		f.follow(ctx, w, keepers+5000, 8)
 		says(o.mounts("red", 8))
 
-		By("shrinking, and growing again before what was too much is gone")
+		By("shrinking, and growing again before the surplus shards are deleted")
 		crowd(100, 8)
 		p.lost(ctx, last)
 		crowd(5000, 8)
@@ -162,7 +162,7 @@ var _ = Describe("The shards of an application", func() {
 	}, SpecTimeout(8*time.Minute))
 })
 
-// mounts checks how many ConfigMaps the ApplicationAccess says to mount.
+// mounts checks how many ConfigMaps the ApplicationAccess lists.
 func (n namespace) mounts(application string, count int) check {
 	return func(ctx context.Context) error {
 		var aa accessv1alpha1.ApplicationAccess
@@ -180,8 +180,8 @@ func (n namespace) mounts(application string, count int) check {
 	}
 }
 
-// warnsOf checks that the ApplicationAccess says, and an event has told, which ConfigMap will come; "": that it says
-// nothing of the kind any more.
+// warnsOf checks that the ApplicationAccess and an event name the ConfigMap that will be needed. If configMap is "", it
+// checks that the ApplicationAccess no longer names one.
 func (n namespace) warnsOf(application, configMap string) check {
 	const outgrown = "has nearly outgrown its ConfigMaps"
 	return func(ctx context.Context) error {
@@ -211,7 +211,7 @@ func (n namespace) warnsOf(application, configMap string) check {
 var _ = Describe("The formats of an application", func() {
 	const opaLabel = "openpolicyagent.org/data"
 
-	It("stand beside the document as long as they are asked for", func(ctx SpecContext) {
+	It("are published with the document as long as they are requested", func(ctx SpecContext) {
 		o := newOrganization(ctx)
 		o.apply(ctx, "ApplicationAccess", "red", "{publish: {formats: [JSON, CSV, Casbin, OPA]}}")
 		o.apply(ctx, "AccessGroup", "team", fmt.Sprintf(`{members: [{user: ana@acme.example}, {user: "Zoë|1'"}, {user: temp@acme.example, notAfter: %q}],
@@ -256,7 +256,7 @@ var _ = Describe("The formats of an application", func() {
 		eventually(ctx, o.omits("red", 4, 0))
 	})
 
-	It("are emptied, not taken away, when the document ends", func(ctx SpecContext) {
+	It("are emptied, not removed, when the document ends", func(ctx SpecContext) {
 		o := newOrganization(ctx)
 		o.apply(ctx, "ApplicationAccess", "red", "{publish: {formats: [CSV, Casbin, OPA]}}")
 		o.apply(ctx, "AccessGroup", "team", "{members: [{user: ana@acme.example}], applicationAccess: [{application: red, role: Viewer}]}")
@@ -268,14 +268,14 @@ var _ = Describe("The formats of an application", func() {
 		eventually(ctx, o.absent("ConfigMap", applicationMap("red")))
 		emptiedAndRemoved(seen(), func(cm *corev1.ConfigMap) (bool, error) {
 			Expect(slices.Sorted(maps.Keys(cm.Data))).To(Equal([]string{"access.csv", "access.json", "data.json", "policy.csv", "roles.csv"}))
-			// OPA's sidecar takes no notice of what does not carry it, and would go on with what it read.
+			// The OPA sidecar ignores ConfigMaps without the label and would keep the previous content.
 			Expect(cm.Labels).To(HaveKeyWithValue(opaLabel, "opa"))
 			return !strings.Contains(fmt.Sprint(cm.Data), "ana@"), nil
 		})
 	})
 })
 
-// omits checks how many users have access, and how many of them a format leaves out.
+// omits checks the number of users with access, and the number that a format leaves out.
 func (n namespace) omits(application string, users, omitted int32) check {
 	return func(ctx context.Context) error {
 		var aa accessv1alpha1.ApplicationAccess

@@ -1,8 +1,8 @@
-// Package integration_test runs Usher as it is shipped, on a real control plane, and holds it to what it promises: a
-// real API server, real controllers beside it, and the manager as a process with its own rights and no others.
+// Package integration_test runs Usher as it is shipped on a real control plane: a real API server with real
+// controllers, and the manager as a process with only its own permissions.
 //
-// Specs run one after the other, since there is one manager. Each has organizations of its own, and takes away what it
-// leaves in the system namespace.
+// Specs run sequentially, because there is one manager. Each spec has its own organizations and removes its objects
+// from the system namespace.
 package integration_test
 
 import (
@@ -31,14 +31,14 @@ import (
 
 const (
 	systemNamespace = "access-system"
-	// fieldOwner is who declares: people, and GitOps.
+	// fieldOwner is the field owner of declared objects, like a person or a GitOps tool.
 	fieldOwner = client.FieldOwner("somebody")
-	// grace is how long the manager leaves an ended document empty, where a spec does not start another one.
+	// grace is how long the manager leaves an ended document empty, unless a spec starts another manager.
 	grace = time.Second
 
-	// A machine that does other things too needs several times the usual fraction of a second.
+	// A busy machine needs several times the usual fraction of a second.
 	patience = 45 * time.Second
-	// staysSo is how long something is watched that must not happen.
+	// staysSo is how long the tests watch for something that must not happen.
 	staysSo      = 500 * time.Millisecond
 	pollInterval = 25 * time.Millisecond
 )
@@ -75,9 +75,9 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	createNamespace(ctx, systemNamespace, nil)
 	startManager(ctx)
 	DeferCleanup(func() error { return manager.Stop() })
-}, NodeTimeout(15*time.Minute)) // Where nobody has built the control plane yet, the suite does.
+}, NodeTimeout(15*time.Minute)) // The suite builds the control plane if necessary.
 
-// A spec that failed while there was no manager takes no other along.
+// A spec that failed while no manager was running must not fail others.
 var _ = BeforeEach(func(ctx SpecContext) {
 	select {
 	case <-manager.Done():
@@ -92,7 +92,7 @@ var _ = JustAfterEach(func() {
 	}
 })
 
-// startManager starts the manager with flags beside the usual ones, which it can also change.
+// startManager starts the manager with additional flags, which override the default ones.
 func startManager(ctx context.Context, args ...string) {
 	GinkgoHelper()
 	var err error
@@ -107,7 +107,7 @@ func managerOptions(args ...string) cluster.ManagerOptions {
 	}
 }
 
-// replaceManager runs another manager until the spec, or the container, is over.
+// replaceManager runs another manager until the end of the spec or container.
 func replaceManager(ctx context.Context, args ...string) {
 	GinkgoHelper()
 	Expect(manager.Stop()).To(Succeed())
@@ -118,35 +118,35 @@ func replaceManager(ctx context.Context, args ...string) {
 	})
 }
 
-// restartManager ends the manager as a crash would, and starts it again.
+// restartManager kills the manager and starts it again.
 func restartManager(ctx context.Context, args ...string) {
 	GinkgoHelper()
 	Expect(manager.Kill()).To(Succeed())
 	startManager(ctx, args...)
 }
 
-// check says what is not as it should be, or nil.
+// A check returns an error that describes what is wrong, or nil.
 type check func(context.Context) error
 
-// eventually waits until the check passes; when that takes too long, it fails with what the check said last.
+// eventually waits until the check passes. After the timeout, it fails with the last error of the check.
 func eventually(ctx context.Context, c check) {
 	GinkgoHelper()
 	Eventually(func() error { return c(ctx) }).WithContext(ctx).Should(Succeed())
 }
 
-// now fails if the check does.
+// now fails if the check fails.
 func now(ctx context.Context, c check) {
 	GinkgoHelper()
 	Expect(c(ctx)).To(Succeed())
 }
 
-// always holds the check to pass for a while.
+// always requires that the check keeps passing for some time.
 func always(ctx context.Context, c check) {
 	GinkgoHelper()
 	Consistently(func() error { return c(ctx) }).WithContext(ctx).Should(Succeed())
 }
 
-// all passes when each of them does.
+// all returns a check that passes if all checks pass.
 func all(checks ...check) check {
 	return func(ctx context.Context) error {
 		var failures []error
@@ -157,14 +157,14 @@ func all(checks ...check) check {
 	}
 }
 
-// namespace is where a spec declares things.
+// namespace is the namespace of a spec.
 type namespace struct{ name string }
 
 var system = namespace{systemNamespace}
 
 var organizations int
 
-// newOrganization makes a namespace for one spec. It goes with the spec.
+// newOrganization creates a namespace for one spec, which is deleted after the spec.
 func newOrganization(ctx context.Context) namespace {
 	GinkgoHelper()
 	organizations++
@@ -174,7 +174,7 @@ func newOrganization(ctx context.Context) namespace {
 	return n
 }
 
-// drop lets the namespace go, without waiting until it has.
+// drop deletes the namespace without waiting.
 func (n namespace) drop(ctx context.Context) {
 	GinkgoHelper()
 	gone := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: n.name}}
@@ -183,8 +183,8 @@ func (n namespace) drop(ctx context.Context) {
 
 func createNamespace(ctx context.Context, name string, labels map[string]string) {
 	GinkgoHelper()
-	made := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}
-	if err := kube.Create(ctx, made); !apierrors.IsAlreadyExists(err) {
+	created := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}
+	if err := kube.Create(ctx, created); !apierrors.IsAlreadyExists(err) {
 		Expect(err).NotTo(HaveOccurred())
 	}
 }
@@ -202,7 +202,7 @@ func newObject(kind, namespace, name string) *unstructured.Unstructured {
 	return u
 }
 
-// apply declares an object, its spec in YAML. In the system namespace it goes with the spec.
+// apply applies an object with the spec in YAML. An object in the system namespace is deleted after the spec.
 func (n namespace) apply(ctx context.Context, kind, name, spec string) {
 	GinkgoHelper()
 	n.applyLabelled(ctx, kind, name, nil, spec)
@@ -221,14 +221,14 @@ func (n namespace) applyLabelled(ctx context.Context, kind, name string, labels 
 	}
 }
 
-// remove deletes an object, and waits until it is gone.
+// remove deletes an object and waits until it does not exist any more.
 func (n namespace) remove(ctx context.Context, kind, name string) {
 	GinkgoHelper()
 	Expect(client.IgnoreNotFound(kube.Delete(ctx, newObject(kind, n.name, name)))).To(Succeed())
 	eventually(ctx, n.absent(kind, name))
 }
 
-// patch changes an object by a JSON merge patch, written as YAML.
+// patch changes an object by a JSON merge patch in YAML.
 func (n namespace) patch(ctx context.Context, kind, name, patch string) {
 	GinkgoHelper()
 	data, err := yaml.YAMLToJSON([]byte(patch))
@@ -236,7 +236,7 @@ func (n namespace) patch(ctx context.Context, kind, name, patch string) {
 	Expect(kube.Patch(ctx, newObject(kind, n.name, name), client.RawPatch("application/merge-patch+json", data))).To(Succeed())
 }
 
-// patchStatus is patch for the status.
+// patchStatus is like patch, for the status.
 func (n namespace) patchStatus(ctx context.Context, kind, name, patch string) {
 	GinkgoHelper()
 	data, err := yaml.YAMLToJSON([]byte(patch))
@@ -245,7 +245,7 @@ func (n namespace) patchStatus(ctx context.Context, kind, name, patch string) {
 		client.RawPatch("application/merge-patch+json", data))).To(Succeed())
 }
 
-// get reads an object as it is.
+// get reads an object.
 func (n namespace) get(ctx context.Context, kind, name string) *unstructured.Unstructured {
 	GinkgoHelper()
 	u := newObject(kind, n.name, name)
@@ -260,7 +260,7 @@ func read[T client.Object](ctx context.Context, n namespace, name string, into T
 	return into
 }
 
-// absent checks that there is no such object.
+// absent checks that the object does not exist.
 func (n namespace) absent(kind, name string) check {
 	return func(ctx context.Context) error {
 		u := newObject(kind, n.name, name)
@@ -276,7 +276,7 @@ func (n namespace) absent(kind, name string) check {
 	}
 }
 
-// present checks that there is such an object.
+// present checks that the object exists.
 func (n namespace) present(kind, name string) check {
 	return func(ctx context.Context) error {
 		u := newObject(kind, n.name, name)
@@ -284,7 +284,7 @@ func (n namespace) present(kind, name string) check {
 	}
 }
 
-// waitReady is what a pipeline does: it returns when the object says that it is ready.
+// waitReady waits, as a pipeline does, until the object is ready.
 func (n namespace) waitReady(ctx context.Context, kind, name string) {
 	GinkgoHelper()
 	out, err := plane.Kubectl(ctx, "-n", n.name, "wait", "--for=condition=Ready", kind+"/"+name, "--timeout="+patience.String())
@@ -294,15 +294,15 @@ func (n namespace) waitReady(ctx context.Context, kind, name string) {
 	Expect(err).NotTo(HaveOccurred(), out)
 }
 
-// condition is what an object says of itself.
+// condition is an expected condition of an object.
 type condition struct{ kind, status, reason, message string }
 
 func ready() condition { return condition{"Ready", "True", "Published", ""} }
 
 func notReady(reason, message string) condition { return condition{"Ready", "False", reason, message} }
 
-// says checks conditions, of the generation that the object has. The message may be a part of the real one. A status of
-// "" asks for the condition not to be there.
+// says checks conditions of the current generation of the object. The message may be a part of the actual one. The
+// status "" requires that the condition is absent.
 func (n namespace) says(kind, name string, wants ...condition) check {
 	return func(ctx context.Context) error {
 		u := newObject(kind, n.name, name)

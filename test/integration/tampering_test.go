@@ -26,13 +26,13 @@ const (
 	labelPolicy     = "ValidatingAdmissionPolicy 'usher-materialized-label'"
 )
 
-// guarded checks that the admission policies are in force: a while after they are installed.
+// guarded checks that the admission policies are in force, which takes some time after their installation.
 func guarded(ctx context.Context) error {
 	return refused(createNamed(ctx, clusterAdmin(ctx), "default", "user-access-probe", client.DryRunAll), documentsPolicy)
 }
 
-// clusterAdmin returns a client of an account that is bound to cluster-admin, as a GitOps controller's may be. The
-// suite's own is in the group system:masters, which the policies leave out.
+// clusterAdmin returns a client of an account that is bound to cluster-admin, like that of a GitOps controller. The
+// suite's own account is in the group system:masters, which the policies exempt.
 func clusterAdmin(ctx context.Context) client.Client {
 	GinkgoHelper()
 	const name = "gitops"
@@ -45,16 +45,16 @@ func clusterAdmin(ctx context.Context) client.Client {
 	}
 	config := plane.Config()
 	config.Impersonate = rest.ImpersonationConfig{UserName: name}
-	made, err := client.New(config, client.Options{Scheme: kube.Scheme()})
+	impersonator, err := client.New(config, client.Options{Scheme: kube.Scheme()})
 	Expect(err).NotTo(HaveOccurred())
-	return made
+	return impersonator
 }
 
 func createNamed(ctx context.Context, c client.Client, namespace, name string, options ...client.CreateOption) error {
 	return c.Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}, options...)
 }
 
-// refused says whether the error is the policy's, and says what to do.
+// refused returns an error unless err comes from the policy and explains what to do.
 func refused(err error, policy string) error {
 	switch {
 	case err == nil:
@@ -66,8 +66,8 @@ func refused(err error, policy string) error {
 	}
 }
 
-// tenant returns a client of a service account with the built-in ClusterRole edit in the namespace, and all rights on
-// UserAccess objects there.
+// tenant returns a client of a service account with the built-in ClusterRole edit in the namespace and all permissions
+// on UserAccess objects there.
 func tenant(ctx context.Context, n namespace) client.Client {
 	GinkgoHelper()
 	meta := metav1.ObjectMeta{Namespace: n.name, Name: "tenant"}
@@ -94,14 +94,14 @@ func tenant(ctx context.Context, n namespace) client.Client {
 	Expect(kube.SubResource("token").Create(ctx, account, token)).To(Succeed())
 	config := rest.AnonymousClientConfig(plane.Config())
 	config.BearerToken = token.Status.Token
-	made, err := client.New(config, client.Options{Scheme: kube.Scheme()})
+	tenant, err := client.New(config, client.Options{Scheme: kube.Scheme()})
 	Expect(err).NotTo(HaveOccurred())
-	// The rights of edit are gathered, and bound, in a moment.
-	eventually(ctx, func(ctx context.Context) error { return createNamed(ctx, made, n.name, "mine", client.DryRunAll) })
+	// Aggregating and binding the permissions of edit takes a moment.
+	eventually(ctx, func(ctx context.Context) error { return createNamed(ctx, tenant, n.name, "mine", client.DryRunAll) })
 	eventually(ctx, func(ctx context.Context) error {
-		return made.List(ctx, &accessv1alpha1.UserAccessList{}, client.InNamespace(n.name))
+		return tenant.List(ctx, &accessv1alpha1.UserAccessList{}, client.InNamespace(n.name))
 	})
-	return made
+	return tenant
 }
 
 func patchAs(ctx context.Context, c client.Client, o client.Object, patch string) error {
@@ -180,10 +180,10 @@ var _ = Describe("Somebody with the rights of edit in an organization", func() {
 
 	marksNothing := func(ctx context.Context, o namespace, tenant client.Client) {
 		GinkgoHelper()
-		made := newObject("UserAccess", o.name, userName("cy@acme.example"))
-		made.SetLabels(map[string]string{accessv1alpha1.LabelMaterialized: accessv1alpha1.ValueTrue})
-		made.Object["spec"] = map[string]any{"user": "cy@acme.example"}
-		Expect(refused(tenant.Create(ctx, made), labelPolicy)).To(Succeed())
+		marked := newObject("UserAccess", o.name, userName("cy@acme.example"))
+		marked.SetLabels(map[string]string{accessv1alpha1.LabelMaterialized: accessv1alpha1.ValueTrue})
+		marked.Object["spec"] = map[string]any{"user": "cy@acme.example"}
+		Expect(refused(tenant.Create(ctx, marked), labelPolicy)).To(Succeed())
 		for name, patch := range map[string]string{
 			"ben":         `{metadata: {labels: {access.usher.dev/materialized: "true"}}}`,
 			userName(ana): `{metadata: {labels: {access.usher.dev/materialized: null}}}`,
@@ -209,7 +209,7 @@ var _ = Describe("Somebody with the rights of edit in an organization", func() {
 			client.MatchingLabels{accessv1alpha1.LabelMaterialized: accessv1alpha1.ValueTrue}), labelPolicy)).To(Succeed())
 		now(ctx, o.restored(userMap(ana), document))
 
-		By("deleting what says more than the user, which is declared")
+		By("deleting an object with more than a user, which is a declared one")
 		Expect(patchAs(ctx, tenant, newObject("UserAccess", o.name, userName(ana)), "{spec: {displayName: Ana}}")).To(Succeed())
 		Expect(tenant.Delete(ctx, newObject("UserAccess", o.name, userName(ana)), client.DryRunAll)).To(Succeed())
 		Expect(tenant.Delete(ctx, newObject("UserAccess", o.name, "ben"), client.DryRunAll)).To(Succeed())
@@ -223,7 +223,7 @@ var _ = Describe("Somebody with the rights of edit in an organization", func() {
 
 	keepsItsOwn := func(ctx context.Context, o namespace, tenant client.Client) {
 		GinkgoHelper()
-		// Such a name was taken before the policies came.
+		// Such a name was taken before the policies were installed.
 		foreign := userMap("dee@acme.example")
 		Expect(createNamed(ctx, kube, o.name, foreign, fieldOwner)).To(Succeed())
 		Expect(createNamed(ctx, tenant, o.name, "mine")).To(Succeed())
@@ -238,13 +238,13 @@ var _ = Describe("Somebody with the rights of edit in an organization", func() {
 		}
 	}
 
-	It("can neither change, freeze, delete nor pre-create what is published, nor mark a UserAccess as Usher's", func(ctx SpecContext) {
+	It("can neither change, freeze, delete nor pre-create published ConfigMaps, nor mark a UserAccess as Usher's", func(ctx SpecContext) {
 		o, tenant := organization(ctx)
 		changesNothing(ctx, o, tenant)
 		marksNothing(ctx, o, tenant)
 		keepsItsOwn(ctx, o, tenant)
 
-		By("annotating, which stays when Usher writes")
+		By("annotating; Usher keeps the annotation when it writes")
 		annotates(ctx, o, tenant, "yes")
 		o.patch(ctx, "AccessGroup", "team", `{spec: {applicationAccess: [{application: red, role: Viewer}]}}`)
 		o.waitReady(ctx, "accessgroup", "team")
@@ -252,23 +252,23 @@ var _ = Describe("Somebody with the rights of edit in an organization", func() {
 		Expect(o.get(ctx, "ConfigMap", applicationMap("red")).GetAnnotations()).To(HaveKeyWithValue("example.org/mine", "yes"))
 	})
 
-	It("stops an attack: deleting what owns the document of a user, again and again", func(ctx SpecContext) {
+	It("stops an attack: repeatedly deleting the owner of a user document", func(ctx SpecContext) {
 		o, tenant := organization(ctx)
 		deletesNothing(ctx, o, tenant)
 	})
 
-	It("cannot delete what owns the document of a user while the manager is down", func(ctx SpecContext) {
+	It("cannot delete the owner of a user document while the manager is down", func(ctx SpecContext) {
 		o, tenant := organization(ctx)
 		stopManager()
 		deletesNothing(ctx, o, tenant)
 	})
 
-	It("can do no less than an account bound to cluster-admin, and that may not either", func(ctx SpecContext) {
+	It("has the same limits as an account bound to cluster-admin", func(ctx SpecContext) {
 		o, _ := organization(ctx)
 		admin := clusterAdmin(ctx)
 		changesNothing(ctx, o, admin)
 		marksNothing(ctx, o, admin)
-		By("acting as system:masters, who could take the policies away")
+		By("acting as system:masters, who could delete the policies")
 		o.patch(ctx, "ConfigMap", applicationMap("red"), "{data: null}")
 		eventually(ctx, o.publishes("red", ana, "Editor"))
 	})
@@ -283,7 +283,7 @@ var _ = Describe("Somebody with the rights of edit in an organization", func() {
 	})
 })
 
-// about says which of several steps failed.
+// about returns an error that names the failed step.
 func about(step string, err error, says bool) error {
 	if err == nil && !says {
 		err = errors.New("the refusal does not say what is refused")
@@ -338,7 +338,7 @@ var _ = Describe("With the admission policies in force", func() {
 		now(ctx, o.holds(ana, "finance", "Editor"))
 	})
 
-	It("a namespace goes while the manager is down", func(ctx SpecContext) {
+	It("a namespace is deleted while the manager is down", func(ctx SpecContext) {
 		eventually(ctx, guarded)
 		o := newOrganization(ctx)
 		o.apply(ctx, "ApplicationAccess", "finance", "{}")
@@ -350,7 +350,7 @@ var _ = Describe("With the admission policies in force", func() {
 		Expect(err).NotTo(HaveOccurred())
 	})
 
-	It("their expressions are sound to the API server", func(ctx SpecContext) {
+	It("the API server accepts their expressions", func(ctx SpecContext) {
 		eventually(ctx, func(ctx context.Context) error {
 			var list admissionregistrationv1.ValidatingAdmissionPolicyList
 			if err := kube.List(ctx, &list, client.MatchingLabels{"app.kubernetes.io/name": "usher"}); err != nil {

@@ -23,8 +23,8 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// storedDirectory has, for each minor version, what its manager left in a cluster: the objects with their status, and
-// what it published. The file of a version that was released never changes.
+// storedDirectory contains, for each minor version, what its manager left in a cluster: the objects with their
+// statuses, and the published ConfigMaps. The file of a released version never changes.
 const storedDirectory = "testdata/stored"
 
 var updateStored = flag.Bool("update", false, "have the manager store what testdata/stored declares, and write what it stored")
@@ -53,7 +53,7 @@ var _ = Describe("An upgrade", func() {
 			Expect(s.versions(ctx)).To(Equal(versions), "something published was written")
 			now(ctx, s.ready)
 
-			By("editing one, so that it is seen that they are looked at")
+			By("editing one, to check that they are compared")
 			edited := slices.Sorted(maps.Keys(versions))[0]
 			in, name, _ := strings.Cut(edited, "/")
 			namespace{in}.patch(ctx, "ConfigMap", name, `{data: {access.json: "{}"}}`)
@@ -63,7 +63,7 @@ var _ = Describe("An upgrade", func() {
 	}
 })
 
-// startAgain starts the manager where a spec failed without one.
+// startAgain starts the manager if a spec failed without one.
 func startAgain(ctx SpecContext) {
 	select {
 	case <-manager.Done():
@@ -98,7 +98,8 @@ func readStored(path string) *stored {
 	return s
 }
 
-// makeNamespaces makes what the objects stand in. It goes with the spec, and so do the objects of the system namespace.
+// makeNamespaces creates the namespaces of the objects. They, and the objects of the system namespace, are deleted
+// after the spec.
 func (s *stored) makeNamespaces(ctx context.Context) {
 	GinkgoHelper()
 	for _, name := range s.namespaces {
@@ -114,32 +115,32 @@ func (s *stored) makeNamespaces(ctx context.Context) {
 	}
 }
 
-// restore creates all of it, as after an upgrade.
+// restore creates all objects, as after an upgrade.
 func (s *stored) restore(ctx context.Context) {
 	GinkgoHelper()
 	s.makeNamespaces(ctx)
 	uids := map[string]types.UID{}
 	for _, o := range s.objects {
-		made := o.DeepCopy()
-		Expect(kube.Create(ctx, made)).To(Succeed())
-		uids[made.GetNamespace()+"/"+made.GetKind()+"/"+made.GetName()] = made.GetUID()
-		Expect(made.GetGeneration()).To(BeEquivalentTo(1), "what its status says is of this generation")
-		made.Object["status"] = o.Object["status"]
-		Expect(kube.Status().Update(ctx, made)).To(Succeed())
+		restored := o.DeepCopy()
+		Expect(kube.Create(ctx, restored)).To(Succeed())
+		uids[restored.GetNamespace()+"/"+restored.GetKind()+"/"+restored.GetName()] = restored.GetUID()
+		Expect(restored.GetGeneration()).To(BeEquivalentTo(1), "what its status says is of this generation")
+		restored.Object["status"] = o.Object["status"]
+		Expect(kube.Status().Update(ctx, restored)).To(Succeed())
 	}
 	for _, o := range s.configMaps {
-		made := o.DeepCopy()
-		owners := made.GetOwnerReferences()
+		restored := o.DeepCopy()
+		owners := restored.GetOwnerReferences()
 		for i := range owners {
-			owners[i].UID = uids[made.GetNamespace()+"/"+owners[i].Kind+"/"+owners[i].Name]
+			owners[i].UID = uids[restored.GetNamespace()+"/"+owners[i].Kind+"/"+owners[i].Name]
 			Expect(owners[i].UID).NotTo(BeEmpty())
 		}
-		made.SetOwnerReferences(owners)
-		Expect(kube.Create(ctx, made)).To(Succeed())
+		restored.SetOwnerReferences(owners)
+		Expect(kube.Create(ctx, restored)).To(Succeed())
 	}
 }
 
-// versions are those of what is published.
+// versions returns the resourceVersions of the published ConfigMaps.
 func (s *stored) versions(ctx context.Context) map[string]string {
 	GinkgoHelper()
 	versions := map[string]string{}
@@ -150,7 +151,7 @@ func (s *stored) versions(ctx context.Context) map[string]string {
 	return versions
 }
 
-// published checks that all that was published has the bytes that it had.
+// published checks that all published data is unchanged.
 func (s *stored) published(ctx context.Context) error {
 	for _, o := range s.configMaps {
 		want, _, err := unstructured.NestedStringMap(o.Object, "data")
@@ -168,7 +169,7 @@ func (s *stored) published(ctx context.Context) error {
 	return nil
 }
 
-// ready checks that every object that was ready is.
+// ready checks that every object that was ready is ready.
 func (s *stored) ready(ctx context.Context) error {
 	for _, o := range s.objects {
 		want, err := conditionsOf(o)
@@ -206,7 +207,7 @@ func isMaterialized(o *unstructured.Unstructured) bool {
 	return o.GetLabels()[accessv1alpha1.LabelMaterialized] == accessv1alpha1.ValueTrue
 }
 
-// writeStored has this version publish what a file declares, and writes all that it stored to the file.
+// writeStored makes this version publish the objects of a file, and writes everything that it stored to the file.
 func writeStored(ctx context.Context, path string) {
 	GinkgoHelper()
 	s := readStored(path)
@@ -243,21 +244,21 @@ func writeStored(ctx context.Context, path string) {
 	Expect(os.WriteFile(path, []byte(strings.Join(documents, "---\n")), 0o600)).To(Succeed())
 }
 
-// plain is an object without what another cluster would say of it.
+// plain returns an object without the fields that differ between clusters.
 func plain(o *unstructured.Unstructured) string {
 	GinkgoHelper()
-	made := o.DeepCopy()
-	made.SetUID("")
-	made.SetResourceVersion("")
-	made.SetCreationTimestamp(metav1.Time{})
-	made.SetManagedFields(nil)
-	made.SetGeneration(0)
-	owners := made.GetOwnerReferences()
+	stripped := o.DeepCopy()
+	stripped.SetUID("")
+	stripped.SetResourceVersion("")
+	stripped.SetCreationTimestamp(metav1.Time{})
+	stripped.SetManagedFields(nil)
+	stripped.SetGeneration(0)
+	owners := stripped.GetOwnerReferences()
 	for i := range owners {
 		owners[i].UID = ""
 	}
-	made.SetOwnerReferences(owners)
-	text, err := yaml.Marshal(made.Object)
+	stripped.SetOwnerReferences(owners)
+	text, err := yaml.Marshal(stripped.Object)
 	Expect(err).NotTo(HaveOccurred())
 	return string(text)
 }
@@ -281,8 +282,8 @@ var _ = Describe("A downgrade", func() {
 	}
 
 	BeforeEach(func(ctx SpecContext) {
-		// An object whose definition changes while its namespace goes may stay behind: the namespace controller takes the kind for
-		// one that is not there.
+		// An object whose definition changes while its namespace is being deleted may stay behind, because the
+		// namespace controller then does not find the kind.
 		eventually(ctx, noTerminatingNamespaces)
 	})
 
@@ -295,15 +296,15 @@ var _ = Describe("A downgrade", func() {
 		patchDefinition(ctx, `[{"op": "add", "path": "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/onlyLater",
 			"value": {"type": "string", "enum": ["Deny"]}}]`)
 		eventually(ctx, describes("onlyLater", true))
-		now(ctx, isReady(manager)) // the one that runs goes on
+		now(ctx, isReady(manager)) // the running manager continues
 
 		_, err := plane.StartManager(ctx, managerOptions())
 		Expect(err).To(MatchError(And(
-			ContainSubstring("are of a later version of Usher"), ContainSubstring("does not know AccessGroup.spec.onlyLater."),
+			ContainSubstring("are from a later version of Usher"), ContainSubstring("does not know AccessGroup.spec.onlyLater."),
 		)))
 	})
 
-	It("of the definitions, below what is stored, is refused by the API server", func(ctx SpecContext) {
+	It("of the definitions to a version below the stored one is refused by the API server", func(ctx SpecContext) {
 		DeferCleanup(func(ctx SpecContext) {
 			patchDefinition(ctx, `[{"op": "replace", "path": "/spec/versions/0/storage", "value": true},
 				{"op": "replace", "path": "/spec/versions/1/storage", "value": false}]`)

@@ -12,16 +12,16 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// late is how long after an instant what it brings may take on a busy machine.
+// late is how long after an instant its effect may come on a busy machine.
 const late = 3 * time.Second
 
-// becomesAt waits for what an instant brings, and holds that it did not come before.
+// becomesAt waits for the effect of an instant, and checks that it did not come before.
 func becomesAt(ctx context.Context, instant time.Time, before, after check) {
 	GinkgoHelper()
 	for {
 		err := before(ctx)
 		if !time.Now().Before(instant) {
-			break // what was seen then may already be what the instant brought
+			break // the check may already have seen the effect of the instant
 		}
 		Expect(err).NotTo(HaveOccurred(), "%s before its time", time.Until(instant))
 		Expect(pause(ctx, pollInterval)).To(Succeed())
@@ -29,7 +29,8 @@ func becomesAt(ctx context.Context, instant time.Time, before, after check) {
 	Eventually(func() error { return after(ctx) }).WithContext(ctx).WithTimeout(late).Should(Succeed())
 }
 
-// nextTransition checks what a UserAccess says of the next window that opens or closes; zero: none.
+// nextTransition checks the time of the next window that opens or closes in the status of a UserAccess; zero means
+// none.
 func (n namespace) nextTransition(name string, want time.Time) check {
 	return func(ctx context.Context) error {
 		var ua accessv1alpha1.UserAccess
@@ -56,7 +57,7 @@ var _ = Describe("A window", func() {
 		o.apply(ctx, "UserAccess", "ana", "{user: ana@acme.example}")
 		o.waitReady(ctx, "applicationaccess", "red")
 		opens, closes := inSeconds(4), inSeconds(7)
-		// Of ben, whom nobody declares, there is nothing at all until the window opens.
+		// No object declares ben, so nothing exists for ben until the window opens.
 		o.apply(ctx, "AccessGroup", "temps", fmt.Sprintf(`{members: [{user: ana@acme.example, notBefore: %[1]q, notAfter: %[2]q},
 			{user: ben@acme.example, notBefore: %[1]q, notAfter: %[2]q}], applicationAccess: [{application: red, role: Editor}]}`,
 			at(opens), at(closes)))
@@ -75,7 +76,7 @@ var _ = Describe("A window", func() {
 		Expect(o.get(ctx, "AccessGroup", "temps").GetGeneration()).To(Equal(version))
 	})
 
-	It("of a grant, and of a UserAccess, is acted on at its instant", func(ctx SpecContext) {
+	It("of a grant or a UserAccess takes effect at its instant", func(ctx SpecContext) {
 		o := newOrganization(ctx)
 		o.apply(ctx, "ApplicationAccess", "red", "{}")
 		o.apply(ctx, "AccessGroup", "viewers", `{members: [{user: ana@acme.example}, {user: ben@acme.example}, {user: cy@acme.example}],
@@ -97,7 +98,7 @@ var _ = Describe("A window", func() {
 				o.holds(cy, "red", "Viewer"), o.nextTransition("ben", time.Time{}), o.nextTransition("cy", time.Time{})))
 	})
 
-	It("that opens while the manager is down is open when it is up again", func(ctx SpecContext) {
+	It("that opens while the manager is down is open when the manager runs again", func(ctx SpecContext) {
 		o := newOrganization(ctx)
 		o.apply(ctx, "ApplicationAccess", "red", "{}")
 		o.waitReady(ctx, "applicationaccess", "red")
@@ -114,7 +115,7 @@ var _ = Describe("A window", func() {
 	})
 })
 
-// members checks how many active members the group says it has.
+// members checks the group's number of active members.
 func (n namespace) members(group string, want int32) check {
 	return func(ctx context.Context) error {
 		var g accessv1alpha1.AccessGroup
@@ -131,7 +132,7 @@ func (n namespace) members(group string, want int32) check {
 var _ = Describe("A suspended user", func() {
 	const ana = "ana@acme.example"
 
-	It("has no access anywhere, whatever else is said, until the suspension ends", func(ctx SpecContext) {
+	It("has no access anywhere, whatever other objects grant, until the suspension ends", func(ctx SpecContext) {
 		o, other := newOrganization(ctx), newOrganization(ctx)
 		for _, n := range []namespace{o, other} {
 			n.apply(ctx, "ApplicationAccess", "red", "{}")
@@ -163,7 +164,7 @@ var _ = Describe("A suspended user", func() {
 		system.waitReady(ctx, "useraccess", "ana")
 		now(ctx, all(suspended, other.holds(ana, "red", "NoAccess")))
 
-		By("being let in again")
+		By("giving access again")
 		system.remove(ctx, "UserAccess", "ana")
 		eventually(ctx, all(o.holds(ana, "red", "Administrator"), other.holds(ana, "red", "Administrator")))
 	})

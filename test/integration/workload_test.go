@@ -30,8 +30,8 @@ import (
 	"github.com/usher-dev/usher/test/cluster"
 )
 
-// volume is what the kubelet makes of a projected volume, without its delay: whenever a ConfigMap changes, it writes all
-// files anew, and swaps a link.
+// volume simulates a projected volume without the kubelet's delay. Whenever a ConfigMap changes, it writes all files
+// and swaps a link.
 type volume struct {
 	dir     string
 	sources []corev1.VolumeProjection
@@ -44,13 +44,14 @@ type volume struct {
 	err   error
 }
 
-// swap is one change of all files: when it can have been seen first, and when it had been made.
+// swap is one change of all files, with the earliest time at which it was visible and the time at which it was
+// complete.
 type swap struct {
 	begun, done time.Time
 	users       map[string]bool
 }
 
-// mountVolume keeps a directory as the sources say, until the spec is over.
+// mountVolume maintains the directory according to the sources until the end of the spec.
 func mountVolume(ctx context.Context, n namespace, sources []corev1.VolumeProjection) *volume {
 	GinkgoHelper()
 	v := &volume{dir: GinkgoT().TempDir(), sources: sources, configMaps: map[string]map[string]string{}}
@@ -91,7 +92,7 @@ func (v *volume) handle(event watch.Event) error {
 	return v.update()
 }
 
-// files are those of the volume, by path. An optional source that is missing has none.
+// files returns the files of the volume by path. An optional source that is missing has none.
 func (v *volume) files() (map[string]string, error) {
 	files := map[string]string{}
 	for i := range v.sources {
@@ -112,8 +113,8 @@ func (v *volume) files() (map[string]string, error) {
 	return files, nil
 }
 
-// update writes the files as the kubelet does: into a new directory, which a link then points at; each top-level name is
-// a link through that one.
+// update writes the files as the kubelet does: into a new directory to which a link then points. Each top-level name is
+// a link through that link.
 func (v *volume) update() error {
 	files, err := v.files()
 	if err != nil {
@@ -152,7 +153,7 @@ func (v *volume) update() error {
 	return v.tidy(tops, stale)
 }
 
-// tidy sees to the links that workloads read by, and takes away what the swap left behind.
+// tidy creates the links that workloads read and removes the leftovers of the swap.
 func (v *volume) tidy(tops map[string]bool, stale string) error {
 	entries, err := os.ReadDir(v.dir)
 	if err != nil {
@@ -175,7 +176,7 @@ func (v *volume) tidy(tops map[string]bool, stale string) error {
 	return err
 }
 
-// users are those who have a role by any of the documents.
+// users returns the users who have a role in any of the documents.
 func users(files map[string]string) map[string]bool {
 	all := map[string]bool{}
 	for _, text := range files {
@@ -189,7 +190,7 @@ func users(files map[string]string) map[string]bool {
 	return all
 }
 
-// loses waits until the files no longer have the user, and gives the change that took the user away.
+// loses waits until the files no longer contain the user, and returns the swap that removed the user.
 func (v *volume) loses(ctx context.Context, user string) swap {
 	GinkgoHelper()
 	var lost swap
@@ -212,7 +213,7 @@ func (v *volume) loses(ctx context.Context, user string) swap {
 	return lost
 }
 
-// workload is the server of test/workload, started as the sample's Deployment says.
+// workload is the server of test/workload, started like the sample Deployment.
 type workload struct {
 	*volume
 	url string
@@ -247,7 +248,7 @@ func startWorkload(ctx context.Context, n namespace) *workload {
 	return w
 }
 
-// get asks for the rows that the user sees.
+// get requests the rows that the user sees.
 func (w *workload) get(ctx context.Context, user string) (int, []map[string]any, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url+"/invoices", nil)
 	if err != nil {
@@ -284,13 +285,13 @@ func (w *workload) shows(user string, want ...string) check {
 	}
 }
 
-// answer is one of the workload's, and when it was given: not before asked, and not after answered.
+// answer is an answer of the workload. It was given not before asked and not after answered.
 type answer struct {
 	asked, answered time.Time
 	status          int
 }
 
-// asker asks as a user, again and again, until the spec is over.
+// asker sends requests as a user repeatedly until the end of the spec.
 type asker struct {
 	user    string
 	mu      sync.Mutex
@@ -320,7 +321,7 @@ func (w *workload) keepAsking(ctx context.Context, user string) *asker {
 	return a
 }
 
-// turns checks that the user had access until an instant, and had none from another one on.
+// turns checks that the user had access until an instant and no access from another one on.
 func (a *asker) turns(until, from time.Time) check {
 	return func(context.Context) error {
 		a.mu.Lock()
@@ -347,7 +348,7 @@ func (a *asker) turns(until, from time.Time) check {
 	}
 }
 
-// keeps checks that the user had access all the while, also after an instant.
+// keeps checks that the user had access all the time, also after an instant.
 func (a *asker) keeps(after time.Time) check {
 	return func(context.Context) error {
 		a.mu.Lock()
@@ -366,11 +367,11 @@ func (a *asker) keeps(after time.Time) check {
 
 var _ = Describe("A workload", func() {
 	const amelie, bruno = "amelie@acme.example", "bruno@acme.example"
-	// Of the workload's invoices two are from France.
+	// Two of the workload's invoices are from France.
 	const rows = `dataPermissions: [{application: finance, anyOf: [{allOf: [{attribute: country, operator: In, values: [France]}]}]}]`
 	const viewer = `applicationAccess: [{application: finance, role: Viewer}]`
 
-	It("answers 403 within a second after the file says so", func(ctx SpecContext) {
+	It("answers 403 within a second after the file revokes access", func(ctx SpecContext) {
 		o := newOrganization(ctx)
 		w := startWorkload(ctx, o)
 		now(ctx, func(ctx context.Context) error {
@@ -383,7 +384,7 @@ var _ = Describe("A workload", func() {
 		o.apply(ctx, "AccessGroup", "all", fmt.Sprintf("{members: [{user: %s}], %s}", bruno, viewer))
 		eventually(ctx, all(w.shows(amelie, "France", "France"), w.shows(bruno, "France", "France", "Germany", "Austria", "Spain")))
 
-		By("taking one user's role")
+		By("removing one user's role")
 		revoked, kept := w.keepAsking(ctx, amelie), w.keepAsking(ctx, bruno)
 		eventually(ctx, all(revoked.keeps(time.Now()), kept.keeps(time.Now())))
 		o.apply(ctx, "AccessGroup", "france", fmt.Sprintf("{%s, %s}", viewer, rows))
@@ -391,7 +392,7 @@ var _ = Describe("A workload", func() {
 		eventually(ctx, revoked.turns(lost.begun, lost.done.Add(time.Second)))
 		eventually(ctx, kept.keeps(lost.done.Add(time.Second)))
 
-		By("deleting what asked for the document")
+		By("deleting the owner of the document")
 		o.remove(ctx, "ApplicationAccess", "finance")
 		lost = w.loses(ctx, bruno)
 		eventually(ctx, kept.turns(lost.begun, lost.done.Add(time.Second)))
@@ -411,7 +412,7 @@ var _ = Describe("A workload", func() {
 		Expect(manager.Kill()).To(Succeed())
 		down := true
 		DeferCleanup(func(ctx SpecContext) {
-			if down { // other specs need it, also after a failure
+			if down { // other specs need it, even after a failure
 				startManager(ctx)
 			}
 		})
@@ -419,7 +420,7 @@ var _ = Describe("A workload", func() {
 		eventually(ctx, all(ends.turns(end, end), stays.keeps(end)))
 		published, err := o.applicationDocument(ctx, "finance")
 		Expect(err).NotTo(HaveOccurred())
-		Expect(published.Users).To(HaveKey(amelie), "nobody has written the document anew")
+		Expect(published.Users).To(HaveKey(amelie), "the document has not been written again")
 
 		startManager(ctx)
 		down = false

@@ -16,16 +16,16 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// series are samples in the notation of Prometheus's rule tests, one a minute, by what they are called.
+// series are samples in the notation of Prometheus rule tests, one a minute, by series name.
 type series map[string]string
 
-// situation is what Prometheus has scraped: one in which an alert fires, and one as near to it as can be in which it does
+// situation is what Prometheus has scraped: one case in which an alert fires, and a very similar one in which it does
 // not.
 type situation struct {
-	at     string // when to look
+	at     string // the time of the evaluation
 	fires  series
 	silent series
-	// labels and summary are what the alert says, beside what stands in the rule as it is.
+	// labels and summary are the parts of the alert that are not literally in the rule.
 	labels  map[string]string
 	summary string
 }
@@ -101,7 +101,7 @@ var situations = map[string]situation{
 	},
 	"UsherCertificateExpires": {
 		at: "15m",
-		// a has four days left of 90. b has a day left of three, and c a month of 90.
+		// a has four days left of 90, b a day left of three, and c a month of 90.
 		fires: series{
 			on(certificateEnds, "a"): "360900x20", on(certificateValid, "a"): "7776000x20",
 			on(certificateEnds, "b"): "86400x20", on(certificateValid, "b"): "259200x20",
@@ -138,8 +138,8 @@ var situations = map[string]situation{
 	},
 }
 
-// TestAlerts has Prometheus' query engine evaluate every rule in a situation in which it fires, with all that it says, and in one in
-// which it is silent.
+// TestAlerts evaluates every rule with Prometheus' query engine in a situation in which it fires, with the complete
+// alert, and in one in which it is silent.
 func TestAlerts(t *testing.T) {
 	seen := map[string]bool{}
 	for _, g := range readRules(t).Groups {
@@ -180,7 +180,7 @@ func (s *situation) expect(t *testing.T, r rulefmt.Rule, scraped series, want []
 	}
 }
 
-// alert returns what the alert says in this situation.
+// alert returns the expected alert in this situation.
 func (s *situation) alert(r *rulefmt.Rule) firing {
 	said := firing{labels: maps.Clone(s.labels), annotations: maps.Clone(r.Annotations)}
 	if said.labels == nil {
@@ -193,8 +193,8 @@ func (s *situation) alert(r *rulefmt.Rule) firing {
 	return said
 }
 
-// TestShortCertificates holds that a certificate of any validity raises no alert before it is due for renewal, when a third
-// is left, and an alert before it ends.
+// TestShortCertificates checks that, for any validity, a certificate causes no alert before it is due for renewal, when
+// a third is left, and causes an alert before it expires.
 func TestShortCertificates(t *testing.T) {
 	var alert rulefmt.Rule
 	for _, g := range readRules(t).Groups {
@@ -204,11 +204,11 @@ func TestShortCertificates(t *testing.T) {
 			}
 		}
 	}
-	const renewal = 15 * time.Minute // after the alert's "for"
+	const renewal = 15 * time.Minute // after the "for" of the alert
 	for _, validity := range []time.Duration{6 * time.Hour, 24 * time.Hour, 7 * 24 * time.Hour, 21 * 24 * time.Hour, 90 * 24 * time.Hour} {
 		for left, want := range map[time.Duration]int{validity / 3: 0, validity / 5: 1} {
 			if left > 7*24*time.Hour {
-				want = 0 // there is time
+				want = 0 // there is still time
 			}
 			scraped := series{
 				on(certificateEnds, "a"):  fmt.Sprintf("%dx20", int((renewal + left).Seconds())),
@@ -225,8 +225,8 @@ func TestShortCertificates(t *testing.T) {
 	}
 }
 
-// TestRulesHold holds that an expression has to hold for the time that a rule names.
-func TestRulesHold(t *testing.T) {
+// TestRulesWaitForTheirDuration checks that an expression must hold for the time in the rule.
+func TestRulesWaitForTheirDuration(t *testing.T) {
 	r := rulefmt.Rule{
 		Alert: "Down", Expr: "up == 0", For: model.Duration(2 * time.Minute),
 		Labels: map[string]string{"severity": "{{ $labels.pod }}"}, Annotations: map[string]string{"summary": "{{ $value }}"},
@@ -260,8 +260,8 @@ func TestRulesHold(t *testing.T) {
 	}
 }
 
-// readRules reads the rules as the Prometheus operator hands them to Prometheus, and has Prometheus check them as it does when
-// it loads a file.
+// readRules reads the rules as the Prometheus operator passes them to Prometheus, and validates them as Prometheus does
+// when it loads a file.
 func readRules(t *testing.T) *rulefmt.RuleGroups {
 	t.Helper()
 	text, err := os.ReadFile("../../config/alerts/prometheus_rule.yaml")

@@ -1,5 +1,6 @@
-// Package monitoring holds tests only: the alert rules by Prometheus' query engine, and the dashboard against the list of
-// metrics in the documentation, which another test compares with what the manager exposes (test/admission).
+// Package monitoring contains only tests: of the alert rules with Prometheus' query engine, and of the dashboard
+// against the documented metrics. Another test compares the documented metrics with those that the manager exposes
+// (test/admission).
 //
-// It is a module of its own, for what Prometheus depends on.
+// It is a module of its own because of the dependencies of Prometheus.
 package monitoring

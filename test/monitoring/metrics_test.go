@@ -11,8 +11,8 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// documented returns the metrics that docs/observability.md lists, by name. Another test holds that the manager exposes
-// each of them.
+// documented returns the metrics that docs/observability.md lists, by name. Another test checks that the manager
+// exposes each of them.
 func documented(t *testing.T) map[string]bool {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/observability.md")
@@ -57,7 +57,7 @@ func named(t *testing.T, expression string) []string {
 	return names
 }
 
-// expectDocumented fails for a metric that the list does not have. A histogram's parts are the histogram's.
+// expectDocumented fails for a metric that is not in the list. The parts of a histogram belong to the histogram.
 func expectDocumented(t *testing.T, known map[string]bool, where, expression string) {
 	t.Helper()
 	for _, name := range named(t, expression) {
@@ -77,7 +77,7 @@ func TestAlertsReadDocumentedMetrics(t *testing.T) {
 	}
 }
 
-// TestAlertsAreDocumented holds that what to do about each alert can be read.
+// TestAlertsAreDocumented checks that the documentation describes what to do about each alert.
 func TestAlertsAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("../../docs/observability.md")
 	if err != nil {
@@ -107,7 +107,7 @@ type dashboard struct {
 	} `json:"panels"`
 }
 
-// TestDashboard holds that every panel has its place, and that what it asks can be answered.
+// TestDashboard checks that panels do not overlap and that their queries use documented metrics.
 func TestDashboard(t *testing.T) {
 	text, err := os.ReadFile("../../config/grafana/usher.json")
 	if err != nil {
@@ -127,7 +127,7 @@ func TestDashboard(t *testing.T) {
 		for x := p.GridPos.X; x < p.GridPos.X+p.GridPos.W; x++ {
 			for y := p.GridPos.Y; y < p.GridPos.Y+p.GridPos.H; y++ {
 				if other, taken := cells[[2]int{x, y}]; taken || x >= 24 {
-					t.Errorf("panel %q lies over %q, or beside the page", p.Title, other)
+					t.Errorf("panel %q overlaps with %q, or exceeds the page", p.Title, other)
 				}
 				cells[[2]int{x, y}] = p.Title
 			}

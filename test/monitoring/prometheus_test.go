@@ -24,20 +24,20 @@ import (
 // interval is the time between two samples, and between two evaluations.
 const interval = time.Minute
 
-// firing is an alert that fires, with all that it says.
+// firing is an alert that fires, with all of its fields.
 type firing struct {
 	labels, annotations map[string]string
 }
 
-// rule evaluates one alert rule, with Prometheus' own query engine and templates. The
-// package that does so for Prometheus depends on the clients of several clouds, so that
-// what is left is done here: how long an expression has to hold.
+// rule evaluates one alert rule with Prometheus' own query engine and templates. The package with the rest of
+// Prometheus' rule evaluation depends on the clients of several clouds, so that part is implemented here: how long an
+// expression must hold.
 type rule struct {
 	rulefmt.Rule
 
 	engine  *promql.Engine
 	scraped scraped
-	active  map[string]time.Time // by labels, since when the expression holds
+	active  map[string]time.Time // by labels, the time since when the expression holds
 }
 
 func newRule(t *testing.T, r rulefmt.Rule, s series) *rule {
@@ -53,7 +53,7 @@ func newRule(t *testing.T, r rulefmt.Rule, s series) *rule {
 	return &rule{Rule: r, engine: engine, scraped: newScraped(t, s), active: map[string]time.Time{}}
 }
 
-// firingAt evaluates the rule every interval until at, and returns what fires then.
+// firingAt evaluates the rule at every interval until at, and returns the alerts that fire then.
 func (r *rule) firingAt(ctx context.Context, at time.Duration) ([]firing, error) {
 	var fires []firing
 	for now := time.Unix(0, 0); !now.After(time.Unix(0, 0).Add(at)); now = now.Add(interval) {
@@ -108,11 +108,11 @@ func (r *rule) query(ctx context.Context, expression string, now time.Time) (pro
 	if err != nil {
 		return nil, err
 	}
-	// What the query returns is reused when it is closed.
+	// The engine reuses the result when the query is closed.
 	return slices.Clone(vector), nil
 }
 
-// alert returns what the rule says for one element of its expression's result.
+// alert returns the alert of the rule for one element of its expression's result.
 func (r *rule) alert(ctx context.Context, sample promql.Sample, now time.Time) (firing, error) {
 	data := template.AlertTemplateData(sample.Metric.Map(), nil, "", sample)
 	expand := func(text string) (string, error) {
@@ -139,7 +139,7 @@ func (r *rule) alert(ctx context.Context, sample promql.Sample, now time.Time) (
 // scraped holds series in memory.
 type scraped []storage.Series
 
-// newScraped reads series in the notation of Prometheus's rule tests.
+// newScraped parses series in the notation of Prometheus rule tests.
 func newScraped(t *testing.T, s series) scraped {
 	t.Helper()
 	var read scraped

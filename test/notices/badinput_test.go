@@ -22,8 +22,8 @@ const (
 
 var both = []string{"ana@acme.example", "ben@acme.example"}
 
-// tell has two members told of a change, and returns when workloads have it.
-func (o organization) tell(ctx SpecContext, notification string) {
+// changeAndWait changes the access of two members and waits until it is published.
+func (o organization) changeAndWait(ctx SpecContext, notification string) {
 	GinkgoHelper()
 	o.apply(ctx, "AccessGroup", "france", viewers+silent(notification))
 	o.waitTracked(ctx)
@@ -31,20 +31,20 @@ func (o organization) tell(ctx SpecContext, notification string) {
 	o.waitReady(ctx, "accessgroup", "france")
 }
 
-// tellUnready is tell for a group that will not be ready.
-func (o organization) tellUnready(ctx SpecContext, notification string) {
+// changeUnready is like tell, for a group that does not become ready.
+func (o organization) changeUnready(ctx SpecContext, notification string) {
 	GinkgoHelper()
 	o.apply(ctx, "AccessGroup", "france", viewers+silent(notification))
 	o.waitTracked(ctx)
 	o.apply(ctx, "AccessGroup", "france", editors+notification)
 }
 
-// silent is a notification that does not tell of changes yet: what a group gives before counts as told.
+// silent returns a notification that does not send notices yet. What the group gives before counts as announced.
 func silent(notification string) string {
 	return strings.Replace(notification, "OnChange", "Disabled", 1)
 }
 
-var _ = Describe("What stands in the way of a notice", func() {
+var _ = Describe("The delivery of a notice fails because of", func() {
 	var server *mailServer
 	var acme organization
 	BeforeEach(func(ctx SpecContext) {
@@ -56,7 +56,7 @@ var _ = Describe("What stands in the way of a notice", func() {
 		GinkgoHelper()
 		Eventually(acme.condition(ctx, "france")).WithContext(ctx).Should(ContainSubstring(part))
 	}
-	// delivered checks that what was in the way is mended: both have the notice, once.
+	// delivered checks that delivery has recovered: both members have received the notice once.
 	delivered := func(ctx SpecContext) {
 		GinkgoHelper()
 		Eventually(server.recipients).WithContext(ctx).Should(Equal(both))
@@ -65,7 +65,7 @@ var _ = Describe("What stands in the way of a notice", func() {
 
 	It("a Secret that is missing", func(ctx SpecContext) {
 		Expect(kube.Delete(ctx, &corev1.Secret{ObjectMeta: metaOf(acme, "mail")})).To(Succeed())
-		acme.tell(ctx, mailed)
+		acme.changeAndWait(ctx, mailed)
 		failing(ctx, fmt.Sprintf("ChannelFailing: Channel mail delivers nothing, and is tried again: Secret %s/mail does not exist", acme.name))
 		acme.mailSecret(ctx, server)
 		delivered(ctx)
@@ -73,7 +73,7 @@ var _ = Describe("What stands in the way of a notice", func() {
 
 	It("a Secret that is not for channels, or for another server", func(ctx SpecContext) {
 		acme.secret(ctx, "mail", corev1.SecretTypeOpaque, map[string]string{accessv1alpha1.ChannelKeyPassword: password})
-		acme.tell(ctx, mailed)
+		acme.changeAndWait(ctx, mailed)
 		failing(ctx, `mail has type "Opaque", and a channel takes one of type access.usher.dev/channel`)
 		acme.secret(ctx, "mail", accessv1alpha1.SecretTypeChannel, map[string]string{
 			accessv1alpha1.ChannelKeyServer: "mail.elsewhere.example:587", accessv1alpha1.ChannelKeyPassword: password,
@@ -86,19 +86,19 @@ var _ = Describe("What stands in the way of a notice", func() {
 	It("a namespace in which Usher may not read Secrets", func(ctx SpecContext) {
 		_, err := plane.Kubectl(ctx, "-n", acme.name, "delete", "rolebinding", "usher-channel-reader")
 		Expect(err).NotTo(HaveOccurred())
-		acme.tell(ctx, mailed)
+		acme.changeAndWait(ctx, mailed)
 		failing(ctx, "mail cannot be read: apply config/notices in namespace "+acme.name)
 	}, NodeTimeout(patience))
 
 	It("a wrong password", func(ctx SpecContext) {
 		server.change(func(s *mailServer) { s.password = "another" })
-		acme.tell(ctx, mailed)
+		acme.changeAndWait(ctx, mailed)
 		failing(ctx, "535")
 		server.change(func(s *mailServer) { s.password = password })
 		delivered(ctx)
 	}, NodeTimeout(2*patience))
 
-	It("a server that hangs, beside one that does not", func(ctx SpecContext) {
+	It("a server that hangs, next to one that does not", func(ctx SpecContext) {
 		hangs, err := net.Listen("tcp", "127.0.0.1:0")
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(hangs.Close)
@@ -107,22 +107,22 @@ notificationChannels:
 - {name: mail, type: SMTP, secretRef: {name: mail}, smtp: {server: %q, sender: access@acme.example}}
 - {name: hangs, type: SMTP, smtp: {server: %q, sender: access@acme.example}}
 `, server.address, hangs.Addr()))
-		acme.tell(ctx, "notification: {mode: OnChange, channels: [hangs, mail]}\n")
+		acme.changeAndWait(ctx, "notification: {mode: OnChange, channels: [hangs, mail]}\n")
 		Eventually(server.recipients).WithContext(ctx).Should(Equal(both))
 		failing(ctx, "Channel hangs delivers nothing")
 	}, NodeTimeout(patience))
 
-	It("a server that takes nobody's mail for now", func(ctx SpecContext) {
+	It("a server that accepts no mail temporarily", func(ctx SpecContext) {
 		server.change(func(s *mailServer) {
 			s.connect = func() error { return &smtp.SMTPError{Code: 421, Message: "Try later"} }
 		})
-		acme.tell(ctx, mailed)
+		acme.changeAndWait(ctx, mailed)
 		failing(ctx, "421")
 		server.change(func(s *mailServer) { s.connect = nil })
 		delivered(ctx)
 	}, NodeTimeout(2*patience))
 
-	It("an address that is refused for good, beside one that is not", func(ctx SpecContext) {
+	It("an address that is refused permanently, next to one that is not", func(ctx SpecContext) {
 		server.change(func(s *mailServer) {
 			s.rcpt = func(to string) error {
 				if to == "ana@acme.example" {
@@ -131,12 +131,12 @@ notificationChannels:
 				return nil
 			}
 		})
-		acme.tell(ctx, mailed)
+		acme.changeAndWait(ctx, mailed)
 		Eventually(server.recipients).WithContext(ctx).Should(Equal(both[1:]))
 		failing(ctx, "NotDelivered: Notices were refused or given up for ana@acme.example: channel mail:")
 	}, NodeTimeout(patience))
 
-	It("an address that is refused for now, beside one that is not", func(ctx SpecContext) {
+	It("an address that is refused temporarily, next to one that is not", func(ctx SpecContext) {
 		refusals := 0
 		server.change(func(s *mailServer) {
 			s.rcpt = func(to string) error {
@@ -147,7 +147,7 @@ notificationChannels:
 				return nil
 			}
 		})
-		acme.tell(ctx, mailed)
+		acme.changeAndWait(ctx, mailed)
 		delivered(ctx)
 	}, NodeTimeout(2*patience))
 
@@ -162,32 +162,32 @@ notificationChannels:
 - {name: mail, type: SMTP, smtp: {server: %q, sender: access@acme.example}}
 - {name: hook, type: Webhook, secretRef: {name: hook}, webhook: {url: %q}}
 `, closes, r.url))
-		acme.tell(ctx, "notification: {mode: OnChange, channels: [hook, mail]}\n")
+		acme.changeAndWait(ctx, "notification: {mode: OnChange, channels: [hook, mail]}\n")
 		Eventually(r.count).Should(Equal(2))
 		failing(ctx, "Channel mail delivers nothing, and is tried again: connecting to the mail server")
 	}, NodeTimeout(patience))
 
-	It("a redirect to where nothing may be sent", func(ctx SpecContext) {
+	It("a redirect to an address that is not allowed", func(ctx SpecContext) {
 		r, inside := newReceiver(), newReceiver()
 		r.answer = func(int) int { return http.StatusTemporaryRedirect }
 		r.moved = inside.url
 		acme.webhookPolicy(ctx, r)
-		acme.tell(ctx, hooked)
+		acme.changeAndWait(ctx, hooked)
 		failing(ctx, "307 Temporary Redirect: redirects are not followed")
 		Expect(inside.count()).To(BeZero())
 	}, NodeTimeout(patience))
 
-	It("an address that notices are not sent to, by number or by name", func(ctx SpecContext) {
+	It("an address that is not allowed, as a number or a name", func(ctx SpecContext) {
 		acme.apply(ctx, "AccessPolicy", "default", `
 notificationChannels: [{name: hook, type: Webhook, webhook: {url: "https://169.254.169.254/latest/meta-data"}}]`)
-		acme.tell(ctx, hooked)
+		acme.changeAndWait(ctx, hooked)
 		failing(ctx, "169.254.169.254 is a loopback, link-local, private or otherwise special address")
 		acme.apply(ctx, "AccessPolicy", "default", `
 notificationChannels: [{name: hook, type: Webhook, webhook: {url: "http://127.0.0.1/"}}]`)
 		failing(ctx, "it does not begin with https://, and plaintext is refused unless --notice-plaintext=Allowed")
 	}, NodeTimeout(patience))
 
-	It("a template that fails: mail comes in Usher's own words", func(ctx SpecContext) {
+	It("a template that fails: mail uses the built-in template", func(ctx SpecContext) {
 		acme.apply(ctx, "AccessPolicy", "default", fmt.Sprintf(`
 notificationChannels:
 - name: mail
@@ -198,15 +198,15 @@ notificationChannels:
     sender: access@acme.example
     template: {subject: 'News for {{.Name}}', text: '{{.Password}}'}
 `, server.address))
-		acme.tell(ctx, mailed)
+		acme.changeAndWait(ctx, mailed)
 		Eventually(server.recipients).WithContext(ctx).Should(Equal(both))
 		Expect(server.subjectsTo(both[0])).To(Equal([]string{"News for ana@acme.example"}))
 		Expect(server.all()[0].parts()).To(HaveKeyWithValue("text/plain", ContainSubstring("Your role is now Editor, it was Viewer")))
 		failing(ctx, "TemplateFailing: Channel mail sends mail in Usher's own words: smtp.template.text:")
 	}, NodeTimeout(patience))
 
-	It("a channel that no policy has", func(ctx SpecContext) {
-		acme.tellUnready(ctx, "notification: {mode: OnChange, channels: [mial]}\n")
+	It("a channel that is in no policy", func(ctx SpecContext) {
+		acme.changeUnready(ctx, "notification: {mode: OnChange, channels: [mial]}\n")
 		failing(ctx, `ChannelFailing: Channel mial delivers nothing, and is tried again: no notification channel "mial"`)
 		acme.apply(ctx, "AccessGroup", "france", editors+mailed)
 	}, NodeTimeout(patience))
@@ -220,7 +220,7 @@ notificationChannels:
 		Eventually(server.recipients).WithContext(ctx).Should(Equal([]string{"known@acme.example"}))
 	}, NodeTimeout(patience))
 
-	It("an instant in the annotation that is none", func(ctx SpecContext) {
+	It("an invalid instant in the annotation", func(ctx SpecContext) {
 		acme.apply(ctx, "AccessGroup", "france", viewers+mailed)
 		acme.waitTracked(ctx)
 		annotate(ctx, acme, "accessgroup", "france", "tomorrow")
@@ -229,7 +229,7 @@ notificationChannels:
 		}).WithContext(ctx).Should(ContainSubstring(`is "tomorrow", and nobody is told: it is no RFC 3339 instant`))
 	}, NodeTimeout(patience))
 
-	It("a record that somebody else's ConfigMap stands in the way of", func(ctx SpecContext) {
+	It("a foreign ConfigMap with the name of the record", func(ctx SpecContext) {
 		foreign := &corev1.ConfigMap{ObjectMeta: metaOf(acme, "access-notices-index")}
 		Expect(kube.Create(ctx, foreign)).To(Succeed())
 		acme.apply(ctx, "AccessGroup", "france", viewers+silent(mailed))
@@ -242,7 +242,7 @@ notificationChannels:
 })
 
 var _ = Describe("Asking", func() {
-	It("tells all members of a group, or one user, of what they have", func(ctx SpecContext) {
+	It("notifies all members of a group, or one user, of their access", func(ctx SpecContext) {
 		server := newMailServer()
 		acme := newOrganization(ctx)
 		acme.mailPolicy(ctx, server)
@@ -259,7 +259,7 @@ var _ = Describe("Asking", func() {
 })
 
 var _ = Describe("A mass change", func() {
-	It("is one digest to the administrators, beside the single notices", func(ctx SpecContext) {
+	It("causes one digest to the administrators in addition to the single notices", func(ctx SpecContext) {
 		replaceManager(ctx, "--notice-mass=30", "--notice-window=1s")
 		server := newMailServer()
 		acme := newOrganization(ctx)

@@ -6,7 +6,7 @@ import (
 )
 
 var _ = Describe("A mail", func() {
-	It("says what was granted, changed, revoked and is about to end", func(ctx SpecContext) {
+	It("lists what was granted, changed, revoked and is about to end", func(ctx SpecContext) {
 		server := newMailServer()
 		acme := namedOrganization(ctx, "acme")
 		acme.mailPolicy(ctx, server)

@@ -14,14 +14,14 @@ import (
 var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 
 var _ = Describe("docs/notices.md", func() {
-	It("has examples that the API server takes, in channels that Usher understands", func(ctx SpecContext) {
+	It("has examples that the API server accepts, with channels that Usher understands", func(ctx SpecContext) {
 		text, err := os.ReadFile(filepath.Join(root, "docs", "notices.md"))
 		Expect(err).NotTo(HaveOccurred())
 		examples := yamlBlock.FindAllStringSubmatch(string(text), -1)
 		Expect(len(examples)).To(BeNumerically(">=", 5))
 		acme := newOrganization(ctx)
 		for _, example := range examples {
-			// The namespace of the examples is another spec's.
+			// The namespace of the examples belongs to another spec.
 			manifests := strings.ReplaceAll(example[1], "namespace: acme", "namespace: "+acme.name)
 			_, err := plane.KubectlInput(ctx, strings.NewReader(manifests), "apply", "--server-side", "--force-conflicts", "-f", "-")
 			Expect(err).NotTo(HaveOccurred(), example[1])
@@ -31,7 +31,7 @@ var _ = Describe("docs/notices.md", func() {
 })
 
 var _ = Describe("kubectl access notify", func() {
-	It("says whom it reaches, asks, and has them told", func(ctx SpecContext) {
+	It("shows the recipients, asks, and sends the notices", func(ctx SpecContext) {
 		program := filepath.Join(GinkgoT().TempDir(), "kubectl-access")
 		build := exec.CommandContext(ctx, "go", "build", "-C", root, "-o", program, "./cmd/kubectl-access")
 		out, err := build.CombinedOutput()
@@ -46,7 +46,7 @@ var _ = Describe("kubectl access notify", func() {
 			command := exec.CommandContext(ctx, program, "notify", "--group=france", "--namespace="+acme.name)
 			command.Env = append(os.Environ(), "KUBECONFIG="+plane.KubeconfigPath())
 			command.Stdin = strings.NewReader(stdin)
-			text, _ := command.CombinedOutput() // what it says is looked at, and what it does
+			text, _ := command.CombinedOutput() // the test checks the output and the effect
 			return string(text)
 		}
 		Expect(notify("n\n")).To(And(ContainSubstring("Together 2 people."), ContainSubstring("Tell 2 people of their access? [y/N]"),

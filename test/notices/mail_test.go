@@ -29,7 +29,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// authority issues the certificates of the servers; no system trusts it.
+// authority issues the certificates of the servers. No system trusts it.
 type authority struct {
 	pem         string
 	certificate tls.Certificate // of 127.0.0.1
@@ -58,20 +58,20 @@ func (a *authority) config() *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{a.certificate}, MinVersion: tls.VersionTLS12}
 }
 
-// mailServer takes mail by SMTP, with STARTTLS and after a login only, and keeps it.
+// mailServer receives mail by SMTP, only with STARTTLS and after a login, and stores it.
 type mailServer struct {
 	address string
 
 	mu       sync.Mutex
 	mails    []received
 	logins   int
-	rcpt     func(to string) error // what it says to a recipient
-	data     func(to string) error // what it says to a mail
-	connect  func() error          // what it says to a connection
+	rcpt     func(to string) error // the answer to a recipient
+	data     func(to string) error // the answer to a mail
+	connect  func() error          // the answer to a connection
 	password string
 }
 
-// received is a mail as the server got it.
+// received is a mail as the server received it.
 type received struct {
 	to  string
 	raw []byte
@@ -109,7 +109,7 @@ func (s *mailServer) NewSession(*smtp.Conn) (smtp.Session, error) {
 	return &mailSession{server: s}, nil
 }
 
-// change changes what the server says.
+// change changes the answers of the server.
 func (s *mailServer) change(f func(s *mailServer)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,7 +123,7 @@ func (s *mailServer) all() []received {
 	return slices.Clone(s.mails)
 }
 
-// recipients lists to whom mail came, sorted.
+// recipients returns the recipients of all mails, sorted.
 func (s *mailServer) recipients() []string {
 	var to []string
 	for _, m := range s.all() {
@@ -150,7 +150,7 @@ type mailSession struct {
 	to     string
 }
 
-// AuthMechanisms is what a session offers.
+// AuthMechanisms returns the mechanisms that a session offers.
 func (s *mailSession) AuthMechanisms() []string { return []string{sasl.Plain} }
 
 // Auth logs in.
@@ -251,7 +251,7 @@ func (m *received) parts() map[string]string {
 	}
 }
 
-// seen is the mail as a person sees it: who, what, and both bodies.
+// seen returns the mail as a person sees it: addresses, subject and both bodies.
 func (m *received) seen() string {
 	GinkgoHelper()
 	parts := m.parts()

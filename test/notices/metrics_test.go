@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// metric adds up what the manager says of a metric for a type of channel.
+// metric returns the sum of a metric of the manager for a type of channel.
 func metric(name, channel string) (float64, error) {
 	response, err := http.Get(manager.MetricsURL())
 	if err != nil {
@@ -44,7 +44,7 @@ func labelled(m *dto.Metric, channel string) bool {
 	return false
 }
 
-// waiting is how many notices are yet to be delivered.
+// waiting returns the number of notices that have not been delivered yet.
 func waiting(g Gomega) float64 {
 	count, err := metric("usher_notices_waiting", "")
 	g.Expect(err).NotTo(HaveOccurred())

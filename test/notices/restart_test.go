@@ -9,7 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// members makes a list of so many members.
+// members returns a list of that many members.
 func members(count int) (users []string, list string) {
 	var b strings.Builder
 	for i := range count {
@@ -23,14 +23,14 @@ func members(count int) (users []string, list string) {
 const mailed = "notification: {mode: OnChange, channels: [mail]}\n"
 
 var _ = Describe("A manager that is killed", func() {
-	It("in the middle of a thousand deliveries, loses none and repeats hardly any", func(ctx SpecContext) {
+	It("in the middle of a thousand deliveries loses none and repeats hardly any", func(ctx SpecContext) {
 		const people, atMostTwice = 1000, 10
 		server := newMailServer()
 		acme := newOrganization(ctx)
 		acme.mailPolicy(ctx, server)
 		users, list := members(people)
 		acme.apply(ctx, "AccessGroup", "all", list+"applicationAccess: [{application: finance, role: Viewer}]\n"+silent(mailed))
-		// A thousand users take a UserAccess, a document and a status each.
+		// A thousand users need a UserAccess, a document and a status each.
 		_, err := plane.Kubectl(ctx, "-n", acme.name, "wait", "--for=condition=Ready", "accessgroup/all", "--timeout="+(4*patience).String())
 		Expect(err).NotTo(HaveOccurred())
 		acme.waitTracked(ctx)
@@ -50,7 +50,7 @@ var _ = Describe("A manager that is killed", func() {
 })
 
 var _ = Describe("A settled cluster", func() {
-	It("is restarted, and nothing is sent", func(ctx SpecContext) {
+	It("sends nothing after a restart", func(ctx SpecContext) {
 		server := newMailServer()
 		acme := newOrganization(ctx)
 		acme.mailPolicy(ctx, server)
@@ -63,14 +63,14 @@ var _ = Describe("A settled cluster", func() {
 
 		Expect(manager.Stop()).To(Succeed())
 		startManager(ctx)
-		// What comes afterwards goes the same way as what would have been sent at the start, and after it.
+		// Later changes take the same path as everything that would have been sent at the start, and after it.
 		acme.apply(ctx, "AccessGroup", "later",
 			"members: [{user: late@acme.example}]\napplicationAccess: [{application: hr, role: Viewer}]\n"+mailed)
 		Eventually(server.recipients).WithContext(ctx).Should(ContainElement("late@acme.example"))
 		Expect(server.recipients()).To(HaveLen(21))
 	}, NodeTimeout(2*patience))
 
-	It("has Usher installed on objects that are there, and nothing is sent", func(ctx SpecContext) {
+	It("sends nothing when Usher is installed on existing objects", func(ctx SpecContext) {
 		Expect(manager.Stop()).To(Succeed())
 		server := newMailServer()
 		acme := newOrganization(ctx)

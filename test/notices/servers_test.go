@@ -25,10 +25,10 @@ func annotate(ctx context.Context, o organization, kind, name, at string) {
 	Expect(err).NotTo(HaveOccurred())
 }
 
-// normalised leaves the number of the organization out.
+// normalised removes the number of the organization.
 func normalised(o organization, text string) string { return strings.ReplaceAll(text, o.name, "acme") }
 
-// newClosingServer greets by SMTP and closes when it is spoken to.
+// newClosingServer sends the SMTP greeting and closes the connection at the first command.
 func newClosingServer() string {
 	GinkgoHelper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -1,5 +1,5 @@
-// Package notices_test tells people of their access as Usher does where it is shipped: a real control plane, the manager
-// as a process with its own rights, a real mail server and real receivers of posts.
+// Package notices_test sends notices as in production: on a real control plane, with the manager as a process with its
+// own permissions, a real mail server and real webhook receivers.
 package notices_test
 
 import (
@@ -39,7 +39,7 @@ const (
 )
 
 var (
-	update = flag.Bool("update", false, "write the golden files anew")
+	update = flag.Bool("update", false, "update the golden files")
 
 	root    string
 	plane   *cluster.Cluster
@@ -74,7 +74,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	Expect(err).NotTo(HaveOccurred())
 	startManager(ctx)
 	DeferCleanup(func() error { return manager.Stop() })
-}, NodeTimeout(15*time.Minute)) // Where nobody has built the control plane yet, the suite does.
+}, NodeTimeout(15*time.Minute)) // The suite builds the control plane if necessary.
 
 var _ = BeforeEach(func(ctx SpecContext) {
 	select {
@@ -90,10 +90,10 @@ var _ = JustAfterEach(func() {
 	}
 })
 
-// flags have the manager tell soon, and reach the servers of this process.
+// flags make the manager send notices soon and allow it to reach the servers of this process.
 var flags = []string{"--notice-window=300ms", "--notice-timeout=2s", "--notice-mass=0", "--notice-allowed-networks=127.0.0.0/8"}
 
-// startManager starts the manager with flags that win over the usual ones.
+// startManager starts the manager with flags that override the default ones.
 func startManager(ctx context.Context, args ...string) {
 	GinkgoHelper()
 	var err error
@@ -103,7 +103,7 @@ func startManager(ctx context.Context, args ...string) {
 	Expect(err).NotTo(HaveOccurred())
 }
 
-// replaceManager runs another manager until the spec is over.
+// replaceManager runs another manager until the end of the spec.
 func replaceManager(ctx context.Context, args ...string) {
 	GinkgoHelper()
 	Expect(manager.Stop()).To(Succeed())
@@ -114,12 +114,12 @@ func replaceManager(ctx context.Context, args ...string) {
 	})
 }
 
-// organization is where a spec declares things.
+// organization is the namespace of a spec.
 type organization struct{ name string }
 
 var organizations int
 
-// newOrganization makes a namespace for one spec, in which Usher may read Secrets.
+// newOrganization creates a namespace for one spec, in which Usher may read Secrets.
 func newOrganization(ctx context.Context) organization {
 	GinkgoHelper()
 	organizations++
@@ -136,13 +136,13 @@ func namedOrganization(ctx context.Context, name string) organization {
 	return o
 }
 
-// drop lets the namespace go, without waiting until it has.
+// drop deletes the namespace without waiting.
 func (o organization) drop(ctx context.Context) {
 	GinkgoHelper()
 	Expect(kube.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: o.name}})).To(Succeed())
 }
 
-// apply declares an object, its spec in YAML.
+// apply applies an object with the spec in YAML.
 func (o organization) apply(ctx context.Context, kind, name, spec string) {
 	GinkgoHelper()
 	u := &unstructured.Unstructured{Object: map[string]any{}}
@@ -155,15 +155,15 @@ func (o organization) apply(ctx context.Context, kind, name, spec string) {
 	Expect(kube.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), fieldOwner, client.ForceOwnership)).To(Succeed())
 }
 
-// secret makes a Secret for a channel, or another one of the name.
+// secret creates or replaces a Secret for a channel.
 func (o organization) secret(ctx context.Context, name string, typ corev1.SecretType, data map[string]string) {
 	GinkgoHelper()
-	made := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: o.name, Name: name}, Type: typ, StringData: data}
-	Expect(client.IgnoreNotFound(kube.Delete(ctx, made.DeepCopy()))).To(Succeed())
-	Expect(kube.Create(ctx, made)).To(Succeed())
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: o.name, Name: name}, Type: typ, StringData: data}
+	Expect(client.IgnoreNotFound(kube.Delete(ctx, secret.DeepCopy()))).To(Succeed())
+	Expect(kube.Create(ctx, secret)).To(Succeed())
 }
 
-// mailSecret is one that a mail channel takes.
+// mailSecret creates a Secret for a mail channel.
 func (o organization) mailSecret(ctx context.Context, s *mailServer) {
 	GinkgoHelper()
 	o.secret(ctx, "mail", accessv1alpha1.SecretTypeChannel, map[string]string{
@@ -172,7 +172,7 @@ func (o organization) mailSecret(ctx context.Context, s *mailServer) {
 	})
 }
 
-// mailPolicy has a channel "mail" that goes to the server.
+// mailPolicy creates a policy with a channel "mail" that uses the server.
 func (o organization) mailPolicy(ctx context.Context, s *mailServer) {
 	GinkgoHelper()
 	o.mailSecret(ctx, s)
@@ -182,7 +182,7 @@ notificationChannels:
 `, s.address))
 }
 
-// waitTracked waits until Usher has a record of the organization: what changes from then on is told.
+// waitTracked waits until Usher has a record of the organization, so that later changes are announced.
 func (o organization) waitTracked(ctx context.Context) {
 	GinkgoHelper()
 	Eventually(func() error {
@@ -201,7 +201,7 @@ func (o organization) waitTracked(ctx context.Context) {
 	}).WithContext(ctx).Should(Succeed())
 }
 
-// condition returns reason and message of the condition NoticesFailing of a group.
+// condition returns the reason and message of the condition NoticesFailing of a group.
 func (o organization) condition(ctx context.Context, group string) func() (string, error) {
 	return func() (string, error) {
 		g := &accessv1alpha1.AccessGroup{}
@@ -217,14 +217,14 @@ func (o organization) condition(ctx context.Context, group string) func() (strin
 	}
 }
 
-// waitReady is what a pipeline does: it returns when workloads get what the object says.
+// waitReady waits, as a pipeline does, until the effect of the object is published.
 func (o organization) waitReady(ctx context.Context, kind, name string) {
 	GinkgoHelper()
 	_, err := plane.Kubectl(ctx, "-n", o.name, "wait", "--for=condition=Ready", kind+"/"+name, "--timeout="+patience.String())
 	Expect(err).NotTo(HaveOccurred())
 }
 
-// golden compares with a file, or writes it.
+// golden compares the text with a file, or updates the file.
 func golden(name, got string) {
 	GinkgoHelper()
 	path := filepath.Join("testdata", name+".golden")
@@ -235,6 +235,6 @@ func golden(name, got string) {
 	want, err := os.ReadFile(path)
 	Expect(err).NotTo(HaveOccurred())
 	if diff := cmp.Diff(string(want), got); diff != "" {
-		Fail("differs from " + path + " (-want +got); -update writes it anew:\n" + diff)
+		Fail("differs from " + path + " (-want +got); -update updates it:\n" + diff)
 	}
 }

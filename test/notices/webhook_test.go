@@ -23,14 +23,14 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// receiver takes posts over TLS and keeps them.
+// receiver receives posts over TLS and stores them.
 type receiver struct {
 	url string
 
 	mu     sync.Mutex
 	posts  []post
 	answer func(n int) int // the status code of the n-th post
-	moved  string          // where a redirect points
+	moved  string          // the target of a redirect
 }
 
 type post struct {
@@ -49,7 +49,7 @@ func newReceiver() *receiver {
 	return r
 }
 
-// ServeHTTP takes a post.
+// ServeHTTP stores a post.
 func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	body, err := io.ReadAll(request.Body)
 	r.mu.Lock()
@@ -78,14 +78,14 @@ func (r *receiver) all() []post {
 
 func (r *receiver) count() int { return len(r.all()) }
 
-// The key of the tests, as Standard Webhooks writes it, and its bytes.
+// The key of the tests, in the format of Standard Webhooks, and its bytes.
 var (
 	key        = []byte("0123456789abcdef0123456789abcdef")
 	writtenKey = "whsec_" + base64.StdEncoding.EncodeToString(key)
 )
 
-// verify checks a post as the text of Standard Webhooks 1.0 says: what is signed is the identifier, the timestamp and the
-// body, with full stops between them.
+// verify checks a post according to Standard Webhooks 1.0: the signature covers the identifier, the timestamp and the
+// body, separated by full stops.
 func (p *post) verify(at time.Time) error {
 	id, timestamp := p.header.Get("webhook-id"), p.header.Get("webhook-timestamp")
 	seconds, err := strconv.ParseInt(timestamp, 10, 64)
@@ -113,7 +113,7 @@ func (p *post) verify(at time.Time) error {
 
 var uriReference = regexp.MustCompile(`^[A-Za-z0-9/._~%-]+$`)
 
-// cloudEvent checks a body by the text of CloudEvents 1.0 and its JSON format, and returns its attributes and data.
+// cloudEvent checks a body according to CloudEvents 1.0 and its JSON format, and returns its attributes and data.
 func (p *post) cloudEvent() map[string]any {
 	GinkgoHelper()
 	Expect(p.header.Get("Content-Type")).To(Equal("application/cloudevents+json"))
@@ -147,7 +147,7 @@ notificationChannels: [{name: hook, type: Webhook, secretRef: {name: hook}, webh
 const hooked = "notification: {mode: OnChange, channels: [hook], message: Ask Ana.}"
 
 var _ = Describe("A webhook", func() {
-	It("gets a CloudEvent with a signature that others can check", func(ctx SpecContext) {
+	It("receives a CloudEvent with a signature that others can verify", func(ctx SpecContext) {
 		r := newReceiver()
 		acme := newOrganization(ctx)
 		acme.webhookPolicy(ctx, r)
@@ -182,7 +182,7 @@ var _ = Describe("A webhook", func() {
 		}
 	}, NodeTimeout(patience))
 
-	It("is tried again with the same identifier, until it says that it has the event", func(ctx SpecContext) {
+	It("receives retries with the same identifier until it acknowledges the event", func(ctx SpecContext) {
 		r := newReceiver()
 		r.answer = func(n int) int {
 			return []int{http.StatusServiceUnavailable, http.StatusTooManyRequests, http.StatusOK}[min(n, 2)]
@@ -194,7 +194,7 @@ var _ = Describe("A webhook", func() {
 		acme.apply(ctx, "AccessGroup", "france",
 			"members: [{user: ana}]\napplicationAccess: [{application: finance, role: Viewer}]\n"+hooked)
 		Eventually(acme.condition(ctx, "france")).Should(HavePrefix("ChannelFailing: Channel hook delivers nothing, and is tried again"))
-		acme.waitReady(ctx, "accessgroup", "france") // access does not wait for it
+		acme.waitReady(ctx, "accessgroup", "france") // publication does not wait for it
 		Eventually(r.count).Should(Equal(3))
 		ids := map[string]bool{}
 		for _, p := range r.all() {
@@ -207,7 +207,7 @@ var _ = Describe("A webhook", func() {
 })
 
 var _ = Describe("Slack", func() {
-	It("gets a post that names the user, and mentions nobody", func(ctx SpecContext) {
+	It("receives a post that names the user and mentions nobody", func(ctx SpecContext) {
 		r := newReceiver()
 		acme := newOrganization(ctx)
 		acme.secret(ctx, "chat", accessv1alpha1.SecretTypeChannel, map[string]string{

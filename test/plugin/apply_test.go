@@ -8,7 +8,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// applyClientSide applies manifests as "kubectl apply -f" does.
+// applyClientSide applies manifests like "kubectl apply -f".
 func applyClientSide(ctx context.Context, manifests string, flags ...string) {
 	GinkgoHelper()
 	_, err := plane.KubectlInput(ctx, strings.NewReader(manifests), append([]string{"apply", "-f", "-"}, flags...)...)
@@ -32,7 +32,7 @@ var _ = Describe("A client-side apply", func() {
 		applyClientSide(ctx, file)
 		Expect(membersOf(ctx, organization, "team")).To(ConsistOf("ana"))
 
-		By("saying nothing of a field that the manifests do not have")
+		By("not reporting a field that the manifests do not have")
 		imported := askWith(ctx, "record,group,displayName\ngroup,team,Team\n", "import", "-", "--apply", "--yes", "-n", organization)
 		Expect(imported.code).To(BeZero())
 		Expect(imported.errOut).NotTo(ContainSubstring("client-side"))

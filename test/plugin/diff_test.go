@@ -18,7 +18,7 @@ import (
 	"github.com/usher-dev/usher/test/cluster"
 )
 
-// difference is of "diff -o json" what is looked at here.
+// difference is the part of the output of "diff -o json" that these tests check.
 type difference struct {
 	Changes []struct{ Change, User, Scope, Application string }
 }
@@ -32,7 +32,7 @@ func (d *difference) users() []string {
 	return slices.Compact(users)
 }
 
-// documents are the ConfigMaps that the difference says will change.
+// documents returns the ConfigMaps that will change according to the difference.
 func (d *difference) documents() []string {
 	var names []string
 	for _, c := range d.Changes {
@@ -63,7 +63,7 @@ func analytics(namespace, without string) string {
 	return directory
 }
 
-// published returns what is published in the namespace, by ConfigMap.
+// published returns the published data in the namespace, by ConfigMap.
 func published(ctx context.Context, namespace string) map[string]string {
 	GinkgoHelper()
 	list := &corev1.ConfigMapList{}
@@ -83,7 +83,7 @@ func differing(before, after map[string]string) []string {
 		}
 	}
 	for name := range after {
-		if _, was := before[name]; !was {
+		if _, existed := before[name]; !existed {
 			names = append(names, name)
 		}
 	}

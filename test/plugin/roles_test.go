@@ -14,7 +14,7 @@ import (
 	"github.com/usher-dev/usher/test/cluster"
 )
 
-// printedRoles are the manifests of docs/security.md, in their order.
+// printedRoles returns the manifests of docs/security.md, in order.
 func printedRoles() []string {
 	GinkgoHelper()
 	root, err := cluster.Root()
@@ -30,7 +30,7 @@ func printedRoles() []string {
 	return blocks
 }
 
-// financeManifests are what the tenants and accounts of docs/security.md work on.
+// financeManifests are the objects that the tenants and accounts of docs/security.md use.
 const financeManifests = `apiVersion: access.usher.dev/v1alpha1
 kind: AccessPolicy
 metadata: {name: default, namespace: acme}
@@ -50,7 +50,7 @@ spec:
   notification: {mode: Disabled, channels: [mail]}
 `
 
-// caller is who asks, and whether the system namespace and writing are open to them.
+// caller is a user, with whether the user may access the system namespace and write.
 type caller struct {
 	flags               string
 	readsSystem, writes bool
@@ -59,9 +59,9 @@ type caller struct {
 // pluginCommands are one call of each command on the manifests above. FILE stands for a file with them.
 var pluginCommands = []struct {
 	line string
-	// writes: the call takes the right to write.
+	// writes is true if the call requires write permissions.
 	writes bool
-	// whole: without the system namespace there is no answer at all.
+	// whole is true if there is no answer at all without the system namespace.
 	whole bool
 }{
 	{line: "list ana@acme.example"},
@@ -80,7 +80,7 @@ var pluginCommands = []struct {
 	{line: "import CSV --apply --dry-run=server", writes: true},
 }
 
-// askEach runs every command of the plugin as the caller. The API server may take a moment to know of new rights.
+// askEach runs every command of the plugin as the caller. The API server may need a moment to apply new permissions.
 func askEach(ctx context.Context, who caller) {
 	GinkgoHelper()
 	directory := GinkgoT().TempDir()
@@ -97,12 +97,12 @@ func askEach(ctx context.Context, who caller) {
 		case c.whole && !who.readsSystem:
 			want = 2
 		case !who.readsSystem:
-			want = 1 // answered, and said to be incomplete
+			want = 1 // answered, and reported as incomplete
 		}
 		var got answer
 		Eventually(func() int { got = ask(ctx, "%s", line); return got.code }).WithContext(ctx).Should(Equal(want), "%s", line)
 		if !c.whole || who.readsSystem {
-			// diff has nothing to show where nothing differs.
+			// diff prints nothing if nothing differs.
 			Expect(got.out+got.errOut).NotTo(BeEmpty(), line)
 			Expect(got.out != "" || strings.HasPrefix(c.line, "diff")).To(BeTrue(), line)
 		}
@@ -144,7 +144,7 @@ var _ = Describe("The printed roles", Ordered, func() {
 	It("let a tenant of named groups use every command", func(ctx SpecContext) {
 		apply(ctx, "somebody", blocks[1])
 		Eventually(func() string {
-			// kubectl exits with 1 where the answer is no.
+			// kubectl exits with 1 if the answer is no.
 			out, _ := plane.Kubectl(ctx, append(strings.Fields("auth can-i create accessgroups.access.usher.dev -n acme"), strings.Fields(tenantFlags)...)...)
 			return out
 		}).WithContext(ctx).Should(HavePrefix("no"))
@@ -156,7 +156,7 @@ var _ = Describe("The printed roles", Ordered, func() {
 		askEach(ctx, caller{flags: applierFlags, writes: true})
 	}, SpecTimeout(patience*2))
 
-	It("give complete answers to whoever reads the system namespace, too", func(ctx SpecContext) {
+	It("give complete answers to callers who may also read the system namespace", func(ctx SpecContext) {
 		apply(ctx, "somebody", blocks[3])
 		askEach(ctx, caller{flags: tenantFlags, readsSystem: true, writes: true})
 		askEach(ctx, caller{flags: applierFlags, readsSystem: true, writes: true})

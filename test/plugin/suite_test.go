@@ -1,5 +1,5 @@
-// Package plugin_test runs the kubectl plugin as a shell would, against a real API server with Usher's manager and its
-// admission: what it says there, what it writes, and what comes of that.
+// Package plugin_test runs the kubectl plugin from the command line, against a real API server with Usher's manager and
+// admission. It checks the output, the writes, and their effects.
 package plugin_test
 
 import (
@@ -30,7 +30,7 @@ import (
 )
 
 const (
-	// A machine that does other things too needs several times the usual fraction of a second.
+	// A busy machine needs several times the usual fraction of a second.
 	patience     = time.Minute
 	pollInterval = 25 * time.Millisecond
 )
@@ -42,7 +42,7 @@ var (
 	program string
 )
 
-// A client that is made late would complain that nobody said where its log goes.
+// controller-runtime complains if no logger is set when a client is created.
 func init() { log.SetLogger(GinkgoLogr) }
 
 func TestPlugin(t *testing.T) {
@@ -80,7 +80,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	manager, err = plane.StartManager(ctx, cluster.ManagerOptions{Webhooks: true, Args: []string{"--document-grace=1s"}})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() error { return manager.Stop() })
-}, NodeTimeout(15*time.Minute)) // Where nobody has built the control plane yet, the suite does.
+}, NodeTimeout(15*time.Minute)) // The suite builds the control plane if necessary.
 
 var _ = JustAfterEach(func() {
 	if CurrentSpecReport().Failed() {
@@ -90,15 +90,15 @@ var _ = JustAfterEach(func() {
 
 func createNamespace(ctx context.Context, name string) {
 	GinkgoHelper()
-	made := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	if err := kube.Create(ctx, made); !apierrors.IsAlreadyExists(err) {
+	created := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	if err := kube.Create(ctx, created); !apierrors.IsAlreadyExists(err) {
 		Expect(err).NotTo(HaveOccurred())
 	}
 }
 
 var organizations int
 
-// newOrganization makes a namespace for one spec. It goes with the spec.
+// newOrganization creates a namespace for one spec, which is deleted after the spec.
 func newOrganization(ctx context.Context) string {
 	GinkgoHelper()
 	organizations++
@@ -108,14 +108,14 @@ func newOrganization(ctx context.Context) string {
 	return name
 }
 
-// dropNamespace lets the namespace go, without waiting until it has.
+// dropNamespace deletes the namespace without waiting.
 func dropNamespace(ctx context.Context, name string) {
 	GinkgoHelper()
 	gone := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	Expect(client.IgnoreNotFound(kube.Delete(ctx, gone))).To(Succeed())
 }
 
-// answer is what a command showed.
+// answer is the output of a command.
 type answer struct {
 	out, errOut string
 	code        int
@@ -172,7 +172,7 @@ func membersOf(ctx context.Context, namespace, name string) []string {
 	return users
 }
 
-// bind gives a user rights in the namespace. The API server may take a moment to know of them.
+// bind gives a user permissions in the namespace. The API server may need a moment to apply them.
 func bind(ctx context.Context, namespace, user string, rules ...rbacv1.PolicyRule) {
 	GinkgoHelper()
 	meta := metav1.ObjectMeta{Namespace: namespace, Name: user}

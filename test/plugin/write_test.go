@@ -17,7 +17,7 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// manifest is a group with one member and one role.
+// manifest returns a group with one member and one role.
 func manifest(namespace, name, user, role string) string {
 	return fmt.Sprintf(`apiVersion: access.usher.dev/v1alpha1
 kind: AccessGroup
@@ -29,7 +29,7 @@ spec:
 `, name, namespace, user, role)
 }
 
-// managerOf returns the fields of the manager as the API server notes them.
+// managerOf returns the fields of the manager in the managed fields.
 func managerOf(g *accessv1alpha1.AccessGroup, name string) string {
 	for _, entry := range g.ManagedFields {
 		if entry.Manager == name && entry.Subresource == "" {
@@ -39,7 +39,7 @@ func managerOf(g *accessv1alpha1.AccessGroup, name string) string {
 	return ""
 }
 
-// tenant may edit groups of the organization and hand out the roles.
+// tenant creates a user who may edit groups of the organization and grant the roles.
 func tenant(ctx context.Context, organization string, roles ...string) string {
 	GinkgoHelper()
 	name := "tenant-of-" + organization
@@ -56,7 +56,7 @@ func tenant(ctx context.Context, organization string, roles ...string) string {
 }
 
 var _ = Describe("Members", func() {
-	It("are added and removed one by one, and nothing else is taken over", func(ctx SpecContext) {
+	It("are added and removed one by one, without taking ownership of others", func(ctx SpecContext) {
 		organization := newOrganization(ctx)
 		file := manifest(organization, "editors", "ana", "Editor") + manifest(organization, "viewers", "ana", "Viewer")
 		apply(ctx, "somebody", file)
@@ -85,14 +85,14 @@ var _ = Describe("Members", func() {
 		Expect(removed.errOut).NotTo(ContainSubstring("somebody"))
 		Expect(membersOf(ctx, organization, "editors")).To(ConsistOf("ana", "cleo"))
 
-		By("removing what another manager has, and naming it")
+		By("removing a member of another field manager, and naming the manager")
 		removed = ask(ctx, "members remove ana cleo -g editors -n %s -y", organization)
 		Expect(removed.code).To(BeZero())
 		Expect(removed.errOut).To(ContainSubstring("was set by somebody"))
 		Expect(membersOf(ctx, organization, "editors")).To(BeEmpty())
 	}, SpecTimeout(patience))
 
-	It("are refused object by object to whom admission refuses them, and then nothing is written", func(ctx SpecContext) {
+	It("are refused object by object if admission refuses them, and then nothing is written", func(ctx SpecContext) {
 		organization := newOrganization(ctx)
 		apply(ctx, "somebody", manifest(organization, "admins", "ana", "Administrator")+manifest(organization, "viewers", "ana", "Viewer"))
 		as := tenant(ctx, organization, "Viewer")
@@ -121,7 +121,7 @@ var _ = Describe("Members", func() {
 		Expect(none.errOut).To(ContainSubstring("it takes the verb list"))
 	}, SpecTimeout(patience*2))
 
-	It("are not written to what has changed since it was shown", func(ctx SpecContext) {
+	It("are not written to an object that has changed since it was shown", func(ctx SpecContext) {
 		organization := newOrganization(ctx)
 		apply(ctx, "somebody", manifest(organization, "editors", "ana", "Editor"))
 		answerAfter := func(meanwhile func()) (*gbytes.Buffer, int) {
@@ -135,7 +135,7 @@ var _ = Describe("Members", func() {
 			meanwhile()
 			_, err = io.WriteString(in, "yes\n")
 			Expect(err).NotTo(HaveOccurred())
-			_ = command.Wait() // its exit code is what is asked for
+			_ = command.Wait() // the test checks its exit code
 			return out, command.ProcessState.ExitCode()
 		}
 		out, code := answerAfter(func() { apply(ctx, "somebody", manifest(organization, "editors", "cleo", "Editor")) })
@@ -143,7 +143,7 @@ var _ = Describe("Members", func() {
 		Expect(out).To(gbytes.Say("editors: changed meanwhile: somebody changed it"))
 		Expect(membersOf(ctx, organization, "editors")).To(Equal([]string{"cleo"}))
 
-		By("writing all the same where only another version says what was shown")
+		By("writing if only the version differs from what was shown")
 		_, code = answerAfter(func() {
 			_, err := plane.Kubectl(ctx, "annotate", "accessgroup", "editors", "-n", organization, "seen=today")
 			Expect(err).NotTo(HaveOccurred())
@@ -151,7 +151,7 @@ var _ = Describe("Members", func() {
 		Expect(code).To(BeZero())
 		Expect(membersOf(ctx, organization, "editors")).To(ConsistOf("ben", "cleo"))
 
-		By("saying so where it is gone")
+		By("reporting that it was deleted")
 		Expect(ask(ctx, "members remove ben -g editors -n %s -y", organization).code).To(BeZero())
 		out, code = answerAfter(func() { Expect(kube.Delete(ctx, group(ctx, organization, "editors"))).To(Succeed()) })
 		Expect(code).To(Equal(1))
@@ -187,7 +187,7 @@ var _ = Describe("Members", func() {
 })
 
 var _ = Describe("Roles", func() {
-	It("are set and removed in many groups, with who had set them named", func(ctx SpecContext) {
+	It("are set and removed in many groups, naming their field managers", func(ctx SpecContext) {
 		organization := newOrganization(ctx)
 		apply(ctx, "somebody", manifest(organization, "editors", "ana", "Editor")+manifest(organization, "viewers", "ben", "Viewer"))
 		done := ask(ctx, "set-role -l team=finance -a red --role RulesAdmin -n %s -y", organization)
@@ -227,13 +227,13 @@ var _ = Describe("Roles", func() {
 })
 
 var _ = Describe("Import", func() {
-	It("applies what it says after it is shown, all or nothing", func(ctx SpecContext) {
+	It("applies the changes that it has shown, all or none", func(ctx SpecContext) {
 		organization := newOrganization(ctx)
 		apply(ctx, "somebody", manifest(organization, "editors", "ana", "Editor"))
 		const text = "record,group,user,application,role,displayName\n" +
 			"group,spain,,,,Spain\nmember,spain,zoe,,,\nrole,spain,,red,Viewer,\nmember,editors,zoe,,,\nuser,,zoe,,,Zoe\n"
 		args := []string{"import", "-", "--apply", "-n", organization}
-		Expect(askWith(ctx, text, args...).code).To(Equal(2)) // who should be asked?
+		Expect(askWith(ctx, text, args...).code).To(Equal(2)) // there is nobody to ask
 		broken := askWith(ctx, text+"member,span,x,,,\n", append(args, "-y")...)
 		Expect(broken.code).To(Equal(2))
 		Expect(broken.errOut).To(ContainSubstring("standard input:7:8: column group: there is no group span"))

@@ -1,5 +1,5 @@
-// Command workload is an HTTP server that Usher guards: who may use which route, and who sees which rows of a table, is
-// what the mounted documents of an application say. It is there to be copied: of Usher it imports nothing but
+// Command workload is an HTTP server that is protected by Usher: the mounted documents of an application decide who may
+// use which route and who sees which rows of a table. It is an example to copy. It imports nothing of Usher but
 // api/document, and it needs no Kubernetes.
 //
 //	curl -H 'X-User: amelie@acme.example' localhost:8080/invoices
@@ -34,7 +34,7 @@ func main() {
 	}
 }
 
-// run serves until the context ends, and then until the requests that are under way have their answers.
+// run serves until the context ends, and then completes running requests.
 func run(ctx context.Context, args []string) error {
 	options := document.Options{OnEvent: logEvent}
 	flags := flag.NewFlagSet("workload", flag.ContinueOnError)
@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	// What changes while the last requests are under way holds for them too.
+	// Changes during the last requests still apply to them.
 	access, err := document.FollowApplication(context.WithoutCancel(ctx), *application, options)
 	if err != nil {
 		return fmt.Errorf("follow the documents of %s: %w", *application, err)
@@ -80,13 +80,13 @@ func logEvent(e document.Event) {
 	slog.Info("Access document", "event", e.Kind, "path", e.Path)
 }
 
-// openInvoices makes the table that a workload would have anyway.
+// openInvoices creates the table that a workload would have anyway.
 func openInvoices(ctx context.Context) (*sql.DB, error) {
 	db, err := sql.Open("sqlite", ":memory:")
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	db.SetMaxOpenConns(1) // each connection would have a memory of its own
+	db.SetMaxOpenConns(1) // each connection would have its own memory
 	_, err = db.ExecContext(ctx, `
 		CREATE TABLE invoices (id INTEGER PRIMARY KEY, country TEXT, product TEXT, amount INTEGER);
 		INSERT INTO invoices (country, product, amount) VALUES
@@ -98,7 +98,7 @@ func openInvoices(ctx context.Context) (*sql.DB, error) {
 	return db, nil
 }
 
-// serve answers requests until the context ends, and then those that have begun.
+// serve answers requests until the context ends, and then completes running requests.
 func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	const patience = 10 * time.Second
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: patience, ReadTimeout: patience}

@@ -34,7 +34,7 @@ func TestRunRefusesFlags(t *testing.T) {
 	}
 }
 
-func TestStoppingAnswersWhatHasBegun(t *testing.T) {
+func TestStoppingCompletesRequests(t *testing.T) {
 	begun, finish := make(chan struct{}), make(chan struct{})
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		close(begun)
@@ -63,7 +63,7 @@ func TestStoppingAnswersWhatHasBegun(t *testing.T) {
 	<-begun
 	stop()
 
-	// It takes no new requests, and waits for this one.
+	// It accepts no new requests, and waits for this one.
 	dialer := net.Dialer{Timeout: patience}
 	refused := time.NewTimer(patience)
 	defer refused.Stop()

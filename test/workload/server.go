@@ -10,11 +10,11 @@ import (
 	"github.com/usher-dev/usher/api/document"
 )
 
-// userHeader is set by whatever authenticates requests before they come here, and by nobody else: it has to be taken
-// out of what comes from outside.
+// userHeader is set by the component that authenticates requests, and only by it. That component must remove the header
+// from external requests.
 const userHeader = "X-User"
 
-// invoice is a row. The tags are the attributes that filters may speak about.
+// invoice is a row. The tags are the attributes that filters can use.
 type invoice struct {
 	ID      int64  `json:"id"`
 	Country string `json:"country" usher:"country"`
@@ -25,11 +25,11 @@ type invoice struct {
 type server struct {
 	access *document.ApplicationFollower
 	db     *sql.DB
-	// visible makes conditions of filters: the same attributes, as columns.
+	// visible renders filters as conditions: the same attributes, as columns.
 	visible *document.Table
 }
 
-// newServer says which permission each route takes.
+// newServer returns the handler, with the permission that each route requires.
 func newServer(access *document.ApplicationFollower, db *sql.DB) (http.Handler, error) {
 	visible, err := document.NewTable(document.SQLite,
 		document.Column{Attribute: "country", Name: "country", Type: document.Text},
@@ -41,7 +41,7 @@ func newServer(access *document.ApplicationFollower, db *sql.DB) (http.Handler, 
 	}
 	s := &server{access: access, db: db, visible: visible}
 	mux := http.NewServeMux()
-	// Alive also without a document: nobody has access then, and a restart would not change that.
+	// The server is alive even without a document. Nobody has access then, and a restart would not change that.
 	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("GET /role", s.role)
 	mux.HandleFunc("GET /invoices", s.permit("view", s.list))
@@ -49,7 +49,7 @@ func newServer(access *document.ApplicationFollower, db *sql.DB) (http.Handler, 
 	return mux, nil
 }
 
-// permit lets through who has the permission at this instant. Answers come from memory, so ask each time.
+// permit calls next for users with the permission. The answer comes from memory, so permit asks for every request.
 func (s *server) permit(permission string, next func(http.ResponseWriter, *http.Request, string) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		user := r.Header.Get(userHeader)
@@ -64,16 +64,16 @@ func (s *server) permit(permission string, next func(http.ResponseWriter, *http.
 	}
 }
 
-// role tells users what they are here.
+// role returns the user's own role.
 func (s *server) role(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprintln(w, s.access.Role(r.Header.Get(userHeader)))
 }
 
-// list shows the rows that the user sees. The database filters them.
+// list returns the rows that the user sees. The database filters them.
 func (s *server) list(w http.ResponseWriter, r *http.Request, user string) error {
 	visible, err := s.visible.Where(s.access.Filters(user), 0)
 	if err != nil {
-		return fmt.Errorf("filter rows for %s: %w", user, err) // such as an attribute that is no column: no rows
+		return fmt.Errorf("filter rows for %s: %w", user, err) // for example an attribute without a column: no rows
 	}
 	rows, err := s.db.QueryContext(r.Context(),
 		"SELECT id, country, product, amount FROM invoices WHERE "+visible.SQL+" ORDER BY id", visible.Args...)
@@ -96,7 +96,7 @@ func (s *server) list(w http.ResponseWriter, r *http.Request, user string) error
 	return json.NewEncoder(w).Encode(invoices)
 }
 
-// add takes a row that the user would see. It is not in the database yet, so it is judged here.
+// add stores a row if the user would see it. The row is not in the database yet, so the filters are evaluated here.
 func (s *server) add(w http.ResponseWriter, r *http.Request, user string) error {
 	i, ok := readInvoice(w, r)
 	if !ok {
@@ -107,7 +107,7 @@ func (s *server) add(w http.ResponseWriter, r *http.Request, user string) error 
 	if err != nil {
 		return fmt.Errorf("filter a row for %s: %w", user, err)
 	}
-	if !visible || !s.access.Can(user, "edit") { // the body may have taken its time
+	if !visible || !s.access.Can(user, "edit") { // reading the body may have taken some time
 		http.Error(w, "no access to such an invoice", http.StatusForbidden)
 		return nil
 	}

@@ -40,10 +40,10 @@ func filter(attribute, operator string, values ...string) string {
 	return fmt.Sprintf(`{"anyOf":[{"allOf":[%s]}]}`, requirement)
 }
 
-// listed are the filters of the document; [rows] names them by their places.
+// listed are the filters of the document. [rows] refers to them by their places.
 var listed = []string{`{"anyOf":[]}`, expensive, french, filter("country", "In", "' OR 1=1 --"), filter("region", "In", "EMEA")}
 
-// rows is the field by which a user has these filters, which the document lists.
+// rows returns the field that gives a user these filters, which the document must list.
 func rows(filters ...string) string {
 	var places []string
 	for _, f := range filters {
@@ -52,15 +52,15 @@ func rows(filters ...string) string {
 	return `,"filters":[` + strings.Join(places, ",") + `]`
 }
 
-// entry is what a document says of a user; fields are further ones, with a comma before each.
+// entry returns the entry of a user in a document. fields are additional fields, each preceded by a comma.
 func entry(user, role, fields string) string {
 	return fmt.Sprintf(`%q:{"role":%q,"source":"AccessGroup/acme/team"%s}`, user, role, fields)
 }
 
-// finance is the document of the application, with these users.
+// finance returns the document of the application, with these users.
 func finance(entries ...string) string { return financeWith(listed, entries...) }
 
-// financeWith is the document of the application, with these filters and users.
+// financeWith returns the document of the application, with these filters and users.
 func financeWith(filters []string, entries ...string) string {
 	return `{"apiVersion":"access.usher.dev/v1","application":"finance","filters":[` + strings.Join(filters, ",") + `],
 		"kind":"ApplicationAccessDocument","organization":"acme",
@@ -72,7 +72,7 @@ func financeWith(filters []string, entries ...string) string {
 type workload struct {
 	t      *testing.T
 	dir    string
-	late   atomic.Int64 // the clock, past noon
+	late   atomic.Int64 // the offset of the clock from noon
 	access *document.ApplicationFollower
 	*httptest.Server
 }
@@ -113,7 +113,7 @@ func startWith(t *testing.T, published string, grace time.Duration) *workload {
 
 func (w *workload) file() string { return filepath.Join(w.dir, "access.json") }
 
-// write puts a document in place at once, as a mount does.
+// write replaces the document atomically, as a mount does.
 func (w *workload) write(text string) {
 	w.t.Helper()
 	next := filepath.Join(w.dir, ".next")
@@ -125,7 +125,7 @@ func (w *workload) write(text string) {
 	}
 }
 
-// ask gives the status and the body of the answer.
+// ask returns the status and the body of the answer.
 func (w *workload) ask(user, method, path, body string) (int, string) {
 	w.t.Helper()
 	request, err := http.NewRequestWithContext(w.t.Context(), method, w.URL+path, strings.NewReader(body))
@@ -147,7 +147,7 @@ func (w *workload) ask(user, method, path, body string) (int, string) {
 	return response.StatusCode, strings.TrimSpace(string(text))
 }
 
-// wants holds the status of an answer.
+// wants checks the status of an answer.
 func (w *workload) wants(want int, user, method, path, body string) string {
 	w.t.Helper()
 	got, text := w.ask(user, method, path, body)
@@ -157,7 +157,7 @@ func (w *workload) wants(want int, user, method, path, body string) string {
 	return text
 }
 
-// becomes waits for an answer of this status.
+// becomes waits for an answer with this status.
 func (w *workload) becomes(want int, user, path string) {
 	w.t.Helper()
 	w.until(func() error {
@@ -187,7 +187,7 @@ func (w *workload) until(check func() error) {
 	}
 }
 
-// noticed waits until the last good document stands in for what cannot be used.
+// noticed waits until the last good document is used in place of one that cannot be used.
 func (w *workload) noticed() {
 	w.t.Helper()
 	w.until(func() error {
@@ -198,7 +198,7 @@ func (w *workload) noticed() {
 	})
 }
 
-// sees holds the invoices that a user sees, by number.
+// sees checks the invoices that a user sees, by number.
 func (w *workload) sees(user string, want ...int64) {
 	w.t.Helper()
 	var rows []invoice
@@ -227,7 +227,7 @@ func TestRoutesTakePermissions(t *testing.T) {
 		"the document has no such":    {mallory, http.StatusForbidden, http.StatusForbidden, "NoAccess"},
 		"case counts":                 {strings.ToUpper(ana), http.StatusForbidden, http.StatusForbidden, "NoAccess"},
 		"nobody said who is asking":   {"", http.StatusForbidden, http.StatusForbidden, "NoAccess"},
-		"a role is no user":           {"Editor", http.StatusForbidden, http.StatusForbidden, "NoAccess"},
+		"a role as a user":            {"Editor", http.StatusForbidden, http.StatusForbidden, "NoAccess"},
 		"neither is a part of a name": {"ana", http.StatusForbidden, http.StatusForbidden, "NoAccess"},
 	} {
 		t.Run(name, func(*testing.T) {
@@ -257,7 +257,7 @@ func TestRowsAreFiltered(t *testing.T) {
 	w.sees(bruno, 1)
 	w.sees("none")
 	w.sees("quote")
-	// The table has no such column, so the workload cannot know which rows these are.
+	// The table has no such column, so the workload cannot determine these rows.
 	w.wants(http.StatusInternalServerError, "other", http.MethodGet, "/invoices", "")
 
 	w.wants(http.StatusCreated, amelie, http.MethodPost, "/invoices", `{"country":"France","product":"servers","amount":4000}`)
@@ -293,7 +293,7 @@ func TestAccessEndsAtNotAfter(t *testing.T) {
 	w := start(t, finance(entry(ana, "Viewer", `,"notAfter":"`+end.Format(time.RFC3339)+`"`), entry(amelie, "Viewer", "")))
 	w.late.Store(int64(time.Hour - 1))
 	w.wants(http.StatusOK, ana, http.MethodGet, "/invoices", "")
-	// No file changes, and nothing is waited for.
+	// No file changes, and the test does not wait.
 	w.late.Store(int64(time.Hour))
 	w.wants(http.StatusForbidden, ana, http.MethodGet, "/invoices", "")
 	w.wants(http.StatusOK, amelie, http.MethodGet, "/invoices", "")
@@ -315,7 +315,7 @@ func TestABrokenDocument(t *testing.T) {
 				w.write(broken)
 				w.noticed()
 				w.wants(http.StatusOK, ana, http.MethodGet, "/invoices", "")
-				// The last good one has stood in for long enough.
+				// The grace period of the last good document has expired.
 				w.late.Store(int64(2 * time.Minute))
 				w.becomes(http.StatusForbidden, ana, "/invoices")
 				w.write(good)

@@ -36,9 +36,9 @@ const (
 	controllerSyncPeriod = 5 * time.Minute
 )
 
-// controllers in the order in which they are made. Each acts as the service account of
-// that name in kube-system, as in any cluster: admission tells them apart by it. The
-// calls follow kube-controller-manager's own (cmd/kube-controller-manager/app).
+// controllers are the controllers in start order. Each acts as the service account of that name in kube-system, as in
+// any cluster, because admission distinguishes controllers by it. The calls follow those in kube-controller-manager
+// (cmd/kube-controller-manager/app).
 var controllers = []struct {
 	name  string
 	build func(context.Context, *manager) (func(context.Context), error)
@@ -66,7 +66,7 @@ func newTokens(ctx context.Context, m *manager) (func(context.Context), error) {
 	if err != nil {
 		return nil, err
 	}
-	// The only one that uses the manager's own identity: all others get their tokens by it.
+	// This is the only controller with the manager's own identity. It creates the tokens of all others.
 	client, err := kubernetes.NewForConfig(m.config)
 	if err != nil {
 		return nil, err
@@ -125,7 +125,7 @@ func newNamespaces(ctx context.Context, m *manager) (func(context.Context), erro
 	if err != nil {
 		return nil, err
 	}
-	// It asks for and deletes objects of every kind.
+	// It lists and deletes objects of every kind.
 	config.QPS *= 20
 	config.Burst *= 100
 	client, err := kubernetes.NewForConfig(config)
@@ -235,7 +235,7 @@ func newPolicyStatus(_ context.Context, m *manager) (func(context.Context), erro
 	return func(ctx context.Context) { c.Run(ctx, workers) }, nil
 }
 
-// both runs two loops at once and returns when both have ended.
+// both runs two loops concurrently and returns when both have ended.
 func both(first, second func(context.Context)) func(context.Context) {
 	return func(ctx context.Context) {
 		var running sync.WaitGroup

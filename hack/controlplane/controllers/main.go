@@ -1,8 +1,7 @@
-// Command controllers runs the controllers of kube-controller-manager that Usher's objects
-// meet, by their own code and under their own service accounts. It stands in for
-// kube-controller-manager, which takes several times as long to build.
+// Command controllers runs those controllers of kube-controller-manager that affect Usher's objects, with their
+// original code and service accounts. It replaces kube-controller-manager, which takes several times as long to build.
 //
-// Its address answers /healthz when all controllers run.
+// Its address answers /healthz when all controllers are running.
 package main
 
 import (
@@ -41,7 +40,7 @@ func main() {
 	var o options
 	flag.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig of system:kube-controller-manager")
 	flag.StringVar(&o.privateKey, "service-account-private-key-file", "", "key that signs service account tokens")
-	flag.StringVar(&o.rootCA, "root-ca-file", "", "certificate that service accounts and namespaces get")
+	flag.StringVar(&o.rootCA, "root-ca-file", "", "certificate that is published to service accounts and namespaces")
 	flag.StringVar(&o.healthAddress, "health-bind-address", "127.0.0.1:0", "address that answers /healthz")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -87,12 +86,12 @@ func run(ctx context.Context, o options) error {
 type manager struct {
 	options
 
-	clients           clientbuilder.ControllerClientBuilder // of a service account for each controller
-	config            *rest.Config                          // of the manager itself
+	clients           clientbuilder.ControllerClientBuilder // one service account for each controller
+	config            *rest.Config                          // the identity of the manager itself
 	informers         informers.SharedInformerFactory
 	metadataInformers metadatainformer.SharedInformerFactory
 	metadata          metadata.Interface
-	either            informerfactory.InformerFactory // typed where there is a type, metadata elsewhere
+	either            informerfactory.InformerFactory // typed if there is a type, metadata otherwise
 	mapper            *restmapper.DeferredDiscoveryRESTMapper
 	started           chan struct{}
 }

@@ -23,7 +23,7 @@ var listKeys = map[string]string{
 // a whole.
 var granular = map[string]bool{"systemAccess": true, "dataPermissions": true}
 
-// setLists are lists of values, each of which has owners of its own.
+// setLists are the lists whose values have individual owners.
 var setLists = map[string]bool{"groups": true, "memberGroups": true, "channels": true}
 
 // Change is an object as it is and as it would be. Without Before it is new.
@@ -35,7 +35,7 @@ type Change struct {
 // Name returns Kind/namespace/name.
 func (c *Change) Name() string { return Name(c.After) }
 
-// IsChange says whether the spec changes.
+// IsChange reports whether the spec changes.
 func (c *Change) IsChange() bool {
 	return c.Before == nil || !reflect.DeepEqual(spec(c.Before.Object), spec(c.After))
 }

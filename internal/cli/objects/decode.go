@@ -31,7 +31,7 @@ func newScheme() *runtime.Scheme {
 	return s
 }
 
-// header is what tells of which kind an object is.
+// header identifies the kind of an object.
 type header struct {
 	APIVersion string   `json:"apiVersion"`
 	Kind       string   `json:"kind"`

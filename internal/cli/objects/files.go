@@ -41,7 +41,7 @@ type file struct {
 	name string
 	data []byte
 	err  error
-	// lines says whether lines of data are lines of a file.
+	// lines reports whether lines of data are lines of a file.
 	lines bool
 }
 

@@ -101,8 +101,8 @@ func NewInventories(config *rest.Config) (*Inventories, error) {
 	return &Inventories{flux: flux, argo: argo, known: map[Keeper]inventory{}}, nil
 }
 
-// Has reports whether the object is in the inventory of the keeper; exists is false where there is no such keeper. The error
-// is why it cannot be known, such as that the caller may not read the keeper.
+// Has reports whether the object is in the inventory of the keeper. exists is false if the keeper does not exist. The
+// error explains why the result cannot be known, for example because the caller may not read the keeper.
 func (i *Inventories) Has(ctx context.Context, k Keeper, o client.Object) (has, exists bool, err error) {
 	found, known := i.known[k]
 	if !known {

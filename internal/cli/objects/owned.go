@@ -16,7 +16,7 @@ type ownership struct {
 	fields    *fieldpath.Set
 }
 
-// applies says whether this is what the manager applies.
+// applies reports whether this is what the manager applies.
 func (o *ownership) applies(manager string) bool {
 	return o.manager == manager && o.operation == metav1.ManagedFieldsOperationApply
 }

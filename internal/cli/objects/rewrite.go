@@ -86,7 +86,7 @@ func (r *Rewriter) Documents() ([][]byte, error) {
 // read again with read.
 func (r *Rewriter) Files(read func(name string) ([]byte, error)) (map[string][]byte, error) {
 	files := map[string][]byte{}
-	// From the last line up, so that what stands before keeps its place.
+	// Start at the last line, so that earlier positions stay valid.
 	documents := slices.Clone(r.order)
 	slices.SortFunc(documents, func(a, b *document) int { return b.first - a.first })
 	for _, d := range documents {

@@ -55,7 +55,7 @@ type request struct {
 	overruled []string
 }
 
-// Write writes the change. An object that is no longer as it was before is left alone: that is a conflict.
+// Write writes the change. It does not write an object that has changed in the meantime, and returns a conflict.
 func (w *Writer) Write(ctx context.Context, c *Change, dryRun bool) (*Written, error) {
 	r, err := c.request()
 	if err != nil {
@@ -167,8 +167,8 @@ type patchOperation struct {
 	Value     any    `json:"value,omitempty"`
 }
 
-// removals removes the paths from the object as it was read. Of a list, what stands last goes first, so that the rest
-// keeps its place.
+// removals removes the paths from the object as it was read. It removes the last elements of a list first, so that the
+// places of the others stay valid.
 func removals(o *Object, paths []fieldpath.Path) []patchOperation {
 	var pointers [][]string
 	for _, path := range paths {

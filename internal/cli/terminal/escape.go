@@ -68,7 +68,7 @@ func EscapeJSON(encoded []byte) []byte {
 
 func actsInJSON(r rune) bool { return r != '\n' && r != '\t' && acts(r) }
 
-// acts says whether a terminal may do something else on the character than show it.
+// acts reports whether a terminal may do something else on the character than show it.
 func acts(r rune) bool {
 	if r < utf8.RuneSelf { // most text, and a report is long
 		return unicode.IsControl(r)

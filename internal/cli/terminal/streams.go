@@ -13,11 +13,11 @@ type Streams struct {
 	Out    io.Writer
 	ErrOut io.Writer
 
-	// Width is how many columns Out has; 0 where it is no terminal: lines are as long as they are.
+	// Width is the number of columns of Out. It is 0 if Out is not a terminal; lines are then not wrapped.
 	Width int
-	// Colour says whether Out shows colour.
+	// Colour reports whether Out shows colour.
 	Colour bool
-	// ErrIsTerminal says whether what is written to ErrOut can be written over.
+	// ErrIsTerminal reports whether what is written to ErrOut can be written over.
 	ErrIsTerminal bool
 }
 

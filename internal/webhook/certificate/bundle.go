@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// mostAuthorities bounds the bundle, whoever empties the Secret however often.
+// mostAuthorities bounds the bundle, even if the Secret is emptied repeatedly.
 const mostAuthorities = 10
 
-// extend returns the bundle with the authority first and without what has expired. What is no certificate is dropped.
+// extend returns the bundle with the authority first and without expired certificates. It drops everything that is not
+// a certificate.
 func extend(bundle []byte, authority *x509.Certificate, now time.Time) []byte {
 	kept := []*x509.Certificate{authority}
 	for _, c := range certificates(bundle) {
@@ -20,22 +21,22 @@ func extend(bundle []byte, authority *x509.Certificate, now time.Time) []byte {
 			kept = append(kept, c)
 		}
 	}
-	// The authority of what is served is among the last ones issued.
+	// The authority of a certificate that is still served is among those issued last.
 	slices.SortStableFunc(kept[1:], func(a, b *x509.Certificate) int { return b.NotBefore.Compare(a.NotBefore) })
-	var made bytes.Buffer
+	var encoded bytes.Buffer
 	for _, c := range kept[:min(len(kept), mostAuthorities)] {
-		// Writing to memory does not fail.
-		_ = pem.Encode(&made, &pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
+		// Writing to memory cannot fail.
+		_ = pem.Encode(&encoded, &pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
 	}
-	return made.Bytes()
+	return encoded.Bytes()
 }
 
-// holds says whether the authority is in the bundle.
+// holds reports whether the authority is in the bundle.
 func holds(bundle []byte, authority *x509.Certificate) bool {
 	return slices.ContainsFunc(certificates(bundle), authority.Equal)
 }
 
-// certificates returns the certificates of a PEM text, and leaves out whatever else it holds.
+// certificates returns the certificates in a PEM text and ignores the rest.
 func certificates(text []byte) []*x509.Certificate {
 	var found []*x509.Certificate
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {

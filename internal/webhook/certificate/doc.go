@@ -1,19 +1,19 @@
-// Package certificate keeps the serving certificate of the webhooks: who issues it, whom the API server trusts, and when
-// a replica changes to a new one.
+// Package certificate manages the serving certificate of the webhooks. It issues the certificate, maintains the CA
+// bundle that the API server trusts, and decides when a replica switches to a new certificate.
 //
-// One Secret holds a certificate authority and a serving certificate that it signed. The leader renews both in time
-// ([Rotation]); every replica serves what the Secret holds ([Serving]), straight from the watch, so there is no volume to
-// wait for. Two rules keep requests from failing while an authority is replaced, on any number of replicas and across
-// restarts, with nothing to remember:
+// One Secret holds a certificate authority and a serving certificate that the authority signed. The leader renews both
+// in time ([Rotation]). Every replica serves the certificate in the Secret directly from the watch ([Serving]), without
+// waiting for a mounted volume. Two rules keep requests from failing while an authority is replaced, for any number of
+// replicas, across restarts, and without further state:
 //
-//   - The CA bundle of the webhook configuration only loses authorities that have expired. So whatever a replica still
-//     serves stays trusted. The bundle is extended before the Secret has anything new to say about serving, or after:
-//     the order does not matter, because of the second rule.
-//   - A replica changes to a certificate only when the bundle has its authority, and has had it for a while where the
-//     authority is new: an API server may see the bundle later than the replica does. Until then it serves what it
-//     served.
+//   - The leader removes only expired authorities from the CA bundle of the webhook configuration. Every certificate
+//     that a replica still serves therefore stays trusted. The order of writing the bundle and the Secret does not
+//     matter, because of the second rule.
+//   - A replica switches to a certificate only if the bundle has its authority. If the authority is new, it must have
+//     been there for some time, because an API server may see the bundle later than the replica does. Until then, the
+//     replica serves the previous certificate.
 //
-// The certificates themselves are made and checked by open-policy-agent/cert-controller. Its own controller is not used:
-// it replaces the whole bundle at once, takes rights to every Secret of the namespace and to every webhook configuration,
-// and waits for files that a kubelet brings.
+// The package uses open-policy-agent/cert-controller to create and check certificates. It does not use that project's
+// controller, which replaces the whole bundle at once, requires permissions on every Secret of the namespace and on
+// every webhook configuration, and waits for files that the kubelet mounts.
 package certificate

@@ -12,7 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Keys of the Secret, beside those of a TLS Secret.
+// Keys of the Secret in addition to those of a TLS Secret.
 const (
 	authorityKey        = "ca.crt"
 	authorityPrivateKey = "ca.key"
@@ -21,22 +21,23 @@ const (
 const (
 	authorityName = "usher-webhook-ca"
 	organization  = "usher"
-	// skew is how far clocks may be apart.
+	// skew is the assumed maximum difference between clocks.
 	skew = time.Hour
-	// What is renewed has a third of its validity left, so that an outage of days does not end the webhooks.
+	// A certificate is renewed when a third of its validity is left, so that an outage of days does not stop the
+	// webhooks.
 	renewAt = 3
 )
 
-// Issuer issues certificates. It reads no clock.
+// Issuer issues certificates. It does not read a clock.
 type Issuer struct {
-	// DNSNames are the names that the API server calls the webhooks by. The first is also the subject.
+	// DNSNames are the names by which the API server calls the webhooks. The first is also the subject.
 	DNSNames []string
-	// Validity and AuthorityValidity are those of the serving certificate and of the authority that signs it. The
-	// second has to be at least three times the first, so that no certificate outlives its authority.
+	// Validity and AuthorityValidity are the validity periods of the serving certificate and of its authority. The
+	// second must be at least three times the first, so that no certificate outlives its authority.
 	Validity, AuthorityValidity time.Duration
 }
 
-// Renew returns the Secret's data with everything valid for long enough, and whether anything had to be issued.
+// Renew returns the data of the Secret with everything renewed that is due, and whether anything was issued.
 func (i *Issuer) Renew(data map[string][]byte, now time.Time) (map[string][]byte, bool, error) {
 	authority, err := i.authority(data, now)
 	if err == nil && i.serves(data, now) {
@@ -60,7 +61,7 @@ func (i *Issuer) Renew(data map[string][]byte, now time.Time) (map[string][]byte
 	}, true, nil
 }
 
-// Due returns when the data has to be renewed.
+// Due returns when the data must be renewed.
 func (i *Issuer) Due(data map[string][]byte) (time.Time, error) {
 	authority, err := firstCertificate(data[authorityKey])
 	if err != nil {
@@ -87,7 +88,7 @@ func (i *Issuer) factory() *rotator.CertRotator {
 	}
 }
 
-// authority returns the authority that the data holds, or why it cannot sign any more.
+// authority returns the authority in the data, or an error that states why it cannot sign.
 func (i *Issuer) authority(data map[string][]byte, now time.Time) (*rotator.KeyPairArtifacts, error) {
 	certificate, key := data[authorityKey], data[authorityPrivateKey]
 	valid, err := rotator.ValidCert(certificate, certificate, key, authorityName, nil, now.Add(i.AuthorityValidity/renewAt))
@@ -105,7 +106,7 @@ func (i *Issuer) authority(data map[string][]byte, now time.Time) (*rotator.KeyP
 	return &rotator.KeyPairArtifacts{Cert: pair.Leaf, Key: private, CertPEM: certificate, KeyPEM: key}, nil
 }
 
-// serves says whether the data holds a certificate for every name that is good for long enough.
+// serves reports whether the data holds a certificate for every name that is not due for renewal.
 func (i *Issuer) serves(data map[string][]byte, now time.Time) bool {
 	for _, name := range i.DNSNames {
 		valid, err := rotator.ValidCert(data[authorityKey], data[corev1.TLSCertKey], data[corev1.TLSPrivateKeyKey], name,
@@ -118,8 +119,8 @@ func (i *Issuer) serves(data map[string][]byte, now time.Time) bool {
 	return err == nil && !tooLong(serving, i.Validity, now)
 }
 
-// tooLong says whether a certificate is valid for longer than is wanted now: a validity that is made shorter holds at
-// once.
+// tooLong reports whether a certificate is valid for longer than the validity, so that a shorter validity takes effect
+// at once.
 func tooLong(certificate *x509.Certificate, validity time.Duration, now time.Time) bool {
 	return certificate.NotAfter.Sub(now) > validity+skew
 }

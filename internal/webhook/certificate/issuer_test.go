@@ -19,7 +19,7 @@ func newIssuer() Issuer {
 	return Issuer{DNSNames: []string{"a.example", "b.example"}, Validity: validity, AuthorityValidity: authorityValidity}
 }
 
-// issue returns what is issued where there is nothing.
+// issue returns the data that is issued for an empty Secret.
 func issue(t *testing.T, now time.Time) map[string][]byte {
 	t.Helper()
 	issuer := newIssuer()
@@ -45,7 +45,7 @@ func TestRenew(t *testing.T) {
 		data                   map[string][]byte
 		after                  time.Duration
 		change                 func(*Issuer)
-		authority, certificate bool // which are new
+		authority, certificate bool // whether each must be new
 	}{
 		"nothing there":      {data: map[string][]byte{}, authority: true, certificate: true},
 		"just issued":        {data: first},
@@ -109,27 +109,27 @@ func TestRenew(t *testing.T) {
 	}
 }
 
-// verify holds the data to be a certificate for every name, that does not outlive its authority.
+// verify checks that the data holds a certificate for every name that does not outlive its authority.
 func verify(t *testing.T, data map[string][]byte, issuer *Issuer, now time.Time) {
 	t.Helper()
-	made, err := pairOf(data)
+	issued, err := pairOf(data)
 	if err != nil {
 		t.Fatal(err)
 	}
 	pool := x509.NewCertPool()
-	pool.AddCert(made.authority)
-	leaf := made.certificate.Leaf
+	pool.AddCert(issued.authority)
+	leaf := issued.certificate.Leaf
 	for _, name := range issuer.DNSNames {
 		if _, err := leaf.Verify(x509.VerifyOptions{DNSName: name, Roots: pool, CurrentTime: now}); err != nil {
 			t.Error(err)
 		}
 	}
-	if leaf.NotAfter.After(made.authority.NotAfter) {
-		t.Errorf("valid until %s, its authority until %s", leaf.NotAfter, made.authority.NotAfter)
+	if leaf.NotAfter.After(issued.authority.NotAfter) {
+		t.Errorf("valid until %s, its authority until %s", leaf.NotAfter, issued.authority.NotAfter)
 	}
 }
 
-func TestDueSaysWhatIsMissing(t *testing.T) {
+func TestDueReportsMissingData(t *testing.T) {
 	issuer := newIssuer()
 	for name, data := range map[string]map[string][]byte{
 		"nothing": {}, "no certificate": {"ca.crt": issue(t, start)["ca.crt"]},
@@ -143,13 +143,13 @@ func TestDueSaysWhatIsMissing(t *testing.T) {
 func TestExtend(t *testing.T) {
 	authorityAt := func(at time.Time) *x509.Certificate {
 		issuer := newIssuer()
-		made, err := issuer.factory().CreateCACert(at, at.Add(authorityValidity))
+		issued, err := issuer.factory().CreateCACert(at, at.Add(authorityValidity))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return made.Cert
+		return issued.Cert
 	}
-	old, older, made := authorityAt(start.Add(-time.Hour)), authorityAt(start.Add(-2*time.Hour)), authorityAt(start)
+	old, older, issued := authorityAt(start.Add(-time.Hour)), authorityAt(start.Add(-2*time.Hour)), authorityAt(start)
 	expired := authorityAt(start.Add(-authorityValidity - time.Minute))
 	bundle := func(all ...*x509.Certificate) []byte {
 		var text []byte
@@ -162,22 +162,22 @@ func TestExtend(t *testing.T) {
 		bundle []byte
 		want   []*x509.Certificate
 	}{
-		"empty":             {want: []*x509.Certificate{made}},
-		"there already":     {bundle: bundle(made), want: []*x509.Certificate{made}},
-		"others stay":       {bundle: bundle(older, old), want: []*x509.Certificate{made, old, older}},
-		"the expired goes":  {bundle: bundle(expired, old), want: []*x509.Certificate{made, old}},
-		"it moves in front": {bundle: bundle(old, made), want: []*x509.Certificate{made, old}},
-		"rubbish goes":      {bundle: append([]byte("rubbish\n"), bundle(old)...), want: []*x509.Certificate{made, old}},
+		"empty":             {want: []*x509.Certificate{issued}},
+		"there already":     {bundle: bundle(issued), want: []*x509.Certificate{issued}},
+		"others stay":       {bundle: bundle(older, old), want: []*x509.Certificate{issued, old, older}},
+		"the expired goes":  {bundle: bundle(expired, old), want: []*x509.Certificate{issued, old}},
+		"it moves in front": {bundle: bundle(old, issued), want: []*x509.Certificate{issued, old}},
+		"rubbish goes":      {bundle: append([]byte("rubbish\n"), bundle(old)...), want: []*x509.Certificate{issued, old}},
 		"another PEM goes": {
-			bundle: []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), want: []*x509.Certificate{made},
+			bundle: []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), want: []*x509.Certificate{issued},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := extend(tc.bundle, made, start)
+			got := extend(tc.bundle, issued, start)
 			if diff := cmp.Diff(tc.want, certificates(got), cmp.Comparer((*x509.Certificate).Equal)); diff != "" {
 				t.Errorf("unexpected bundle (-want +got):\n%s", diff)
 			}
-			if again := extend(got, made, start); string(again) != string(got) {
+			if again := extend(got, issued, start); string(again) != string(got) {
 				t.Error("extending it again changes it")
 			}
 		})

@@ -16,23 +16,23 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// The one Secret is shipped empty: a right to create cannot be limited to a name.
+// The installation creates the Secret empty, because RBAC cannot limit the create permission to one name.
 // +kubebuilder:rbac:groups="",namespace=system,resources=secrets,resourceNames=usher-webhook-certificate,verbs=get;list;watch;update
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingwebhookconfigurations,resourceNames=usher-validating-webhook-configuration,verbs=get;list;watch;patch
 
 const (
-	// longestRest bounds how late a change of the clock is noticed.
+	// longestRest bounds the time until a change of the clock is noticed.
 	longestRest = 12 * time.Hour
-	// soonest keeps a validity of seconds, as in tests, from becoming a busy loop.
+	// soonest prevents a busy loop if the validity is a few seconds, as in tests.
 	soonest = 100 * time.Millisecond
 )
 
-// Rotation renews what the Secret holds, and has the webhook configuration trust it. It runs on the leader only, so that
-// two replicas of different versions do not renew for each other.
+// Rotation renews the content of the Secret and adds its authority to the webhook configuration. It runs on the leader
+// only, so that two replicas with different versions do not undo each other's renewals.
 type Rotation struct {
 	Client client.Client
 	Issuer Issuer
-	// Secret and Configuration say where they are.
+	// Secret and Configuration name the objects.
 	Secret        client.ObjectKey
 	Configuration string
 	// Now is the clock.
@@ -52,19 +52,19 @@ func (r *Rotation) SetupWithManager(mgr ctrl.Manager) error {
 	return nil
 }
 
-// always has everything that is watched looked at together.
+// always maps every watched object to one request.
 func always(key client.ObjectKey) handler.EventHandler {
 	return handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
 		return []reconcile.Request{{NamespacedName: key}}
 	})
 }
 
-// Reconcile renews what is due and extends the bundle. It returns when to look again.
+// Reconcile renews what is due and extends the bundle. It requeues itself for the next renewal.
 func (r *Rotation) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
 	now := r.Now()
 	secret := &corev1.Secret{}
 	if err := r.Client.Get(ctx, r.Secret, secret); err != nil {
-		return ctrl.Result{}, fmt.Errorf("reading Secret %s, which the installation makes: %w", r.Secret, err)
+		return ctrl.Result{}, fmt.Errorf("reading Secret %s, which the installation creates: %w", r.Secret, err)
 	}
 	data, issued, err := r.Issuer.Renew(secret.Data, now)
 	if err != nil {
@@ -82,7 +82,7 @@ func (r *Rotation) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, 
 		return ctrl.Result{}, err
 	}
 	if issued {
-		log.FromContext(ctx).Info("renewed the certificate of the webhooks", "secret", r.Secret, "next", due)
+		log.FromContext(ctx).Info("Renewed the certificate of the webhooks", "secret", r.Secret, "next", due)
 	}
 	if err := r.inject(ctx, data, now); err != nil {
 		return retried(err)
@@ -97,12 +97,12 @@ func (r *Rotation) inject(ctx context.Context, data map[string][]byte, now time.
 	}
 	found := &admissionregistrationv1.ValidatingWebhookConfiguration{}
 	if err := r.Client.Get(ctx, client.ObjectKey{Name: r.Configuration}, found); err != nil {
-		return fmt.Errorf("reading ValidatingWebhookConfiguration %s, which the installation makes: %w", r.Configuration, err)
+		return fmt.Errorf("reading ValidatingWebhookConfiguration %s, which the installation creates: %w", r.Configuration, err)
 	}
-	made := found.DeepCopy()
+	updated := found.DeepCopy()
 	changed := false
-	for i := range made.Webhooks {
-		bundle := &made.Webhooks[i].ClientConfig.CABundle
+	for i := range updated.Webhooks {
+		bundle := &updated.Webhooks[i].ClientConfig.CABundle
 		extended := extend(*bundle, authority, now)
 		changed = changed || string(extended) != string(*bundle)
 		*bundle = extended
@@ -110,16 +110,16 @@ func (r *Rotation) inject(ctx context.Context, data map[string][]byte, now time.
 	if !changed {
 		return nil
 	}
-	// A patch, so that fields of a newer API server stay.
+	// A patch preserves fields of a newer API server.
 	patch := client.StrategicMergeFrom(found, client.MergeFromWithOptimisticLock{})
-	if err := r.Client.Patch(ctx, made, patch); err != nil {
-		return fmt.Errorf("putting the authority into ValidatingWebhookConfiguration %s: %w", r.Configuration, err)
+	if err := r.Client.Patch(ctx, updated, patch); err != nil {
+		return fmt.Errorf("adding the authority to ValidatingWebhookConfiguration %s: %w", r.Configuration, err)
 	}
-	log.FromContext(ctx).Info("the webhook configuration trusts the authority", "configuration", r.Configuration)
+	log.FromContext(ctx).Info("The webhook configuration trusts the authority", "configuration", r.Configuration)
 	return nil
 }
 
-// retried looks again soon where the cache was behind: that is no error to tell anybody.
+// retried requeues soon if the cache was stale, instead of returning an error.
 func retried(err error) (ctrl.Result, error) {
 	if apierrors.IsConflict(err) {
 		return ctrl.Result{RequeueAfter: soonest}, nil
@@ -127,7 +127,7 @@ func retried(err error) (ctrl.Result, error) {
 	return ctrl.Result{}, err
 }
 
-// controllerOptions let every replica run a controller.
+// controllerOptions makes a controller run on every replica.
 func controllerOptions() controller.Options {
 	return controller.Options{NeedLeaderElection: new(false)}
 }

@@ -19,7 +19,7 @@ const configurationName = "configuration"
 
 var secretKey = client.ObjectKey{Namespace: "usher-system", Name: "certificate"}
 
-// world is an installation, with a clock.
+// world is an installation with a clock.
 type world struct {
 	client.Client
 
@@ -69,7 +69,7 @@ func (w *world) configuration() *admissionregistrationv1.ValidatingWebhookConfig
 	return found
 }
 
-// set changes the Secret's data and the bundle as somebody else would.
+// set changes the data of the Secret and the bundle as a third party would.
 func (w *world) set(data map[string][]byte, bundle []byte) {
 	w.t.Helper()
 	secret, configuration := w.secret(), w.configuration()
@@ -102,7 +102,7 @@ func (w *world) look(s *Serving) ctrl.Result {
 	return result
 }
 
-// trusted fails unless an API server that has the bundle trusts what the replica serves.
+// trusted fails unless an API server with the bundle trusts the certificate of the replica.
 func (w *world) trusted(s *Serving) {
 	w.t.Helper()
 	certificate, err := s.GetCertificate(nil)
@@ -121,8 +121,8 @@ func (w *world) trusted(s *Serving) {
 func TestRotation(t *testing.T) {
 	w := newWorld(t)
 	result := w.rotate()
-	made := w.secret()
-	if _, err := pairOf(made.Data); err != nil {
+	issued := w.secret()
+	if _, err := pairOf(issued.Data); err != nil {
 		t.Fatal(err)
 	}
 	if result.RequeueAfter != longestRest {
@@ -130,19 +130,19 @@ func TestRotation(t *testing.T) {
 	}
 	bundled := w.configuration()
 	for _, hook := range bundled.Webhooks {
-		if string(hook.ClientConfig.CABundle) != string(made.Data["ca.crt"]) {
+		if string(hook.ClientConfig.CABundle) != string(issued.Data["ca.crt"]) {
 			t.Errorf("webhook %s has the bundle %q", hook.Name, hook.ClientConfig.CABundle)
 		}
 	}
 
 	w.rotate()
-	if w.secret().ResourceVersion != made.ResourceVersion || w.configuration().ResourceVersion != bundled.ResourceVersion {
+	if w.secret().ResourceVersion != issued.ResourceVersion || w.configuration().ResourceVersion != bundled.ResourceVersion {
 		t.Error("wrote what had not changed")
 	}
 
-	w.set(made.Data, nil)
+	w.set(issued.Data, nil)
 	w.rotate()
-	if string(w.configuration().Webhooks[1].ClientConfig.CABundle) != string(made.Data["ca.crt"]) {
+	if string(w.configuration().Webhooks[1].ClientConfig.CABundle) != string(issued.Data["ca.crt"]) {
 		t.Error("the bundle that somebody emptied stays empty")
 	}
 
@@ -152,12 +152,12 @@ func TestRotation(t *testing.T) {
 	}
 	w.now = w.now.Add(2 * time.Second)
 	w.rotate()
-	if renewed := w.secret(); string(renewed.Data["tls.crt"]) == string(made.Data["tls.crt"]) {
+	if renewed := w.secret(); string(renewed.Data["tls.crt"]) == string(issued.Data["tls.crt"]) {
 		t.Error("not renewed when it was due")
 	}
 }
 
-func TestRotationSaysWhatIsMissing(t *testing.T) {
+func TestRotationReportsMissingObjects(t *testing.T) {
 	for name, tc := range map[string]struct {
 		missing func(*world) client.Object
 		want    string
@@ -178,9 +178,9 @@ func TestRotationSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
-// What leader and replicas do next is random: whatever the order, everything that is served is trusted by the bundle
-// that there is.
-func TestWhatIsServedIsTrusted(t *testing.T) {
+// The next action of the leader or a replica is random. In any order, the current bundle must trust every served
+// certificate.
+func TestServedCertificateIsTrusted(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	w := newWorld(t)
 	w.rotate()
@@ -195,7 +195,7 @@ func TestWhatIsServedIsTrusted(t *testing.T) {
 			w.rotate()
 		case 1:
 			w.now = w.now.Add(time.Duration(random.IntN(int(validity / 20))))
-			w.rotate() // the leader does not sleep through a third of a validity
+			w.rotate() // the leader is never delayed by a third of a validity
 		case 2:
 			if len(authorities) < mostAuthorities-1 {
 				w.set(nil, w.configuration().Webhooks[0].ClientConfig.CABundle)
@@ -209,7 +209,7 @@ func TestWhatIsServedIsTrusted(t *testing.T) {
 		for _, s := range replicas {
 			if certificate, _ := s.GetCertificate(nil); !w.now.Before(certificate.Leaf.NotAfter) {
 				w.rotate()
-				w.look(s) // it would have: it is told of every renewal
+				w.look(s) // as in a real replica, which receives an event for every renewal
 				w.look(s)
 			}
 			w.trusted(s)

@@ -17,21 +17,22 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// Serving is the certificate that this replica serves, and whether the API server can trust it. It runs on every replica.
+// Serving is the certificate that this replica serves, and whether the API server trusts it. It runs on every replica.
 type Serving struct {
 	Reader client.Reader
-	// Secret holds the certificate. Without a name, it comes from files, and only the bundle is looked at.
+	// Secret holds the certificate. If its name is empty, the certificate comes from files and only the bundle is
+	// checked.
 	Secret client.ObjectKey
-	// Configuration is the webhook configuration with the bundle.
+	// Configuration is the name of the webhook configuration with the bundle.
 	Configuration string
-	// Rest is how long an authority has to be in the bundle before something new is served that it signed.
+	// Rest is how long a new authority must be in the bundle before a certificate that it signed is served.
 	Rest time.Duration
 	// Now is the clock.
 	Now func() time.Time
 
 	mu      sync.RWMutex
 	served  *pair
-	trusted error // why not, or nil
+	trusted error // why the certificate is not trusted, or nil
 	fresh   *x509.Certificate
 	since   time.Time // when the bundle was first seen with fresh
 }
@@ -43,7 +44,7 @@ type pair struct {
 
 var errNoneYet = errors.New("there is no certificate for the webhooks yet")
 
-// SetupWithManager adds it to the manager.
+// SetupWithManager adds the controller to the manager.
 func (s *Serving) SetupWithManager(mgr ctrl.Manager) error {
 	s.trusted = errors.New("the webhook configuration has not been seen yet")
 	controllers := ctrl.NewControllerManagedBy(mgr).
@@ -61,7 +62,7 @@ func (s *Serving) SetupWithManager(mgr ctrl.Manager) error {
 
 func (s *Serving) fromSecret() bool { return s.Secret.Name != "" }
 
-// GetCertificate returns what is served, for a TLS configuration.
+// GetCertificate returns the served certificate, for a TLS configuration.
 func (s *Serving) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -71,7 +72,7 @@ func (s *Serving) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	return s.served.certificate, nil
 }
 
-// Validity returns the first and last instant of the certificate that is served, or zero times where none is.
+// Validity returns the validity period of the served certificate, or zero times if there is none.
 func (s *Serving) Validity() (notBefore, notAfter time.Time) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -81,7 +82,7 @@ func (s *Serving) Validity() (notBefore, notAfter time.Time) {
 	return s.served.certificate.Leaf.NotBefore, s.served.certificate.Leaf.NotAfter
 }
 
-// Check says whether the API server can call this replica: it is a readiness check.
+// Check is a readiness check. It returns an error if the API server cannot call this replica.
 func (s *Serving) Check(*http.Request) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -91,7 +92,7 @@ func (s *Serving) Check(*http.Request) error {
 	return s.trusted
 }
 
-// Reconcile changes to the certificate that the Secret holds, as soon as the bundle trusts it.
+// Reconcile switches to the certificate in the Secret as soon as the bundle trusts it.
 func (s *Serving) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
 	configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{}
 	if err := s.Reader.Get(ctx, client.ObjectKey{Name: s.Configuration}, configuration); err != nil {
@@ -109,7 +110,7 @@ func (s *Serving) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, e
 	}
 	found, err := pairOf(secret.Data)
 	if err != nil {
-		// The leader is about to fill it. What is served goes on.
+		// The leader will fill the Secret. The replica keeps serving the current certificate.
 		log.FromContext(ctx).V(1).Info("the Secret holds no certificate", "secret", s.Secret, "error", err.Error())
 	}
 	wait, changed := s.change(found, configuration)
@@ -119,7 +120,8 @@ func (s *Serving) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, e
 	return ctrl.Result{RequeueAfter: wait}, nil
 }
 
-// change changes to a certificate if it is time, or says how long to wait. What is served stays otherwise.
+// change switches to a certificate if it is trusted long enough, or returns how long to wait. Otherwise it keeps the
+// served certificate.
 func (s *Serving) change(found *pair, configuration *admissionregistrationv1.ValidatingWebhookConfiguration) (time.Duration, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -136,7 +138,7 @@ func (s *Serving) change(found *pair, configuration *admissionregistrationv1.Val
 	return wait, changed
 }
 
-// remaining says how long the authority has to be in the bundle yet. It is called where it is in it.
+// remaining returns how much longer the authority, which is in the bundle, must stay there before it is used.
 func (s *Serving) remaining(found *pair) time.Duration {
 	now := s.Now()
 	if s.served == nil || found.authority.Equal(s.served.authority) || !now.Before(s.served.certificate.Leaf.NotAfter) {
@@ -156,7 +158,7 @@ func (s *Serving) distrust(why error) {
 
 func (p *pair) signedIn(bundle []byte) bool { return holds(bundle, p.authority) }
 
-// trusts says whether every webhook of the configuration has a bundle that is good enough.
+// trusts returns an error unless every webhook of the configuration has a bundle that passes the check.
 func trusts(configuration *admissionregistrationv1.ValidatingWebhookConfiguration, good func(bundle []byte) bool) error {
 	if len(configuration.Webhooks) == 0 {
 		return fmt.Errorf("ValidatingWebhookConfiguration %s has no webhooks", configuration.Name)

@@ -8,7 +8,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 )
 
-// serves says whether the replica serves what the data holds.
+// serves reports whether the replica serves the certificate in the data.
 func serves(t *testing.T, s *Serving, data map[string][]byte) bool {
 	t.Helper()
 	certificate, err := s.GetCertificate(nil)

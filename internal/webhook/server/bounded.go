@@ -5,23 +5,23 @@ import (
 	"sync"
 )
 
-// bounded is a listener that closes what is one connection too many: of all, or of one address. So a peer cannot take all
-// connections, and one that opens them has no other waiting behind it.
+// bounded is a listener that closes connections beyond a total limit or a limit for one address. A peer cannot use up
+// all connections, and connections beyond the limit do not block those of others.
 type bounded struct {
 	net.Listener
 
 	most, mostOfOne int
 
-	mu   sync.Mutex
-	open int
-	of   map[string]int // by address, without the port
+	mu        sync.Mutex
+	open      int
+	byAddress map[string]int // by address, without the port
 }
 
 func newBounded(listener net.Listener, most, mostOfOne int) *bounded {
-	return &bounded{Listener: listener, most: most, mostOfOne: mostOfOne, of: map[string]int{}}
+	return &bounded{Listener: listener, most: most, mostOfOne: mostOfOne, byAddress: map[string]int{}}
 }
 
-// Accept returns the next connection that is within the bounds.
+// Accept returns the next connection within the limits.
 func (b *bounded) Accept() (net.Conn, error) {
 	for {
 		connection, err := b.Listener.Accept()
@@ -39,11 +39,11 @@ func (b *bounded) Accept() (net.Conn, error) {
 func (b *bounded) take(address string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.open >= b.most || b.of[address] >= b.mostOfOne {
+	if b.open >= b.most || b.byAddress[address] >= b.mostOfOne {
 		return false
 	}
 	b.open++
-	b.of[address]++
+	b.byAddress[address]++
 	return true
 }
 
@@ -51,8 +51,8 @@ func (b *bounded) release(address string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.open--
-	if b.of[address]--; b.of[address] == 0 {
-		delete(b.of, address)
+	if b.byAddress[address]--; b.byAddress[address] == 0 {
+		delete(b.byAddress, address)
 	}
 }
 
@@ -64,7 +64,7 @@ func addressOf(connection net.Conn) string {
 	return host
 }
 
-// counted makes room for another connection when it closes.
+// counted releases its place when the connection closes.
 type counted struct {
 	net.Conn
 

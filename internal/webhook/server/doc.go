@@ -1,4 +1,4 @@
-// Package server serves the webhook: a TLS listener with bounded connections and timeouts, and, where a client CA is
-// given, only to who shows a certificate of it. What is served is registered from outside. The package imports nothing of
-// Usher's.
+// Package server serves the webhook. It is a TLS listener with bounded connections and timeouts. If a client CA is
+// configured, it serves only clients with a certificate of that CA. Handlers are registered by the caller. The package
+// imports nothing of Usher.
 package server

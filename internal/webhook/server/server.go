@@ -23,48 +23,49 @@ import (
 const (
 	// headerTimeout bounds the TLS handshake and the header of a request.
 	headerTimeout = 5 * time.Second
-	// requestTimeout bounds a request from its header to its answer: the API server waits ten seconds.
+	// requestTimeout bounds a request from its header to its answer. The API server waits ten seconds.
 	requestTimeout = 15 * time.Second
-	// idleTimeout ends a connection that nobody uses. API servers keep some open.
+	// idleTimeout closes an unused connection. API servers keep some connections open.
 	idleTimeout = time.Minute
-	// shutdownTimeout lets requests end that are answered when the server is to stop.
+	// shutdownTimeout is how long running requests may take when the server stops.
 	shutdownTimeout = time.Minute
-	// headerBytes is several times what an API server sends.
+	// headerBytes is several times the size of a header from an API server.
 	headerBytes = 16 << 10
 )
 
-// Options say where and how the webhook is served.
+// Options configure where and how the webhook is served.
 type Options struct {
-	// Address is where it listens, such as ":9443".
+	// Address is the listen address, such as ":9443".
 	Address string
-	// GetCertificate returns the certificate that is served. Nil: tls.crt and tls.key in CertificateDir are served, and read
-	// again when they change.
+	// GetCertificate returns the served certificate. If nil, tls.crt and tls.key in CertificateDir are served and
+	// reloaded when they change.
 	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	CertificateDir string
-	// ClientCA, where set, is a file with certificate authorities: only who shows a client certificate of one of them is
-	// served. It is read again when it changes.
+	// ClientCA is an optional file with certificate authorities. If set, only clients with a certificate of one of them
+	// are served. The file is reloaded when it changes.
 	ClientCA string
-	// Connections bounds the open connections, and ConnectionsPerAddress those from one address.
+	// Connections bounds all open connections, and ConnectionsPerAddress those from one address.
 	Connections, ConnectionsPerAddress int
 	Log                                logr.Logger
 }
 
-// Server serves what is registered. It is a webhook.Server of controller-runtime, whose own one has no bounds.
+// Server serves the registered handlers. It implements webhook.Server of controller-runtime, whose default
+// implementation has no limits.
 type Server struct {
-	webhook.Server // registers, and measures what is registered
+	webhook.Server // registers handlers with metrics
 
 	options Options
 	mux     *http.ServeMux
 	started atomic.Bool
 }
 
-// New returns a server that serves nothing yet.
+// New returns a server without handlers.
 func New(options Options) *Server {
 	mux := http.NewServeMux()
 	return &Server{Server: webhook.NewServer(webhook.Options{WebhookMux: mux}), options: options, mux: mux}
 }
 
-// Start serves until the context ends, and then answers what it has begun.
+// Start serves until the context ends, and then completes running requests.
 func (s *Server) Start(ctx context.Context) error {
 	config, err := s.tlsConfig(ctx)
 	if err != nil {
@@ -83,7 +84,7 @@ func (s *Server) serve(ctx context.Context, listener net.Listener, config *tls.C
 		Handler:           s.mux,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: headerBytes,
-		// A line for every peer that ends a handshake would let any peer fill the log.
+		// One line for each aborted handshake would let any peer fill the log.
 		ErrorLog: log.New(verbose{s.options.Log.V(1)}, "", 0),
 	}
 	stopped := make(chan error, 1)
@@ -102,11 +103,11 @@ func (s *Server) serve(ctx context.Context, listener net.Listener, config *tls.C
 	return <-stopped
 }
 
-// StartedChecker returns a readiness check: whether the server listens.
+// StartedChecker returns a readiness check that passes when the server is listening.
 func (s *Server) StartedChecker() healthz.Checker {
 	return func(*http.Request) error {
 		if !s.started.Load() {
-			return errors.New("the webhook server does not listen")
+			return errors.New("the webhook server is not listening")
 		}
 		return nil
 	}
@@ -116,9 +117,9 @@ func (s *Server) tlsConfig(ctx context.Context) (*tls.Config, error) {
 	config := &tls.Config{
 		MinVersion:     tls.VersionTLS12,
 		GetCertificate: s.options.GetCertificate,
-		// The API server calls webhooks by HTTP/1.1. HTTP/2 would let one connection have any number of requests.
+		// The API server calls webhooks by HTTP/1.1. HTTP/2 would allow any number of requests on one connection.
 		NextProtos: []string{"http/1.1"},
-		// A session that is resumed would skip the check against a client CA that has changed since.
+		// A resumed session would skip the check against a client CA that has changed since.
 		SessionTicketsDisabled: true,
 	}
 	if config.GetCertificate == nil {
@@ -147,16 +148,16 @@ func (s *Server) tlsConfig(ctx context.Context) (*tls.Config, error) {
 	config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
 		now, ok := authorities.VerifyOptions()
 		if !ok {
-			return nil, fmt.Errorf("%s has no certificate authority", s.options.ClientCA)
+			return nil, fmt.Errorf("%s contains no certificate authority", s.options.ClientCA)
 		}
-		made := plain.Clone()
-		made.ClientCAs = now.Roots
-		return made, nil
+		current := plain.Clone()
+		current.ClientCAs = now.Roots
+		return current, nil
 	}
 	return config, nil
 }
 
-// verbose is a writer of lines to a log.
+// verbose is a writer that logs lines at verbosity 1.
 type verbose struct{ log logr.Logger }
 
 // Write logs a line.

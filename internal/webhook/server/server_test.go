@@ -43,11 +43,11 @@ func newAuthority(t *testing.T, name string) *authority {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := x509.ParseCertificate(text)
+	parsed, err := x509.ParseCertificate(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &authority{made, key}
+	return &authority{parsed, key}
 }
 
 func (a *authority) pem() []byte {
@@ -71,7 +71,7 @@ func (a *authority) issue(t *testing.T, usage x509.ExtKeyUsage) tls.Certificate 
 	return tls.Certificate{Certificate: [][]byte{text}, PrivateKey: key}
 }
 
-// running is a server that runs until the test ends.
+// running is a server that runs until the end of the test.
 type running struct {
 	*Server
 
@@ -108,7 +108,7 @@ func run(t *testing.T, options Options) *running {
 	return r
 }
 
-// call calls the server with client certificates, or without.
+// call calls the server, with client certificates if any are given.
 func (r *running) call(t *testing.T, certificates ...tls.Certificate) error {
 	t.Helper()
 	pool := x509.NewCertPool()
@@ -135,9 +135,9 @@ func (r *running) call(t *testing.T, certificates ...tls.Certificate) error {
 	return nil
 }
 
-// TestAttackWhoeverReachesThePort calls with what a peer may have: no certificate, one of another authority, one that is
-// not for clients. Without a client CA whoever calls is served.
-func TestAttackWhoeverReachesThePort(t *testing.T) {
+// TestAttackClientCertificates calls with the credentials that a peer may have: no certificate, one of another
+// authority, one that is not for clients. Without a client CA, every caller is served.
+func TestAttackClientCertificates(t *testing.T) {
 	api, other := newAuthority(t, "api"), newAuthority(t, "other")
 	file := filepath.Join(t.TempDir(), "ca.crt")
 	write(t, file, api.pem())
@@ -160,7 +160,7 @@ func TestAttackWhoeverReachesThePort(t *testing.T) {
 		}
 	}
 
-	// The file is read again when it changes.
+	// The file is reloaded when it changes.
 	write(t, file, other.pem())
 	fresh := other.issue(t, x509.ExtKeyUsageClientAuth)
 	for closed.call(t, fresh) != nil {
@@ -175,7 +175,7 @@ func TestAttackWhoeverReachesThePort(t *testing.T) {
 
 func write(t *testing.T, file string, content []byte) {
 	t.Helper()
-	// As the kubelet does: a file is replaced, never seen half written.
+	// As the kubelet does: replace the file, so that it is never read half written.
 	if err := os.WriteFile(file+".new", content, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func write(t *testing.T, file string, content []byte) {
 	}
 }
 
-func TestAClientCAThatIsNoneIsAnError(t *testing.T) {
+func TestInvalidClientCAIsAnError(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ca.crt")
 	for name, prepare := range map[string]func(){
 		"no file": func() {}, "no certificate": func() { write(t, file, []byte("garbage")) },
@@ -196,8 +196,8 @@ func TestAClientCAThatIsNoneIsAnError(t *testing.T) {
 	}
 }
 
-// TestAttackConnections opens connections and sends nothing. Those beyond the bounds are closed, and another address is
-// served all the same.
+// TestAttackConnections opens connections and sends nothing. Connections beyond the limits are closed, and another
+// address is still served.
 func TestAttackConnections(t *testing.T) {
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -249,8 +249,8 @@ func TestAttackConnections(t *testing.T) {
 	_ = third.Close()
 	_ = listener.Close()
 	<-accepted
-	if b.open != 0 || len(b.of) != 0 {
-		t.Errorf("%d are open, of %v", b.open, b.of)
+	if b.open != 0 || len(b.byAddress) != 0 {
+		t.Errorf("%d are open, of %v", b.open, b.byAddress)
 	}
 }
 

@@ -1,2 +1,2 @@
-// Package read sets the reader of application documents against Casbin, both with the same ten thousand users.
+// Package read compares the reader of application documents with Casbin, both with the same ten thousand users.
 package read

@@ -22,7 +22,7 @@ const (
 	crowd       = 10_000
 )
 
-// model is Casbin's model of RBAC with domains; the domain is the application.
+// model is Casbin's RBAC model with domains. The domain is the application.
 const model = `
 [request_definition]
 r = sub, dom, act
@@ -42,14 +42,14 @@ m = g(r.sub, p.sub, r.dom) && r.dom == p.dom && r.act == p.act
 
 func userName(i int) string { return fmt.Sprintf("user-%05d@acme.example", i) }
 
-// published is an application document with a crowd in it, as JSON and for Casbin. Every tenth user has no access.
+// published returns an application document with many users, as JSON and for Casbin. Every tenth user has no access.
 func published() []map[string]string {
 	o := resolve.NewOrganization(resolve.Rules{
 		Organization: "acme", ApplicationRoles: resolve.BuiltInApplicationRoles(),
 		OrganizationRoles: resolve.BuiltInOrganizationRoles(), SystemRoles: resolve.BuiltInSystemRoles(),
 	})
 	roles := []string{"Viewer", "Editor", "RulesAdmin", "Administrator"}
-	made := publish.Application(o, application, 1, func(yield func(string, *resolve.Decision)) {
+	rendered := publish.Application(o, application, 1, func(yield func(string, *resolve.Decision)) {
 		for i := range crowd {
 			if i%10 == 9 {
 				continue
@@ -62,8 +62,8 @@ func published() []map[string]string {
 		}
 	}, accessv1alpha1.PublishFormatCasbin)
 	var shards []map[string]string
-	for n := range made.Shards {
-		shards = append(shards, made.Data(n))
+	for n := range rendered.Shards {
+		shards = append(shards, rendered.Data(n))
 	}
 	return shards
 }
@@ -97,7 +97,7 @@ func follower(ctx context.Context, tb testing.TB) *document.ApplicationFollower 
 func enforcer(tb testing.TB) *casbin.Enforcer {
 	tb.Helper()
 	dir := tb.TempDir()
-	// Every shard says what the roles mean.
+	// Every shard contains the permissions of the roles.
 	lines := map[string]bool{}
 	var policy strings.Builder
 	for _, data := range published() {
@@ -137,7 +137,7 @@ func TestBothAnswerTheSame(t *testing.T) {
 	}
 }
 
-// BenchmarkCan asks for one user after the other.
+// BenchmarkCan asks about one user after the other.
 func BenchmarkCan(b *testing.B) {
 	users := make([]string, crowd)
 	for i := range users {

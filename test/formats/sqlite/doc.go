@@ -1,3 +1,3 @@
-// Package sqlite holds that SQLite, given the conditions that api/document renders, shows the rows that its filters
+// Package sqlite checks that SQLite, with the conditions that api/document renders, returns the rows that the filters
 // match.
 package sqlite

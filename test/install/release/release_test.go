@@ -66,13 +66,13 @@ func newHelm(t *testing.T, plane *cluster.Cluster) *action.Configuration {
 	return helm
 }
 
-// in is the lab for a subtest. It has a Helm of its own: one that only rendered something forgets the releases.
+// in returns the lab for a subtest, with its own Helm: a Helm that was used only for rendering forgets the releases.
 func (l *lab) in(t *testing.T) *lab {
 	t.Helper()
 	return &lab{T: t, plane: l.plane, helm: newHelm(t, l.plane)}
 }
 
-// kubectl runs kubectl, which has to succeed.
+// kubectl runs kubectl, which must succeed.
 func (l *lab) kubectl(stdin string, args ...string) string {
 	l.Helper()
 	out, err := l.plane.KubectlInput(l.Context(), strings.NewReader(stdin), args...)
@@ -115,16 +115,16 @@ func (l *lab) installAs(name string, chart *chartv2.Chart, set values, dryRun ac
 	install.ReleaseName, install.Namespace = name, namespace
 	install.WaitStrategy, install.Timeout, install.DryRunStrategy = kube.HookOnlyStrategy, timeout, dryRun
 	var err error
-	if install.KubeVersion, err = common.ParseKubeVersion(oldest); err != nil { // of a rendering that asks no cluster
+	if install.KubeVersion, err = common.ParseKubeVersion(oldest); err != nil { // for rendering without a cluster
 		l.Fatal(err)
 	}
-	made, err := install.RunWithContext(l.Context(), chart, set)
+	installed, err := install.RunWithContext(l.Context(), chart, set)
 	if err != nil {
 		return "", err
 	}
-	release, ok := made.(*releasev1.Release)
+	release, ok := installed.(*releasev1.Release)
 	if !ok {
-		l.Fatalf("Helm returns a %T", made)
+		l.Fatalf("Helm returns a %T", installed)
 	}
 	return release.Manifest, nil
 }
@@ -155,7 +155,7 @@ func (l *lab) uninstall() {
 	}
 }
 
-// earlier returns the chart as if a version ago, when AccessGroup had no short name.
+// earlier returns the chart as in an earlier version, in which AccessGroup had no short name.
 func (l *lab) earlier() *chartv2.Chart {
 	l.Helper()
 	const shortNames = "    shortNames:\n    - ag\n"
@@ -184,8 +184,8 @@ metadata: {name: france, namespace: acme}
 spec: {members: [{user: amelie}], applicationAccess: [{application: finance, role: Editor}]}
 `
 
-// TestRelease is the life of a release: what Usher wrote outlives an upgrade, and what people declared, with what is
-// published of it, outlives the release.
+// TestRelease tests the life of a release. What Usher wrote must survive an upgrade. Declared objects and their
+// published documents must survive the release.
 func TestRelease(t *testing.T) {
 	l := newLab(t)
 	for namespace, labels := range map[string]string{
@@ -230,7 +230,7 @@ func TestRelease(t *testing.T) {
 		}
 	}
 
-	// Nobody answers at the Service here.
+	// Nothing answers at the Service here.
 	l.kubectl("", "delete", webhooks)
 	l.kubectl(declared, "apply", "--filename=-")
 	l.kubectl("", "--namespace=acme", "wait", "--for=condition=Ready", "accessgroup/france", "applicationaccess/finance", "--timeout=60s")
@@ -269,7 +269,8 @@ func TestRelease(t *testing.T) {
 	t.Run("kubectl", func(t *testing.T) { l.in(t).removeWithKubectl(kept, before) })
 }
 
-// removeWithKubectl installs config/default in place of the release, and removes it as docs/operations.md has it.
+// removeWithKubectl installs config/default in place of the release, and removes it as documented in
+// docs/operations.md.
 func (l *lab) removeWithKubectl(kept func() string, before string) {
 	l.uninstall()
 	manifests := l.kubectl("", "kustomize", filepath.Join("..", "..", "..", "config", "default"))
@@ -299,10 +300,11 @@ func (l *lab) removeWithKubectl(kept func() string, before string) {
 	}
 }
 
-// removal finds the commands that remove Usher and leave access as it is.
+// removal matches the commands that remove Usher and keep access as it is.
 var removal = regexp.MustCompile("(?s)leave access as it is.*?```sh\n(.*?)```")
 
-// holdToRestricted has the API server judge every shipped Deployment, and its pods, where the standard is enforced.
+// holdToRestricted makes the API server check every shipped Deployment and its pods in a namespace that enforces the
+// restricted standard.
 func (l *lab) holdToRestricted() {
 	l.kubectl("", "label", "namespace", namespace, "pod-security.kubernetes.io/warn=restricted")
 	variants := map[string]string{}
@@ -328,7 +330,7 @@ func (l *lab) holdToRestricted() {
 			if err := l.judge(pod); err != nil {
 				t.Error(err)
 			}
-			// That it is judged at all.
+			// Make sure that the standard is enforced.
 			pod["spec"].(values)["hostNetwork"] = true
 			if err := l.judge(pod); err == nil || !strings.Contains(err.Error(), `violates PodSecurity "restricted`) {
 				t.Errorf("a pod in the host's network: %v", err)
@@ -337,7 +339,7 @@ func (l *lab) holdToRestricted() {
 	}
 }
 
-// judge has the API server take an object without keeping it, and without a warning.
+// judge makes a dry run of creating an object, which must cause no warning.
 func (l *lab) judge(object values) error {
 	text, err := yaml.Marshal(object)
 	if err != nil {

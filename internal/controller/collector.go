@@ -6,46 +6,47 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// standing collects what is looked up when it is asked for: how far the feed is, and what the leader has yet to write.
-type standing struct {
+// collector collects the metrics that are computed at the time of a scrape: the progress of the feed, and the documents
+// that the leader has yet to write.
+type collector struct {
 	reconciler *Reconciler
 
 	synced, settled, unpublished, age, blocked, lossy, expiring *prometheus.Desc
 }
 
-// horizons are within what "soon" is counted.
+// horizons are the periods for which expiring users are counted.
 var horizons = []struct {
 	name string
 	long time.Duration
 }{{"1d", 24 * time.Hour}, {"7d", 7 * 24 * time.Hour}, {"30d", 30 * 24 * time.Hour}}
 
-// Collector returns the metrics that are read off the feed at the time of a scrape. The cost of one grows with the documents
-// that are not published yet, and with the users whose access a date changes within a month.
+// Collector returns a collector of the metrics that are computed at the time of a scrape. The cost of a scrape grows
+// with the number of unpublished documents and with the number of users whose access changes by date within a month.
 func (r *Reconciler) Collector() prometheus.Collector {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("usher_"+name, help, labels, nil)
 	}
-	return &standing{
+	return &collector{
 		reconciler: r,
-		synced:     desc("roster_synced", "1 where the first lists of all kinds have been handled, else 0."),
-		settled:    desc("roster_settled_timestamp_seconds", "When the roster last decided what was pending."),
+		synced:     desc("roster_synced", "1 if the initial lists of all kinds have been handled, else 0."),
+		settled:    desc("roster_settled_timestamp_seconds", "Time at which the roster last settled pending changes."),
 		unpublished: desc("unpublished_documents",
-			"Number of documents that the watch does not yet show as they should be, by kind of document. On the leader.", "document"),
-		age: desc("unpublished_age_seconds", "For how long the oldest of these documents has not been. On the leader."),
+			"Number of documents that are not published as decided yet, by kind of document. On the leader.", "document"),
+		age: desc("unpublished_age_seconds", "Age of the oldest unpublished change of a document. On the leader."),
 		blocked: desc("blocked_documents",
-			"Number of documents that cannot be written for a reason of their own. On the leader."),
+			"Number of documents that cannot be written because of an error that a quick retry does not fix. On the leader."),
 		lossy: desc("lossy_documents",
 			"Number of documents that cannot be written and still give a user more than the decisions do. On the leader."),
-		expiring: desc("expiring_users", "Number of users who lose something by a date within the time given, over all organizations.",
+		expiring: desc("expiring_users", "Number of users whose access ends or shrinks by date within the given time, over all organizations.",
 			"within"),
 	}
 }
 
-// Describe is part of prometheus.Collector.
-func (s *standing) Describe(descs chan<- *prometheus.Desc) { prometheus.DescribeByCollect(s, descs) }
+// Describe implements prometheus.Collector.
+func (s *collector) Describe(descs chan<- *prometheus.Desc) { prometheus.DescribeByCollect(s, descs) }
 
-// Collect is part of prometheus.Collector.
-func (s *standing) Collect(metrics chan<- prometheus.Metric) {
+// Collect implements prometheus.Collector.
+func (s *collector) Collect(metrics chan<- prometheus.Metric) {
 	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
 		metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 	}
@@ -55,7 +56,7 @@ func (s *standing) Collect(metrics chan<- prometheus.Metric) {
 	}
 	gauge(s.synced, synced)
 	gauge(s.settled, float64(s.reconciler.Feed.SettledAt()))
-	open, oldest, blocked, lossy := s.reconciler.tracker.standing()
+	open, oldest, blocked, lossy := s.reconciler.tracker.backlog()
 	for _, kind := range []OutputKind{ApplicationDocument, UserDocument, OrganizationsDocument} {
 		gauge(s.unpublished, float64(open[kind]), string(kind))
 	}
