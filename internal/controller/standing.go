@@ -10,7 +10,7 @@ import (
 type standing struct {
 	reconciler *Reconciler
 
-	synced, settled, unpublished, age, blocked, lossy, expiring *prometheus.Desc
+	synced, settled, unpublished, age, blocked, lossy, expiring, reviews *prometheus.Desc
 }
 
 // horizons are within what "soon" is counted.
@@ -20,7 +20,7 @@ var horizons = []struct {
 }{{"1d", 24 * time.Hour}, {"7d", 7 * 24 * time.Hour}, {"30d", 30 * 24 * time.Hour}}
 
 // Collector returns the metrics that are read off the feed at the time of a scrape. The cost of one grows with the documents
-// that are not published yet, and with the users whose access a date changes within a month.
+// that are not published yet, with the users whose access a date changes within a month, and with the groups.
 func (r *Reconciler) Collector() prometheus.Collector {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("usher_"+name, help, labels, nil)
@@ -38,6 +38,8 @@ func (r *Reconciler) Collector() prometheus.Collector {
 			"Number of documents that cannot be written and still give a user more than the decisions do. On the leader."),
 		expiring: desc("expiring_users", "Number of users who lose something by a date within the time given, over all organizations.",
 			"within"),
+		reviews: desc("reviews", "Number of groups whose review is due within 14 days (Coming), due while the access stays (Pending), "+
+			"or due while the group gives only NoAccess (Ended).", "state"),
 	}
 }
 
@@ -72,5 +74,8 @@ func (s *standing) Collect(metrics chan<- prometheus.Metric) {
 	}
 	for i, count := range s.reconciler.view().Expiring(within...) {
 		gauge(s.expiring, float64(count), horizons[i].name)
+	}
+	for state, count := range reviews(s.reconciler.view(), s.reconciler.Feed.Now()) {
+		gauge(s.reviews, float64(count), state)
 	}
 }
