@@ -256,7 +256,7 @@ func (p *preview) bearsOnAll(i *involved, n *index.Namespace) bool {
 	rules := p.view.Organization(i.name)
 	switch {
 	case rules == nil:
-		return i.touched.Rules && !i.is
+		return i.touched.Rules && (p.stale || !i.is)
 	case !i.is:
 		return true
 	default:
