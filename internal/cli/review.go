@@ -212,15 +212,17 @@ func (r *review) find(w *world, within time.Duration) ([]dueReview, error) {
 	return reviews, nil
 }
 
+// firstYear is the first year that the schema takes in an instant.
+const firstYear = 1000
+
 // reviewDue returns when a review of the group is due, and reports whether it takes one. The instant is zero for a group of
-// files that nobody has confirmed: files do not say when it was created.
+// files of which no confirmation counts: files do not say when it was created.
 func (w *world) reviewDue(g *accessv1alpha1.AccessGroup) (due time.Time, has bool) {
 	if g.DeletionTimestamp != nil {
 		return time.Time{}, false
 	}
-	due, has = roster.ReviewDue(g, w.now)
-	if has && g.CreationTimestamp.IsZero() && g.Spec.ReviewedAt == nil {
-		return time.Time{}, true
+	if due, has = roster.ReviewDue(g, w.now); due.Year() < firstYear {
+		due = time.Time{}
 	}
 	return due, has
 }
@@ -345,14 +347,11 @@ func (r *review) write(reviews []dueReview) error {
 }
 
 func (r *dueReview) dueText() string {
-	switch {
-	case r.Due == nil:
-		return "unknown"
-	case r.State == reviewComing:
-		return until(r.Due)
-	default:
-		return until(r.Due) + " (" + strings.ToLower(r.State) + ")"
+	due := cmp.Or(until(r.Due), "unknown")
+	if r.State != reviewComing {
+		due += " (" + strings.ToLower(r.State) + ")"
 	}
+	return due
 }
 
 func (r *dueReview) givesText() string { return cmp.Or(strings.Join(r.Gives, "; "), "nothing") }
