@@ -367,7 +367,7 @@ var _ = DescribeTable("What etcd would not take is refused before", func(ctx Spe
 		&accessv1alpha1.AccessGroupSpec{Type: accessv1alpha1.GroupTypeSystem, SystemAccessSelectors: systemSelectors(21, 1, 1)},
 		"spec.systemAccessSelectors: must have at most 20 items"),
 	Entry("too many selectors in organizations", "AccessGroup",
-		&accessv1alpha1.AccessGroupSpec{Type: accessv1alpha1.GroupTypeSystem, SystemAccessSelectors: systemSelectors(20, 1, 20)},
+		&accessv1alpha1.AccessGroupSpec{Type: accessv1alpha1.GroupTypeSystem, SystemAccessSelectors: systemSelectors(20, 1, 3)},
 		groupTooLarge),
 	Entry("51 attributes", "UserAccess", &accessv1alpha1.UserAccessSpec{User: "a", Attributes: attributes(51, 1, "x")},
 		"spec.attributes: must have at most 50 items"),
