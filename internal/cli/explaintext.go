@@ -237,6 +237,8 @@ func fateText(g *grant) string {
 		return "no: the role is on no ladder (R2)"
 	case resolve.FateBeingDeleted:
 		return "no: being deleted (R1)"
+	case resolve.FateReviewMissed:
+		return "no: the review of the group was missed (R1)"
 	default:
 		return "no: groups take the place of individual access (R3)"
 	}

@@ -33,7 +33,7 @@ func TestNobodyIsMissingWhileShardsChange(t *testing.T) {
 	})
 	source := organization.Bind(&resolve.Source{
 		Name: "AccessGroup/acme/team", Applications: []resolve.ApplicationGrant{{Application: "red", Role: "Viewer"}},
-	})
+	}, nil)
 	viewer := organization.Resolve(&resolve.User{Holdings: []resolve.Holding{{Source: source}}}, june)
 	users := make([]string, 40)
 	for i := range users {

@@ -144,7 +144,7 @@ func TestUserStatus(t *testing.T) {
 	hold := func(name, role string) resolve.Holding {
 		return resolve.Holding{Source: o.Bind(&resolve.Source{
 			Name: name, Applications: []resolve.ApplicationGrant{{Application: "red", Role: role}},
-		})}
+		}, nil)}
 	}
 	d := o.Resolve(&resolve.User{
 		Holdings: []resolve.Holding{hold("AccessGroup/acme/a", "Viewer"), hold("AccessGroup/acme/b", "Editor")},
@@ -192,7 +192,7 @@ func TestUserStatusOverLimit(t *testing.T) {
 		})
 	}
 	source.Applications = append(source.Applications, resolve.ApplicationGrant{Application: "blue", Role: "Viewer"})
-	d := o.Resolve(&resolve.User{Holdings: []resolve.Holding{{Source: o.Bind(&source)}}}, june)
+	d := o.Resolve(&resolve.User{Holdings: []resolve.Holding{{Source: o.Bind(&source, nil)}}}, june)
 	got := userStatus(&roster.UserReport{Object: &accessv1alpha1.UserAccess{}, Decision: &d}, publication{}, june)
 	want := []string{
 		"Ready=True Published", "ResolvedRefs=True Resolved", "RoleConflict=False NoConflicts",

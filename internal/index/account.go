@@ -15,7 +15,8 @@ import (
 type UserAccount struct {
 	Declared     []*accessv1alpha1.UserAccess // by name
 	Materialized *accessv1alpha1.UserAccess
-	Source       *resolve.Source // of the counting one; nil where it gives nothing
+	Source       *resolve.Source    // of the counting one; nil where it gives nothing
+	Attributes   resolve.Attributes // of the counting one
 }
 
 // Counting returns the UserAccess that counts for the user: the declared one with the smallest name, one that is
@@ -107,9 +108,9 @@ func (l *Layer) replaceUserAccess(n *Namespace, old, made *accessv1alpha1.UserAc
 	if made != nil {
 		n.userAccess.Set(made.Name, made)
 	}
-	after.Source = nil
+	after.Source, after.Attributes = nil, nil
 	if ua := after.Counting(); ua != nil {
-		after.Source = userSource(ua, n.atSystem)
+		after.Source, after.Attributes = userSource(ua, n.atSystem), attributes(ua)
 	}
 	n.indexAccount(user, after, true)
 	l.span(n, after.Source, true, false, key)
@@ -132,6 +133,7 @@ func (n *Namespace) indexAccount(user string, a *UserAccount, in bool) {
 		n.count(in)
 	}
 	n.nameAll(a.Source, in)
+	n.indexSelecting(a.Source, in)
 	if ua := a.Counting(); ua != nil {
 		for _, g := range ua.Spec.Groups {
 			n.naming.put(string(g), user, in)

@@ -27,6 +27,7 @@ type Index struct {
 	options    Options
 	namespaces Map[*Namespace]
 	spanning   Map[*resolve.Source] // sources of the system namespace that name applications, by name
+	reviews    Tree[review]
 }
 
 // SystemNamespace returns the name of the system namespace.
@@ -116,8 +117,9 @@ func (x *Index) Applications(n *Namespace) map[string]struct{} {
 	for name := range n.named.Keys() {
 		names[name] = struct{}{}
 	}
+	at := n.Place()
 	for _, s := range x.spanning.All() {
-		sourceApplications(s, n.name, func(application string) { names[application] = struct{}{} })
+		sourceApplications(s, at, func(application string) { names[application] = struct{}{} })
 	}
 	return names
 }
@@ -135,14 +137,14 @@ func (x *Index) Candidates(n *Namespace) map[string]struct{} {
 	if n.atSystem {
 		return users
 	}
-	system := x.System()
+	system, at := x.System(), n.Place()
 	for name, g := range system.groups.All() {
-		if !g.Inert && g.Source.Entry(n.name) != nil {
+		if !g.Inert && g.Source.SpeaksOf(at) {
 			maps.Copy(users, system.TransitiveMembers(name))
 		}
 	}
 	for user, a := range system.accounts.All() {
-		if a.Source != nil && a.Source.Entry(n.name) != nil {
+		if a.Source != nil && a.Source.SpeaksOf(at) {
 			users[user] = struct{}{}
 		}
 	}
@@ -159,4 +161,5 @@ func (x *Index) Layer() *Layer {
 func (x *Index) share() {
 	x.namespaces.Share()
 	x.spanning.Share()
+	x.reviews.Share()
 }

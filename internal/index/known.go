@@ -51,9 +51,10 @@ func (x *Index) NamingApplication(organization, application string) []Object {
 	if a := n.applications.Get(application); a != nil {
 		found = append(found, ObjectOf(a))
 	}
+	at := n.Place()
 	note := func(s *resolve.Source) {
 		named := false
-		sourceApplications(s, organization, func(each string) { named = named || each == application })
+		sourceApplications(s, at, func(each string) { named = named || each == application })
 		if !named {
 			return
 		}

@@ -29,7 +29,7 @@ func New(options Options) *Layer {
 	if options.Organizations == nil {
 		options.Organizations = labels.Everything()
 	}
-	l := (&Index{options: options}).Layer()
+	l := (&Index{options: options, reviews: NewTree(review.compare)}).Layer()
 	l.namespace(options.SystemNamespace)
 	return l
 }
@@ -154,15 +154,17 @@ func (l *Layer) removeNamespace(name string) {
 	}
 	n := l.namespace(name)
 	l.revise(n)
-	n.known, n.labels, n.terminating = false, nil, false
+	l.touchSelected(n, nil)
+	n.known, n.terminating = false, false
 }
 
 func (l *Layer) setNamespace(o *corev1.Namespace) {
 	n := l.namespace(o.Name)
 	if !n.known || !labels.Equals(n.labels, o.Labels) {
 		l.revise(n)
+		l.touchSelected(n, labels.Set(o.Labels))
 	}
-	n.known, n.labels = true, labels.Set(o.Labels)
+	n.known = true
 	if terminating := o.DeletionTimestamp != nil; terminating != n.terminating {
 		n.terminating = terminating
 		l.touched.TouchAll(n)
@@ -190,8 +192,10 @@ func (l *Layer) setGroup(o *accessv1alpha1.AccessGroup) {
 		// What the group gives stays as it is, and stays bound where it was.
 		made.Source = old.Source
 		n.indexGroup(old, false)
+		l.indexReview(old, false)
 		n.groups.Set(o.Name, made)
 		n.indexGroup(made, true)
+		l.indexReview(made, true)
 		l.blame(n, key)
 		reach := l.reach(n, o.Name)
 		for _, user := range differingMembers(old.Object, o) {
@@ -220,12 +224,14 @@ func (l *Layer) removeGroup(n *Namespace, name string) {
 func (l *Layer) replaceGroup(n *Namespace, old, made *Group, cause Object) {
 	if old != nil {
 		n.indexGroup(old, false)
+		l.indexReview(old, false)
 		l.span(n, old.Source, false, old.Inert, cause)
 		n.groups.Delete(old.Object.Name)
 	}
 	if made != nil {
 		n.groups.Set(made.Object.Name, made)
 		n.indexGroup(made, true)
+		l.indexReview(made, true)
 		l.span(n, made.Source, true, made.Inert, cause)
 	}
 	l.blame(n, cause)
@@ -255,6 +261,12 @@ func (l *Layer) setApplication(o *accessv1alpha1.ApplicationAccess) {
 	key := Object{KindApplicationAccess, o.Namespace, o.Name}
 	old := n.applications.Get(o.Name)
 	n.applications.Set(o.Name, o)
+	if old == nil || !labels.Equals(old.Labels, o.Labels) {
+		l.revise(n)
+		if !n.atSystem {
+			l.touchSelecting(n, labelsOf(old), labelsOf(o), key)
+		}
+	}
 	if old != nil && sameSpec(&old.ObjectMeta, &o.ObjectMeta, &old.Spec, &o.Spec) {
 		l.touched.Renewed[key] = o
 		return
@@ -285,12 +297,21 @@ func (l *Layer) removeApplication(n *Namespace, name string) {
 	if n.atSystem {
 		return
 	}
+	l.touchSelecting(n, labelsOf(old), nil, key)
 	n.count(false)
 	n.nameApplication(name, false)
 	l.blame(n, key)
 	if hidesUnmatched(old) {
 		l.touched.rules(n.name, key)
 	}
+}
+
+// labelsOf returns the labels of the ApplicationAccess; nil for nil.
+func labelsOf(o *accessv1alpha1.ApplicationAccess) *map[string]string {
+	if o == nil {
+		return nil
+	}
+	return &o.Labels
 }
 
 func hidesUnmatched(o *accessv1alpha1.ApplicationAccess) bool {

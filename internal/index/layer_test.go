@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"testing"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -26,6 +27,9 @@ func TestALayerLeavesTheIndexAlone(t *testing.T) {
 		var kept []frozen
 		for step := range 60 {
 			o := w.Object()
+			if w.Chance(10) {
+				o = w.Namespace()
+			}
 			o.SetResourceVersion(strconv.Itoa(step))
 			key := rostertest.Key(o)
 			if old := objects[key]; old != nil && w.Chance(40) {
@@ -62,16 +66,22 @@ func TestALayerLeavesTheIndexAlone(t *testing.T) {
 // says is what an index answers, as text.
 func says(x *index.Index) string {
 	text := ""
+	for at, group := range x.Reviews(time.Time{}) {
+		text += fmt.Sprintln(at, group)
+	}
 	for name, n := range x.Namespaces() {
 		if n.IsEmpty() {
 			continue
 		}
-		text += fmt.Sprintln(name, x.IsOrganization(n), x.Applications(n), n.HasDeclared(), len(x.Candidates(n)))
+		text += fmt.Sprintln(name, x.IsOrganization(n), x.Applications(n), n.HasDeclared(), len(x.Candidates(n)), n.Labels())
 		for o := range n.Objects() {
 			text += fmt.Sprintln(o, x.Lookup(o).GetResourceVersion())
 		}
 		for group := range n.Groups() {
 			text += fmt.Sprintln(group, n.TransitiveMembers(group), len(n.SourcesAbove(group)))
+			for given := range n.Group(group).Source.Grants(n.Place()) {
+				text += fmt.Sprintln(given.Scope, given.Application, given.Role, given.Window)
+			}
 		}
 		for _, user := range rostertest.Users {
 			var walk index.Walk

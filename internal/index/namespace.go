@@ -31,13 +31,17 @@ type Namespace struct {
 	members   Map[[]listing] // by user: the entries in lists of members, by group
 	naming    links          // group: users whose counting UserAccess names it
 	parents   links          // group: groups that name it as a member group
-	selecting Map[*Group]    // groups with a selector
+	selecting Map[*Group]    // groups with a selector of members
+
+	bySelector Map[*resolve.Source] // sources that select applications or organizations, by name
 
 	declared int   // objects that make the namespace an organization
 	named    Count // applications named by objects of the namespace, with how many name them
 
 	nameChanged bool   // by the object that is being indexed
 	revision    uint64 // the last change
+
+	labelRevision uint64 // see LabelRevision
 }
 
 // clone returns a copy to change.
@@ -51,6 +55,7 @@ func (n *Namespace) clone() *Namespace {
 	c.naming.tree.Share()
 	c.parents.tree.Share()
 	c.selecting.Share()
+	c.bySelector.Share()
 	c.named.Share()
 	return &c
 }
@@ -215,6 +220,7 @@ func (n *Namespace) indexGroup(g *Group, in bool) {
 	}
 	n.count(in)
 	n.nameAll(g.Source, in)
+	n.indexSelecting(g.Source, in)
 }
 
 func (n *Namespace) indexMember(g *Group, m *accessv1alpha1.Member, in bool) {
@@ -249,7 +255,7 @@ func (n *Namespace) nameAll(s *resolve.Source, in bool) {
 	if n.atSystem {
 		return // its names depend on the organization
 	}
-	sourceApplications(s, n.name, func(application string) { n.nameApplication(application, in) })
+	sourceApplications(s, n.Place(), func(application string) { n.nameApplication(application, in) })
 }
 
 func (n *Namespace) nameApplication(application string, in bool) {

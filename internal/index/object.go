@@ -67,6 +67,7 @@ func IsMaterialized(ua *accessv1alpha1.UserAccess) bool {
 		s.DisplayName == "" && s.Email == "" &&
 		(s.State == "" || s.State == accessv1alpha1.UserStateActive) &&
 		s.NotBefore == nil && s.NotAfter == nil && len(s.Groups) == 0 && s.OrganizationRole == "" &&
-		len(s.ApplicationAccess) == 0 && len(s.SystemAccess) == 0 &&
+		len(s.ApplicationAccess)+len(s.ApplicationSelectors)+len(s.SystemAccess)+len(s.SystemAccessSelectors) == 0 &&
+		len(s.Attributes) == 0 &&
 		ua.Name == identity.Name(string(s.User))
 }

@@ -161,28 +161,28 @@ func (l *Layer) reach(n *Namespace, group string) []string {
 	var reached []string
 	for name, o := range l.namespaces.All() {
 		_, was := l.touched.organizations[name]
-		if (was || l.IsOrganization(o)) && (group == "" || speakOf(sources, name)) {
+		if (was || l.IsOrganization(o)) && (group == "" || speakOf(sources, o.Place())) {
 			reached = append(reached, name)
 		}
 	}
 	return reached
 }
 
-func speakOf(sources []*resolve.Source, organization string) bool {
-	return slices.ContainsFunc(sources, func(s *resolve.Source) bool { return s.Entry(organization) != nil })
+func speakOf(sources []*resolve.Source, at *resolve.Place) bool {
+	return slices.ContainsFunc(sources, func(s *resolve.Source) bool { return s.SpeaksOf(at) })
 }
 
 // touchSpanning notes what the ladders of the organization bear on beyond it: whether the roles that objects of the
-// system namespace give there exist, and are mapped.
+// system namespace give there exist, and are mapped. Roles of an entry with a selector exist where any ladder has them.
 func (l *Layer) touchSpanning(n *Namespace) {
-	system := l.System()
+	system, at := l.System(), n.Place()
 	for name, g := range system.groups.All() {
-		if g.Source.Entry(n.name) != nil {
+		if g.Source.SpeaksOf(at) || system.bySelector.Get(g.Source.Name) != nil {
 			l.touched.Objects.Add(Object{KindAccessGroup, system.name, name})
 		}
 	}
 	for _, a := range system.accounts.All() {
-		if a.Source != nil && a.Source.Entry(n.name) != nil {
+		if a.Source != nil && (a.Source.SpeaksOf(at) || system.bySelector.Get(a.Source.Name) != nil) {
 			l.touched.Objects.Add(Object{KindUserAccess, system.name, a.Counting().Name})
 		}
 	}

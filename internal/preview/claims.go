@@ -34,18 +34,18 @@ func hide(sources *roster.Sources, user string, s *State) {
 			}
 			walk.EnterBy(ua)
 			if own := at.UserSource(ua); own != nil {
-				s.hideSource(sources, own)
+				s.hideSource(sources, user, own)
 			}
 		}
 		for _, m := range walk.Found() {
-			s.hideSource(sources, m.Group.Source)
+			s.hideSource(sources, user, m.Group.Source)
 		}
 	}
 }
 
-func (s *State) hideSource(sources *roster.Sources, source *resolve.Source) {
+func (s *State) hideSource(sources *roster.Sources, user string, source *resolve.Source) {
 	s.Sources = append(s.Sources, source)
-	if b := sources.BindOne(source); b != nil {
+	if b := sources.BindFor(user, source); b != nil {
 		s.Hidden = append(s.Hidden, resolve.Holding{Source: b})
 	}
 }

@@ -30,7 +30,7 @@ func (p *preview) endPaths(s side, sources *roster.Sources, user string, later [
 		}
 	}
 	for _, m := range walk.Found() {
-		if b := sources.BindOne(m.Group.Source); b != nil {
+		if b := sources.BindFor(user, m.Group.Source); b != nil {
 			made.Ended = append(made.Ended, resolve.Holding{Source: b, Windows: m.Windows})
 		}
 	}

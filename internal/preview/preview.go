@@ -256,7 +256,7 @@ func (p *preview) bearsOnAll(i *involved, n *index.Namespace) bool {
 	rules := p.view.Organization(i.name)
 	switch {
 	case rules == nil:
-		return i.touched.Rules && !i.is
+		return i.touched.Rules && (p.stale || !i.is)
 	case !i.is:
 		return true
 	default:
@@ -316,7 +316,7 @@ func (p *preview) sources(i *involved, s side, n *index.Namespace) *roster.Sourc
 	sources := p.view.Sources(i.name)
 	sources.Index, sources.Namespace = s.Index, n
 	if i.recompiled {
-		sources.Rules, sources.Bound = resolve.NewOrganization(s.Rules(n)), nil
+		sources.Rules, sources.Bound = resolve.NewOrganization(s.Rules(n)), roster.Bindings{}
 	}
 	if sources.Rules == nil {
 		return sources

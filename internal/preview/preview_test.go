@@ -28,6 +28,11 @@ func TestPreviewEqualsFresh(t *testing.T) {
 		options := roster.Options{SystemNamespace: rostertest.System}
 		r := roster.New(options)
 		objects := map[string]client.Object{}
+		for range 3 {
+			n := w.Namespace()
+			must(t, r.Set(n))
+			objects[rostertest.Key(n)] = n
+		}
 		version := 0
 		now := w.Start
 		for step := range 60 {

@@ -17,6 +17,7 @@ func (p *preview) reachUnselected(layer *index.Layer) {
 	}
 	named := p.namedBySystem(layer)
 	delete(named, resolve.AnyApplication)
+	delete(named, "") // entries with a selector
 	for name := range named {
 		layer.Ensure(name) // it need not exist
 	}

@@ -139,7 +139,8 @@ func documentFilter(from *resolve.Filter) document.Filter {
 		allOf := from.AnyOf[j].AllOf
 		made.AnyOf[j].AllOf = make([]document.Requirement, len(allOf))
 		for k := range allOf {
-			made.AnyOf[j].AllOf[k] = document.Requirement(allOf[k])
+			r := &allOf[k]
+			made.AnyOf[j].AllOf[k] = document.Requirement{Attribute: r.Attribute, Operator: r.Operator, Values: r.Values}
 		}
 	}
 	return made

@@ -36,7 +36,7 @@ func organization() *resolve.Organization {
 func decide(o *resolve.Organization, sources ...*resolve.Source) *resolve.Decision {
 	u := resolve.User{}
 	for _, s := range sources {
-		u.Holdings = append(u.Holdings, resolve.Holding{Source: o.Bind(s)})
+		u.Holdings = append(u.Holdings, resolve.Holding{Source: o.Bind(s, nil)})
 	}
 	d := o.Resolve(&u, june)
 	return &d
@@ -281,7 +281,7 @@ func BenchmarkSharedFilters(b *testing.B) {
 		Rows: []resolve.Rows{{Application: "finance", Filter: resolve.NewFilter([]resolve.Alternative{
 			{AllOf: []resolve.Requirement{requirement}},
 		})}},
-	})
+	}, nil)
 	decisions := map[string]*resolve.Decision{}
 	for i := range 5000 {
 		d := o.Resolve(&resolve.User{Holdings: []resolve.Holding{{Source: team}}}, june)

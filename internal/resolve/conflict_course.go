@@ -37,7 +37,7 @@ func (o *Organization) ConflictCourses(u *User, now time.Time) []ConflictCourse 
 	f := newFuture(o, u, now)
 	var found []ConflictCourse
 	for _, scope := range []Scope{ScopeBroad, ScopeOrganization, ScopeSystem} {
-		found = appendConflicts(found, ConflictCourse{Scope: scope}, now, f.common, func(t time.Time) []Conflict {
+		found = appendConflicts(found, ConflictCourse{Scope: scope}, now, f.cuts, func(t time.Time) []Conflict {
 			s := f.segment(t)
 			if s.barred {
 				return nil

@@ -348,8 +348,14 @@ func (u *User) IsTimed(now time.Time) bool {
 			return true
 		}
 		opens := func(g grant) bool { return later(g.window) }
-		if h.Source.timed && (slices.ContainsFunc(h.Source.broad, opens) || slices.ContainsFunc(h.Source.specific, opens)) {
-			return true
+		if !h.Source.timed {
+			continue
+		}
+		b := h.Source
+		for _, l := range []grantList{b.organization, b.broad, b.specific, b.systemApplication, b.systemOrganization} {
+			if slices.ContainsFunc(l, opens) {
+				return true
+			}
 		}
 	}
 	return false

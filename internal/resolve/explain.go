@@ -18,6 +18,10 @@ type Person struct {
 	Bars     []Bar
 	Claims   []Claim
 	Named    []string // User.Named
+	// Place is the organization as selectors see it. Nil stands for one without labels and ApplicationAccess objects.
+	Place *Place
+	// Own and AtSystem are the attributes of the user in the organization and in the system namespace.
+	Own, AtSystem Attributes
 }
 
 // Explanation is a decision with the whole derivation. It is for people to read; nothing is decided by it.
@@ -54,16 +58,19 @@ type Moment struct {
 // Explain derives what the person may do in the organization at the instant now, in the applications given.
 func (o *Organization) Explain(p Person, applications []string, now time.Time) Explanation {
 	u := User{Declared: p.Declared, Bars: p.Bars, Named: p.Named}
+	if p.Place == nil {
+		p.Place = &Place{Organization: o.rules.Organization}
+	}
 	for _, c := range p.Claims {
-		if b := o.Bind(c.Source); b != nil {
-			u.Holdings = append(u.Holdings, Holding{Source: b, Windows: c.Windows})
+		if b := o.Bind(c.Source, p.Place); b != nil {
+			u.Holdings = append(u.Holdings, Holding{Source: b.For(p.Own, p.AtSystem), Windows: c.Windows})
 		}
 	}
 	e := Explanation{Decision: o.Resolve(&u, now), Bars: heldBars(p.Bars, now)}
 	var c collection
 	g := c.collect(o, &u, now)
 	for _, c := range p.Claims {
-		e.Grants = append(e.Grants, o.explainClaim(&c, g.inGroup, now)...)
+		e.Grants = append(e.Grants, o.explainClaim(&c, p.Place, g.inGroup, now)...)
 	}
 	slices.SortStableFunc(e.Grants, compareGrants)
 	e.derive(o, &g, applications)
@@ -134,10 +141,12 @@ type WeighedGrant struct {
 	Protected bool
 }
 
-// ContributedRows is an entry of a group about rows: the one for the application, or for [AnyApplication].
+// ContributedRows is an entry of a group about rows: the one for the application, or for [AnyApplication]. Written is its
+// filter with the names of the user's attributes, where the group refers to such, in place of their values.
 type ContributedRows struct {
 	Source string
 	Rows
+	Written Filter
 }
 
 func (e *Explanation) derive(o *Organization, g *grants, applications []string) {
@@ -199,9 +208,10 @@ func (o *Organization) derivation(g *grants, application string, at *instant) De
 	for _, b := range g.speaking {
 		if own := b.rowsOf(application); own != nil {
 			listed = application
-			d.Rows = append(d.Rows, ContributedRows{b.name, Rows{application, *own}})
+			d.Rows = append(d.Rows, ContributedRows{b.name, Rows{application, *own}, b.written(application, own)})
 		} else if b.anyRows != nil {
-			d.Rows = append(d.Rows, ContributedRows{b.name, Rows{AnyApplication, *b.anyRows}})
+			written := b.written(AnyApplication, b.anyRows)
+			d.Rows = append(d.Rows, ContributedRows{b.name, Rows{AnyApplication, *b.anyRows}, written})
 		}
 	}
 	d.ExceedsBound = at.application(application).GivesAccess() && slices.Contains(at.hiddenRows, listed)

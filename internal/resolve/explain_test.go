@@ -111,7 +111,9 @@ func unique(grants []resolve.WeighedGrant) []resolve.WeighedGrant {
 
 func (w world) explain(now time.Time) (*resolve.Organization, resolve.Explanation) {
 	o := resolve.NewOrganization(w.rules).WithLimits(w.instantLimit(), w.filterBytes())
-	p := resolve.Person{Declared: w.declared, Bars: w.bars, Named: applications}
+	p := resolve.Person{
+		Declared: w.declared, Bars: w.bars, Named: applications, Place: w.place(), Own: w.own, AtSystem: w.atSystem,
+	}
 	for i := range w.held {
 		p.Claims = append(p.Claims, resolve.Claim{Source: &w.held[i].source, Windows: w.held[i].windows})
 	}

@@ -14,6 +14,7 @@ const (
 	FateUnknownRole       Fate = "UnknownRole"       // on no ladder (R2)
 	FateWithoutPrivileges Fate = "WithoutPrivileges" // the group gives no roles (R2)
 	FateBeingDeleted      Fate = "BeingDeleted"      // of its grants only NoAccess is left (R1)
+	FateReviewMissed      Fate = "ReviewMissed"      // of the group's grants only NoAccess is left (R1)
 	FateEnded             Fate = "Ended"             // the membership or the entry (R1)
 	FateNotYet            Fate = "NotYet"            // the membership or the entry (R1)
 	FateReplaced          Fate = "Replaced"          // groups take the place of individual access (R3)
@@ -28,6 +29,8 @@ type ExplainedGrant struct {
 	Scope       Scope
 	Application string
 	Role        string
+	// Selector is what chose the application, ByOrganization what chose the organization. Nil: a name or [AnyApplication] did.
+	Selector, ByOrganization Selector
 	// InApplications is what a role at scope organization or system means in every application, ForOrganization what one
 	// at scope system means there; empty: nothing.
 	InApplications, ForOrganization string
@@ -44,25 +47,31 @@ type ExplainedGrant struct {
 }
 
 // explainClaim lists the grants of one source as the organization sees them.
-func (o *Organization) explainClaim(c *Claim, inGroup bool, now time.Time) []ExplainedGrant {
+func (o *Organization) explainClaim(c *Claim, at *Place, inGroup bool, now time.Time) []ExplainedGrant {
 	s := c.Source
 	var found []ExplainedGrant
-	for given := range s.Grants(o.rules.Organization) {
+	s.grants(at, at.selected, func(given Given) bool {
 		g := o.explainGiven(s, &given)
 		g.Source, g.Origin, g.Held = s.Name, s.Origin, c.Windows
 		g.Protected = g.Protected && g.Fate == FateCounts
-		g.inTime(now)
+		live := s.Live
+		if live == nil || g.Role == NoAccess {
+			live = always
+		}
+		g.inTime(live, now)
 		if g.Fate == FateCounts && s.Origin == Individual && inGroup && !o.rules.Combined && !g.Protected {
 			g.Fate, g.Ends = FateReplaced, time.Time{}
 		}
 		found = append(found, g)
-	}
+		return true
+	})
 	return found
 }
 
 // explainGiven looks the role up on its ladder, time and R3 aside.
 func (o *Organization) explainGiven(s *Source, given *Given) ExplainedGrant {
 	g := ExplainedGrant{Scope: given.Scope, Role: given.Role, Window: given.Window}
+	g.Selector, g.ByOrganization = given.Selector, given.ByOrganization
 	protects := s.Origin == Individual && o.rules.Protected
 	switch given.Scope {
 	case ScopeSystem:
@@ -110,15 +119,15 @@ func (s *Source) fate(r rung) Fate {
 		return FateUnknownRole
 	case s.WithoutPrivileges:
 		return FateWithoutPrivileges
-	case !s.gives(r):
+	case len(s.windowsOf(r)) == 0:
 		return FateBeingDeleted
 	default:
 		return FateCounts
 	}
 }
 
-// inTime looks at when the source is held and when the entry counts.
-func (g *ExplainedGrant) inTime(now time.Time) {
+// inTime looks at when the source is held, when the entry counts, and when the source gives it: live.
+func (g *ExplainedGrant) inTime(live []Window, now time.Time) {
 	if g.Fate != FateCounts {
 		return
 	}
@@ -126,12 +135,12 @@ func (g *ExplainedGrant) inTime(now time.Time) {
 	if len(held) == 0 {
 		held = []Window{{}}
 	}
-	var open []Window
-	for _, w := range held {
-		if both, ok := w.intersect(g.Window); ok {
-			open = append(open, both)
-		}
+	open := intersections(held, []Window{g.Window})
+	if isOpen(open, now) && !isOpen(live, now) {
+		g.Fate = FateReviewMissed
+		return
 	}
+	open = intersections(open, live)
 	if len(open) == 0 || !contains(open, now) {
 		g.Fate = FateEnded
 		for _, w := range open {
@@ -142,6 +151,19 @@ func (g *ExplainedGrant) inTime(now time.Time) {
 		return
 	}
 	g.Ends = endOf(open, now)
+}
+
+// intersections returns the windows in which one of each list is open.
+func intersections(a, b []Window) []Window {
+	var open []Window
+	for _, w := range a {
+		for _, v := range b {
+			if both, ok := w.intersect(v); ok {
+				open = append(open, both)
+			}
+		}
+	}
+	return open
 }
 
 // endOf returns when the last of the windows that are open at now, or that follow on one without a gap, closes.

@@ -7,11 +7,13 @@ import (
 	"strings"
 )
 
-// Requirement is one comparison of a row's attribute with values (docs/documents.md, filters).
+// Requirement is one comparison of a row's attribute with values (docs/documents.md, filters). UserAttribute, which no
+// decision has, stands for the values of that attribute of the user.
 type Requirement struct {
-	Attribute string   `json:"attribute"`
-	Operator  string   `json:"operator"`
-	Values    []string `json:"values"`
+	Attribute     string   `json:"attribute"`
+	Operator      string   `json:"operator"`
+	UserAttribute string   `json:"userAttribute,omitempty"`
+	Values        []string `json:"values"`
 }
 
 // Alternative holds for a row when all of its requirements do.
@@ -29,6 +31,7 @@ type Filter struct {
 	AnyOf []Alternative `json:"anyOf"`
 
 	canonical string
+	shared    *[1]Filter // keeps the list alive by which [sharedFilters] knows the filter
 }
 
 // nothing is the filter that no row passes.
@@ -90,6 +93,9 @@ func canonicalFilter(anyOf []Alternative) Filter {
 
 // rendered makes the filter of alternatives that are canonical, sorted and without duplicates.
 func rendered(anyOf []Alternative) Filter {
+	if anyOf == nil {
+		anyOf = []Alternative{} // as NewFilter makes it
+	}
 	keys := make([]string, len(anyOf))
 	for i := range anyOf {
 		keys[i] = anyOf[i].canonical

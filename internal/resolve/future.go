@@ -17,12 +17,13 @@ type future struct {
 	purse
 
 	// Instants after now, sorted and at most MaximumInstants+1: atTop are those that bear on the organization role,
-	// common those that bear on every application.
-	atTop, common []time.Time
-	segments      []segment                    // the first one begins now, each other one at one of common
-	lines         []line                       // sorted by application
-	gathered      bool                         // lines are complete
-	ruleFirsts    map[*exclusiveRule]time.Time // see future.firstOfRule
+	// common those that bear on every application. cuts has both.
+	atTop, common, cuts []time.Time
+
+	segments   []segment                    // the first one begins now, each other one at one of cuts
+	lines      []line                       // sorted by application
+	gathered   bool                         // lines are complete
+	ruleFirsts map[*exclusiveRule]time.Time // see future.firstOfRule
 
 	// bounded says that the bound of docs/rules.md R7 may take rows from the user: what bears on one application then
 	// bears on all. fitting is what fits, by place in all.
@@ -82,9 +83,10 @@ func newFutureWithoutLines(o *Organization, u *User, now time.Time) *future {
 		}
 	}
 	f.bounded = len(speaking) > 0 && o.mayExceed(speaking)
-	f.atTop = f.gatherInstants(windowsAtTop)
+	f.atTop = f.gatherInstants(windowsAtTop, windowsOrganization)
 	f.common = f.gatherInstants(windowsAtTop, windowsBroad)
-	f.segments = make([]segment, len(f.common)+1)
+	f.cuts = sortedInstants(slices.Concat(f.atTop, f.common))
+	f.segments = make([]segment, len(f.cuts)+1)
 	return f
 }
 
@@ -100,7 +102,7 @@ func (f *future) gatherInstants(kinds ...func(*User, func(Window))) []time.Time 
 // allInstants returns the instants that bear on the user.
 func (f *future) allInstants() []time.Time {
 	if f.all == nil {
-		f.all = f.gatherInstants(windowsAtTop, windowsBroad, windowsSpecific)
+		f.all = f.gatherInstants(windowsAtTop, windowsOrganization, windowsBroad, windowsSpecific)
 		f.spend(len(f.all))
 	}
 	return f.all
@@ -131,14 +133,14 @@ func place(instants []time.Time, t time.Time) int {
 
 // segment returns what the entries have in common at t.
 func (f *future) segment(t time.Time) *segment {
-	i := place(f.common, t)
+	i := place(f.cuts, t)
 	s := &f.segments[i]
 	if s.known {
 		return s
 	}
 	begin := f.now
 	if i > 0 {
-		begin = f.common[i-1]
+		begin = f.cuts[i-1]
 	}
 	s.known = true
 	f.spend(1 + len(f.u.Holdings)/8)

@@ -72,7 +72,7 @@ func (g *grants) collect(o *Organization, u *User, t time.Time, c *collection) {
 		g.broad = b.broad.appendCounting(g.broad, t, onlyProtected)
 		g.systemApplication = b.systemApplication.appendCounting(g.systemApplication, t, false)
 		g.systemOrganization = b.systemOrganization.appendCounting(g.systemOrganization, t, false)
-		g.held = g.held || b.system
+		g.held = g.held || isOpen(b.system, t)
 		if c != nil {
 			c.specific = b.specific.appendCounting(c.specific, t, onlyProtected)
 		}

@@ -22,7 +22,7 @@ func (w world) rows(t time.Time, name string) []string {
 				if r.Application != of {
 					continue
 				}
-				alternatives := alternativesOf(r.Filter)
+				alternatives := w.alternativesOf(r.Filter)
 				united = append(united, alternatives...)
 				filters = append(filters, `{"anyOf":[`+strings.Join(alternatives, ",")+`]}`)
 				return true
@@ -44,8 +44,27 @@ func (w world) rows(t time.Time, name string) []string {
 
 const noRow = `{"anyOf":[]}`
 
-func alternativesOf(f resolve.Filter) []string {
-	return canonical(f.AnyOf, func(a resolve.Alternative) string {
+// alternativesOf renders the alternatives of the filter with the user's values in place of the names of attributes.
+func (w world) alternativesOf(f resolve.Filter) []string {
+	var possible []resolve.Alternative
+	for _, a := range f.AnyOf {
+		stays := true
+		var all []resolve.Requirement
+		for _, r := range a.AllOf {
+			if name := r.UserAttribute; name != "" {
+				if r.Values = w.own[name]; len(r.Values) == 0 {
+					r.Values = w.atSystem[name]
+				}
+				compares := r.Operator == "GreaterThan" || r.Operator == "LessThan"
+				stays = stays && len(r.Values) > 0 && (len(r.Values) == 1 || !compares)
+			}
+			all = append(all, r)
+		}
+		if stays {
+			possible = append(possible, resolve.Alternative{AllOf: all})
+		}
+	}
+	return canonical(possible, func(a resolve.Alternative) string {
 		return `{"allOf":[` + strings.Join(canonical(a.AllOf, func(r resolve.Requirement) string {
 			return `{"attribute":` + quoted(r.Attribute) + `,"operator":` + quoted(r.Operator) +
 				`,"values":[` + strings.Join(canonical(r.Values, quoted), ",") + `]}`

@@ -21,6 +21,12 @@ type world struct {
 	bars     []resolve.Bar
 	declared bool
 
+	// labels are those of the organization's namespace and, by name, of the ApplicationAccess objects.
+	labels       map[string]string
+	applications map[string]map[string]string
+	// own and atSystem are the attributes of the user in the organization and in the system namespace.
+	own, atSystem resolve.Attributes
+
 	// limits of instants and of bytes of filters; zero: those of the rules.
 	maximumInstants, maximumBytes int
 }
@@ -34,12 +40,19 @@ type held struct {
 }
 
 // grant is R2's: a source, a role, and whether R3 protects it. The scope is the list that it stands in. What is dying
-// gives only NoAccess (R1).
+// gives only NoAccess (R1). The entries are that of the system namespace's source and that for applications, from 1.
 type grant struct {
-	source    string
-	role      string
-	protected bool
-	dying     bool
+	source       string
+	role         string
+	protected    bool
+	dying        bool
+	outer, inner int
+}
+
+// atOdds says whether the grants are in conflict by R8: they give different roles, and come of different sources, or of different entries of one.
+func (g grant) atOdds(h grant) bool {
+	entries := g.outer != h.outer || (g.inner > 0 && h.inner > 0 && g.inner != h.inner)
+	return g.role != h.role && (g.source != h.source || entries)
 }
 
 // scopes are the grants of one user that count at one instant.
@@ -147,44 +160,78 @@ func (w world) grants(t time.Time) scopes {
 // add adds the grants of one source. Of a UserAccess that groups stand in for, only the protected ones count.
 func (w world) add(s *scopes, source resolve.Source, t time.Time, fallen bool) {
 	application, organization, system := names(w)
-	organizationRole, entries := source.OrganizationRole, source.Applications
-	if source.Origin == resolve.SystemGroup || source.Origin == resolve.IndividualAtSystem {
-		e := w.entry(source)
-		organizationRole, entries = e.OrganizationRole, e.Applications
+	dying := source.BeingDeleted || missed(source, t)
+	for i, e := range w.entries(source) {
+		outer := i + 1
 		if height(system, e.Role) >= 0 {
 			top := source.Origin == resolve.IndividualAtSystem && w.rules.SystemProtected && e.Role == system[0]
-			s.system = append(s.system, grant{source.Name, e.Role, top && !source.BeingDeleted, source.BeingDeleted})
+			s.system = append(s.system, grant{source.Name, e.Role, top && !source.BeingDeleted, dying, outer, 0})
 		}
-	}
-	counts := func(ladder []string, role string) (grant, bool) {
-		top := source.Origin == resolve.Individual && w.rules.Protected && role == ladder[0] && !source.BeingDeleted
-		counts := height(ladder, role) >= 0 && (source.Origin != resolve.Individual || !fallen || top)
-		return grant{source.Name, role, top, source.BeingDeleted}, counts
-	}
-	if g, ok := counts(organization, organizationRole); ok {
-		s.organization = append(s.organization, g)
-	}
-	for _, e := range entries {
-		g, ok := counts(application, e.Role)
-		switch {
-		case !ok || !open(e.Window, t):
-		case e.Application == "*":
-			s.all = append(s.all, g)
-		default:
-			s.specific[e.Application] = append(s.specific[e.Application], g)
+		counts := func(ladder []string, role string, inner int) (grant, bool) {
+			top := source.Origin == resolve.Individual && w.rules.Protected && role == ladder[0] && !source.BeingDeleted
+			counts := height(ladder, role) >= 0 && (source.Origin != resolve.Individual || !fallen || top)
+			return grant{source.Name, role, top, dying, outer, inner}, counts
+		}
+		if g, ok := counts(organization, e.OrganizationRole, 0); ok {
+			s.organization = append(s.organization, g)
+		}
+		for j, a := range e.Applications {
+			g, ok := counts(application, a.Role, j+1)
+			if !ok || !open(a.Window, t) {
+				continue
+			}
+			if a.Application == "*" {
+				s.all = append(s.all, g)
+				continue
+			}
+			for _, name := range w.chosen(a) {
+				s.specific[name] = append(s.specific[name], g)
+			}
 		}
 	}
 }
 
-func (w world) entry(source resolve.Source) resolve.SystemGrant {
-	for _, want := range []string{w.rules.Organization, "*"} {
+// missed says whether a review of the source is missed at the instant (R1).
+func missed(source resolve.Source, t time.Time) bool {
+	return source.Live != nil && !slices.ContainsFunc(source.Live, func(w resolve.Window) bool { return open(w, t) })
+}
+
+// entries are what the source says of the organization: of a source of the system namespace the entry by name, else those
+// by label, else the one for all.
+func (w world) entries(source resolve.Source) []resolve.SystemGrant {
+	if source.Origin != resolve.SystemGroup && source.Origin != resolve.IndividualAtSystem {
+		return []resolve.SystemGrant{{OrganizationRole: source.OrganizationRole, Applications: source.Applications}}
+	}
+	for _, applies := range []func(resolve.SystemGrant) bool{
+		func(e resolve.SystemGrant) bool { return e.Selector == nil && e.Organization == w.rules.Organization },
+		func(e resolve.SystemGrant) bool { return e.Selector != nil && e.Selector.Selects(w.labels) },
+		func(e resolve.SystemGrant) bool { return e.Selector == nil && e.Organization == "*" },
+	} {
+		var found []resolve.SystemGrant
 		for _, e := range source.System {
-			if e.Organization == want {
-				return e
+			if applies(e) {
+				found = append(found, e)
 			}
 		}
+		if len(found) > 0 {
+			return found
+		}
 	}
-	return resolve.SystemGrant{}
+	return nil
+}
+
+// chosen are the applications in whose scope the entry, which is not for all, gives its role.
+func (w world) chosen(e resolve.ApplicationGrant) []string {
+	if e.Selector == nil {
+		return []string{e.Application}
+	}
+	var found []string
+	for _, name := range slices.Sorted(maps.Keys(w.applications)) {
+		if e.Selector.Selects(w.applications[name]) {
+			found = append(found, name)
+		}
+	}
+	return found
 }
 
 // tiers are the lists that R4 chooses from.
@@ -465,7 +512,7 @@ func (w world) conflicts(all tiers) []resolve.Conflict {
 		var roles []resolve.SourceRole
 		for _, a := range grants {
 			for _, b := range grants {
-				differ = differ || (a.source != b.source && a.role != b.role)
+				differ = differ || a.atOdds(b)
 			}
 			roles = append(roles, resolve.SourceRole{Source: a.source, Role: a.role})
 		}

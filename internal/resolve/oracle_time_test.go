@@ -65,7 +65,7 @@ func (w world) resolve(now time.Time, applications []string) answer {
 		forGood = forGood || len(instants) == 0
 	}
 	if d.organization.Role != resolve.NoAccess {
-		instants := w.instants(now, func(b bearing) bool { return b.application == "" })
+		instants := w.instants(now, func(b bearing) bool { return b.application == "" || b.application == atTop })
 		a.OrganizationRole.NotAfter = end(instants, func(s snapshot) bool {
 			return height(organizationLadder, s.organization.Role) < height(organizationLadder, d.organization.Role)
 		})
@@ -85,38 +85,109 @@ func (d snapshot) enters() bool {
 	return d.organization.Role != resolve.NoAccess || d.fallback.Role != resolve.NoAccess
 }
 
-// bearing is a window of what bears on the user: of a bar or a membership, which have no application, or of a grant.
+// bearing is a window of what bears on the user: of a bar or a membership, which have no application, or of a grant: in one
+// application, in all, or atTop.
 type bearing struct {
 	application string
 	window      resolve.Window
 }
 
+// atTop is where the organization role and the system role are.
+const atTop = "^"
+
 // bearings lists the windows that bear on the user: of bars, of memberships that say something about the organization,
 // and of grants that their sources may give.
 func (w world) bearings() []bearing {
-	application, _, _ := names(w)
+	application, organization, system := names(w)
 	var all []bearing
 	for _, b := range w.bars {
 		all = append(all, bearing{"", b.Window})
 	}
 	for _, h := range w.held {
 		source := h.source
-		entries := source.Applications
-		if source.Origin == resolve.SystemGroup || source.Origin == resolve.IndividualAtSystem {
-			e := w.entry(source)
-			if e.Organization == "" {
-				continue
-			}
-			entries = e.Applications
+		entries := w.entries(source)
+		if len(entries) == 0 {
+			continue
 		}
 		for _, window := range h.windows {
 			all = append(all, bearing{"", window})
 		}
+		if source.WithoutPrivileges {
+			continue
+		}
 		for _, e := range entries {
-			gives := !source.WithoutPrivileges && (!source.BeingDeleted || e.Role == resolve.NoAccess)
-			if gives && height(application, e.Role) >= 0 {
-				all = append(all, bearing{e.Application, e.Window})
+			for _, a := range e.Applications {
+				names := []string{a.Application}
+				if a.Selector != nil {
+					names = w.chosen(a)
+				}
+				for _, name := range names {
+					all = append(all, given(source, application, a.Role, name, a.Window)...)
+				}
 			}
+			if height(organization, e.OrganizationRole) >= 0 {
+				means := meaning(e.OrganizationRole, w.rules.OrganizationRoles, organizationMeaning)
+				all = append(all, given(source, organization, e.OrganizationRole, atTop, resolve.Window{})...)
+				all = append(all, given(source, application, means, "*", resolve.Window{})...)
+			}
+			if height(system, e.Role) < 0 {
+				continue
+			}
+			blocks := false
+			for _, tier := range w.meanings(e.Role) {
+				all = append(all, given(source, tier.ladder, tier.role, tier.at, resolve.Window{})...)
+				blocks = blocks || tier.role == resolve.NoAccess
+			}
+			if !blocks { // else the role is held for good
+				all = append(all, given(source, system, e.Role, atTop, resolve.Window{})...)
+			}
+		}
+	}
+	return all
+}
+
+func organizationMeaning(r resolve.OrganizationRole) (name, means string) {
+	return r.Name, r.ApplicationRole
+}
+
+// systemMeaning is what a system role means on a ladder, and where that is.
+type systemMeaning struct {
+	ladder   []string
+	role, at string
+}
+
+func (w world) meanings(role string) []systemMeaning {
+	application, organization, _ := names(w)
+	var found []systemMeaning
+	add := func(ladder []string, at string, of func(resolve.SystemRole) (string, string)) {
+		for _, g := range w.system(scopes{system: []grant{{role: role}}}, ladder, of) {
+			found = append(found, systemMeaning{ladder, g.role, at})
+		}
+	}
+	add(application, "*", func(r resolve.SystemRole) (string, string) { return r.Name, r.ApplicationRole })
+	add(organization, atTop, func(r resolve.SystemRole) (string, string) { return r.Name, r.OrganizationRole })
+	return found
+}
+
+// given lists when the source gives the role, as long as its reviews are not missed. Where the role is NoAccess that is always.
+func given(source resolve.Source, ladder []string, role, application string, window resolve.Window) []bearing {
+	switch {
+	case height(ladder, role) < 0 || (source.BeingDeleted && role != resolve.NoAccess):
+		return nil
+	case source.Live == nil || role == resolve.NoAccess:
+		return []bearing{{application, window}}
+	}
+	var all []bearing
+	for _, live := range source.Live {
+		both := window
+		if live.NotBefore.After(both.NotBefore) {
+			both.NotBefore = live.NotBefore
+		}
+		if both.NotAfter.IsZero() || (!live.NotAfter.IsZero() && live.NotAfter.Before(both.NotAfter)) {
+			both.NotAfter = live.NotAfter
+		}
+		if both.NotAfter.IsZero() || both.NotBefore.Before(both.NotAfter) {
+			all = append(all, bearing{application, both})
 		}
 	}
 	return all
@@ -151,7 +222,7 @@ func (w world) mayBeBounded() bool {
 			continue
 		}
 		for _, r := range h.source.Rows {
-			size := len(`{"anyOf":[` + strings.Join(alternativesOf(r.Filter), ",") + `]}`)
+			size := len(`{"anyOf":[` + strings.Join(w.alternativesOf(r.Filter), ",") + `]}`)
 			if r.Application == "*" {
 				anyone += size
 			} else {

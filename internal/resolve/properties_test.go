@@ -221,12 +221,12 @@ func TestSuspendedIsNoAccessEverywhere(t *testing.T) {
 	})
 }
 
-func TestConflictsAreOfSourcesThatDiffer(t *testing.T) {
+func TestConflictsAreOfRolesThatDiffer(t *testing.T) {
 	eachWorld(t, 9, func(t *testing.T, w world, now time.Time) {
 		for _, c := range w.engine(now).Conflicts {
 			differ := slices.ContainsFunc(c.Grants, func(a resolve.SourceRole) bool {
 				return slices.ContainsFunc(c.Grants, func(b resolve.SourceRole) bool {
-					return a.Source != b.Source && a.Role != b.Role
+					return a.Role != b.Role
 				})
 			})
 			won := slices.ContainsFunc(c.Grants, func(a resolve.SourceRole) bool { return a.Role == c.Role })

@@ -122,7 +122,7 @@ func (i *instant) set(name string, access Access) {
 func (o *Organization) conflicts(g *grants, broad, system choice) []Conflict {
 	var found []Conflict
 	report := func(scope Scope, application string, of []*grant, c choice, s Strategy, name func(rung) string) bool {
-		if c.uniform || !differBetweenSources(of) {
+		if c.uniform || !differ(of) {
 			return false
 		}
 		roles := make([]SourceRole, 0, len(of))
@@ -152,8 +152,20 @@ func (o *Organization) conflicts(g *grants, broad, system choice) []Conflict {
 	return found
 }
 
-// differBetweenSources says whether two sources of the scope give different roles.
-func differBetweenSources(scope []*grant) bool {
+// entriesDiffer reports whether two entries of one source give different roles. All grants of the scope are of that source.
+func entriesDiffer(scope []*grant) bool {
+	for i, g := range scope {
+		for _, h := range scope[:i] {
+			if g.rung != h.rung && g.entry.differs(h.entry) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// differ reports whether two sources of the scope, or two entries of one, give different roles.
+func differ(scope []*grant) bool {
 	var others, ownDiffers bool
 	for _, g := range scope {
 		other, differs := g.source.name != scope[0].source.name, g.rung != scope[0].rung
@@ -163,5 +175,5 @@ func differBetweenSources(scope []*grant) bool {
 		others, ownDiffers = others || other, ownDiffers || differs
 	}
 	// All other sources agree with the first grant: they differ only from another grant of the first one's source.
-	return others && ownDiffers
+	return others && ownDiffers || ownDiffers && entriesDiffer(scope)
 }

@@ -133,14 +133,6 @@ type meaning struct {
 	unmapped bool // declared, but not on the organization's ladder
 }
 
-// onlyNoAccess is what is left of the meaning while its source is being deleted.
-func (m meaning) onlyNoAccess() meaning {
-	if m.rung != noAccess {
-		return meaning{rung: noRung}
-	}
-	return m
-}
-
 type exclusiveRule struct {
 	ExclusiveAccess
 	minimum rung

@@ -80,28 +80,6 @@ func TestRolesThatMayBeGranted(t *testing.T) {
 	}
 }
 
-func TestEntryForAnOrganization(t *testing.T) {
-	named, all := resolve.SystemGrant{Organization: "acme"}, resolve.SystemGrant{Organization: "*"}
-	tests := map[string]struct {
-		entries []resolve.SystemGrant
-		want    *resolve.SystemGrant
-	}{
-		"none":                         {nil, nil},
-		"the one that names it":        {[]resolve.SystemGrant{all, named}, &named},
-		"wherever the one for all is":  {[]resolve.SystemGrant{named, all}, &named},
-		"else the one for all":         {[]resolve.SystemGrant{{Organization: "other"}, all}, &all},
-		"never another organization's": {[]resolve.SystemGrant{{Organization: "other"}}, nil},
-	}
-	for name, tc := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := resolve.Source{System: tc.entries}
-			if diff := cmp.Diff(tc.want, s.Entry("acme")); diff != "" {
-				t.Errorf("(-want, +got):\n%s", diff)
-			}
-		})
-	}
-}
-
 // TestDecisionsThatDiffer: a difference that Equal does not see would never be published.
 func TestDecisionsThatDiffer(t *testing.T) {
 	w := world{

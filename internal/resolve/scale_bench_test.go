@@ -48,7 +48,7 @@ func (c crowd) users() (*resolve.Organization, []*resolve.User) {
 	o := resolve.NewOrganization(builtIn())
 	bound := make([]*resolve.Bound, len(c.sources))
 	for i := range c.sources {
-		bound[i] = o.Bind(&c.sources[i])
+		bound[i] = o.Bind(&c.sources[i], nil)
 	}
 	users := make([]*resolve.User, len(c.memberships))
 	for i, groups := range c.memberships {

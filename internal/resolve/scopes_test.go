@@ -223,7 +223,7 @@ func TestUnmapped(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			if got := resolve.NewOrganization(tc.rules).Bind(&tc.held.source).Unmapped(); got != tc.want {
+			if got := resolve.NewOrganization(tc.rules).Bind(&tc.held.source, nil).Unmapped(epoch); got != tc.want {
 				t.Errorf("Unmapped() = %t, want %t", got, tc.want)
 			}
 		})

@@ -21,7 +21,7 @@ func newSharedFilters() *sharedFilters {
 	return &sharedFilters{seed: maphash.MakeSeed(), known: map[uint64]weak.Pointer[[1]Filter]{}, sweep: fewShared}
 }
 
-// share returns the filter as a list of one, which is the same for equal filters as long as some decision has it.
+// share returns the filter as a list of one, which is the same for equal filters as long as some decision has the filter.
 func (s *sharedFilters) share(f Filter) []Filter {
 	key := maphash.String(s.seed, f.canonical)
 	s.mu.Lock()
@@ -33,6 +33,7 @@ func (s *sharedFilters) share(f Filter) []Filter {
 		return []Filter{f} // another text of the same hash
 	}
 	made := &[1]Filter{f}
+	made[0].shared = made
 	s.known[key] = weak.Make(made)
 	if len(s.known) > s.sweep {
 		s.dropGone()

@@ -26,7 +26,7 @@ func TestUnitedFiltersAreShared(t *testing.T) {
 				u.Holdings = append(u.Holdings, Holding{Source: o.Bind(&Source{
 					Name: "AccessGroup/acme/" + value, OrganizationRole: "Viewer",
 					Rows: []Rows{{Application: AnyApplication, Filter: filterOf(value)}},
-				})})
+				}, nil)})
 			}
 			d := o.Resolve(&u, time.Unix(0, 0))
 			switch {

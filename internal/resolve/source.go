@@ -1,8 +1,8 @@
 package resolve
 
 import (
-	"iter"
 	"slices"
+	"time"
 )
 
 // Origin says what kind of object a source is, and where.
@@ -16,22 +16,26 @@ const (
 	IndividualAtSystem               // the counting UserAccess of the system namespace
 )
 
-// ApplicationGrant gives a role in one application, or in all for [AnyApplication].
+// ApplicationGrant gives a role in one application, in all for [AnyApplication], or in those that the selector selects.
 type ApplicationGrant struct {
 	Application string
+	Selector    Selector // nil: Application says where
 	Role        string
 	Window      Window
 }
 
-// SystemGrant is what a source of the system namespace gives in one organization, or in all for [AnyApplication].
+// SystemGrant is what a source of the system namespace gives in one organization, in all for [AnyApplication], or in those
+// that the selector selects.
 type SystemGrant struct {
 	Organization     string
-	Role             string // on the system ladder; empty: none
-	OrganizationRole string // on the organization's ladder; empty: none
+	Selector         Selector // nil: Organization says where
+	Role             string   // on the system ladder; empty: none
+	OrganizationRole string   // on the organization's ladder; empty: none
 	Applications     []ApplicationGrant
 }
 
-// Rows is what a group lets its members see of one application, or of all for [AnyApplication].
+// Rows is what a group lets its members see of one application, or of all for [AnyApplication]. Its filter may refer to
+// attributes of the user.
 type Rows struct {
 	Application string
 	Filter      Filter
@@ -45,6 +49,9 @@ type Source struct {
 	WithoutPrivileges bool
 	// BeingDeleted: of what the source gives only NoAccess is left, and its rows (R1).
 	BeingDeleted bool
+	// Live says when the source gives what it says; nil: always. At all other instants a review is missed, and it gives what
+	// it would while being deleted (R1).
+	Live []Window
 
 	OrganizationRole string             // in an organization
 	Applications     []ApplicationGrant // in an organization
@@ -60,14 +67,14 @@ type Bound struct {
 	// group: the source is a group of the organization with privileges, which takes the place of individual grants.
 	group bool
 
-	organization grantList // at most one: scope organization
+	organization grantList // scope organization
 	broad        grantList // scope all applications, and what the role at scope organization means
 	specific     grantList // scope application, sorted by application
 
-	system             bool      // the source gives a role at scope system
-	systemApplication  grantList // at most one: what that role means in applications
+	system             []Window  // when the source gives a role at scope system; nil: never
+	systemApplication  grantList // what that role means in applications
 	systemOrganization grantList // and what it means for the organization
-	unmapped           bool      // the organization's ladders do not have a meaning that is declared
+	unmapped           []Window  // when the organization's ladders do not have a meaning that is declared; nil: never
 
 	rows    []Rows // specific ones, sorted by application
 	anyRows *Filter
@@ -75,6 +82,8 @@ type Bound struct {
 	ownRowBytes, anyRowBytes int
 
 	timed bool // some grant has a window of its own
+
+	templates *templates // nil: no row refers to an attribute of the user
 }
 
 // grant is one role that a source gives, or what that means.
@@ -84,6 +93,7 @@ type grant struct {
 	rung        rung
 	protected   bool
 	window      Window
+	entry       entry
 	// alone is the access that the grant comes to where nothing else is said of the application: of tens of thousands of
 	// users with a hundred applications each, most have nothing else, and share it.
 	alone *ApplicationAccess
@@ -91,162 +101,148 @@ type grant struct {
 
 type grantList []grant
 
-// Entry returns what the System group or individual grants of the system namespace give in the organization: the
-// entry that names it, or where there is none the one for all (docs/rules.md R2). Nil means nothing.
-func (s *Source) Entry(organization string) *SystemGrant {
-	var all *SystemGrant
-	for i := range s.System {
-		switch s.System[i].Organization {
-		case organization:
-			return &s.System[i]
-		case AnyApplication:
-			all = &s.System[i]
-		}
-	}
-	return all
-}
-
-// Given is one role that a source gives in an organization, as it is written: known to a ladder or not.
-type Given struct {
-	// Scope is that of the grant. In the system and the organization scope the role is never empty.
-	Scope Scope
-	// Application is the one in whose scope the role is given, AnyApplication in the broad scope, and else empty.
-	Application string
-	Role        string
-	Window      Window // always open in the system and the organization scope
-}
-
-// Grants yields what the source gives in the organization: the system role, the organization role, then the entries for
-// applications in the order in which they are written. A source of the system namespace gives what its entry for the
-// organization says, any other source what it says itself. Whether the grants count is left aside: privileges, deletion,
-// windows and ladders.
-func (s *Source) Grants(organization string) iter.Seq[Given] {
-	return func(yield func(Given) bool) {
-		systemRole, organizationRole, applications := "", s.OrganizationRole, s.Applications
-		if s.isAtSystem() {
-			entry := s.Entry(organization)
-			if entry == nil {
-				return
-			}
-			systemRole, organizationRole, applications = entry.Role, entry.OrganizationRole, entry.Applications
-		}
-		if systemRole != "" && !yield(Given{Scope: ScopeSystem, Role: systemRole}) {
-			return
-		}
-		if organizationRole != "" && !yield(Given{Scope: ScopeOrganization, Role: organizationRole}) {
-			return
-		}
-		for i := range applications {
-			a := &applications[i]
-			g := Given{ScopeApplication, a.Application, a.Role, a.Window}
-			if a.Application == AnyApplication {
-				g.Scope = ScopeBroad
-			}
-			if !yield(g) {
-				return
-			}
-		}
-	}
-}
-
 // isAtSystem reports whether the source is of the system namespace.
 func (s *Source) isAtSystem() bool { return s.Origin == SystemGroup || s.Origin == IndividualAtSystem }
 
 // Bind looks the roles of the source up on the organization's ladders. A role that is on none gives nothing. Nil is
-// returned for a source of the system namespace that says nothing about the organization.
-func (o *Organization) Bind(s *Source) *Bound {
-	if s.isAtSystem() && s.Entry(o.rules.Organization) == nil {
+// returned for a source of the system namespace that says nothing about the organization. The place is the organization; nil
+// stands for one without labels and ApplicationAccess objects.
+//
+// Of rows that refer to attributes the result has what a user without attributes sees: see [Bound.For].
+func (o *Organization) Bind(s *Source, at *Place) *Bound {
+	if at == nil {
+		at = &Place{Organization: o.rules.Organization}
+	}
+	if s.isAtSystem() && !s.SpeaksOf(at) {
 		return nil
 	}
 	b := &Bound{name: s.Name, origin: s.Origin}
 	b.group = s.Origin == OrganizationGroup && !s.WithoutPrivileges
 	if s.Origin == OrganizationGroup {
 		b.bindRows(s.Rows)
+		b.bindTemplates(o, s.Rows)
 	}
 	if s.WithoutPrivileges {
 		return b
 	}
-	protects := s.Origin == Individual && o.rules.Protected
-	for g := range s.Grants(o.rules.Organization) {
+	s.grants(at, at.selected, func(g Given) bool {
 		switch g.Scope {
 		case ScopeSystem:
-			b.bindSystemRole(o, s, g.Role)
+			b.bindSystemRole(o, s, &g)
 		case ScopeOrganization:
-			b.bindOrganizationRole(o, s, g.Role, protects)
+			b.bindOrganizationRole(o, s, &g)
 		default:
-			b.bindApplication(o, s, &g, protects)
+			b.bindApplication(o, s, &g)
 		}
-	}
+		return true
+	})
 	slices.SortStableFunc(b.specific, byApplication)
 	return b
 }
 
-func (b *Bound) bindOrganizationRole(o *Organization, s *Source, role string, protects bool) {
-	switch r := o.organizationRung(role); {
-	case s.gives(r):
-		own := grant{source: b, rung: r, protected: protects && r == 0}
-		b.organization = grantList{own}
-		if own.rung = o.meaning(r); own.rung != noRung {
-			b.broad = grantList{own}
-		}
-	case r != noRung && o.meaning(r) == noAccess:
-		b.broad = grantList{{source: b, rung: noAccess}}
-	}
-}
-
-func (b *Bound) bindApplication(o *Organization, s *Source, g *Given, protects bool) {
-	r := o.applicationRung(g.Role)
-	if !s.gives(r) {
+func (b *Bound) bindOrganizationRole(o *Organization, s *Source, g *Given) {
+	r := o.organizationRung(g.Role)
+	if r == noRung {
 		return
 	}
-	made := grant{source: b, application: g.Application, rung: r, protected: protects && r == 0, window: g.Window}
-	b.timed = b.timed || !g.Window.always()
+	made := grant{source: b, rung: r, entry: g.entry}
+	made.protected = s.Origin == Individual && o.rules.Protected && r == 0 && !s.BeingDeleted
+	b.organization = b.appendGrant(b.organization, s, made)
+	made.rung = o.meaning(r)
+	b.broad = b.appendGrant(b.broad, s, made)
+}
+
+func (b *Bound) bindApplication(o *Organization, s *Source, g *Given) {
+	r := o.applicationRung(g.Role)
+	if r == noRung {
+		return
+	}
+	made := grant{
+		source: b, application: g.Application, rung: r, window: g.Window, entry: g.entry,
+		protected: s.Origin == Individual && o.rules.Protected && r == 0,
+	}
 	if g.Scope == ScopeBroad {
-		b.broad = append(b.broad, made)
+		b.broad = b.appendGrant(b.broad, s, made)
 		return
 	}
 	made.alone = &ApplicationAccess{g.Application, Access{Outcome: Outcome{
 		Role: o.applicationRole(r), Rule: RuleOnlyGrant, Source: s.Name, rung: r,
 	}}}
-	b.specific = append(b.specific, made)
+	b.specific = b.appendGrant(b.specific, s, made)
 }
 
-// gives says whether a role found at r is a grant: what is being deleted gives only NoAccess. A role that means
-// NoAccess goes on meaning it, since a deletion loosens nothing before the object is gone.
-func (s *Source) gives(r rung) bool {
-	return r == noAccess || (r != noRung && !s.BeingDeleted)
-}
-
-func (b *Bound) bindSystemRole(o *Organization, s *Source, role string) {
-	r := o.systemRung(role)
+func (b *Bound) bindSystemRole(o *Organization, s *Source, g *Given) {
+	r := o.systemRung(g.Role)
 	if r == noRung {
 		return
 	}
-	if r == noAccess {
-		b.system = true
-		b.systemApplication = grantList{{source: b, rung: noAccess}}
-		b.systemOrganization = grantList{{source: b, rung: noAccess}}
-		return
+	application, organization := meaning{rung: noAccess}, meaning{rung: noAccess}
+	if r != noAccess {
+		application, organization = o.systemApplication[r], o.systemOrganization[r]
 	}
-	application, organization := o.systemApplication[r], o.systemOrganization[r]
-	if s.BeingDeleted {
-		application, organization = application.onlyNoAccess(), organization.onlyNoAccess()
-		if application.rung == noRung && organization.rung == noRung {
-			return
+	made := grant{source: b, entry: g.entry}
+	made.protected = s.Origin == IndividualAtSystem && o.rules.SystemProtected && r == 0 && !s.BeingDeleted
+	made.rung = application.rung
+	b.systemApplication = b.appendGrant(b.systemApplication, s, made)
+	made.rung = organization.rung
+	b.systemOrganization = b.appendGrant(b.systemOrganization, s, made)
+	given := s.windowsOf(r)
+	for _, m := range []meaning{application, organization} {
+		when := s.windowsOf(r)
+		if m.rung == noAccess {
+			when = s.windowsOf(noAccess)
+			given = when
+		}
+		if m.unmapped {
+			b.unmapped = append(b.unmapped, when...)
 		}
 	}
-	b.system, b.unmapped = true, application.unmapped || organization.unmapped
-	protected := s.Origin == IndividualAtSystem && o.rules.SystemProtected && r == 0 && !s.BeingDeleted
-	if application.rung != noRung {
-		b.systemApplication = grantList{{source: b, rung: application.rung, protected: protected}}
+	b.system = append(b.system, given...)
+	b.timed = b.timed || slices.ContainsFunc(given, func(w Window) bool { return !w.always() })
+}
+
+// appendGrant adds the grant in the windows in which the source gives it.
+func (b *Bound) appendGrant(to grantList, s *Source, g grant) grantList {
+	own := g.window
+	for _, when := range s.windowsOf(g.rung) {
+		if both, open := own.intersect(when); open || when.always() {
+			g.window = both
+			b.timed = b.timed || !both.always()
+			to = append(to, g)
+		}
 	}
-	if organization.rung != noRung {
-		b.systemOrganization = grantList{{source: b, rung: organization.rung, protected: protected}}
+	return to
+}
+
+// always holds every instant.
+var always = []Window{{}}
+
+// windowsOf returns when the source gives a role that is found at r. What is being deleted, or was not reviewed in time,
+// gives only NoAccess. A role that means NoAccess goes on meaning it: nothing is loosened before the object is gone.
+func (s *Source) windowsOf(r rung) []Window {
+	switch {
+	case r == noRung:
+		return nil
+	case r == noAccess:
+		return always
+	case s.BeingDeleted:
+		return nil
+	case s.Live == nil:
+		return always
+	default:
+		return s.Live
 	}
 }
 
+// isOpen reports whether one of the windows is open at t. Of none it is never.
+func isOpen(windows []Window, t time.Time) bool { return len(windows) > 0 && contains(windows, t) }
+
+// bindRows takes in what the source says of rows, as a user without attributes sees them.
 func (b *Bound) bindRows(rows []Rows) {
 	for _, r := range rows {
+		if r.Filter.refers() {
+			r.Filter = r.Filter.substitute(nil, nil)
+		}
 		if r.Application == AnyApplication {
 			b.anyRows, b.anyRowBytes = &r.Filter, len(r.Filter.canonical)
 		} else {
@@ -260,6 +256,6 @@ func (b *Bound) bindRows(rows []Rows) {
 // hasRows reports whether the source says something about rows.
 func (b *Bound) hasRows() bool { return len(b.rows) > 0 || b.anyRows != nil }
 
-// Unmapped says whether the source grants, in the organization, a system role whose declared meaning the
+// Unmapped reports whether the source grants at the instant t, in the organization, a system role whose declared meaning the
 // organization's ladders do not have (docs/rules.md R5, condition SystemRoleUnmapped).
-func (b *Bound) Unmapped() bool { return b != nil && b.unmapped }
+func (b *Bound) Unmapped(t time.Time) bool { return b != nil && isOpen(b.unmapped, t) }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/usher-dev/usher/internal/resolve"
 )
@@ -49,12 +50,13 @@ func TestGrants(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			got := slices.Collect(tc.source.source.Grants("acme"))
-			if diff := cmp.Diff(tc.want, got); diff != "" {
+			here := &resolve.Place{Organization: "acme"}
+			got := slices.Collect(tc.source.source.Grants(here))
+			if diff := cmp.Diff(tc.want, got, cmpopts.IgnoreUnexported(resolve.Given{})); diff != "" {
 				t.Errorf("grants (-want, +got):\n%s", diff)
 			}
 			for n := range got { // whoever has seen enough may stop
-				for range tc.source.source.Grants("acme") {
+				for range tc.source.source.Grants(here) {
 					if n--; n < 0 {
 						break
 					}

@@ -62,7 +62,7 @@ func (w Window) next(now, t time.Time) time.Time {
 	return t
 }
 
-// windowsAtTop yields the windows that bear on every entry of the user, the organization role included.
+// windowsAtTop yields the windows that bear on every entry of the user.
 func windowsAtTop(u *User, yield func(Window)) {
 	for i := range u.Bars {
 		yield(u.Bars[i].Window)
@@ -77,9 +77,23 @@ func windowsAtTop(u *User, yield func(Window)) {
 	}
 }
 
+// windowsOrganization yields the windows that bear on the organization role alone.
+func windowsOrganization(u *User, yield func(Window)) {
+	windowsOf(u, yield, func(b *Bound) grantList { return b.organization })
+	windowsOf(u, yield, func(b *Bound) grantList { return b.systemOrganization })
+	for i := range u.Holdings {
+		if b := u.Holdings[i].Source; b != nil && b.timed {
+			for _, w := range b.system {
+				yield(w)
+			}
+		}
+	}
+}
+
 // windowsBroad yields the windows that bear on every application.
 func windowsBroad(u *User, yield func(Window)) {
 	windowsOf(u, yield, func(b *Bound) grantList { return b.broad })
+	windowsOf(u, yield, func(b *Bound) grantList { return b.systemApplication })
 }
 
 // windowsSpecific yields the windows that bear on single applications.
@@ -106,6 +120,7 @@ func Transitions(u *User, now time.Time) []time.Time {
 	var instants []time.Time
 	add := func(w Window) { instants = w.appendInstants(instants, now) }
 	windowsAtTop(u, add)
+	windowsOrganization(u, add)
 	windowsBroad(u, add)
 	windowsSpecific(u, add)
 	return sortedInstants(instants)
@@ -116,6 +131,7 @@ func nextTransition(u *User, now time.Time) time.Time {
 	var first time.Time
 	find := func(w Window) { first = w.next(now, first) }
 	windowsAtTop(u, find)
+	windowsOrganization(u, find)
 	windowsBroad(u, find)
 	windowsSpecific(u, find)
 	return first

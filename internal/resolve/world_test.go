@@ -3,6 +3,8 @@ package resolve_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -46,7 +48,13 @@ func rarely(d dice, n int) bool { return d.IntN(n) == n-1 }
 // randomWorld makes a small world in which names meet often. It holds what admission would refuse as well: unknown
 // roles, fields in the wrong place, windows that never open.
 func randomWorld(d dice) world {
-	w := world{rules: randomRules(d), declared: rarely(d, 3)}
+	w := world{rules: randomRules(d), declared: rarely(d, 3), labels: randomLabels(d), applications: map[string]map[string]string{}}
+	for _, name := range applications {
+		if rarely(d, 2) {
+			w.applications[name] = randomLabels(d)
+		}
+	}
+	w.own, w.atSystem = randomAttributes(d), randomAttributes(d)
 	if rarely(d, 4) {
 		w.maximumInstants = 1 + d.IntN(6)
 	}
@@ -59,6 +67,12 @@ func randomWorld(d dice) world {
 		h := held{source: randomSource(d, w.rules, origin)}
 		h.source.Name = "AccessGroup/" + pick(d, "acme", "access-system") + "/" + pick(d, "a", "b", "c") + string(rune('0'+i))
 		h.source.WithoutPrivileges = rarely(d, 5)
+		if rarely(d, 4) {
+			h.source.Live = []resolve.Window{{NotAfter: at(d.IntN(8))}}
+			if rarely(d, 3) {
+				h.source.Live = append(h.source.Live, resolve.Window{NotBefore: at(8 + d.IntN(2)), NotAfter: at(10 + d.IntN(3))})
+			}
+		}
 		for range d.IntN(3) {
 			h.windows = append(h.windows, randomWindow(d))
 		}
@@ -172,6 +186,12 @@ func randomSource(d dice, r resolve.Rules, origin resolve.Origin) resolve.Source
 				})
 			}
 		}
+		for range d.IntN(3) {
+			s.System = append(s.System, resolve.SystemGrant{
+				Selector: randomSelector(d), Role: randomSystemRole(d, r),
+				OrganizationRole: randomRole(d, r), Applications: randomGrants(d, r),
+			})
+		}
 	}
 	if misplaced := rarely(d, 10); misplaced || origin == resolve.OrganizationGroup {
 		for _, name := range append([]string{"*"}, applications...) {
@@ -191,7 +211,46 @@ func randomGrants(d dice, r resolve.Rules) []resolve.ApplicationGrant {
 			Application: pick(d, "*", "red", "blue", "green", "white"), Role: role, Window: randomWindow(d),
 		})
 	}
+	for range d.IntN(2) {
+		grants = append(grants, resolve.ApplicationGrant{
+			Selector: randomSelector(d), Role: randomRole(d, r), Window: randomWindow(d),
+		})
+	}
 	return grants
+}
+
+// term is a selector with one term: a label has the value, or has not.
+type term struct {
+	Key, Value string
+	Not        bool
+}
+
+func (t term) String() string { return fmt.Sprintf("%s=%s (not: %t)", t.Key, t.Value, t.Not) }
+
+func (t term) Selects(labels map[string]string) bool { return (labels[t.Key] == t.Value) != t.Not }
+
+func randomSelector(d dice) resolve.Selector {
+	return term{pick(d, "stage", "team"), pick(d, "one", "two"), rarely(d, 4)}
+}
+
+func randomLabels(d dice) map[string]string {
+	labels := map[string]string{}
+	for _, key := range []string{"stage", "team"} {
+		if rarely(d, 2) {
+			labels[key] = pick(d, "one", "two")
+		}
+	}
+	return labels
+}
+
+func randomAttributes(d dice) resolve.Attributes {
+	attributes := resolve.Attributes{}
+	for _, name := range []string{"countries", "level"} {
+		if rarely(d, 2) {
+			attributes[name] = [][]string{{"a"}, {"a", "b"}, {"<b>", "a b", "b"}}[d.IntN(3)]
+		}
+	}
+	return attributes
 }
 
 func randomRole(d dice, r resolve.Rules) string {
@@ -235,6 +294,10 @@ func randomFilter(d dice) resolve.Filter {
 			if rarely(d, 3) {
 				requirement.Values = append(requirement.Values, pick(d, "a", "b", "c"))
 			}
+			if rarely(d, 4) {
+				requirement.Values, requirement.UserAttribute = nil, pick(d, "countries", "level", "none")
+				requirement.Operator = pick(d, "In", "NotIn", "GreaterThan", "LessThan")
+			}
 			a.AllOf = append(a.AllOf, requirement)
 		}
 		alternatives = append(alternatives, a)
@@ -247,9 +310,15 @@ func (w world) bind() (*resolve.Organization, *resolve.User) {
 	o := resolve.NewOrganization(w.rules).WithLimits(w.instantLimit(), w.filterBytes())
 	u := &resolve.User{Declared: w.declared, Bars: w.bars, Named: applications}
 	for _, h := range w.held {
-		u.Holdings = append(u.Holdings, resolve.Holding{Source: o.Bind(&h.source), Windows: h.windows})
+		bound := o.Bind(&h.source, w.place()).For(w.own, w.atSystem)
+		u.Holdings = append(u.Holdings, resolve.Holding{Source: bound, Windows: h.windows})
 	}
 	return o, u
+}
+
+// place is the organization as selectors see it.
+func (w world) place() *resolve.Place {
+	return &resolve.Place{Organization: w.rules.Organization, Labels: w.labels, Applications: maps.All(w.applications)}
 }
 
 // engine is the engine's answer.

@@ -32,7 +32,8 @@ func (v *View) Explain(organization, user string, applications []string) *Explan
 	if o.rules == nil {
 		return nil
 	}
-	p := resolve.Person{Named: o.applications}
+	p := resolve.Person{Named: o.applications, Place: n.Place()}
+	p.Own, p.AtSystem = attributesOf(n, user), attributesOf(system, user)
 	p.Bars = n.AppendBars(nil, user)
 	p.Declared = len(p.Bars) > 0
 	p.Bars = system.AppendBars(p.Bars, user)

@@ -105,16 +105,25 @@ type Sources struct {
 	// Applications are those named in the organization.
 	Applications []string
 	// Bound is what sources give in the organization, as [Bind] returns it.
-	Bound map[*resolve.Source]*resolve.Bound
+	Bound Bindings
+}
+
+// Bindings is what the groups that speak of an organization give in it.
+type Bindings struct {
+	of     map[*resolve.Source]*resolve.Bound
+	labels uint64 // index.Namespace.LabelRevision of the labels by which sources with selectors were bound
 }
 
 // Bind looks the roles of every group that speaks of the organization up on its ladders, once. known is what was looked up on
-// the same ladders before; it is not changed. What a UserAccess gives regards one user, and is looked up when that user is
-// decided for.
-func Bind(
-	x *index.Index, n *index.Namespace, rules *resolve.Organization, known map[*resolve.Source]*resolve.Bound,
-) map[*resolve.Source]*resolve.Bound {
+// the same ladders before; it is not changed. Sources with selectors are looked up again when labels have changed. What a
+// UserAccess gives regards one user, and is looked up when that user is decided for.
+func Bind(x *index.Index, n *index.Namespace, rules *resolve.Organization, known Bindings) Bindings {
 	count, missing := 0, false
+	at, relabelled := n.Place(), known.labels != n.LabelRevision()
+	lookUp := func(s *resolve.Source) (*resolve.Bound, bool) {
+		b, bound := known.of[s]
+		return b, bound && !(relabelled && s.HasSelectors())
+	}
 	each := func(yield func(*resolve.Source)) {
 		for _, at := range []*index.Namespace{n, x.System()} {
 			for _, g := range at.Groups() {
@@ -125,30 +134,47 @@ func Bind(
 		}
 	}
 	each(func(s *resolve.Source) {
-		_, bound := known[s]
+		_, bound := lookUp(s)
 		missing = missing || !bound
 		count++
 	})
-	if !missing && len(known) <= 2*count {
-		return known
+	if !missing && len(known.of) <= 2*count {
+		return Bindings{known.of, n.LabelRevision()}
 	}
 	made := make(map[*resolve.Source]*resolve.Bound, count)
 	each(func(s *resolve.Source) {
-		b, bound := known[s]
+		b, bound := lookUp(s)
 		if !bound {
-			b = rules.Bind(s)
+			b = rules.Bind(s, at)
 		}
 		made[s] = b
 	})
-	return made
+	return Bindings{made, n.LabelRevision()}
 }
 
 // BindOne returns what the source gives in the organization; nil: nothing.
 func (s *Sources) BindOne(source *resolve.Source) *resolve.Bound {
-	if b, bound := s.Bound[source]; bound {
+	if b, bound := s.Bound.of[source]; bound {
 		return b
 	}
-	return s.Rules.Bind(source)
+	return s.Rules.Bind(source, s.Namespace.Place())
+}
+
+// BindFor returns what the source gives the user in the organization; nil: nothing.
+func (s *Sources) BindFor(user string, source *resolve.Source) *resolve.Bound {
+	return s.BindOne(source).For(s.attributes(user))
+}
+
+// attributes returns those of the user in the organization and in the system namespace.
+func (s *Sources) attributes(user string) (own, atSystem resolve.Attributes) {
+	return attributesOf(s.Namespace, user), attributesOf(s.Index.System(), user)
+}
+
+func attributesOf(n *index.Namespace, user string) resolve.Attributes {
+	if a := n.Account(user); a != nil {
+		return a.Attributes
+	}
+	return nil
 }
 
 // Gatherer gathers what bears on a user, for one user after the other.
@@ -161,6 +187,8 @@ type Gatherer struct {
 	All      []*resolve.Source
 	holdings []resolve.Holding
 	bars     []resolve.Bar
+	// Of the user, in the organization and in the system namespace.
+	attributesHere, attributesAbove resolve.Attributes
 }
 
 // Gather returns what the organization and the system namespace say of the user. It stands until the gatherer is used again.
@@ -168,6 +196,7 @@ func (g *Gatherer) Gather(user string) resolve.User {
 	system := g.Index.System()
 	g.own = g.ownWalk.Memberships(g.Namespace, user)
 	above := g.aboveWalk.Memberships(system, user)
+	g.attributesHere, g.attributesAbove = g.attributes(user)
 	g.All, g.holdings = g.All[:0], g.holdings[:0]
 	for _, found := range [][]index.Membership{g.own, above} {
 		for i := range found {
@@ -188,7 +217,7 @@ func (g *Gatherer) Gather(user string) resolve.User {
 
 func (g *Gatherer) hold(s *resolve.Source, windows []resolve.Window) {
 	g.All = append(g.All, s)
-	if b := g.BindOne(s); b != nil {
+	if b := g.BindOne(s).For(g.attributesHere, g.attributesAbove); b != nil {
 		g.holdings = append(g.holdings, resolve.Holding{Source: b, Windows: windows})
 	}
 }

@@ -30,6 +30,9 @@ func TestIncrementalEqualsFresh(t *testing.T) {
 		for step := range 120 {
 			for range 1 + w.IntN(3) {
 				o := w.Object()
+				if w.Chance(15) {
+					o = w.Namespace()
+				}
 				key := rostertest.Key(o)
 				if old := objects[key]; old != nil && w.Chance(50) {
 					must(t, r.Remove(old))
@@ -91,6 +94,11 @@ func follow(t *testing.T, known map[string]*resolve.Decision, changes roster.Cha
 	}
 }
 
+// isDue reports whether a review of the group is due.
+func isDue(g *roster.GroupReport, r *roster.Roster) bool {
+	return !g.ReviewDue.IsZero() && !g.ReviewDue.After(r.View().Now())
+}
+
 // checkTouched checks that the changes list every object of which something else is reported than before.
 func checkTouched(
 	t *testing.T, reported map[string]string, changes roster.Changes, r *roster.Roster,
@@ -102,7 +110,7 @@ func checkTouched(
 		switch o := o.(type) {
 		case *accessv1alpha1.AccessGroup:
 			g := r.View().Group(o.Namespace, o.Name, 20)
-			report = fmt.Sprintf("%+v", []any{g.Report, g.Members, g.OverBound, g.Conflicts, g.Samples})
+			report = fmt.Sprintf("%+v", []any{g.Report, g.Members, g.OverBound, g.Conflicts, g.Samples, isDue(g, r)})
 		case *accessv1alpha1.UserAccess:
 			u := r.View().User(o.Namespace, o.Name, 20)
 			report = fmt.Sprintf("%+v", []any{u.Report, u.Groups, u.Counting, u.Samples})
@@ -145,7 +153,8 @@ func compareReports(t *testing.T, fresh, kept *roster.Roster, objects map[string
 		switch o := objects[key].(type) {
 		case *accessv1alpha1.AccessGroup:
 			a, b := fresh.View().Group(o.Namespace, o.Name, 20), kept.View().Group(o.Namespace, o.Name, 20)
-			same(key, []any{a.Report, a.Members, a.OverBound, a.Conflicts, a.Samples}, []any{b.Report, b.Members, b.OverBound, b.Conflicts, b.Samples})
+			same(key, []any{a.Report, a.Members, a.OverBound, a.Conflicts, a.Samples, isDue(a, fresh)},
+				[]any{b.Report, b.Members, b.OverBound, b.Conflicts, b.Samples, isDue(b, kept)})
 		case *accessv1alpha1.UserAccess:
 			a, b := fresh.View().User(o.Namespace, o.Name, 20), kept.View().User(o.Namespace, o.Name, 20)
 			same(key, []any{a.Report, a.Groups, a.Counting, a.Applications, a.Samples}, []any{b.Report, b.Groups, b.Counting, b.Applications, b.Samples})

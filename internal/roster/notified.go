@@ -31,7 +31,7 @@ func (v *View) Member(organization, user string) Member {
 	}
 	for _, at := range []*index.Namespace{n, system} {
 		for _, name := range v.Groups(at.Name(), user) {
-			if g := at.Group(name); g != nil && notifies(g, organization) {
+			if g := at.Group(name); g != nil && notifies(g, n) {
 				m.Groups = append(m.Groups, g.Object)
 			}
 		}
@@ -40,23 +40,23 @@ func (v *View) Member(organization, user string) Member {
 }
 
 // notifies reports whether the group has channels for those of its members who are in the organization.
-func notifies(g *index.Group, organization string) bool {
+func notifies(g *index.Group, organization *index.Namespace) bool {
 	return !g.Inert && len(g.Object.Spec.Notification.Channels) > 0 &&
-		(g.Object.Namespace == organization || g.Source.Entry(organization) != nil)
+		(g.Object.Namespace == organization.Name() || g.Source.SpeaksOf(organization.Place()))
 }
 
 // Notified lists the organizations in which a group has notification channels, sorted.
 func (v *View) Notified() []string {
 	var names []string
 	for _, name := range v.Organizations() {
-		if hasNotifying(v.index.Namespace(name), name) || hasNotifying(v.index.System(), name) {
+		if n := v.index.Namespace(name); hasNotifying(n, n) || hasNotifying(v.index.System(), n) {
 			names = append(names, name)
 		}
 	}
 	return names
 }
 
-func hasNotifying(n *index.Namespace, organization string) bool {
+func hasNotifying(n, organization *index.Namespace) bool {
 	for _, g := range n.Groups() {
 		if notifies(g, organization) {
 			return true

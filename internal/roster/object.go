@@ -1,6 +1,9 @@
 package roster
 
 import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
@@ -56,3 +59,13 @@ func SameSpec(a, b client.Object) bool { return index.SameSpec(a, b) }
 
 // IsMaterialized reports whether Usher wrote the UserAccess: by name, label, and a spec that says nothing but the user.
 func IsMaterialized(ua *accessv1alpha1.UserAccess) bool { return index.IsMaterialized(ua) }
+
+// ReviewDue returns the instant at which the review of the group is due, as it stands at the instant now, and whether the
+// group is to be reviewed at all.
+func ReviewDue(g *accessv1alpha1.AccessGroup, now time.Time) (due time.Time, reviewed bool) {
+	return index.ReviewDue(g, now)
+}
+
+// Selector returns the selector as one that matches labels. A selector without terms, and one that does not parse, selects
+// nothing.
+func Selector(s *accessv1alpha1.LabelSelector) labels.Selector { return index.Selector(s) }

@@ -55,7 +55,10 @@ func (u *unresolved) inGroup(g *accessv1alpha1.AccessGroup) {
 	for _, name := range g.Spec.MemberGroups {
 		u.group(string(name), "spec.memberGroups[%s]", name)
 	}
-	u.roles(g.Spec.OrganizationRole, g.Spec.ApplicationAccess, g.Spec.SystemAccess)
+	u.roles(given{
+		g.Spec.OrganizationRole, g.Spec.ApplicationAccess, g.Spec.ApplicationSelectors,
+		g.Spec.SystemAccess, g.Spec.SystemAccessSelectors,
+	})
 	for _, name := range g.Spec.Notification.Channels {
 		u.channel(name)
 	}
@@ -65,7 +68,10 @@ func (u *unresolved) inUser(ua *accessv1alpha1.UserAccess) {
 	for _, name := range ua.Spec.Groups {
 		u.group(string(name), "spec.groups[%s]", name)
 	}
-	u.roles(ua.Spec.OrganizationRole, ua.Spec.ApplicationAccess, ua.Spec.SystemAccess)
+	u.roles(given{
+		ua.Spec.OrganizationRole, ua.Spec.ApplicationAccess, ua.Spec.ApplicationSelectors,
+		ua.Spec.SystemAccess, ua.Spec.SystemAccessSelectors,
+	})
 }
 
 func (u *unresolved) inPolicy(p *accessv1alpha1.AccessPolicy) {
@@ -105,30 +111,41 @@ func (u *unresolved) channel(name accessv1alpha1.ChannelName) {
 	u.add(accessv1alpha1.ReferenceNotificationChannel, string(name), "", "spec.notification.channels[%s]", name)
 }
 
-// roles looks up what an object gives: in the system namespace by its systemAccess, elsewhere by the other two.
-func (u *unresolved) roles(
-	organizationRole accessv1alpha1.RoleName,
-	applicationAccess []accessv1alpha1.ApplicationGrant, systemAccess []accessv1alpha1.SystemGrant,
-) {
-	if u.namespace.AtSystem() {
-		u.systemAccess(systemAccess)
-		return
-	}
-	if organizationRole != "" && !u.rules.HasOrganizationRole(string(organizationRole)) {
-		u.add(accessv1alpha1.ReferenceOrganizationRole, string(organizationRole), "", "spec.organizationRole")
-	}
-	u.applicationAccess([]*resolve.Organization{u.rules}, applicationAccess, "", "spec")
+// given is what the spec of a group or a user gives.
+type given struct {
+	organizationRole      accessv1alpha1.RoleName
+	applicationAccess     []accessv1alpha1.ApplicationGrant
+	applicationSelectors  []accessv1alpha1.ApplicationSelectorGrant
+	systemAccess          []accessv1alpha1.SystemGrant
+	systemAccessSelectors []accessv1alpha1.SystemSelectorGrant
 }
 
-func (u *unresolved) applicationAccess(
-	ladders []*resolve.Organization, grants []accessv1alpha1.ApplicationGrant, organization, path string,
-) {
-	for i := range grants {
-		g := &grants[i]
-		if !anyHas(ladders, (*resolve.Organization).HasApplicationRole, string(g.Role)) {
-			u.add(accessv1alpha1.ReferenceApplicationRole, string(g.Role), organization,
-				"%s.applicationAccess[%s].role", path, g.Application)
+// roles looks up what an object gives: in the system namespace by the two fields for it, elsewhere by the others.
+func (u *unresolved) roles(g given) {
+	if u.namespace.AtSystem() {
+		u.systemAccess(g.systemAccess)
+		u.systemAccessSelectors(g.systemAccessSelectors)
+		return
+	}
+	u.inOrganizations([]*resolve.Organization{u.rules}, &g, "", "spec")
+}
+
+// inOrganizations looks up the roles on the ladders of organizations. A role is unresolved where no ladder has it.
+func (u *unresolved) inOrganizations(ladders []*resolve.Organization, g *given, organization, path string) {
+	if g.organizationRole != "" &&
+		!anyHas(ladders, (*resolve.Organization).HasOrganizationRole, string(g.organizationRole)) {
+		u.add(accessv1alpha1.ReferenceOrganizationRole, string(g.organizationRole), organization, "%s.organizationRole", path)
+	}
+	application := func(role accessv1alpha1.RoleName, field string, at any) {
+		if !anyHas(ladders, (*resolve.Organization).HasApplicationRole, string(role)) {
+			u.add(accessv1alpha1.ReferenceApplicationRole, string(role), organization, "%s.%s[%v].role", path, field, at)
 		}
+	}
+	for i := range g.applicationAccess {
+		application(g.applicationAccess[i].Role, "applicationAccess", g.applicationAccess[i].Application)
+	}
+	for i := range g.applicationSelectors {
+		application(g.applicationSelectors[i].Role, "applicationSelectors", i)
 	}
 }
 
@@ -143,17 +160,31 @@ func (u *unresolved) systemAccess(entries []accessv1alpha1.SystemGrant) {
 		if named == accessv1alpha1.All {
 			named = ""
 		}
-		if e.Role != "" && !u.defaultRules().HasSystemRole(string(e.Role)) {
-			u.add(accessv1alpha1.ReferenceSystemRole, string(e.Role), "", "%s.role", path)
-		}
+		u.systemRole(e.Role, path)
 		if len(ladders) == 0 {
 			continue
 		}
-		if e.OrganizationRole != "" &&
-			!anyHas(ladders, (*resolve.Organization).HasOrganizationRole, string(e.OrganizationRole)) {
-			u.add(accessv1alpha1.ReferenceOrganizationRole, string(e.OrganizationRole), named, "%s.organizationRole", path)
-		}
-		u.applicationAccess(ladders, e.ApplicationAccess, named, path)
+		u.inOrganizations(ladders, &given{
+			organizationRole: e.OrganizationRole, applicationAccess: e.ApplicationAccess, applicationSelectors: e.ApplicationSelectors,
+		}, named, path)
+	}
+}
+
+// systemAccessSelectors looks each entry up on the ladders of all organizations, whichever it selects.
+func (u *unresolved) systemAccessSelectors(entries []accessv1alpha1.SystemSelectorGrant) {
+	for i := range entries {
+		e := &entries[i]
+		path := fmt.Sprintf("spec.systemAccessSelectors[%d]", i)
+		u.systemRole(e.Role, path)
+		u.inOrganizations(u.ladders(accessv1alpha1.All), &given{
+			organizationRole: e.OrganizationRole, applicationAccess: e.ApplicationAccess, applicationSelectors: e.ApplicationSelectors,
+		}, "", path)
+	}
+}
+
+func (u *unresolved) systemRole(role accessv1alpha1.RoleName, path string) {
+	if role != "" && !u.defaultRules().HasSystemRole(string(role)) {
+		u.add(accessv1alpha1.ReferenceSystemRole, string(role), "", "%s.role", path)
 	}
 }
 

@@ -2,8 +2,10 @@ package roster
 
 import (
 	"slices"
+	"time"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/index"
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
@@ -36,6 +38,8 @@ type GroupReport struct {
 	OverBound int
 	Conflicts int
 	Samples   []Conflict // the first of them, by organization and user
+	// ReviewDue is the instant at which the review of the group is or was due; zero: the group is not to be reviewed.
+	ReviewDue time.Time
 }
 
 // UserReport is the report on a UserAccess. Decision is nil where there is nothing to decide, and for one that does
@@ -84,6 +88,7 @@ func (v *View) Group(namespace, name string, samples int) *GroupReport {
 		return report
 	}
 	report.OverBound = o.overBound.Get(name)
+	report.ReviewDue, _ = index.ReviewDue(g.Object, v.now)
 	report.Conflicts, report.Samples = v.conflictsOf(g.Source.Name, samples)
 	report.Unresolved = v.Unresolved(v.index, g.Object, o.rules)
 	if report.Members > 0 {
@@ -219,8 +224,9 @@ func (o *organization) administratorsExpire() bool {
 // unmappedSources lists what gives someone a system role that the organization's ladders do not map.
 func (v *View) unmappedSources(o *organization) []string {
 	var sources []string
+	at := v.index.Namespace(o.rules.Rules().Organization).Place()
 	note := func(s *resolve.Source) {
-		if s != nil && o.rules.Bind(s).Unmapped() {
+		if s != nil && o.rules.Bind(s, at).Unmapped(v.now) {
 			sources = append(sources, s.Name)
 		}
 	}
@@ -245,7 +251,8 @@ func (v *View) unmappedWithoutPolicy(s *resolve.Source) []string {
 	}
 	var organizations []string
 	for name, o := range v.organizations.All() {
-		if o.rules != nil && v.index.Namespace(name).Policy() == nil && o.rules.Bind(s).Unmapped() {
+		n := v.index.Namespace(name)
+		if o.rules != nil && n.Policy() == nil && o.rules.Bind(s, n.Place()).Unmapped(v.now) {
 			organizations = append(organizations, name)
 		}
 	}

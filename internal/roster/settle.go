@@ -116,10 +116,16 @@ func newSettlement(before *View, objects *index.Index, touched *index.Touched) *
 
 // setTime notes the users for whom a window has opened or closed by the instant.
 func (s *settlement) setTime(now time.Time) {
+	before := s.now
 	if back := s.now.Sub(now); back > clockUnrest {
 		s.decideAllAgain() // the clock went back: a window that has closed may be open again
+		before = now
+		s.touchReviewed(now, s.now)
 	} else if back > 0 {
 		now = s.now
+	}
+	if !s.now.IsZero() { // at first, every object is touched
+		s.touchReviewed(before, now)
 	}
 	s.now = now
 	for t := range s.timed.All() {
@@ -130,6 +136,16 @@ func (s *settlement) setTime(now time.Time) {
 			s.woken[t.namespace] = map[string]struct{}{}
 		}
 		s.woken[t.namespace][t.user] = struct{}{}
+	}
+}
+
+// touchReviewed notes the groups of which a review becomes due, or ceases to be, after the first instant and until the second.
+func (s *settlement) touchReviewed(after, until time.Time) {
+	for at, group := range s.index.Reviews(after) {
+		if at.After(until) {
+			return
+		}
+		s.touched.TouchReviewed(s.index, group)
 	}
 }
 
@@ -279,14 +295,14 @@ func (s *settlement) compile(n *index.Namespace, o *organization) bool {
 	publishes := s.index.PublishesUsers(n)
 	if !s.index.IsOrganization(n) {
 		changed := o.rules != nil
-		o.rules, o.publishes, o.bound = nil, publishes, nil
+		o.rules, o.publishes, o.bound = nil, publishes, Bindings{}
 		return changed
 	}
 	made := s.index.Rules(n)
 	if o.rules != nil && o.publishes == publishes && reflect.DeepEqual(*o.rules.Rules(), made) {
 		return false
 	}
-	o.rules, o.publishes, o.bound = resolve.NewOrganization(made), publishes, nil
+	o.rules, o.publishes, o.bound = resolve.NewOrganization(made), publishes, Bindings{}
 	return true
 }
 

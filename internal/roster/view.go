@@ -32,7 +32,7 @@ type View struct {
 type organization struct {
 	rules        *resolve.Organization // nil: it is no organization
 	publishes    bool                  // user documents
-	bound        map[*resolve.Source]*resolve.Bound
+	bound        Bindings
 	applications []string // named in the organization, sorted
 	records      index.Map[*record]
 	active       index.Count // group: active members
@@ -92,12 +92,20 @@ func (v *View) Next() time.Time {
 	return v.nextWindow()
 }
 
-// nextWindow returns the next instant at which a window opens or closes; zero: never.
+// nextWindow returns the next instant at which a window opens or closes, or a review becomes due; zero: never.
 func (v *View) nextWindow() time.Time {
+	var next time.Time
 	for t := range v.timed.All() {
-		return t.at
+		next = t.at
+		break
 	}
-	return time.Time{}
+	for at := range v.index.Reviews(v.now) {
+		if next.IsZero() || at.Before(next) {
+			next = at
+		}
+		break
+	}
+	return next
 }
 
 // SystemNamespace returns the name of the system namespace.
@@ -224,13 +232,17 @@ func (v *View) Bears(group Object, organization, application string) bool {
 	if g := n.Group(group.Name); g == nil || g.Inert || (!n.AtSystem() && n.Name() != organization) {
 		return false
 	}
+	o := v.index.Namespace(organization)
+	if o == nil {
+		return false
+	}
 	// Who is in the group is in the groups around it, and has what they give.
 	return slices.ContainsFunc(n.SourcesAbove(group.Name), func(s *resolve.Source) bool {
-		return bears(s, organization, application)
+		return bears(s, o.Place(), application)
 	})
 }
 
-func bears(s *resolve.Source, organization, application string) bool {
+func bears(s *resolve.Source, at *resolve.Place, application string) bool {
 	if slices.ContainsFunc(s.Rows, func(w resolve.Rows) bool {
 		return w.Application == application || w.Application == accessv1alpha1.All
 	}) {
@@ -239,7 +251,7 @@ func bears(s *resolve.Source, organization, application string) bool {
 	if s.WithoutPrivileges {
 		return false
 	}
-	for g := range s.Grants(organization) {
+	for g := range s.Grants(at) {
 		if g.Scope != resolve.ScopeApplication || g.Application == application {
 			return true // a role above the applications, or one in all of them
 		}

@@ -189,7 +189,7 @@ func (d *declarer) tableOf(s *resolve.Source, organizations []string, namespace 
 	}
 	t := table{}
 	for _, organization := range organizations {
-		for given := range s.Grants(organization) {
+		for given := range s.Written(organization) {
 			if !gives(given.Role) {
 				continue
 			}
@@ -225,7 +225,9 @@ func (d *declarer) organizationsNamed(u *preview.Affected) []string {
 	for _, declared := range [][]preview.Declaration{u.Before.Declared, u.After.Declared} {
 		for i := range declared {
 			for k := range declared[i].Source.System {
-				named = append(named, declared[i].Source.System[k].Organization)
+				if e := &declared[i].Source.System[k]; e.Selector == nil {
+					named = append(named, e.Organization)
+				}
 			}
 		}
 	}
@@ -240,9 +242,18 @@ func (d *declarer) fieldOf(u *preview.Affected, g grant, s *resolve.Source) *fie
 		return d.changed.path(u.User)
 	}
 	if s.Origin == resolve.SystemGroup || s.Origin == resolve.IndividualAtSystem {
-		spec = spec.Child("systemAccess").Key(g.organization)
-		if s.Entry(g.organization).Organization != g.organization {
-			spec = field.NewPath("spec", "systemAccess").Key(resolve.AnyApplication)
+		named := func(organization string) bool {
+			return slices.ContainsFunc(s.System, func(e resolve.SystemGrant) bool {
+				return e.Selector == nil && e.Organization == organization
+			})
+		}
+		switch {
+		case named(g.organization):
+			spec = spec.Child("systemAccess").Key(g.organization)
+		case named(resolve.AnyApplication):
+			spec = spec.Child("systemAccess").Key(resolve.AnyApplication)
+		default:
+			spec = spec.Child("systemAccessSelectors")
 		}
 	}
 	switch g.resource {

@@ -86,7 +86,7 @@ func (j *judge) asWritten(s *resolve.Source, o *resolve.Organization, resource, 
 	}
 	rules := o.Rules()
 	var organizationRole, systemRole string
-	for g := range s.Grants(rules.Organization) {
+	for g := range s.Written(rules.Organization) {
 		if g.Application != "" {
 			break // the roles of the other ladders come first
 		}

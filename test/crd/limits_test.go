@@ -92,6 +92,69 @@ func dataPermissions(applications, alternatives, requirements, values int) []acc
 	})
 }
 
+// labelSelector returns a selector with so many terms. Keys longer than a name has may be are not legal, but for their length.
+func labelSelector(labels, expressions, values, key, value int) accessv1alpha1.LabelSelector {
+	var s accessv1alpha1.LabelSelector
+	for n := range labels {
+		if s.MatchLabels == nil {
+			s.MatchLabels = map[string]accessv1alpha1.LabelValue{}
+		}
+		s.MatchLabels[longest(n, key)] = accessv1alpha1.LabelValue(longest(n, value))
+	}
+	for range expressions {
+		s.MatchExpressions = append(s.MatchExpressions, accessv1alpha1.LabelSelectorRequirement{
+			Key: accessv1alpha1.LabelKey(longest(0, key)), Operator: metav1.LabelSelectorOpIn,
+			Values: many(values, func(n int) accessv1alpha1.LabelValue { return accessv1alpha1.LabelValue(longest(n, value)) }),
+		})
+	}
+	return s
+}
+
+// largestSelector returns a selector with as many terms as it may have, each as long as it may be.
+func largestSelector() accessv1alpha1.LabelSelector {
+	s := labelSelector(10, 10, 20, 63, 63)
+	long := strings.Repeat(strings.Repeat("x", 63)+".", 3) + strings.Repeat("x", 61) + "/"
+	labels := s.MatchLabels
+	s.MatchLabels = map[string]accessv1alpha1.LabelValue{}
+	for key, value := range labels {
+		s.MatchLabels[long+key] = value
+	}
+	for i := range s.MatchExpressions {
+		s.MatchExpressions[i].Key = accessv1alpha1.LabelKey(long) + s.MatchExpressions[i].Key
+	}
+	return s
+}
+
+func applicationSelectors(count int) []accessv1alpha1.ApplicationSelectorGrant {
+	return many(count, func(n int) accessv1alpha1.ApplicationSelectorGrant {
+		return accessv1alpha1.ApplicationSelectorGrant{
+			Selector: largestSelector(), Role: accessv1alpha1.RoleName(longest(n, 63)),
+			NotBefore: instant(2026), NotAfter: instant(2027),
+		}
+	})
+}
+
+func systemSelectors(organizations, applications, selectors int) []accessv1alpha1.SystemSelectorGrant {
+	return many(organizations, func(n int) accessv1alpha1.SystemSelectorGrant {
+		return accessv1alpha1.SystemSelectorGrant{
+			Selector: largestSelector(), Role: accessv1alpha1.RoleName(longest(n, 63)),
+			OrganizationRole:  accessv1alpha1.RoleName(longest(n, 63)),
+			ApplicationAccess: applicationGrants(applications), ApplicationSelectors: applicationSelectors(selectors),
+		}
+	})
+}
+
+func attributes(count, values int, character string) []accessv1alpha1.UserAttribute {
+	return many(count, func(n int) accessv1alpha1.UserAttribute {
+		return accessv1alpha1.UserAttribute{
+			Name: accessv1alpha1.AttributeName(strings.ReplaceAll(longest(n, 63), "-", "_")),
+			Values: many(values, func(n int) accessv1alpha1.AttributeValue {
+				return accessv1alpha1.AttributeValue(strings.Repeat(character, 122) + longest(n, 6))
+			}),
+		}
+	})
+}
+
 func groupNames(count int) []accessv1alpha1.GroupName {
 	return many(count, func(n int) accessv1alpha1.GroupName { return accessv1alpha1.GroupName(longest(n, 253)) })
 }
@@ -250,6 +313,15 @@ var _ = DescribeTable("The largest objects are stored, and what Usher says about
 	Entry("a System group of 5,000 members", "AccessGroup", &accessv1alpha1.AccessGroupSpec{
 		Type: accessv1alpha1.GroupTypeSystem, Members: members(5000, 64), SystemAccess: systemGrants(4, 100),
 	}, groupStatus()),
+	Entry("a group with 20 selectors and 500 applications", "AccessGroup", &accessv1alpha1.AccessGroupSpec{
+		Members: members(2500, 64), ApplicationAccess: applicationGrants(500), ApplicationSelectors: applicationSelectors(20),
+	}, groupStatus()),
+	Entry("a System group for organizations by label", "AccessGroup", &accessv1alpha1.AccessGroupSpec{
+		Type: accessv1alpha1.GroupTypeSystem, SystemAccessSelectors: systemSelectors(20, 100, 1),
+	}, groupStatus()),
+	Entry("a user with 50 attributes of 100 values", "UserAccess", &accessv1alpha1.UserAccessSpec{
+		User: identity(0, 253), Attributes: attributes(50, 100, "ä"),
+	}, userStatus()),
 	Entry("a user with 500 applications", "UserAccess", &accessv1alpha1.UserAccessSpec{
 		User: identity(0, 253), Groups: groupNames(100), ApplicationAccess: applicationGrants(500),
 		SystemAccess: systemGrants(100, 32),
@@ -289,6 +361,20 @@ var _ = DescribeTable("What etcd would not take is refused before", func(ctx Spe
 		&accessv1alpha1.AccessGroupSpec{DataPermissions: dataPermissions(8, 1, 8, 100)}, groupTooLarge),
 	Entry("too many requirements", "AccessGroup",
 		&accessv1alpha1.AccessGroupSpec{DataPermissions: dataPermissions(20, 20, 10, 1)}, groupTooLarge),
+	Entry("21 selectors", "AccessGroup", &accessv1alpha1.AccessGroupSpec{ApplicationSelectors: applicationSelectors(21)},
+		"spec.applicationSelectors: must have at most 20 items"),
+	Entry("21 selectors of organizations", "AccessGroup",
+		&accessv1alpha1.AccessGroupSpec{Type: accessv1alpha1.GroupTypeSystem, SystemAccessSelectors: systemSelectors(21, 1, 1)},
+		"spec.systemAccessSelectors: must have at most 20 items"),
+	Entry("too many selectors in organizations", "AccessGroup",
+		&accessv1alpha1.AccessGroupSpec{Type: accessv1alpha1.GroupTypeSystem, SystemAccessSelectors: systemSelectors(20, 1, 20)},
+		groupTooLarge),
+	Entry("51 attributes", "UserAccess", &accessv1alpha1.UserAccessSpec{User: "a", Attributes: attributes(51, 1, "x")},
+		"spec.attributes: must have at most 50 items"),
+	Entry("101 values of an attribute", "UserAccess", &accessv1alpha1.UserAccessSpec{User: "a", Attributes: attributes(1, 101, "x")},
+		"spec.attributes[0].values: must have at most 100 items"),
+	Entry("attributes of characters that take more bytes", "UserAccess",
+		&accessv1alpha1.UserAccessSpec{User: "a", Attributes: attributes(50, 100, "😀")}, userTooLarge),
 	Entry("101 applications with rows", "AccessGroup",
 		&accessv1alpha1.AccessGroupSpec{DataPermissions: dataPermissions(101, 1, 1, 1)},
 		"spec.dataPermissions: must have at most 100 items"),

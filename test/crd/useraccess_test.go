@@ -21,7 +21,13 @@ organizationRole: Viewer
 applicationAccess: [{application: red, role: Viewer, `+window+`}]`),
 	Entry("roles across organizations",
 		"{user: a, systemAccess: [{organization: '*', role: SystemAdministrator}, {organization: acme, organizationRole: Viewer}]}"),
-	Entry("empty lists", "{user: a, groups: [], applicationAccess: [], systemAccess: []}"),
+	Entry("empty lists", "{user: a, groups: [], applicationAccess: [], applicationSelectors: [], systemAccess: [], "+
+		"systemAccessSelectors: [], attributes: []}"),
+	Entry("applications and organizations by label", `
+user: a
+applicationSelectors: [{selector: {matchLabels: {suite: finance}}, role: Viewer}]
+systemAccessSelectors: [{selector: {matchLabels: {stage: prod}}, role: Observer}]`),
+	Entry("attributes", "{user: a, attributes: [{name: countries, values: [France, Côte d'Ivoire]}, {name: _level, values: ['3']}]}"),
 )
 
 var _ = DescribeTable("UserAccess refuses", func(ctx SpecContext, spec string, causes ...string) {
@@ -36,10 +42,17 @@ var _ = DescribeTable("UserAccess refuses", func(ctx SpecContext, spec string, c
 	Entry("an application twice", "{user: a, applicationAccess: [{application: red, role: A}, {application: red, role: B}]}",
 		`spec.applicationAccess[1]: {"application":"red"}`),
 	Entry("an organization that gets nothing", "{user: a, systemAccess: [{organization: acme}]}",
-		"spec.systemAccess[0]: at least one of role, organizationRole and applicationAccess must be given"),
+		"spec.systemAccess[0]: at least one of role, organizationRole, applicationAccess and applicationSelectors must be given"),
 	Entry("an organization's window that is empty",
 		"{user: a, systemAccess: [{organization: acme, applicationAccess: [{application: red, role: Viewer, notBefore: '2026-01-01T00:00:00Z', notAfter: '2026-01-01T00:00:00Z'}]}]}",
 		"spec.systemAccess[0].applicationAccess[0].notAfter: notBefore must be before notAfter"),
+	Entry("an attribute twice", "{user: a, attributes: [{name: x, values: [a]}, {name: x, values: [b]}]}",
+		`spec.attributes[1]: {"name":"x"}`),
+	Entry("a value twice", "{user: a, attributes: [{name: x, values: [a, b, a]}]}", `spec.attributes[0].values[2]: "a"`),
+	Entry("an attribute without values", "{user: a, attributes: [{name: x, values: []}]}",
+		"spec.attributes[0].values: should have at least 1 items"),
+	Entry("an attribute whose name is no name", "{user: a, attributes: [{name: a-b, values: [x]}]}",
+		"spec.attributes[0].name: '^[A-Za-z_][A-Za-z0-9_]{0,62}$'"),
 	Entry("an e-mail address with a name", "{user: a, email: 'Amélie <amelie@acme.example>'}",
 		`spec.email: '^[^\p{Z}\p{Cc}\p{Cf}@,;:<>()\[\]"\\]+@[^\p{Z}\p{Cc}\p{Cf}@,;:<>()\[\]"\\]+$'`),
 )

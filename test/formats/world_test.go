@@ -104,7 +104,7 @@ func world(t *testing.T, seed uint64) *published {
 			}})}}
 		}
 		source.Applications = []resolve.ApplicationGrant{grant}
-		d := o.Resolve(&resolve.User{Holdings: []resolve.Holding{{Source: o.Bind(source)}}}, june)
+		d := o.Resolve(&resolve.User{Holdings: []resolve.Holding{{Source: o.Bind(source, nil)}}}, june)
 		decisions[user] = &d
 	}
 	p := &published{}

@@ -97,8 +97,9 @@ func versionsOf(ctx context.Context, namespaces ...string) map[string]string {
 
 // resolutionCase is a case of test/cases, moved to the present.
 type resolutionCase struct {
-	objects []*unstructured.Unstructured
-	want    []document.User
+	objects    []*unstructured.Unstructured
+	namespaces []*unstructured.Unstructured // with the labels that they have in the case
+	want       []document.User
 	// text is the expectation of each user as the file has it, so that a field which the types do not know is seen.
 	text []map[string]any
 }
@@ -107,7 +108,7 @@ func loadCase(path string) *resolutionCase {
 	GinkgoHelper()
 	loaded, err := cases.Load(path, time.Now())
 	Expect(err).NotTo(HaveOccurred())
-	c := &resolutionCase{objects: loaded.Objects}
+	c := &resolutionCase{objects: loaded.Objects, namespaces: loaded.Namespaces}
 	Expect(json.Unmarshal(loaded.Want, &c.want)).To(Succeed())
 	Expect(json.Unmarshal(loaded.Want, &c.text)).To(Succeed())
 	return c
@@ -116,7 +117,7 @@ func loadCase(path string) *resolutionCase {
 // apply declares the objects, and deletes those that are being deleted.
 func (c *resolutionCase) apply(ctx context.Context, reverse bool) {
 	GinkgoHelper()
-	objects := slices.Clone(c.objects)
+	objects := slices.Concat(c.namespaces, c.objects)
 	if reverse {
 		slices.Reverse(objects)
 	}
@@ -130,9 +131,15 @@ func (c *resolutionCase) apply(ctx context.Context, reverse bool) {
 	}
 }
 
-// remove deletes all objects, and waits until nothing is left of them.
+// remove deletes all objects, takes the labels off the namespaces, and waits until nothing is left.
 func (c *resolutionCase) remove(ctx context.Context) {
 	GinkgoHelper()
+	for _, o := range c.namespaces {
+		bare := &unstructured.Unstructured{}
+		bare.SetGroupVersionKind(o.GroupVersionKind())
+		bare.SetName(o.GetName())
+		Expect(kube.Apply(ctx, client.ApplyConfigurationFromUnstructured(bare), fieldOwner, client.ForceOwnership)).To(Succeed())
+	}
 	for _, o := range c.objects {
 		if len(o.GetFinalizers()) > 0 {
 			Expect(client.IgnoreNotFound(kube.Patch(ctx, o.DeepCopy(),

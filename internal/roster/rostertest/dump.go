@@ -43,7 +43,7 @@ func DumpLasting(r *roster.Roster) map[string]string {
 	return sections
 }
 
-var revision = regexp.MustCompile(`revision=\d+(; )?`)
+var revision = regexp.MustCompile(`(revision|labelRevision)=\d+(; )?`)
 
 func add(sections map[string]string, name string, field reflect.Value) {
 	d := dumper{under: map[unsafe.Pointer]bool{}}
@@ -94,7 +94,8 @@ func (d *dumper) target(v reflect.Value) string {
 	if v.Kind() == reflect.Interface {
 		return d.text(v.Elem())
 	}
-	if v.Type().String() == "*resolve.sharedFilters" {
+	switch v.Type().String() {
+	case "*resolve.sharedFilters", "*resolve.templates", "*[1]resolve.Filter":
 		return ""
 	}
 	at := v.UnsafePointer()

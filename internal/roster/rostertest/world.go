@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -30,6 +31,7 @@ var (
 	roles       = []string{"Administrator", "Editor", "Viewer", "NoAccess", "Owner", "Typo"}
 	systemRoles = []string{"SystemAdministrator", "Observer", "NoAccess", "Typo"}
 	teams       = []string{"one", "two"}
+	stages      = []string{"prod", "test"}
 	countries   = []accessv1alpha1.AttributeValue{"France", "Germany"}
 
 	// Two of the first, or one of the second, are more than the filters of a user may be together.
@@ -82,6 +84,55 @@ func (w *World) grants() []accessv1alpha1.ApplicationGrant {
 	return grants
 }
 
+// labelSelector selects by the label of the key, which has one of the values or is absent.
+func (w *World) labelSelector(key accessv1alpha1.LabelKey, values []string) accessv1alpha1.LabelSelector {
+	value := accessv1alpha1.LabelValue(Pick(w, values))
+	switch w.IntN(5) {
+	case 0:
+		return accessv1alpha1.LabelSelector{MatchExpressions: []accessv1alpha1.LabelSelectorRequirement{{
+			Key: key, Operator: metav1.LabelSelectorOpNotIn, Values: []accessv1alpha1.LabelValue{value},
+		}}}
+	case 1:
+		return accessv1alpha1.LabelSelector{MatchExpressions: []accessv1alpha1.LabelSelectorRequirement{{
+			Key: key, Operator: metav1.LabelSelectorOpDoesNotExist,
+		}}}
+	default:
+		return accessv1alpha1.LabelSelector{MatchLabels: map[string]accessv1alpha1.LabelValue{string(key): value}}
+	}
+}
+
+func (w *World) applicationSelectors() []accessv1alpha1.ApplicationSelectorGrant {
+	var grants []accessv1alpha1.ApplicationSelectorGrant
+	for w.Chance(20) {
+		g := accessv1alpha1.ApplicationSelectorGrant{
+			Selector: w.labelSelector("team", teams), Role: accessv1alpha1.RoleName(Pick(w, roles)),
+		}
+		g.NotBefore, g.NotAfter = w.window()
+		grants = append(grants, g)
+	}
+	return grants
+}
+
+func (w *World) systemSelectors() []accessv1alpha1.SystemSelectorGrant {
+	var grants []accessv1alpha1.SystemSelectorGrant
+	for w.Chance(20) {
+		g := accessv1alpha1.SystemSelectorGrant{
+			Selector: w.labelSelector("stage", stages), Role: accessv1alpha1.RoleName(Pick(w, systemRoles)),
+		}
+		if w.Chance(30) {
+			g.ApplicationAccess = w.grants()
+		}
+		if w.Chance(30) {
+			g.ApplicationSelectors = w.applicationSelectors()
+		}
+		if w.Chance(20) {
+			g.OrganizationRole = accessv1alpha1.RoleName(Pick(w, roles))
+		}
+		grants = append(grants, g)
+	}
+	return grants
+}
+
 func (w *World) systemGrants() []accessv1alpha1.SystemGrant {
 	var grants []accessv1alpha1.SystemGrant
 	for _, organization := range append(slices.Clone(Namespaces[1:]), accessv1alpha1.All) {
@@ -94,6 +145,9 @@ func (w *World) systemGrants() []accessv1alpha1.SystemGrant {
 		}
 		if w.Chance(30) {
 			g.ApplicationAccess = w.grants()
+		}
+		if w.Chance(30) {
+			g.ApplicationSelectors = w.applicationSelectors()
 		}
 		if w.Chance(20) {
 			g.OrganizationRole = accessv1alpha1.RoleName(Pick(w, roles))
@@ -121,8 +175,10 @@ func (w *World) group(namespace, name string) *accessv1alpha1.AccessGroup {
 	if atSystem != w.Chance(10) {
 		g.Spec.Type = accessv1alpha1.GroupTypeSystem
 		g.Spec.SystemAccess = w.systemGrants()
+		g.Spec.SystemAccessSelectors = w.systemSelectors()
 	} else {
 		g.Spec.ApplicationAccess = w.grants()
+		g.Spec.ApplicationSelectors = w.applicationSelectors()
 		if w.Chance(30) {
 			g.Spec.OrganizationRole = accessv1alpha1.RoleName(Pick(w, roles))
 		}
@@ -148,7 +204,28 @@ func (w *World) group(namespace, name string) *accessv1alpha1.AccessGroup {
 	if w.Chance(15) {
 		g.Spec.Privileges = accessv1alpha1.GroupPrivilegesDisabled
 	}
+	w.review(g)
 	return g
+}
+
+// review has some groups reviewed every day. The review is due within the horizon, or was; a few are said to have been made
+// later than the world begins.
+func (w *World) review(g *accessv1alpha1.AccessGroup) {
+	const day = 24 * time.Hour
+	// The same for every group: nothing else tells two groups of one name apart.
+	g.CreationTimestamp = metav1.NewTime(w.Start.Add(7*time.Minute - day))
+	if !w.Chance(25) {
+		return
+	}
+	g.Spec.Review = accessv1alpha1.GroupReview{
+		EveryDays: 1, IfMissed: Pick(w, []accessv1alpha1.MissedReview{"End", "End", "Keep"}),
+	}
+	minutes := int(Horizon / time.Minute)
+	at := metav1.NewTime(w.Start.Add(time.Duration(w.IntN(minutes))*time.Minute - day))
+	if w.Chance(20) {
+		at = metav1.NewTime(w.Start.Add(time.Duration(w.IntN(minutes)) * time.Minute))
+	}
+	g.Spec.ReviewedAt = &at
 }
 
 func (w *World) selector() *metav1.LabelSelector {
@@ -186,6 +263,14 @@ func (w *World) rows() []accessv1alpha1.DataPermission {
 			if w.Chance(10) {
 				a.AllOf[0].Values[0] = Pick(w, large)
 			}
+			if w.Chance(25) {
+				a.AllOf[0].Values, a.AllOf[0].UserAttribute = nil, "countries"
+			}
+			if w.Chance(10) {
+				a.AllOf = append(a.AllOf, accessv1alpha1.RowRequirement{
+					Attribute: "level", Operator: Pick(w, []accessv1alpha1.DataOperator{"LessThan", "GreaterThan"}), UserAttribute: "level",
+				})
+			}
 			if w.Chance(20) {
 				a.AllOf = append(a.AllOf, accessv1alpha1.RowRequirement{
 					Attribute: "line", Operator: "In", Values: []accessv1alpha1.AttributeValue{"x"},
@@ -210,12 +295,36 @@ func (w *World) userAccess(namespace, name, user string) *accessv1alpha1.UserAcc
 			ua.Spec.Groups = append(ua.Spec.Groups, accessv1alpha1.GroupName(name))
 		}
 	}
-	ua.Spec.ApplicationAccess = w.grants()
-	ua.Spec.SystemAccess = w.systemGrants()
+	ua.Spec.ApplicationAccess, ua.Spec.ApplicationSelectors = w.grants(), w.applicationSelectors()
+	ua.Spec.SystemAccess, ua.Spec.SystemAccessSelectors = w.systemGrants(), w.systemSelectors()
+	ua.Spec.Attributes = w.attributes()
 	if w.Chance(20) {
 		ua.Spec.OrganizationRole = accessv1alpha1.RoleName(Pick(w, roles))
 	}
 	return ua
+}
+
+func (w *World) attributes() []accessv1alpha1.UserAttribute {
+	var all []accessv1alpha1.UserAttribute
+	if w.Chance(40) {
+		values := append([]accessv1alpha1.AttributeValue{Pick(w, large)}, countries...)
+		from := w.IntN(len(values))
+		all = append(all, accessv1alpha1.UserAttribute{Name: "countries", Values: values[from:]})
+	}
+	if w.Chance(40) {
+		values := []accessv1alpha1.AttributeValue{"4", "3"}
+		all = append(all, accessv1alpha1.UserAttribute{Name: "level", Values: values[w.IntN(2):]})
+	}
+	return all
+}
+
+// Namespace makes the Namespace object of an organization, with labels that select it or not.
+func (w *World) Namespace() *corev1.Namespace {
+	n := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: Pick(w, Namespaces[1:])}}
+	if w.Chance(70) {
+		n.Labels = map[string]string{"stage": Pick(w, stages)}
+	}
+	return n
 }
 
 // materialized returns what Usher writes for the user.

@@ -57,7 +57,7 @@ func published() []map[string]string {
 			source := &resolve.Source{Name: "AccessGroup/acme/team", Applications: []resolve.ApplicationGrant{
 				{Application: application, Role: roles[i%len(roles)]},
 			}}
-			d := o.Resolve(&resolve.User{Holdings: []resolve.Holding{{Source: o.Bind(source)}}}, time.Unix(0, 0))
+			d := o.Resolve(&resolve.User{Holdings: []resolve.Holding{{Source: o.Bind(source, nil)}}}, time.Unix(0, 0))
 			yield(userName(i), &d)
 		}
 	}, accessv1alpha1.PublishFormatCasbin)

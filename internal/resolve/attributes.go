@@ -1,0 +1,166 @@
+package resolve
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"weak"
+)
+
+// Attributes are what one UserAccess says of its user, by name. The values are sorted and have no duplicates.
+type Attributes map[string][]string
+
+// valuesOf returns the values of the attribute: those in the organization, where the attribute is there, else those in
+// the system namespace. Nil: the user has no such attribute.
+func valuesOf(own, atSystem Attributes, name string) []string {
+	if values := own[name]; len(values) > 0 {
+		return values
+	}
+	return atSystem[name]
+}
+
+// refers reports whether the filter refers to attributes of the user.
+func (f Filter) refers() bool {
+	return slices.ContainsFunc(f.AnyOf, func(a Alternative) bool {
+		return slices.ContainsFunc(a.AllOf, func(r Requirement) bool { return r.UserAttribute != "" })
+	})
+}
+
+// substitute returns the filter with the values of the user's attributes (docs/rules.md R7). An alternative with a
+// requirement that no row can meet is left out.
+func (f Filter) substitute(own, atSystem Attributes) Filter {
+	alternatives := make([]Alternative, 0, len(f.AnyOf))
+	for _, a := range f.AnyOf {
+		all := slices.Clone(a.AllOf)
+		met := true
+		for i := range all {
+			met = met && all[i].substitute(own, atSystem)
+		}
+		if met {
+			alternatives = append(alternatives, Alternative{AllOf: all})
+		}
+	}
+	return NewFilter(alternatives)
+}
+
+// substitute puts the values of the user's attribute in place of its name. It reports whether any row may meet the
+// requirement.
+func (r *Requirement) substitute(own, atSystem Attributes) bool {
+	if r.UserAttribute == "" {
+		return true
+	}
+	r.Values = valuesOf(own, atSystem, r.UserAttribute)
+	r.UserAttribute = ""
+	switch r.Operator {
+	case "In", "NotIn":
+		return len(r.Values) > 0
+	default: // GreaterThan and LessThan compare with one value
+		return len(r.Values) == 1
+	}
+}
+
+// templates are the rows of a source that refer to attributes, with what came of them for users. It is safe for concurrent
+// use.
+type templates struct {
+	rows       []Rows   // all rows of the source, as written
+	attributes []string // those that the rows refer to, sorted
+	shared     *sharedFilters
+
+	mu    sync.Mutex
+	known map[string]weak.Pointer[Bound] // by the values of attributes
+	sweep int                            // how many known ones there may be before those that are gone are dropped
+}
+
+// bindTemplates notes the rows where some refer to attributes.
+func (b *Bound) bindTemplates(o *Organization, rows []Rows) {
+	var names []string
+	for _, r := range rows {
+		for _, a := range r.Filter.AnyOf {
+			for _, requirement := range a.AllOf {
+				if requirement.UserAttribute != "" {
+					names = append(names, requirement.UserAttribute)
+				}
+			}
+		}
+	}
+	if len(names) == 0 {
+		return
+	}
+	slices.Sort(names)
+	b.templates = &templates{
+		rows: rows, attributes: slices.Compact(names), shared: o.shared, known: map[string]weak.Pointer[Bound]{}, sweep: fewShared,
+	}
+}
+
+// For returns the source as a user with these attributes holds it: its rows have the values of the attributes in place of
+// their names. Users with the same values share the result and its filters.
+func (b *Bound) For(own, atSystem Attributes) *Bound {
+	if b == nil || b.templates == nil {
+		return b
+	}
+	t := b.templates
+	key, has := t.key(own, atSystem)
+	if !has {
+		return b
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if known := t.known[key].Value(); known != nil {
+		return known
+	}
+	made := *b
+	made.rows, made.anyRows, made.ownRowBytes, made.anyRowBytes = nil, nil, 0, 0
+	rows := slices.Clone(t.rows)
+	for i := range rows {
+		if rows[i].Filter.refers() {
+			rows[i].Filter = t.shared.share(rows[i].Filter.substitute(own, atSystem))[0]
+		}
+	}
+	made.bindRows(rows)
+	t.known[key] = weak.Make(&made)
+	if len(t.known) > t.sweep {
+		t.dropGone()
+	}
+	return &made
+}
+
+// key returns a text that is the same for the same values of the attributes to which the rows refer, and whether the user
+// has any of them.
+func (t *templates) key(own, atSystem Attributes) (key string, has bool) {
+	var text strings.Builder
+	for _, name := range t.attributes {
+		values := valuesOf(own, atSystem, name)
+		has = has || len(values) > 0
+		text.WriteString(strconv.Itoa(len(values)))
+		for _, v := range values {
+			text.WriteByte(':')
+			text.WriteString(strconv.Itoa(len(v)))
+			text.WriteByte(':')
+			text.WriteString(v)
+		}
+		text.WriteByte(';')
+	}
+	return text.String(), has
+}
+
+func (t *templates) dropGone() {
+	for key, pointer := range t.known {
+		if pointer.Value() == nil {
+			delete(t.known, key)
+		}
+	}
+	t.sweep = 2*len(t.known) + fewShared
+}
+
+// written returns the filter of the rows for the application as the source has it: with the names of attributes.
+func (b *Bound) written(application string, substituted *Filter) Filter {
+	if b.templates != nil {
+		for _, r := range b.templates.rows {
+			if r.Application == application {
+				return r.Filter
+			}
+		}
+	}
+	return *substituted
+}

@@ -1,0 +1,263 @@
+package resolve
+
+import "iter"
+
+// Selector selects objects by their labels.
+type Selector interface {
+	Selects(labels map[string]string) bool
+	// String returns the selector as people write it.
+	String() string
+}
+
+// Place is an organization as selectors see it.
+type Place struct {
+	Organization string
+	// Labels are those of the organization's namespace.
+	Labels map[string]string
+	// Applications yields the name and the labels of every ApplicationAccess. Nil yields none.
+	Applications iter.Seq2[string, map[string]string]
+}
+
+// selected yields the applications that the selector selects.
+func (p *Place) selected(s Selector) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if p.Applications == nil {
+			return
+		}
+		for name, labels := range p.Applications {
+			if s.Selects(labels) && !yield(name) {
+				return
+			}
+		}
+	}
+}
+
+// HasSelectors reports whether what the source gives depends on labels.
+func (s *Source) HasSelectors() bool {
+	for i := range s.System {
+		if e := &s.System[i]; e.Selector != nil || selectsApplications(e.Applications) {
+			return true
+		}
+	}
+	return selectsApplications(s.Applications)
+}
+
+func selectsApplications(grants []ApplicationGrant) bool {
+	for i := range grants {
+		if grants[i].Selector != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// SelectsDifferently reports whether the source selects an application of the organization with one set of labels and not
+// with the other. A nil pointer stands for an application without an ApplicationAccess, which is never selected.
+func (s *Source) SelectsDifferently(at *Place, before, after *map[string]string) bool {
+	selects := func(g *ApplicationGrant, labels *map[string]string) bool {
+		return labels != nil && g.Selector.Selects(*labels)
+	}
+	differ := func(grants []ApplicationGrant) bool {
+		for i := range grants {
+			if g := &grants[i]; g.Selector != nil && selects(g, before) != selects(g, after) {
+				return true
+			}
+		}
+		return false
+	}
+	if !s.isAtSystem() {
+		return differ(s.Applications)
+	}
+	for _, e := range s.Entries(at) {
+		if differ(e.Applications) {
+			return true
+		}
+	}
+	return false
+}
+
+// Entries returns what a source of the system namespace says about the organization (docs/rules.md R2): the entry that
+// names it, where there is none every entry that selects it, and where none does the entry for all.
+func (s *Source) Entries(at *Place) []*SystemGrant {
+	var selected, all []*SystemGrant
+	for i := range s.System {
+		switch e := &s.System[i]; {
+		case e.Selector != nil:
+			if e.Selector.Selects(at.Labels) {
+				selected = append(selected, e)
+			}
+		case e.Organization == at.Organization:
+			return []*SystemGrant{e}
+		case e.Organization == AnyApplication:
+			all = []*SystemGrant{e}
+		}
+	}
+	if len(selected) > 0 {
+		return selected
+	}
+	return all
+}
+
+// SpeaksOf reports whether a source of the system namespace says anything about the organization.
+func (s *Source) SpeaksOf(at *Place) bool {
+	for i := range s.System {
+		e := &s.System[i]
+		if e.Selector == nil && (e.Organization == at.Organization || e.Organization == AnyApplication) ||
+			e.Selector != nil && e.Selector.Selects(at.Labels) {
+			return true
+		}
+	}
+	return false
+}
+
+// Given is one role that a source gives in an organization, as it is written: known to a ladder or not.
+type Given struct {
+	// Scope is that of the grant. In the system and the organization scope the role is never empty.
+	Scope Scope
+	// Application is the one in whose scope the role is given, AnyApplication in the broad scope, and else empty.
+	Application string
+	Role        string
+	// Window is when the source gives the role: in the window of the entry, until a review of the source is missed.
+	Window Window
+	// Selector is what chose the application or, from [Source.Written], will choose. ByOrganization is what chose the
+	// organization. Nil: a name or [AnyApplication] did.
+	Selector, ByOrganization Selector
+
+	entry entry
+}
+
+// entry says which entry of a source gives a role. In a source of the system namespace outer counts the entries of the
+// source from 1. inner counts the entries for applications from 1; 0 stands for the other roles beside them.
+type entry struct{ outer, inner int }
+
+// differs reports whether the two roles of one source come from different entries. A role beside the entries for
+// applications is not at odds with them: both are one entry.
+func (e entry) differs(f entry) bool {
+	return e.outer != f.outer || (e.inner != f.inner && e.inner != 0 && f.inner != 0)
+}
+
+// Grants yields what the source gives in the organization: the system role, the organization role, then the entries for
+// applications in the order in which they are written, each selector with all applications that it selects. A source of
+// the system namespace gives what its entries for the organization say, any other source what it says itself. Whether the
+// grants count is left aside: privileges, deletion and ladders.
+func (s *Source) Grants(at *Place) iter.Seq[Given] {
+	return s.living(func(yield func(Given) bool) { s.grants(at, at.selected, yield) })
+}
+
+// Written yields what the source says of the organization whatever is labelled how, as the right to grant is asked for: a
+// selector of applications gives its role in all applications. An organization that no entry names has what is said of all
+// organizations and of those that are selected. [AnyApplication] stands for any such organization.
+func (s *Source) Written(organization string) iter.Seq[Given] {
+	everywhere := func(Selector) iter.Seq[string] {
+		return func(yield func(string) bool) { yield(AnyApplication) }
+	}
+	return s.living(func(yield func(Given) bool) {
+		if !s.isAtSystem() {
+			s.grants(nil, everywhere, yield)
+			return
+		}
+		for i, e := range s.writtenFor(organization) {
+			if !e.grants(i+1, everywhere, yield) {
+				return
+			}
+		}
+	})
+}
+
+// EachNamed calls yield with every application that the source names in the organization (docs/rules.md, named
+// applications): windows, reviews, privileges and roles aside. Selectors name none, nor do data permissions.
+func (s *Source) EachNamed(at *Place, yield func(application string)) {
+	none := func(Selector) iter.Seq[string] { return func(func(string) bool) {} }
+	s.grants(at, none, func(g Given) bool {
+		if g.Scope == ScopeApplication {
+			yield(g.Application)
+		}
+		return true
+	})
+}
+
+// writtenFor returns the entry that names the organization, else all that may apply to it.
+func (s *Source) writtenFor(organization string) []*SystemGrant {
+	var others []*SystemGrant
+	for i := range s.System {
+		switch e := &s.System[i]; {
+		case e.Selector != nil || e.Organization == AnyApplication:
+			others = append(others, e)
+		case e.Organization == organization:
+			return []*SystemGrant{e}
+		}
+	}
+	return others
+}
+
+// living yields the roles in the windows in which the source gives them: see [Source.Live].
+func (s *Source) living(roles iter.Seq[Given]) iter.Seq[Given] {
+	if s.Live == nil {
+		return roles
+	}
+	return func(yield func(Given) bool) {
+		for g := range roles {
+			if g.Role == NoAccess {
+				if !yield(g) {
+					return
+				}
+				continue
+			}
+			for _, live := range s.Live {
+				part := g
+				var open bool
+				if part.Window, open = g.Window.intersect(live); open && !yield(part) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// grants yields the roles without regard to [Source.Live].
+func (s *Source) grants(at *Place, selected func(Selector) iter.Seq[string], yield func(Given) bool) {
+	if !s.isAtSystem() {
+		own := SystemGrant{OrganizationRole: s.OrganizationRole, Applications: s.Applications}
+		own.grants(0, selected, yield)
+		return
+	}
+	for i, e := range s.Entries(at) {
+		if !e.grants(i+1, selected, yield) {
+			return
+		}
+	}
+}
+
+// grants yields the roles of one entry. It returns false where yield does.
+func (e *SystemGrant) grants(outer int, selected func(Selector) iter.Seq[string], yield func(Given) bool) bool {
+	g := Given{Scope: ScopeSystem, Role: e.Role, ByOrganization: e.Selector, entry: entry{outer, 0}}
+	if e.Role != "" && !yield(g) {
+		return false
+	}
+	g.Scope, g.Role = ScopeOrganization, e.OrganizationRole
+	if e.OrganizationRole != "" && !yield(g) {
+		return false
+	}
+	for i := range e.Applications {
+		a := &e.Applications[i]
+		g := Given{ScopeApplication, a.Application, a.Role, a.Window, a.Selector, e.Selector, entry{outer, i + 1}}
+		if a.Selector == nil {
+			if a.Application == AnyApplication {
+				g.Scope = ScopeBroad
+			}
+			if !yield(g) {
+				return false
+			}
+			continue
+		}
+		for g.Application = range selected(a.Selector) {
+			if g.Application == AnyApplication {
+				g.Scope = ScopeBroad
+			}
+			if !yield(g) {
+				return false
+			}
+		}
+	}
+	return true
+}
