@@ -396,6 +396,7 @@ type AccessGroupStatus struct {
 // +kubebuilder:printcolumn:name="Conflicts",type=integer,JSONPath=`.status.conflicts`
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Unpublished",type=integer,priority=1,JSONPath=`.status.unpublished`
+// +kubebuilder:printcolumn:name="Review due",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="ReviewDue")].reason`
 // +kubebuilder:printcolumn:name="Display name",type=string,priority=1,JSONPath=`.spec.displayName`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type AccessGroup struct {

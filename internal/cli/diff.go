@@ -123,7 +123,7 @@ func (d *diff) readBase(ctx context.Context, made *objects.Set, say func(string,
 	case len(d.against) > 0:
 		return o.readFiles(ctx, d.against, o.recursive, "", say)
 	}
-	return o.readClusterIn(ctx, d.clusterNamespaces(made), say)
+	return o.readClusterIn(ctx, d.clusterNamespaces(made), objects.SelectsNamespaces(made), say)
 }
 
 // clusterNamespaces are those whose objects bear on the change; none stands for all.

@@ -171,6 +171,8 @@ type grant struct {
 	Fate   string     `json:"fate"`
 	Begins *time.Time `json:"begins,omitempty"`
 	Ends   *time.Time `json:"ends,omitempty"`
+	// SelectedBy are the labels by which the source speaks of the application or the organization.
+	SelectedBy []selection `json:"selectedBy,omitempty"`
 }
 
 // derivation is a holding with its steps.
@@ -214,6 +216,8 @@ type contributed struct {
 	Source string         `json:"source"`
 	Entry  string         `json:"entry"`
 	Filter resolve.Filter `json:"filter"`
+	// Attributes are those of the user whose values stand in the filter.
+	Attributes []attribute `json:"attributes,omitempty"`
 }
 
 // moment is what changes at an instant.
@@ -251,10 +255,10 @@ func (w *world) explain(organization, user string, applications []string) *expla
 		Organization: organization, User: user, At: w.now, Policy: w.policy(organization),
 		united: o.Rules().Strategy == resolve.MostPermissive,
 	}
-	made.addSources(x, applications)
+	made.addSources(w, x, applications)
 	if len(applications) == 0 {
 		h := organizationHolding(organization, user, &x.Decision)
-		made.Roles = append(made.Roles, newDerivation(h, &x.Organization))
+		made.Roles = append(made.Roles, w.newDerivation(h, &x.Organization))
 	}
 	for i := range x.Applications {
 		d := &x.Applications[i]
@@ -264,11 +268,11 @@ func (w *world) explain(organization, user string, applications []string) *expla
 		}
 		h := accessHolding(o, user, d.Application, x.Decision.Application(d.Application))
 		h.title = w.title(organization, d.Application)
-		made.Roles = append(made.Roles, newDerivation(h, d))
+		made.Roles = append(made.Roles, w.newDerivation(h, d))
 	}
 	if len(applications) == 0 {
 		h := accessHolding(o, user, "", &x.Decision.Default)
-		made.Roles = append(made.Roles, newDerivation(h, &x.Default))
+		made.Roles = append(made.Roles, w.newDerivation(h, &x.Default))
 	}
 	made.addFuture(x, asked, len(applications) == 0)
 	return made
@@ -324,7 +328,7 @@ func protectedText(protected bool) string {
 }
 
 // addSources takes over where access may come from; with applications given, only what bears on one of them.
-func (e *explanation) addSources(x *roster.Explanation, applications []string) {
+func (e *explanation) addSources(w *world, x *roster.Explanation, applications []string) {
 	for _, b := range x.Bars {
 		e.Bars = append(e.Bars, bar{string(b.Rule), b.Source, newWindow(b.Window)})
 	}
@@ -348,12 +352,12 @@ func (e *explanation) addSources(x *roster.Explanation, applications []string) {
 			Source: g.Source, Scope: string(g.Scope), Application: g.Application, Role: g.Role,
 			InApplications: g.InApplications, ForOrganization: g.ForOrganization, Unmapped: g.Unmapped,
 			Protected: g.Protected, Held: newWindows(g.Held), window: newWindow(g.Window), Fate: string(g.Fate),
-			Begins: newInstant(g.Begins), Ends: newInstant(g.Ends),
+			Begins: newInstant(g.Begins), Ends: newInstant(g.Ends), SelectedBy: w.selectedBy(e.Organization, g),
 		})
 	}
 }
 
-func newDerivation(h holding, d *resolve.Derivation) derivation {
+func (w *world) newDerivation(h holding, d *resolve.Derivation) derivation {
 	made := derivation{
 		holding: h, Specific: newChoice(&d.Specific), Broad: newChoice(&d.Broad), System: newChoice(&d.System),
 		Local: newStep(&d.Local), Floor: d.Floor && d.System.Role != "", Combined: newStep(&d.Combined),
@@ -363,8 +367,11 @@ func newDerivation(h holding, d *resolve.Derivation) derivation {
 		made.Excluded = &step{resolve.NoAccess, string(resolve.RuleExclusiveAccess), d.Excluded.Source}
 		made.ExcludedBy, made.HeldIn = d.Excluded.Name, d.Excluded.Applications
 	}
-	for _, r := range d.Rows {
-		made.Rows = append(made.Rows, contributed{r.Source, r.Application, r.Filter})
+	for i := range d.Rows {
+		r := &d.Rows[i]
+		made.Rows = append(made.Rows, contributed{
+			r.Source, r.Application, r.Filter, w.attributesOf(h.Organization, h.User, r),
+		})
 	}
 	return made
 }

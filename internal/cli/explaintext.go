@@ -49,6 +49,7 @@ func (e *explainer) write() error {
 	if err := e.writeGrants(); err != nil {
 		return err
 	}
+	e.writeSelections()
 	for i := range e.Roles {
 		e.writeRole(&e.Roles[i])
 	}
@@ -372,6 +373,9 @@ func (e *explainer) writeRows(d *derivation) {
 			entry = "entry for all applications"
 		}
 		e.line("      ", "%s, %s: %s", r.Source, entry, filterText(r.Filter, false))
+		for i := range r.Attributes {
+			e.line("        ", "%s", r.Attributes[i].text())
+		}
 	}
 }
 

@@ -3,7 +3,9 @@ package cli
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,7 +24,7 @@ func newExport(o *options) *cobra.Command {
 		Short: "Write users, groups and roles as CSV",
 		Long: `Writes what is declared as CSV: groups, who is named in them, users, and the roles of both; a line each. The same CSV is
 what import reads. Selectors of members, rows, notification, applications and policies are not in it; that there are such
-is noted.
+is noted. Selectors of applications and organizations, attributes of users and reviews are.
 
 Cells that a spreadsheet would take for a formula begin with an apostrophe, which import takes away.`,
 		Example: `  kubectl access export -n analytics > analytics.csv`,
@@ -121,8 +123,14 @@ func (x *exporter) addGroup(g *accessv1alpha1.AccessGroup) {
 	for _, name := range spec.MemberGroups {
 		x.row(recordMemberGroup, h, map[string]string{columnMemberGroup: string(name)})
 	}
-	x.addGrants(h, "", spec.OrganizationRole, spec.ApplicationAccess)
-	x.addSystem(h, spec.SystemAccess)
+	x.addGrants(h, nil, spec.OrganizationRole, spec.ApplicationAccess, spec.ApplicationSelectors)
+	x.addSystem(h, spec.SystemAccess, spec.SystemAccessSelectors)
+	if spec.Review.EveryDays > 0 {
+		x.row(recordReview, h, map[string]string{
+			columnEveryDays: strconv.Itoa(int(spec.Review.EveryDays)), columnIfMissed: string(spec.Review.IfMissed),
+			columnReviewedAt: shownInstant(spec.ReviewedAt),
+		})
+	}
 	if spec.MemberSelector != nil {
 		x.leave("memberSelector")
 	}
@@ -144,31 +152,63 @@ func (x *exporter) addUser(ua *accessv1alpha1.UserAccess) {
 	for _, name := range spec.Groups {
 		x.row(recordUserGroup, holder{ua.Namespace, string(name), string(spec.User)}, nil)
 	}
-	x.addGrants(h, "", spec.OrganizationRole, spec.ApplicationAccess)
-	x.addSystem(h, spec.SystemAccess)
+	for i := range spec.Attributes {
+		for _, value := range spec.Attributes[i].Values {
+			x.row(recordAttribute, h, map[string]string{
+				columnAttribute: string(spec.Attributes[i].Name), columnValue: string(value),
+			})
+		}
+	}
+	x.addGrants(h, nil, spec.OrganizationRole, spec.ApplicationAccess, spec.ApplicationSelectors)
+	x.addSystem(h, spec.SystemAccess, spec.SystemAccessSelectors)
 }
 
+// addGrants adds the roles of an entry; in are the cells that say of which organizations it speaks.
 func (x *exporter) addGrants(
-	h holder, organization string, organizationRole accessv1alpha1.RoleName, grants []accessv1alpha1.ApplicationGrant,
+	h holder, in map[string]string, organizationRole accessv1alpha1.RoleName, grants []accessv1alpha1.ApplicationGrant,
+	selectors []accessv1alpha1.ApplicationSelectorGrant,
 ) {
 	if organizationRole != "" {
-		x.row(recordOrganizationRole, h, map[string]string{columnOrganization: organization, columnRole: string(organizationRole)})
+		x.row(recordOrganizationRole, h, with(in, map[string]string{columnRole: string(organizationRole)}))
 	}
 	for i := range grants {
 		g := &grants[i]
-		x.row(recordRole, h, map[string]string{
-			columnOrganization: organization, columnApplication: string(g.Application), columnRole: string(g.Role),
+		x.row(recordRole, h, with(in, map[string]string{
+			columnApplication: string(g.Application), columnRole: string(g.Role),
 			columnNotBefore: shownInstant(g.NotBefore), columnNotAfter: shownInstant(g.NotAfter),
-		})
+		}))
+	}
+	for i := range selectors {
+		g := &selectors[i]
+		x.row(recordRole, h, with(in, map[string]string{
+			columnApplicationSelector: selectorText(&g.Selector), columnRole: string(g.Role),
+			columnNotBefore: shownInstant(g.NotBefore), columnNotAfter: shownInstant(g.NotAfter),
+		}))
 	}
 }
 
-func (x *exporter) addSystem(h holder, entries []accessv1alpha1.SystemGrant) {
+func with(in, cells map[string]string) map[string]string {
+	maps.Copy(cells, in)
+	return cells
+}
+
+func (x *exporter) addSystem(h holder, entries []accessv1alpha1.SystemGrant, selectors []accessv1alpha1.SystemSelectorGrant) {
 	for i := range entries {
 		e := &entries[i]
-		if e.Role != "" {
-			x.row(recordSystemRole, h, map[string]string{columnOrganization: string(e.Organization), columnRole: string(e.Role)})
-		}
-		x.addGrants(h, string(e.Organization), e.OrganizationRole, e.ApplicationAccess)
+		in := map[string]string{columnOrganization: string(e.Organization)}
+		x.addSystemRole(h, in, e.Role)
+		x.addGrants(h, in, e.OrganizationRole, e.ApplicationAccess, e.ApplicationSelectors)
+	}
+	for i := range selectors {
+		e := &selectors[i]
+		in := map[string]string{columnOrganizationSelector: selectorText(&e.Selector)}
+		x.addSystemRole(h, in, e.Role)
+		x.addGrants(h, in, e.OrganizationRole, e.ApplicationAccess, e.ApplicationSelectors)
+	}
+}
+
+func (x *exporter) addSystemRole(h holder, in map[string]string, role accessv1alpha1.RoleName) {
+	if role != "" {
+		x.row(recordSystemRole, h, with(in, map[string]string{columnRole: string(role)}))
 	}
 }

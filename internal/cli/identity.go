@@ -23,6 +23,10 @@ const (
 	maximumGrants      = 500
 	maximumSystem      = 100
 	maximumGroups      = 100
+	maximumSelectors   = 20
+	maximumAttributes  = 50
+	maximumValues      = 100
+	maximumValue       = 128
 )
 
 var (
@@ -30,6 +34,7 @@ var (
 	labelPattern       = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
 	notInLabels        = regexp.MustCompile(`[^a-z0-9]+`)
 	groupPattern       = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
+	attributePattern   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}$`)
 	textPattern        = regexp.MustCompile(`^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$`)
 	emailPattern       = regexp.MustCompile(`^[^\p{Z}\p{Cc}\p{Cf}@,;:<>()\[\]"\\]+@[^\p{Z}\p{Cc}\p{Cf}@,;:<>()\[\]"\\]+$`)
 	forbiddenInUser    = `,"\`

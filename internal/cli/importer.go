@@ -113,9 +113,18 @@ func (m *importer) check(r *row) bool {
 		columnApplication:  func(text string) error { return checkSelector("application", text) },
 		columnOrganization: func(text string) error { return checkSelector("organization", text) },
 		columnNotBefore:    checkInstant, columnNotAfter: checkInstant,
-		columnType:       oneOf(accessv1alpha1.GroupTypeOrganization, accessv1alpha1.GroupTypeSystem),
-		columnPrivileges: oneOf(accessv1alpha1.GroupPrivilegesEnabled, accessv1alpha1.GroupPrivilegesDisabled),
-		columnState:      oneOf(accessv1alpha1.UserStateActive, accessv1alpha1.UserStateSuspended),
+		columnType:                oneOf(accessv1alpha1.GroupTypeOrganization, accessv1alpha1.GroupTypeSystem),
+		columnPrivileges:          oneOf(accessv1alpha1.GroupPrivilegesEnabled, accessv1alpha1.GroupPrivilegesDisabled),
+		columnApplicationSelector: checkSelectorCell, columnOrganizationSelector: checkSelectorCell,
+		columnReviewedAt: checkInstant, columnEveryDays: checkEveryDays,
+		columnIfMissed: oneOf(accessv1alpha1.MissedReviewKeep, accessv1alpha1.MissedReviewEnd),
+		columnAttribute: func(text string) error {
+			return checkName("attribute", text, attributePattern, maximumName, "letters, digits and _, and no digit at the beginning")
+		},
+		columnValue: func(text string) error {
+			return checkName("value", text, textPattern, maximumValue, "text without control and format characters")
+		},
+		columnState: oneOf(accessv1alpha1.UserStateActive, accessv1alpha1.UserStateSuspended),
 		columnDisplayName: func(text string) error {
 			return checkName("displayName", text, textPattern, maximumDisplayName, "text without control and format characters")
 		},
@@ -155,7 +164,8 @@ func oneOf[T ~string](values ...T) func(string) error {
 func (m *importer) isAgain(r *row, namespace string) bool {
 	key := strings.Join([]string{
 		r.get(columnRecord), namespace, r.get(columnGroup), r.get(columnUser), r.get(columnOrganization),
-		r.get(columnApplication), r.get(columnMemberGroup),
+		r.get(columnApplication), r.get(columnMemberGroup), r.get(columnOrganizationSelector), r.get(columnAttribute),
+		r.get(columnValue), selectedRole(r),
 	}, "\n")
 	earlier := m.seen[key]
 	if earlier == nil {
@@ -168,6 +178,14 @@ func (m *importer) isAgain(r *row, namespace string) bool {
 	}
 	m.fail(r, "", fmt.Errorf("it contradicts line %d, which is about the same; leave one of the two", earlier.line))
 	return true
+}
+
+// selectedRole is by what an entry with a selector is known; empty for an entry that names its application.
+func selectedRole(r *row) string {
+	if r.get(columnApplicationSelector) == "" {
+		return ""
+	}
+	return r.get(columnApplicationSelector) + "\n" + r.get(columnRole)
 }
 
 func withNamespace(cells map[string]string, namespace string) map[string]string {
@@ -228,10 +246,18 @@ func checkSize(o client.Object) []error {
 		check("memberGroups", len(each.Spec.MemberGroups), maximumGroups, "nest them deeper")
 		check("applicationAccess", len(each.Spec.ApplicationAccess), maximumGrants, elsewhere)
 		check("systemAccess", len(each.Spec.SystemAccess), maximumSystem, elsewhere)
+		check("applicationSelectors", len(each.Spec.ApplicationSelectors), maximumSelectors, elsewhere)
+		check("systemAccessSelectors", len(each.Spec.SystemAccessSelectors), maximumSelectors, elsewhere)
 	case *accessv1alpha1.UserAccess:
 		check("groups", len(each.Spec.Groups), maximumGroups, "name the user in the members of groups")
 		check("applicationAccess", len(each.Spec.ApplicationAccess), maximumGrants, elsewhere)
 		check("systemAccess", len(each.Spec.SystemAccess), maximumSystem, elsewhere)
+		check("applicationSelectors", len(each.Spec.ApplicationSelectors), maximumSelectors, elsewhere)
+		check("systemAccessSelectors", len(each.Spec.SystemAccessSelectors), maximumSelectors, elsewhere)
+		check("attributes", len(each.Spec.Attributes), maximumAttributes, "leave out those that no group refers to")
+		for _, a := range each.Spec.Attributes {
+			check(fmt.Sprintf("attributes[%s].values", a.Name), len(a.Values), maximumValues, "put the rows into an entry of a group")
+		}
 	}
 	return failures
 }
@@ -253,8 +279,13 @@ func (m *importer) takeUser(r *row, namespace string) {
 		if name := accessv1alpha1.GroupName(r.get(columnGroup)); !slices.Contains(ua.Spec.Groups, name) {
 			ua.Spec.Groups = append(ua.Spec.Groups, name)
 		}
+	case recordAttribute:
+		addAttribute(ua, r)
 	default:
-		err = setRole(r, &ua.Spec.OrganizationRole, &ua.Spec.ApplicationAccess, &ua.Spec.SystemAccess)
+		spec := &ua.Spec
+		err = setRole(r, &roles{
+			&spec.OrganizationRole, &spec.ApplicationAccess, &spec.ApplicationSelectors, &spec.SystemAccess, &spec.SystemAccessSelectors,
+		})
 	}
 	if err != nil {
 		m.fail(r, "", err)

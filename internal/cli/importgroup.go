@@ -36,6 +36,8 @@ func (m *importer) takeGroup(r *row, namespace string) {
 		if other := accessv1alpha1.GroupName(r.get(columnMemberGroup)); !slices.Contains(g.Spec.MemberGroups, other) {
 			g.Spec.MemberGroups = append(g.Spec.MemberGroups, other)
 		}
+	case recordReview:
+		err = setReview(g, r)
 	default:
 		err = m.setGroupRole(g, r)
 	}
@@ -118,39 +120,16 @@ func (m *importer) setMember(g *accessv1alpha1.AccessGroup, r *row) error {
 
 func (m *importer) setGroupRole(g *accessv1alpha1.AccessGroup, r *row) error {
 	isSystem := g.Spec.Type == accessv1alpha1.GroupTypeSystem
-	switch {
-	case isSystem && r.get(columnOrganization) == "":
-		return fmt.Errorf("%s is a System group, and gives roles organization by organization: the column %s says which", g.Name,
-			columnOrganization)
-	case !isSystem && r.get(columnOrganization) != "":
-		return fmt.Errorf("%s is no System group, and gives roles in its own organization only: the column %s stays empty", g.Name,
-			columnOrganization)
+	switch organization := r.get(columnOrganization) + r.get(columnOrganizationSelector); {
+	case isSystem && organization == "":
+		return fmt.Errorf("%s is a System group, and gives roles organization by organization: the column %s or %s says which", g.Name,
+			columnOrganization, columnOrganizationSelector)
+	case !isSystem && organization != "":
+		return fmt.Errorf("%s is no System group, and gives roles in its own organization only: the columns %s and %s stay empty", g.Name,
+			columnOrganization, columnOrganizationSelector)
 	}
-	return setRole(r, &g.Spec.OrganizationRole, &g.Spec.ApplicationAccess, &g.Spec.SystemAccess)
-}
-
-// setRole sets the role of the row where it belongs.
-func setRole(
-	r *row, organizationRole *accessv1alpha1.RoleName, grants *[]accessv1alpha1.ApplicationGrant,
-	system *[]accessv1alpha1.SystemGrant,
-) error {
-	role := accessv1alpha1.RoleName(r.get(columnRole))
-	w, err := r.said()
-	if err != nil {
-		return err
-	}
-	var entry *accessv1alpha1.SystemGrant
-	if organization := r.get(columnOrganization); organization != "" {
-		entry = systemEntry(system, organization)
-		organizationRole, grants = &entry.OrganizationRole, &entry.ApplicationAccess
-	}
-	switch r.get(columnRecord) {
-	case recordSystemRole:
-		entry.Role = role
-	case recordOrganizationRole:
-		*organizationRole = role
-	default:
-		return setGrant(grants, r.get(columnApplication), string(role), w)
-	}
-	return nil
+	spec := &g.Spec
+	return setRole(r, &roles{
+		&spec.OrganizationRole, &spec.ApplicationAccess, &spec.ApplicationSelectors, &spec.SystemAccess, &spec.SystemAccessSelectors,
+	})
 }

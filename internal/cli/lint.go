@@ -33,7 +33,8 @@ func newLint(o *options) *cobra.Command {
 		Use:   "lint (-f FILE|DIR|- | -k DIR)",
 		Short: "Say what admission would say of files",
 		Long: `Says what admission would say of the objects of files, with file and line and without a cluster: what the schemas of the
-kinds and their rules refuse, what takes two objects to be wrong, and what admission would warn of.
+kinds and their rules refuse, what takes two objects to be wrong, and what admission would warn of. It also warns of a
+selector that selects nothing, and of an attribute that no member of the group has.
 
 The objects are taken for all that there is, and for new. Who may grant what is for the cluster to say; --rights lists
 which rights it takes to create each object, the others being there.
@@ -220,6 +221,11 @@ func (w *world) lintObject(ctx context.Context, v *validation.Validator, o *obje
 		}
 		at, message := fieldOf(text)
 		findings = append(findings, newFinding(o, severityWarning, at, message))
+	}
+	if len(refused) == 0 {
+		for _, r := range w.idle(o.Object) {
+			findings = append(findings, newFinding(o, severityWarning, r.Field, r.Message))
+		}
 	}
 	for i := range rights {
 		findings = append(findings, newRight(o, &rights[i]))

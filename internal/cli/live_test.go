@@ -72,6 +72,10 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"code":%d,"message":"refused"}`, reason, code)
 		return
 	}
+	if len(parts) == 4 && parts[2] == "namespaces" {
+		s.answerNamespace(w, parts[3])
+		return
+	}
 	begin, _ := strconv.Atoi(r.URL.Query().Get("continue"))
 	limit, _ := strconv.Atoi(r.URL.Query().Get("limit"))
 	if s.pages > 0 {
@@ -110,6 +114,21 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// answerNamespace answers a GET of one Namespace object.
+func (s *server) answerNamespace(w http.ResponseWriter, name string) {
+	s.mu.Lock()
+	s.lists = append(s.lists, "namespaces/"+name)
+	s.mu.Unlock()
+	for _, o := range s.objects["namespaces"] {
+		if o["metadata"].(map[string]any)["name"] == name {
+			_ = json.NewEncoder(w).Encode(o) // what cannot be written the client notices
+			return
+		}
+	}
+	w.WriteHeader(http.StatusNotFound)
+	_, _ = fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"message":"not found"}`)
+}
+
 // config is a kubeconfig for the server, with a namespace of the context.
 func (s *server) config(t *testing.T, namespace string) string {
 	t.Helper()
@@ -145,16 +164,17 @@ func TestAClusterAnswersAsFilesDo(t *testing.T) {
 	}
 }
 
+// TestEachKindIsListedOnce holds what is asked of a cluster. Namespace objects are read because a group of the samples selects
+// organizations by label.
 func TestEachKindIsListedOnce(t *testing.T) {
+	everywhere := []string{"accessgroups", "accesspolicies", "applicationaccesses", "namespaces", "useraccesses"}
 	for question, want := range map[string][]string{
-		"matrix -A":                     {"accessgroups", "accesspolicies", "applicationaccesses", "useraccesses"},
-		"list ana@acme.example":         {"accessgroups", "accesspolicies", "applicationaccesses", "useraccesses"},
-		"matrix -n access-system":       withNamespace("access-system"),
-		"explain ana@acme.example":      append(withNamespace("access-system"), withNamespace("analytics")...),
-		"diff -f config/samples/system": {"accessgroups", "accesspolicies", "applicationaccesses", "useraccesses"},
-		"matrix -A --organization-selector access.usher.dev/organization=enabled": {
-			"accessgroups", "accesspolicies", "applicationaccesses", "namespaces", "useraccesses",
-		},
+		"matrix -A":                     everywhere,
+		"list ana@acme.example":         everywhere,
+		"matrix -n access-system":       append(withNamespace("access-system"), "namespaces/access-system"),
+		"explain ana@acme.example":      append(append(withNamespace("access-system"), withNamespace("analytics")...), "namespaces/analytics"),
+		"diff -f config/samples/system": everywhere,
+		"matrix -A --organization-selector access.usher.dev/organization=enabled": everywhere,
 	} {
 		s := newServer(t)
 		s.pages = 1

@@ -30,7 +30,7 @@ func newReport(o *options) *cobra.Command {
 		Short: "Write a report for an audit",
 		Long: `Writes a report for an audit, as of now or of --at: everything that is held, with the reason; protected grants, and those
 of the system level; conflicts; roles that exclusive access takes; who is barred; what ends and what begins within days;
-accounts without a grant; references to what does not exist; suspensions that bar nobody, since nothing gives their users
+reviews that are due within days; accounts without a grant; references to what does not exist; suspensions that bar nobody, since nothing gives their users
 anything; values that are probably mistakes, with what may be meant; and objects that carry the marks of a Kustomization of
 Flux or an Application of Argo CD without being in an inventory of it, as far as the caller may read these.`,
 		Example: `  # As a page for the browser
@@ -98,6 +98,7 @@ type audit struct {
 	Ending          []holding
 	Beginning       []userGrant
 	WithoutGrant    []account
+	Reviews         []dueReview // due, or due within the days
 	Unresolved      []remark
 	BarsNobody      []remark
 	Hints           []remark
@@ -166,6 +167,7 @@ func newAudit(w *world, organizations []string, days int) *audit {
 		a.addSystemAccounts(w)
 		asked = append(slices.Clone(organizations), w.SystemNamespace())
 	}
+	a.addReviews(w, asked)
 	a.addHints(w, asked)
 	return a
 }
@@ -188,8 +190,8 @@ func (a *audit) addUser(w *world, organization, user string) {
 	for _, e := range d.Exclusions {
 		a.Exclusions = append(a.Exclusions, exclusion{organization, user, e.Name, e.Source, e.Applications})
 	}
-	e := explanation{}
-	e.addSources(w.Explain(organization, user, nil), nil)
+	e := explanation{Organization: organization}
+	e.addSources(w, w.Explain(organization, user, nil), nil)
 	for _, b := range e.Bars {
 		a.Barred = append(a.Barred, userBar{organization, user, b})
 	}
@@ -226,6 +228,20 @@ func (a *audit) addGrant(organization, user string, g *grant, deadline time.Time
 		a.SystemLevel = append(a.SystemLevel, of)
 	}
 	return true
+}
+
+// addReviews lists the reviews of groups of the namespaces that are due, or will be within the days.
+func (a *audit) addReviews(w *world, namespaces []string) {
+	for _, o := range groupsIn(w.set, "") {
+		g := o.Object.(*accessv1alpha1.AccessGroup)
+		due, has := w.reviewDue(g)
+		if has && slices.Contains(namespaces, g.Namespace) && !due.After(a.At.AddDate(0, 0, a.Days)) {
+			made := w.newReview(g, due)
+			made.ChangedBy = nil // a report of the same objects from files is the same
+			a.Reviews = append(a.Reviews, made)
+		}
+	}
+	sortReviews(a.Reviews)
 }
 
 // addSystemAccounts lists those of the system namespace whose users have no grant in any organization.

@@ -26,6 +26,7 @@ func (a *audit) addHints(w *world, namespaces []string) {
 			}
 		}
 	}
+	a.addIdle(w, namespaces)
 	for _, remarks := range [][]remark{a.BarsNobody, a.Hints} {
 		slices.SortStableFunc(remarks, func(a, b remark) int {
 			return cmp.Or(strings.Compare(a.Object, b.Object), strings.Compare(a.Field, b.Field))

@@ -36,6 +36,7 @@ func (a *audit) writeJSON(s *terminal.Streams) error {
 	fieldOfList(j, "barred", a.Barred, asIs)
 	fieldOfList(j, "ending", a.Ending, reference)
 	fieldOfList(j, "beginning", a.Beginning, asIs)
+	fieldOfList(j, "reviews", a.Reviews, asIs)
 	fieldOfList(j, "accountsWithoutGrant", a.WithoutGrant, asIs)
 	fieldOfList(j, "unresolvedReferences", a.Unresolved, asIs)
 	fieldOfList(j, "suspensionsOfNobody", a.BarsNobody, asIs)

@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/usher-dev/usher/internal/roster"
 )
 
 // auditColumns are all columns of the report, as its CSV has them.
@@ -46,6 +49,7 @@ func (a *audit) sections(where func(*holding) string) []section {
 		barSection(a.Barred),
 		holdingSection("ending", "Ending"+within, a.Ending, where),
 		grantSection("beginning", "Beginning"+within, a.Beginning),
+		reviewSection("Reviews due"+within, a.Reviews),
 		accountSection(a.WithoutGrant),
 		remarkSection("unresolved", "References to what does not exist", a.Unresolved),
 		remarkSection("barsNobody", "Suspensions that bar nobody", a.BarsNobody),
@@ -116,6 +120,19 @@ func barSection(bars []userBar) section {
 	for i := range bars {
 		b := &bars[i]
 		s.rows = append(s.rows, []string{b.User, b.Organization, b.Rule, b.Source, until(b.NotBefore), until(b.NotAfter)})
+	}
+	return s
+}
+
+func reviewSection(title string, reviews []dueReview) section {
+	s := section{name: "review", title: title, columns: []string{"organization", "source", "notAfter", "detail"}}
+	for i := range reviews {
+		r := &reviews[i]
+		s.rows = append(s.rows, []string{
+			r.Namespace, objectName(roster.KindAccessGroup, r.Namespace, r.Group), until(r.Due),
+			fmt.Sprintf("%s; ifMissed: %s; %s; confirmed: %s; gives: %s", r.State, r.IfMissed, counted(len(r.Members), "member", "members"),
+				cmp.Or(until(r.ReviewedAt), "never"), r.givesText()),
+		})
 	}
 	return s
 }

@@ -220,7 +220,7 @@ func dropSystemGrant(entries *[]accessv1alpha1.SystemGrant, organization, applic
 	}
 	if len(entry.ApplicationAccess) == 0 {
 		entry.ApplicationAccess = nil
-		if entry.Role == "" && entry.OrganizationRole == "" {
+		if entry.Role == "" && entry.OrganizationRole == "" && len(entry.ApplicationSelectors) == 0 {
 			*entries = slices.Delete(*entries, i, i+1)
 		}
 	}

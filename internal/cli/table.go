@@ -32,12 +32,21 @@ const (
 	columnDisplayName  = "displayName"
 	columnEmail        = "email"
 	columnDescription  = "description"
+
+	columnApplicationSelector  = "applicationSelector"
+	columnOrganizationSelector = "organizationSelector"
+	columnAttribute            = "attribute"
+	columnValue                = "value"
+	columnEveryDays            = "everyDays"
+	columnIfMissed             = "ifMissed"
+	columnReviewedAt           = "reviewedAt"
 )
 
 var tableColumns = []string{
 	columnRecord, columnNamespace, columnGroup, columnUser, columnOrganization, columnApplication, columnRole,
 	columnMemberGroup, columnNotBefore, columnNotAfter, columnType, columnPrivileges, columnState, columnDisplayName,
-	columnEmail, columnDescription,
+	columnEmail, columnDescription, columnApplicationSelector, columnOrganizationSelector, columnAttribute, columnValue,
+	columnEveryDays, columnIfMissed, columnReviewedAt,
 }
 
 // The values of the column record.
@@ -50,6 +59,8 @@ const (
 	recordRole             = "role"             // a role in an application
 	recordOrganizationRole = "organizationRole" // a role of the organization
 	recordSystemRole       = "systemRole"       // a role on the system ladder
+	recordAttribute        = "attribute"        // one value of an attribute of a user
+	recordReview           = "review"           // how often a group takes a review, and when the last one was
 )
 
 // recordColumns are the columns that each record takes beside namespace; the first of them are required.
@@ -57,14 +68,19 @@ var recordColumns = map[string]struct {
 	required int
 	columns  []string
 }{
-	recordGroup:            {1, []string{columnGroup, columnType, columnPrivileges, columnDisplayName, columnDescription}},
-	recordMember:           {2, []string{columnGroup, columnUser, columnNotBefore, columnNotAfter}},
-	recordMemberGroup:      {2, []string{columnGroup, columnMemberGroup}},
-	recordUser:             {1, []string{columnUser, columnState, columnNotBefore, columnNotAfter, columnDisplayName, columnEmail}},
-	recordUserGroup:        {2, []string{columnUser, columnGroup}},
-	recordRole:             {2, []string{columnApplication, columnRole, columnGroup, columnUser, columnOrganization, columnNotBefore, columnNotAfter}},
-	recordOrganizationRole: {1, []string{columnRole, columnGroup, columnUser, columnOrganization}},
-	recordSystemRole:       {2, []string{columnRole, columnOrganization, columnGroup, columnUser}},
+	recordGroup:       {1, []string{columnGroup, columnType, columnPrivileges, columnDisplayName, columnDescription}},
+	recordMember:      {2, []string{columnGroup, columnUser, columnNotBefore, columnNotAfter}},
+	recordMemberGroup: {2, []string{columnGroup, columnMemberGroup}},
+	recordUser:        {1, []string{columnUser, columnState, columnNotBefore, columnNotAfter, columnDisplayName, columnEmail}},
+	recordUserGroup:   {2, []string{columnUser, columnGroup}},
+	recordRole: {1, []string{
+		columnRole, columnApplication, columnApplicationSelector, columnGroup, columnUser, columnOrganization,
+		columnOrganizationSelector, columnNotBefore, columnNotAfter,
+	}},
+	recordOrganizationRole: {1, []string{columnRole, columnGroup, columnUser, columnOrganization, columnOrganizationSelector}},
+	recordSystemRole:       {1, []string{columnRole, columnOrganization, columnOrganizationSelector, columnGroup, columnUser}},
+	recordAttribute:        {3, []string{columnUser, columnAttribute, columnValue}},
+	recordReview:           {2, []string{columnGroup, columnEveryDays, columnIfMissed, columnReviewedAt}},
 }
 
 // row is one line of the CSV: cells by column.
@@ -269,12 +285,16 @@ func (r *row) isPlain() bool { return !slices.Contains(r.header, columnRecord) }
 
 func (r *row) plainRecord() string {
 	switch {
-	case r.get(columnRole) != "" && r.get(columnApplication) != "":
+	case r.get(columnRole) != "" && r.get(columnApplication)+r.get(columnApplicationSelector) != "":
 		return recordRole
 	case r.get(columnRole) != "":
 		return recordOrganizationRole
 	case r.get(columnMemberGroup) != "":
 		return recordMemberGroup
+	case r.get(columnAttribute) != "":
+		return recordAttribute
+	case r.get(columnEveryDays) != "":
+		return recordReview
 	case r.get(columnGroup) != "" && r.get(columnUser) != "":
 		return recordMember
 	case r.get(columnUser) != "":
@@ -304,9 +324,34 @@ func (r *row) checkColumns(file string) error {
 			return r.failure(file, name, fmt.Errorf("a %s takes none; it takes %s", record, strings.Join(takes.columns, ", ")))
 		}
 	}
-	isGrant := record == recordRole || record == recordOrganizationRole || record == recordSystemRole
-	if isGrant && (r.get(columnGroup) == "") == (r.get(columnUser) == "") {
-		return r.failure(file, columnGroup, fmt.Errorf("a %s is given to either a group or a user", record))
+	return r.checkChoices(file, record)
+}
+
+// checkChoices holds cells against each other of which a record takes exactly one, or at most one.
+func (r *row) checkChoices(file, record string) error {
+	given := func(columns ...string) int {
+		n := 0
+		for _, column := range columns {
+			if r.get(column) != "" {
+				n++
+			}
+		}
+		return n
 	}
-	return nil
+	switch {
+	case record != recordRole && record != recordOrganizationRole && record != recordSystemRole:
+		return nil
+	case given(columnGroup, columnUser) != 1:
+		return r.failure(file, columnGroup, fmt.Errorf("a %s is given to either a group or a user", record))
+	case record == recordRole && given(columnApplication, columnApplicationSelector) == 0:
+		return r.failure(file, columnApplication, fmt.Errorf("empty; a %s takes it, or %s", record, columnApplicationSelector))
+	case given(columnApplication, columnApplicationSelector) > 1:
+		return r.failure(file, columnApplicationSelector, fmt.Errorf("a %s takes it or %s, not both", record, columnApplication))
+	case record == recordSystemRole && given(columnOrganization, columnOrganizationSelector) == 0:
+		return r.failure(file, columnOrganization, fmt.Errorf("empty; a %s takes it, or %s", record, columnOrganizationSelector))
+	case given(columnOrganization, columnOrganizationSelector) > 1:
+		return r.failure(file, columnOrganizationSelector, fmt.Errorf("a %s takes it or %s, not both", record, columnOrganization))
+	default:
+		return nil
+	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,6 +18,8 @@ import (
 type target struct {
 	groups   []string
 	selector string
+	// argument is what errors call the way in which groups are named. Empty: the flag --group.
+	argument string
 }
 
 func (t *target) addFlags(o *options, command *cobra.Command) {
@@ -69,7 +72,7 @@ func (t *target) find(b *basis) ([]*objects.Object, error) {
 	var found []*objects.Object
 	var failures []error
 	for _, name := range t.groups {
-		one, err := b.group(all, name)
+		one, err := b.group(all, cmp.Or(t.argument, "--group"), name)
 		if err != nil {
 			failures = append(failures, err)
 		} else if !slices.Contains(found, one) {
@@ -79,8 +82,8 @@ func (t *target) find(b *basis) ([]*objects.Object, error) {
 	return found, errors.Join(failures...)
 }
 
-// group returns the one group of that name.
-func (b *basis) group(all []*objects.Object, name string) (*objects.Object, error) {
+// group returns the one group of that name. The argument is what an error calls the way in which it was named.
+func (b *basis) group(all []*objects.Object, argument, name string) (*objects.Object, error) {
 	namespace, own, qualified := strings.Cut(name, "/")
 	if !qualified {
 		own = name
@@ -101,19 +104,20 @@ func (b *basis) group(all []*objects.Object, name string) (*objects.Object, erro
 	case len(found) == 1:
 		return found[0], nil
 	case len(found) > 1:
-		return nil, fmt.Errorf("--group %s: there is one in each of %s; say which with -n, or as NAMESPACE/%s", name,
-			some(places), name)
+		return nil, fmt.Errorf("%s %s: there is one in each of %s; say which with -n, or as NAMESPACE/%s", argument,
+			name, some(places), name)
 	}
 	where := ""
 	if b.target != "" {
 		where = " in namespace " + b.target
 	}
 	if near := nearest(name, names); len(near) > 0 {
-		return nil, fmt.Errorf("--group %s: there is no such AccessGroup%s; did you mean %s?", name, where, strings.Join(near, ", or "))
+		return nil, fmt.Errorf("%s %s: there is no such AccessGroup%s; did you mean %s?", argument, name, where,
+			strings.Join(near, ", or "))
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("--group %s: there is no AccessGroup%s", name, where)
+		return nil, fmt.Errorf("%s %s: there is no AccessGroup%s", argument, name, where)
 	}
 	slices.Sort(names)
-	return nil, fmt.Errorf("--group %s: there is no such AccessGroup%s; there is %s", name, where, some(slices.Compact(names)))
+	return nil, fmt.Errorf("%s %s: there is no such AccessGroup%s; there is %s", argument, name, where, some(slices.Compact(names)))
 }

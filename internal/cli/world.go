@@ -28,6 +28,8 @@ type world struct {
 	options *options
 	now     time.Time
 	set     *objects.Set
+	// selectors are the parsed ones of the objects.
+	selectors map[*accessv1alpha1.LabelSelector]labels.Selector
 	// scope is the one organization that is asked about; empty: all.
 	scope string
 }
@@ -86,13 +88,16 @@ func (o *options) readFiles(
 
 func (o *options) readCluster(ctx context.Context, scope string, say func(string, ...any)) (*objects.Set, error) {
 	if scope == "" {
-		return o.readClusterIn(ctx, nil, say)
+		return o.readClusterIn(ctx, nil, false, say)
 	}
-	return o.readClusterIn(ctx, []string{scope}, say)
+	return o.readClusterIn(ctx, []string{scope}, false, say)
 }
 
-// readClusterIn reads the namespaces, none standing for all, and the system namespace.
-func (o *options) readClusterIn(ctx context.Context, namespaces []string, say func(string, ...any)) (*objects.Set, error) {
+// readClusterIn reads the namespaces, none standing for all, and the system namespace. With labels, it reads the labels of
+// the namespaces even where no object on the cluster selects by them.
+func (o *options) readClusterIn(
+	ctx context.Context, namespaces []string, withLabels bool, say func(string, ...any),
+) (*objects.Set, error) {
 	config, err := o.config.ToRESTConfig()
 	if err != nil {
 		return nil, noCluster(err)
@@ -102,7 +107,7 @@ func (o *options) readClusterIn(ctx context.Context, namespaces []string, say fu
 		return nil, errNoCluster // where nothing is configured, that address is what is tried
 	}
 	c := &objects.Cluster{
-		Config: config, Namespaces: namespaces, WithNamespaces: o.organizationSelector != "", Say: say,
+		Config: config, Namespaces: namespaces, WithNamespaces: withLabels || o.organizationSelector != "", Say: say,
 	}
 	if len(namespaces) > 0 && !slices.Contains(namespaces, o.systemNamespace) {
 		c.Optional = o.systemNamespace

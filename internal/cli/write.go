@@ -73,17 +73,29 @@ Exit code: 0 done (also where all was so already), 1 not done, or not all of it:
 2 error, and nothing was written.`
 
 func newWriting(o *options, command *cobra.Command) *writing {
+	w := newWritingWithoutOutput(o, command)
+	w.addOutput(command, "yaml: print the changed manifests in place of writing them to the cluster", asYAML)
+	return w
+}
+
+// addOutput adds the flag -o with its values.
+func (w *writing) addOutput(command *cobra.Command, usage string, formats ...string) {
+	command.Flags().StringVarP(&w.output, "output", "o", "", usage)
+	// The flag exists.
+	_ = command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// newWritingWithoutOutput is newWriting for commands whose flag -o takes other values, too.
+func newWritingWithoutOutput(o *options, command *cobra.Command) *writing {
 	w := &writing{options: o}
 	command.Annotations = map[string]string{errorCode: "true"}
 	command.Long += writingCodes
 	flags := command.Flags()
-	flags.StringVarP(&w.output, "output", "o", "", "yaml: print the changed manifests in place of writing them to the cluster")
 	flags.BoolVarP(&w.yes, "yes", "y", false, "Write without asking")
 	flags.StringVar(&w.dryRun, "dry-run", dryRunNone,
 		"none, client (show what would be sent) or server (have the API server and admission answer, and write nothing)")
 	flags.BoolVar(&w.overrule, "overrule-gitops", false, "Write also what a GitOps tool keeps as git has it")
-	// The flags exist.
-	_ = command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{asYAML}, cobra.ShellCompDirectiveNoFileComp))
+	// The flag exists.
 	_ = command.RegisterFlagCompletionFunc("dry-run",
 		cobra.FixedCompletions([]string{dryRunNone, dryRunClient, dryRunServer}, cobra.ShellCompDirectiveNoFileComp))
 	return w

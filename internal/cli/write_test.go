@@ -18,7 +18,7 @@ func TestMembersOnTheSamples(t *testing.T) {
 		"members add bruno@acme.example -g france --not-after none --not-before 2026-07-01 -n analytics"+samples,
 		"members add zoe@acme.example -g france --not-after 2026-01-01 --not-before 2026-07-01 -n analytics"+samples,
 		"members add zoe@acme.example -g france --not-after tomorrow -n analytics"+samples,
-		"members remove clara@acme.example dana@acme.example claar@acme.example -g germany,austria-rows -n analytics"+samples,
+		"members remove clara@acme.example dana@acme.example claar@acme.example -g germany,own-countries -n analytics"+samples,
 		"members remove jonas@acme.example -g not-in-emea -n access-system"+samples,
 		"members remove clara@acme.example -g germany -k config/samples",
 		"members add a,b -g frnace"+samples,

@@ -11,7 +11,7 @@ import (
 type collector struct {
 	reconciler *Reconciler
 
-	synced, settled, unpublished, age, blocked, lossy, expiring *prometheus.Desc
+	synced, settled, unpublished, age, blocked, lossy, expiring, reviews *prometheus.Desc
 }
 
 // horizons are the periods for which expiring users are counted.
@@ -21,7 +21,8 @@ var horizons = []struct {
 }{{"1d", 24 * time.Hour}, {"7d", 7 * 24 * time.Hour}, {"30d", 30 * 24 * time.Hour}}
 
 // Collector returns a collector of the metrics that are computed at the time of a scrape. The cost of a scrape grows
-// with the number of unpublished documents and with the number of users whose access changes by date within a month.
+// with the number of unpublished documents, with the number of users whose access changes by date within a month, and
+// with the number of groups.
 func (r *Reconciler) Collector() prometheus.Collector {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("usher_"+name, help, labels, nil)
@@ -39,6 +40,8 @@ func (r *Reconciler) Collector() prometheus.Collector {
 			"Number of documents that cannot be written and still give a user more than the decisions do. On the leader."),
 		expiring: desc("expiring_users", "Number of users whose access ends or shrinks by date within the given time, over all organizations.",
 			"within"),
+		reviews: desc("reviews", "Number of groups whose review is due within 14 days (Coming), due while the access stays (Pending), "+
+			"or due while the group gives only NoAccess (Ended).", "state"),
 	}
 }
 
@@ -73,5 +76,8 @@ func (s *collector) Collect(metrics chan<- prometheus.Metric) {
 	}
 	for i, count := range s.reconciler.view().Expiring(within...) {
 		gauge(s.expiring, float64(count), horizons[i].name)
+	}
+	for state, count := range reviews(s.reconciler.view(), s.reconciler.Feed.Now()) {
+		gauge(s.reviews, float64(count), state)
 	}
 }

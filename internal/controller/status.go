@@ -357,6 +357,10 @@ func (r *Reconciler) recordEvents(w *statusWrite) {
 			if c.Status == metav1.ConditionTrue {
 				r.Recorder.Eventf(w.seen, nil, corev1.EventTypeWarning, c.Reason, "Resolve", "%s", c.Message)
 			}
+		case accessv1alpha1.ConditionReviewDue:
+			if c.Status == metav1.ConditionTrue {
+				r.Recorder.Eventf(w.seen, nil, corev1.EventTypeWarning, c.Reason, "Review", "%s", c.Message)
+			}
 		case accessv1alpha1.ConditionNoticesFailing:
 			r.Recorder.Eventf(w.seen, nil, corev1.EventTypeWarning, c.Reason, "Notify", "%s", c.Message)
 		}

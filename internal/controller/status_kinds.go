@@ -62,6 +62,7 @@ func groupStatus(
 		}
 		c.unmapped(report.Unmapped, "In %s, which has no policy of its own, the system role means a role that is not on "+
 			"the ladder. Declare the role there, or map the system role to one that is.")
+		c.review(g, report.ReviewDue)
 	}
 	status.Conditions = c.list
 	return status

@@ -110,7 +110,7 @@ func (l *Layer) replaceUserAccess(n *Namespace, old, made *accessv1alpha1.UserAc
 	}
 	after.Source, after.Attributes = nil, nil
 	if ua := after.Counting(); ua != nil {
-		after.Source, after.Attributes = userSource(ua, n.atSystem), attributes(ua)
+		after.Source, after.Attributes = userSource(ua, n.atSystem), AttributesOf(ua)
 	}
 	n.indexAccount(user, after, true)
 	l.span(n, after.Source, true, false, key)

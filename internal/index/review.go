@@ -9,8 +9,8 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// reviewTolerance is how far ahead a reviewedAt may be: clocks differ. One further ahead counts as absent.
-const reviewTolerance = 5 * time.Minute
+// ReviewTolerance is how far ahead a reviewedAt may be: clocks differ. One further ahead counts as absent.
+const ReviewTolerance = 5 * time.Minute
 
 // ReviewDue returns the instant at which the review of the group is due, as it stands at the instant now, and whether the
 // group is to be reviewed at all.
@@ -20,7 +20,7 @@ func ReviewDue(g *accessv1alpha1.AccessGroup, now time.Time) (due time.Time, rev
 		return time.Time{}, false
 	}
 	last := g.CreationTimestamp.Time
-	if at := g.Spec.ReviewedAt; at != nil && !at.After(now.Add(reviewTolerance)) {
+	if at := g.Spec.ReviewedAt; at != nil && !at.After(now.Add(ReviewTolerance)) {
 		last = at.Time
 	}
 	return last.UTC().Add(reviewPeriod(days)), true
@@ -36,7 +36,7 @@ func reviewInstants(g *accessv1alpha1.AccessGroup) []time.Time {
 	}
 	instants := []time.Time{g.CreationTimestamp.UTC().Add(reviewPeriod(days))}
 	if at := g.Spec.ReviewedAt; at != nil {
-		instants = append(instants, at.UTC().Add(-reviewTolerance), at.UTC().Add(reviewPeriod(days)))
+		instants = append(instants, at.UTC().Add(-ReviewTolerance), at.UTC().Add(reviewPeriod(days)))
 	}
 	return instants
 }

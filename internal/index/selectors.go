@@ -14,7 +14,16 @@ import (
 // Selector returns the selector as one that matches labels. A selector without terms, and one that does not parse, selects
 // nothing.
 func Selector(s *accessv1alpha1.LabelSelector) labels.Selector {
-	standard := metav1.LabelSelector{}
+	parsed, err := metav1.LabelSelectorAsSelector(StandardSelector(s))
+	if err != nil || parsed.Empty() {
+		return labels.Nothing() // in doubt, no access; admission and schema refuse what does not parse
+	}
+	return parsed
+}
+
+// StandardSelector returns the selector as the standard type has it.
+func StandardSelector(s *accessv1alpha1.LabelSelector) *metav1.LabelSelector {
+	standard := &metav1.LabelSelector{}
 	for key, value := range s.MatchLabels {
 		if standard.MatchLabels == nil {
 			standard.MatchLabels = make(map[string]string, len(s.MatchLabels))
@@ -31,11 +40,7 @@ func Selector(s *accessv1alpha1.LabelSelector) labels.Selector {
 			Key: string(e.Key), Operator: e.Operator, Values: values,
 		})
 	}
-	parsed, err := metav1.LabelSelectorAsSelector(&standard)
-	if err != nil || parsed.Empty() {
-		return labels.Nothing() // in doubt, no access; admission and schema refuse what does not parse
-	}
-	return parsed
+	return standard
 }
 
 // selector is a label selector as the rules see it.

@@ -98,8 +98,8 @@ func systemGrants(
 	return grants
 }
 
-// attributes returns the attributes of the user that the UserAccess has; nil without any.
-func attributes(ua *accessv1alpha1.UserAccess) resolve.Attributes {
+// AttributesOf returns the attributes of the user that the UserAccess has; nil without any.
+func AttributesOf(ua *accessv1alpha1.UserAccess) resolve.Attributes {
 	if len(ua.Spec.Attributes) == 0 {
 		return nil
 	}

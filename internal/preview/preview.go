@@ -45,7 +45,8 @@ type Affected struct {
 
 // State is what the objects say of a user in a namespace, before or after the change.
 type State struct {
-	// Declared is set in the namespace of the object that changes.
+	// Declared is set in the namespace of the object that changes. For an ApplicationAccess, which objects of the system
+	// namespace may select by its labels, it has what these declare, too.
 	Declared []Declaration
 
 	// Rules are those of the organization, and nil in the system namespace, where nothing below is set. A namespace that is
@@ -57,6 +58,8 @@ type State struct {
 	// Hidden, Preceding and Ended are of [resolve.Claims].
 	Hidden, Ended []resolve.Holding
 	Preceding     []resolve.Precedence
+	// Own and AtSystem are the attributes of the user in the organization and in the system namespace.
+	Own, AtSystem resolve.Attributes
 	// Decision is that of the instant of the preview; nil where there is nothing to decide. It does not tell when its entries
 	// end: finding that out takes long.
 	Decision *resolve.Decision
@@ -350,6 +353,9 @@ func (p *preview) state(sources *roster.Sources, user string, s side, recorded b
 	n := sources.Namespace
 	if n.Name() == p.object.Namespace {
 		made.Declared = declarations(n, user, p.comingGroup(s))
+		if p.object.Kind == index.KindApplicationAccess && !n.AtSystem() {
+			made.Declared = append(made.Declared, declarations(s.System(), user, "")...)
+		}
 	}
 	if sources.Rules == nil {
 		return made
@@ -357,6 +363,7 @@ func (p *preview) state(sources *roster.Sources, user string, s side, recorded b
 	g := roster.Gatherer{Sources: sources} // of its own: what it gathers is kept
 	made.Rules, made.User = sources.Rules, g.Gather(user)
 	made.Sources = g.All
+	made.Own, made.AtSystem = g.Attributes()
 	hide(sources, user, &made)
 	if s.after {
 		made.steps = s.namespace(p.object.Namespace).Steps(user)

@@ -11,9 +11,9 @@ import (
 // Attributes are what one UserAccess says of its user, by name. The values are sorted and have no duplicates.
 type Attributes map[string][]string
 
-// valuesOf returns the values of the attribute: those in the organization, where the attribute is there, else those in
+// ValuesOf returns the values of the attribute: those in the organization, where the attribute is there, else those in
 // the system namespace. Nil: the user has no such attribute.
-func valuesOf(own, atSystem Attributes, name string) []string {
+func ValuesOf(own, atSystem Attributes, name string) []string {
 	if values := own[name]; len(values) > 0 {
 		return values
 	}
@@ -50,7 +50,7 @@ func (r *Requirement) substitute(own, atSystem Attributes) bool {
 	if r.UserAttribute == "" {
 		return true
 	}
-	r.Values = valuesOf(own, atSystem, r.UserAttribute)
+	r.Values = ValuesOf(own, atSystem, r.UserAttribute)
 	r.UserAttribute = ""
 	switch r.Operator {
 	case "In", "NotIn":
@@ -130,7 +130,7 @@ func (b *Bound) For(own, atSystem Attributes) *Bound {
 func (t *templates) key(own, atSystem Attributes) (key string, has bool) {
 	var text strings.Builder
 	for _, name := range t.attributes {
-		values := valuesOf(own, atSystem, name)
+		values := ValuesOf(own, atSystem, name)
 		has = has || len(values) > 0
 		text.WriteString(strconv.Itoa(len(values)))
 		for _, v := range values {

@@ -144,26 +144,6 @@ func (s *Source) Grants(at *Place) iter.Seq[Given] {
 	return s.living(func(yield func(Given) bool) { s.grants(at, at.selected, yield) })
 }
 
-// Written yields what the source says of the organization whatever is labelled how, as the right to grant is asked for: a
-// selector of applications gives its role in all applications. An organization that no entry names has what is said of all
-// organizations and of those that are selected. [AnyApplication] stands for any such organization.
-func (s *Source) Written(organization string) iter.Seq[Given] {
-	everywhere := func(Selector) iter.Seq[string] {
-		return func(yield func(string) bool) { yield(AnyApplication) }
-	}
-	return s.living(func(yield func(Given) bool) {
-		if !s.isAtSystem() {
-			s.grants(nil, everywhere, yield)
-			return
-		}
-		for i, e := range s.writtenFor(organization) {
-			if !e.grants(i+1, everywhere, yield) {
-				return
-			}
-		}
-	})
-}
-
 // EachNamed calls yield with every application that the source names in the organization (docs/rules.md, named
 // applications): windows, reviews, privileges and roles aside. Selectors name none, nor do data permissions.
 func (s *Source) EachNamed(at *Place, yield func(application string)) {
@@ -174,20 +154,6 @@ func (s *Source) EachNamed(at *Place, yield func(application string)) {
 		}
 		return true
 	})
-}
-
-// writtenFor returns the entry that names the organization, else all that may apply to it.
-func (s *Source) writtenFor(organization string) []*SystemGrant {
-	var others []*SystemGrant
-	for i := range s.System {
-		switch e := &s.System[i]; {
-		case e.Selector != nil || e.Organization == AnyApplication:
-			others = append(others, e)
-		case e.Organization == organization:
-			return []*SystemGrant{e}
-		}
-	}
-	return others
 }
 
 // living yields the roles in the windows in which the source gives them: see [Source.Live].

@@ -95,11 +95,35 @@ func (p *pair) widened(application string, filters *Containment, free spans) spa
 	}
 	when, left := when.and(held), when.without(held).without(free)
 	if p.after != nil {
-		if is := p.after.Source.filterFor(application); is != nil && filters.Within(*is, *was) {
+		if is := p.after.Source.filterFor(application); is != nil && filters.Within(*is, *was) && p.writtenWithin(application, filters) {
 			when = nil
 		}
 	}
 	return united(slices.Concat(when, left))
+}
+
+// writtenWithin reports whether the filter of the source lies within the one before the change whatever attributes the user
+// has: they may change at the same time.
+func (p *pair) writtenWithin(application string, filters *Containment) bool {
+	was, is := p.before.Source.writtenFor(application), p.after.Source.writtenFor(application)
+	return was == nil || is != nil && filters.Within(*is, *was)
+}
+
+// writtenFor is [Bound.filterFor] with the names of the user's attributes in place of their values.
+func (b *Bound) writtenFor(application string) *Filter {
+	if b.templates == nil {
+		return b.filterFor(application)
+	}
+	var all *Filter
+	for i := range b.templates.rows {
+		switch r := &b.templates.rows[i]; r.Application {
+		case application:
+			return &r.Filter
+		case AnyApplication:
+			all = &r.Filter
+		}
+	}
+	return all
 }
 
 func rowsReleased(application string, when spans, effective, later func(string) *Course) (RowRelease, bool) {
@@ -140,7 +164,7 @@ func (a Alternative) implies(b Alternative) bool {
 }
 
 func (r Requirement) implies(wanted Requirement) bool {
-	if r.Attribute != wanted.Attribute || r.Operator != wanted.Operator {
+	if r.Attribute != wanted.Attribute || r.Operator != wanted.Operator || r.UserAttribute != wanted.UserAttribute {
 		return false
 	}
 	switch r.Operator {

@@ -1,6 +1,7 @@
 package resolve_test
 
 import (
+	"iter"
 	"maps"
 	"testing"
 
@@ -59,30 +60,42 @@ func TestEntriesOfASystemGroup(t *testing.T) {
 }
 
 func TestWhatIsWritten(t *testing.T) {
-	type given struct{ Application, Role string }
+	type given struct {
+		Application, Role           string
+		Organizations, Applications resolve.Selector
+	}
+	team, prod := term{Key: "team", Value: "one"}, term{Key: "stage", Value: "prod"}
 	selectors := []resolve.ApplicationGrant{{Application: "red", Role: "Editor"}, selected("team", "one", "Viewer")}
 	spanning := resolve.Source{Origin: resolve.SystemGroup, System: []resolve.SystemGrant{
 		{Organization: "acme", Applications: selectors},
 		{Organization: "*", Applications: []resolve.ApplicationGrant{{Application: "blue", Role: "Editor"}}},
-		{Selector: term{Key: "stage", Value: "prod"}, Applications: selectors[1:]},
+		{Selector: prod, Applications: selectors[1:]},
 	}}
+	own := resolve.Source{Origin: resolve.OrganizationGroup, Applications: selectors}
 	for name, tc := range map[string]struct {
-		source       resolve.Source
-		organization string
-		want         []given
+		written iter.Seq[resolve.Written]
+		want    []given
 	}{
 		"a selector is for all applications": {
-			resolve.Source{Origin: resolve.OrganizationGroup, Applications: selectors}, "acme",
-			[]given{{"red", "Editor"}, {"*", "Viewer"}},
+			own.WrittenIn(&resolve.Place{Organization: "acme"}), []given{{"red", "Editor", nil, nil}, {"*", "Viewer", nil, team}},
 		},
-		"of an organization that is named": {spanning, "acme", []given{{"red", "Editor"}, {"*", "Viewer"}}},
-		"of any other":                     {spanning, "globex", []given{{"blue", "Editor"}, {"*", "Viewer"}}},
-		"of all":                           {spanning, "*", []given{{"blue", "Editor"}, {"*", "Viewer"}}},
+		"of an organization that is named": {
+			spanning.WrittenIn(&resolve.Place{Organization: "acme"}), []given{{"red", "Editor", nil, nil}, {"*", "Viewer", nil, team}},
+		},
+		"of one that is selected": {
+			spanning.WrittenIn(&resolve.Place{Organization: "globex", Labels: map[string]string{"stage": "prod"}}),
+			[]given{{"*", "Viewer", prod, team}},
+		},
+		"of any other": {
+			spanning.WrittenIn(&resolve.Place{Organization: "globex"}), []given{{"blue", "Editor", nil, nil}},
+		},
+		"of many":                    {spanning.WrittenForMany(), []given{{"blue", "Editor", nil, nil}, {"*", "Viewer", prod, team}}},
+		"of many, by a group of one": {own.WrittenForMany(), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []given
-			for g := range tc.source.Written(tc.organization) {
-				got = append(got, given{g.Application, g.Role})
+			for w := range tc.written {
+				got = append(got, given{w.Application, w.Role, w.Organizations, w.Applications})
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("written (-want, +got):\n%s", diff)
@@ -103,7 +116,7 @@ func TestAReviewEndsWhatIsGiven(t *testing.T) {
 		"Viewer": {until(2), between(4, 6)}, "Editor": {between(5, 6)}, resolve.NoAccess: {{}},
 	}
 	got := map[string][]resolve.Window{}
-	for g := range s.Written("acme") {
+	for g := range s.WrittenIn(&resolve.Place{Organization: "acme"}) {
 		got[g.Role] = append(got[g.Role], g.Window)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

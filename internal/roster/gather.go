@@ -215,6 +215,11 @@ func (g *Gatherer) Gather(user string) resolve.User {
 	return u
 }
 
+// Attributes returns those of the user who was gathered last, in the organization and in the system namespace.
+func (g *Gatherer) Attributes() (own, atSystem resolve.Attributes) {
+	return g.attributesHere, g.attributesAbove
+}
+
 func (g *Gatherer) hold(s *resolve.Source, windows []resolve.Window) {
 	g.All = append(g.All, s)
 	if b := g.BindOne(s).For(g.attributesHere, g.attributesAbove); b != nil {

@@ -3,11 +3,13 @@ package roster
 import (
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/index"
+	"github.com/usher-dev/usher/internal/resolve"
 )
 
 // What the index calls its objects, for those who read decisions only.
@@ -69,3 +71,14 @@ func ReviewDue(g *accessv1alpha1.AccessGroup, now time.Time) (due time.Time, rev
 // Selector returns the selector as one that matches labels. A selector without terms, and one that does not parse, selects
 // nothing.
 func Selector(s *accessv1alpha1.LabelSelector) labels.Selector { return index.Selector(s) }
+
+// StandardSelector returns the selector as the standard type has it.
+func StandardSelector(s *accessv1alpha1.LabelSelector) *metav1.LabelSelector {
+	return index.StandardSelector(s)
+}
+
+// AttributesOf returns the attributes of the user that the UserAccess has; nil without any.
+func AttributesOf(ua *accessv1alpha1.UserAccess) resolve.Attributes { return index.AttributesOf(ua) }
+
+// ReviewTolerance is how far ahead a reviewedAt may be. One further ahead counts as absent.
+const ReviewTolerance = index.ReviewTolerance

@@ -56,8 +56,15 @@ func TestBounds(t *testing.T) {
 		"no members but a text":               {object: parse(t, strings.Replace(group, "[{user: ana@acme.example}]", "text", 1)), want: []string{"spec.members: Invalid value"}},
 		"an enum":                             {object: parse(t, group+"  privileges: Maybe\n"), want: []string{"spec.privileges: Unsupported value"}},
 		"a violated CEL rule is not reported": {object: parse(t, group+"  systemAccess: [{organization: acme, role: Observer}]\n")},
-		"too many labels":                     {object: withLabels(t, 1001), want: []string{"metadata.labels: Too many: 1001"}},
-		"no spec":                             {object: map[string]any{"spec": 7.0}, want: []string{"spec: Invalid value"}},
+		"too many labels of a selector": {object: parse(t, group+"  applicationSelectors: [{selector: {matchLabels: {"+labels(11)+"}}, role: A}]\n"),
+			want: []string{"spec.applicationSelectors[0].selector.matchLabels: Too many: 11"}},
+		"a selector without terms": {object: parse(t, group+"  applicationSelectors: [{selector: {}, role: A}]\n"),
+			want: []string{"spec.applicationSelectors[0].selector: Invalid value"}},
+		"a valid selector": {object: parse(t, group+"  applicationSelectors: [{selector: {matchLabels: {"+labels(10)+"}}, role: A}]\n")},
+		"a review interval that is too long": {object: parse(t, group+"  review: {everyDays: 1827}\n"),
+			want: []string{"spec.review.everyDays: Invalid value"}},
+		"too many labels": {object: withLabels(t, 1001), want: []string{"metadata.labels: Too many: 1001"}},
+		"no spec":         {object: map[string]any{"spec": 7.0}, want: []string{"spec: Invalid value"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			found, err := schema.Bounds("AccessGroup", tc.object, tc.old)
@@ -79,13 +86,22 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// labels returns so many labels of a selector.
+func labels(count int) string {
+	var all []string
+	for i := range count {
+		all = append(all, fmt.Sprintf("l%d: x", i))
+	}
+	return strings.Join(all, ", ")
+}
+
 func withLabels(tb testing.TB, count int) map[string]any {
 	tb.Helper()
-	object, labels := parse(tb, group), map[string]any{}
+	object, made := parse(tb, group), map[string]any{}
 	for i := range count {
-		labels[fmt.Sprintf("l%d", i)] = "x"
+		made[fmt.Sprintf("l%d", i)] = "x"
 	}
-	object["metadata"].(map[string]any)["labels"] = labels
+	object["metadata"].(map[string]any)["labels"] = made
 	return object
 }
 

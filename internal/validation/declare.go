@@ -3,10 +3,9 @@ package validation
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
-
-	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/usher-dev/usher/internal/preview"
 	"github.com/usher-dev/usher/internal/resolve"
@@ -14,8 +13,12 @@ import (
 )
 
 // grant is one role that a source gives by the letter. Organization is "*" for all of them; resource says on which
-// ladder the role is, application is "*" for all and empty for roles of the other ladders.
-type grant struct{ organization, resource, application, role string }
+// ladder the role is, application is "*" for all and empty for roles of the other ladders. Organizations and applications are
+// the texts of selectors, where these say which of all.
+type grant struct {
+	organization, resource, application, role string
+	organizations, applications               string
+}
 
 // table is what a source gives by the letter, with when it does. NoAccess is left out, since it takes.
 type table map[grant][]resolve.Window
@@ -26,9 +29,17 @@ func (j *judge) declare(trial *preview.Preview) {
 	if trial.Object.Kind == roster.KindAccessPolicy {
 		return // it gives nothing by the letter
 	}
-	d := declarer{judge: j, object: trial.Object, tables: map[tableKey]table{}, fresh: map[freshKey][]grant{}}
+	d := declarer{
+		judge: j, object: trial.Object, tables: map[tableKey]table{}, fresh: map[freshKey][]grant{}, selections: selections{},
+		named: map[*resolve.Source][]string{},
+	}
 	for i := range trial.Users {
-		if u := &trial.Users[i]; u.Namespace == trial.Object.Namespace && j.ctx.Err() == nil {
+		u := &trial.Users[i]
+		switch {
+		case u.Namespace != trial.Object.Namespace || j.ctx.Err() != nil:
+		case trial.Object.Kind == roster.KindApplicationAccess:
+			d.labelled(u)
+		default:
 			d.user(u)
 		}
 	}
@@ -38,9 +49,11 @@ func (j *judge) declare(trial *preview.Preview) {
 type declarer struct {
 	*judge
 
-	object roster.Object
-	tables map[tableKey]table
-	fresh  map[freshKey][]grant
+	object     roster.Object
+	tables     map[tableKey]table
+	fresh      map[freshKey][]grant
+	selections selections
+	named      map[*resolve.Source][]string // see organizationsOf
 }
 
 type tableKey struct {
@@ -102,15 +115,33 @@ func (d *declarer) freshGrants(key freshKey, organizations []string, namespace s
 	}
 	var fresh []grant
 	for g, windows := range d.tableOf(key.after, organizations, namespace) {
-		if slices.ContainsFunc(windows, func(w resolve.Window) bool { return !covered(w, slices.Clone(before[g])) }) {
+		was := d.windowsOf(before, g)
+		if slices.ContainsFunc(windows, func(w resolve.Window) bool { return !covered(w, was) }) {
 			fresh = append(fresh, g)
 		}
 	}
-	slices.SortFunc(fresh, func(a, b grant) int {
-		return cmp.Or(strings.Compare(a.organization, b.organization), strings.Compare(a.resource, b.resource),
-			strings.Compare(a.application, b.application), strings.Compare(a.role, b.role))
-	})
+	slices.SortFunc(fresh, grant.compare)
 	return fresh
+}
+
+func (g grant) compare(h grant) int {
+	return cmp.Or(strings.Compare(g.organization, h.organization), strings.Compare(g.organizations, h.organizations),
+		strings.Compare(g.resource, h.resource), strings.Compare(g.application, h.application),
+		strings.Compare(g.applications, h.applications), strings.Compare(g.role, h.role))
+}
+
+// windowsOf returns when the table gives the role wherever the grant does. The slice is for the caller to change.
+func (d *declarer) windowsOf(t table, g grant) []resolve.Window {
+	windows := slices.Clone(t[g])
+	if g.organizations == "" && g.applications == "" {
+		return windows
+	}
+	for other, also := range t {
+		if other != g && d.selections.covers(other, g) {
+			windows = append(windows, also...)
+		}
+	}
+	return windows
 }
 
 // isNew says whether the grant counts at some instant at which nothing that the user had before says the same.
@@ -118,7 +149,7 @@ func (d *declarer) isNew(u *preview.Affected, g grant, after *preview.Declaratio
 	var before []resolve.Window
 	for i := range u.Before.Declared {
 		was := &u.Before.Declared[i]
-		for _, w := range d.tableOf(was.Source, organizations, u.Namespace)[g] {
+		for _, w := range d.windowsOf(d.tableOf(was.Source, organizations, u.Namespace), g) {
 			before = append(before, opened(w, was.Windows)...)
 		}
 	}
@@ -158,6 +189,11 @@ func (d *declarer) whom(u *preview.Affected) string {
 	return "whoever belongs to " + roster.Object{Kind: roster.KindAccessGroup, Namespace: u.Namespace, Name: u.Through}.String()
 }
 
+// describe says the role of the need in words.
+func (n need) describe() string {
+	return describe(grant{organization: n.namespace, resource: n.resource, application: n.application, role: n.role})
+}
+
 func describe(g grant) string {
 	var what string
 	switch {
@@ -170,10 +206,17 @@ func describe(g grant) string {
 	default:
 		what = g.role + " in application " + g.application
 	}
-	if g.organization == resolve.AnyApplication {
-		return what + " of every organization"
+	if g.applications != "" {
+		what += " that the selector " + g.applications + " selects"
 	}
-	return what + " of organization " + g.organization
+	switch {
+	case g.organizations != "":
+		return what + " of every organization that the selector " + g.organizations + " selects"
+	case g.organization == resolve.AnyApplication:
+		return what + " of every organization"
+	default:
+		return what + " of organization " + g.organization
+	}
 }
 
 // tableOf returns what the source gives, in its own organization or, out of the system namespace, in those named.
@@ -189,16 +232,39 @@ func (d *declarer) tableOf(s *resolve.Source, organizations []string, namespace 
 	}
 	t := table{}
 	for _, organization := range organizations {
-		for given := range s.Written(organization) {
-			if !gives(given.Role) {
-				continue
-			}
-			g := grant{organization, resourceOf(given.Scope), given.Application, given.Role}
-			t[g] = append(t[g], given.Window)
+		if organization != resolve.AnyApplication {
+			d.add(t, organization, s.WrittenIn(d.placeOf(organization)), false)
 		}
 	}
+	d.add(t, resolve.AnyApplication, s.WrittenForMany(), true)
 	d.tables[key] = t
 	return t
+}
+
+// add adds what a source says of the organization, or of those that its selectors say.
+func (d *declarer) add(t table, organization string, written iter.Seq[resolve.Written], bySelector bool) {
+	for w := range written {
+		if !gives(w.Role) {
+			continue
+		}
+		g := grant{organization: organization, resource: resourceOf(w.Scope), application: w.Application, role: w.Role}
+		selects := true
+		if bySelector {
+			g.organizations, selects = d.selections.textOf(w.Organizations)
+		}
+		var selectsToo bool
+		if g.applications, selectsToo = d.selections.textOf(w.Applications); selects && selectsToo {
+			t[g] = append(t[g], w.Window)
+		}
+	}
+}
+
+// placeOf returns the organization as selectors see it before the change. It need not exist.
+func (j *judge) placeOf(organization string) *resolve.Place {
+	if n := j.view.Index().Namespace(organization); n != nil {
+		return n.Place()
+	}
+	return &resolve.Place{Organization: organization}
 }
 
 // resourceOf returns the resource of the ladder that roles of the scope are on.
@@ -215,8 +281,8 @@ func resourceOf(scope resolve.Scope) string {
 
 func gives(role string) bool { return role != "" && role != resolve.NoAccess }
 
-// organizationsNamed lists the organizations that anything the user has, or would have, in the system namespace names,
-// and "*": in every other one the same is said.
+// organizationsNamed lists the organizations that anything the user has, or would have, in the system namespace names or
+// selects at the moment, and "*": in every other one the same is said.
 func (d *declarer) organizationsNamed(u *preview.Affected) []string {
 	named := []string{resolve.AnyApplication}
 	if u.Namespace != d.view.SystemNamespace() {
@@ -224,44 +290,9 @@ func (d *declarer) organizationsNamed(u *preview.Affected) []string {
 	}
 	for _, declared := range [][]preview.Declaration{u.Before.Declared, u.After.Declared} {
 		for i := range declared {
-			for k := range declared[i].Source.System {
-				if e := &declared[i].Source.System[k]; e.Selector == nil {
-					named = append(named, e.Organization)
-				}
-			}
+			named = append(named, d.organizationsOf(declared[i].Source)...)
 		}
 	}
 	slices.Sort(named)
 	return slices.Compact(named)
-}
-
-// fieldOf says what in the object gives the grant.
-func (d *declarer) fieldOf(u *preview.Affected, g grant, s *resolve.Source) *field.Path {
-	spec := field.NewPath("spec")
-	if s.Name != d.object.String() || d.changed.only("members", "memberGroups", "memberSelector", "groups") {
-		return d.changed.path(u.User)
-	}
-	if s.Origin == resolve.SystemGroup || s.Origin == resolve.IndividualAtSystem {
-		named := func(organization string) bool {
-			return slices.ContainsFunc(s.System, func(e resolve.SystemGrant) bool {
-				return e.Selector == nil && e.Organization == organization
-			})
-		}
-		switch {
-		case named(g.organization):
-			spec = spec.Child("systemAccess").Key(g.organization)
-		case named(resolve.AnyApplication):
-			spec = spec.Child("systemAccess").Key(resolve.AnyApplication)
-		default:
-			spec = spec.Child("systemAccessSelectors")
-		}
-	}
-	switch g.resource {
-	case ResourceSystemRoles:
-		return spec.Child("role")
-	case ResourceOrganizationRoles:
-		return spec.Child("organizationRole")
-	default:
-		return spec.Child("applicationAccess").Key(g.application).Child("role")
-	}
 }

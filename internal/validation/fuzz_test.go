@@ -29,6 +29,15 @@ func FuzzJudge(f *testing.F) {
 	f.Add(byte(0), byte(0), []byte(`{"spec":{"members":[{"user":""},{"user":""}],"memberGroups":["",""]}}`),
 		[]byte(`{"spec":{"memberSelector":{"matchExpressions":[{"key":" ","operator":"?"}]}}}`))
 	f.Add(byte(1), byte(0), []byte(`{"spec":{"user":"a"}}`), []byte(`{"spec":{"user":"b","notBefore":"2027-01-01T00:00:00Z","notAfter":"2026-01-01T00:00:00Z"}}`))
+	f.Add(byte(0), byte(0),
+		[]byte(`{"spec":{"applicationSelectors":[{"selector":{}},{"selector":{"matchExpressions":[{"key":" ","operator":"?"}]},"role":"Viewer"}]}}`),
+		[]byte(`{"spec":{"review":{"everyDays":2147483647,"ifMissed":"End"},"reviewedAt":"1970-01-01T00:00:00Z","dataPermissions":[{`+
+			`"application":"*","anyOf":[{"allOf":[{"attribute":"a","operator":"LessThan","values":["1"],"userAttribute":"b"}]}]}]}}`))
+	f.Add(byte(0), byte(1), []byte(`{}`), []byte(`{"metadata":{"namespace":"access-system"},"spec":{"type":"System","systemAccessSelectors":[`+
+		`{"selector":{"matchLabels":{"stage":"prod"}},"role":"Observer","applicationSelectors":[{"selector":{},"role":""}]}]}}`))
+	f.Add(byte(1), byte(0), []byte(`{"spec":{"user":"ana","attributes":[{"name":"countries"},{"name":"countries","values":["France"]}]}}`),
+		[]byte(`{"spec":{"user":"ana","attributes":[{"name":"","values":["",""]}],"applicationSelectors":[{"selector":{"matchLabels":{"team":"one"}},"role":"Owner"}]}}`))
+	f.Add(byte(2), byte(0), []byte(`{"metadata":{"name":"red"}}`), []byte(`{"metadata":{"name":"red","labels":{"team":"one","":""}}}`))
 	f.Fuzz(func(t *testing.T, kind, what byte, before, after []byte) {
 		p := newPlay(t, 1, 33, 20)
 		old, made := decoded(kind, before), decoded(kind, after)

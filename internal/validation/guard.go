@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -47,10 +46,13 @@ func isProtected(o client.Object) bool {
 	return o.GetLabels()[accessv1alpha1.LabelProtected] == accessv1alpha1.ValueTrue
 }
 
-// protect requires the verb unprotect for a change of a protected object in anything but its members.
+// freeFields are the fields of a protected object that may change.
+var freeFields = []string{"members", "reviewedAt"}
+
+// protect requires the verb unprotect for a change of a protected object in anything but its free fields.
 func (j *judge) protect() {
 	old := j.request.Old
-	if old == nil || !isProtected(old) || j.changed.only("members") {
+	if old == nil || !isProtected(old) || j.changed.only(freeFields...) {
 		return
 	}
 	what, at := "deletes it", field.NewPath("metadata", "name")
@@ -61,13 +63,13 @@ func (j *judge) protect() {
 	case j.changed.owners:
 		what, at = "changes its owner references", ownersPath
 	default:
-		other := slices.DeleteFunc(slices.Clone(j.changed.fields), func(f string) bool { return f == "members" })
+		other := slices.DeleteFunc(slices.Clone(j.changed.fields), func(f string) bool { return slices.Contains(freeFields, f) })
 		what, at = "changes spec."+other[0], field.NewPath("spec", other[0])
 	}
 	o := j.object()
 	j.Rights = append(j.Rights, Right{
 		AnyOf: objectRight(VerbUnprotect, o), Field: at,
-		Reason: fmt.Sprintf("%s is protected by the label %s=%s and this %s; without the right only members may change",
+		Reason: fmt.Sprintf("%s is protected by the label %s=%s and this %s; without the right only members and reviewedAt may change",
 			o, accessv1alpha1.LabelProtected, accessv1alpha1.ValueTrue, what),
 	})
 }
@@ -172,7 +174,8 @@ func (j *judge) own() {
 		return
 	}
 	j.ownAnnotation()
-	j.ownSelector()
+	j.ownSelectors()
+	j.ownReview()
 	j.ownTemplates()
 	j.ownName()
 	value, is := j.request.New.GetLabels()[accessv1alpha1.LabelProtected]
@@ -212,16 +215,4 @@ func (j *judge) ownName() {
 			"a name that ends in a hyphen and 16 hex digits is kept for the user that it is made of; that of %s is %s. "+
 				"Choose that name, or one with another end", made.Spec.User, name)))
 	}
-}
-
-func (j *judge) ownSelector() {
-	made, ok := j.request.New.(*accessv1alpha1.AccessGroup)
-	if !ok || made.Spec.MemberSelector == nil {
-		return
-	}
-	if old, ok := j.request.Old.(*accessv1alpha1.AccessGroup); ok && old != nil &&
-		equality.Semantic.DeepEqual(old.Spec.MemberSelector, made.Spec.MemberSelector) {
-		return
-	}
-	j.Errors = append(j.Errors, validateSelector(made.Spec.MemberSelector, field.NewPath("spec", "memberSelector"))...)
 }

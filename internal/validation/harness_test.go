@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -47,6 +48,8 @@ func parseOne(t *testing.T, head, body string) client.Object {
 		o = &accessv1alpha1.ApplicationAccess{}
 	case "AccessPolicy":
 		o = &accessv1alpha1.AccessPolicy{}
+	case "Namespace": // "Namespace /name"
+		o = &corev1.Namespace{}
 	default:
 		t.Fatalf("no kind %q in %q", kind, head)
 	}

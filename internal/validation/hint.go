@@ -124,7 +124,9 @@ var furtherOf = map[HintKind]string{
 
 func (h *hinter) group(was, made *accessv1alpha1.AccessGroup) {
 	h.members(was, made)
+	h.review(was, made)
 	h.applicationAccess("spec", made.Namespace, was.Spec.ApplicationAccess, made.Spec.ApplicationAccess)
+	h.applicationSelectors("spec", was.Spec.ApplicationSelectors, made.Spec.ApplicationSelectors)
 	for i := range made.Spec.DataPermissions {
 		each := &made.Spec.DataPermissions[i]
 		if !slices.ContainsFunc(was.Spec.DataPermissions, func(e accessv1alpha1.DataPermission) bool {
@@ -134,12 +136,15 @@ func (h *hinter) group(was, made *accessv1alpha1.AccessGroup) {
 		}
 	}
 	h.systemAccess(made.Namespace, was.Spec.SystemAccess, made.Spec.SystemAccess)
+	h.systemAccessSelectors(made.Namespace, was.Spec.SystemAccessSelectors, made.Spec.SystemAccessSelectors)
 }
 
 func (h *hinter) userAccess(was, made *accessv1alpha1.UserAccess, created bool) {
 	h.user(was, made, created)
 	h.applicationAccess("spec", made.Namespace, was.Spec.ApplicationAccess, made.Spec.ApplicationAccess)
+	h.applicationSelectors("spec", was.Spec.ApplicationSelectors, made.Spec.ApplicationSelectors)
 	h.systemAccess(made.Namespace, was.Spec.SystemAccess, made.Spec.SystemAccess)
+	h.systemAccessSelectors(made.Namespace, was.Spec.SystemAccessSelectors, made.Spec.SystemAccessSelectors)
 }
 
 func (h *hinter) policy(was, made *accessv1alpha1.AccessPolicy) {

@@ -85,8 +85,9 @@ func (h *hinter) systemAccess(namespace string, was, is []accessv1alpha1.SystemG
 		e := &is[i]
 		at, old := fmt.Sprintf("spec.systemAccess[%s]", e.Organization), before[e.Organization]
 		var grants []accessv1alpha1.ApplicationGrant
+		var selectors []accessv1alpha1.ApplicationSelectorGrant
 		if old != nil {
-			grants = old.ApplicationAccess
+			grants, selectors = old.ApplicationAccess, old.ApplicationSelectors
 		} else {
 			h.organization(at, string(e.Organization))
 		}
@@ -95,6 +96,7 @@ func (h *hinter) systemAccess(namespace string, was, is []accessv1alpha1.SystemG
 			organization = namespace // of all organizations together nothing can be said
 		}
 		h.applicationAccess(at, organization, grants, e.ApplicationAccess)
+		h.applicationSelectors(at, selectors, e.ApplicationSelectors)
 	}
 }
 

@@ -3,10 +3,12 @@ package validation_test
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -40,8 +42,30 @@ func newPlay(t *testing.T, seed, stream uint64, many int) *play {
 		o := p.Object()
 		p.keep(rostertest.Key(o), p.versioned(o))
 	}
+	for range 4 {
+		p.relabel()
+	}
 	p.roster.Settle(p.now)
 	return p
+}
+
+// relabel gives a namespace other labels, which nobody judges.
+func (p *play) relabel() {
+	p.t.Helper()
+	n := p.Namespace()
+	p.keep(rostertest.Key(n), p.versioned(n))
+}
+
+// declared returns an object of the four kinds that is there; nil where there is none.
+func (p *play) declared() client.Object {
+	all := slices.DeleteFunc(p.objects.sorted(), func(o client.Object) bool {
+		_, is := o.(*corev1.Namespace)
+		return is
+	})
+	if len(all) == 0 {
+		return nil
+	}
+	return rostertest.Pick(p.World, all)
 }
 
 func (p *play) versioned(o client.Object) client.Object {
@@ -79,8 +103,8 @@ type change struct {
 func (p *play) change() *change {
 	request := &validation.Request{Now: p.now}
 	candidate := p.Object()
-	if p.Chance(75) && len(p.objects) > 0 { // mostly something that is there
-		candidate = rostertest.Pick(p.World, p.objects.sorted())
+	if there := p.declared(); p.Chance(75) && there != nil { // mostly something that is there
+		candidate = there
 	}
 	key := rostertest.Key(candidate)
 	old, is := p.objects[key]
@@ -157,6 +181,16 @@ func (p *play) editMembers(g *accessv1alpha1.AccessGroup) {
 		}
 	}
 	g.Spec.Members = append(g.Spec.Members, accessv1alpha1.Member{User: user})
+}
+
+// isAhead reports whether the change sets a review that lies too far ahead: such a request is refused.
+func (p *play) isAhead(c *change) bool {
+	made, _ := c.request.New.(*accessv1alpha1.AccessGroup)
+	if made == nil || made.Spec.ReviewedAt == nil || !made.Spec.ReviewedAt.After(p.now.Add(5*time.Minute)) {
+		return false
+	}
+	old, _ := c.request.Old.(*accessv1alpha1.AccessGroup)
+	return old == nil || !made.Spec.ReviewedAt.Equal(old.Spec.ReviewedAt)
 }
 
 func (p *play) judge(c *change) *validation.Judgement {

@@ -25,6 +25,9 @@ func TestChecksEqualTheOracle(t *testing.T) {
 			c := p.change()
 			where := fmt.Sprintf("seed %d, step %d: %s", seed, step, c)
 			o := &checksOracle{rightsOracle{play: p, change: c, given: p.judge(c), where: where}}
+			if p.isAhead(c) {
+				continue
+			}
 			if old := c.request.Old; old == nil || old.GetDeletionTimestamp() == nil { // else nothing stands in its way
 				o.compareFindings()
 				o.compareBrake()
@@ -181,10 +184,9 @@ func (o *checksOracle) administrators(first map[finding]time.Time, f *futures, b
 	had, has, modes := map[moment]bool{}, map[moment]bool{}, map[moment]accessv1alpha1.CrossObjectChecks{}
 	f.each(func(s *standing) {
 		m := moment{s.organization, s.at}
-		minute := int(s.at.Sub(f.now) / time.Minute)
 		modes[m] = o.mode(s, before, after)
-		if r := f.before[minute].View().Organization(s.organization); r != nil {
-			had[m] = had[m] || organizationRole(s.was).Role == r.Rules().OrganizationRoles[0].Name
+		if s.rules != nil {
+			had[m] = had[m] || organizationRole(s.was).Role == s.rules.Rules().OrganizationRoles[0].Name
 		}
 		if s.ladders != nil {
 			has[m] = has[m] || organizationRole(s.is).Role == s.ladders.Rules().OrganizationRoles[0].Name
@@ -223,6 +225,9 @@ func (o *checksOracle) compareBrake() {
 		f := look(o.t, o.options, before, after, o.now, false)
 		lost, ending := map[widened]map[string]bool{}, map[widened]map[string]bool{}
 		f.each(func(s *standing) {
+			if s.at.After(o.now.Add(24 * time.Hour)) {
+				return // no loss yet
+			}
 			for _, application := range everyApplication {
 				where := widened{s.organization, application}
 				if application != anywhere && !f.named(s, application) {
@@ -273,21 +278,15 @@ func sees(a *resolve.Access) bool {
 	}
 	for _, country := range []string{"France", "Germany", "neither"} {
 		for _, line := range []string{"x", "another"} {
-			row := map[string]string{"country": country, "line": line}
-			if !slices.ContainsFunc(a.Filters, func(f resolve.Filter) bool { return !passes(row, f) }) {
-				return true
+			for _, level := range []string{"2", "3.5", "5"} {
+				r := row{"country": country, "line": line, "level": level}
+				if r.shown(a) {
+					return true
+				}
 			}
 		}
 	}
 	return false
-}
-
-func passes(row map[string]string, f resolve.Filter) bool {
-	return slices.ContainsFunc(f.AnyOf, func(a resolve.Alternative) bool {
-		return !slices.ContainsFunc(a.AllOf, func(r resolve.Requirement) bool {
-			return slices.Contains(r.Values, row[r.Attribute]) != (r.Operator == "In")
-		})
-	})
 }
 
 // endsDocument reports whether the change takes away what asks for the application's document.

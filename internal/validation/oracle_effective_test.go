@@ -3,6 +3,7 @@ package validation_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -23,10 +24,10 @@ const anywhere = "elsewhere"
 // everyApplication is what the oracle looks at.
 var everyApplication = append(slices.Clone(rostertest.Applications), "yellow", anywhere)
 
-// futures are the decisions before and after a change at every minute to come.
+// futures are the decisions before and after a change at every minute to come, and whenever a review is due.
 type futures struct {
 	before, after []*roster.Roster
-	now           time.Time
+	at            []time.Time
 }
 
 // look builds a roster anew for every minute. Where the change makes a namespace an organization, or makes it none,
@@ -43,13 +44,35 @@ func look(t *testing.T, options roster.Options, before, after objects, now time.
 			}
 		}
 	}
-	f := &futures{now: now}
+	f := &futures{}
 	for minute := range horizon {
-		at := now.Add(time.Duration(minute) * time.Minute)
+		f.at = append(f.at, now.Add(time.Duration(minute)*time.Minute))
+	}
+	f.at = append(f.at, dueAfter(f.at[horizon-1], before, after)...)
+	for _, at := range f.at {
 		f.before = append(f.before, settled(t, options, before, at))
 		f.after = append(f.after, settled(t, options, after, at))
 	}
 	return f
+}
+
+// dueAfter returns the instants after the given one at which a review of any of the objects is due.
+func dueAfter(instant time.Time, worlds ...objects) []time.Time {
+	var due []time.Time
+	for _, all := range worlds {
+		for _, object := range all {
+			g, is := object.(*accessv1alpha1.AccessGroup)
+			if !is || g.Spec.Review.EveryDays == 0 || g.Spec.ReviewedAt == nil {
+				continue
+			}
+			at := g.Spec.ReviewedAt.Add(time.Duration(g.Spec.Review.EveryDays) * 24 * time.Hour)
+			if at.After(instant) && !slices.ContainsFunc(due, at.Equal) {
+				due = append(due, at)
+			}
+		}
+	}
+	slices.SortFunc(due, time.Time.Compare)
+	return due
 }
 
 func settled(t *testing.T, options roster.Options, all objects, at time.Time) *roster.Roster {
@@ -67,13 +90,13 @@ func organizations(t *testing.T, options roster.Options, all objects) []string {
 
 // each calls yield for every organization, user and minute.
 func (f *futures) each(yield func(s *standing)) {
-	for minute := range f.before {
+	for i, at := range f.at {
 		for _, organization := range rostertest.Namespaces[1:] {
 			for _, user := range rostertest.Users {
 				yield(&standing{
-					organization: organization, user: user, at: f.now.Add(time.Duration(minute) * time.Minute),
-					was: f.before[minute].View().Decision(organization, user), is: f.after[minute].View().Decision(organization, user),
-					ladders: f.after[minute].View().Organization(organization),
+					organization: organization, user: user, at: at,
+					was: f.before[i].View().Decision(organization, user), is: f.after[i].View().Decision(organization, user),
+					rules: f.before[i].View().Organization(organization), ladders: f.after[i].View().Organization(organization),
 				})
 			}
 		}
@@ -85,7 +108,7 @@ type standing struct {
 	organization, user string
 	at                 time.Time
 	was, is            *resolve.Decision
-	ladders            *resolve.Organization
+	rules, ladders     *resolve.Organization // before and after
 }
 
 // height is the place of a role on a ladder, the higher the more; 0 is NoAccess.
@@ -162,6 +185,7 @@ type row map[string]string
 var someRows = []row{
 	{}, {"country": "France"}, {"country": "Germany"}, {"country": "Spain"},
 	{"country": "France", "line": "x"}, {"country": "Germany", "line": "y"}, {"country": "Spain", "line": "x"}, {"line": "x"},
+	{"country": "France", "level": "5"}, {"country": "Germany", "level": "2"}, {"country": "Spain", "level": "3.5", "line": "x"},
 }
 
 func (r row) shown(a *resolve.Access) bool {
@@ -173,8 +197,24 @@ func (r row) shown(a *resolve.Access) bool {
 func (r row) meets(a resolve.Alternative) bool {
 	return !slices.ContainsFunc(a.AllOf, func(q resolve.Requirement) bool {
 		value, has := r[q.Attribute]
-		return !has || slices.Contains(q.Values, value) == (q.Operator == "NotIn")
+		return !has || !holdsFor(value, &q)
 	})
+}
+
+// holdsFor reports whether a value of the attribute meets the requirement.
+func holdsFor(value string, q *resolve.Requirement) bool {
+	switch q.Operator {
+	case "In":
+		return slices.Contains(q.Values, value)
+	case "NotIn":
+		return !slices.Contains(q.Values, value)
+	}
+	number, err := strconv.ParseFloat(value, 64)
+	bound, boundErr := strconv.ParseFloat(q.Values[0], 64)
+	if err != nil || boundErr != nil {
+		return false
+	}
+	return (q.Operator == "GreaterThan" && number > bound) || (q.Operator == "LessThan" && number < bound)
 }
 
 // widened is an application, or "" for those that nothing names, in which somebody sees more rows.

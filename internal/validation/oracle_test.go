@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -41,8 +42,23 @@ func (o objects) with(key string, object client.Object) objects {
 	return changed
 }
 
-// tuple is one role that the objects say a user has. The organization "*" stands for every one that nothing names.
+// tuple is one role that the objects say a user has. The organization "*" stands for every one that nothing names. An
+// organization or an application that begins with [labelled] stands for every one that carries these labels.
 type tuple struct{ user, organization, resource, application, role string }
+
+// labelled begins a text that stands for what carries the labels after it. byText begins one that stands for what a selector
+// selects, whatever that is: another selector may be taken for one that selects more.
+const (
+	labelled = "labelled "
+	byText   = labelled + "as "
+)
+
+// labelSets are sets of labels of which selectors tell some apart.
+var labelSets = map[string]map[string]string{
+	labelled + "nothing":  nil,
+	labelled + "team one": {"team": "one"}, labelled + "team two": {"team": "two"}, labelled + "team three": {"team": "three"},
+	labelled + "stage prod": {"stage": "prod"}, labelled + "stage test": {"stage": "test"}, labelled + "stage other": {"stage": "other"},
+}
 
 const (
 	onApplications  = "applicationroles"
@@ -75,12 +91,15 @@ func (d *declaration) tuples() map[tuple]bool {
 			if o.Spec.Privileges == accessv1alpha1.GroupPrivilegesDisabled || d.inert(o) {
 				continue
 			}
+			if d.missed(o) {
+				continue
+			}
 			for user := range members[o.Name] {
-				d.say(said, user, o.Spec.OrganizationRole, o.Spec.ApplicationAccess, o.Spec.SystemAccess)
+				d.say(said, user, givenByGroup(o))
 			}
 		case *accessv1alpha1.UserAccess:
 			if !roster.IsMaterialized(o) {
-				d.say(said, string(o.Spec.User), o.Spec.OrganizationRole, o.Spec.ApplicationAccess, o.Spec.SystemAccess)
+				d.say(said, string(o.Spec.User), givenByUser(o))
 			}
 		}
 	}
@@ -162,40 +181,177 @@ func isOpen(notBefore, notAfter *metav1.Time, at time.Time) bool {
 	return (notBefore == nil || !at.Before(notBefore.Time)) && (notAfter == nil || at.Before(notAfter.Time))
 }
 
-func (d *declaration) say(
-	said map[tuple]bool, user string, organizationRole accessv1alpha1.RoleName,
-	applications []accessv1alpha1.ApplicationGrant, system []accessv1alpha1.SystemGrant,
-) {
-	if d.namespace != rostertest.System {
-		d.sayIn(said, user, d.namespace, organizationRole, applications)
-		return
+// missed reports whether a review of the group is due that ends what it gives.
+func (d *declaration) missed(g *accessv1alpha1.AccessGroup) bool {
+	if g.Spec.Review.IfMissed != accessv1alpha1.MissedReviewEnd {
+		return false
 	}
-	for _, organization := range append(slices.Clone(rostertest.Namespaces[1:]), "*") {
-		at := slices.IndexFunc(system, func(g accessv1alpha1.SystemGrant) bool { return string(g.Organization) == organization })
-		if at < 0 {
-			at = slices.IndexFunc(system, func(g accessv1alpha1.SystemGrant) bool { return g.Organization == "*" })
-		}
-		if at < 0 {
-			continue
-		}
-		if r := system[at].Role; r != "" && r != "NoAccess" {
-			said[tuple{user, organization, onSystem, "", string(r)}] = true
-		}
-		d.sayIn(said, user, organization, system[at].OrganizationRole, system[at].ApplicationAccess)
+	reviewed := g.CreationTimestamp.Time
+	if at := g.Spec.ReviewedAt; at != nil && !at.After(d.at.Add(5*time.Minute)) {
+		reviewed = at.Time
+	}
+	return !d.at.Before(reviewed.Add(time.Duration(g.Spec.Review.EveryDays) * 24 * time.Hour))
+}
+
+// given is what a group or a UserAccess gives. In an entry for organizations, organization or labels says which.
+type given struct {
+	organization     string
+	labels           *accessv1alpha1.LabelSelector
+	systemRole       accessv1alpha1.RoleName
+	organizationRole accessv1alpha1.RoleName
+	applications     []accessv1alpha1.ApplicationGrant
+	selectors        []accessv1alpha1.ApplicationSelectorGrant
+	across           []given
+}
+
+func givenByGroup(g *accessv1alpha1.AccessGroup) given {
+	return given{
+		organizationRole: g.Spec.OrganizationRole, applications: g.Spec.ApplicationAccess, selectors: g.Spec.ApplicationSelectors,
+		across: givenAcross(g.Spec.SystemAccess, g.Spec.SystemAccessSelectors),
 	}
 }
 
-func (d *declaration) sayIn(
-	said map[tuple]bool, user, organization string, role accessv1alpha1.RoleName, applications []accessv1alpha1.ApplicationGrant,
-) {
-	if role != "" && role != "NoAccess" {
-		said[tuple{user, organization, onOrganizations, "", string(role)}] = true
+func givenByUser(ua *accessv1alpha1.UserAccess) given {
+	return given{
+		organizationRole: ua.Spec.OrganizationRole, applications: ua.Spec.ApplicationAccess, selectors: ua.Spec.ApplicationSelectors,
+		across: givenAcross(ua.Spec.SystemAccess, ua.Spec.SystemAccessSelectors),
 	}
-	for _, a := range applications {
-		if a.Role != "NoAccess" && isOpen(a.NotBefore, a.NotAfter, d.at) {
-			said[tuple{user, organization, onApplications, string(a.Application), string(a.Role)}] = true
+}
+
+func givenAcross(named []accessv1alpha1.SystemGrant, selected []accessv1alpha1.SystemSelectorGrant) []given {
+	var all []given
+	for i := range named {
+		e := &named[i]
+		all = append(all, given{
+			organization: string(e.Organization), systemRole: e.Role, organizationRole: e.OrganizationRole,
+			applications: e.ApplicationAccess, selectors: e.ApplicationSelectors,
+		})
+	}
+	for i := range selected {
+		e := &selected[i]
+		all = append(all, given{
+			labels: &e.Selector, systemRole: e.Role, organizationRole: e.OrganizationRole,
+			applications: e.ApplicationAccess, selectors: e.ApplicationSelectors,
+		})
+	}
+	return all
+}
+
+// in returns what counts in the organization: the entry that names it, else those that select it, else the one for all.
+func (g *given) in(organization string, set map[string]string) []given {
+	var named, selected, all []given
+	for _, e := range g.across {
+		switch {
+		case e.labels != nil && matches(e.labels, set):
+			selected = append(selected, e)
+		case e.labels != nil:
+		case e.organization == organization:
+			named = append(named, e)
+		case e.organization == "*":
+			all = append(all, e)
 		}
 	}
+	switch {
+	case len(named) > 0:
+		return named
+	case len(selected) > 0:
+		return selected
+	default:
+		return all
+	}
+}
+
+// matches reports whether the selector selects what carries the labels.
+func matches(selector *accessv1alpha1.LabelSelector, set map[string]string) bool {
+	for key, wanted := range selector.MatchLabels {
+		if value, has := set[key]; !has || value != string(wanted) {
+			return false
+		}
+	}
+	for _, e := range selector.MatchExpressions {
+		value, has := set[string(e.Key)]
+		listed := has && slices.Contains(e.Values, accessv1alpha1.LabelValue(value))
+		holds := map[metav1.LabelSelectorOperator]bool{"In": listed, "NotIn": !listed, "Exists": has, "DoesNotExist": !has}[e.Operator]
+		if !holds {
+			return false
+		}
+	}
+	return len(selector.MatchLabels)+len(selector.MatchExpressions) > 0
+}
+
+func (d *declaration) say(said map[tuple]bool, user string, g given) {
+	if d.namespace != rostertest.System {
+		d.sayIn(said, user, d.namespace, g)
+		return
+	}
+	for _, organization := range append(slices.Clone(rostertest.Namespaces[1:]), "*") {
+		for _, e := range g.in(organization, d.labelsOf(organization)) {
+			d.sayAcross(said, user, organization, e)
+		}
+	}
+	for _, e := range g.across {
+		for of, set := range labelSets {
+			if e.organization == "*" || e.labels != nil && matches(e.labels, set) {
+				d.sayAcross(said, user, of, e)
+			}
+		}
+		if e.labels != nil {
+			d.sayAcross(said, user, byText+fmt.Sprint(*e.labels), e)
+		}
+	}
+}
+
+func (d *declaration) labelsOf(namespace string) map[string]string {
+	if n := d.objects[rostertest.Key(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})]; n != nil {
+		return n.GetLabels()
+	}
+	return nil
+}
+
+func (d *declaration) sayAcross(said map[tuple]bool, user, organization string, e given) {
+	if e.systemRole != "" && e.systemRole != "NoAccess" {
+		said[tuple{user, organization, onSystem, "", string(e.systemRole)}] = true
+	}
+	d.sayIn(said, user, organization, e)
+}
+
+func (d *declaration) sayIn(said map[tuple]bool, user, organization string, g given) {
+	if role := g.organizationRole; role != "" && role != "NoAccess" {
+		said[tuple{user, organization, onOrganizations, "", string(role)}] = true
+	}
+	for _, a := range g.applications {
+		if a.Role == "NoAccess" || !isOpen(a.NotBefore, a.NotAfter, d.at) {
+			continue
+		}
+		said[tuple{user, organization, onApplications, string(a.Application), string(a.Role)}] = true
+		for of := range labelSets {
+			if a.Application == "*" {
+				said[tuple{user, organization, onApplications, of, string(a.Role)}] = true
+			}
+		}
+	}
+	for i := range g.selectors {
+		e := &g.selectors[i]
+		if e.Role == "NoAccess" || !isOpen(e.NotBefore, e.NotAfter, d.at) {
+			continue
+		}
+		for of, set := range labelSets {
+			if matches(&e.Selector, set) {
+				said[tuple{user, organization, onApplications, of, string(e.Role)}] = true
+			}
+		}
+		said[tuple{user, organization, onApplications, byText + fmt.Sprint(e.Selector), string(e.Role)}] = true
+		for _, object := range d.objects {
+			if a, is := object.(*accessv1alpha1.ApplicationAccess); is && a.Namespace == organization && matches(&e.Selector, a.Labels) {
+				said[tuple{user, organization, onApplications, a.Name, string(e.Role)}] = true
+			}
+		}
+	}
+}
+
+// isByText reports whether the tuple is one of a selector for its text alone.
+func (t tuple) isByText() bool {
+	return strings.HasPrefix(t.organization, byText) || strings.HasPrefix(t.application, byText)
 }
 
 // newlyDeclared returns what is declared at some minute at which it was not, past ones too.
@@ -207,7 +363,12 @@ func newlyDeclared(before, after objects, namespace, throughBefore, through stri
 			coming = g.Name
 		}
 	}
-	for at := rostertest.NewWorld(0, 0).Start.Add(-time.Minute); ; at = at.Add(time.Minute) {
+	start := rostertest.NewWorld(0, 0).Start
+	var instants []time.Time
+	for at := start.Add(-time.Minute); !at.After(start.Add(rostertest.Horizon + time.Minute)); at = at.Add(time.Minute) {
+		instants = append(instants, at)
+	}
+	for _, at := range append(instants, dueAfter(start.Add(rostertest.Horizon), before, after)...) {
 		is := declaration{after, namespace, at, through, ""}
 		was := declaration{before, namespace, at, throughBefore, coming}
 		had := was.tuples()
@@ -216,10 +377,8 @@ func newlyDeclared(before, after objects, namespace, throughBefore, through stri
 				fresh[t] = true
 			}
 		}
-		if at.After(rostertest.NewWorld(0, 0).Start.Add(rostertest.Horizon)) {
-			return fresh
-		}
 	}
+	return fresh
 }
 
 // givenToWhoeverBelongs returns what the change to a group comes to for who belongs to it, to a group that it newly

@@ -42,8 +42,7 @@ func (j *judge) requireRaised(r raised, resource, application string, before, af
 	organization := rules.Rules().Organization
 	n := need{resource, organization, application, after.Role, after.Source}
 	j.requireEffective(r.Affected, n, func() string {
-		return fmt.Sprintf("%s would get %s instead of %s%s (%s, by %s)", r.User,
-			describe(grant{organization, resource, application, after.Role}), before.Role, since(r.at, r.now),
+		return fmt.Sprintf("%s would get %s instead of %s%s (%s, by %s)", r.User, n.describe(), before.Role, since(r.at, r.now),
 			after.Rule, after.Source)
 	})
 }

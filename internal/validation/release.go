@@ -42,6 +42,6 @@ func (j *judge) requireReleased(u *preview.Affected, r *resolve.Release, source 
 	n := need{resource, organization, r.Application, r.Role, source}
 	j.requireEffective(u, n, func() string {
 		return fmt.Sprintf("%s would no longer keep %s from %s%s, which %s gives: whatever else restricts %s may end at the same time",
-			r.Source, u.User, describe(grant{organization, resource, r.Application, r.Role}), since(r.At, now), source, u.User)
+			r.Source, u.User, n.describe(), since(r.At, now), source, u.User)
 	})
 }

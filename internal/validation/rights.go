@@ -1,6 +1,8 @@
 package validation
 
 import (
+	"slices"
+
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
@@ -44,11 +46,15 @@ func (j *judge) require(n need, at *field.Path, more []Attributes, reason func()
 	if _, again := j.needed[n]; again {
 		return
 	}
-	if n.source != "" {
-		declared := n
-		declared.source = ""
+	declared := n
+	declared.source = ""
+	if _, again := j.needed[declared]; again {
+		return // what is declared takes at least as much
+	}
+	if declared.application != "" {
+		declared.application = resolve.AnyApplication
 		if _, again := j.needed[declared]; again {
-			return // what is declared takes at least as much
+			return // who may give the role everywhere may give it here
 		}
 	}
 	j.requireAnyOf(n, Right{AnyOf: append(n.anyOf(), more...), Field: at, Reason: reason()})
@@ -85,20 +91,18 @@ func (j *judge) asWritten(s *resolve.Source, o *resolve.Organization, resource, 
 		return nil
 	}
 	rules := o.Rules()
-	var organizationRole, systemRole string
-	for g := range s.Written(rules.Organization) {
-		if g.Application != "" {
-			break // the roles of the other ladders come first
-		}
-		if g.Scope == resolve.ScopeSystem {
-			systemRole = g.Role
-		} else {
-			organizationRole = g.Role
+	var organizationRoles, systemRoles []string
+	for g := range s.Grants(j.placeOf(rules.Organization)) {
+		switch g.Scope {
+		case resolve.ScopeSystem:
+			systemRoles = append(systemRoles, g.Role)
+		case resolve.ScopeOrganization:
+			organizationRoles = append(organizationRoles, g.Role)
 		}
 	}
 	var rights []Attributes
 	for _, r := range rules.OrganizationRoles {
-		if resource == ResourceApplicationRoles && r.Name == organizationRole && r.ApplicationRole == role {
+		if resource == ResourceApplicationRoles && slices.Contains(organizationRoles, r.Name) && r.ApplicationRole == role {
 			rights = append(rights, Attributes{
 				Verb: VerbGrant, Group: GrantsGroup, Resource: ResourceOrganizationRoles,
 				Namespace: rules.Organization, Name: r.Name,
@@ -110,7 +114,7 @@ func (j *judge) asWritten(s *resolve.Source, o *resolve.Organization, resource, 
 		if resource == ResourceOrganizationRoles {
 			meaning = r.OrganizationRole
 		}
-		if r.Name == systemRole && meaning == role {
+		if slices.Contains(systemRoles, r.Name) && meaning == role {
 			rights = append(rights, Attributes{
 				Verb: VerbGrant, Group: GrantsGroup, Resource: ResourceSystemRoles,
 				Namespace: j.view.SystemNamespace(), Name: r.Name,

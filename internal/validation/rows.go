@@ -12,8 +12,15 @@ import (
 
 // widen requires the right to show more rows to whoever has access before and after, and to end or widen a row-level
 // filter of whoever has access before. Rows that come with a role that is newly given come with the right to that role. A
-// suspension hides no widening.
+// suspension hides no widening, and neither does an attribute that is hidden at the moment.
 func (j *judge) widen(u *preview.Affected, c *courses, now time.Time) {
+	j.widenWith(u, c, now)
+	if shown := j.withAttributes(u, now); shown != nil {
+		j.widenWith(shown, j.coursesOf(shown, now), now)
+	}
+}
+
+func (j *judge) widenWith(u *preview.Affected, c *courses, now time.Time) {
 	free := c
 	if slices.ContainsFunc(u.Before.User.Bars, mayBar) || slices.ContainsFunc(u.After.User.Bars, mayBar) {
 		free = j.coursesOf(withoutBars(u, now), now)

@@ -69,7 +69,7 @@ func (o *together) loosening() *change {
 	if o.Chance(30) {
 		return o.change()
 	}
-	old := rostertest.Pick(o.World, o.objects.sorted())
+	old := o.declared()
 	c := &change{key: rostertest.Key(old), request: &validation.Request{Old: old, Now: o.now}}
 	if old.GetDeletionTimestamp() != nil {
 		return o.change()
@@ -80,8 +80,11 @@ func (o *together) loosening() *change {
 		o.loosenGroup(&spec.Spec)
 	case *accessv1alpha1.UserAccess:
 		o.loosenUser(&spec.Spec)
+	case *accessv1alpha1.ApplicationAccess:
+		made.SetLabels(o.Another(old).GetLabels())
 	}
-	if o.Chance(40) || reflect.DeepEqual(specOf(old), specOf(made)) {
+	same := reflect.DeepEqual(specOf(old), specOf(made)) && reflect.DeepEqual(old.GetLabels(), made.GetLabels())
+	if o.Chance(40) || same {
 		made = nil
 	}
 	c.request.New, c.afters = made, []client.Object{made}
@@ -91,7 +94,7 @@ func (o *together) loosening() *change {
 func specOf(o client.Object) any { return reflect.ValueOf(o).Elem().FieldByName("Spec").Interface() }
 
 func (o *together) loosenGroup(spec *accessv1alpha1.AccessGroupSpec) {
-	switch o.IntN(7) {
+	switch o.IntN(10) {
 	case 0:
 		spec.Members = dropOne(o, spec.Members)
 	case 1:
@@ -104,19 +107,31 @@ func (o *together) loosenGroup(spec *accessv1alpha1.AccessGroupSpec) {
 		spec.SystemAccess = dropOne(o, spec.SystemAccess)
 	case 5:
 		spec.OrganizationRole = ""
+	case 6:
+		spec.ApplicationSelectors = dropOne(o, spec.ApplicationSelectors)
+	case 7:
+		spec.SystemAccessSelectors = dropOne(o, spec.SystemAccessSelectors)
+	case 8:
+		spec.Review = accessv1alpha1.GroupReview{}
 	default:
 		spec.DataPermissions = dropOne(o, spec.DataPermissions)
 	}
 }
 
 func (o *together) loosenUser(spec *accessv1alpha1.UserAccessSpec) {
-	switch o.IntN(4) {
+	switch o.IntN(7) {
 	case 0:
 		spec.ApplicationAccess = dropOne(o, spec.ApplicationAccess)
 	case 1:
 		spec.Groups = dropOne(o, spec.Groups)
 	case 2:
 		spec.SystemAccess = dropOne(o, spec.SystemAccess)
+	case 3:
+		spec.ApplicationSelectors = dropOne(o, spec.ApplicationSelectors)
+	case 4:
+		spec.SystemAccessSelectors = dropOne(o, spec.SystemAccessSelectors)
+	case 5:
+		spec.Attributes = dropOne(o, spec.Attributes)
 	default:
 		spec.State, spec.NotBefore, spec.NotAfter = "", nil, nil
 	}
@@ -161,17 +176,28 @@ func (p *play) namespacesNamed() []string {
 			}
 		}
 	}
-	return slices.DeleteFunc(names, func(name string) bool { return name == rostertest.System || name == "*" })
+	return slices.DeleteFunc(names, func(name string) bool {
+		return name == rostertest.System || name == "*" || name == "" // a Namespace object is in none
+	})
 }
 
 func (o *together) begin() { o.past = o.at(o.before) }
 
 func (o *together) at(all objects) []*roster.Roster {
 	var rosters []*roster.Roster
-	for _, minute := range someMinutes {
-		rosters = append(rosters, settled(o.t, o.options, all, o.now.Add(time.Duration(minute)*time.Minute)))
+	for _, at := range o.instants() {
+		rosters = append(rosters, settled(o.t, o.options, all, at))
 	}
 	return rosters
+}
+
+// instants are those at which decisions are compared: the last is one at which every review is due.
+func (o *together) instants() []time.Time {
+	var instants []time.Time
+	for _, minute := range append(slices.Clone(someMinutes), 24*60+int(rostertest.Horizon/time.Minute)) {
+		instants = append(instants, o.now.Add(time.Duration(minute)*time.Minute))
+	}
+	return instants
 }
 
 // passing makes random requests until so many pass, each to another object.
@@ -199,7 +225,7 @@ func (o *together) compare(changes ...*change) {
 	for _, c := range changes {
 		after = after.with(c.key, c.afters[len(c.afters)-1])
 	}
-	f := &futures{before: o.past, after: o.at(after), now: o.now}
+	f := &futures{before: o.past, after: o.at(after), at: o.instants()}
 	for r := range f.rises() {
 		if !slices.Contains(o.may, r.role) && o.past[0].View().Organization(r.organization) != nil {
 			o.t.Fatalf("%s: somebody came to %+v by\n%s\nfrom\n%s", o.now, r, described(changes), o.all(o.objects))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 
@@ -26,7 +27,7 @@ func IsOfUnlisted(warning string) bool {
 // who gives the group something need not know of them.
 func (j *judge) warnOfUnlisted(made *accessv1alpha1.AccessGroup) {
 	old, _ := j.request.Old.(*accessv1alpha1.AccessGroup)
-	if !givesMore(old, made) || (made.Spec.Type == accessv1alpha1.GroupTypeSystem) != (made.Namespace == j.view.SystemNamespace()) {
+	if !givesMore(old, made, j.request.Now) || (made.Spec.Type == accessv1alpha1.GroupTypeSystem) != (made.Namespace == j.view.SystemNamespace()) {
 		return
 	}
 	users, takenInBy := j.view.Index().Unlisted(made)
@@ -67,9 +68,14 @@ func someOf(names []string, all int) string {
 	return text
 }
 
-// givesMore reports whether the group comes to exist, or gains a role, a selector or privileges.
-func givesMore(old, made *accessv1alpha1.AccessGroup) bool {
+// givesMore reports whether the group comes to exist, or gains a role, a selector or privileges, or is reviewed after its
+// access has ended.
+func givesMore(old, made *accessv1alpha1.AccessGroup, now time.Time) bool {
 	if old == nil {
+		return true
+	}
+	_, had := missedReview(old, now)
+	if _, has := missedReview(made, now); had && !has {
 		return true
 	}
 	was, is := &old.Spec, &made.Spec
@@ -80,7 +86,8 @@ func givesMore(old, made *accessv1alpha1.AccessGroup) bool {
 		return true
 	}
 	return (is.OrganizationRole != "" && is.OrganizationRole != was.OrganizationRole) ||
-		hasMore(is.ApplicationAccess, was.ApplicationAccess) || hasMore(is.SystemAccess, was.SystemAccess)
+		hasMore(is.ApplicationAccess, was.ApplicationAccess) || hasMore(is.ApplicationSelectors, was.ApplicationSelectors) ||
+		hasMore(is.SystemAccess, was.SystemAccess) || hasMore(is.SystemAccessSelectors, was.SystemAccessSelectors)
 }
 
 // hasMore reports whether any of the entries is not among the others.

@@ -78,18 +78,34 @@ func (j *judge) warnOfPlace(trial *preview.Preview) {
 			j.warning("%s is no organization: %s counts for nothing", system, trial.Object)
 		}
 	case *accessv1alpha1.UserAccess:
-		if atSystem && j.changed.touch("organizationRole") && made.Spec.OrganizationRole != "" {
-			j.warning("spec.organizationRole counts for nothing in %s: roles across organizations are in spec.systemAccess", system)
-		}
-		if atSystem && j.changed.touch("applicationAccess") && len(made.Spec.ApplicationAccess) > 0 {
-			j.warning("spec.applicationAccess counts for nothing in %s: roles across organizations are in spec.systemAccess", system)
-		}
-		if !atSystem && j.changed.touch("systemAccess") && len(made.Spec.SystemAccess) > 0 {
-			j.warning("spec.systemAccess counts for nothing outside %s", system)
-		}
+		j.warnOfFields(made)
 	case *accessv1alpha1.AccessPolicy:
 		if !atSystem && j.changed.touch("systemRoles") && len(made.Spec.SystemRoles) > 0 {
 			j.warning("spec.systemRoles counts for nothing outside %s", system)
+		}
+	}
+}
+
+// warnOfFields tells of fields of a UserAccess that count for nothing in its namespace.
+func (j *judge) warnOfFields(made *accessv1alpha1.UserAccess) {
+	system, spec := j.view.SystemNamespace(), &made.Spec
+	atSystem := made.Namespace == system
+	for _, f := range []struct {
+		name          string
+		given, across bool
+	}{
+		{"organizationRole", spec.OrganizationRole != "", false},
+		{"applicationAccess", len(spec.ApplicationAccess) > 0, false},
+		{"applicationSelectors", len(spec.ApplicationSelectors) > 0, false},
+		{"systemAccess", len(spec.SystemAccess) > 0, true},
+		{"systemAccessSelectors", len(spec.SystemAccessSelectors) > 0, true},
+	} {
+		switch {
+		case !f.given || f.across == atSystem || !j.changed.touch(f.name):
+		case atSystem:
+			j.warning("spec.%s counts for nothing in %s: roles across organizations are in spec.systemAccess", f.name, system)
+		default:
+			j.warning("spec.%s counts for nothing outside %s", f.name, system)
 		}
 	}
 }

@@ -63,7 +63,7 @@ var _ = DescribeTable("Columns", func(ctx SpecContext, resource string, narrow, 
 	Expect(gotWide).To(Equal(wide))
 },
 	Entry("of AccessGroups", "accessgroups",
-		[]string{"Name", "Type", "Members", "Ready", "Conflicts", "Age"}, []string{"Reason", "Unpublished", "Display name"}),
+		[]string{"Name", "Type", "Members", "Ready", "Conflicts", "Age"}, []string{"Reason", "Unpublished", "Review due", "Display name"}),
 	Entry("of UserAccesses", "useraccesses",
 		[]string{"Name", "User", "Org role", "Default role", "Applications", "Ready", "Age"}, []string{"State", "Reason", "Conflicts", "Display name"}),
 	Entry("of ApplicationAccesses", "applicationaccesses",

@@ -109,6 +109,31 @@ var texts = map[string]text{
 		accepted: []string{"country", "_x9", "Country"},
 		refused:  append([]string{"", "9a", "a-b", "a.b", "ä", "a b"}, unprintable...),
 	}.in("AccessGroup", "dataPermissions: [{application: a, anyOf: [{allOf: [{attribute: %s, operator: In, values: [x]}]}]}]"),
+	"attribute of a user": text{
+		longest:  label(63),
+		accepted: []string{"country", "_x9", "Country"},
+		refused:  append([]string{"", "9a", "a-b", "a.b", "ä", "a b"}, unprintable...),
+	}.in("UserAccess", "{user: a, attributes: [{name: %s, values: [x]}]}"),
+	"attribute that rows refer to": text{
+		longest:  label(63),
+		accepted: []string{"country", "_x9", "Country"},
+		refused:  append([]string{"", "9a", "a-b", "a.b", "ä", "a b"}, unprintable...),
+	}.in("AccessGroup", "dataPermissions: [{application: a, anyOf: [{allOf: [{attribute: a, operator: In, userAttribute: %s}]}]}]"),
+	"value of an attribute":  free.upTo(128).in("UserAccess", "{user: a, attributes: [{name: a, values: [%s]}]}"),
+	"last review":            instants.in("AccessGroup", "reviewedAt: %s"),
+	"role by a selector":     roles.in("AccessGroup", "applicationSelectors: [{selector: {matchLabels: {a: b}}, role: %s}]"),
+	"end by a selector":      instants.in("AccessGroup", "applicationSelectors: [{selector: {matchLabels: {a: b}}, role: A, notAfter: %s}]"),
+	"system role by a label": roles.in("AccessGroup", "{type: System, systemAccessSelectors: [{selector: {matchLabels: {a: b}}, role: %s}]}"),
+	"label key": text{
+		longest:  label(253) + "/" + label(63),
+		accepted: []string{"team", "example.org/tier", "a.b_c-d", "9"},
+		refused:  append([]string{"", "/a", "a/", "Example.org/a", "-a", "a-", "a b", "a/b/c"}, unprintable...),
+	}.in("AccessGroup", "applicationSelectors: [{selector: {matchExpressions: [{key: %s, operator: Exists}]}, role: A}]"),
+	"label value": text{
+		longest:  label(63),
+		accepted: []string{"", "one", "a.b_c-d", "9"},
+		refused:  append([]string{"-a", "a-", "a b", "a/b", "ä"}, unprintable...),
+	}.in("AccessGroup", "applicationSelectors: [{selector: {matchExpressions: [{key: a, operator: In, values: [%s]}]}, role: A}]"),
 	"declared role": roles.not("NoAccess").in("AccessPolicy", "applicationRoles: [{name: %s}]"),
 	"permission": text{
 		longest:  label(128),

@@ -81,6 +81,14 @@ metadata: {name: mistyped, namespace: acme}
 spec: {members: [{user: bruno@acme.example}], applicationAccess: [{application: finance, role: Edtior}]}
 ---
 kind: AccessGroup
+metadata: {name: contractors, namespace: acme}
+spec:
+  members: [{user: bruno@acme.example}]
+  applicationAccess: [{application: finance, role: Viewer}]
+  review: {everyDays: 90, ifMissed: End}
+  reviewedAt: "2026-01-01T00:00:00Z"
+---
+kind: AccessGroup
 metadata: {name: observers, namespace: acme}
 spec: {type: System}
 ---
@@ -100,6 +108,7 @@ spec: {user: eve@acme.example, groups: [nobody]}
 
 	state("AccessGroup", acme, "readers", "Published", "healthy.yaml")
 	state("AccessGroup", acme, "viewers", "Published", "healthy_conflict.yaml")
+	state("AccessGroup", acme, "contractors", "Published", "healthy_review_due.yaml")
 	state("AccessGroup", acme, "mistyped", "UnresolvedReferences", "degraded_unresolved.yaml")
 	state("AccessGroup", acme, "observers", "WrongNamespace", "degraded_wrong_namespace.yaml")
 	state("UserAccess", acme, "dana", "Published", "healthy.yaml")

@@ -356,8 +356,8 @@ var _ = Describe("With the admission policies in force", func() {
 			if err := kube.List(ctx, &list, client.MatchingLabels{"app.kubernetes.io/name": "usher"}); err != nil {
 				return err
 			}
-			if len(list.Items) != 2 {
-				return fmt.Errorf("%d policies are installed, not 2", len(list.Items))
+			if len(list.Items) != 3 {
+				return fmt.Errorf("%d policies are installed, not 3", len(list.Items))
 			}
 			for i := range list.Items {
 				p := &list.Items[i]

@@ -129,6 +129,22 @@ var situations = map[string]situation{
 		silent:  series{`usher_role_conflicts{pod="a"}`: "3x30 0x50"},
 		summary: "Grants conflict in 3 cases.",
 	},
+	"UsherReviewMissed": {
+		at: "20m",
+		fires: series{
+			`usher_reviews{state="Ended",pod="a"}`: "2x30", `usher_reviews{state="Ended",pod="b"}`: "2x30",
+			`usher_reviews{state="Pending",pod="a"}`: "0x30",
+		},
+		silent: series{
+			`usher_reviews{state="Coming",pod="a"}`: "2x30", `usher_reviews{state="Pending",pod="a"}`: "1x10 0x20",
+		},
+		labels: map[string]string{"state": "Ended"}, summary: "2 reviews of groups were not made in time: Ended.",
+	},
+	"UsherReviewComing": {
+		at: "70m", fires: series{`usher_reviews{state="Coming",pod="a"}`: "3x80", `usher_reviews{state="Coming",pod="b"}`: "3x80"},
+		silent:  series{`usher_reviews{state="Coming",pod="a"}`: "3x30 0x50", `usher_reviews{state="Pending",pod="a"}`: "3x80"},
+		summary: "3 reviews of groups are due within 14 days.",
+	},
 	"UsherObjectsNotReady": {
 		at:      "20m",
 		fires:   series{`usher_not_ready_objects{kind="AccessGroup",reason="UnresolvedReferences",pod="a"}`: "2x30"},

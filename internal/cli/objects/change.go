@@ -17,6 +17,7 @@ import (
 // listKeys are the fields by which lists of maps name their entries, as the schemas of the kinds have it.
 var listKeys = map[string]string{
 	"members": "user", "applicationAccess": "application", "systemAccess": "organization", "dataPermissions": "application",
+	"attributes": "name",
 }
 
 // granular are the lists of listKeys of whose entries several managers may own parts. Entries of the others are owned as

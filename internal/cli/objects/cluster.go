@@ -27,7 +27,8 @@ type Cluster struct {
 	Namespaces []string
 	// Optional is a namespace that is read too, and without which there is still something to answer.
 	Optional string
-	// WithNamespaces: also the Namespace objects, for their labels.
+	// WithNamespaces says that the Namespace objects are read, too. They also are where an object selects organizations by
+	// the labels of their namespaces.
 	WithNamespaces bool
 	// Say is told what is being done; it may be nil.
 	Say func(format string, args ...any)
@@ -50,7 +51,8 @@ var kinds = []kind{
 const pageSize = 500
 
 // Read lists every kind once, page by page: in all namespaces, or in each of the given ones. What may not be read in
-// the optional namespace is a problem of the set; everything else that fails is an error.
+// the optional namespace is a problem of the set, and so are Namespace objects that may not be read and were not asked
+// for; everything else that fails is an error.
 func (c *Cluster) Read(ctx context.Context) (*Set, error) {
 	access, err := restClient(c.Config, accessv1alpha1.GroupVersion, "/apis")
 	if err != nil {
@@ -82,10 +84,34 @@ func (c *Cluster) Read(ctx context.Context) (*Set, error) {
 			s.Objects = slices.DeleteFunc(s.Objects, func(o Object) bool { return o.GetNamespace() == c.Optional })
 		}
 	}
-	if !c.WithNamespaces {
+	switch {
+	case c.WithNamespaces:
+		return s, c.readNamespaces(ctx, s)
+	case SelectsNamespaces(s):
+		err := c.readNamespaces(ctx, s)
+		if apierrors.IsForbidden(err) {
+			s.Problems = append(s.Problems,
+				Problem{Err: fmt.Errorf("%w; what systemAccessSelectors give by labels of namespaces is left out", err)})
+			err = nil
+		}
+		return s, err
+	default:
 		return s, nil
 	}
-	return s, c.readNamespaces(ctx, s)
+}
+
+// SelectsNamespaces reports whether an object of the set selects organizations by the labels of their namespaces.
+func SelectsNamespaces(s *Set) bool {
+	return slices.ContainsFunc(s.Objects, func(o Object) bool {
+		switch each := o.Object.(type) {
+		case *accessv1alpha1.AccessGroup:
+			return len(each.Spec.SystemAccessSelectors) > 0
+		case *accessv1alpha1.UserAccess:
+			return len(each.Spec.SystemAccessSelectors) > 0
+		default:
+			return false
+		}
+	})
 }
 
 func (c *Cluster) list(ctx context.Context, from *rest.RESTClient, k kind, namespace string, s *Set) error {

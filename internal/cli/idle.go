@@ -1,0 +1,141 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/cli/objects"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+// addIdle lists the selectors that select nothing and the attributes that no member of a group has.
+func (a *audit) addIdle(w *world, namespaces []string) {
+	for i := range w.set.Objects {
+		if o := w.set.Objects[i].Object; slices.Contains(namespaces, o.GetNamespace()) {
+			a.Hints = append(a.Hints, w.idle(o)...)
+		}
+	}
+}
+
+// idle returns what is probably a mistake in the selectors and attributes that the object refers to: a selector that
+// selects nothing, and an attribute that no active member of the group has.
+func (w *world) idle(o client.Object) []remark {
+	f := &idleFinder{world: w, object: o}
+	switch each := o.(type) {
+	case *accessv1alpha1.AccessGroup:
+		f.sources(each.Spec.Type == accessv1alpha1.GroupTypeSystem, each.Spec.ApplicationSelectors, each.Spec.SystemAccess,
+			each.Spec.SystemAccessSelectors)
+		if each.Spec.Type != accessv1alpha1.GroupTypeSystem {
+			f.attributes(each)
+		}
+	case *accessv1alpha1.UserAccess:
+		f.sources(each.Namespace == w.SystemNamespace(), each.Spec.ApplicationSelectors, each.Spec.SystemAccess,
+			each.Spec.SystemAccessSelectors)
+	}
+	return f.found
+}
+
+// idleFinder collects the remarks on one object.
+type idleFinder struct {
+	world  *world
+	object client.Object
+	found  []remark
+}
+
+func (f *idleFinder) add(field, format string, args ...any) {
+	f.found = append(f.found, remark{Object: objects.Name(f.object), Field: field, Message: fmt.Sprintf(format, args...)})
+}
+
+func (f *idleFinder) sources(
+	atSystem bool, own []accessv1alpha1.ApplicationSelectorGrant, entries []accessv1alpha1.SystemGrant,
+	selectors []accessv1alpha1.SystemSelectorGrant,
+) {
+	if !atSystem {
+		f.applications("spec", own, []string{f.object.GetNamespace()})
+		return
+	}
+	if f.world.scope != "" && !f.world.options.offline() {
+		return // most organizations were not read
+	}
+	all := f.world.Organizations()
+	for i := range entries {
+		e := &entries[i]
+		in := all
+		if e.Organization != accessv1alpha1.All {
+			in = []string{string(e.Organization)}
+		}
+		f.applications(fmt.Sprintf("spec.systemAccess[%s]", e.Organization), e.ApplicationSelectors, in)
+	}
+	for i := range selectors {
+		e := &selectors[i]
+		path := fmt.Sprintf("spec.systemAccessSelectors[%d]", i)
+		var in []string
+		for _, organization := range all {
+			if f.world.selects(&e.Selector, f.world.Index().Namespace(organization).Labels()) {
+				in = append(in, organization)
+			}
+		}
+		if len(in) == 0 {
+			f.organizations(path, &e.Selector)
+			continue
+		}
+		f.applications(path, e.ApplicationSelectors, in)
+	}
+}
+
+// organizations notes a selector that selects no organization. Files without Namespace objects say nothing of labels.
+func (f *idleFinder) organizations(path string, s *accessv1alpha1.LabelSelector) {
+	known := false
+	for _, n := range f.world.Index().Namespaces() {
+		known = known || n.Known()
+	}
+	if known {
+		f.add(path+".selector", "%s: no namespace of an organization has such labels, so the entry gives nothing; "+
+			"correct the selector, or label the namespaces", selectorText(s))
+	}
+}
+
+func (f *idleFinder) applications(path string, grants []accessv1alpha1.ApplicationSelectorGrant, in []string) {
+	for i := range grants {
+		s := &grants[i].Selector
+		if !slices.ContainsFunc(in, func(organization string) bool { return f.world.selectsIn(organization, s) }) {
+			f.add(fmt.Sprintf("%s.applicationSelectors[%d].selector", path, i),
+				"%s: no ApplicationAccess in %s has such labels, so the entry gives nothing; correct the selector, or label the "+
+					"ApplicationAccess objects", selectorText(s), some(in))
+		}
+	}
+}
+
+// selectsIn reports whether the selector selects an application of the organization.
+func (w *world) selectsIn(organization string, s *accessv1alpha1.LabelSelector) bool {
+	namespace := w.Index().Namespace(organization)
+	for name := range namespace.Applications() {
+		if w.selects(s, namespace.Application(name).Labels) {
+			return true
+		}
+	}
+	return false
+}
+
+// attributes notes attributes that no active member of the group has.
+func (f *idleFinder) attributes(g *accessv1alpha1.AccessGroup) {
+	var members []string
+	read := false
+	for i := range g.Spec.DataPermissions {
+		p := &g.Spec.DataPermissions[i]
+		for _, name := range sortedKeys(attributeNames(p)) {
+			if !read {
+				members, read = f.world.ActiveMembers(roster.ObjectOf(g)), true
+			}
+			has := func(user string) bool { return f.world.attributeOf(g.Namespace, user, name).Source != "" }
+			if len(members) > 0 && !slices.ContainsFunc(members, has) {
+				f.add(fmt.Sprintf("spec.dataPermissions[%s]", p.Application), "userAttribute %s: none of %s has this attribute, so they "+
+					"see no row by it; correct the name, or add the attribute to spec.attributes of their UserAccess", name,
+					counted(len(members), "member", "members"))
+			}
+		}
+	}
+}

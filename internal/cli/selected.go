@@ -1,0 +1,294 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/resolve"
+	"github.com/usher-dev/usher/internal/roster"
+)
+
+// selection says by which labels an entry of a source speaks of an application or an organization. Its JSON is a contract.
+type selection struct {
+	// Field is the selector in the source, such as spec.applicationSelectors[0].selector.
+	Field    string `json:"field"`
+	Selector string `json:"selector"`
+	// Object is what is selected: an ApplicationAccess or a Namespace.
+	Object string `json:"object"`
+	// Labels are those of the object that the selector looks at.
+	Labels map[string]string `json:"labels"`
+}
+
+// labelsText names the labels of the object that the selector looks at.
+func (s *selection) labelsText() string {
+	if len(s.Labels) == 0 {
+		return "no such label"
+	}
+	return labels.FormatLabels(s.Labels)
+}
+
+// name is that of the object, without its kind and namespace.
+func (s *selection) name() string { return s.Object[strings.LastIndex(s.Object, "/")+1:] }
+
+// writeSelections names the labels by which sources speak of applications and of the organization: a line for each selector.
+func (e *explainer) writeSelections() {
+	var selectors []string // in the order of the grants
+	selected := map[string][]string{}
+	for i := range e.Grants {
+		g := &e.Grants[i]
+		for j := range g.SelectedBy {
+			by := &g.SelectedBy[j]
+			selector := fmt.Sprintf("%s, %s: %s selects", g.Source, by.Field, by.Selector)
+			if selected[selector] == nil {
+				selectors = append(selectors, selector)
+			}
+			object := fmt.Sprintf("%s (%s)", by.name(), by.labelsText())
+			if !slices.Contains(selected[selector], object) {
+				selected[selector] = append(selected[selector], object)
+			}
+		}
+	}
+	if len(selectors) > 0 {
+		e.heading("Selected by label (R2)")
+	}
+	for _, selector := range selectors {
+		e.line("  ", "%s %s", selector, strings.Join(selected[selector], ", "))
+	}
+}
+
+// selectorText writes the selector as the flag --selector of kubectl takes it. One without terms selects nothing.
+func selectorText(s *accessv1alpha1.LabelSelector) string {
+	return cmp.Or(roster.Selector(s).String(), "no labels")
+}
+
+// selects reports whether the selector of an object of the world selects an object with the labels. Selectors are parsed
+// once: a report asks for every grant of every user.
+func (w *world) selects(s *accessv1alpha1.LabelSelector, of map[string]string) bool {
+	parsed := w.selectors[s]
+	if parsed == nil {
+		if w.selectors == nil {
+			w.selectors = map[*accessv1alpha1.LabelSelector]labels.Selector{}
+		}
+		parsed = roster.Selector(s)
+		w.selectors[s] = parsed
+	}
+	return parsed.Matches(labels.Set(of))
+}
+
+func newSelection(field string, s *accessv1alpha1.LabelSelector, object string, of map[string]string) *selection {
+	made := &selection{Field: field, Selector: selectorText(s), Object: object, Labels: map[string]string{}}
+	note := func(key string) {
+		if value, has := of[key]; has {
+			made.Labels[key] = value
+		}
+	}
+	for key := range s.MatchLabels {
+		note(key)
+	}
+	for i := range s.MatchExpressions {
+		note(string(s.MatchExpressions[i].Key))
+	}
+	return made
+}
+
+// giving is an entry of a source that applies in an organization: what a group of the organization, a UserAccess, or an
+// entry for the organization says.
+type giving struct {
+	path             string
+	role             accessv1alpha1.RoleName
+	organizationRole accessv1alpha1.RoleName
+	applications     []accessv1alpha1.ApplicationGrant
+	selectors        []accessv1alpha1.ApplicationSelectorGrant
+	by               *selection // the organization, where it is selected
+}
+
+// givings returns the entries of the source that apply in the organization (docs/rules.md R2).
+func (w *world) givings(source client.Object, organization string) []giving {
+	switch o := source.(type) {
+	case *accessv1alpha1.AccessGroup:
+		s := &o.Spec
+		if s.Type == accessv1alpha1.GroupTypeSystem {
+			return w.systemGivings(organization, s.SystemAccess, s.SystemAccessSelectors)
+		}
+		return []giving{{"spec", "", s.OrganizationRole, s.ApplicationAccess, s.ApplicationSelectors, nil}}
+	case *accessv1alpha1.UserAccess:
+		s := &o.Spec
+		if o.Namespace == w.SystemNamespace() {
+			return w.systemGivings(organization, s.SystemAccess, s.SystemAccessSelectors)
+		}
+		return []giving{{"spec", "", s.OrganizationRole, s.ApplicationAccess, s.ApplicationSelectors, nil}}
+	default:
+		return nil
+	}
+}
+
+// systemGivings returns the entry that names the organization; where none does, all that select it; else the one for all.
+func (w *world) systemGivings(
+	organization string, entries []accessv1alpha1.SystemGrant, selectors []accessv1alpha1.SystemSelectorGrant,
+) []giving {
+	named := func(name string) []giving {
+		for i := range entries {
+			if e := &entries[i]; string(e.Organization) == name {
+				return []giving{{
+					"spec.systemAccess[" + name + "]", e.Role, e.OrganizationRole, e.ApplicationAccess, e.ApplicationSelectors, nil,
+				}}
+			}
+		}
+		return nil
+	}
+	if found := named(organization); found != nil {
+		return found
+	}
+	var found []giving
+	of := w.Index().Namespace(organization).Labels()
+	for i := range selectors {
+		e := &selectors[i]
+		if !w.selects(&e.Selector, of) {
+			continue
+		}
+		path := fmt.Sprintf("spec.systemAccessSelectors[%d]", i)
+		found = append(found, giving{
+			path, e.Role, e.OrganizationRole, e.ApplicationAccess, e.ApplicationSelectors,
+			newSelection(path+".selector", &e.Selector, "Namespace/"+organization, of),
+		})
+	}
+	if found == nil {
+		found = named(accessv1alpha1.All)
+	}
+	return found
+}
+
+// selectedBy returns the labels by which the grant speaks of the organization and of the application. It is empty where
+// the source names both.
+func (w *world) selectedBy(organization string, g *resolve.ExplainedGrant) []selection {
+	key, ok := roster.ParseObject(g.Source)
+	if !ok || (g.Scope != resolve.ScopeApplication && key.Namespace != w.SystemNamespace()) {
+		return nil
+	}
+	var found []selection
+	for _, each := range w.givings(w.Index().Lookup(key), organization) {
+		gives, by := w.gives(&each, organization, g)
+		if gives && each.by != nil {
+			found = append(found, *each.by)
+		}
+		found = append(found, by...)
+	}
+	return found
+}
+
+// gives reports whether the entry gives the grant, and by which labels it selects the application.
+func (w *world) gives(e *giving, organization string, g *resolve.ExplainedGrant) (gives bool, by []selection) {
+	switch g.Scope {
+	case resolve.ScopeSystem:
+		return string(e.role) == g.Role, nil
+	case resolve.ScopeOrganization:
+		return string(e.organizationRole) == g.Role, nil
+	}
+	application := g.Application
+	if g.Scope == resolve.ScopeBroad {
+		application = accessv1alpha1.All
+	}
+	gives = slices.ContainsFunc(e.applications, func(a accessv1alpha1.ApplicationGrant) bool {
+		return string(a.Application) == application && string(a.Role) == g.Role && sameWindow(a.NotBefore, a.NotAfter, g.Window)
+	})
+	aa := w.Index().Namespace(organization).Application(application)
+	if aa == nil {
+		return gives, nil
+	}
+	for i := range e.selectors {
+		s := &e.selectors[i]
+		if string(s.Role) != g.Role || !sameWindow(s.NotBefore, s.NotAfter, g.Window) || !w.selects(&s.Selector, aa.Labels) {
+			continue
+		}
+		by = append(by, *newSelection(fmt.Sprintf("%s.applicationSelectors[%d].selector", e.path, i), &s.Selector,
+			objectName(roster.KindApplicationAccess, organization, application), aa.Labels))
+	}
+	return gives || len(by) > 0, by
+}
+
+func sameWindow(notBefore, notAfter *metav1.Time, w resolve.Window) bool {
+	return sameInstant(notBefore, w.NotBefore) && sameInstant(notAfter, w.NotAfter)
+}
+
+func sameInstant(a *metav1.Time, b time.Time) bool {
+	if a == nil {
+		return b.IsZero()
+	}
+	return a.Time.Equal(b)
+}
+
+// attribute is what a requirement on rows refers to by userAttribute. Its JSON is a contract.
+type attribute struct {
+	Name string `json:"name"`
+	// Values are those that the user has; none: the requirement matches no row.
+	Values []string `json:"values"`
+	// Source is the UserAccess that has the attribute; empty where none has.
+	Source string `json:"source,omitempty"`
+}
+
+func (a *attribute) text() string {
+	if a.Source == "" {
+		return fmt.Sprintf("attribute %s: the user has none, so the requirement matches no row", a.Name)
+	}
+	return fmt.Sprintf("attribute %s of %s: %s", a.Name, a.Source, strings.Join(a.Values, ", "))
+}
+
+// attributeOf returns the value of the user's attribute in the organization (docs/rules.md R7).
+func (w *world) attributeOf(organization, user, name string) attribute {
+	made := attribute{Name: name, Values: []string{}}
+	for _, namespace := range []string{organization, w.SystemNamespace()} {
+		ua := w.Index().Namespace(namespace).Account(user).Counting()
+		if ua == nil {
+			continue
+		}
+		for i := range ua.Spec.Attributes {
+			if a := &ua.Spec.Attributes[i]; string(a.Name) == name {
+				made.Source = objectName(roster.KindUserAccess, namespace, ua.Name)
+				for _, value := range a.Values {
+					made.Values = append(made.Values, string(value))
+				}
+				slices.Sort(made.Values)
+				return made
+			}
+		}
+	}
+	return made
+}
+
+// attributesOf returns the user's attributes that a group's entry about rows refers to, sorted by name.
+func (w *world) attributesOf(organization, user string, rows *resolve.ContributedRows) []attribute {
+	names := map[string]bool{}
+	for _, alternative := range rows.Written.AnyOf {
+		for _, r := range alternative.AllOf {
+			if r.UserAttribute != "" {
+				names[r.UserAttribute] = true
+			}
+		}
+	}
+	var all []attribute
+	for _, name := range sortedKeys(names) {
+		all = append(all, w.attributeOf(organization, user, name))
+	}
+	return all
+}
+
+// attributeNames returns the attributes of users that the entry refers to.
+func attributeNames(p *accessv1alpha1.DataPermission) map[string]bool {
+	names := map[string]bool{}
+	for i := range p.AnyOf {
+		for j := range p.AnyOf[i].AllOf {
+			if name := p.AnyOf[i].AllOf[j].UserAttribute; name != "" {
+				names[string(name)] = true
+			}
+		}
+	}
+	return names
+}
