@@ -8,18 +8,19 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/usher-dev/usher/internal/egress"
 	"github.com/usher-dev/usher/internal/notify"
 )
 
 // Whether notices may be sent without TLS.
 const (
-	// PlaintextRefused holds channels to https and TLS.
+	// PlaintextRefused requires https and TLS.
 	PlaintextRefused = "Refused"
-	// PlaintextAllowed allows http and mail without TLS, where a channel says so.
+	// PlaintextAllowed allows http, and mail without TLS, in channels that declare it.
 	PlaintextAllowed = "Allowed"
 )
 
-// NoticeOptions are the flags of notices.
+// NoticeOptions are the flags for notices.
 type NoticeOptions struct {
 	Window          time.Duration
 	Mass            int
@@ -32,18 +33,18 @@ type NoticeOptions struct {
 // AddFlags adds the flags with their defaults.
 func (o *NoticeOptions) AddFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&o.Window, "notice-window", 30*time.Second,
-		"How long changes of a user's access are gathered before the user is told of them.")
+		"How long changes of a user's access are collected before the user is told about them.")
 	flags.IntVar(&o.Mass, "notice-mass", 50,
-		"How many users a change regards, within the window, for the organization's administrators to be told of it. 0: never.")
+		"Number of users with changes within the window from which the organization's administrators get a digest. 0 disables digests.")
 	flags.DurationVar(&o.Keep, "notice-keep", 24*time.Hour,
-		"How long it is tried to deliver a notice.")
+		"How long the delivery of a notice is retried before it is given up.")
 	flags.DurationVar(&o.Timeout, "notice-timeout", 30*time.Second,
-		"How long a server may take over one notice.")
+		"How long a server may take to accept one notice.")
 	flags.StringSliceVar(&o.AllowedNetworks, "notice-allowed-networks", nil,
-		"Networks, such as 10.20.0.0/16, that notices may be sent to although their addresses are loopback, link-local, private "+
+		"Networks, such as 10.20.0.0/16, to which notices may be sent although their addresses are loopback, link-local, private "+
 			"or otherwise special.")
 	flags.StringVar(&o.Plaintext, "notice-plaintext", PlaintextRefused,
-		"Whether a channel may send without TLS, by http or mail with tls None: Refused or Allowed.")
+		"Whether a channel may send without TLS, by http or by mail with tls None: Refused or Allowed.")
 }
 
 func (o *NoticeOptions) validate() []error {
@@ -88,6 +89,6 @@ func (o *NoticeOptions) options() (notify.Options, error) {
 	networks, err := o.networks()
 	return notify.Options{
 		Window: o.Window, Mass: o.Mass, Keep: o.Keep,
-		Targets: notify.Targets{Allowed: networks, Plaintext: o.Plaintext == PlaintextAllowed, Timeout: o.Timeout},
+		Targets: egress.Targets{Allowed: networks, Plaintext: o.Plaintext == PlaintextAllowed, Timeout: o.Timeout},
 	}, err
 }

@@ -13,27 +13,26 @@ import (
 	"github.com/usher-dev/usher/internal/publish"
 )
 
-// setupNotices adds the notifier, which takes every settlement in.
+// setupNotices adds the notifier and subscribes it to settlements.
 func setupNotices(
 	mgr ctrl.Manager, writes *publish.Writer, fed *feed.Feed, reconciler *controller.Reconciler, options Options,
 ) error {
-	made, err := options.Notices.options()
+	noticeOptions, err := options.Notices.options()
 	if err != nil {
 		return err
 	}
 	notifier := &notify.Notifier{
 		Roster: fed.Roster,
 		Ready:  fed.Ready(),
-		// Not the writer itself: what the next write has to carry is read from the answer to the last.
+		// Not the writer itself: the notifier needs the resourceVersion of each answer for its next write.
 		Client:    client.WithFieldOwner(writes.Client, publish.FieldManager),
 		Live:      mgr.GetAPIReader(),
 		Recorder:  mgr.GetEventRecorder("usher"),
 		Metrics:   notify.NewMetrics(metrics.Registry),
-		Options:   made,
+		Options:   noticeOptions,
 		Now:       options.Now,
 		Concerned: reconciler.Concern,
 	}
-	notifier.Setup()
 	reconciler.Notices = notifier.Condition
 	fed.Subscribe(func(s *feed.Settlement) {
 		if !s.First {

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/egress"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
@@ -89,14 +90,13 @@ func (w *world) run(concerned func()) (n *Notifier, end func()) {
 	n = &Notifier{
 		Roster: w.roster, Ready: ready, Client: w.kube, Live: w.kube,
 		Metrics: NewMetrics(prometheus.NewRegistry()), Now: time.Now,
-		Options: Options{Window: time.Millisecond, Keep: time.Hour, Targets: Targets{
+		Options: Options{Window: time.Millisecond, Keep: time.Hour, Targets: egress.Targets{
 			Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Plaintext: true, Timeout: 10 * time.Second,
 		}},
 	}
 	if concerned != nil {
 		n.Concerned = func([]roster.Object) { concerned() }
 	}
-	n.Setup()
 	ctx, cancel := context.WithCancel(w.Context())
 	done := make(chan struct{})
 	go func() {

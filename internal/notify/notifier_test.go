@@ -166,7 +166,7 @@ func TestWhatIsTold(t *testing.T) {
 			if diff := cmp.Diff(tc.want, w.deliver()); diff != "" {
 				t.Errorf("unexpected notices (-want +got):\n%s", diff)
 			}
-			w.pass(lookAgain)
+			w.pass(compareAgain)
 			w.start()
 			w.pass(2 * window)
 			if got := w.queued(); len(got) > 0 {
@@ -366,6 +366,11 @@ func TestAsking(t *testing.T) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
+	w.set(asking(france(), w.now.Add(time.Hour)))
+	w.pass(2 * time.Hour)
+	if got := w.queued(); len(got) > 0 {
+		t.Errorf("one to come, when its time has come: %q", got)
+	}
 	w.n = nil
 	w.now = w.now.Add(time.Minute)
 	w.set(asking(france(), w.now))
@@ -383,6 +388,51 @@ func TestAsking(t *testing.T) {
 	w.set(ua)
 	if diff := cmp.Diff(both[1:], w.deliver()); diff != "" {
 		t.Errorf("for one user (-want +got):\n%s", diff)
+	}
+}
+
+func TestASystemGroupNotifiesInOrganizations(t *testing.T) {
+	const ana, ben = "ana@acme.example", "ben@acme.example"
+	operators := func(members ...string) *accessv1alpha1.AccessGroup {
+		g := group("operators", "", "", members...)
+		g.Namespace, g.Spec.Type = system, accessv1alpha1.GroupTypeSystem
+		g.Spec.SystemAccess = []accessv1alpha1.SystemGrant{{Organization: acme, OrganizationRole: "Viewer"}}
+		return g
+	}
+	w := newWorld(t)
+	w.set(policy(system, byMail), silent(group("france", "finance", "Viewer", ana)))
+	w.start()
+	w.set(operators(ana))
+	w.pass(window)
+	want := []string{"mail " + ana + ": Organization Granted NoAccess>Viewer; OtherApplications Granted NoAccess>Viewer"}
+	if diff := cmp.Diff(want, w.deliver()); diff != "" {
+		t.Errorf("the first group with channels (-want +got):\n%s", diff)
+	}
+	w.set(operators(ana, ben))
+	w.pass(window)
+	want = []string{"mail " + ben + ": Organization Granted NoAccess>Viewer; OtherApplications Granted NoAccess>Viewer"}
+	if diff := cmp.Diff(want, w.deliver()); diff != "" {
+		t.Errorf("another member (-want +got):\n%s", diff)
+	}
+	w.set(asking(operators(ana, ben), w.now))
+	want = []string{
+		"mail " + ana + ": Organization Unchanged Viewer; finance Unchanged Viewer; OtherApplications Unchanged Viewer",
+		"mail " + ben + ": Organization Unchanged Viewer; OtherApplications Unchanged Viewer",
+	}
+	if diff := cmp.Diff(want, w.deliver()); diff != "" {
+		t.Errorf("asked (-want +got):\n%s", diff)
+	}
+	w.remove(operators())
+	w.pass(window)
+	want = []string{
+		"mail " + ana + ": Organization Revoked Viewer>NoAccess; OtherApplications Revoked Viewer>NoAccess",
+		"mail " + ben + ": Organization Revoked Viewer>NoAccess; OtherApplications Revoked Viewer>NoAccess",
+	}
+	if diff := cmp.Diff(want, w.deliver()); diff != "" {
+		t.Errorf("removed (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string(nil), w.names()); diff != "" {
+		t.Errorf("the record remains (-want +got):\n%s", diff)
 	}
 }
 
@@ -441,8 +491,7 @@ func TestAnotherLeaderHasWritten(t *testing.T) {
 	// The one that was frozen wakes up, and sees what has changed.
 	w.n = frozen
 	w.set(group("france", "finance", "Editor", ana, ben))
-	w.n.lookAtAll()
-	w.step()
+	w.pass(compareAgain)
 	w.pass(window)
 	w.pass(window)
 	if diff := cmp.Diff([]string{"mail " + ben + ": finance Granted NoAccess>Editor"}, w.queued()); diff != "" {
@@ -457,7 +506,7 @@ func TestWhatIsSaidOfUsersWithoutAnAddress(t *testing.T) {
 	w.start()
 	w.set(g)
 	w.pass(window)
-	want := "No notice was mailed to x1, x2, x3 and 1 more: nothing says an e-mail address. Set spec.email in a UserAccess."
+	want := "No notice was mailed to x1, x2, x3 and 1 more: the e-mail address is unknown. Set spec.email in a UserAccess."
 	if reason, message := w.n.Condition(g); reason != accessv1alpha1.ReasonNoAddress || message != want {
 		t.Errorf("got %s: %s", reason, message)
 	}
@@ -466,7 +515,7 @@ func TestWhatIsSaidOfUsersWithoutAnAddress(t *testing.T) {
 	}
 	w.set(account("x1", "ana@acme.example"), group("france", "finance", "Viewer", "x1"))
 	w.pass(window)
-	w.n.lookAtAll()
+	w.pass(compareAgain)
 	if reason, message := w.n.Condition(g); reason != "" {
 		t.Errorf("got %s: %s", reason, message)
 	}

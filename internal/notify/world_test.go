@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/delivery"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
@@ -38,7 +39,8 @@ type world struct {
 	kube   client.Client
 	now    time.Time
 	n      *Notifier
-	fails  error // what writes of records return
+	fails  error                // what writes of records return
+	next   map[string]time.Time // when the notifier wants to reconcile an organization again
 	// failAfter, where set, is how many writes succeed before all fail.
 	failAfter *int
 }
@@ -89,12 +91,10 @@ func (w *world) start() {
 		Metrics: NewMetrics(prometheus.NewRegistry()), Now: func() time.Time { return w.now },
 		Options: Options{Window: window, Mass: 5, Keep: 24 * time.Hour},
 	}
-	w.n.Setup()
 	w.n.begin()
-	w.n.work = func(context.Context, *worker) {} // a test looks at what is queued
-	if err := w.n.load(w.Context()); err != nil {
-		w.Fatal(err)
-	}
+	w.n.deliver = func(context.Context, *outbox) {} // a test looks at what is queued
+	w.next = map[string]time.Time{}
+	w.n.load(w.Context())
 	w.step()
 }
 
@@ -127,14 +127,40 @@ func (w *world) settle() {
 	}
 }
 
-// step is one turn of the notifier.
+// step reconciles what is queued, and what is due by now. An organization that fails is due in the next step.
 func (w *world) step() {
-	w.n.look(w.Context(), w.n.inbox.take())
-	w.n.announce(w.now)
-	for _, t := range w.n.records {
-		t.urgent = t.urgent || t.isDirty()
+	failed := map[string]time.Time{}
+	for {
+		organization, due := w.due()
+		if !due {
+			break
+		}
+		next, err := w.n.reconcile(w.Context(), organization)
+		switch {
+		case err != nil:
+			failed[organization] = w.now
+		case !next.IsZero():
+			w.next[organization] = next
+		}
 	}
-	w.n.flush(w.Context())
+	maps.Copy(w.next, failed)
+}
+
+// due takes the next organization to reconcile.
+func (w *world) due() (organization string, found bool) {
+	if w.n.queue.Len() > 0 {
+		organization, _ = w.n.queue.Get()
+		w.n.queue.Done(organization)
+		delete(w.next, organization)
+		return organization, true
+	}
+	for organization, at := range w.next {
+		if !at.After(w.now) {
+			delete(w.next, organization)
+			return organization, true
+		}
+	}
+	return "", false
 }
 
 // pass lets time go by.
@@ -147,18 +173,18 @@ func (w *world) pass(d time.Duration) {
 // queued says what is to be delivered, as "channel user: change; change", sorted.
 func (w *world) queued() []string {
 	var all []string
-	for key, worker := range w.n.workers {
-		worker.mu.Lock()
-		for _, j := range worker.waiting {
+	for key, o := range w.n.outboxes {
+		o.mu.Lock()
+		for _, j := range o.jobs {
 			all = append(all, key.Name+" "+describe(j.notice(w.roster)))
 		}
-		worker.mu.Unlock()
+		o.mu.Unlock()
 	}
 	slices.Sort(all)
 	return all
 }
 
-func describe(n *Notice) string {
+func describe(n *delivery.Notice) string {
 	if n.Digest != nil {
 		return fmt.Sprintf("%s: digest %d/%d/%d/%d", n.User, n.Digest.Users, n.Digest.Granted, n.Digest.Changed, n.Digest.Revoked)
 	}
@@ -170,7 +196,7 @@ func describe(n *Notice) string {
 		}
 		text := fmt.Sprintf("%s %s", where, c.Kind)
 		switch c.Kind {
-		case Expiring, Unchanged:
+		case delivery.Expiring, delivery.Unchanged:
 			text += " " + c.Before
 		default:
 			text += fmt.Sprintf(" %s>%s", c.Before, c.After)
@@ -187,18 +213,26 @@ func describe(n *Notice) string {
 func (w *world) deliver() []string {
 	w.Helper()
 	all := w.queued()
-	for key, worker := range w.n.workers {
-		worker.mu.Lock()
-		jobs := worker.waiting
-		worker.waiting = nil
-		worker.mu.Unlock()
-		for _, j := range jobs {
-			worker.slots <- struct{}{}
-			w.n.handle(result{kind: delivered, channel: key, typ: accessv1alpha1.ChannelTypeSMTP, job: j.job})
+	for _, o := range w.n.outboxes {
+		for j := o.first(); j != nil; j = o.first() {
+			o.slots <- struct{}{}
+			o.finish(j, delivered, nil)
 			w.step()
 		}
 	}
 	return all
+}
+
+// first begins to send the first notice of the queue. It returns nil if there is none.
+func (o *outbox) first() *job {
+	for o.queue.Len() > 0 {
+		id, _ := o.queue.Get()
+		o.queue.Done(id)
+		if j := o.take(id); j != nil {
+			return j
+		}
+	}
+	return nil
 }
 
 // records lists the ConfigMaps of records.

@@ -1,11 +1,10 @@
-package notify
+package delivery
 
 import (
 	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
-	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -19,48 +18,47 @@ import (
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/mailtext"
 )
 
-// Headers of a signed post (Standard Webhooks, 1.0).
+var webhookType = Type{
+	Name: accessv1alpha1.ChannelTypeWebhook, Open: openWebhook,
+	Target: func(spec *accessv1alpha1.NotificationChannel) (key, target string) {
+		return accessv1alpha1.ChannelKeyURL, spec.Webhook.URL
+	},
+}
+
+// Headers of a signed request (Standard Webhooks, 1.0).
 const (
 	headerID        = "webhook-id"
 	headerTimestamp = "webhook-timestamp"
 	headerSignature = "webhook-signature"
 )
 
-// poster posts CloudEvents.
+// poster posts CloudEvents to a URL.
 type poster struct {
 	client *http.Client
 	url    string
-	key    []byte // nil: posts are not signed
+	key    []byte // nil: requests are not signed
 	now    func() time.Time
 }
 
-func (c *channels) openWebhook(
-	spec *accessv1alpha1.NotificationChannel, secret map[string][]byte, config *tls.Config,
-) (sender, error) {
-	if err := c.targets.checkURL(spec.Webhook.URL); err != nil {
+func openWebhook(c *Connection) (Sender, error) {
+	url := c.Spec.Webhook.URL
+	if err := c.Targets.CheckURL(url); err != nil {
 		return nil, fmt.Errorf("webhook.url: %w", err)
 	}
-	p := &poster{client: c.targets.client(&http.Transport{TLSClientConfig: config}), url: spec.Webhook.URL, now: c.now}
-	if text := string(secret[accessv1alpha1.ChannelKeySigningKey]); text != "" {
+	p := &poster{client: c.Targets.Client(c.TLS), url: url, now: c.Now}
+	if text := string(c.Secret[accessv1alpha1.ChannelKeySigningKey]); text != "" {
 		var err error
 		if p.key, err = signingKey(text); err != nil {
-			return nil, fmt.Errorf("key %s of Secret %s: %w", accessv1alpha1.ChannelKeySigningKey, spec.SecretRef.Name, err)
+			return nil, fmt.Errorf("key %s of Secret %s: %w", accessv1alpha1.ChannelKeySigningKey, c.Spec.SecretRef.Name, err)
 		}
 	}
 	return p, nil
 }
 
-// checkURL holds an address to https, unless plaintext is allowed.
-func (t *Targets) checkURL(url string) error {
-	if strings.HasPrefix(url, "https://") || (t.Plaintext && strings.HasPrefix(url, "http://")) {
-		return nil
-	}
-	return errors.New("it does not begin with https://, and plaintext is refused unless --notice-plaintext=Allowed")
-}
-
-// signingKey reads a key as Standard Webhooks writes it.
+// signingKey decodes a key in the format of Standard Webhooks.
 func signingKey(text string) ([]byte, error) {
 	encoded, found := strings.CutPrefix(strings.TrimSpace(text), "whsec_")
 	if !found {
@@ -77,10 +75,11 @@ func signingKey(text string) ([]byte, error) {
 	return key, nil
 }
 
-func (p *poster) send(ctx context.Context, n *Notice) (remark, err error) {
+// Send posts an event.
+func (p *poster) Send(ctx context.Context, n *Notice) (remark, err error) {
 	body, err := encodeEvent(n)
 	if err != nil {
-		return nil, &noticeError{err: err, final: true}
+		return nil, &NoticeError{Err: err, Final: true}
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, bytes.NewReader(body))
 	if err != nil {
@@ -93,7 +92,7 @@ func (p *poster) send(ctx context.Context, n *Notice) (remark, err error) {
 	if err != nil {
 		return nil, err
 	}
-	_, _ = io.Copy(io.Discard, response.Body) // for the connection to be used again; it is bounded
+	_, _ = io.Copy(io.Discard, response.Body) // so that the connection can be reused; the body is bounded
 	_ = response.Body.Close()
 	return nil, answer(response.StatusCode, http.StatusText(response.StatusCode))
 }
@@ -106,53 +105,42 @@ func (p *poster) sign(header http.Header, id string, body []byte) {
 		return
 	}
 	mac := hmac.New(sha256.New, p.key)
-	_, _ = fmt.Fprintf(mac, "%s.%s.%s", id, timestamp, body) // a hash takes everything
+	_, _ = fmt.Fprintf(mac, "%s.%s.%s", id, timestamp, body) // a hash never fails
 	header.Set(headerSignature, "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
 }
 
-func (p *poster) close() { p.client.CloseIdleConnections() }
+// Close closes idle connections.
+func (p *poster) Close() { p.client.CloseIdleConnections() }
 
-// eventData is what an event says of a notice.
+// eventData is the data of a CloudEvent.
 type eventData struct {
-	Organization string       `json:"organization"`
-	User         string       `json:"user,omitempty"`
-	Changes      []Change     `json:"changes,omitempty"`
-	Groups       []eventGroup `json:"groups,omitempty"`
-	Digest       *Counts      `json:"digest,omitempty"`
+	Organization string           `json:"organization"`
+	User         string           `json:"user,omitempty"`
+	Changes      []Change         `json:"changes,omitempty"`
+	Groups       []Group          `json:"groups,omitempty"`
+	Digest       *mailtext.Counts `json:"digest,omitempty"`
 }
 
-type eventGroup struct {
-	Namespace string `json:"namespace"`
-	Name      string `json:"name"`
-	Message   string `json:"message,omitempty"`
-}
-
-// eventTypes are the types of events by reason.
+// eventTypes are the types of CloudEvents.
 var eventTypes = map[Reason]string{
 	ReasonChanged: "dev.usher.access.changed",
 	ReasonAsked:   "dev.usher.access.told",
 	ReasonDigest:  "dev.usher.access.digest",
 }
 
-// encodeEvent makes a CloudEvent, in JSON, of the notice.
+// encodeEvent returns the notice as a CloudEvent in JSON.
 func encodeEvent(n *Notice) ([]byte, error) {
 	e := cloudevents.New()
 	e.SetID(n.ID)
 	e.SetType(eventTypes[n.Reason])
 	e.SetSource("/organizations/" + n.Organization)
-	if n.User != "" {
+	if n.User != "" { // a subject must not be empty
 		e.SetSubject(n.User)
 	}
 	e.SetTime(n.At.UTC())
-	data := eventData{Organization: n.Organization, User: n.User, Changes: n.Changes, Digest: n.Digest}
-	for i := range n.Groups {
-		data.Groups = append(data.Groups, eventGroup{n.Groups[i].Namespace, n.Groups[i].Name, n.Groups[i].Message})
-	}
-	if err := e.SetData(cloudevents.ApplicationJSON, data); err != nil {
-		return nil, fmt.Errorf("making the event: %w", err)
-	}
-	if err := e.Validate(); err != nil {
-		return nil, fmt.Errorf("making the event: %w", err)
+	data := eventData{n.Organization, n.User, n.Changes, n.Groups, n.Digest}
+	if err := errors.Join(e.SetData(cloudevents.ApplicationJSON, data), e.Validate()); err != nil {
+		return nil, fmt.Errorf("encoding the event: %w", err)
 	}
 	return json.Marshal(e)
 }

@@ -1,16 +1,21 @@
-package notify
+package delivery
 
 import (
 	"strings"
 	"testing"
+	"time"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/mailtext"
 )
 
+const acme = "acme"
+
+var start = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+
 // everyNotice has one notice of each reason, and changes of every kind and scope.
 func everyNotice() map[string]*Notice {
-	end, later := start.Add(40*day), start.Add(50*day)
+	end, later := start.AddDate(0, 0, 40), start.AddDate(0, 0, 50)
 	groups := []Group{{Namespace: acme, Name: "france", DisplayName: "France", Message: "<Ask> & tell"}}
 	made := func(reason Reason, changes ...Change) *Notice {
 		return &Notice{
@@ -20,17 +25,17 @@ func everyNotice() map[string]*Notice {
 	}
 	source := "AccessGroup/acme/france"
 	digest := made(ReasonDigest)
-	digest.Digest = &Counts{Users: 80, Granted: 70, Revoked: 10}
+	digest.Digest = &mailtext.Counts{Users: 80, Granted: 70, Revoked: 10}
 	return map[string]*Notice{
 		"granted": made(ReasonChanged,
-			Change{Kind: Granted, Scope: ScopeOrganization, Before: noAccess, After: "Viewer", Source: source},
-			Change{Kind: Granted, Scope: ScopeApplication, Application: "hr", Before: noAccess, After: "Viewer", Until: end}),
+			Change{Kind: Granted, Scope: ScopeOrganization, Before: NoAccess, After: "Viewer", Source: source},
+			Change{Kind: Granted, Scope: ScopeApplication, Application: "hr", Before: NoAccess, After: "Viewer", Until: end}),
 		"changed": made(ReasonChanged,
 			Change{Kind: Changed, Scope: ScopeApplication, Application: "a", Before: "Viewer", After: "Editor", Until: end},
 			Change{Kind: Changed, Scope: ScopeApplication, Application: "b", Before: "Viewer", After: "Viewer", UntilBefore: end},
 			Change{Kind: Changed, Scope: ScopeApplication, Application: "c", Before: "Viewer", After: "Viewer", Until: end},
 			Change{Kind: Changed, Scope: ScopeDefault, Before: "Viewer", After: "Viewer", Until: end, UntilBefore: later}),
-		"revoked":  made(ReasonChanged, Change{Kind: Revoked, Scope: ScopeDefault, Before: "Viewer", After: noAccess, Source: source}),
+		"revoked":  made(ReasonChanged, Change{Kind: Revoked, Scope: ScopeDefault, Before: "Viewer", After: NoAccess, Source: source}),
 		"expiring": made(ReasonChanged, Change{Kind: Expiring, Scope: ScopeApplication, Application: "a", Before: "Viewer", Until: end}),
 		"asked":    made(ReasonAsked, Change{Kind: Unchanged, Scope: ScopeApplication, Application: "a", Before: "Viewer", After: "Viewer"}),
 		"nothing":  made(ReasonAsked),
@@ -150,7 +155,7 @@ func TestAddresses(t *testing.T) {
 		"ana@acme.example,ben@acme.example": false, `"a"@acme.example`: false, "ana@acme.example ": false,
 		strings.Repeat("a", 251) + "@b.c": false,
 	} {
-		if got := isAddress(text); got != want {
+		if got := IsAddress(text); got != want {
 			t.Errorf("%q: got %t", text, got)
 		}
 	}
@@ -218,8 +223,8 @@ func TestAnswers(t *testing.T) {
 		switch err := answer(code, "text").(type) { //nolint:errorlint // what it is made of is what is asked
 		case nil:
 			got = "delivered"
-		case *noticeError:
-			if err.final {
+		case *NoticeError:
+			if err.Final {
 				got = "refused"
 			}
 		}
