@@ -255,6 +255,7 @@ func (n *Notifier) handleWriteError(ctx context.Context, t *tracked, err error) 
 
 // drop forgets the record and withdraws its notices from the outboxes.
 func (n *Notifier) drop(t *tracked) {
+	t.ready = nil
 	t.each(func(_ string, e *entry) {
 		for _, d := range e.duties {
 			n.withdraw(t, d)
