@@ -21,7 +21,7 @@ import (
 	"github.com/usher-dev/usher/internal/mailtext"
 )
 
-// loopback lets tests send to servers of their own.
+// loopback allows connections to the servers of a test.
 func loopback() *egress.Targets {
 	return &egress.Targets{Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Plaintext: true, Timeout: time.Minute}
 }
@@ -60,7 +60,7 @@ func TestAttackRedirectToAnotherServer(t *testing.T) {
 	}
 }
 
-// chunk is what servers of these tests send again and again, up to mostSent bytes in all: far more than sockets buffer.
+// Servers of these tests send chunks, up to mostSent bytes in all, which is far more than sockets buffer.
 const (
 	chunk    = 1 << 20
 	mostSent = 256 << 20
@@ -117,7 +117,7 @@ func TestAttackHeadersWithoutEnd(t *testing.T) {
 	}
 }
 
-// A server that sends nothing holds up its own channel, and that for the timeout only.
+// A server that sends nothing delays only its own channel, and only until the timeout.
 func TestAttackAnswerThatNeverComes(t *testing.T) {
 	release := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
@@ -182,7 +182,7 @@ func TestAttackMailServerThatEndsNoLine(t *testing.T) {
 
 func TestAttackTemplateThatTakesMinutes(t *testing.T) {
 	n := everyNotice()["granted"]
-	for len(n.Changes) < 500 { // as many as one group may give
+	for len(n.Changes) < 500 { // the number of applications that a group may name
 		n.Changes = append(n.Changes, n.Changes[0])
 	}
 	const pair = "{{range .Changed}}{{range $.Changed}}{{if eq .Where $.User}}{{end}}{{end}}{{end}}"
@@ -197,7 +197,7 @@ func TestAttackTemplateThatTakesMinutes(t *testing.T) {
 	}
 }
 
-// What people are called, and what groups say, is text: in a template, in a header, and for the mail server.
+// Names and messages stay text in a template, in a header and for the mail server.
 func TestAttackWordsThatWouldBeMore(t *testing.T) {
 	const evil = "{{.User}}{{range 1000000000}}{{end}}\r\nBcc: all@acme.example\r\n\r\n.\r\nMAIL FROM:<a@b.example>\r\n\n.\n\r.\r<script>"
 	n := everyNotice()["granted"]
@@ -287,7 +287,7 @@ func TestAttackAddressesThatStandForOthers(t *testing.T) {
 	}
 }
 
-// The address of a Slack channel is a secret, and is in no error, however it is written.
+// The URL of a Slack channel is a secret. No error contains it, in any spelling.
 func TestAttackSecretAddressInAnError(t *testing.T) {
 	targets := &egress.Targets{Plaintext: true, Timeout: 10 * time.Second}
 	for _, url := range []string{"http://127.0.0.1:1/services/s%65cret|token", "http://127.0.0.1:1/services/secret token", "http://[::1/secret"} {

@@ -31,7 +31,7 @@ func TestWhereNoticesMayGo(t *testing.T) {
 	}
 }
 
-// The address is checked when it is dialled: a name that stands for an address inside is no way around.
+// The address is checked when a connection is opened, so a name cannot lead to a private address.
 func TestANameForAnAddressInside(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was reached") }))
 	defer server.Close()

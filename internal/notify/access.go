@@ -33,7 +33,7 @@ type Access struct {
 	key string // the digest, once the access is interned
 }
 
-// none is the access of a user about whom nothing is known.
+// none is the access of an unknown user.
 var none = &Access{}
 
 // accessOf returns the access of a member.

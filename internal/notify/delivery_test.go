@@ -19,7 +19,7 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// postbox is a mail server that keeps to whom mail came.
+// postbox is a mail server that records the recipients of mails.
 type postbox struct {
 	address string
 	arrived chan struct{} // one for each mail
@@ -82,7 +82,7 @@ func (p *postbox) all() []string {
 	return to
 }
 
-// run has a notifier tell by itself, with the machine's clock, until the returned function is called.
+// run starts a notifier with the real clock. The returned function stops it.
 func (w *world) run(concerned func()) (n *Notifier, end func()) {
 	w.Helper()
 	ready := make(chan struct{})
@@ -115,7 +115,7 @@ func mailChannel(p *postbox) accessv1alpha1.NotificationChannel {
 	return c
 }
 
-// receive waits for so many mails.
+// receive waits for a number of mails.
 func (p *postbox) receive(t *testing.T, count int) {
 	t.Helper()
 	for range count {
@@ -127,7 +127,7 @@ func (p *postbox) receive(t *testing.T, count int) {
 	}
 }
 
-// A notifier that ends without a word does what one that is killed does: what it has not written is gone.
+// A notifier that stops loses what it has not written, like one that is killed.
 func TestALeaderEndsInTheMiddleOfDeliveries(t *testing.T) {
 	const people, atMostTwice = 1000, unrecorded + 1
 	var users []string
@@ -138,7 +138,7 @@ func TestALeaderEndsInTheMiddleOfDeliveries(t *testing.T) {
 	w.now = time.Now()
 	p := newPostbox(t, nil)
 	w.set(policy(acme, mailChannel(p)), group("all", "finance", "Viewer", users...))
-	w.start() // writes the record of what they have
+	w.start() // writes the record of the present access
 	w.n = nil
 	w.set(group("all", "finance", "Editor", users...))
 	_, end := w.run(nil)

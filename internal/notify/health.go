@@ -149,8 +149,8 @@ func (n *Notifier) Condition(g *accessv1alpha1.AccessGroup) (reason, message str
 	return "", ""
 }
 
-// users returns the names of the first users whom a problem concerns with the number of the others, and the message of the
-// first.
+// users returns the names of the first users with a problem, followed by the number of the others, and the message of the
+// first user.
 func (h *health) users(p problem) (names, message string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -36,7 +36,7 @@ func disabled(g *accessv1alpha1.AccessGroup) *accessv1alpha1.AccessGroup {
 func TestWhatIsTold(t *testing.T) {
 	const ana, ben = "ana@acme.example", "ben@acme.example"
 	for name, tc := range map[string]struct {
-		before []runtime.Object // there at the start
+		before []runtime.Object // objects at the start
 		steps  func(w *world)
 		want   []string // queued when the window has closed
 	}{
@@ -228,9 +228,9 @@ func TestARestartFindsWhatIsLeftToTell(t *testing.T) {
 	w := newWorld(t)
 	w.set(policy(acme, byMail), group("france", "finance", "Viewer", ana))
 	w.start()
-	w.set(group("france", "finance", "Editor", ana)) // seen, and not yet told
+	w.set(group("france", "finance", "Editor", ana)) // its window has not closed
 	w.n = nil
-	w.set(group("france", "finance", "Editor", ana, ben), group("new", "hr", "Viewer", ben)) // while nobody looks
+	w.set(group("france", "finance", "Editor", ana, ben), group("new", "hr", "Viewer", ben)) // while no leader runs
 	w.start()
 	w.pass(window)
 	want := []string{
@@ -267,7 +267,7 @@ func TestWhatWaitsBecomesPartOfWhatComes(t *testing.T) {
 
 func TestALostRecord(t *testing.T) {
 	const ana, ben = "ana@acme.example", "ben@acme.example"
-	for name, lose := range map[string]func(cm *corev1.ConfigMap) bool{ // says whether it is to go
+	for name, lose := range map[string]func(cm *corev1.ConfigMap) bool{ // reports whether to delete the ConfigMap
 		"a shard is gone":    func(cm *corev1.ConfigMap) bool { return cm.Name == shardName(0) },
 		"the index is gone":  func(cm *corev1.ConfigMap) bool { return cm.Name == indexName },
 		"a shard is no JSON": func(cm *corev1.ConfigMap) bool { cm.Data[recordKey] = "{"; return false },
@@ -488,7 +488,7 @@ func TestAnotherLeaderHasWritten(t *testing.T) {
 	w.set(group("france", "finance", "Editor", ana))
 	w.pass(window)
 	w.deliver()
-	// The one that was frozen wakes up, and sees what has changed.
+	// The frozen leader continues, and sees the changes.
 	w.n = frozen
 	w.set(group("france", "finance", "Editor", ana, ben))
 	w.pass(compareAgain)

@@ -12,10 +12,10 @@ import (
 	"github.com/usher-dev/usher/internal/delivery"
 )
 
-// belief is what users know from what they were told: the role, by user and where it holds.
+// belief is what users know from their notices: roles by user and place.
 type belief map[string]map[string]string
 
-// hear takes a notice in; it fails where the notice does not go on from what the user knew.
+// hear adds a notice. It fails if the notice contradicts what the user knew.
 func (b belief) hear(t *testing.T, n *delivery.Notice) {
 	t.Helper()
 	for _, c := range n.Changes {
@@ -45,8 +45,7 @@ func (b belief) hear(t *testing.T, n *delivery.Notice) {
 	}
 }
 
-// Whatever happens, in whatever order, with restarts and failures between: in the end everybody knows what they have, and
-// nobody was told anything that was not so.
+// After any sequence of changes, restarts and failures, all users know their access, and no notice was wrong.
 func TestWhatPeopleAreToldAddsUp(t *testing.T) {
 	users := []string{"ana@acme.example", "ben@acme.example", "cy@acme.example"}
 	applications := []string{"red", "blue"}
@@ -110,7 +109,7 @@ func TestWhatPeopleAreToldAddsUp(t *testing.T) {
 	}
 }
 
-// had is what users have, in the form of a belief.
+// had returns the access of users in the form of a belief.
 func (w *world) had(users []string) map[string]map[string]string {
 	found := map[string]map[string]string{}
 	for _, user := range users {
@@ -125,7 +124,7 @@ func (w *world) had(users []string) map[string]map[string]string {
 	return found
 }
 
-// deliverSome has some of what is queued be delivered and recorded.
+// deliverSome delivers and records some of the queued notices.
 func (w *world) deliverSome(r *rand.Rand) []*delivery.Notice {
 	var heard []*delivery.Notice
 	for _, o := range w.n.outboxes {

@@ -201,7 +201,7 @@ func (n *Notifier) compareUser(t *tracked, user string, now time.Time) {
 	t.forgetIdle(user)
 }
 
-// forgetIdle forgets a user about whom there is nothing to remember.
+// forgetIdle forgets a user who has no access, no duties and no waiting changes.
 func (t *tracked) forgetIdle(user string) {
 	_, waiting := t.due[user]
 	if e := t.get(user); e != nil && !waiting && e.told.isNone() && len(e.duties) == 0 {

@@ -32,16 +32,16 @@ const (
 
 var start = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 
-// world is a notifier whose steps a test takes by itself, and whose channels deliver nothing: what is queued is looked at.
+// world is a notifier that a test runs step by step. Its outboxes deliver nothing, so that a test can inspect them.
 type world struct {
 	*testing.T
 	roster *roster.Roster
 	kube   client.Client
 	now    time.Time
 	n      *Notifier
-	fails  error                // what writes of records return
+	fails  error                // the error of writes
 	next   map[string]time.Time // when the notifier wants to reconcile an organization again
-	// failAfter, where set, is how many writes succeed before all fail.
+	// failAfter, if set, is the number of writes that succeed before all fail.
 	failAfter *int
 }
 
@@ -80,7 +80,7 @@ func (w *world) refuses() error {
 	return nil
 }
 
-// start is the notifier of a new leader.
+// start starts the notifier of a new leader.
 func (w *world) start() {
 	w.Helper()
 	w.roster.Settle(w.now)
@@ -92,13 +92,13 @@ func (w *world) start() {
 		Options: Options{Window: window, Mass: 5, Keep: 24 * time.Hour},
 	}
 	w.n.begin()
-	w.n.deliver = func(context.Context, *outbox) {} // a test looks at what is queued
+	w.n.deliver = func(context.Context, *outbox) {} // tests deliver
 	w.next = map[string]time.Time{}
 	w.n.load(w.Context())
 	w.step()
 }
 
-// set declares objects, and settles.
+// set sets objects and settles.
 func (w *world) set(objects ...runtime.Object) {
 	w.Helper()
 	for _, o := range objects {
@@ -127,7 +127,7 @@ func (w *world) settle() {
 	}
 }
 
-// step reconciles what is queued, and what is due by now. An organization that fails is due in the next step.
+// step reconciles the queued organizations and those that are due. One that fails is due in the next step.
 func (w *world) step() {
 	failed := map[string]time.Time{}
 	for {
@@ -163,14 +163,14 @@ func (w *world) due() (organization string, found bool) {
 	return "", false
 }
 
-// pass lets time go by.
+// pass advances the clock and settles.
 func (w *world) pass(d time.Duration) {
 	w.Helper()
 	w.now = w.now.Add(d)
 	w.settle()
 }
 
-// queued says what is to be delivered, as "channel user: change; change", sorted.
+// queued lists undelivered notices as "channel user: change; change", sorted.
 func (w *world) queued() []string {
 	var all []string
 	for key, o := range w.n.outboxes {
@@ -209,7 +209,7 @@ func describe(n *delivery.Notice) string {
 	return n.User + ": " + strings.Join(parts, "; ")
 }
 
-// deliver has everything that is queued be delivered, and recorded.
+// deliver delivers and records all queued notices. It returns them like queued.
 func (w *world) deliver() []string {
 	w.Helper()
 	all := w.queued()
@@ -235,7 +235,7 @@ func (o *outbox) first() *job {
 	return nil
 }
 
-// records lists the ConfigMaps of records.
+// records returns the content of the ConfigMaps of records.
 func (w *world) records() map[string]string {
 	w.Helper()
 	var list corev1.ConfigMapList
@@ -262,7 +262,7 @@ func policy(namespace string, channels ...accessv1alpha1.NotificationChannel) *a
 	}
 }
 
-// group gives its members a role in an application, and tells them by mail.
+// group returns a group that grants a role in an application and notifies its members by mail.
 func group(name, application, role string, members ...string) *accessv1alpha1.AccessGroup {
 	g := &accessv1alpha1.AccessGroup{
 		ObjectMeta: metav1.ObjectMeta{Namespace: acme, Name: name, UID: "1"},
