@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -82,6 +83,17 @@ func TypeOf(spec *accessv1alpha1.NotificationChannel) (*Type, error) {
 	last := len(names) - 1
 	return nil, fmt.Errorf("type %q of channel %s is not known: use %s or %s",
 		spec.Type, spec.Name, strings.Join(names[:last], ", "), names[last])
+}
+
+// post sends a request and returns the error that the response means for a notice; nil: the receiver accepted it.
+func post(client *http.Client, request *http.Request) error {
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	_, _ = io.Copy(io.Discard, response.Body) // so that the connection can be reused; the body is bounded
+	_ = response.Body.Close()
+	return answer(response.StatusCode, http.StatusText(response.StatusCode))
 }
 
 // answer returns the error that the status code of a receiver means for a notice; nil: the receiver accepted it.

@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -88,13 +87,7 @@ func (p *poster) Send(ctx context.Context, n *Notice) (remark, err error) {
 	request.Header.Set("Content-Type", cloudevents.ApplicationCloudEventsJSON)
 	request.Header.Set("User-Agent", "Usher")
 	p.sign(request.Header, n.ID, body)
-	response, err := p.client.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	_, _ = io.Copy(io.Discard, response.Body) // so that the connection can be reused; the body is bounded
-	_ = response.Body.Close()
-	return nil, answer(response.StatusCode, http.StatusText(response.StatusCode))
+	return nil, post(p.client, request)
 }
 
 func (p *poster) sign(header http.Header, id string, body []byte) {
