@@ -48,9 +48,9 @@ func TestSecretIsForTheChannel(t *testing.T) {
 			key:     accessv1alpha1.ChannelKeyURL, value: "https://hooks.slack.example/x",
 		},
 		"unknown type": {
-			channel: accessv1alpha1.NotificationChannel{Type: "Teams"},
+			channel: accessv1alpha1.NotificationChannel{Type: "Pigeon"},
 			key:     accessv1alpha1.ChannelKeyURL, value: "https://hooks.slack.example/x",
-			want: `type "Teams" of channel people is not known: use SMTP, Webhook or Slack`,
+			want: `type "Pigeon" of channel people is not known: use SMTP, Webhook or Slack`,
 		},
 	} {
 		t.Run(test, func(t *testing.T) {
