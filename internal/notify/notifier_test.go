@@ -82,6 +82,14 @@ func TestWhatIsTold(t *testing.T) {
 			steps:  func(w *world) { w.set(group("france", "finance", "Viewer", ana)) },
 			want:   []string{"mail " + ben + ": finance Revoked Viewer>NoAccess"},
 		},
+		"revoked, by leaving a group that has only just begun to tell": {
+			before: []runtime.Object{silent(group("france", "finance", "Viewer", ana)), group("spain", "hr", "Viewer")},
+			steps: func(w *world) {
+				w.set(group("france", "finance", "Viewer", ana))
+				w.set(group("france", "finance", "Viewer"))
+			},
+			want: []string{"mail " + ana + ": finance Revoked Viewer>NoAccess"},
+		},
 		"revoked, with the group": {
 			before: []runtime.Object{group("france", "finance", "Viewer", ana)},
 			steps:  func(w *world) { w.remove(group("france", "finance", "Viewer", ana)) },
