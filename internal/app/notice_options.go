@@ -14,13 +14,13 @@ import (
 
 // Whether notices may be sent without TLS.
 const (
-	// PlaintextRefused requires https and TLS.
+	// PlaintextRefused holds channels to https and TLS.
 	PlaintextRefused = "Refused"
-	// PlaintextAllowed allows http, and mail without TLS, in channels that declare it.
+	// PlaintextAllowed allows http and mail without TLS, where a channel says so.
 	PlaintextAllowed = "Allowed"
 )
 
-// NoticeOptions are the flags for notices.
+// NoticeOptions are the flags of notices.
 type NoticeOptions struct {
 	Window          time.Duration
 	Mass            int
@@ -33,18 +33,18 @@ type NoticeOptions struct {
 // AddFlags adds the flags with their defaults.
 func (o *NoticeOptions) AddFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&o.Window, "notice-window", 30*time.Second,
-		"How long changes of a user's access are collected before the user is told about them.")
+		"How long changes of a user's access are gathered before the user is told of them.")
 	flags.IntVar(&o.Mass, "notice-mass", 50,
-		"Number of users with changes within the window from which the organization's administrators get a digest. 0 disables digests.")
+		"How many users a change regards, within the window, for the organization's administrators to be told of it. 0: never.")
 	flags.DurationVar(&o.Keep, "notice-keep", 24*time.Hour,
-		"How long the delivery of a notice is retried before it is given up.")
+		"How long it is tried to deliver a notice.")
 	flags.DurationVar(&o.Timeout, "notice-timeout", 30*time.Second,
-		"How long a server may take to accept one notice.")
+		"How long a server may take over one notice.")
 	flags.StringSliceVar(&o.AllowedNetworks, "notice-allowed-networks", nil,
-		"Networks, such as 10.20.0.0/16, to which notices may be sent although their addresses are loopback, link-local, private "+
+		"Networks, such as 10.20.0.0/16, that notices may be sent to although their addresses are loopback, link-local, private "+
 			"or otherwise special.")
 	flags.StringVar(&o.Plaintext, "notice-plaintext", PlaintextRefused,
-		"Whether a channel may send without TLS, by http or by mail with tls None: Refused or Allowed.")
+		"Whether a channel may send without TLS, by http or mail with tls None: Refused or Allowed.")
 }
 
 func (o *NoticeOptions) validate() []error {

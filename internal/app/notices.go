@@ -13,23 +13,23 @@ import (
 	"github.com/usher-dev/usher/internal/publish"
 )
 
-// setupNotices adds the notifier and subscribes it to settlements.
+// setupNotices adds the notifier, which takes every settlement in.
 func setupNotices(
 	mgr ctrl.Manager, writes *publish.Writer, fed *feed.Feed, reconciler *controller.Reconciler, options Options,
 ) error {
-	noticeOptions, err := options.Notices.options()
+	made, err := options.Notices.options()
 	if err != nil {
 		return err
 	}
 	notifier := &notify.Notifier{
 		Roster: fed.Roster,
 		Ready:  fed.Ready(),
-		// Not the writer itself: the notifier needs the resourceVersion of each answer for its next write.
+		// Not the writer itself: what the next write has to carry is read from the answer to the last.
 		Client:    client.WithFieldOwner(writes.Client, publish.FieldManager),
 		Live:      mgr.GetAPIReader(),
 		Recorder:  mgr.GetEventRecorder("usher"),
 		Metrics:   notify.NewMetrics(metrics.Registry),
-		Options:   noticeOptions,
+		Options:   made,
 		Now:       options.Now,
 		Concerned: reconciler.Concern,
 	}

@@ -49,28 +49,20 @@ func notifies(g *index.Group, organization string) bool {
 func (v *View) Notified() []string {
 	var names []string
 	for _, name := range v.Organizations() {
-		if len(v.Notifying(name)) > 0 {
+		if hasNotifying(v.index.Namespace(name), name) || hasNotifying(v.index.System(), name) {
 			names = append(names, name)
 		}
 	}
 	return names
 }
 
-// Notifying lists the groups with notification channels for members in the organization: its own groups by name, then
-// those of the system namespace by name. The cost grows with the groups of both namespaces.
-func (v *View) Notifying(organization string) []*accessv1alpha1.AccessGroup {
-	if v.Organization(organization) == nil {
-		return nil
-	}
-	var groups []*accessv1alpha1.AccessGroup
-	for _, n := range []*index.Namespace{v.index.Namespace(organization), v.index.System()} {
-		for _, g := range n.Groups() {
-			if notifies(g, organization) {
-				groups = append(groups, g.Object)
-			}
+func hasNotifying(n *index.Namespace, organization string) bool {
+	for _, g := range n.Groups() {
+		if notifies(g, organization) {
+			return true
 		}
 	}
-	return groups
+	return false
 }
 
 // NotifyingGroups lists the groups with notification channels that count, sorted.
@@ -119,4 +111,21 @@ func (v *View) Administrators(organization string) []string {
 		}
 	}
 	return users
+}
+
+// Notifying lists the groups with notification channels for members in the organization: its own groups by name, then
+// those of the system namespace by name. The cost grows with the groups of both namespaces.
+func (v *View) Notifying(organization string) []*accessv1alpha1.AccessGroup {
+	if v.Organization(organization) == nil {
+		return nil
+	}
+	var groups []*accessv1alpha1.AccessGroup
+	for _, n := range []*index.Namespace{v.index.Namespace(organization), v.index.System()} {
+		for _, g := range n.Groups() {
+			if notifies(g, organization) {
+				groups = append(groups, g.Object)
+			}
+		}
+	}
+	return groups
 }
