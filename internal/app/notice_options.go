@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/usher-dev/usher/internal/egress"
 	"github.com/usher-dev/usher/internal/notify"
 )
 
@@ -88,6 +89,6 @@ func (o *NoticeOptions) options() (notify.Options, error) {
 	networks, err := o.networks()
 	return notify.Options{
 		Window: o.Window, Mass: o.Mass, Keep: o.Keep,
-		Targets: notify.Targets{Allowed: networks, Plaintext: o.Plaintext == PlaintextAllowed, Timeout: o.Timeout},
+		Targets: egress.Targets{Allowed: networks, Plaintext: o.Plaintext == PlaintextAllowed, Timeout: o.Timeout},
 	}, err
 }

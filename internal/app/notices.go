@@ -33,7 +33,6 @@ func setupNotices(
 		Now:       options.Now,
 		Concerned: reconciler.Concern,
 	}
-	notifier.Setup()
 	reconciler.Notices = notifier.Condition
 	fed.Subscribe(func(s *feed.Settlement) {
 		if !s.First {

@@ -6,9 +6,9 @@ import (
 	"text/template/parse"
 )
 
-// check returns an error where executing the template on this view might not end soon. A template may range over the lists of
-// a notice, at most two within each other, and may call the functions that compare and count, but no other template.
-// Nothing can stop a template that is being executed and writes nothing, so its work is counted before.
+// check returns an error if executing the template on the view could take too long. A template may range over the lists of
+// a notice, nested at most two deep, and may call functions that compare and count, but no other template. Nothing can stop
+// a template that is being executed and writes nothing, so its work is counted before.
 func check(tree *parse.Tree, v *View) error {
 	if tree == nil || tree.Root == nil {
 		return nil
@@ -23,14 +23,14 @@ func check(tree *parse.Tree, v *View) error {
 	return nil
 }
 
-// mostWork is how many bytes of its own text a template may go through, each as often as it is executed: a fraction of a
-// second.
+// mostWork bounds the work of a template, to a fraction of a second.
 const mostWork = 4 << 20
 
-// costOfNode is what a node counts beside its text.
+// costOfNode is the work of a node in addition to its text.
 const costOfNode = 16
 
-// work returns how many bytes of the template are gone through at most: with both branches of every condition.
+// work returns an upper bound for the work of executing the nodes: the bytes of their text, as often as they are executed,
+// with both branches of every condition.
 func work(list *parse.ListNode, v *View) int64 {
 	if list == nil {
 		return 0
@@ -126,9 +126,9 @@ func checkPipe(pipe *parse.PipeNode) error {
 			case *parse.PipeNode:
 				err = checkPipe(a)
 			case *parse.ChainNode:
-				inner, is := a.Node.(*parse.PipeNode)
-				if !is {
-					return fmt.Errorf("line %d: a field is taken of the notice, of a variable or of what stands in parentheses", pipe.Line)
+				inner, ok := a.Node.(*parse.PipeNode)
+				if !ok {
+					return fmt.Errorf("line %d: a field must belong to the notice, a variable or an expression in parentheses", pipe.Line)
 				}
 				err = checkPipe(inner)
 			case *parse.IdentifierNode:
@@ -144,8 +144,8 @@ func checkPipe(pipe *parse.PipeNode) error {
 	return nil
 }
 
-// listName returns the name of the list that the pipe is and nothing else; empty where it could be something else, such as
-// a number.
+// listName returns the name of the list if the pipe is nothing but a list. It is empty if the pipe could be something else,
+// such as a number.
 func listName(pipe *parse.PipeNode) string {
 	if len(pipe.Cmds) != 1 || len(pipe.Cmds[0].Args) != 1 {
 		return ""

@@ -1,5 +1,5 @@
-// Package mailtext parses, checks and executes the templates of mails that an AccessPolicy declares. Admission and the
-// sender of notices use the same functions, so that what admission accepts can be sent.
+// Package mailtext parses, checks and executes the mail templates of an AccessPolicy. Admission and delivery use the same
+// functions, so a template that admission accepts can be executed.
 //
-// It imports the standard library only, and knows no objects.
+// It imports only the standard library, and knows no Kubernetes objects.
 package mailtext

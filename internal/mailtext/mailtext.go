@@ -13,10 +13,10 @@ type Template interface {
 	Execute(w io.Writer, data any) error
 }
 
-// Parse parses a template and checks it for the view that it is going to be executed on.
+// Parse parses a template and checks that it may be executed on the view.
 type Parse func(source string, v *View) (Template, error)
 
-// Text is the Parse of subjects and of plain text.
+// Text parses a subject or plain text.
 func Text(source string, v *View) (Template, error) {
 	t, err := template.New("").Parse(source)
 	if err != nil {
@@ -30,7 +30,7 @@ func Text(source string, v *View) (Template, error) {
 	return t, nil
 }
 
-// HTML is the Parse of HTML: what the notice says is escaped.
+// HTML parses HTML. The template escapes the values of the view.
 func HTML(source string, v *View) (Template, error) {
 	t, err := htmltemplate.New("").Parse(source)
 	if err != nil {
@@ -44,7 +44,7 @@ func HTML(source string, v *View) (Template, error) {
 	return t, nil
 }
 
-// Render parses the template, checks it and executes it on the view.
+// Render parses, checks and executes a template.
 func Render(source string, v *View, parse Parse) (string, error) {
 	t, err := parse(source, v)
 	if err != nil {
@@ -53,10 +53,10 @@ func Render(source string, v *View, parse Parse) (string, error) {
 	return Execute(t, v)
 }
 
-// LargestPart is how many bytes a part of a mail may have.
+// LargestPart is the maximum size of a part of a mail in bytes.
 const LargestPart = 512 << 10
 
-// Execute returns what the template makes of the view. It fails where that is larger than a part of a mail may be.
+// Execute executes a template on the view. It fails if the result is larger than LargestPart.
 func Execute(t Template, v *View) (string, error) {
 	w := &bounded{}
 	if err := t.Execute(w, v); err != nil {
@@ -65,10 +65,10 @@ func Execute(t Template, v *View) (string, error) {
 	return w.String(), nil
 }
 
-// bounded takes no more than a part may have.
+// bounded is a builder of at most LargestPart bytes.
 type bounded struct{ strings.Builder }
 
-// Write fails where the part would be too large.
+// Write returns an error if the text would become too large.
 func (b *bounded) Write(p []byte) (int, error) {
 	if b.Len()+len(p) > LargestPart {
 		return 0, fmt.Errorf("it says more than %d KiB", LargestPart>>10)
@@ -76,11 +76,12 @@ func (b *bounded) Write(p []byte) (int, error) {
 	return b.Builder.Write(p)
 }
 
-// mostChanges is how many changes the largest notice of one group has: as many applications as a group may name.
+// mostChanges is the number of changes in the largest notice of one group: the number of applications that it may name.
 const mostChanges = 500
 
-// Validate returns why a template could not be used: it does not parse, does more than a template may, or fails on one of
-// the notices that it is tried on (one with everything, one without any list, one with as many changes as a group can cause).
+// Validate returns an error if a template cannot be used: it does not parse, does more than a template may, or fails on a
+// sample notice. The samples are a notice in which everything has a value, one with empty lists, and one with as many
+// changes as a group can cause.
 func Validate(source string, parse Parse) error {
 	full := sample(1)
 	for _, v := range []*View{full, {Reason: full.Reason, Organization: full.Organization, User: full.User, Name: full.Name, At: full.At}} {
@@ -92,7 +93,7 @@ func Validate(source string, parse Parse) error {
 	return err
 }
 
-// sample is a notice in which everything has a value, with so many changes.
+// sample returns a notice in which everything has a value, with a number of changes.
 func sample(changes int) *View {
 	line := Line{
 		Kind: "Granted", Where: "finance", Before: "Viewer", After: "Editor", Until: "1 January 2027, 00:00 UTC",

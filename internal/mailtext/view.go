@@ -1,38 +1,38 @@
 package mailtext
 
-// View is what templates are executed on: words, nothing that could be called.
+// View has the words that a template may use. It has no methods that a template could call.
 type View struct {
 	Reason       string
 	Organization string
 	User         string
-	// Name is what to call the user: the display name, or the user.
+	// Name is the display name of the user, or the user.
 	Name string
-	// Changed, Ending and Standing are what changed, what is about to end, and, where somebody asked, what there is.
+	// Changed, Ending and Standing are changed roles, roles that are about to end, and the present roles if somebody asked.
 	Changed, Ending, Standing []Line
-	// Messages are those of the groups, Groups what the groups are called.
+	// Messages are the messages, and Groups the display names of the groups.
 	Messages, Groups []string
-	// Digest counts users, on a digest; all zero otherwise.
+	// Digest has the counts of a digest; otherwise they are zero.
 	Digest Counts
 	At     string
 }
 
-// Line is one role of a view.
+// Line is one role in a view.
 type Line struct {
-	// Kind is one of the ChangeKind values.
+	// Kind is the kind of the change, such as Granted.
 	Kind string
-	// Where is what the role holds in: the name of an application, or words for more.
+	// Where says where the role holds: the name of an application, or words for more than one.
 	Where string
-	// Before and After are names of roles; After is empty for what is about to end.
+	// Before and After are names of roles. After is empty if the role is about to end.
 	Before, After string
-	// Until is when the role ends, in words; empty: it does not.
+	// Until is the end of the role, in words; empty: it has none.
 	Until string
-	// By is what gives the role, or gave it; empty: not known.
+	// By names the object that grants or granted the role; empty: not known.
 	By string
-	// Text is a sentence that says all of it but Where.
+	// Text is a sentence with everything except Where.
 	Text string
 }
 
-// Counts says how many users a mass change regards, and how: a user may be in several of the counts.
+// Counts are the numbers of users with changes in a mass change. A user may be in several of them.
 type Counts struct {
 	Users   int `json:"users"`
 	Granted int `json:"granted,omitempty"`

@@ -4,49 +4,44 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"maps"
 	"slices"
 	"time"
 
+	"github.com/usher-dev/usher/internal/delivery"
 	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// Role is a role that a user holds: in an application, in the organization, or in all applications that nothing else is
-// said of.
+// Role is a role of a user in an application, in the organization, or in all applications without a role of their own.
 type Role struct {
 	Role string `json:"role"`
-	// Source is the object that gives it, Kind/namespace/name.
+	// Source is the object that grants the role, Kind/namespace/name.
 	Source string `json:"source,omitempty"`
-	// Until is the first instant at which it is less; zero: it does not end.
+	// Until is the end of the role; zero: it has none.
 	Until time.Time `json:"until,omitzero"`
 }
 
-// Access is what a user may do in an organization, and through which groups the user is told of it. It is the part of a
-// decision that a notice speaks of. An Access is not changed once it is made: many users share one.
+// Access is the part of a decision that notices tell, together with the groups that tell it. It is immutable, and shared
+// between users.
 type Access struct {
 	Organization Role            `json:"organization,omitzero"`
 	Default      Role            `json:"default,omitzero"`
 	Applications map[string]Role `json:"applications,omitempty"`
-	// Groups are those that tell the user of changes, namespace/name, with their channels.
+	// Groups are the groups that tell the user about changes (namespace/name), with the names of their channels.
 	Groups map[string][]string `json:"groups,omitempty"`
 
-	key string // the digest, once the access is part of a record
+	key string // the digest, once the access is interned
 }
 
-// noAccess is the role of somebody who has none.
-const noAccess = "NoAccess"
-
-// none is the access of somebody of whom nothing is known.
+// none is the access of an unknown user.
 var none = &Access{}
 
-// accessOf makes the access of a member.
+// accessOf returns the access of a member.
 func accessOf(m *roster.Member) *Access {
 	a := &Access{}
 	if d := m.Decision; d != nil {
 		a.Organization, a.Default = roleOf(&d.OrganizationRole), roleOf(&d.Default.Outcome)
-		for i := range d.Applications {
-			app := d.Applications[i]
+		for _, app := range d.Applications {
 			if !app.GivesAccess() && !d.Default.GivesAccess() {
 				continue
 			}
@@ -67,7 +62,7 @@ func accessOf(m *roster.Member) *Access {
 	return a
 }
 
-// roleOf is the zero role where there is no access: a reason to have none is told by what takes it away.
+// roleOf returns the zero role for an outcome without access, whatever the reason is.
 func roleOf(o *resolve.Outcome) Role {
 	if !o.GivesAccess() {
 		return Role{}
@@ -77,44 +72,41 @@ func roleOf(o *resolve.Outcome) Role {
 
 func (r Role) name() string {
 	if r.Role == "" {
-		return noAccess
+		return delivery.NoAccess
 	}
 	return r.Role
 }
 
 // in returns the role in the application.
 func (a *Access) in(application string) Role {
-	if r, said := a.Applications[application]; said {
+	if r, found := a.Applications[application]; found {
 		return r
 	}
 	return a.Default
 }
 
-// isNone says whether there is nothing to know of the user.
+// isNone reports whether the access has neither a role nor a group.
 func (a *Access) isNone() bool {
 	return a.Organization == Role{} && a.Default == Role{} && len(a.Applications) == 0 && len(a.Groups) == 0
 }
 
-// digestLength keeps two accesses of one organization apart: 2^-64 for any two.
+// digestLength is the number of hexadecimal digits of a digest. Two accesses collide with a probability of 2^-64.
 const digestLength = 16
 
-// digest names the access within a record. That of none is "".
+// digest identifies the access within a record. The digest of none is empty.
 func (a *Access) digest() string {
-	if a.key != "" {
+	if a.key != "" || a.isNone() {
 		return a.key
 	}
-	if a.isNone() {
-		return ""
-	}
-	text, err := json.Marshal(a) // maps are written in the order of their keys
+	text, err := json.Marshal(a) // sorts the keys of maps
 	if err != nil {
-		panic("notify: an access of strings and instants is not JSON: " + err.Error())
+		panic("notify: an access is not JSON: " + err.Error())
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])[:digestLength]
 }
 
-// ends lists, sorted, when something of the access ends.
+// ends lists the instants at which a role ends, sorted.
 func (a *Access) ends() []time.Time {
 	var ends []time.Time
 	add := func(r Role) {
@@ -124,8 +116,8 @@ func (a *Access) ends() []time.Time {
 	}
 	add(a.Organization)
 	add(a.Default)
-	for _, name := range slices.Sorted(maps.Keys(a.Applications)) {
-		add(a.Applications[name])
+	for _, r := range a.Applications {
+		add(r)
 	}
 	slices.SortFunc(ends, time.Time.Compare)
 	return slices.CompactFunc(ends, time.Time.Equal)

@@ -1,86 +1,53 @@
 package notify
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
-	"github.com/usher-dev/usher/internal/roster"
+	"github.com/usher-dev/usher/internal/delivery"
 )
 
-// announce makes notices of what has waited for its window to close, and looks again at whom an end comes near.
-func (n *Notifier) announce(now time.Time) {
-	for _, organization := range slices.Sorted(maps.Keys(n.records)) {
-		t := n.records[organization]
-		if !t.next.IsZero() && !t.next.After(now) {
-			n.lookAt(t, now)
-		}
-		var due []string
-		for user := range t.pending {
-			if e := t.get(user); e != nil && !e.due.After(now) {
-				due = append(due, user)
-			}
-		}
-		// In the order of shards: few deliveries are recorded with one write.
-		slices.SortFunc(due, func(a, b string) int { return t.compare(a, b) })
-		for _, user := range due {
-			n.announceTo(t, user, now)
-		}
-		if m := t.index.Mass; m != nil && !m.Due.After(now) {
-			n.digest(t, m, now)
-		}
-	}
-}
-
-// announceTo makes the notices for one user, one for each channel, of what differs now.
-func (n *Notifier) announceTo(t *tracked, user string, now time.Time) {
-	e := t.get(user)
-	m := n.Roster.View().Member(t.organization, user)
-	is := t.intern(accessOf(&m))
-	horizon := n.horizon(t, user, e, &m, is, now)
-	differs := changes(e.told, is)
-	groups := n.telling(e.told, is)
-	if len(groups) == 0 || (len(differs) == 0 && !announces(e, is, horizon)) {
-		n.settle(t, user, e, is, now)
-		return
-	}
-	channels := n.channelsFor(groups)
-	for _, key := range slices.SortedFunc(maps.Keys(channels), ChannelKey.compare) {
+// announce creates one notice for each channel about the differences of a comparison.
+func (n *Notifier) announce(t *tracked, c *comparison, now time.Time) {
+	e := c.entry
+	channels := n.channelsFor(c.groups)
+	keys := slices.SortedFunc(maps.Keys(channels), ChannelKey.compare)
+	for _, key := range keys {
 		d := &duty{
-			Channel: key, At: now.UTC(), Before: e.told.digest(), After: is.digest(),
-			EndsAfter: e.ends, EndsUntil: horizon, Groups: channels[key],
+			Channel: key, At: now.UTC(), Before: e.told.digest(), After: c.current.digest(), Groups: channels[key],
 		}
-		if horizon.IsZero() {
-			d.EndsAfter = time.Time{}
+		if !c.horizon.IsZero() {
+			d.EndsAfter, d.EndsUntil = e.ends, c.horizon
 		}
-		n.assign(t, user, e, d)
+		n.assign(t, c.user, e, d, now)
 	}
-	e.told, e.due = is, time.Time{}
-	if horizon.After(e.ends) {
-		e.ends = horizon
+	e.told = c.current
+	if c.horizon.After(e.ends) {
+		e.ends = c.horizon
 	}
-	delete(t.pending, user)
-	t.touch(user, now)
-	t.urgent = true
-	n.count(t, differs, slices.Collect(maps.Keys(channels)), now)
-	if e.idle() {
-		t.forget(user)
-	}
+	delete(t.due, c.user)
+	t.touch(c.user, now)
+	t.writeAt = now
+	n.count(t, c.changes, keys, now)
 }
 
-// assign gives the user a notice to be told. One that waits for the same channel becomes part of it.
-func (n *Notifier) assign(t *tracked, user string, e *entry, d *duty) {
-	if n.isMail(d.Channel) && e.address(user) == "" {
+// assign adds a notice to the user's duties. It merges notices for the same channel that nobody has begun to send.
+func (n *Notifier) assign(t *tracked, user string, e *entry, d *duty, now time.Time) {
+	m := member{t.organization, user}
+	if n.channels.needsAddress(d.Channel) && e.address(user) == "" {
 		n.Metrics.unaddressed.Inc()
-		n.health.unaddressed(d.Groups, t.organization, user, n.concerned)
+		n.setUserProblem(d.Groups, accessv1alpha1.ReasonNoAddress, m, "no address")
 		return
 	}
-	n.health.addressed(d.Groups, t.organization, user, n.concerned)
+	n.setUserProblem(d.Groups, accessv1alpha1.ReasonNoAddress, m, "")
 	e.duties = slices.DeleteFunc(e.duties, func(old *duty) bool {
-		if old.Channel != d.Channel || old.Digest != nil || old.Asked != d.Asked || !n.takeBack(t, old) {
+		if old.Channel != d.Channel || old.Digest != nil || old.Asked != d.Asked || !n.withdraw(t, old) {
 			return false
 		}
 		if !d.Asked {
@@ -91,47 +58,50 @@ func (n *Notifier) assign(t *tracked, user string, e *entry, d *duty) {
 		}
 		return true
 	})
-	if !d.Asked && d.Digest == nil && len(changes(t.interned[d.Before], t.interned[d.After])) == 0 &&
+	if !d.Asked && len(changes(t.interned[d.Before], t.interned[d.After])) == 0 &&
 		len(expiring(t.interned[d.After], d.EndsAfter, d.EndsUntil)) == 0 {
-		return // what waited has been taken back before anybody was told
+		return // the change was undone before the user was told
 	}
 	d.ID = newID()
 	e.duties = append(e.duties, d)
-	n.queue(t, user, e, d)
+	t.send(user, e, d, now)
 }
 
-// takeBack withdraws a notice that nobody has begun to deliver.
-func (n *Notifier) takeBack(t *tracked, d *duty) bool {
-	before := len(t.jobs)
-	t.jobs = slices.DeleteFunc(t.jobs, func(w waitingFor) bool { return w.job.duty.ID == d.ID })
-	if len(t.jobs) < before {
+// send gives a notice to its outbox once the record is written.
+func (t *tracked) send(user string, e *entry, d *duty, now time.Time) {
+	t.ready = append(t.ready, &job{
+		organization: t.organization, user: user, name: e.name, address: e.address(user), duty: *d,
+		before: t.interned[d.Before], after: t.interned[d.After],
+	})
+	t.writeAt = now
+}
+
+// withdraw takes back a notice and reports whether nobody had begun to send it.
+func (n *Notifier) withdraw(t *tracked, d *duty) bool {
+	ready := len(t.ready)
+	t.ready = slices.DeleteFunc(t.ready, func(j *job) bool { return j.duty.ID == d.ID })
+	if len(t.ready) < ready {
 		return true
 	}
-	w := n.workers[d.Channel]
-	return w != nil && w.withdraw(d.ID)
+	o := n.outboxes[d.Channel]
+	return o != nil && o.withdraw(d.ID)
 }
 
-// newID is the identifier of a notice.
+// newID returns a new identifier of a notice.
 func newID() string {
 	var random [16]byte
 	_, _ = rand.Read(random[:]) // it never fails
 	return hex.EncodeToString(random[:])
 }
 
-// compare orders users by shard.
-func (t *tracked) compare(a, b string) int {
-	if by := shardOf(a, t.index.Shards) - shardOf(b, t.index.Shards); by != 0 {
-		return by
-	}
-	if a < b {
-		return -1
-	}
-	return 1
+// compareShards orders users by shard, then by name.
+func (r *record) compareShards(a, b string) int {
+	return cmp.Or(shardOf(a, r.index.Shards)-shardOf(b, r.index.Shards), strings.Compare(a, b))
 }
 
-// count notes that a user is told of changes: many users within a window are a mass change.
-func (n *Notifier) count(t *tracked, differs []Change, channels []ChannelKey, now time.Time) {
-	if n.Options.Mass == 0 || len(differs) == 0 {
+// count adds a user with changes to the mass change of the current window.
+func (n *Notifier) count(t *tracked, found []delivery.Change, channels []ChannelKey, now time.Time) {
+	if n.Options.Mass == 0 || len(found) == 0 {
 		return
 	}
 	m := t.index.Mass
@@ -140,36 +110,38 @@ func (n *Notifier) count(t *tracked, differs []Change, channels []ChannelKey, no
 		t.index.Mass = m
 	}
 	m.Users++
-	for kind, counter := range map[ChangeKind]*int{Granted: &m.Granted, Changed: &m.Changed, Revoked: &m.Revoked} {
-		if slices.ContainsFunc(differs, func(c Change) bool { return c.Kind == kind }) {
+	for kind, counter := range map[delivery.ChangeKind]*int{
+		delivery.Granted: &m.Granted, delivery.Changed: &m.Changed, delivery.Revoked: &m.Revoked,
+	} {
+		if slices.ContainsFunc(found, func(c delivery.Change) bool { return c.Kind == kind }) {
 			*counter++
 		}
 	}
-	for _, key := range channels {
-		if name := key.String(); !slices.Contains(m.Channels, name) {
-			m.Channels = append(m.Channels, name)
-			slices.Sort(m.Channels)
-		}
-	}
-	t.touchIndex(now)
+	m.Channels = append(m.Channels, channels...)
+	slices.SortFunc(m.Channels, ChannelKey.compare)
+	m.Channels = slices.Compact(m.Channels)
+	t.touchPart(indexPart, now)
 }
 
-// digest tells the organization's administrators of a mass change, by mail each of them, through other channels once.
-func (n *Notifier) digest(t *tracked, m *mass, now time.Time) {
+// digest tells the organization's administrators about a mass change whose window has closed: each of them by mail, and
+// every other channel once.
+func (n *Notifier) digest(t *tracked, now time.Time) {
+	m := t.index.Mass
+	if m == nil || m.Due.After(now) {
+		return
+	}
 	t.index.Mass = nil
-	t.touchIndex(now)
+	t.touchPart(indexPart, now)
 	if m.Users < n.Options.Mass {
 		return
 	}
-	for _, name := range m.Channels {
-		key, _ := parseChannelKey(name)
-		users := []string{""} // others have no addressee
-		if n.isMail(key) {
+	for _, key := range m.Channels {
+		users := []string{""} // a digest of the channel as a whole
+		if n.channels.needsAddress(key) {
 			users = n.Roster.View().Administrators(t.organization)
 		}
 		for _, user := range users {
-			e := t.at(user)
-			member := n.Roster.View().Member(t.organization, user)
+			e, member := t.at(user), n.Roster.View().Member(t.organization, user)
 			e.know(member.Account, member.Decision == nil)
 			if user != "" && e.address(user) == "" {
 				n.Metrics.unaddressed.Inc()
@@ -177,86 +149,51 @@ func (n *Notifier) digest(t *tracked, m *mass, now time.Time) {
 			}
 			d := &duty{ID: newID(), Channel: key, At: now.UTC(), Digest: &m.Counts}
 			e.duties = append(e.duties, d)
-			n.queue(t, user, e, d)
+			t.send(user, e, d, now)
 			t.touch(user, now)
 		}
 	}
 }
 
-// handleAll handles what workers have said, as much as there is.
-func (n *Notifier) handleAll() {
-	for {
-		select {
-		case r := <-n.results:
-			n.handle(r)
-		default:
-			return
-		}
-	}
-}
-
-// handle notes what became of an attempt.
-func (n *Notifier) handle(r result) {
-	if r.job == nil {
-		n.health.channel(r.channel, r.kind == channelFailed, r.err, n.users(r.channel), n.concerned)
+// apply records the outcome of an attempt to deliver a notice. The organization may have no record any more.
+func (n *Notifier) apply(t *tracked, r *result, now time.Time) {
+	d, user := &r.job.duty, r.job.user
+	switch {
+	case t == nil && r.outcome == delivered:
+		<-n.outboxes[d.Channel].slots
 		return
-	}
-	t := n.records[r.job.organization]
-	if r.kind == delivered {
-		n.Metrics.sent.WithLabelValues(string(r.typ)).Inc()
-		if t == nil {
-			n.workers[r.channel].recorded(1)
-			return
-		}
-		t.slots[r.channel]++
-		t.urgent = true
-	}
-	if t == nil {
+	case t == nil:
 		return
+	case r.outcome == delivered:
+		t.delivered = append(t.delivered, d.Channel)
+		t.writeAt = now
 	}
-	now := n.Now()
-	e := t.get(r.job.user)
+	e := t.get(user)
 	if e == nil {
 		return
 	}
-	i := slices.IndexFunc(e.duties, func(d *duty) bool { return d.ID == r.job.duty.ID })
+	i := slices.IndexFunc(e.duties, func(other *duty) bool { return other.ID == d.ID })
 	if i < 0 {
 		return
 	}
-	t.touch(r.job.user, now)
-	switch r.kind {
-	case triedInVain:
+	t.touch(user, now)
+	if r.outcome == retried {
 		e.duties[i].Tries++
-		n.Metrics.retried.WithLabelValues(string(r.typ)).Inc()
 		return
-	case delivered:
-		n.health.delivered(r.job, n.concerned)
-	default:
-		n.Metrics.failed.WithLabelValues(string(r.typ)).Inc()
-		n.health.undelivered(r.job, r.channel, r.err, n.concerned)
-		t.urgent = true
 	}
 	e.duties = slices.Delete(e.duties, i, i+1)
-	if e.idle() {
-		t.forget(r.job.user)
+	t.writeAt = now
+	t.forgetIdle(user)
+}
+
+// channelsFor returns the channels of the groups, and for each of them the groups that use it.
+func (n *Notifier) channelsFor(groups map[string][]string) map[ChannelKey][]string {
+	found := map[ChannelKey][]string{}
+	for _, group := range slices.Sorted(maps.Keys(groups)) {
+		namespace, _ := splitName(group)
+		for _, key := range channelsOf(n.Roster, namespace, groups[group]) {
+			found[key] = append(found[key], group)
+		}
 	}
-}
-
-// users lists the groups that use the channel.
-func (n *Notifier) users(key ChannelKey) []roster.Object {
-	return slices.DeleteFunc(n.Roster.View().NotifyingGroups(), func(o roster.Object) bool {
-		g := n.Roster.View().Index().Namespace(o.Namespace).AccessGroup(o.Name)
-		return g == nil || !slices.Contains(channelsOf(n.Roster, o.Namespace, channelNames(g)), key)
-	})
-}
-
-func (n *Notifier) concerned(groups ...roster.Object) {
-	if n.Concerned != nil && len(groups) > 0 {
-		n.Concerned(groups)
-	}
-}
-
-// keyOf lists the channels of a group.
-func (n *Notifier) keysOf(g *accessv1alpha1.AccessGroup) []ChannelKey {
-	return sortedKeys(channelsOf(n.Roster, g.Namespace, channelNames(g)))
+	return found
 }

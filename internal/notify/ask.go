@@ -7,17 +7,17 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// What an annotation that asks may say: an instant that is neither long past, as what comes from a backup says, nor to
-// come, as that would stand in the way of every later one.
+// The age of a request that is answered. An older one may come from a backup. One from the future would block every
+// earlier request.
 const (
-	oldestQuestion = 24 * time.Hour
-	newestQuestion = 10 * time.Minute
+	oldestRequest = 24 * time.Hour
+	newestRequest = 10 * time.Minute
 )
 
 // Types and reasons of events.
@@ -28,87 +28,79 @@ const (
 	reasonNotifyIgnored = "NotifyIgnored"
 )
 
-// lookForQuestions looks at objects for an annotation that asks.
-func (n *Notifier) lookForQuestions(objects map[roster.Object]struct{}, now time.Time) {
-	for o := range objects {
-		for _, organization := range slices.Sorted(maps.Keys(n.records)) {
-			t := n.records[organization]
-			switch {
-			case o.Kind == roster.KindAccessGroup:
-				n.asked(t, o, now)
-			case o.Kind == roster.KindUserAccess && (o.Namespace == organization || o.Namespace == n.Roster.View().SystemNamespace()):
-				if ua := n.Roster.View().Index().Namespace(o.Namespace).UserAccess(o.Name); ua != nil {
-					n.askedBy(t, o, ua, []string{string(ua.Spec.User)}, now)
-				}
+// answerGroups answers the requests on groups: those of the organization and those of the system namespace.
+func (n *Notifier) answerGroups(t *tracked, now time.Time) {
+	view := n.Roster.View()
+	for _, namespace := range []string{t.organization, view.SystemNamespace()} {
+		for _, g := range view.Index().Namespace(namespace).Groups() {
+			if g.Object.Annotations[accessv1alpha1.AnnotationNotify] != "" {
+				o := roster.ObjectOf(g.Object)
+				n.answer(t, o, g.Object, func() []string { return view.ActiveMembers(o) }, now)
 			}
 		}
 	}
 }
 
-// askedFor looks for an annotation on the user's UserAccess objects.
-func (n *Notifier) askedFor(t *tracked, user string, now time.Time) {
-	for _, ua := range n.Roster.View().Index().Namespace(t.organization).Account(user).All() {
-		n.askedBy(t, roster.ObjectOf(ua), ua, []string{user}, now)
+// answerUser answers the requests on the UserAccess objects of the user.
+func (n *Notifier) answerUser(t *tracked, user string, now time.Time) {
+	view := n.Roster.View()
+	for _, namespace := range []string{t.organization, view.SystemNamespace()} {
+		for _, ua := range view.Index().Namespace(namespace).Account(user).All() {
+			if ua.Annotations[accessv1alpha1.AnnotationNotify] != "" {
+				n.answer(t, roster.ObjectOf(ua), ua, func() []string { return []string{user} }, now)
+			}
+		}
 	}
 }
 
-// asked looks for an annotation on the group.
-func (n *Notifier) asked(t *tracked, o roster.Object, now time.Time) {
-	g := n.Roster.View().Index().Namespace(o.Namespace).AccessGroup(o.Name)
-	if g == nil || (o.Namespace != t.organization && o.Namespace != n.Roster.View().SystemNamespace()) {
-		return
-	}
-	if g.Annotations[accessv1alpha1.AnnotationNotify] != "" {
-		n.askedBy(t, o, g, n.Roster.View().ActiveMembers(o), now)
-	}
-}
-
-// annotated is an object that may ask.
-type annotated interface {
-	runtime.Object
-	GetAnnotations() map[string]string
-}
-
-// askedBy answers an annotation once.
-func (n *Notifier) askedBy(t *tracked, o roster.Object, object annotated, users []string, now time.Time) {
+// answer answers the request on an object once: it tells the users about their present access.
+func (n *Notifier) answer(t *tracked, o roster.Object, object client.Object, users func() []string, now time.Time) {
 	text := object.GetAnnotations()[accessv1alpha1.AnnotationNotify]
-	if text == "" {
-		return
+	ignored := problem{reasonNotifyIgnored, o.Namespace, string(o.Kind) + "/" + o.Name}
+	ignore := func(why string) {
+		n.health.set(ignored, member{}, text)
+		n.event(object, warning, reasonNotifyIgnored,
+			fmt.Sprintf("Annotation %s is %q, and nobody is told: %s.", accessv1alpha1.AnnotationNotify, text, why))
+	}
+	if n.health.message(ignored) == text {
+		return // even if its time has come
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	last, known := t.index.Asked[o.String()]
 	switch {
 	case err != nil:
-		n.ignore(o, object, text, "it is no RFC 3339 instant, such as "+now.UTC().Format(time.RFC3339))
+		ignore("it is not an RFC 3339 timestamp, such as " + now.UTC().Format(time.RFC3339))
 		return
 	case known && !at.After(last), !known && at.Before(t.index.Since.Truncate(time.Second)):
-		return // answered, or older than all that Usher knows
-	case at.After(now.Add(newestQuestion)):
-		n.ignore(o, object, text, "it is to come")
+		return // it was answered, or is older than the record
+	case at.After(now.Add(newestRequest)):
+		ignore("it is in the future")
 		return
 	}
 	t.index.Asked[o.String()] = at.UTC()
-	t.touchIndex(now)
-	t.urgent = true
-	if at.Before(now.Add(-oldestQuestion)) {
-		n.ignore(o, object, text, "it is more than a day old")
+	t.touchPart(indexPart, now)
+	t.writeAt = now
+	if at.Before(now.Add(-oldestRequest)) {
+		ignore("it is more than a day old")
 		return
 	}
-	told := 0
-	for _, user := range users {
-		if n.answer(t, o, user, now) {
+	n.health.set(ignored, member{}, "")
+	all, told := users(), 0
+	for _, user := range all {
+		if n.answerTo(t, o, user, now) {
 			told++
 		}
 	}
-	message := fmt.Sprintf("%d of %d are told of their access in %s.", told, len(users), t.organization)
-	if told < len(users) {
+	message := fmt.Sprintf("%d of %d users are told about their access in %s.", told, len(all), t.organization)
+	if told < len(all) {
 		message += " The others have no address, no access there, or no group with a channel."
 	}
-	n.emit(object, corev1.EventTypeNormal, reasonMembersTold, message)
+	n.event(object, corev1.EventTypeNormal, reasonMembersTold, message)
 }
 
-// answer tells one user of the access as it is, on account of the group or, where a UserAccess asks, of all of them.
-func (n *Notifier) answer(t *tracked, o roster.Object, user string, now time.Time) bool {
+// answerTo tells a user about the present access, through the channels of the group, or of all groups of the user if the
+// request is on a UserAccess. It reports whether it created a notice.
+func (n *Notifier) answerTo(t *tracked, o roster.Object, user string, now time.Time) bool {
 	m := n.Roster.View().Member(t.organization, user)
 	groups := map[string][]string{}
 	for _, g := range m.Groups {
@@ -121,31 +113,16 @@ func (n *Notifier) answer(t *tracked, o roster.Object, user string, now time.Tim
 	}
 	e := t.at(user)
 	e.know(m.Account, false)
-	is := t.intern(accessOf(&m))
-	channels := n.channelsFor(groups)
-	count := len(t.jobs)
+	current, channels, ready := t.intern(accessOf(&m)), n.channelsFor(groups), len(t.ready)
 	for _, key := range slices.SortedFunc(maps.Keys(channels), ChannelKey.compare) {
-		n.assign(t, user, e, &duty{Channel: key, At: now.UTC(), After: is.digest(), Asked: true, Groups: channels[key]})
+		d := &duty{Channel: key, At: now.UTC(), After: current.digest(), Asked: true, Groups: channels[key]}
+		n.assign(t, user, e, d, now)
 	}
 	t.touch(user, now)
-	return len(t.jobs) > count
+	return len(t.ready) > ready
 }
 
-func (n *Notifier) ignore(o roster.Object, object runtime.Object, text, why string) {
-	if n.health.ignored(o, text) {
-		n.emit(object, warning, reasonNotifyIgnored,
-			fmt.Sprintf("Annotation %s is %q, and nobody is told: %s.", accessv1alpha1.AnnotationNotify, text, why))
-	}
-}
-
-// event says something on a group.
-func (n *Notifier) event(o roster.Object, kind, reason, message string) {
-	if g := n.Roster.View().Index().Namespace(o.Namespace).AccessGroup(o.Name); g != nil {
-		n.emit(g, kind, reason, message)
-	}
-}
-
-func (n *Notifier) emit(object runtime.Object, kind, reason, message string) {
+func (n *Notifier) event(object client.Object, kind, reason, message string) {
 	if n.Recorder != nil {
 		n.Recorder.Eventf(object, nil, kind, reason, "Notify", "%s", message)
 	}

@@ -4,111 +4,65 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/usher-dev/usher/internal/delivery"
 )
 
-// ChangeKind says what became of a role.
-type ChangeKind string
-
-// The kinds of changes. A role that stays as it is and is only told of is Unchanged.
-const (
-	Granted   ChangeKind = "Granted"
-	Changed   ChangeKind = "Changed"
-	Revoked   ChangeKind = "Revoked"
-	Expiring  ChangeKind = "Expiring"
-	Unchanged ChangeKind = "Unchanged"
-)
-
-// Scope says where a role holds.
-type Scope string
-
-// The scopes of roles.
-const (
-	ScopeOrganization Scope = "Organization"
-	ScopeApplication  Scope = "Application"
-	ScopeDefault      Scope = "OtherApplications"
-)
-
-// Change is what became of one role of a user.
-type Change struct {
-	Kind  ChangeKind `json:"kind"`
-	Scope Scope      `json:"scope"`
-	// Application is set in the scope of one.
-	Application string `json:"application,omitempty"`
-	// Title is what to call the application; empty: its name.
-	Title string `json:"-"`
-	// Before and After are names of roles, NoAccess where there was or is none. What a role that is about to end falls to
-	// is not known yet: After is empty.
-	Before string `json:"before"`
-	After  string `json:"after,omitempty"`
-	// Until is when the role that there is ends, UntilBefore when the one that there was would have; zero: never.
-	Until       time.Time `json:"until,omitzero"`
-	UntilBefore time.Time `json:"untilBefore,omitzero"`
-	// Source is what gives the role that there is, or gave the one that there was: Kind/namespace/name.
-	Source string `json:"source,omitempty"`
-}
-
-// changes lists what differs between two accesses, in the order in which it is told: the organization, applications by
-// name, all others. Which object gives a role is no difference, nor which rows it extends to.
-func changes(before, after *Access) []Change {
-	var found []Change
-	note := func(scope Scope, application string, was, is Role) {
-		if kind := kindOf(was, is); kind != Unchanged {
-			found = append(found, change(kind, scope, application, was, is))
+// changes lists the differences between two accesses: the organization, applications by name, all other applications. The
+// objects that grant a role make no difference.
+func changes(before, after *Access) []delivery.Change {
+	var found []delivery.Change
+	add := func(scope delivery.Scope, application string, before, after Role) {
+		kind := kindOf(before, after)
+		if kind == delivery.Unchanged {
+			return
 		}
-	}
-	note(ScopeOrganization, "", before.Organization, after.Organization)
-	names := map[string]struct{}{}
-	for _, a := range []*Access{before, after} {
-		for name := range a.Applications {
-			names[name] = struct{}{}
+		c := delivery.Change{
+			Kind: kind, Scope: scope, Application: application, Before: before.name(), After: after.name(),
+			Until: after.Until, UntilBefore: before.Until, Source: after.Source,
 		}
+		if kind == delivery.Revoked {
+			c.Source = before.Source
+		}
+		found = append(found, c)
 	}
-	for _, name := range slices.Sorted(maps.Keys(names)) {
-		note(ScopeApplication, name, before.in(name), after.in(name))
+	add(delivery.ScopeOrganization, "", before.Organization, after.Organization)
+	names := slices.AppendSeq(slices.Collect(maps.Keys(before.Applications)), maps.Keys(after.Applications))
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		add(delivery.ScopeApplication, name, before.in(name), after.in(name))
 	}
-	note(ScopeDefault, "", before.Default, after.Default)
+	add(delivery.ScopeDefault, "", before.Default, after.Default)
 	return found
 }
 
-func kindOf(was, is Role) ChangeKind {
+func kindOf(before, after Role) delivery.ChangeKind {
 	switch {
-	case was.name() == is.name() && was.Until.Equal(is.Until):
-		return Unchanged
-	case was.name() == noAccess:
-		return Granted
-	case is.name() == noAccess:
-		return Revoked
+	case before.name() == after.name() && before.Until.Equal(after.Until):
+		return delivery.Unchanged
+	case before.name() == delivery.NoAccess:
+		return delivery.Granted
+	case after.name() == delivery.NoAccess:
+		return delivery.Revoked
 	default:
-		return Changed
+		return delivery.Changed
 	}
 }
 
-func change(kind ChangeKind, scope Scope, application string, was, is Role) Change {
-	c := Change{
-		Kind: kind, Scope: scope, Application: application, Before: was.name(), After: is.name(),
-		Until: is.Until, UntilBefore: was.Until, Source: is.Source,
-	}
-	if kind == Revoked {
-		c.Source = was.Source
-	}
-	return c
-}
-
-// standing lists every role that gives access, as it is.
-func standing(a *Access) []Change {
+// roles lists the roles that give access.
+func roles(a *Access) []delivery.Change {
 	found := changes(none, a)
 	for i := range found {
-		found[i].Kind, found[i].Before, found[i].UntilBefore = Unchanged, found[i].After, found[i].Until
+		found[i].Kind, found[i].Before, found[i].UntilBefore = delivery.Unchanged, found[i].After, found[i].Until
 	}
 	return found
 }
 
 // expiring lists the roles that end after one instant and not after the other.
-func expiring(a *Access, after, until time.Time) []Change {
-	found := standing(a)
-	found = slices.DeleteFunc(found, func(c Change) bool { return !c.Until.After(after) || c.Until.After(until) })
+func expiring(a *Access, after, until time.Time) []delivery.Change {
+	found := slices.DeleteFunc(roles(a), func(c delivery.Change) bool { return !c.Until.After(after) || c.Until.After(until) })
 	for i := range found {
-		found[i].Kind, found[i].After = Expiring, ""
+		found[i].Kind, found[i].After = delivery.Expiring, ""
 	}
 	return found
 }

@@ -11,12 +11,12 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// TestSecretIsForTheChannel holds that a channel gets only a Secret that says it is for the target of the channel.
+// A channel gets only a Secret that names the target of the channel.
 func TestSecretIsForTheChannel(t *testing.T) {
 	const namespace, name = "acme", "channel"
 	for test, tc := range map[string]struct {
 		channel accessv1alpha1.NotificationChannel
-		key     string // of the Secret, with value
+		key     string // the key of the Secret that has the value
 		value   string
 		want    string // in the error; empty: the channel gets the Secret
 	}{
@@ -48,9 +48,9 @@ func TestSecretIsForTheChannel(t *testing.T) {
 			key:     accessv1alpha1.ChannelKeyURL, value: "https://hooks.slack.example/x",
 		},
 		"unknown type": {
-			channel: accessv1alpha1.NotificationChannel{Type: "Teams"},
+			channel: accessv1alpha1.NotificationChannel{Type: "Pigeon"},
 			key:     accessv1alpha1.ChannelKeyURL, value: "https://hooks.slack.example/x",
-			want: `type "Teams" of channel people is not known: use SMTP, Webhook or Slack`,
+			want: `type "Pigeon" of channel people is not known: use SMTP, Webhook or Slack`,
 		},
 	} {
 		t.Run(test, func(t *testing.T) {

@@ -15,10 +15,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/egress"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// postbox is a mail server that keeps to whom mail came.
+// postbox is a mail server that records the recipients of mails.
 type postbox struct {
 	address string
 	arrived chan struct{} // one for each mail
@@ -81,7 +82,7 @@ func (p *postbox) all() []string {
 	return to
 }
 
-// run has a notifier tell by itself, with the machine's clock, until the returned function is called.
+// run starts a notifier with the real clock. The returned function stops it.
 func (w *world) run(concerned func()) (n *Notifier, end func()) {
 	w.Helper()
 	ready := make(chan struct{})
@@ -89,14 +90,13 @@ func (w *world) run(concerned func()) (n *Notifier, end func()) {
 	n = &Notifier{
 		Roster: w.roster, Ready: ready, Client: w.kube, Live: w.kube,
 		Metrics: NewMetrics(prometheus.NewRegistry()), Now: time.Now,
-		Options: Options{Window: time.Millisecond, Keep: time.Hour, Targets: Targets{
+		Options: Options{Window: time.Millisecond, Keep: time.Hour, Targets: egress.Targets{
 			Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Plaintext: true, Timeout: 10 * time.Second,
 		}},
 	}
 	if concerned != nil {
 		n.Concerned = func([]roster.Object) { concerned() }
 	}
-	n.Setup()
 	ctx, cancel := context.WithCancel(w.Context())
 	done := make(chan struct{})
 	go func() {
@@ -115,7 +115,7 @@ func mailChannel(p *postbox) accessv1alpha1.NotificationChannel {
 	return c
 }
 
-// receive waits for so many mails.
+// receive waits for a number of mails.
 func (p *postbox) receive(t *testing.T, count int) {
 	t.Helper()
 	for range count {
@@ -127,7 +127,7 @@ func (p *postbox) receive(t *testing.T, count int) {
 	}
 }
 
-// A notifier that ends without a word does what one that is killed does: what it has not written is gone.
+// A notifier that stops loses what it has not written, like one that is killed.
 func TestALeaderEndsInTheMiddleOfDeliveries(t *testing.T) {
 	const people, atMostTwice = 1000, unrecorded + 1
 	var users []string
@@ -138,7 +138,7 @@ func TestALeaderEndsInTheMiddleOfDeliveries(t *testing.T) {
 	w.now = time.Now()
 	p := newPostbox(t, nil)
 	w.set(policy(acme, mailChannel(p)), group("all", "finance", "Viewer", users...))
-	w.start() // writes the record of what they have
+	w.start() // writes the record of the present access
 	w.n = nil
 	w.set(group("all", "finance", "Editor", users...))
 	_, end := w.run(nil)

@@ -1,11 +1,13 @@
-// Package notify tells people of their access: what changed becomes a notice, and a notice goes through channels.
+// Package notify tells users about changes of their access, by mail, webhook or Slack.
 //
-// Whom Usher has told what is in a record: ConfigMaps in each organization, written before a notice is sent and after it
-// was delivered. What there is to tell is the difference between the record and the roster, so that nothing rests on
-// having seen a change happen: a restart or a new leader finds what is left to do, and nothing else.
+// It works like a controller. [Notifier] runs on the leader and reconciles one organization at a time: it compares the
+// access of each user with a record of the access that the user was last told about, and turns a difference into a notice
+// for each channel. The record is a set of ConfigMaps in the organization. It is written before a notice is sent and after
+// a notice was delivered. So a restart or a new leader continues where the last one stopped, and the notifier does not need
+// to see a change happen.
 //
-// [Notifier] runs on the leader, in goroutines of its own, and is never waited for: access is published whether anybody
-// can be told of it or not.
+// Each channel has an outbox with a rate-limiting queue and a goroutine of its own, so a slow or failing server delays only
+// its own channel. Publishing access never waits for a notice.
 //
-// It imports of Usher the API, the rules' plain values and the roster, nothing else.
+// From Usher, the package imports only the API, mailtext, resolve and roster.
 package notify

@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 )
 
-// version is that of the encoding. A record of another one counts as lost.
+// version is the version of the encoding. A record of another version counts as lost.
 const version = 1
 
 type encodedIndex struct {
@@ -24,29 +22,37 @@ type encodedShard struct {
 }
 
 type encodedEntry struct {
-	Told   string        `json:"told,omitempty"`
-	Ends   time.Time     `json:"ends,omitzero"`
-	Email  string        `json:"email,omitempty"`
-	Name   string        `json:"name,omitempty"`
-	Duties []encodedDuty `json:"due,omitempty"`
+	Told   string    `json:"told,omitempty"`
+	Ends   time.Time `json:"ends,omitzero"`
+	Email  string    `json:"email,omitempty"`
+	Name   string    `json:"name,omitempty"`
+	Duties []*duty   `json:"due,omitempty"`
 }
 
-type encodedDuty struct {
-	duty
-	Channel string `json:"channel"`
-}
-
-func (r *record) encodeIndex() ([]byte, error) {
-	return json.Marshal(encodedIndex{version, r.index})
+// encode returns a part of the record: a shard or the index.
+func (r *record) encode(part int) ([]byte, error) {
+	if part == indexPart {
+		return json.Marshal(encodedIndex{version, r.index})
+	}
+	e := encodedShard{Version: version, Access: map[string]*Access{}, Users: map[string]encodedEntry{}}
+	for user, known := range r.shards[part] {
+		if known.told.isNone() && len(known.duties) == 0 {
+			continue
+		}
+		e.Users[user] = encodedEntry{known.told.digest(), known.ends, known.email, known.name, known.duties}
+		for _, digest := range known.digests() {
+			if digest != "" {
+				e.Access[digest] = r.interned[digest]
+			}
+		}
+	}
+	return json.Marshal(e)
 }
 
 func decodeIndex(text []byte) (index, error) {
 	var e encodedIndex
-	if err := strictly(text, &e); err != nil {
+	if err := decode(text, &e, &e.Version); err != nil {
 		return index{}, err
-	}
-	if e.Version != version {
-		return index{}, fmt.Errorf("version %d is not known, only %d", e.Version, version)
 	}
 	if n := e.Shards; n < 1 || n > 1<<16 || n&(n-1) != 0 {
 		return index{}, fmt.Errorf("%d shards: not a power of two", n)
@@ -57,71 +63,48 @@ func decodeIndex(text []byte) (index, error) {
 	return e.index, nil
 }
 
-func (r *record) encodeShard(shard int) ([]byte, error) {
-	e := encodedShard{Version: version, Access: map[string]*Access{}, Users: map[string]encodedEntry{}}
-	note := func(digest string) {
-		if digest != "" {
-			e.Access[digest] = r.interned[digest]
-		}
-	}
-	for user, known := range r.shards[shard] {
-		made := encodedEntry{Told: known.told.digest(), Ends: known.ends, Email: known.email, Name: known.name}
-		note(made.Told)
-		for _, d := range known.duties {
-			note(d.Before)
-			note(d.After)
-			made.Duties = append(made.Duties, encodedDuty{*d, d.Channel.String()})
-		}
-		if made.Told != "" || len(made.Duties) > 0 {
-			e.Users[user] = made
-		}
-	}
-	return json.Marshal(e)
-}
-
-// decodeShard takes a shard in. Users that belong into another one were moved there before this one was written anew.
+// decodeShard reads a shard. It skips users of other shards: they were moved there while the record grew.
 func (r *record) decodeShard(shard int, text []byte) error {
 	var e encodedShard
-	if err := strictly(text, &e); err != nil {
+	if err := decode(text, &e, &e.Version); err != nil {
 		return err
 	}
-	if e.Version != version {
-		return fmt.Errorf("version %d is not known, only %d", e.Version, version)
-	}
 	access := map[string]*Access{"": none}
-	for _, digest := range slices.Sorted(maps.Keys(e.Access)) {
-		if e.Access[digest] == nil {
-			return fmt.Errorf("access %q says nothing", digest)
+	for digest, a := range e.Access {
+		if a == nil {
+			return fmt.Errorf("access %q is empty", digest)
 		}
-		access[digest] = r.intern(e.Access[digest])
+		access[digest] = r.intern(a)
 	}
 	users := make(map[string]*entry, len(e.Users))
 	for user, known := range e.Users {
 		if shardOf(user, r.index.Shards) != shard {
 			continue
 		}
-		made := &entry{told: access[known.Told], ends: known.Ends, email: known.Email, name: known.Name}
-		if made.told == nil {
-			return fmt.Errorf("user %q: there is no access %q", user, known.Told)
+		users[user] = &entry{told: access[known.Told], ends: known.Ends, email: known.Email, name: known.Name, duties: known.Duties}
+		if users[user].told == nil {
+			return fmt.Errorf("user %q: access %q is missing", user, known.Told)
 		}
-		for i := range known.Duties {
-			d := known.Duties[i].duty
-			channel, ok := parseChannelKey(known.Duties[i].Channel)
-			if !ok || access[d.Before] == nil || access[d.After] == nil {
-				return fmt.Errorf("user %q: a notice for channel %q of what is not there", user, known.Duties[i].Channel)
+		for _, d := range known.Duties {
+			if d == nil || access[d.Before] == nil || access[d.After] == nil {
+				return fmt.Errorf("user %q: the access of a notice is missing", user)
 			}
-			d.Channel = channel
 			d.Before, d.After = access[d.Before].digest(), access[d.After].digest()
-			made.duties = append(made.duties, &d)
 		}
-		users[user] = made
 	}
 	r.shards[shard] = users
 	return nil
 }
 
-func strictly(text []byte, into any) error {
+// decode decodes JSON without unknown fields, and checks its version.
+func decode(text []byte, into any, found *int) error {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
-	return decoder.Decode(into)
+	if err := decoder.Decode(into); err != nil {
+		return err
+	}
+	if *found != version {
+		return fmt.Errorf("version %d is not supported, only %d", *found, version)
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -9,16 +10,17 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// defaultExpiryNotice is how long before an end a member is told where a group does not say.
-const defaultExpiryNotice = 7 * day
-
 const day = 24 * time.Hour
 
-// tells says whether the group tells its members of changes.
+// defaultExpiryNotice is how long before the end of a role a member is told, unless the group declares it.
+const defaultExpiryNotice = 7 * day
+
+// tells reports whether the group tells its members about changes.
 func tells(g *accessv1alpha1.AccessGroup) bool {
 	return g.Spec.Notification.Mode == accessv1alpha1.NotificationModeOnChange && len(g.Spec.Notification.Channels) > 0
 }
 
+// channelNames returns the names of the group's channels, sorted.
 func channelNames(g *accessv1alpha1.AccessGroup) []string {
 	names := make([]string, len(g.Spec.Notification.Channels))
 	for i, name := range g.Spec.Notification.Channels {
@@ -28,7 +30,7 @@ func channelNames(g *accessv1alpha1.AccessGroup) []string {
 	return names
 }
 
-// expiryNotice is how long before an end the member is told: the longest that any of the groups says.
+// expiryNotice returns how long before the end of a role a member is told: the longest notice of the groups.
 func expiryNotice(groups []*accessv1alpha1.AccessGroup) time.Duration {
 	var longest time.Duration
 	for _, g := range groups {
@@ -44,47 +46,47 @@ func expiryNotice(groups []*accessv1alpha1.AccessGroup) time.Duration {
 	return longest
 }
 
-// ChannelKey names a channel: the namespace of the policy that has it, and its name.
+// ChannelKey identifies a channel by the namespace of its policy and its name.
 type ChannelKey struct{ Namespace, Name string }
 
 // String returns namespace/name.
 func (k ChannelKey) String() string { return k.Namespace + "/" + k.Name }
 
-func parseChannelKey(text string) (ChannelKey, bool) {
-	namespace, name, found := strings.Cut(text, "/")
-	return ChannelKey{namespace, name}, found && namespace != "" && name != ""
+// MarshalText returns namespace/name.
+func (k ChannelKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText parses namespace/name.
+func (k *ChannelKey) UnmarshalText(text []byte) error {
+	k.Namespace, k.Name = splitName(string(text))
+	if k.Namespace == "" || k.Name == "" {
+		return fmt.Errorf("%q is not the namespace and name of a channel", text)
+	}
+	return nil
 }
 
 func (k ChannelKey) compare(l ChannelKey) int { return strings.Compare(k.String(), l.String()) }
 
-// channelsOf lists the channels that a group of the namespace means by the names.
+// channelsOf returns the channels that groups in the namespace mean by the names, sorted as the names are.
 func channelsOf(r *roster.Roster, namespace string, names []string) []ChannelKey {
-	at := namespace
 	if policy := policyOf(r, namespace); policy != nil {
-		at = policy.Namespace
+		namespace = policy.Namespace
 	}
 	keys := make([]ChannelKey, len(names))
 	for i, name := range names {
-		keys[i] = ChannelKey{at, name}
+		keys[i] = ChannelKey{namespace, name}
 	}
 	return keys
 }
 
-// policyOf returns the policy that has the notification channels of the namespace, and beside which their Secrets are; nil
-// where there is none.
+// policyOf returns the policy that declares the notification channels of the namespace, or nil. The Secrets of the channels
+// are in the namespace of the policy.
 func policyOf(r *roster.Roster, namespace string) *accessv1alpha1.AccessPolicy {
 	objects := r.View().Index()
 	return objects.Policy(objects.Namespace(namespace))
 }
 
-// sortedKeys returns the channels in order, each once.
-func sortedKeys(keys []ChannelKey) []ChannelKey {
-	slices.SortFunc(keys, ChannelKey.compare)
-	return slices.Compact(keys)
-}
-
-// splitGroup is the reverse of namespace/name.
-func splitGroup(group string) (namespace, name string) {
-	namespace, name, _ = strings.Cut(group, "/")
+// splitName splits namespace/name.
+func splitName(text string) (namespace, name string) {
+	namespace, name, _ = strings.Cut(text, "/")
 	return namespace, name
 }

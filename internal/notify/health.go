@@ -7,256 +7,167 @@ import (
 	"strings"
 	"sync"
 
-	"k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/apimachinery/pkg/types"
-
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// health is what stands in the way of telling people. It is safe for concurrent use.
+// problem is a reason why notices do not arrive. Depending on the reason it concerns a group, a channel, or the record of
+// the organization, which has no name.
+type problem struct{ reason, namespace, name string }
+
+// health has the present problems. It is safe for concurrent use.
 type health struct {
-	mu       sync.Mutex
-	channels map[ChannelKey]channelHealth
-	groups   map[roster.Object]*groupHealth
-	records  map[string]string        // by organization: why its record cannot be kept
-	ignoring map[roster.Object]string // annotations of which it has been said that they are ignored
+	mu sync.Mutex
+	// problems are messages by problem and user. A problem that concerns no user has a message for the zero member.
+	problems map[problem]map[member]string
 }
 
-type channelHealth struct{ failing, remark string }
-
-type groupHealth struct {
-	uid          types.UID
-	notification accessv1alpha1.GroupNotification
-	unaddressed  map[member]struct{}
-	undelivered  map[member]string
-}
-
-type telling func(groups ...roster.Object)
-
-func (h *health) init() {
-	h.channels, h.groups = map[ChannelKey]channelHealth{}, map[roster.Object]*groupHealth{}
-	h.records, h.ignoring = map[string]string{}, map[roster.Object]string{}
-}
-
-func (h *health) group(o roster.Object) *groupHealth {
-	g := h.groups[o]
-	if g == nil {
-		g = &groupHealth{unaddressed: map[member]struct{}{}, undelivered: map[member]string{}}
-		h.groups[o] = g
-	}
-	return g
-}
-
-// groupChanged says whether the group, which is nil if gone, tells otherwise than when it was last asked about.
-func (h *health) groupChanged(o roster.Object, g *accessv1alpha1.AccessGroup) bool {
+// set sets the message of a problem, or removes it if the message is empty. It reports whether that changes anything.
+func (h *health) set(p problem, m member, message string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if g == nil {
-		_, known := h.groups[o]
-		delete(h.groups, o)
-		delete(h.ignoring, o)
-		return known
-	}
-	if _, known := h.groups[o]; !known && len(g.Spec.Notification.Channels) == 0 {
-		return false
-	}
-	was := h.group(o)
-	if was.uid == g.UID && equality.Semantic.DeepEqual(was.notification, g.Spec.Notification) {
-		return false
-	}
-	was.uid, was.notification = g.UID, *g.Spec.Notification.DeepCopy()
-	return true
-}
-
-// recorded notes whether the organization's record can be kept.
-func (h *health) recorded(organization string, err error, tell telling) {
-	text := ""
-	if err != nil {
-		text = err.Error()
-	}
-	h.mu.Lock()
-	if h.records[organization] == text {
-		h.mu.Unlock()
-		return
-	}
-	if text == "" {
-		delete(h.records, organization)
-	} else {
-		h.records[organization] = text
-	}
-	var groups []roster.Object
-	for o := range h.groups {
-		if o.Namespace == organization {
-			groups = append(groups, o)
-		}
-	}
-	h.mu.Unlock()
-	tell(groups...)
-}
-
-// channel notes whether the channel works, and for those that do what there is to remark.
-func (h *health) channel(key ChannelKey, failing bool, err error, users []roster.Object, tell telling) {
-	made := channelHealth{}
+	messages := h.problems[p]
 	switch {
-	case failing:
-		made.failing = err.Error()
-	case err != nil:
-		made.remark = err.Error()
-	}
-	h.mu.Lock()
-	same := h.channels[key] == made
-	h.channels[key] = made
-	h.mu.Unlock()
-	if !same {
-		tell(users...)
-	}
-}
-
-func objectsOf(groups []string) []roster.Object {
-	objects := make([]roster.Object, len(groups))
-	for i, group := range groups {
-		namespace, name := splitGroup(group)
-		objects[i] = roster.Object{Kind: roster.KindAccessGroup, Namespace: namespace, Name: name}
-	}
-	return objects
-}
-
-// each changes what is known of the groups, and tells of those for which change says that it did.
-func (h *health) each(groups []string, change func(g *groupHealth) bool, tell telling) {
-	var changed []roster.Object
-	h.mu.Lock()
-	for _, o := range objectsOf(groups) {
-		if change(h.group(o)) {
-			changed = append(changed, o)
-		}
-	}
-	h.mu.Unlock()
-	tell(changed...)
-}
-
-func (h *health) unaddressed(groups []string, organization, user string, tell telling) {
-	m := member{organization, user}
-	h.each(groups, func(g *groupHealth) bool {
-		_, known := g.unaddressed[m]
-		g.unaddressed[m] = struct{}{}
-		return !known
-	}, tell)
-}
-
-func (h *health) addressed(groups []string, organization, user string, tell telling) {
-	m := member{organization, user}
-	h.each(groups, func(g *groupHealth) bool {
-		_, known := g.unaddressed[m]
-		delete(g.unaddressed, m)
-		return known
-	}, tell)
-}
-
-func (h *health) undelivered(j *job, key ChannelKey, err error, tell telling) {
-	m := member{j.organization, j.user}
-	text := fmt.Sprintf("%s: %s", key.Name, err)
-	h.each(j.duty.Groups, func(g *groupHealth) bool {
-		same := g.undelivered[m] == text
-		g.undelivered[m] = text
-		return !same
-	}, tell)
-}
-
-func (h *health) delivered(j *job, tell telling) {
-	m := member{j.organization, j.user}
-	h.each(j.duty.Groups, func(g *groupHealth) bool {
-		_, known := g.undelivered[m]
-		delete(g.undelivered, m)
-		return known
-	}, tell)
-}
-
-// forget drops what is known of users who are no longer members of the group that was to tell them.
-func (h *health) forget(isMember func(group roster.Object, user string) bool, tell telling) {
-	var changed []roster.Object
-	h.mu.Lock()
-	for o, g := range h.groups {
-		before := len(g.unaddressed) + len(g.undelivered)
-		maps.DeleteFunc(g.unaddressed, func(m member, _ struct{}) bool { return !isMember(o, m.user) })
-		maps.DeleteFunc(g.undelivered, func(m member, _ string) bool { return !isMember(o, m.user) })
-		if len(g.unaddressed)+len(g.undelivered) < before {
-			changed = append(changed, o)
-		}
-	}
-	h.mu.Unlock()
-	tell(changed...)
-}
-
-// ignored notes that the annotation is ignored and says whether that is news.
-func (h *health) ignored(o roster.Object, text string) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.ignoring[o] == text {
+	case messages[m] == message:
 		return false
+	case message == "":
+		delete(messages, m)
+	case messages != nil:
+		messages[m] = message
+	case h.problems == nil:
+		h.problems = map[problem]map[member]string{p: {m: message}}
+	default:
+		h.problems[p] = map[member]string{m: message}
 	}
-	h.ignoring[o] = text
 	return true
 }
 
-// Condition says why members of the group cannot be told of their access: reason and message of the condition
-// NoticesFailing. The reason is empty where nothing stands in the way.
+// message returns the message of a problem that concerns no user.
+func (h *health) message(p problem) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.problems[p][member{}]
+}
+
+// setRecordProblem sets why the record of an organization cannot be written; nil: it can.
+func (n *Notifier) setRecordProblem(organization string, err error) {
+	if n.health.set(problem{accessv1alpha1.ReasonRecordFailing, organization, ""}, member{}, messageOf(err)) {
+		n.concern(slices.DeleteFunc(n.Roster.View().NotifyingGroups(), func(o roster.Object) bool {
+			return o.Namespace != organization
+		}))
+	}
+}
+
+// setChannelProblem sets why a channel fails, or what is wrong with its template; nil: nothing.
+func (n *Notifier) setChannelProblem(reason string, key ChannelKey, err error) {
+	if n.health.set(problem{reason, key.Namespace, key.Name}, member{}, messageOf(err)) {
+		n.concern(slices.DeleteFunc(n.Roster.View().NotifyingGroups(), func(o roster.Object) bool {
+			g := n.Roster.View().Index().Namespace(o.Namespace).AccessGroup(o.Name)
+			return g == nil || !slices.Contains(channelsOf(n.Roster, o.Namespace, channelNames(g)), key)
+		}))
+	}
+}
+
+// setUserProblem sets why a user cannot be notified on behalf of the groups; an empty message: the user can.
+func (n *Notifier) setUserProblem(groups []string, reason string, m member, message string) {
+	var changed []roster.Object
+	for _, group := range groups {
+		namespace, name := splitName(group)
+		if n.health.set(problem{reason, namespace, name}, m, message) {
+			changed = append(changed, roster.Object{Kind: roster.KindAccessGroup, Namespace: namespace, Name: name})
+		}
+	}
+	n.concern(changed)
+}
+
+// forgetFormerMembers removes the problems of users who are no longer members of the group that notifies them.
+func (n *Notifier) forgetFormerMembers(organization string) {
+	var changed []roster.Object
+	n.health.mu.Lock()
+	for p, messages := range n.health.problems {
+		o := roster.Object{Kind: roster.KindAccessGroup, Namespace: p.namespace, Name: p.name}
+		before := len(messages)
+		maps.DeleteFunc(messages, func(m member, _ string) bool {
+			return m.organization == organization && !n.Roster.View().IsMember(o, m.user)
+		})
+		if len(messages) < before {
+			changed = append(changed, o)
+		}
+		if len(messages) == 0 {
+			delete(n.health.problems, p)
+		}
+	}
+	n.health.mu.Unlock()
+	n.concern(changed)
+}
+
+func (n *Notifier) concern(groups []roster.Object) {
+	if n.Concerned != nil && len(groups) > 0 {
+		n.Concerned(groups)
+	}
+}
+
+func messageOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// Condition returns reason and message of the condition NoticesFailing of a group. The reason is empty if the group has no
+// problem.
 func (n *Notifier) Condition(g *accessv1alpha1.AccessGroup) (reason, message string) {
 	if len(g.Spec.Notification.Channels) == 0 {
 		return "", ""
 	}
-	keys := n.keysOf(g)
+	keys := channelsOf(n.Roster, g.Namespace, channelNames(g))
 	h := &n.health
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if why := h.records[g.Namespace]; why != "" {
+	if why := h.message(problem{accessv1alpha1.ReasonRecordFailing, g.Namespace, ""}); why != "" {
 		return accessv1alpha1.ReasonRecordFailing,
-			"Nobody is told while Usher cannot keep its record of whom it has told what: " + why + "."
+			"Nobody is told while Usher cannot keep its record of what users were told: " + why + "."
 	}
 	for _, key := range keys {
-		if why := h.channels[key].failing; why != "" {
+		if why := h.message(problem{accessv1alpha1.ReasonChannelFailing, key.Namespace, key.Name}); why != "" {
 			return accessv1alpha1.ReasonChannelFailing,
 				fmt.Sprintf("Channel %s delivers nothing, and is tried again: %s.", key.Name, why)
 		}
 	}
-	known := h.groups[roster.Object{Kind: roster.KindAccessGroup, Namespace: g.Namespace, Name: g.Name}]
-	if known == nil {
-		known = &groupHealth{}
-	}
-	if len(known.undelivered) > 0 {
-		users := sortedMembers(known.undelivered)
-		return accessv1alpha1.ReasonNotDelivered, fmt.Sprintf("Notices were refused or given up for %s: channel %s.",
-			people(users), known.undelivered[users[0]])
+	if users, why := h.users(problem{accessv1alpha1.ReasonNotDelivered, g.Namespace, g.Name}); users != "" {
+		return accessv1alpha1.ReasonNotDelivered,
+			fmt.Sprintf("Notices were refused or given up for %s: channel %s.", users, why)
 	}
 	for _, key := range keys {
-		if why := h.channels[key].remark; why != "" {
+		if why := h.message(problem{accessv1alpha1.ReasonTemplateFailing, key.Namespace, key.Name}); why != "" {
 			return accessv1alpha1.ReasonTemplateFailing,
 				fmt.Sprintf("Channel %s sends mail in Usher's own words: %s.", key.Name, why)
 		}
 	}
-	if len(known.unaddressed) > 0 {
-		return accessv1alpha1.ReasonNoAddress, fmt.Sprintf("No notice was mailed to %s: nothing says an e-mail address. "+
-			"Set spec.email in a UserAccess.", people(sortedMembers(known.unaddressed)))
+	if users, _ := h.users(problem{accessv1alpha1.ReasonNoAddress, g.Namespace, g.Name}); users != "" {
+		return accessv1alpha1.ReasonNoAddress, fmt.Sprintf("No notice was mailed to %s: the e-mail address is unknown. "+
+			"Set spec.email in a UserAccess.", users)
 	}
 	return "", ""
 }
 
-func sortedMembers[V any](of map[member]V) []member {
-	return slices.SortedFunc(maps.Keys(of), func(a, b member) int {
+// users returns the names of the first users with a problem, followed by the number of the others, and the message of the
+// first user.
+func (h *health) users(p problem) (names, message string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	messages := h.problems[p]
+	users := slices.SortedFunc(maps.Keys(messages), func(a, b member) int {
 		return strings.Compare(a.user+" "+a.organization, b.user+" "+b.organization)
 	})
-}
-
-// people names some users, and says how many there are.
-func people(users []member) string {
+	if len(users) == 0 {
+		return "", ""
+	}
 	const shown = 3
-	names := make([]string, 0, shown)
-	for _, m := range users[:min(shown, len(users))] {
-		names = append(names, m.user)
+	names = users[0].user
+	for _, m := range users[1:min(shown, len(users))] {
+		names += ", " + m.user
 	}
-	text := strings.Join(names, ", ")
-	if more := len(users) - len(names); more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
+	if len(users) > shown {
+		names += fmt.Sprintf(" and %d more", len(users)-shown)
 	}
-	return text
+	return names, messages[users[0]]
 }

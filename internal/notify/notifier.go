@@ -2,7 +2,6 @@ package notify
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -11,28 +10,31 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/delivery"
+	"github.com/usher-dev/usher/internal/egress"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// Options say how people are told.
+// Options configure a Notifier.
 type Options struct {
-	// Window is how long changes are gathered before they become one notice.
+	// Window is how long changes of one user are collected before they become one notice.
 	Window time.Duration
-	// Mass is how many users a change regards at least for administrators to be told of it; 0: never.
+	// Mass is the number of users with changes within a window from which administrators get a digest. 0 disables digests.
 	Mass int
-	// Keep is how long it is tried to deliver a notice.
+	// Keep is how long a notice is retried before it is given up.
 	Keep    time.Duration
-	Targets Targets
+	Targets egress.Targets
 }
 
-// Notifier tells people of their access. It runs on the leader.
+// Notifier tells users about changes of their access. It runs on the leader.
 type Notifier struct {
 	Roster *roster.Roster
-	// Ready is closed when the roster is complete: not before is anything compared with it.
+	// Ready is closed when the roster is complete. The notifier does not compare anything before.
 	Ready <-chan struct{}
 	// Client writes records. Live reads records and Secrets from the API server.
 	Client   client.Client
@@ -42,65 +44,26 @@ type Notifier struct {
 	Options  Options
 	// Now is the clock.
 	Now func() time.Time
-	// Concerned is told of the groups whose condition may have changed.
+	// Concerned, if set, is called with the groups whose condition may have changed. It must be safe for concurrent use.
 	Concerned func(groups []roster.Object)
 
-	inbox  inbox
-	health health
-
-	// What follows is used by the goroutine of Start alone.
-	store    store
+	inbox    inbox
+	health   health
 	channels *channels
-	records  map[string]*tracked
-	workers  map[ChannelKey]*worker
-	results  chan result
-	work     func(ctx context.Context, w *worker)
-	unopened bool // a record of an organization could not be read, which is tried again every minute at least
+
+	// The following fields are used only by the goroutine of Start.
+	queue    workqueue.TypedRateLimitingInterface[string] // organizations, and the system namespace
+	store    store
+	records  map[string]*tracked   // by organization
+	loaded   map[string]configMaps // records that were read and are not yet open, by organization
+	outboxes map[ChannelKey]*outbox
+	deliver  func(context.Context, *outbox)
 }
 
-// tracked is a record with what follows from it.
-type tracked struct {
-	*record
-	pending map[string]struct{} // users with a change that is yet to become a notice
-	next    time.Time           // the first end to announce; zero: none
-	jobs    []waitingFor        // to be queued when the record is written
-	slots   map[ChannelKey]int  // delivered, and not yet recorded
-	urgent  bool                // the record has to be written now
-	// stale says that everybody has to be looked at.
-	stale bool
-	// retryAt is when to write again what could not be written, failures how often in a row it could not.
-	retryAt  time.Time
-	failures int
-	kept     int // accesses that were left when those that nobody names were last forgotten
-}
-
-// sweepSometimes forgets accesses that nobody names, when there are many.
-func (t *tracked) sweepSometimes() {
-	const few = 64
-	if len(t.interned) > few+2*t.kept {
-		t.sweep()
-		t.kept = len(t.interned)
-	}
-}
-
-type waitingFor struct {
-	channel ChannelKey
-	job     *job
-}
-
-// Setup makes the notifier ready; it is called before changes are handed to it.
-func (n *Notifier) Setup() {
-	n.inbox.wake = make(chan struct{}, 1)
-	n.health.init()
-}
-
-// NeedLeaderElection says that only the leader tells anybody.
+// NeedLeaderElection returns true: only the leader sends notices.
 func (n *Notifier) NeedLeaderElection() bool { return true }
 
-// lookAgain is how often everybody is looked at, whatever was seen to change.
-const lookAgain = 10 * time.Minute
-
-// Start tells people of their access until the context ends. It does not wait for what is just being sent.
+// Start reconciles organizations until the context ends. It does not wait for a notice that is being sent.
 func (n *Notifier) Start(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
@@ -108,286 +71,229 @@ func (n *Notifier) Start(ctx context.Context) error {
 	case <-n.Ready:
 	}
 	n.begin()
-	if err := n.load(ctx); err != nil {
-		return nil // it only fails when the context ends
+	defer context.AfterFunc(ctx, n.queue.ShutDown)()
+	n.load(ctx)
+	for n.processNext(ctx) {
 	}
-	lookedAt := n.Now()
-	timer := time.NewTimer(0) //nolint:forbidigo // it only waits; which instant it is, Now says
-	defer timer.Stop()
-	for {
-		timer.Reset(n.untilNext())
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-n.inbox.wake:
-		case r := <-n.results:
-			n.handle(r)
-		case <-timer.C:
-		}
-		n.handleAll()
-		n.look(ctx, n.inbox.take())
-		if n.Now().Sub(lookedAt) > lookAgain {
-			lookedAt = n.Now()
-			n.lookAtAll()
-		}
-		n.announce(n.Now())
-		n.flush(ctx)
-		n.measure()
-	}
+	return nil
 }
 
-// begin makes the notifier ready to tell. Changes are taken in from then on.
+const (
+	// loadInterval is the pause before records are read again after a failure.
+	loadInterval = 5 * time.Second
+	// longestBackoff bounds the pause after a failed reconciliation.
+	longestBackoff = time.Minute
+)
+
+// begin prepares the notifier and opens the inbox.
 func (n *Notifier) begin() {
+	n.queue = workqueue.NewTypedRateLimitingQueue(
+		workqueue.NewTypedItemExponentialFailureRateLimiter[string](firstPause, longestBackoff))
 	n.store = store{client: n.Client, live: n.Live}
 	n.channels = &channels{roster: n.Roster, live: n.Live, targets: &n.Options.Targets, now: n.Now}
-	n.records, n.workers = map[string]*tracked{}, map[ChannelKey]*worker{}
-	n.results = make(chan result, 64)
-	n.work = func(ctx context.Context, w *worker) { w.run(ctx) }
-	n.inbox.start()
+	n.records, n.outboxes = map[string]*tracked{}, map[ChannelKey]*outbox{}
+	n.deliver = func(ctx context.Context, o *outbox) { o.run(ctx) }
+	n.inbox.open(n.queue)
 }
 
-// load reads what earlier leaders have told, again and again until it can be read.
-func (n *Notifier) load(ctx context.Context) error {
-	backoff := wait.Backoff{Duration: time.Second, Factor: 2, Jitter: 0.3, Steps: 1 << 30, Cap: time.Minute}
-	return wait.ExponentialBackoffWithContext(ctx, backoff, func(ctx context.Context) (bool, error) {
+// load reads the records of earlier leaders, and enqueues their organizations and those with notification channels. It
+// retries until it succeeds or the context ends.
+func (n *Notifier) load(ctx context.Context) {
+	read := func(ctx context.Context) (bool, error) {
 		found, err := n.store.list(ctx, "")
 		if err != nil {
-			log.FromContext(ctx).Error(err, "Notices wait")
+			log.FromContext(ctx).Error(err, "Cannot read the records of notices, will retry")
 			return false, nil
 		}
-		organizations := map[string]struct{}{}
-		for organization := range found {
-			organizations[organization] = struct{}{}
-		}
-		for _, organization := range n.Roster.View().Notified() {
-			organizations[organization] = struct{}{}
-		}
-		for _, organization := range slices.Sorted(maps.Keys(organizations)) {
-			n.open(ctx, read(organization, found[organization], n.Now()), nil)
-		}
+		n.loaded = found
 		return true, nil
-	})
-}
-
-// open begins to tell in an organization. Where nothing says what was told, what users have is taken as told; what they
-// had before the changes of the batch, where these came with the first group that tells.
-func (n *Notifier) open(ctx context.Context, s *stored, users map[member]before) {
-	t := &tracked{record: s.record, pending: map[string]struct{}{}, slots: map[ChannelKey]int{}}
-	now := n.Now()
-	n.records[t.organization] = t
-	if s.lost != nil {
-		n.lost(ctx, t, s.lost)
 	}
-	for _, user := range n.Roster.View().Users(t.organization) {
-		_, gap := s.gaps[shardOf(user, t.index.Shards)]
-		if t.index.Begun && !gap {
-			continue
-		}
-		m := n.Roster.View().Member(t.organization, user)
-		if was := users[member{t.organization, user}]; was.changed {
-			m.Decision = was.decision
-		}
-		e := t.at(user)
-		e.told = t.intern(accessOf(&m))
-		t.touch(user, now)
-	}
-	t.each(func(user string, e *entry) {
-		for _, d := range e.duties {
-			n.queue(t, user, e, d)
-		}
-	})
-	t.urgent = t.urgent || t.isDirty() || !t.index.Begun
-	n.lookAt(t, now)
-	for _, g := range n.Roster.View().NotifyingGroups() {
-		n.asked(t, g, now)
-	}
-	for user := range n.Roster.View().Index().Namespace(t.organization).Accounts() {
-		n.askedFor(t, user, now)
-	}
-}
-
-// lost says where a person looks first that whom Usher had told what is not known any more.
-func (n *Notifier) lost(ctx context.Context, t *tracked, why error) {
-	n.Metrics.lost.Inc()
-	log.FromContext(ctx).Info("The record of notices is incomplete; what users have now is taken as told",
-		"namespace", t.organization, "reason", why.Error())
-	n.tell(t.organization, "RecordLost", fmt.Sprintf("Whom Usher has told what is not known any more (%s). "+
-		"What users have now is taken as told; ask for notices with annotation %s where that is not so.",
-		why, accessv1alpha1.AnnotationNotify))
-}
-
-// untilNext is how long there is nothing to do, unless something comes.
-func (n *Notifier) untilNext() time.Duration {
-	now, rest := n.Now(), time.Minute
-	soonest := func(at time.Time) {
-		if !at.IsZero() {
-			rest = min(rest, max(at.Sub(now), 0))
-		}
-	}
-	for _, t := range n.records {
-		soonest(t.next)
-		for user := range t.pending {
-			if e := t.get(user); e != nil {
-				soonest(e.due)
-			}
-		}
-		if m := t.index.Mass; m != nil {
-			soonest(m.Due)
-		}
-		switch {
-		case t.urgent:
-			soonest(later(now, t.retryAt))
-		case t.isDirty():
-			soonest(later(t.dirtyAt.Add(lazily), t.retryAt))
-		}
-	}
-	return max(rest, time.Millisecond)
-}
-
-func later(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return b
-	}
-	return a
-}
-
-// lazily is how long what nobody waits for stays unwritten.
-const lazily = time.Second
-
-// flush writes what there is to write, and then queues what rests on it.
-func (n *Notifier) flush(ctx context.Context) {
-	now := n.Now()
-	for _, organization := range slices.Sorted(maps.Keys(n.records)) {
-		t := n.records[organization]
-		if now.Before(t.retryAt) {
-			continue // the others do not wait for it
-		}
-		if !t.urgent && (!t.isDirty() || now.Sub(t.dirtyAt) < lazily) {
-			continue
-		}
-		if err := n.write(ctx, t); err != nil {
-			n.unwritten(ctx, t, err)
-			continue
-		}
-		t.failures = 0
-		n.health.recorded(organization, nil, n.concerned)
-		t.urgent = false
-		n.dispatch(ctx, t)
-	}
-}
-
-func (n *Notifier) write(ctx context.Context, t *tracked) error {
-	if !t.index.Begun {
-		return n.store.begin(ctx, t.record)
-	}
-	t.sweepSometimes()
-	return n.store.flush(ctx, t.record)
-}
-
-// unwritten handles a record that could not be written. Without it nobody is told: a notice that nothing remembers would
-// be sent again, or never.
-func (n *Notifier) unwritten(ctx context.Context, t *tracked, err error) {
-	if ctx.Err() != nil {
+	if wait.PollUntilContextCancel(ctx, loadInterval, true, read) != nil {
 		return
 	}
+	for _, organization := range slices.AppendSeq(n.Roster.View().Notified(), maps.Keys(n.loaded)) {
+		n.queue.Add(organization)
+	}
+}
+
+// processNext reconciles the next organization of the queue. It returns false when the queue has shut down.
+func (n *Notifier) processNext(ctx context.Context) bool {
+	organization, shutdown := n.queue.Get()
+	if shutdown || ctx.Err() != nil {
+		return false
+	}
+	defer n.queue.Done(organization)
+	next, err := n.reconcile(ctx, organization)
+	if err != nil {
+		log.FromContext(ctx).Error(err, "Cannot send notices, will retry", "namespace", organization)
+		n.queue.AddRateLimited(organization)
+	} else {
+		n.queue.Forget(organization)
+		if !next.IsZero() {
+			n.queue.AddAfter(organization, next.Sub(n.Now()))
+		}
+	}
+	n.measure()
+	return true
+}
+
+// reconcile compares an organization with its record, and hands the differences to the outboxes. It returns when to
+// reconcile again; zero: when something changes. An error becomes the condition of the organization's groups. The cost
+// grows with the groups and with the users of the batch, and with all users where these have to be compared.
+func (n *Notifier) reconcile(ctx context.Context, organization string) (next time.Time, err error) {
+	b := n.inbox.take(organization)
+	if b.policy {
+		for key, o := range n.outboxes {
+			if key.Namespace == organization {
+				o.resumeNow() // the policy may have been corrected
+			}
+		}
+	}
+	if organization == n.Roster.View().SystemNamespace() {
+		n.forward(b)
+		return time.Time{}, nil
+	}
+	next, err = n.reconcileRecord(ctx, organization, b)
+	if ctx.Err() == nil {
+		n.setRecordProblem(organization, err)
+	}
+	return next, err
+}
+
+// forward enqueues every organization, because an object of the system namespace has changed.
+func (n *Notifier) forward(b *batch) {
+	organizations := append(n.Roster.View().Notified(), slices.Collect(maps.Keys(n.records))...)
+	for _, organization := range organizations {
+		n.inbox.add(organization, func(each *batch) {
+			for user := range b.users {
+				each.user(user, before{})
+			}
+		})
+	}
+}
+
+func (n *Notifier) reconcileRecord(ctx context.Context, organization string, b *batch) (time.Time, error) {
+	now, t := n.Now(), n.records[organization]
+	var err error
+	if t == nil {
+		if t, err = n.open(ctx, organization, b.users); err != nil {
+			return time.Time{}, err
+		}
+	}
+	for i := range b.results {
+		n.apply(t, &b.results[i], now)
+	}
+	if t == nil {
+		return time.Time{}, nil
+	}
+	n.compare(t, b.users, now)
+	n.answerGroups(t, now)
+	n.digest(t, now)
+	if t.isFinished() {
+		err = n.remove(ctx, t, now)
+	} else {
+		err = n.write(ctx, t, now)
+	}
+	if err != nil {
+		return time.Time{}, n.handleWriteError(ctx, t, err)
+	}
+	return t.next(), nil
+}
+
+// write writes the record if that is due, and hands the notices that it holds to the outboxes.
+func (n *Notifier) write(ctx context.Context, t *tracked, now time.Time) error {
+	if t.writeAt.IsZero() || t.writeAt.After(now) {
+		return nil
+	}
+	t.forgetUnused()
+	if err := n.store.save(ctx, t.record); err != nil {
+		return err
+	}
+	t.writeAt = time.Time{}
+	n.release(t)
+	for _, j := range t.ready {
+		n.outbox(ctx, j.duty.Channel).add(j)
+	}
+	t.ready = nil
+	return nil
+}
+
+// remove deletes the record of an organization that notifies nobody any more.
+func (n *Notifier) remove(ctx context.Context, t *tracked, now time.Time) error {
+	if !n.Roster.View().Index().Namespace(t.organization).Terminating() {
+		t.writeAt = now // if the removal fails and the record is needed again
+		if err := n.store.remove(ctx, t.record); err != nil {
+			return err
+		}
+	}
+	n.drop(t)
+	return nil
+}
+
+// handleWriteError decides what to do about a record that could not be written. Until it is written, its notices are not
+// sent: after a restart they would be lost or sent twice.
+func (n *Notifier) handleWriteError(ctx context.Context, t *tracked, err error) error {
 	switch {
 	case apierrors.IsConflict(err):
-		// Another leader, or somebody with the right to, has written it: what stands there counts.
-		n.reopen(ctx, t)
-		return
+		// Another leader has written the record. Its content takes precedence.
+		found, listErr := n.store.list(ctx, t.organization)
+		if listErr != nil {
+			return listErr
+		}
+		n.drop(t)
+		n.loaded[t.organization] = found[t.organization]
+		n.queue.Add(t.organization)
+		return nil
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause), apierrors.IsNotFound(err),
 		n.Roster.View().Index().Namespace(t.organization).Terminating():
-		n.drop(t) // the record goes with the namespace, and so does what it would be about
-		n.health.recorded(t.organization, nil, n.concerned)
-		return
+		n.drop(t) // the record is deleted together with the namespace
+		return nil
+	default:
+		return err
 	}
-	t.urgent = true
-	t.failures++
-	t.retryAt = n.Now().Add(wait.Jitter(min(firstPause<<min(t.failures-1, 16), time.Minute), 0.3))
-	n.health.recorded(t.organization, err, n.concerned)
-	log.FromContext(ctx).Error(err, "Notices wait", "namespace", t.organization)
 }
 
-// drop forgets the record, and withdraws what is queued.
+// drop forgets the record and withdraws its notices from the outboxes.
 func (n *Notifier) drop(t *tracked) {
+	t.ready = nil
 	t.each(func(_ string, e *entry) {
 		for _, d := range e.duties {
-			if w := n.workers[d.Channel]; w != nil {
-				w.withdraw(d.ID)
-			}
+			n.withdraw(t, d)
 		}
 	})
 	n.release(t)
 	delete(n.records, t.organization)
 }
 
-// reopen reads the record again.
-func (n *Notifier) reopen(ctx context.Context, t *tracked) {
-	n.drop(t)
-	found, err := n.store.list(ctx, t.organization)
-	if err != nil {
-		n.records[t.organization] = t
-		t.urgent = true
-		t.retryAt = n.Now().Add(firstPause)
-		return
-	}
-	n.open(ctx, read(t.organization, found[t.organization], n.Now()), nil)
-}
-
-// release lets channels deliver more: what they delivered is recorded.
+// release lets outboxes deliver more notices, because the record of the delivered ones was written.
 func (n *Notifier) release(t *tracked) {
-	for key, count := range t.slots {
-		n.workers[key].recorded(count)
+	for _, key := range t.delivered {
+		<-n.outboxes[key].slots
 	}
-	clear(t.slots)
+	t.delivered = nil
 }
 
-// dispatch queues what the record has come to hold.
-func (n *Notifier) dispatch(ctx context.Context, t *tracked) {
-	n.release(t)
-	byChannel := map[ChannelKey][]*job{}
-	for _, each := range t.jobs {
-		byChannel[each.channel] = append(byChannel[each.channel], each.job)
+// outbox returns the outbox of the channel. It starts one if there is none.
+func (n *Notifier) outbox(ctx context.Context, key ChannelKey) *outbox {
+	o := n.outboxes[key]
+	if o == nil {
+		o = newOutbox(n, key)
+		n.outboxes[key] = o
+		go n.deliver(ctx, o)
 	}
-	t.jobs = nil
-	for key, jobs := range byChannel {
-		w := n.workers[key]
-		if w == nil {
-			w = newWorker(key, n.channels, n.Roster, n.Options.Keep, n.results)
-			n.workers[key] = w
-			go n.work(ctx, w)
-		}
-		w.add(jobs...)
-	}
+	return o
 }
 
-// queue makes a job of a duty, to be queued when the record is written.
-func (n *Notifier) queue(t *tracked, user string, e *entry, d *duty) {
-	t.jobs = append(t.jobs, waitingFor{d.Channel, &job{
-		organization: t.organization, user: user, name: e.name, address: e.address(user), duty: *d,
-		before: t.interned[d.Before], after: t.interned[d.After],
-	}})
-	t.urgent = true
-}
-
-// measure counts what waits.
+// measure updates the gauge of undelivered notices.
 func (n *Notifier) measure() {
 	waiting := map[accessv1alpha1.ChannelType]int{}
-	for key, w := range n.workers {
+	for key, o := range n.outboxes {
 		if spec := n.channels.find(key); spec != nil {
-			waiting[spec.Type] += w.left()
+			waiting[spec.Type] += o.left()
 		}
 	}
-	for _, t := range channelTypes {
-		n.Metrics.waiting.WithLabelValues(string(t)).Set(float64(waiting[t]))
-	}
-}
-
-// tell says something of an organization on each of the groups that tell its members.
-func (n *Notifier) tell(organization, reason, message string) {
-	for _, g := range n.Roster.View().NotifyingGroups() {
-		if g.Namespace == organization {
-			n.event(g, warning, reason, message)
-		}
+	for i := range delivery.Types {
+		name := delivery.Types[i].Name
+		n.Metrics.waiting.WithLabelValues(string(name)).Set(float64(waiting[name]))
 	}
 }

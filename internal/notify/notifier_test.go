@@ -36,7 +36,7 @@ func disabled(g *accessv1alpha1.AccessGroup) *accessv1alpha1.AccessGroup {
 func TestWhatIsTold(t *testing.T) {
 	const ana, ben = "ana@acme.example", "ben@acme.example"
 	for name, tc := range map[string]struct {
-		before []runtime.Object // there at the start
+		before []runtime.Object // objects at the start
 		steps  func(w *world)
 		want   []string // queued when the window has closed
 	}{
@@ -81,6 +81,14 @@ func TestWhatIsTold(t *testing.T) {
 			before: []runtime.Object{group("france", "finance", "Viewer", ana, ben)},
 			steps:  func(w *world) { w.set(group("france", "finance", "Viewer", ana)) },
 			want:   []string{"mail " + ben + ": finance Revoked Viewer>NoAccess"},
+		},
+		"revoked, by leaving a group that has only just begun to tell": {
+			before: []runtime.Object{silent(group("france", "finance", "Viewer", ana)), group("spain", "hr", "Viewer")},
+			steps: func(w *world) {
+				w.set(group("france", "finance", "Viewer", ana))
+				w.set(group("france", "finance", "Viewer"))
+			},
+			want: []string{"mail " + ana + ": finance Revoked Viewer>NoAccess"},
 		},
 		"revoked, with the group": {
 			before: []runtime.Object{group("france", "finance", "Viewer", ana)},
@@ -166,7 +174,7 @@ func TestWhatIsTold(t *testing.T) {
 			if diff := cmp.Diff(tc.want, w.deliver()); diff != "" {
 				t.Errorf("unexpected notices (-want +got):\n%s", diff)
 			}
-			w.pass(lookAgain)
+			w.pass(compareAgain)
 			w.start()
 			w.pass(2 * window)
 			if got := w.queued(); len(got) > 0 {
@@ -228,9 +236,9 @@ func TestARestartFindsWhatIsLeftToTell(t *testing.T) {
 	w := newWorld(t)
 	w.set(policy(acme, byMail), group("france", "finance", "Viewer", ana))
 	w.start()
-	w.set(group("france", "finance", "Editor", ana)) // seen, and not yet told
+	w.set(group("france", "finance", "Editor", ana)) // its window has not closed
 	w.n = nil
-	w.set(group("france", "finance", "Editor", ana, ben), group("new", "hr", "Viewer", ben)) // while nobody looks
+	w.set(group("france", "finance", "Editor", ana, ben), group("new", "hr", "Viewer", ben)) // while no leader runs
 	w.start()
 	w.pass(window)
 	want := []string{
@@ -267,7 +275,7 @@ func TestWhatWaitsBecomesPartOfWhatComes(t *testing.T) {
 
 func TestALostRecord(t *testing.T) {
 	const ana, ben = "ana@acme.example", "ben@acme.example"
-	for name, lose := range map[string]func(cm *corev1.ConfigMap) bool{ // says whether it is to go
+	for name, lose := range map[string]func(cm *corev1.ConfigMap) bool{ // reports whether to delete the ConfigMap
 		"a shard is gone":    func(cm *corev1.ConfigMap) bool { return cm.Name == shardName(0) },
 		"the index is gone":  func(cm *corev1.ConfigMap) bool { return cm.Name == indexName },
 		"a shard is no JSON": func(cm *corev1.ConfigMap) bool { cm.Data[recordKey] = "{"; return false },
@@ -366,6 +374,11 @@ func TestAsking(t *testing.T) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
+	w.set(asking(france(), w.now.Add(time.Hour)))
+	w.pass(2 * time.Hour)
+	if got := w.queued(); len(got) > 0 {
+		t.Errorf("one to come, when its time has come: %q", got)
+	}
 	w.n = nil
 	w.now = w.now.Add(time.Minute)
 	w.set(asking(france(), w.now))
@@ -383,6 +396,51 @@ func TestAsking(t *testing.T) {
 	w.set(ua)
 	if diff := cmp.Diff(both[1:], w.deliver()); diff != "" {
 		t.Errorf("for one user (-want +got):\n%s", diff)
+	}
+}
+
+func TestASystemGroupNotifiesInOrganizations(t *testing.T) {
+	const ana, ben = "ana@acme.example", "ben@acme.example"
+	operators := func(members ...string) *accessv1alpha1.AccessGroup {
+		g := group("operators", "", "", members...)
+		g.Namespace, g.Spec.Type = system, accessv1alpha1.GroupTypeSystem
+		g.Spec.SystemAccess = []accessv1alpha1.SystemGrant{{Organization: acme, OrganizationRole: "Viewer"}}
+		return g
+	}
+	w := newWorld(t)
+	w.set(policy(system, byMail), silent(group("france", "finance", "Viewer", ana)))
+	w.start()
+	w.set(operators(ana))
+	w.pass(window)
+	want := []string{"mail " + ana + ": Organization Granted NoAccess>Viewer; OtherApplications Granted NoAccess>Viewer"}
+	if diff := cmp.Diff(want, w.deliver()); diff != "" {
+		t.Errorf("the first group with channels (-want +got):\n%s", diff)
+	}
+	w.set(operators(ana, ben))
+	w.pass(window)
+	want = []string{"mail " + ben + ": Organization Granted NoAccess>Viewer; OtherApplications Granted NoAccess>Viewer"}
+	if diff := cmp.Diff(want, w.deliver()); diff != "" {
+		t.Errorf("another member (-want +got):\n%s", diff)
+	}
+	w.set(asking(operators(ana, ben), w.now))
+	want = []string{
+		"mail " + ana + ": Organization Unchanged Viewer; finance Unchanged Viewer; OtherApplications Unchanged Viewer",
+		"mail " + ben + ": Organization Unchanged Viewer; OtherApplications Unchanged Viewer",
+	}
+	if diff := cmp.Diff(want, w.deliver()); diff != "" {
+		t.Errorf("asked (-want +got):\n%s", diff)
+	}
+	w.remove(operators())
+	w.pass(window)
+	want = []string{
+		"mail " + ana + ": Organization Revoked Viewer>NoAccess; OtherApplications Revoked Viewer>NoAccess",
+		"mail " + ben + ": Organization Revoked Viewer>NoAccess; OtherApplications Revoked Viewer>NoAccess",
+	}
+	if diff := cmp.Diff(want, w.deliver()); diff != "" {
+		t.Errorf("removed (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string(nil), w.names()); diff != "" {
+		t.Errorf("the record remains (-want +got):\n%s", diff)
 	}
 }
 
@@ -438,11 +496,10 @@ func TestAnotherLeaderHasWritten(t *testing.T) {
 	w.set(group("france", "finance", "Editor", ana))
 	w.pass(window)
 	w.deliver()
-	// The one that was frozen wakes up, and sees what has changed.
+	// The frozen leader continues, and sees the changes.
 	w.n = frozen
 	w.set(group("france", "finance", "Editor", ana, ben))
-	w.n.lookAtAll()
-	w.step()
+	w.pass(compareAgain)
 	w.pass(window)
 	w.pass(window)
 	if diff := cmp.Diff([]string{"mail " + ben + ": finance Granted NoAccess>Editor"}, w.queued()); diff != "" {
@@ -457,7 +514,7 @@ func TestWhatIsSaidOfUsersWithoutAnAddress(t *testing.T) {
 	w.start()
 	w.set(g)
 	w.pass(window)
-	want := "No notice was mailed to x1, x2, x3 and 1 more: nothing says an e-mail address. Set spec.email in a UserAccess."
+	want := "No notice was mailed to x1, x2, x3 and 1 more: the e-mail address is unknown. Set spec.email in a UserAccess."
 	if reason, message := w.n.Condition(g); reason != accessv1alpha1.ReasonNoAddress || message != want {
 		t.Errorf("got %s: %s", reason, message)
 	}
@@ -466,7 +523,7 @@ func TestWhatIsSaidOfUsersWithoutAnAddress(t *testing.T) {
 	}
 	w.set(account("x1", "ana@acme.example"), group("france", "finance", "Viewer", "x1"))
 	w.pass(window)
-	w.n.lookAtAll()
+	w.pass(compareAgain)
 	if reason, message := w.n.Condition(g); reason != "" {
 		t.Errorf("got %s: %s", reason, message)
 	}

@@ -9,25 +9,25 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/delivery"
 )
 
-// belief is what users know from what they were told: the role, by user and where it holds.
+// belief is what users know from their notices: roles by user and place.
 type belief map[string]map[string]string
 
-// hear takes a notice in; it fails where the notice does not go on from what the user knew.
-func (b belief) hear(t *testing.T, n *Notice) {
+// hear adds a notice. It fails if the notice contradicts what the user knew.
+func (b belief) hear(t *testing.T, n *delivery.Notice) {
 	t.Helper()
 	for _, c := range n.Changes {
-		if c.Kind == Expiring {
+		if c.Kind == delivery.Expiring {
 			continue
 		}
 		where := string(c.Scope) + c.Application
 		knew := b[n.User][where]
 		if knew == "" {
-			knew = noAccess
+			knew = delivery.NoAccess
 		}
-		if c.Kind == Granted || c.Kind == Revoked || c.Kind == Changed {
+		if c.Kind == delivery.Granted || c.Kind == delivery.Revoked || c.Kind == delivery.Changed {
 			if knew != c.Before {
 				t.Errorf("%s is told that %s was %s, and knew %s", n.User, where, c.Before, knew)
 			}
@@ -36,7 +36,7 @@ func (b belief) hear(t *testing.T, n *Notice) {
 			b[n.User] = map[string]string{}
 		}
 		b[n.User][where] = c.After
-		if c.After == noAccess {
+		if c.After == delivery.NoAccess {
 			delete(b[n.User], where)
 		}
 		if len(b[n.User]) == 0 {
@@ -45,8 +45,7 @@ func (b belief) hear(t *testing.T, n *Notice) {
 	}
 }
 
-// Whatever happens, in whatever order, with restarts and failures between: in the end everybody knows what they have, and
-// nobody was told anything that was not so.
+// After any sequence of changes, restarts and failures, all users know their access, and no notice was wrong.
 func TestWhatPeopleAreToldAddsUp(t *testing.T) {
 	users := []string{"ana@acme.example", "ben@acme.example", "cy@acme.example"}
 	applications := []string{"red", "blue"}
@@ -110,7 +109,7 @@ func TestWhatPeopleAreToldAddsUp(t *testing.T) {
 	}
 }
 
-// had is what users have, in the form of a belief.
+// had returns the access of users in the form of a belief.
 func (w *world) had(users []string) map[string]map[string]string {
 	found := map[string]map[string]string{}
 	for _, user := range users {
@@ -125,16 +124,15 @@ func (w *world) had(users []string) map[string]map[string]string {
 	return found
 }
 
-// deliverSome has some of what is queued be delivered and recorded.
-func (w *world) deliverSome(r *rand.Rand) []*Notice {
-	var heard []*Notice
-	for key, worker := range w.n.workers {
-		for worker.left() > 0 && len(worker.slots) < unrecorded && r.IntN(8) > 0 {
-			j, _ := worker.take()
-			worker.done()
-			worker.slots <- struct{}{}
+// deliverSome delivers and records some of the queued notices.
+func (w *world) deliverSome(r *rand.Rand) []*delivery.Notice {
+	var heard []*delivery.Notice
+	for _, o := range w.n.outboxes {
+		for o.left() > 0 && len(o.slots) < unrecorded && r.IntN(8) > 0 {
+			j := o.first()
+			o.slots <- struct{}{}
 			heard = append(heard, j.notice(w.roster))
-			w.n.handle(result{kind: delivered, channel: key, typ: accessv1alpha1.ChannelTypeSMTP, job: j.job})
+			o.finish(j, delivered, nil)
 			if w.fails == nil {
 				w.step()
 			}

@@ -9,80 +9,83 @@ import (
 	"github.com/usher-dev/usher/internal/mailtext"
 )
 
-// duty is a notice that is yet to be delivered through one channel. It is in the record before it is tried, and until it
-// was delivered, refused or given up.
+// duty is a notice that has to be delivered through one channel. It is in the record from before the first attempt until
+// it is delivered, refused or given up.
 type duty struct {
-	// ID is the same however often the notice is tried, so that a receiver can tell a repetition.
-	ID      string     `json:"id"`
-	Channel ChannelKey `json:"-"`
-	At      time.Time  `json:"at"`
+	// ID stays the same in all attempts, so that a receiver can detect a repetition.
+	ID string    `json:"id"`
+	At time.Time `json:"at"`
 	// Before and After are digests of accesses of the record.
 	Before string `json:"before,omitempty"`
 	After  string `json:"after,omitempty"`
 	// EndsAfter and EndsUntil bound the ends that the notice announces; zero: it announces none.
 	EndsAfter time.Time `json:"endsAfter,omitzero"`
 	EndsUntil time.Time `json:"endsUntil,omitzero"`
-	// Asked says that somebody asked for it: it tells all of the access, not what changed.
+	// Asked is set if somebody asked for the notice. It then tells the whole access and not the changes.
 	Asked bool `json:"asked,omitempty"`
-	// Groups are those on whose account it is sent, namespace/name, sorted.
+	// Groups are the groups on whose behalf it is sent, as namespace/name, sorted.
 	Groups []string `json:"groups,omitempty"`
-	// Digest is set on a digest for administrators, and then nothing of Before and After.
-	Digest *Counts `json:"digest,omitempty"`
-	Tries  int     `json:"tries,omitempty"`
+	// Digest is set on a digest for administrators, which has neither Before nor After.
+	Digest  *mailtext.Counts `json:"digest,omitempty"`
+	Tries   int              `json:"tries,omitempty"`
+	Channel ChannelKey       `json:"channel"`
 }
 
-// Counts are the counts of a digest.
-type Counts = mailtext.Counts
-
-// entry is what the record knows of one user.
+// entry is the part of the record about one user.
 type entry struct {
-	// told is the access that the user was told of, or that needed no telling.
+	// told is the access that the user knows about.
 	told *Access
 	// ends is the instant up to which ends have been announced.
 	ends time.Time
-	// email and name are what a UserAccess said of the user, which may go before the last notice is sent. Empty: nothing.
+	// email and name are from the UserAccess of the user, which may be deleted before the last notice is sent.
 	email, name string
 	duties      []*duty
-
-	// due is when what differs from told becomes a notice; zero: nothing does. It is not written down: what differs is
-	// found again.
-	due time.Time
 }
 
-func (e *entry) idle() bool { return e.told.isNone() && len(e.duties) == 0 && e.due.IsZero() }
+// digests lists the digests of all accesses of the entry.
+func (e *entry) digests() []string {
+	digests := []string{e.told.digest()}
+	for _, d := range e.duties {
+		digests = append(digests, d.Before, d.After)
+	}
+	return digests
+}
 
-// record is whom Usher has told what in one organization. It is used by one goroutine.
+// record is what the users of an organization were told. It is not safe for concurrent use.
 type record struct {
 	organization string
 	index        index
 	shards       []map[string]*entry // by user
-	// interned has every access that an entry or a duty names, by digest.
+	// interned has the accesses of entries and duties, by digest. Users with the same access share it.
 	interned map[string]*Access
-	// dirty are the shards that have to be written, indexDirty says that the index has to be, and dirtyAt since when.
-	dirty      map[int]struct{}
-	indexDirty bool
-	dirtyAt    time.Time
-	// versions are the resourceVersions that are known, by name; none: it is not there.
+	retained int // accesses that were left when the unused ones were last removed
+	// dirty are the parts to write: shards, and indexPart. writeAt is when to write them; zero: there is nothing to write.
+	dirty   map[int]struct{}
+	writeAt time.Time
+	// versions are the resourceVersions of the existing ConfigMaps, by name.
 	versions map[string]string
 }
 
-// index is what the record knows of the organization as a whole.
+// indexPart stands for the index among the parts of a record. The index is written after the shards.
+const indexPart = 1 << 20
+
+// index is the part of the record about the organization as a whole.
 type index struct {
 	Shards int       `json:"shards"`
 	Since  time.Time `json:"since"`
-	// Begun says that all shards have been written once.
+	// Begun is set when all shards have been written once.
 	Begun bool `json:"begun"`
-	// Asked has, by object (Kind/namespace/name), up to when asking was answered.
+	// Asked is the instant of the last request that was answered, by object (Kind/namespace/name).
 	Asked map[string]time.Time `json:"asked,omitempty"`
-	// Mass is a change that may become a digest.
+	// Mass counts the users with changes in the current window.
 	Mass *mass `json:"mass,omitempty"`
 }
 
-// mass counts what became notices within a window.
+// mass is a change of many users that may become a digest.
 type mass struct {
-	Counts
-	Due      time.Time `json:"due"`
-	Channels []string  `json:"channels"`
+	mailtext.Counts
+	Due      time.Time    `json:"due"`
+	Channels []ChannelKey `json:"channels"`
 }
 
 func newRecord(organization string, shards int, now time.Time) *record {
@@ -94,42 +97,44 @@ func newRecord(organization string, shards int, now time.Time) *record {
 	return r
 }
 
-// split distributes the users over so many shards.
+// split distributes the users over a number of shards.
 func (r *record) split(shards int) {
-	before := r.shards
+	old := r.shards
 	r.index.Shards, r.shards = shards, make([]map[string]*entry, shards)
 	for i := range r.shards {
 		r.shards[i] = map[string]*entry{}
 	}
-	for _, users := range before {
+	for _, users := range old {
 		for user, e := range users {
-			r.shards[shardOf(user, shards)][user] = e
+			r.shardFor(user)[user] = e
 		}
 	}
 }
 
-// shardOf is the shard of a user.
+// shardOf returns the number of the shard of a user.
 func shardOf(user string, shards int) int {
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(user)) // it never fails
 	return int(hash.Sum32() % uint32(shards))
 }
 
-// get returns what is known of the user, or nil.
-func (r *record) get(user string) *entry { return r.shards[shardOf(user, r.index.Shards)][user] }
+func (r *record) shardFor(user string) map[string]*entry {
+	return r.shards[shardOf(user, r.index.Shards)]
+}
 
-// at returns what is known of the user, which may be nothing yet.
+// get returns the entry of the user, or nil.
+func (r *record) get(user string) *entry { return r.shardFor(user)[user] }
+
+// at returns the entry of the user. It adds an empty one if there is none.
 func (r *record) at(user string) *entry {
-	users := r.shards[shardOf(user, r.index.Shards)]
+	users := r.shardFor(user)
 	if users[user] == nil {
 		users[user] = &entry{told: none}
 	}
 	return users[user]
 }
 
-func (r *record) forget(user string) { delete(r.shards[shardOf(user, r.index.Shards)], user) }
-
-// each calls yield for every user that is known, shard by shard and sorted within.
+// each calls yield for every entry, by shard and user.
 func (r *record) each(yield func(user string, e *entry)) {
 	for _, users := range r.shards {
 		for _, user := range slices.Sorted(maps.Keys(users)) {
@@ -139,61 +144,62 @@ func (r *record) each(yield func(user string, e *entry)) {
 }
 
 func (r *record) size() int {
-	n := 0
+	size := 0
 	for _, users := range r.shards {
-		n += len(users)
+		size += len(users)
 	}
-	return n
+	return size
 }
 
-// intern returns the one access that says the same.
+// intern returns the shared copy of an access.
 func (r *record) intern(a *Access) *Access {
-	d := a.digest()
-	if known := r.interned[d]; known != nil {
+	digest := a.digest()
+	if known := r.interned[digest]; known != nil {
 		return known
 	}
-	a.key = d
-	r.interned[d] = a
+	a.key = digest
+	r.interned[digest] = a
 	return a
 }
 
-// touch notes that what is known of the user has to be written.
-func (r *record) touch(user string, now time.Time) {
-	if !r.isDirty() {
-		r.dirtyAt = now
+// forgetUnused removes interned accesses that are not used any more, once there are many.
+func (r *record) forgetUnused() {
+	const few = 64
+	if len(r.interned) <= few+2*r.retained {
+		return
 	}
-	r.dirty[shardOf(user, r.index.Shards)] = struct{}{}
+	used := map[string]bool{"": true}
+	r.each(func(_ string, e *entry) {
+		for _, digest := range e.digests() {
+			used[digest] = true
+		}
+	})
+	maps.DeleteFunc(r.interned, func(digest string, _ *Access) bool { return !used[digest] })
+	r.retained = len(r.interned)
 }
 
-func (r *record) touchIndex(now time.Time) {
-	if !r.isDirty() {
-		r.dirtyAt = now
+// writeDelay is how long changes are collected that no notice waits for.
+const writeDelay = time.Second
+
+// touch marks the entry of a user as changed.
+func (r *record) touch(user string, now time.Time) { r.touchPart(shardOf(user, r.index.Shards), now) }
+
+// touchPart marks a shard or the index as changed.
+func (r *record) touchPart(part int, now time.Time) {
+	r.dirty[part] = struct{}{}
+	if r.writeAt.IsZero() {
+		r.writeAt = now.Add(writeDelay)
 	}
-	r.indexDirty = true
 }
 
-func (r *record) isDirty() bool { return r.indexDirty || len(r.dirty) > 0 }
-
-// usersPerShard keeps a shard small: it is written after every few deliveries.
+// usersPerShard keeps shards small: a shard is written after every few deliveries.
 const usersPerShard = 128
 
-// shardsFor is the number of shards for so many users: a power of two.
+// shardsFor returns the number of shards for a number of users: a power of two.
 func shardsFor(users int) int {
 	shards := 1
 	for shards*usersPerShard < users && shards < 1024 {
 		shards *= 2
 	}
 	return shards
-}
-
-// sweep forgets accesses that nobody names.
-func (r *record) sweep() {
-	named := map[string]struct{}{"": {}}
-	r.each(func(_ string, e *entry) {
-		named[e.told.digest()] = struct{}{}
-		for _, d := range e.duties {
-			named[d.Before], named[d.After] = struct{}{}, struct{}{}
-		}
-	})
-	maps.DeleteFunc(r.interned, func(digest string, _ *Access) bool { _, used := named[digest]; return !used })
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// fill makes a record of so many users, some with a notice that waits.
+// fill adds a number of users to a record, some of them with a duty.
 func fill(r *record, users int) {
 	for i := range users {
 		user := fmt.Sprintf("u%05d@acme.example", i)
@@ -29,7 +29,7 @@ func fill(r *record, users int) {
 	}
 }
 
-// said is what a record knows, in a form that can be compared.
+// said returns the content of a record as text.
 func said(r *record) map[string]string {
 	found := map[string]string{}
 	r.each(func(user string, e *entry) {
@@ -61,7 +61,7 @@ func TestARecordIsReadAsItWasWritten(t *testing.T) {
 	}
 }
 
-// compare reads the record and compares it with what was written.
+// compare reads the stored record and compares it with another.
 func (w *world) compare(s *store, want *record) {
 	w.Helper()
 	found, err := s.list(w.Context(), "")
@@ -80,7 +80,7 @@ func (w *world) compare(s *store, want *record) {
 	}
 }
 
-// A record that outgrows its shards is whole after every write, wherever it is interrupted.
+// A record that grows is complete after every write, wherever it is interrupted.
 func TestARecordGrows(t *testing.T) {
 	const few, many, most = 100, 1200, 30
 	for stop := range most {

@@ -27,7 +27,7 @@ const (
 
 func shardName(shard int) string { return recordPrefix + strconv.Itoa(shard) }
 
-// largest is how many bytes a ConfigMap of the record may have: the API server takes a MiB.
+// largest is the maximum size of a ConfigMap of the record. The limit of the API server is 1 MiB.
 const largest = 1000 << 10
 
 // store reads and writes records.
@@ -36,27 +36,19 @@ type store struct {
 	live   client.Reader
 }
 
-// stored is a record as it was found.
-type stored struct {
-	record *record
-	// lost says why some of it, or all, could not be read; nil: nothing is missing, or there never was one.
-	lost error
-	// gaps are the shards that could not be read.
-	gaps map[int]struct{}
-}
+// configMaps are the ConfigMaps of a record, by name.
+type configMaps map[string]*corev1.ConfigMap
 
-// list reads all records, or where an organization is named that one.
-func (s *store) list(ctx context.Context, organization string) (map[string]map[string]*corev1.ConfigMap, error) {
-	found := map[string]map[string]*corev1.ConfigMap{}
-	options := []client.ListOption{
-		client.MatchingLabels{accessv1alpha1.LabelRecord: accessv1alpha1.RecordNotices}, client.InNamespace(organization),
-	}
+// list returns the ConfigMaps of all records, or of the record of one organization, by organization.
+func (s *store) list(ctx context.Context, organization string) (map[string]configMaps, error) {
 	const page = 100
-	var list corev1.ConfigMapList
-	for next := ""; ; next = list.Continue {
-		list = corev1.ConfigMapList{}
-		if err := s.live.List(ctx, &list, append(options, client.Limit(page), client.Continue(next))...); err != nil {
-			return nil, fmt.Errorf("reading whom Usher has told what: %w", err)
+	found := map[string]configMaps{}
+	for next := ""; ; {
+		var list corev1.ConfigMapList
+		err := s.live.List(ctx, &list, client.InNamespace(organization), client.Limit(page), client.Continue(next),
+			client.MatchingLabels{accessv1alpha1.LabelRecord: accessv1alpha1.RecordNotices})
+		if err != nil {
+			return nil, fmt.Errorf("reading the record of what users were told: %w", err)
 		}
 		for i := range list.Items {
 			cm := &list.Items[i]
@@ -64,183 +56,180 @@ func (s *store) list(ctx context.Context, organization string) (map[string]map[s
 				continue
 			}
 			if found[cm.Namespace] == nil {
-				found[cm.Namespace] = map[string]*corev1.ConfigMap{}
+				found[cm.Namespace] = configMaps{}
 			}
 			found[cm.Namespace][cm.Name] = cm
 		}
-		if list.Continue == "" {
+		if next = list.Continue; next == "" {
 			return found, nil
 		}
 	}
 }
 
-// read makes a record of its ConfigMaps. Without any it is the first run: a record that has not begun.
-func read(organization string, found map[string]*corev1.ConfigMap, now time.Time) *stored {
-	s := &stored{record: newRecord(organization, 1, now), gaps: map[int]struct{}{}}
+// stored is a record that was read.
+type stored struct {
+	record *record
+	// lost says why the record or some shards could not be read; nil: it is complete, or there is none yet.
+	lost error
+	// gaps are the shards that could not be read.
+	gaps map[int]bool
+}
+
+// read decodes a record. Without ConfigMaps, and where the first write was interrupted, the record has not begun.
+func read(organization string, found configMaps, now time.Time) *stored {
+	s := &stored{record: newRecord(organization, 1, now), gaps: map[int]bool{}}
+	if len(found) > 0 {
+		var known index
+		s.lost = found.decode(organization, indexName, func(text []byte) (err error) {
+			known, err = decodeIndex(text)
+			return err
+		})
+		if s.lost == nil {
+			s.record = newRecord(organization, known.Shards, now)
+		}
+		if s.lost == nil && known.Begun {
+			s.readShards(known, found)
+		}
+	}
 	for name, cm := range found {
 		s.record.versions[name] = cm.ResourceVersion
 	}
-	if len(found) == 0 {
-		return s
-	}
-	versions := s.record.versions
-	i := found[indexName]
-	if i == nil {
-		s.lost = fmt.Errorf("ConfigMap %s/%s is missing", organization, indexName)
-		return s
-	}
-	made, err := decodeIndex([]byte(i.Data[recordKey]))
-	if err != nil {
-		s.lost = fmt.Errorf("ConfigMap %s/%s: %w", organization, indexName, err)
-		return s
-	}
-	s.record = newRecord(organization, made.Shards, now)
-	s.record.versions = versions
-	if !made.Begun {
-		return s // it was interrupted while it was written for the first time
-	}
-	s.record.index = made
-	var failures []error
-	for shard := range made.Shards {
-		if err := s.readShard(shard, found[shardName(shard)]); err != nil {
-			failures = append(failures, err)
-			s.gaps[shard] = struct{}{}
-		}
-	}
-	s.lost = errors.Join(failures...)
 	return s
 }
 
-func (s *stored) readShard(shard int, cm *corev1.ConfigMap) error {
-	if cm == nil {
-		return fmt.Errorf("ConfigMap %s/%s is missing", s.record.organization, shardName(shard))
+func (s *stored) readShards(known index, found configMaps) {
+	s.record.index = known
+	var failures []error
+	for shard := range known.Shards {
+		err := found.decode(s.record.organization, shardName(shard), func(text []byte) error {
+			return s.record.decodeShard(shard, text)
+		})
+		if err != nil {
+			failures = append(failures, err)
+			s.gaps[shard] = true
+		}
 	}
-	if err := s.record.decodeShard(shard, []byte(cm.Data[recordKey])); err != nil {
-		return fmt.Errorf("ConfigMap %s/%s: %w", cm.Namespace, cm.Name, err)
+	s.lost = errors.Join(failures...)
+}
+
+var errMissing = errors.New("it is missing")
+
+func (c configMaps) decode(organization, name string, with func(text []byte) error) error {
+	err := errMissing
+	if cm := c[name]; cm != nil {
+		err = with([]byte(cm.Data[recordKey]))
+	}
+	if err != nil {
+		return fmt.Errorf("ConfigMap %s/%s: %w", organization, name, err)
 	}
 	return nil
 }
 
-// begin writes a record for the first time: a start that was interrupted can be told from a record that was lost.
+// begin writes a record for the first time. An interrupted first write can be told from a lost record.
 func (s *store) begin(ctx context.Context, r *record) error {
 	r.split(shardsFor(r.size()))
-	r.index.Begun = false
-	if err := s.writeIndex(ctx, r); err != nil {
-		return err
-	}
+	clear(r.dirty)
+	parts := []int{indexPart}
 	for shard := range r.shards {
-		if err := s.writeShard(ctx, r, shard); err != nil {
-			return err
-		}
+		parts = append(parts, shard)
+	}
+	if err := s.write(ctx, r, parts...); err != nil {
+		return err
 	}
 	r.index.Begun = true
-	clear(r.dirty)
-	return s.writeIndex(ctx, r)
+	err := s.write(ctx, r, indexPart)
+	r.index.Begun = err == nil
+	return err
 }
 
-// grow distributes the users over more shards. New shards are written first, then the index, then those that users have
-// left: whatever is interrupted, every user is in one of the shards that the index counts.
+// grow distributes the users over more shards. It writes the new shards first, then the index, and leaves the old shards
+// to be written: wherever it is interrupted, each user is in one of the shards that the index counts.
 func (s *store) grow(ctx context.Context, r *record) error {
-	before := r.index.Shards
+	old, parts := r.index.Shards, []int{}
 	r.split(shardsFor(r.size()))
-	for shard := before; shard < r.index.Shards; shard++ {
-		if err := s.writeShard(ctx, r, shard); err != nil {
-			r.split(before)
-			return err
-		}
+	for shard := old; shard < r.index.Shards; shard++ {
+		parts = append(parts, shard)
 	}
-	if err := s.writeIndex(ctx, r); err != nil {
-		r.split(before)
+	if err := s.write(ctx, r, append(parts, indexPart)...); err != nil {
+		r.split(old)
 		return err
 	}
 	clear(r.dirty)
-	for shard := range before {
+	for shard := range old {
 		r.dirty[shard] = struct{}{}
 	}
 	return nil
 }
 
-// tooFull is how many times as many users as meant a shard may have before there are more shards.
+// tooFull is how many times usersPerShard a shard may have before the record grows.
 const tooFull = 4
 
-// flush writes what has changed. Where it fails, what was not written stays to be written.
+// save writes the record for the first time, or what has changed in it.
+func (s *store) save(ctx context.Context, r *record) error {
+	if !r.index.Begun {
+		return s.begin(ctx, r)
+	}
+	return s.flush(ctx, r)
+}
+
+// flush writes the parts that have changed. If it fails, the remaining parts stay marked.
 func (s *store) flush(ctx context.Context, r *record) error {
 	if r.size() > tooFull*usersPerShard*r.index.Shards && shardsFor(r.size()) > r.index.Shards {
 		if err := s.grow(ctx, r); err != nil {
 			return err
 		}
 	}
-	for _, shard := range slices.Sorted(maps.Keys(r.dirty)) {
-		if err := s.writeShard(ctx, r, shard); err != nil {
-			return err
-		}
-		delete(r.dirty, shard)
-	}
-	if !r.indexDirty {
-		return nil
-	}
-	return s.writeIndex(ctx, r)
+	return s.write(ctx, r, slices.Sorted(maps.Keys(r.dirty))...)
 }
 
-func (s *store) writeIndex(ctx context.Context, r *record) error {
-	text, err := r.encodeIndex()
-	if err != nil {
-		return err
-	}
-	if err := s.write(ctx, r, indexName, text); err != nil {
-		return err
-	}
-	r.indexDirty = false
-	return nil
-}
-
-func (s *store) writeShard(ctx context.Context, r *record, shard int) error {
-	text, err := r.encodeShard(shard)
-	if err != nil {
-		return err
-	}
-	return s.write(ctx, r, shardName(shard), text)
-}
-
-// errForeign says that somebody else's ConfigMap has a name of the record.
+// errForeign is the error about a ConfigMap of somebody else.
 var errForeign = errors.New("it has the name of Usher's record of notices but is not Usher's: rename or delete it")
 
-// write makes the ConfigMap be so. One that somebody else has written meanwhile is a conflict: it may have been another
+// write writes parts of a record. A ConfigMap that somebody else has written since is a conflict: it may have been another
 // leader.
-func (s *store) write(ctx context.Context, r *record, name string, text []byte) error {
-	if len(text) > largest {
-		return fmt.Errorf("ConfigMap %s/%s would have %d bytes and may have %d: too many users have an access of their own",
-			r.organization, name, len(text), largest)
-	}
-	cm := &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: r.organization, Name: name, ResourceVersion: r.versions[name],
-			Labels: map[string]string{
-				accessv1alpha1.LabelManagedBy: accessv1alpha1.ManagedBy,
-				accessv1alpha1.LabelRecord:    accessv1alpha1.RecordNotices,
+func (s *store) write(ctx context.Context, r *record, parts ...int) error {
+	for _, part := range parts {
+		name := indexName
+		if part != indexPart {
+			name = shardName(part)
+		}
+		text, err := r.encode(part)
+		if err != nil {
+			return err
+		}
+		if len(text) > largest {
+			return fmt.Errorf("ConfigMap %s/%s would have %d bytes, more than %d: too many users have an access of their own",
+				r.organization, name, len(text), largest)
+		}
+		cm := &corev1.ConfigMap{
+			ObjectMeta: metav1.ObjectMeta{
+				Namespace: r.organization, Name: name, ResourceVersion: r.versions[name],
+				Labels: map[string]string{
+					accessv1alpha1.LabelManagedBy: accessv1alpha1.ManagedBy,
+					accessv1alpha1.LabelRecord:    accessv1alpha1.RecordNotices,
+				},
 			},
-		},
-		Data: map[string]string{recordKey: string(text)},
+			Data: map[string]string{recordKey: string(text)},
+		}
+		if err := s.writeConfigMap(ctx, cm); err != nil {
+			return fmt.Errorf("writing ConfigMap %s/%s: %w", r.organization, name, err)
+		}
+		r.versions[name] = cm.ResourceVersion
+		delete(r.dirty, part)
 	}
-	var err error
-	if cm.ResourceVersion == "" {
-		err = s.client.Create(ctx, cm)
-	} else if err = s.client.Update(ctx, cm); apierrors.IsNotFound(err) {
-		cm.ResourceVersion, cm.UID = "", ""
-		err = s.client.Create(ctx, cm)
-	}
-	if apierrors.IsAlreadyExists(err) {
-		err = s.taken(ctx, cm)
-	}
-	if err != nil {
-		return fmt.Errorf("writing ConfigMap %s/%s: %w", r.organization, name, err)
-	}
-	r.versions[name] = cm.ResourceVersion
 	return nil
 }
 
-// taken says what it means that there is one of the name.
-func (s *store) taken(ctx context.Context, cm *corev1.ConfigMap) error {
+func (s *store) writeConfigMap(ctx context.Context, cm *corev1.ConfigMap) error {
+	if cm.ResourceVersion != "" {
+		if err := s.client.Update(ctx, cm); !apierrors.IsNotFound(err) {
+			return err
+		}
+		cm.ResourceVersion, cm.UID = "", ""
+	}
+	if err := s.client.Create(ctx, cm); !apierrors.IsAlreadyExists(err) {
+		return err
+	}
 	live := &corev1.ConfigMap{}
 	if err := s.live.Get(ctx, client.ObjectKeyFromObject(cm), live); err != nil {
 		return err
@@ -248,34 +237,24 @@ func (s *store) taken(ctx context.Context, cm *corev1.ConfigMap) error {
 	if live.Labels[accessv1alpha1.LabelRecord] != accessv1alpha1.RecordNotices {
 		return errForeign
 	}
-	return apierrors.NewConflict(corev1.Resource("configmaps"), cm.Name, errors.New("it was written meanwhile"))
+	return apierrors.NewConflict(corev1.Resource("configmaps"), cm.Name, errors.New("another leader has written it"))
 }
 
-// remove takes the record away: nobody is to be told of anything. It is marked first, so that what an interruption leaves
-// does not count as lost, and the mark goes last.
+// remove deletes the record. It first marks the record as not begun and deletes the index last, so that the rest of an
+// interrupted removal does not count as lost.
 func (s *store) remove(ctx context.Context, r *record) error {
 	r.index.Begun = false
-	if err := s.writeIndex(ctx, r); err != nil {
+	if err := s.write(ctx, r, indexPart); err != nil {
 		return err
 	}
-	for name := range r.versions {
-		if name == indexName {
-			continue
+	for _, name := range slices.Sorted(maps.Keys(r.versions)) { // digits sort before the name of the index
+		cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: r.organization, Name: name}}
+		version := r.versions[name]
+		err := s.client.Delete(ctx, cm, client.Preconditions{ResourceVersion: &version})
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("removing ConfigMap %s/%s: %w", r.organization, name, err)
 		}
-		if err := s.delete(ctx, r, name); err != nil {
-			return err
-		}
+		delete(r.versions, name)
 	}
-	return s.delete(ctx, r, indexName)
-}
-
-func (s *store) delete(ctx context.Context, r *record, name string) error {
-	cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: r.organization, Name: name}}
-	version := r.versions[name]
-	err := s.client.Delete(ctx, cm, client.Preconditions{ResourceVersion: &version})
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("removing ConfigMap %s/%s: %w", r.organization, name, err)
-	}
-	delete(r.versions, name)
 	return nil
 }

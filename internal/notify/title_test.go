@@ -27,10 +27,10 @@ func TestNoticesCallApplicationsByTheirDisplayNames(t *testing.T) {
 		after: &Access{Applications: map[string]Role{"crates-io": viewer, "docs": viewer}},
 	}
 	var got []string
-	for _, line := range viewOf(j.notice(objects)).Changed {
-		got = append(got, line.Where)
+	for _, c := range j.notice(objects).Changes {
+		got = append(got, c.Application+": "+c.Title)
 	}
-	if diff := cmp.Diff([]string{"crates.io", "docs"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"crates-io: crates.io", "docs: "}, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/delivery"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
@@ -31,15 +32,16 @@ const (
 
 var start = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 
-// world is a notifier whose steps a test takes by itself, and whose channels deliver nothing: what is queued is looked at.
+// world is a notifier that a test runs step by step. Its outboxes deliver nothing, so that a test can inspect them.
 type world struct {
 	*testing.T
 	roster *roster.Roster
 	kube   client.Client
 	now    time.Time
 	n      *Notifier
-	fails  error // what writes of records return
-	// failAfter, where set, is how many writes succeed before all fail.
+	fails  error                // the error of writes
+	next   map[string]time.Time // when the notifier wants to reconcile an organization again
+	// failAfter, if set, is the number of writes that succeed before all fail.
 	failAfter *int
 }
 
@@ -78,7 +80,7 @@ func (w *world) refuses() error {
 	return nil
 }
 
-// start is the notifier of a new leader.
+// start starts the notifier of a new leader.
 func (w *world) start() {
 	w.Helper()
 	w.roster.Settle(w.now)
@@ -89,16 +91,14 @@ func (w *world) start() {
 		Metrics: NewMetrics(prometheus.NewRegistry()), Now: func() time.Time { return w.now },
 		Options: Options{Window: window, Mass: 5, Keep: 24 * time.Hour},
 	}
-	w.n.Setup()
 	w.n.begin()
-	w.n.work = func(context.Context, *worker) {} // a test looks at what is queued
-	if err := w.n.load(w.Context()); err != nil {
-		w.Fatal(err)
-	}
+	w.n.deliver = func(context.Context, *outbox) {} // tests deliver
+	w.next = map[string]time.Time{}
+	w.n.load(w.Context())
 	w.step()
 }
 
-// set declares objects, and settles.
+// set sets objects and settles.
 func (w *world) set(objects ...runtime.Object) {
 	w.Helper()
 	for _, o := range objects {
@@ -127,38 +127,64 @@ func (w *world) settle() {
 	}
 }
 
-// step is one turn of the notifier.
+// step reconciles the queued organizations and those that are due. One that fails is due in the next step.
 func (w *world) step() {
-	w.n.look(w.Context(), w.n.inbox.take())
-	w.n.announce(w.now)
-	for _, t := range w.n.records {
-		t.urgent = t.urgent || t.isDirty()
+	failed := map[string]time.Time{}
+	for {
+		organization, due := w.due()
+		if !due {
+			break
+		}
+		next, err := w.n.reconcile(w.Context(), organization)
+		switch {
+		case err != nil:
+			failed[organization] = w.now
+		case !next.IsZero():
+			w.next[organization] = next
+		}
 	}
-	w.n.flush(w.Context())
+	maps.Copy(w.next, failed)
 }
 
-// pass lets time go by.
+// due takes the next organization to reconcile.
+func (w *world) due() (organization string, found bool) {
+	if w.n.queue.Len() > 0 {
+		organization, _ = w.n.queue.Get()
+		w.n.queue.Done(organization)
+		delete(w.next, organization)
+		return organization, true
+	}
+	for organization, at := range w.next {
+		if !at.After(w.now) {
+			delete(w.next, organization)
+			return organization, true
+		}
+	}
+	return "", false
+}
+
+// pass advances the clock and settles.
 func (w *world) pass(d time.Duration) {
 	w.Helper()
 	w.now = w.now.Add(d)
 	w.settle()
 }
 
-// queued says what is to be delivered, as "channel user: change; change", sorted.
+// queued lists undelivered notices as "channel user: change; change", sorted.
 func (w *world) queued() []string {
 	var all []string
-	for key, worker := range w.n.workers {
-		worker.mu.Lock()
-		for _, j := range worker.waiting {
+	for key, o := range w.n.outboxes {
+		o.mu.Lock()
+		for _, j := range o.jobs {
 			all = append(all, key.Name+" "+describe(j.notice(w.roster)))
 		}
-		worker.mu.Unlock()
+		o.mu.Unlock()
 	}
 	slices.Sort(all)
 	return all
 }
 
-func describe(n *Notice) string {
+func describe(n *delivery.Notice) string {
 	if n.Digest != nil {
 		return fmt.Sprintf("%s: digest %d/%d/%d/%d", n.User, n.Digest.Users, n.Digest.Granted, n.Digest.Changed, n.Digest.Revoked)
 	}
@@ -170,7 +196,7 @@ func describe(n *Notice) string {
 		}
 		text := fmt.Sprintf("%s %s", where, c.Kind)
 		switch c.Kind {
-		case Expiring, Unchanged:
+		case delivery.Expiring, delivery.Unchanged:
 			text += " " + c.Before
 		default:
 			text += fmt.Sprintf(" %s>%s", c.Before, c.After)
@@ -183,25 +209,33 @@ func describe(n *Notice) string {
 	return n.User + ": " + strings.Join(parts, "; ")
 }
 
-// deliver has everything that is queued be delivered, and recorded.
+// deliver delivers and records all queued notices. It returns them like queued.
 func (w *world) deliver() []string {
 	w.Helper()
 	all := w.queued()
-	for key, worker := range w.n.workers {
-		worker.mu.Lock()
-		jobs := worker.waiting
-		worker.waiting = nil
-		worker.mu.Unlock()
-		for _, j := range jobs {
-			worker.slots <- struct{}{}
-			w.n.handle(result{kind: delivered, channel: key, typ: accessv1alpha1.ChannelTypeSMTP, job: j.job})
+	for _, o := range w.n.outboxes {
+		for j := o.first(); j != nil; j = o.first() {
+			o.slots <- struct{}{}
+			o.finish(j, delivered, nil)
 			w.step()
 		}
 	}
 	return all
 }
 
-// records lists the ConfigMaps of records.
+// first begins to send the first notice of the queue. It returns nil if there is none.
+func (o *outbox) first() *job {
+	for o.queue.Len() > 0 {
+		id, _ := o.queue.Get()
+		o.queue.Done(id)
+		if j := o.take(id); j != nil {
+			return j
+		}
+	}
+	return nil
+}
+
+// records returns the content of the ConfigMaps of records.
 func (w *world) records() map[string]string {
 	w.Helper()
 	var list corev1.ConfigMapList
@@ -228,7 +262,7 @@ func policy(namespace string, channels ...accessv1alpha1.NotificationChannel) *a
 	}
 }
 
-// group gives its members a role in an application, and tells them by mail.
+// group returns a group that grants a role in an application and notifies its members by mail.
 func group(name, application, role string, members ...string) *accessv1alpha1.AccessGroup {
 	g := &accessv1alpha1.AccessGroup{
 		ObjectMeta: metav1.ObjectMeta{Namespace: acme, Name: name, UID: "1"},

@@ -112,3 +112,20 @@ func (v *View) Administrators(organization string) []string {
 	}
 	return users
 }
+
+// Notifying lists the groups with notification channels for members in the organization: its own groups by name, then
+// those of the system namespace by name. The cost grows with the groups of both namespaces.
+func (v *View) Notifying(organization string) []*accessv1alpha1.AccessGroup {
+	if v.Organization(organization) == nil {
+		return nil
+	}
+	var groups []*accessv1alpha1.AccessGroup
+	for _, n := range []*index.Namespace{v.index.Namespace(organization), v.index.System()} {
+		for _, g := range n.Groups() {
+			if notifies(g, v.index.Namespace(organization)) {
+				groups = append(groups, g.Object)
+			}
+		}
+	}
+	return groups
+}

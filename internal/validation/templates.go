@@ -9,10 +9,10 @@ import (
 	"github.com/usher-dev/usher/internal/mailtext"
 )
 
-// ownTemplates refuses templates of mails that could not be used (docs/notices.md). A part that the object already has is not
-// judged again, so that other changes pass.
+// ownTemplates refuses mail templates that cannot be executed (docs/notices.md). It does not check a part again that the
+// object already has, so that other changes pass.
 func (j *judge) ownTemplates() {
-	made, ok := j.request.New.(*accessv1alpha1.AccessPolicy)
+	policy, ok := j.request.New.(*accessv1alpha1.AccessPolicy)
 	if !ok || !j.changed.touch("notificationChannels") {
 		return
 	}
@@ -24,8 +24,8 @@ func (j *judge) ownTemplates() {
 			}
 		}
 	}
-	for i := range made.Spec.NotificationChannels {
-		channel := &made.Spec.NotificationChannels[i]
+	for i := range policy.Spec.NotificationChannels {
+		channel := &policy.Spec.NotificationChannels[i]
 		at := field.NewPath("spec", "notificationChannels").Key(string(channel.Name)).Child("smtp", "template")
 		for _, part := range partsOf(channel) {
 			if !known[part] {
@@ -45,7 +45,7 @@ func partsOf(channel *accessv1alpha1.NotificationChannel) []templatePart {
 
 const htmlPart = "html"
 
-// mostQuoted is how much of a template a message repeats.
+// mostQuoted is the number of characters of a template that a message quotes.
 const mostQuoted = 100
 
 func (p templatePart) validate(at *field.Path) field.ErrorList {

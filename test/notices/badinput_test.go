@@ -216,7 +216,7 @@ notificationChannels:
 		acme.apply(ctx, "UserAccess", "known", "{user: '4712', email: known@acme.example}")
 		acme.waitTracked(ctx)
 		acme.apply(ctx, "AccessGroup", "france", "members: [{user: '4711'}, {user: '4712'}]\napplicationAccess: [{application: finance, role: Editor}]\n"+mailed)
-		failing(ctx, "NoAddress: No notice was mailed to 4711: nothing says an e-mail address.")
+		failing(ctx, "NoAddress: No notice was mailed to 4711: the e-mail address is unknown.")
 		Eventually(server.recipients).WithContext(ctx).Should(Equal([]string{"known@acme.example"}))
 	}, NodeTimeout(patience))
 
@@ -226,7 +226,7 @@ notificationChannels:
 		annotate(ctx, acme, "accessgroup", "france", "tomorrow")
 		Eventually(func() (string, error) {
 			return plane.Kubectl(ctx, "-n", acme.name, "get", "events", "--field-selector=reason=NotifyIgnored", "-o", "jsonpath={.items[*].message}")
-		}).WithContext(ctx).Should(ContainSubstring(`is "tomorrow", and nobody is told: it is no RFC 3339 instant`))
+		}).WithContext(ctx).Should(ContainSubstring(`is "tomorrow", and nobody is told: it is not an RFC 3339 timestamp`))
 	}, NodeTimeout(patience))
 
 	It("a foreign ConfigMap with the name of the record", func(ctx SpecContext) {

@@ -1,4 +1,4 @@
-package notify
+package delivery
 
 import (
 	"os"
@@ -8,7 +8,7 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// USHER_MAILS=DIR leaves the HTML of every kind of mail in DIR, to look at in a browser.
+// USHER_MAILS=DIR writes the HTML of every kind of mail to DIR, to view it in a browser.
 func TestMailsToLookAt(t *testing.T) {
 	directory := os.Getenv("USHER_MAILS")
 	if directory == "" {

@@ -1,4 +1,4 @@
-package notify
+package egress
 
 import (
 	"context"
@@ -24,19 +24,19 @@ func TestWhereNoticesMayGo(t *testing.T) {
 	} {
 		t.Run(address, func(t *testing.T) {
 			targets := Targets{Allowed: []netip.Prefix{netip.MustParsePrefix("10.20.0.0/16"), netip.MustParsePrefix("fd12::/16")}}
-			if err := targets.check(netip.MustParseAddr(address)); (err == nil) != want {
+			if err := targets.Check(netip.MustParseAddr(address)); (err == nil) != want {
 				t.Errorf("got %v", err)
 			}
 		})
 	}
 }
 
-// The address is checked when it is dialled: a name that stands for an address inside is no way around.
+// The address is checked when a connection is opened, so a name cannot lead to a private address.
 func TestANameForAnAddressInside(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was reached") }))
 	defer server.Close()
 	targets := Targets{Plaintext: true, Timeout: 10 * time.Second}
-	client := targets.client(&http.Transport{})
+	client := targets.Client(nil)
 	address := netip.MustParseAddrPort(server.Listener.Addr().String())
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://localhost:"+portOf(address), nil)
 	if err != nil {
@@ -46,11 +46,11 @@ func TestANameForAnAddressInside(t *testing.T) {
 	if err == nil {
 		_ = response.Body.Close()
 	}
-	var refused *targetError
+	var refused *AddressError
 	if !errors.As(err, &refused) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := targets.dialer().DialContext(context.Background(), "tcp", "localhost:"+portOf(address)); !errors.As(err, &refused) {
+	if _, err := targets.Dialer().DialContext(context.Background(), "tcp", "localhost:"+portOf(address)); !errors.As(err, &refused) {
 		t.Errorf("mail: got %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package notify
+package delivery
 
 import (
 	"bytes"
@@ -17,27 +17,31 @@ import (
 	"time"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/egress"
 	"github.com/usher-dev/usher/internal/mailtext"
 )
 
-// loopback lets tests send to servers of their own.
-func loopback() *Targets {
-	return &Targets{Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Plaintext: true, Timeout: time.Minute}
+// loopback allows connections to the servers of a test.
+func loopback() *egress.Targets {
+	return &egress.Targets{Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Plaintext: true, Timeout: time.Minute}
 }
 
 // httpSenders returns a sender of each type that posts over HTTP.
-func httpSenders(t *testing.T, targets *Targets, url string) map[string]sender {
+func httpSenders(t *testing.T, targets *egress.Targets, url string) map[string]Sender {
 	t.Helper()
-	c := &channels{targets: targets, now: time.Now}
-	webhook, err := c.openWebhook(&accessv1alpha1.NotificationChannel{Webhook: accessv1alpha1.WebhookChannel{URL: url}}, nil, &tls.Config{})
+	c := &Connection{
+		Spec:   &accessv1alpha1.NotificationChannel{Webhook: accessv1alpha1.WebhookChannel{URL: url}},
+		Secret: map[string][]byte{accessv1alpha1.ChannelKeyURL: []byte(url)}, TLS: &tls.Config{}, Targets: targets, Now: time.Now,
+	}
+	webhook, err := openWebhook(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	chat, err := c.openSlack(map[string][]byte{accessv1alpha1.ChannelKeyURL: []byte(url)}, &tls.Config{})
+	chat, err := openSlack(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return map[string]sender{"webhook": webhook, "slack": chat}
+	return map[string]Sender{"webhook": webhook, "slack": chat}
 }
 
 func TestAttackRedirectToAnotherServer(t *testing.T) {
@@ -46,17 +50,17 @@ func TestAttackRedirectToAnotherServer(t *testing.T) {
 	for _, code := range []int{301, 302, 303, 307, 308} {
 		outside := httptest.NewServer(http.RedirectHandler(inside.URL, code))
 		for name, s := range httpSenders(t, loopback(), outside.URL) {
-			_, err := s.send(t.Context(), everyNotice()["granted"])
+			_, err := s.Send(t.Context(), everyNotice()["granted"])
 			if err == nil || !strings.Contains(err.Error(), "redirects are not followed") {
 				t.Errorf("%s, %d: got %v", name, code, err)
 			}
-			s.close()
+			s.Close()
 		}
 		outside.Close()
 	}
 }
 
-// chunk is what servers of these tests send again and again, up to mostSent bytes in all: far more than sockets buffer.
+// Servers of these tests send chunks, up to mostSent bytes in all, which is far more than sockets buffer.
 const (
 	chunk    = 1 << 20
 	mostSent = 256 << 20
@@ -84,7 +88,7 @@ func TestAttackAnswerWithoutEnd(t *testing.T) {
 		}))
 		for name, s := range httpSenders(t, loopback(), server.URL) {
 			sent.Store(0)
-			_, err := s.send(t.Context(), everyNotice()["granted"])
+			_, err := s.Send(t.Context(), everyNotice()["granted"])
 			<-ended
 			if (err == nil) != (code == 200) {
 				t.Errorf("%s, %d: got %v", name, code, err)
@@ -92,7 +96,7 @@ func TestAttackAnswerWithoutEnd(t *testing.T) {
 			if got := sent.Load(); got > buffered {
 				t.Errorf("%s, %d: %d MiB were taken", name, code, got>>20)
 			}
-			s.close()
+			s.Close()
 		}
 		server.Close()
 	}
@@ -106,14 +110,14 @@ func TestAttackHeadersWithoutEnd(t *testing.T) {
 	}))
 	defer server.Close()
 	for name, s := range httpSenders(t, loopback(), server.URL) {
-		if _, err := s.send(t.Context(), everyNotice()["granted"]); err == nil {
+		if _, err := s.Send(t.Context(), everyNotice()["granted"]); err == nil {
 			t.Errorf("%s: 400 KiB of headers were taken", name)
 		}
-		s.close()
+		s.Close()
 	}
 }
 
-// A server that sends nothing holds up its own channel, and that for the timeout only.
+// A server that sends nothing delays only its own channel, and only until the timeout.
 func TestAttackAnswerThatNeverComes(t *testing.T) {
 	release := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
@@ -122,12 +126,12 @@ func TestAttackAnswerThatNeverComes(t *testing.T) {
 	targets := loopback()
 	targets.Timeout = 50 * time.Millisecond
 	for name, s := range httpSenders(t, targets, server.URL) {
-		_, err := s.send(t.Context(), everyNotice()["granted"])
+		_, err := s.Send(t.Context(), everyNotice()["granted"])
 		var timeout net.Error
 		if !errors.As(err, &timeout) || !timeout.Timeout() {
 			t.Errorf("%s: got %v", name, err)
 		}
-		s.close()
+		s.Close()
 	}
 }
 
@@ -156,18 +160,17 @@ func TestAttackMailServerThatEndsNoLine(t *testing.T) {
 					}
 				}
 			}()
-			c := &channels{targets: loopback(), now: time.Now}
 			spec := accessv1alpha1.NotificationChannel{SMTP: accessv1alpha1.SMTPChannel{
 				Server: listener.Addr().String(), Sender: "access@acme.example", TLS: accessv1alpha1.SMTPTLSNone,
 			}}
-			s, err := c.openMail(&spec, nil, &tls.Config{})
+			s, err := openMail(&Connection{Spec: &spec, TLS: &tls.Config{}, Targets: loopback()})
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = s.send(t.Context(), everyNotice()["granted"])
-			s.close()
+			_, err = s.Send(t.Context(), everyNotice()["granted"])
+			s.Close()
 			<-ended
-			if !errors.Is(err, errReceivesTooMuch) {
+			if !errors.Is(err, egress.ErrReceivesTooMuch) {
 				t.Errorf("got %v", err)
 			}
 			if got := sent.Load(); got > buffered {
@@ -179,7 +182,7 @@ func TestAttackMailServerThatEndsNoLine(t *testing.T) {
 
 func TestAttackTemplateThatTakesMinutes(t *testing.T) {
 	n := everyNotice()["granted"]
-	for len(n.Changes) < 500 { // as many as one group may give
+	for len(n.Changes) < 500 { // the number of applications that a group may name
 		n.Changes = append(n.Changes, n.Changes[0])
 	}
 	const pair = "{{range .Changed}}{{range $.Changed}}{{if eq .Where $.User}}{{end}}{{end}}{{end}}"
@@ -194,7 +197,7 @@ func TestAttackTemplateThatTakesMinutes(t *testing.T) {
 	}
 }
 
-// What people are called, and what groups say, is text: in a template, in a header, and for the mail server.
+// Names and messages stay text in a template, in a header and for the mail server.
 func TestAttackWordsThatWouldBeMore(t *testing.T) {
 	const evil = "{{.User}}{{range 1000000000}}{{end}}\r\nBcc: all@acme.example\r\n\r\n.\r\nMAIL FROM:<a@b.example>\r\n\n.\n\r.\r<script>"
 	n := everyNotice()["granted"]
@@ -256,41 +259,45 @@ func TestAttackSlackPostOfSomebodyElse(t *testing.T) {
 }
 
 func TestAttackAddressesThatStandForOthers(t *testing.T) {
-	targets := Targets{}
+	targets := egress.Targets{}
 	for _, address := range []string{
 		"::ffff:0:7f00:1", "::ffff:0:a9fe:a9fe", "64:ff9b:1:7f00:0:100::", "100::1", "5f00::1", "fec0::1", "fe80::a9fe:a9fe", "::",
 		"0.0.0.0", "168.63.129.16", "2002:a9fe:a9fe::", "2001:0:7f00:1::", "4000::1",
 	} {
-		if err := targets.check(netip.MustParseAddr(address)); err == nil {
+		if err := targets.Check(netip.MustParseAddr(address)); err == nil {
 			t.Errorf("%s may be dialled", address)
 		}
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was reached") }))
 	defer server.Close()
-	port := portOf(netip.MustParseAddrPort(server.Listener.Addr().String()))
-	targets = Targets{Plaintext: true, Timeout: 10 * time.Second}
+	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	targets = egress.Targets{Plaintext: true, Timeout: 10 * time.Second}
 	for _, host := range []string{"127.0.0.1", "127.1", "0x7f000001", "2130706433", "0", "0.0.0.0", "[::]", "[::ffff:127.0.0.1]", "[::1]", "localhost"} {
 		for name, s := range httpSenders(t, &targets, "http://"+host+":"+port) {
 			ctx, cancel := context.WithTimeout(t.Context(), targets.Timeout)
-			if _, err := s.send(ctx, everyNotice()["granted"]); err == nil {
+			if _, err := s.Send(ctx, everyNotice()["granted"]); err == nil {
 				t.Errorf("%s: a notice went to %s", name, host)
 			}
 			cancel()
-			s.close()
+			s.Close()
 		}
 	}
 }
 
-// The address of a Slack channel is a secret, and is in no error, however it is written.
+// The URL of a Slack channel is a secret. No error contains it, in any spelling.
 func TestAttackSecretAddressInAnError(t *testing.T) {
-	targets := &Targets{Plaintext: true, Timeout: 10 * time.Second}
+	targets := &egress.Targets{Plaintext: true, Timeout: 10 * time.Second}
 	for _, url := range []string{"http://127.0.0.1:1/services/s%65cret|token", "http://127.0.0.1:1/services/secret token", "http://[::1/secret"} {
-		c := &channels{targets: targets, now: time.Now}
-		s, err := c.openSlack(map[string][]byte{accessv1alpha1.ChannelKeyURL: []byte(url)}, &tls.Config{})
+		s, err := openSlack(&Connection{
+			Secret: map[string][]byte{accessv1alpha1.ChannelKeyURL: []byte(url)}, TLS: &tls.Config{}, Targets: targets,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = s.send(t.Context(), everyNotice()["granted"])
+		_, err = s.Send(t.Context(), everyNotice()["granted"])
 		if err == nil || strings.Contains(err.Error(), "cret") {
 			t.Errorf("%s: got %v", url, err)
 		}

@@ -1,39 +1,44 @@
-package notify
+package delivery
 
 import (
 	"strings"
 	"testing"
+	"time"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/mailtext"
 )
 
-// everyNotice has one notice of each reason, and changes of every kind and scope.
+const acme = "acme"
+
+var start = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+
+// everyNotice returns notices of each reason, with changes of every kind and scope.
 func everyNotice() map[string]*Notice {
-	end, later := start.Add(40*day), start.Add(50*day)
+	end, later := start.AddDate(0, 0, 40), start.AddDate(0, 0, 50)
 	groups := []Group{{Namespace: acme, Name: "france", DisplayName: "France", Message: "<Ask> & tell"}}
-	made := func(reason Reason, changes ...Change) *Notice {
+	newNotice := func(reason Reason, changes ...Change) *Notice {
 		return &Notice{
 			ID: "1", Reason: reason, Organization: acme, User: "ana@acme.example", Address: "ana@acme.example", At: start,
 			Changes: changes, Groups: groups,
 		}
 	}
 	source := "AccessGroup/acme/france"
-	digest := made(ReasonDigest)
-	digest.Digest = &Counts{Users: 80, Granted: 70, Revoked: 10}
+	digest := newNotice(ReasonDigest)
+	digest.Digest = &mailtext.Counts{Users: 80, Granted: 70, Revoked: 10}
 	return map[string]*Notice{
-		"granted": made(ReasonChanged,
-			Change{Kind: Granted, Scope: ScopeOrganization, Before: noAccess, After: "Viewer", Source: source},
-			Change{Kind: Granted, Scope: ScopeApplication, Application: "hr", Before: noAccess, After: "Viewer", Until: end}),
-		"changed": made(ReasonChanged,
+		"granted": newNotice(ReasonChanged,
+			Change{Kind: Granted, Scope: ScopeOrganization, Before: NoAccess, After: "Viewer", Source: source},
+			Change{Kind: Granted, Scope: ScopeApplication, Application: "hr", Before: NoAccess, After: "Viewer", Until: end}),
+		"changed": newNotice(ReasonChanged,
 			Change{Kind: Changed, Scope: ScopeApplication, Application: "a", Before: "Viewer", After: "Editor", Until: end},
 			Change{Kind: Changed, Scope: ScopeApplication, Application: "b", Before: "Viewer", After: "Viewer", UntilBefore: end},
 			Change{Kind: Changed, Scope: ScopeApplication, Application: "c", Before: "Viewer", After: "Viewer", Until: end},
 			Change{Kind: Changed, Scope: ScopeDefault, Before: "Viewer", After: "Viewer", Until: end, UntilBefore: later}),
-		"revoked":  made(ReasonChanged, Change{Kind: Revoked, Scope: ScopeDefault, Before: "Viewer", After: noAccess, Source: source}),
-		"expiring": made(ReasonChanged, Change{Kind: Expiring, Scope: ScopeApplication, Application: "a", Before: "Viewer", Until: end}),
-		"asked":    made(ReasonAsked, Change{Kind: Unchanged, Scope: ScopeApplication, Application: "a", Before: "Viewer", After: "Viewer"}),
-		"nothing":  made(ReasonAsked),
+		"revoked":  newNotice(ReasonChanged, Change{Kind: Revoked, Scope: ScopeDefault, Before: "Viewer", After: NoAccess, Source: source}),
+		"expiring": newNotice(ReasonChanged, Change{Kind: Expiring, Scope: ScopeApplication, Application: "a", Before: "Viewer", Until: end}),
+		"asked":    newNotice(ReasonAsked, Change{Kind: Unchanged, Scope: ScopeApplication, Application: "a", Before: "Viewer", After: "Viewer"}),
+		"nothing":  newNotice(ReasonAsked),
 		"digest":   digest,
 	}
 }
@@ -71,7 +76,7 @@ func TestTemplates(t *testing.T) {
 	n := everyNotice()["granted"]
 	for name, tc := range map[string]struct {
 		template accessv1alpha1.MailTemplate
-		want     words  // a part that is empty is Usher's own
+		want     words  // an empty part stands for the default template
 		problem  string // in the error; empty: none
 	}{
 		"all parts": {
@@ -150,13 +155,13 @@ func TestAddresses(t *testing.T) {
 		"ana@acme.example,ben@acme.example": false, `"a"@acme.example`: false, "ana@acme.example ": false,
 		strings.Repeat("a", 251) + "@b.c": false,
 	} {
-		if got := isAddress(text); got != want {
+		if got := IsAddress(text); got != want {
 			t.Errorf("%q: got %t", text, got)
 		}
 	}
 }
 
-// What the schema keeps out does not become a mail either.
+// The schema refuses such an address, and so does the mail channel.
 func TestAMailToAnAddressWithLineBreaks(t *testing.T) {
 	n := everyNotice()["granted"]
 	n.Address = "ana@acme.example\r\nBcc: all@acme.example"
@@ -215,11 +220,11 @@ func TestAnswers(t *testing.T) {
 		401: "channel", 403: "channel", 404: "channel", 408: "channel", 410: "channel", 429: "channel", 500: "channel", 503: "channel",
 	} {
 		got := "channel"
-		switch err := answer(code, "text").(type) { //nolint:errorlint // what it is made of is what is asked
+		switch err := answer(code, "text").(type) { //nolint:errorlint // the test checks the type
 		case nil:
 			got = "delivered"
-		case *noticeError:
-			if err.final {
+		case *NoticeError:
+			if err.Final {
 				got = "refused"
 			}
 		}

@@ -1,4 +1,4 @@
-package notify
+package delivery
 
 import (
 	"embed"
@@ -15,18 +15,18 @@ import (
 //go:embed templates
 var templates embed.FS
 
-// Usher's own words.
+// The default templates.
 var (
 	ownSubject = template.Must(template.ParseFS(templates, "templates/subject.txt"))
 	ownText    = template.Must(template.ParseFS(templates, "templates/body.txt"))
 	ownHTML    = htmltemplate.Must(htmltemplate.ParseFS(templates, "templates/body.html"))
 )
 
-// words is what a mail says.
+// words are the parts of a mail.
 type words struct{ Subject, Text, HTML string }
 
-// render says the notice in the words of the template, and in Usher's own where a part is absent or fails. problem says
-// which part failed and why; there are words all the same.
+// render executes a template on a notice. It uses the default template for a part that is absent or fails. The error names
+// the parts that failed, and there are words nevertheless.
 func render(n *Notice, t *accessv1alpha1.MailTemplate) (words, error) {
 	v := viewOf(n)
 	var problems []error
@@ -39,7 +39,7 @@ func render(n *Notice, t *accessv1alpha1.MailTemplate) (words, error) {
 			problems = append(problems, fmt.Errorf("smtp.template.%s: %w", field, err))
 		}
 		text, err := mailtext.Execute(own, v)
-		if err != nil { // a test executes them on everything that a view may hold
+		if err != nil { // a test executes the default templates on all kinds of views
 			problems = append(problems, err)
 		}
 		return text
@@ -51,10 +51,11 @@ func render(n *Notice, t *accessv1alpha1.MailTemplate) (words, error) {
 	return w, errors.Join(problems...)
 }
 
-// mostSubject is how many characters a subject has. Mail servers refuse lines of 1,000 bytes, and a word is not broken.
+// mostSubject is the maximum number of characters of a subject. Mail servers refuse lines of 1,000 bytes, and words are not
+// broken.
 const mostSubject = 300
 
-// oneLine returns the text without what would end a line, cut to the length of a subject.
+// oneLine returns the text on one line, cut to the length of a subject.
 func oneLine(text string) string {
 	line := []rune(strings.Join(strings.Fields(text), " "))
 	if len(line) > mostSubject {

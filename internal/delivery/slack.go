@@ -1,8 +1,7 @@
-package notify
+package delivery
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -15,24 +14,30 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
+var slackType = Type{
+	Name: accessv1alpha1.ChannelTypeSlack, Open: openSlack,
+	Target: func(*accessv1alpha1.NotificationChannel) (key, target string) { return "", "" },
+}
+
 // slacker posts to an incoming webhook of Slack.
 type slacker struct {
 	client *http.Client
 	url    string
 }
 
-func (c *channels) openSlack(secret map[string][]byte, config *tls.Config) (sender, error) {
-	url := strings.TrimSpace(string(secret[accessv1alpha1.ChannelKeyURL]))
+func openSlack(c *Connection) (Sender, error) {
+	url := strings.TrimSpace(string(c.Secret[accessv1alpha1.ChannelKeyURL]))
 	if url == "" {
 		return nil, fmt.Errorf("the Secret has no key %s: the address of the incoming webhook", accessv1alpha1.ChannelKeyURL)
 	}
-	if err := c.targets.checkURL(url); err != nil {
+	if err := c.Targets.CheckURL(url); err != nil {
 		return nil, fmt.Errorf("key %s of the Secret: %w", accessv1alpha1.ChannelKeyURL, err)
 	}
-	return &slacker{client: c.targets.client(&http.Transport{TLSClientConfig: config}), url: url}, nil
+	return &slacker{client: c.Targets.Client(c.TLS), url: url}, nil
 }
 
-func (s *slacker) send(ctx context.Context, n *Notice) (remark, err error) {
+// Send posts to the channel in Slack.
+func (s *slacker) Send(ctx context.Context, n *Notice) (remark, err error) {
 	err = slack.PostWebhookCustomHTTPContext(ctx, s.url, s.client, &slack.WebhookMessage{Text: slackText(n)})
 	var status slack.StatusCodeError
 	var limited *slack.RateLimitedError
@@ -40,7 +45,7 @@ func (s *slacker) send(ctx context.Context, n *Notice) (remark, err error) {
 	case err == nil:
 		return nil, nil
 	case errors.As(err, &limited):
-		return nil, &waitError{err: errors.New("slack asks for fewer posts"), wait: max(limited.RetryAfter, firstPause)}
+		return nil, &WaitError{Err: errors.New("slack asks for fewer posts"), Wait: max(limited.RetryAfter, time.Second)}
 	case errors.As(err, &status):
 		return nil, answer(status.Code, http.StatusText(status.Code))
 	default:
@@ -48,48 +53,40 @@ func (s *slacker) send(ctx context.Context, n *Notice) (remark, err error) {
 	}
 }
 
-func (s *slacker) close() { s.client.CloseIdleConnections() }
+// Close closes idle connections.
+func (s *slacker) Close() { s.client.CloseIdleConnections() }
 
-// waitError says when a receiver wants to hear of the channel again.
-type waitError struct {
-	err  error
-	wait time.Duration
-}
-
-// Error returns what the receiver said.
-func (e *waitError) Error() string { return e.err.Error() }
-
-// hiddenError is an error without the address, which is a secret.
+// hiddenError is an error whose message omits the URL, which is a secret.
 type hiddenError struct {
-	err error
+	error
+
 	url string
 }
 
-// withoutURL leaves out what net/http wraps around an error to name the address, which it may write in another way than
-// the Secret does.
+// withoutURL hides the URL in an error. It removes the wrapper of net/http, which may spell the URL differently.
 func withoutURL(err error, url string) error {
-	var of *neturl.Error
-	if errors.As(err, &of) {
-		err = of.Err
+	var wrapper *neturl.Error
+	if errors.As(err, &wrapper) {
+		err = wrapper.Err
 	}
 	return &hiddenError{err, url}
 }
 
-// Error returns the text with the address left out.
+// Error returns the message without the URL.
 func (e *hiddenError) Error() string {
-	return strings.ReplaceAll(e.err.Error(), e.url, "(the address)")
+	return strings.ReplaceAll(e.error.Error(), e.url, "(the address)")
 }
 
-// Unwrap returns the error.
-func (e *hiddenError) Unwrap() error { return e.err }
+// Unwrap returns the cause.
+func (e *hiddenError) Unwrap() error { return e.error }
 
-// mostLines and mostMessages keep a post readable, and within the 40,000 characters that Slack takes.
+// mostLines and mostMessages keep a post readable and below Slack's limit of 40,000 characters.
 const (
 	mostLines    = 40
 	mostMessages = 10
 )
 
-// slackText says the notice in the third person: others read along.
+// slackText returns the notice in the third person, because other people read the channel.
 func slackText(n *Notice) string {
 	v := viewOf(n)
 	var b strings.Builder
@@ -103,14 +100,12 @@ func slackText(n *Notice) string {
 		fmt.Fprintf(&b, " (%s)", escapeSlack(v.User))
 	}
 	fmt.Fprintf(&b, ", access in *%s*:", escapeSlack(v.Organization))
-	lines := 0
-	for _, c := range n.Changes {
-		if lines == mostLines {
-			fmt.Fprintf(&b, "\n• and %d more", len(n.Changes)-lines)
+	for i := range n.Changes {
+		if i == mostLines {
+			fmt.Fprintf(&b, "\n• and %d more", len(n.Changes)-i)
 			break
 		}
-		lines++
-		fmt.Fprintf(&b, "\n• %s", escapeSlack(slackLine(&c)))
+		fmt.Fprintf(&b, "\n• %s", escapeSlack(slackLine(&n.Changes[i])))
 	}
 	if len(n.Changes) == 0 {
 		b.WriteString(" none")
@@ -145,7 +140,7 @@ func slackLine(c *Change) string {
 	return text
 }
 
-// escapeSlack returns the text on one line, with nothing in it that Slack reads as a link, a mention or bold or code.
+// escapeSlack returns the text on one line, without anything that Slack reads as a link, a mention, bold or code.
 func escapeSlack(text string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "*", "∗", "`", "ˋ").Replace(strings.Join(strings.Fields(text), " "))
 }

@@ -1,20 +1,20 @@
-package notify
+package delivery
 
 import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/usher-dev/usher/internal/mailtext"
+	"github.com/usher-dev/usher/internal/roster"
 )
 
+// viewOf returns the words of a notice.
 func viewOf(n *Notice) *mailtext.View {
 	v := &mailtext.View{
-		Reason: string(n.Reason), Organization: n.Organization, User: n.User, Name: n.Name, At: inWords(n.At),
-	}
-	if v.Name == "" {
-		v.Name = n.User
+		Reason: string(n.Reason), Organization: n.Organization, User: n.User, Name: cmp.Or(n.Name, n.User), At: inWords(n.At),
 	}
 	if n.Digest != nil {
 		v.Digest = *n.Digest
@@ -32,7 +32,7 @@ func viewOf(n *Notice) *mailtext.View {
 	}
 	for i := range n.Groups {
 		g := &n.Groups[i]
-		v.Groups = append(v.Groups, g.title())
+		v.Groups = append(v.Groups, cmp.Or(g.DisplayName, g.Name))
 		if g.Message != "" && !slices.Contains(v.Messages, g.Message) {
 			v.Messages = append(v.Messages, g.Message)
 		}
@@ -42,24 +42,20 @@ func viewOf(n *Notice) *mailtext.View {
 
 func lineOf(c *Change) mailtext.Line {
 	line := mailtext.Line{
-		Kind: string(c.Kind), Where: where(c), Before: c.Before, After: c.After,
+		Kind: string(c.Kind), Where: cmp.Or(c.Title, c.Application), Before: c.Before, After: c.After,
 		Until: inWords(c.Until), By: sourceName(c.Source),
+	}
+	switch c.Scope {
+	case ScopeOrganization:
+		line.Where = "The organization"
+	case ScopeDefault:
+		line.Where = "All other applications"
 	}
 	line.Text = sentence(c, &line)
 	return line
 }
 
-func where(c *Change) string {
-	switch c.Scope {
-	case ScopeOrganization:
-		return "The organization"
-	case ScopeDefault:
-		return "All other applications"
-	default:
-		return cmp.Or(c.Title, c.Application)
-	}
-}
-
+// sentence returns the whole change in words, except where the role holds.
 func sentence(c *Change, line *mailtext.Line) string {
 	by, until := "", ""
 	if line.By != "" {
@@ -93,7 +89,22 @@ func sentence(c *Change, line *mailtext.Line) string {
 	}
 }
 
-// inWords is the instant as people write it, in UTC; empty for none.
+// sourceName returns the words for the object that grants a role; empty: not known.
+func sourceName(source string) string {
+	o, ok := roster.ParseObject(source)
+	switch {
+	case !ok:
+		return ""
+	case o.Kind == roster.KindAccessGroup:
+		return "group " + o.Name
+	case o.Kind == roster.KindUserAccess:
+		return "an individual grant"
+	default:
+		return strings.TrimSpace(string(o.Kind) + " " + o.Name)
+	}
+}
+
+// inWords returns an instant as people write it, in UTC. It is empty for the zero time.
 func inWords(t time.Time) string {
 	if t.IsZero() {
 		return ""
