@@ -30,7 +30,7 @@ const (
 
 // Packages with goroutines of their own; for the others the race detector would only cost
 // time.
-var goroutines = regexp.MustCompile(`/internal/(app|controller|follow|notify|publish|roster|webhook)(/|$)`)
+var goroutines = regexp.MustCompile(`/internal/(app|controller|decision|follow|notify|publish|roster|webhook)(/|$)`)
 
 // fresh tests look at more than the files of their module, which is all that go test
 // compares before it takes a result from its cache.

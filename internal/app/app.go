@@ -172,6 +172,9 @@ func run(
 	if err := setupNotices(mgr, writes, fed, reconciler, options); err != nil {
 		return err
 	}
+	if err := setupPDPCertificate(mgr, options.PDP, writes, time.Now); err != nil {
+		return err
+	}
 	alive := func(*http.Request) error { return fed.Alive() }
 	if err := mgr.AddHealthzCheck("roster", alive); err != nil {
 		return fmt.Errorf("adding the health check: %w", err)

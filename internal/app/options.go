@@ -25,6 +25,7 @@ type Options struct {
 
 	Webhook WebhookOptions
 	Notices NoticeOptions
+	PDP     PDPCertificateOptions
 
 	// Now is the clock by which access is resolved. It is no flag: the command has the machine's.
 	Now func() time.Time
@@ -46,6 +47,7 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	addEndpointFlags(flags, &o.MetricsBindAddress, &o.MetricsSecure, &o.HealthProbeBindAddress)
 	o.Webhook.AddFlags(flags)
 	o.Notices.AddFlags(flags)
+	o.PDP.AddFlags(flags)
 }
 
 // Validate returns every flag's error.
@@ -55,5 +57,6 @@ func (o *Options) Validate() error {
 		failures = append(failures, fmt.Errorf("--document-grace %s: must not be negative", o.DocumentGrace))
 	}
 	failures = append(failures, o.Webhook.validate()...)
+	failures = append(failures, o.PDP.validate()...)
 	return errors.Join(append(failures, o.Notices.validate()...)...)
 }

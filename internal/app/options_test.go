@@ -46,7 +46,12 @@ func TestOptions(t *testing.T) {
 			args: []string{"--system-namespace=A_B", "--document-grace=-1s"},
 			want: []string{`--system-namespace "A_B"`, "--document-grace -1s"},
 		},
-		"notices": {args: []string{"--notice-window=0s", "--notice-mass=0", "--notice-allowed-networks=10.0.0.0/8,::1/128"}},
+		"notices":                             {args: []string{"--notice-window=0s", "--notice-mass=0", "--notice-allowed-networks=10.0.0.0/8,::1/128"}},
+		"a certificate of the decision point": {args: []string{"--pdp-certificate-secret=usher-system/usher-pdp-tls"}},
+		"a certificate of the decision point, all wrong": {
+			args: []string{"--pdp-certificate-secret=x", "--pdp-certificate-configmap=a/b/c", "--pdp-dns-names=A_B"},
+			want: []string{`--pdp-certificate-secret "x"`, `--pdp-certificate-configmap "a/b/c"`, `--pdp-dns-names "A_B"`},
+		},
 		"notices all wrong": {
 			args: []string{
 				"--notice-window=-1s", "--notice-mass=-1", "--notice-keep=0s", "--notice-timeout=0s",
@@ -95,6 +100,7 @@ func TestDefaults(t *testing.T) {
 		Notices: NoticeOptions{
 			Window: 30 * time.Second, Mass: 50, Keep: 24 * time.Hour, Timeout: 30 * time.Second, Plaintext: "Refused",
 		},
+		PDP: PDPCertificateOptions{ConfigMap: "usher-system/usher-pdp-ca", DNSNames: []string{"usher-pdp.usher-system.svc"}},
 	}
 	if diff := cmp.Diff(want, o); diff != "" {
 		t.Errorf("unexpected defaults (-want +got):\n%s", diff)
@@ -106,12 +112,14 @@ func TestCommandErrors(t *testing.T) {
 		args []string
 		want string
 	}{
-		"a wrong value, without a subcommand":  {[]string{"--document-grace=-1s"}, "--document-grace -1s"},
-		"a wrong value of the manager":         {[]string{"manager", "--document-grace=-1s"}, "--document-grace -1s"},
-		"an unknown subcommand":                {[]string{"other"}, `unknown command "other"`},
-		"an argument of the manager":           {[]string{"manager", "other"}, `unknown command "other"`},
-		"a flag of the manager, for another":   {[]string{"pdp", "--leader-elect"}, "unknown flag: --leader-elect"},
-		"a flag of the manager before another": {[]string{"--leader-elect", "pdp"}, "unknown flag: --leader-elect"},
+		"a wrong value, without a subcommand":           {[]string{"--document-grace=-1s"}, "--document-grace -1s"},
+		"a wrong value of the manager":                  {[]string{"manager", "--document-grace=-1s"}, "--document-grace -1s"},
+		"an unknown subcommand":                         {[]string{"other"}, `unknown command "other"`},
+		"an argument of the manager":                    {[]string{"manager", "other"}, `unknown command "other"`},
+		"a flag of the manager, for another":            {[]string{"pdp", "--leader-elect"}, "unknown flag: --leader-elect"},
+		"a wrong value of the decision point":           {[]string{"pdp", "--max-staleness=1s"}, "--max-staleness 1s"},
+		"a flag of the decision point, for the manager": {[]string{"--max-staleness=0"}, "unknown flag: --max-staleness"},
+		"a flag of the manager before another":          {[]string{"--leader-elect", "pdp"}, "unknown flag: --leader-elect"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			command := NewCommand()

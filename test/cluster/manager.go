@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -137,24 +136,11 @@ func isOK(ctx context.Context, client *http.Client, url string) bool {
 func (m *Manager) ReadyAfter() time.Duration { return m.readyAfter }
 
 // Kill ends the manager as a crash would, and returns when it is gone.
-func (m *Manager) Kill() error { return errors.Join(m.process.kill(), m.races()) }
+func (m *Manager) Kill() error { return errors.Join(m.process.kill(), races(m.race, m.process.log)) }
 
 // Stop ends the manager as a roll-out would, and returns when it is gone.
-func (m *Manager) Stop() error { return errors.Join(m.process.terminate(), m.races()) }
-
-// races returns what the race detector has said in the log.
-func (m *Manager) races() error {
-	if !m.race {
-		return nil
-	}
-	log, err := os.ReadFile(m.process.log)
-	if err != nil {
-		return fmt.Errorf("look for data races: %w", err)
-	}
-	if _, said, found := bytes.Cut(log, []byte("WARNING: DATA RACE")); found {
-		return fmt.Errorf("a data race in the manager, by %s:%s", m.process.log, said[:min(len(said), tailBytes)])
-	}
-	return nil
+func (m *Manager) Stop() error {
+	return errors.Join(m.process.terminate(), races(m.race, m.process.log))
 }
 
 // Signal hands the manager's process to a test that freezes it.
