@@ -98,7 +98,7 @@ func (s *pdpServer) certificate(ctx context.Context) *certwatcher.CertWatcher {
 		return err == nil, nil
 	})
 	if err != nil {
-		return nil //nolint:nilerr // only the end of the context is an error
+		return nil // the context has ended
 	}
 	return found
 }

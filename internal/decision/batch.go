@@ -2,6 +2,7 @@ package decision
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -83,7 +84,7 @@ func ends(semantic string, decision bool) bool {
 }
 
 func batchError(err error) error {
-	if err == errTooMany { //nolint:errorlint // decode returns it as it is
+	if errors.Is(err, errTooMany) {
 		return &failure{code: http.StatusRequestEntityTooLarge, message: err.Error()}
 	}
 	return badRequest(err)

@@ -27,10 +27,10 @@ const (
 	// ResourceApplications is the resource of these rights, with the application as the name and the organization as the
 	// namespace.
 	ResourceApplications = "applications"
-	// VerbEvaluate is the verb of those who ask whether a user may do something, and VerbSearch of those who ask which users
-	// may.
+	// VerbEvaluate is the verb for questions about one user.
 	VerbEvaluate = "evaluate"
-	VerbSearch   = "search"
+	// VerbSearch is the verb for questions about all users.
+	VerbSearch = "search"
 )
 
 // Callers authenticates callers by TokenReview, and authorizes them by SubjectAccessReview.

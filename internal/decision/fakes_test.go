@@ -128,8 +128,8 @@ type fixture struct {
 
 // newFixture returns a server over the view. Caller "all" may ask everything in acme, empty and nowhere; "finance" may ask
 // about finance in acme, and "globex" everything in globex.
-func newFixture(t testing.TB, v *roster.View) *fixture {
-	t.Helper()
+func newFixture(tb testing.TB, v *roster.View) *fixture {
+	tb.Helper()
 	f := &fixture{
 		api: &apiServer{audience: Audience, rights: []string{
 			"all evaluate acme *", "all search acme *", "all evaluate empty *", "all search empty *", "all evaluate nowhere *",

@@ -83,12 +83,12 @@ spec: {user: kim, state: Suspended}
 `
 
 // viewOf returns the view of the objects at noon.
-func viewOf(t testing.TB, objects string) *roster.View {
-	t.Helper()
+func viewOf(tb testing.TB, objects string) *roster.View {
+	tb.Helper()
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, accessv1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	decoder := serializer.NewCodecFactory(scheme, serializer.EnableStrict).UniversalDeserializer()
@@ -96,10 +96,10 @@ func viewOf(t testing.TB, objects string) *roster.View {
 	for text := range strings.SplitSeq(objects, "\n---\n") {
 		object, _, err := decoder.Decode([]byte(text), nil, nil)
 		if err != nil {
-			t.Fatalf("%v in:\n%s", err, text)
+			tb.Fatalf("%v in:\n%s", err, text)
 		}
 		if err := r.Set(object); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	r.Settle(june)
