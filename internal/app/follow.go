@@ -108,6 +108,9 @@ func RunFollow(ctx context.Context, config *rest.Config, options FollowOptions) 
 		Client: client.ConfigMaps(options.Namespace), Directory: options.Directory, ConfigMaps: options.ConfigMaps,
 		Log: ctrl.Log.WithName("follow").WithValues("namespace", options.Namespace),
 	}
+	if err := dropProgramPages(); err != nil {
+		follower.Log.V(1).Info("The pages of the program stay in memory", "reason", err.Error())
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	if options.HealthProbeBindAddress != "0" {
 		probes, err := newProbeServer(ctx, options.HealthProbeBindAddress, follower.Ready)
