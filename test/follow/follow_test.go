@@ -70,7 +70,7 @@ var _ = Describe("The sidecar", func() {
 		s.remove(ctx, shard{1, 2}.name())
 		Eventually(role(reader, amelie)).Should(Equal(document.NoAccess))
 		Eventually(role(reader, bruno)).Should(Equal(document.NoAccess))
-		Expect(filepath.Glob(filepath.Join(s.directory, "*", "[^.]*"))).To(BeEmpty())
+		Eventually(func() ([]string, error) { return filepath.Glob(filepath.Join(s.directory, "*", "[^.]*")) }).Should(BeEmpty())
 	})
 
 	It("writes nothing where nothing changed", func(ctx SpecContext) {
