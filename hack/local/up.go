@@ -167,17 +167,17 @@ Usher runs. Its log is %s. To try it:
 
   export KUBECONFIG=%s PATH=%s:$PATH
   kubectl get usher --all-namespaces
-
-The decision point runs, too. %s has its address, its certificate authority, and a token
-that may ask everything.
-`, p.managerLog, p.kubeconfig, bin, p.pdpFile)
+`, p.managerLog, p.kubeconfig, bin)
 	if samples {
 		text += fmt.Sprintf(`  kubectl get configmap application-access-%s --namespace=%s -o jsonpath='{.data.access\.json}'
 `, demoApplication, demoOrganization)
 	}
-	return text + `
-"make down" ends it.
-`
+	return text + fmt.Sprintf(`
+The decision point runs, too: %s has its address, its certificate authority, and a token
+that may ask everything.
+
+"make down" ends it all.
+`, p.pdpFile)
 }
 
 // end ends all processes and keeps their logs. It has time of its own: it also runs
