@@ -61,7 +61,7 @@ func demo(ctx context.Context, samples string, out io.Writer, steps *steps) (err
 	if err := waitReady(ctx, c.Config(), "every user is resolved", everyUser, alive, steps); err != nil {
 		return err
 	}
-	return show(ctx, c, out)
+	return errors.Join(show(ctx, c, out), ask(ctx, c, out, steps))
 }
 
 // show prints the roles of all users, a document, and commands to try next.

@@ -14,9 +14,9 @@ import (
 
 // places are the paths that up uses.
 type places struct {
-	state, cluster, managerLog string
-	kubeconfig, kubectl        string
-	controlPlane, manager      background
+	state, cluster, managerLog, pdpLog string
+	kubeconfig, kubectl, pdpFile       string
+	controlPlane, manager, pdp         background
 }
 
 func newPlaces(root string) places {
@@ -28,7 +28,9 @@ func newPlaces(root string) places {
 		cluster:    clusterDir,
 		managerLog: filepath.Join(state, "manager.log"),
 		kubeconfig: filepath.Join(bin, "kubeconfig"),
+		pdpLog:     filepath.Join(state, "pdp.log"),
 		kubectl:    filepath.Join(bin, "kubectl"),
+		pdpFile:    filepath.Join(bin, "pdp.json"),
 		controlPlane: background{
 			name:    "control plane",
 			pidFile: filepath.Join(state, "controlplane.pid"),
@@ -38,6 +40,11 @@ func newPlaces(root string) places {
 			name:    "manager",
 			pidFile: filepath.Join(state, "manager.pid"),
 			mark:    "--kubeconfig=" + filepath.Join(clusterDir, "manager.kubeconfig"),
+		},
+		pdp: background{
+			name:    "decision point",
+			pidFile: filepath.Join(state, "pdp.pid"),
+			mark:    "--kubeconfig=" + filepath.Join(clusterDir, "pdp.kubeconfig"),
 		},
 	}
 }
@@ -68,6 +75,9 @@ func up(ctx context.Context, places places, manifests, samples string, out io.Wr
 		}
 	}
 	if err := places.ensureManager(ctx, c, manifests, steps); err != nil {
+		return err
+	}
+	if err := places.ensurePDP(ctx, c, steps); err != nil {
 		return err
 	}
 	if err := places.linkTools(c); err != nil {
@@ -113,6 +123,22 @@ func (p places) ensureManager(ctx context.Context, c *cluster.Cluster, manifests
 	return nil
 }
 
+// ensurePDP starts the decision point where it does not run, and writes how to ask it.
+func (p places) ensurePDP(ctx context.Context, c *cluster.Cluster, steps *steps) error {
+	running, err := p.pdp.pid(ctx)
+	if err != nil || running != 0 {
+		return err
+	}
+	started, to, err := startPDP(ctx, c, cluster.PDPOptions{LogFile: p.pdpLog, Detached: true}, steps)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(p.pdp.write(started.PID()), to.write(p.pdpFile)); err != nil {
+		return errors.Join(err, started.Kill())
+	}
+	return nil
+}
+
 func (p places) managerAlive(ctx context.Context) error {
 	running, err := p.manager.pid(ctx)
 	if err == nil && running == 0 {
@@ -146,17 +172,20 @@ Usher runs. Its log is %s. To try it:
 		text += fmt.Sprintf(`  kubectl get configmap application-access-%s --namespace=%s -o jsonpath='{.data.access\.json}'
 `, demoApplication, demoOrganization)
 	}
-	return text + `
-"make down" ends it.
-`
+	return text + fmt.Sprintf(`
+The decision point runs, too: %s has its address, its certificate authority, and a token
+that may ask everything.
+
+"make down" ends it all.
+`, p.pdpFile)
 }
 
-// end stops both processes and keeps their logs. It has its own timeout, because it also runs after the user has
+// end stops all processes and keeps their logs. It has its own timeout, because it also runs after the user has
 // interrupted up.
 func (p places) end(ctx context.Context, steps *steps) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*endTimeout)
 	defer cancel()
-	return errors.Join(p.manager.end(ctx, steps), p.controlPlane.end(ctx, steps))
+	return errors.Join(p.pdp.end(ctx, steps), p.manager.end(ctx, steps), p.controlPlane.end(ctx, steps))
 }
 
 func down(ctx context.Context, places places, steps *steps) error {
@@ -164,7 +193,7 @@ func down(ctx context.Context, places places, steps *steps) error {
 	if err := places.end(ctx, steps); err != nil {
 		return err
 	}
-	for _, path := range []string{places.state, places.kubeconfig, places.kubectl} {
+	for _, path := range []string{places.state, places.kubeconfig, places.kubectl, places.pdpFile} {
 		if err := os.RemoveAll(path); err != nil {
 			return fmt.Errorf("remove %s: %w", path, err)
 		}

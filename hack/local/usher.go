@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/usher-dev/usher/test/cluster"
 )
@@ -28,7 +29,7 @@ func startUsher(
 		return nil, err
 	}
 	steps.say("building and starting the manager")
-	options.Args = managerArgs
+	options.Args = slices.Concat(managerArgs, cluster.PDPCertificateArgs)
 	options.Webhooks = true
 	return c.StartManager(ctx, options)
 }
@@ -37,10 +38,16 @@ func startUsher(
 func install(ctx context.Context, c *cluster.Cluster, manifests string, steps *steps) error {
 	if manifests != "" {
 		steps.say("installing Usher from %s", manifests)
-		return c.InstallManifests(ctx, manifests)
+		if err := c.InstallManifests(ctx, manifests); err != nil {
+			return err
+		}
+		return c.InstallPDP(ctx)
 	}
 	steps.say("installing Usher")
 	if err := c.Install(ctx); err != nil {
+		return err
+	}
+	if err := c.InstallPDP(ctx); err != nil { // before the manager looks for the Secret of the certificate
 		return err
 	}
 	return c.InstallWebhooks(ctx)

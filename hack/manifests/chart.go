@@ -16,6 +16,7 @@ const (
 	defaultDir     = "config/default"
 	certManagerDir = "config/certmanager"
 	alertsDir      = "config/alerts"
+	pdpDir         = "config/pdp"
 	templatesDir   = "config/helm/usher/templates"
 	crdsDir        = "crds"
 
@@ -59,6 +60,13 @@ func writeChart(root string) error {
 	}
 	if templates["prometheusrule.yaml"], err = rules(alerts); err != nil {
 		return err
+	}
+	pdp, err := build(root, pdpDir)
+	if err != nil {
+		return err
+	}
+	if templates["pdp-rbac.yaml"], err = rights(pdp); err != nil {
+		return fmt.Errorf("%s: %w", pdpDir, err)
 	}
 	// Remove files of kinds that config no longer has.
 	target := filepath.Join(root, templatesDir)
@@ -127,6 +135,22 @@ func rules(alerts resmap.ResMap) (string, error) {
 	escaped = strings.Replace(escaped, labels, labels+"    {{- with .Values.metrics.prometheusRule.labels }}\n"+
 		"    {{- toYaml . | nindent 4 }}\n    {{- end }}\n", 1)
 	return header + "{{- if and .Values.metrics.enabled .Values.metrics.prometheusRule.enabled }}\n" + escaped + end + "\n", nil
+}
+
+// rights returns the template of the decision point's rights.
+func rights(pdp resmap.ResMap) (string, error) {
+	var texts []string
+	for _, object := range pdp.Resources() {
+		if generated[object.GetKind()] != generated["ClusterRole"] {
+			continue
+		}
+		text, err := template(object)
+		if err != nil {
+			return "", fmt.Errorf("%s %s: %w", object.GetKind(), object.GetName(), err)
+		}
+		texts = append(texts, text)
+	}
+	return header + "{{- if .Values.pdp.enabled }}\n" + strings.Join(texts, "---\n") + end + "\n", nil
 }
 
 // template returns an object as a template that renders the object in the release's namespace.

@@ -20,7 +20,7 @@ import (
 func NewCommand() *cobra.Command {
 	root := newManagerCommand("usher")
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(newManagerCommand("manager"), newPDPCommand())
+	root.AddCommand(newManagerCommand("manager"), newPDPCommand(), newFollowCommand())
 	return root
 }
 

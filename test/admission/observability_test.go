@@ -23,7 +23,7 @@ import (
 	"github.com/usher-dev/usher/test/cluster"
 )
 
-// documentedMetrics returns the metrics that docs/observability.md lists.
+// documentedMetrics returns the metrics of the manager that docs/observability.md lists.
 func documentedMetrics() []string {
 	GinkgoHelper()
 	root, err := cluster.Root()
@@ -32,6 +32,7 @@ func documentedMetrics() []string {
 	Expect(err).NotTo(HaveOccurred())
 	_, table, found := strings.Cut(string(text), "\n## Metrics\n")
 	Expect(found).To(BeTrue())
+	table, _, _ = strings.Cut(table, "\n## ") // those of other programs follow
 	var names []string
 	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_]+)`").FindAllStringSubmatch(table, -1) {
 		names = append(names, m[1])

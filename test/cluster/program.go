@@ -33,6 +33,9 @@ func (c *Cluster) StartProgram(ctx context.Context, program string, env, args []
 	return &Program{process: p}, nil
 }
 
+// PID returns the program's process.
+func (p *Program) PID() int { return p.process.pid() }
+
 // Stop ends the program.
 func (p *Program) Stop() error { return p.process.kill() }
 

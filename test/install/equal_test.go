@@ -32,6 +32,18 @@ func TestTheChartIsConfig(t *testing.T) {
 			set:  with(created, values{"metrics": values{"prometheusRule": values{"enabled": true}}}),
 			want: []string{"default", "alerts"},
 		},
+		"with the decision point": {
+			set:  with(created, values{"pdp": values{"enabled": true}}),
+			want: []string{"default", "pdp"},
+		},
+		"with the decision point and certificates by cert-manager": {
+			set:  with(created, values{"pdp": values{"enabled": true}, "certificates": values{"issuedBy": "CertManager"}}),
+			want: []string{"certmanager", "certmanager/pdp"},
+		},
+		"with the decision point and ServiceMonitors": {
+			set:  with(created, values{"pdp": values{"enabled": true}, "metrics": values{"serviceMonitor": values{"enabled": true}}}),
+			want: []string{"default", "prometheus", "pdp", "pdp/prometheus"},
+		},
 		"with the Secrets of channels": {
 			set:  with(created, values{"notices": values{"namespaces": []any{"acme"}}}),
 			want: []string{"default", "notices"},
@@ -96,6 +108,10 @@ func TestAnotherNamespace(t *testing.T) {
 	for name, set := range map[string]values{
 		"by Usher":        created,
 		"by cert-manager": with(created, values{"certificates": values{"issuedBy": "CertManager"}}),
+		"by cert-manager, with the decision point": with(created, values{
+			"certificates": values{"issuedBy": "CertManager"}, "pdp": values{"enabled": true},
+		}),
+		"by Usher, with the decision point": with(created, values{"pdp": values{"enabled": true}}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			const elsewhere = "access-manager"
@@ -108,9 +124,11 @@ func TestAnotherNamespace(t *testing.T) {
 			for _, content := range shipped {
 				want.add(t, replaced(content, shippedIn, elsewhere).(map[string]any))
 			}
-			if name == "by Usher" {
+			if strings.HasPrefix(name, "by Usher") {
 				// The defaults of these flags contain the namespace.
-				appendArgs(t, want[deployment], "--webhook-certificate-secret="+elsewhere+"/usher-webhook-certificate",
+				appendArgs(t, want[deployment], "--pdp-certificate-configmap="+elsewhere+"/usher-pdp-ca",
+					"--pdp-dns-names=usher-pdp."+elsewhere+".svc",
+					"--webhook-certificate-secret="+elsewhere+"/usher-webhook-certificate",
 					"--webhook-dns-names=usher-webhook-service."+elsewhere+".svc")
 			}
 			same(t, want, moved)
@@ -149,9 +167,9 @@ func container(t *testing.T, deployment map[string]any) map[string]any {
 	return containers[0].(map[string]any)
 }
 
-func args(t *testing.T, rendered objects) []string {
+func args(t *testing.T, deployment map[string]any) []string {
 	t.Helper()
-	found, _, err := unstructured.NestedStringSlice(container(t, rendered[deployment]), "args")
+	found, _, err := unstructured.NestedStringSlice(container(t, deployment), "args")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,9 +29,29 @@ func TestTheManagerTakesTheArguments(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := app.NewCommand().ParseFlags(args(t, rendered)); err != nil {
+				if err := app.NewCommand().ParseFlags(args(t, rendered[deployment])); err != nil {
 					t.Errorf("in %s: %v", namespace, err)
 				}
+			}
+		})
+	}
+}
+
+// TestTheDecisionPointTakesTheArguments parses what the chart renders with the flags of the decision point.
+func TestTheDecisionPointTakesTheArguments(t *testing.T) {
+	for name, set := range map[string]values{
+		"as shipped":    {},
+		"with all else": {"logging": values{"level": "debug", "encoder": "console"}, "metrics": values{"secure": false}},
+		"no metrics":    {"metrics": values{"enabled": false}},
+		"another flag":  {"pdp": values{"extraArgs": []any{"--application-type=app"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			command, rest, err := app.NewCommand().Find(args(t, mustRender(t, with(decisions, set))[pdpDeployment]))
+			if err != nil || command.Name() != "pdp" {
+				t.Fatalf("it runs %s: %v", command.Name(), err)
+			}
+			if err := command.ParseFlags(rest); err != nil {
+				t.Error(err)
 			}
 		})
 	}
@@ -46,15 +66,42 @@ func TestEveryFlagCanBeSet(t *testing.T) {
 		switch {
 		case err != nil:
 			refused = append(refused, flag.Name)
-		case !slices.Contains(args(t, rendered), given):
+		case !slices.Contains(args(t, rendered[deployment]), given):
 			t.Errorf("%s does not reach the manager", given)
 		}
 	})
 	want := []string{
 		"document-grace", "health-probe-bind-address", "leader-elect", "metrics-bind-address", "metrics-secure",
-		"organization-selector", "system-namespace", "webhook-bind-address", "webhook-ca-validity", "webhook-certificate-dir",
+		"organization-selector", "pdp-certificate-configmap", "pdp-certificate-secret", "system-namespace", "webhook-bind-address", "webhook-ca-validity", "webhook-certificate-dir",
 		"webhook-certificate-secret", "webhook-certificate-validity", "webhook-certificates", "webhook-client-ca", "zap-encoder",
 		"zap-log-level",
+	}
+	slices.Sort(refused)
+	if diff := cmp.Diff(want, refused); diff != "" {
+		t.Errorf("flags that have a value of their own (-want +got):\n%s", diff)
+	}
+}
+
+// TestEveryFlagOfTheDecisionPointCanBeSet checks the same for the decision point.
+func TestEveryFlagOfTheDecisionPointCanBeSet(t *testing.T) {
+	command, _, err := app.NewCommand().Find([]string{"pdp"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refused []string
+	command.Flags().VisitAll(func(flag *pflag.Flag) {
+		given := "--" + flag.Name + "=" + flag.DefValue
+		rendered, _, err := render(t, shippedIn, with(decisions, values{"pdp": values{"extraArgs": []any{given}}}))
+		switch {
+		case err != nil:
+			refused = append(refused, flag.Name)
+		case !slices.Contains(args(t, rendered[pdpDeployment]), given):
+			t.Errorf("%s does not reach the decision point", given)
+		}
+	})
+	want := []string{
+		"bind-address", "certificate-dir", "health-probe-bind-address", "max-staleness", "metrics-bind-address", "metrics-secure",
+		"organization-selector", "system-namespace", "zap-encoder", "zap-log-level",
 	}
 	slices.Sort(refused)
 	if diff := cmp.Diff(want, refused); diff != "" {
@@ -89,8 +136,8 @@ func TestTheSelectorIsOne(t *testing.T) {
 			}
 			rendered := mustRender(t, set)
 			want := "--organization-selector=" + tc.want
-			if !slices.Contains(args(t, rendered), want) {
-				t.Errorf("%v has no %s", args(t, rendered), want)
+			if !slices.Contains(args(t, rendered[deployment]), want) {
+				t.Errorf("%v has no %s", args(t, rendered[deployment]), want)
 			}
 			if _, err := labels.Parse(tc.want); err != nil {
 				t.Error(err)

@@ -23,6 +23,7 @@ const (
 	releaseName     = "usher"
 	shippedIn       = "usher-system"
 	deployment      = "Deployment/usher-controller-manager"
+	pdpDeployment   = "Deployment/usher-pdp"
 	networkPolicy   = "NetworkPolicy/usher-controller-manager"
 	webhooks        = "ValidatingWebhookConfiguration/usher-validating-webhook-configuration"
 	metricsService  = "Service/usher-controller-manager-metrics"

@@ -71,11 +71,23 @@ var effects = map[string]struct {
 	"metrics.serviceMonitor.interval": {
 		given: monitored, value: "30s", want: []string{serviceMonitor},
 	},
-	"metrics.prometheusRule.enabled":    {value: true, want: []string{alertRules}},
-	"metrics.prometheusRule.labels":     {given: alerted, value: values{"release": "prometheus"}, want: []string{alertRules}},
-	"networkPolicy.enabled":             {value: false, want: []string{networkPolicy}},
-	"networkPolicy.apiServerCIDRs":      {value: []any{"10.0.0.5/32", "fd00::5/128"}, want: []string{networkPolicy}},
-	"networkPolicy.metricsFrom":         {value: labelled("team", "sre"), want: []string{networkPolicy}},
+	"metrics.prometheusRule.enabled": {value: true, want: []string{alertRules}},
+	"metrics.prometheusRule.labels":  {given: alerted, value: values{"release": "prometheus"}, want: []string{alertRules}},
+	"networkPolicy.enabled":          {value: false, want: []string{networkPolicy}},
+	"networkPolicy.apiServerCIDRs":   {value: []any{"10.0.0.5/32", "fd00::5/128"}, want: []string{networkPolicy}},
+	"networkPolicy.metricsFrom":      {value: labelled("team", "sre"), want: []string{networkPolicy}},
+	"pdp.enabled": {value: true, want: []string{
+		"ClusterRole/usher-pdp", "ClusterRole/usher-pdp-client", "ClusterRoleBinding/usher-pdp", "ConfigMap/usher-pdp-ca", pdpDeployment,
+		"NetworkPolicy/usher-pdp", "PodDisruptionBudget/usher-pdp", "Secret/usher-pdp-tls", "Service/usher-pdp", "Service/usher-pdp-metrics",
+		"ServiceAccount/usher-pdp",
+	}},
+	"pdp.replicas":                      {given: decisions, value: 3, want: []string{pdpDeployment}},
+	"pdp.resources":                     {given: decisions, value: values{"limits": values{"memory": "4Gi"}}, want: []string{pdpDeployment}},
+	"pdp.maxStaleness":                  {given: decisions, value: "10m", want: []string{pdpDeployment}},
+	"pdp.extraArgs":                     {given: decisions, value: []any{"--application-type=app"}, want: []string{pdpDeployment}},
+	"pdp.volumes":                       {given: decisions, value: []any{values{"name": "check", "configMap": values{"name": "check"}}}, want: []string{pdpDeployment}},
+	"pdp.volumeMounts":                  {given: decisions, value: []any{values{"name": "check", "mountPath": "/etc/check"}}, want: []string{pdpDeployment}},
+	"pdp.affinity":                      {given: decisions, value: values{"nodeAffinity": values{}}, want: []string{pdpDeployment}},
 	"podDisruptionBudget.enabled":       {value: false, want: []string{"PodDisruptionBudget/usher-controller-manager"}},
 	"podDisruptionBudget.minAvailable":  {value: "50%", want: []string{"PodDisruptionBudget/usher-controller-manager"}},
 	"crds.enabled":                      {value: false, want: definitions},
@@ -96,6 +108,7 @@ var effects = map[string]struct {
 
 var (
 	monitored   = values{"metrics": values{"serviceMonitor": values{"enabled": true}}}
+	decisions   = values{"pdp": values{"enabled": true}}
 	alerted     = values{"metrics": values{"prometheusRule": values{"enabled": true}}}
 	definitions = []string{
 		"CustomResourceDefinition/accessgroups.access.usher.dev",
@@ -133,6 +146,28 @@ func TestEveryValueHasItsEffect(t *testing.T) {
 	}
 }
 
+// TestTheDecisionPointFollowsTheValuesOfAll holds that the values that are not the manager's alone reach the decision point.
+func TestTheDecisionPointFollowsTheValuesOfAll(t *testing.T) {
+	for name, want := range map[string]string{
+		"image.repository": pdpDeployment, "image.tag": pdpDeployment, "image.digest": pdpDeployment, "image.pullPolicy": pdpDeployment,
+		"imagePullSecrets": pdpDeployment, "systemNamespace": pdpDeployment, "organizationSelector": pdpDeployment,
+		"logging.level": pdpDeployment, "logging.encoder": pdpDeployment, "certificates.issuedBy": "Certificate/usher-pdp",
+		"metrics.enabled": pdpDeployment, "metrics.secure": pdpDeployment, "metrics.serviceMonitor.enabled": "ServiceMonitor/usher-pdp-metrics",
+		"networkPolicy.enabled": "NetworkPolicy/usher-pdp", "networkPolicy.metricsFrom": "NetworkPolicy/usher-pdp",
+		"podDisruptionBudget.enabled": "PodDisruptionBudget/usher-pdp", "podDisruptionBudget.minAvailable": "PodDisruptionBudget/usher-pdp",
+		"pod.labels": pdpDeployment, "pod.annotations": pdpDeployment, "pod.nodeSelector": pdpDeployment, "pod.tolerations": pdpDeployment,
+		"pod.priorityClassName": pdpDeployment, "pod.terminationGracePeriodSeconds": pdpDeployment, "pod.securityContext": pdpDeployment,
+		"pod.env": pdpDeployment,
+	} {
+		t.Run(name, func(t *testing.T) {
+			before, after := mustRender(t, decisions), mustRender(t, with(decisions, nested(name, effects[name].value)))
+			if cmp.Equal(before[want], after[want]) {
+				t.Errorf("%s does not differ", want)
+			}
+		})
+	}
+}
+
 func nested(name string, value any) values {
 	first, rest, more := strings.Cut(name, ".")
 	if !more {
@@ -162,7 +197,7 @@ func leaves(prefix string, of values) []string {
 	for key, value := range of {
 		name := prefix + key
 		inner, isMap := value.(values)
-		if isMap && len(inner) > 0 && name != "resources" && name != "pod.securityContext" {
+		if isMap && len(inner) > 0 && name != "resources" && name != "pdp.resources" && name != "pod.securityContext" {
 			names = append(names, leaves(name+".", inner)...)
 		} else {
 			names = append(names, name)
@@ -218,6 +253,11 @@ func TestBadValuesAreRefused(t *testing.T) {
 		"not a policy":        {values{"accessPolicy": []any{}}, []string{"at '/accessPolicy'"}},
 		"flag with a value":   {values{"extraArgs": []any{"--system-namespace=x"}}, []string{"extraArgs: --system-namespace is not set here; the value for it is systemNamespace"}},
 		"flag without one":    {values{"extraArgs": []any{"--metrics-secure"}}, []string{"extraArgs: --metrics-secure is not set here", "metrics.secure"}},
+		"flag of the decision point with a value": {
+			values{"pdp": values{"enabled": true, "extraArgs": []any{"--max-staleness=0"}}},
+			[]string{"pdp.extraArgs: --max-staleness is not set here; the value for it is pdp.maxStaleness"},
+		},
+		"no decision point":   {values{"pdp": values{"replicas": 0}}, []string{"at '/pdp/replicas'"}},
 		"flag that is served": {values{"extraArgs": []any{"--webhook-bind-address=:1"}}, []string{"the Service follows it"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -289,8 +329,8 @@ func TestWebhookIsRestrictedToAPIServers(t *testing.T) {
 		"webhook":       values{"clientCA": values{"kind": "Secret", "name": "api-server-ca", "key": "ca.pem"}},
 		"networkPolicy": values{"apiServerCIDRs": []any{"10.0.0.5/32", "fd00::5/128"}},
 	})
-	if want := "--webhook-client-ca=/etc/usher/webhook-client-ca/ca.pem"; !slices.Contains(args(t, rendered), want) {
-		t.Errorf("%v has no %s", args(t, rendered), want)
+	if want := "--webhook-client-ca=/etc/usher/webhook-client-ca/ca.pem"; !slices.Contains(args(t, rendered[deployment]), want) {
+		t.Errorf("%v has no %s", args(t, rendered[deployment]), want)
 	}
 	object := rendered[deployment]["spec"].(values)["template"].(values)["spec"].(values)
 	if diff := cmp.Diff([]any{values{"name": "webhook-client-ca", "secret": values{"secretName": "api-server-ca"}}},

@@ -34,6 +34,8 @@ const (
 	leader           = `leader_election_master_status{name="usher.access.usher.dev",pod="%"}`
 	certificateEnds  = `usher_webhook_certificate_expiry_timestamp_seconds{pod="%"}`
 	certificateValid = `usher_webhook_certificate_validity_seconds{pod="%"}`
+	questions        = `usher_pdp_requests_total{endpoint="evaluation",pod="a",code="%"}`
+	questionTime     = `usher_pdp_request_duration_seconds_bucket{endpoint="evaluation",le="%"}`
 	latency          = `controller_runtime_webhook_latency_seconds_bucket{webhook="/validate-access-usher-dev-v1alpha1",le="%"}`
 )
 
@@ -41,7 +43,7 @@ func on(pattern, value string) string { return strings.Replace(pattern, "%", val
 
 var situations = map[string]situation{
 	"UsherDown": {
-		at: "6m", fires: series{"up": "0x10"}, silent: series{"usher_build_info": "1x10"},
+		at: "6m", fires: series{`usher_build_info{pod="pdp"}`: "1x10"}, silent: series{"usher_roster_synced": "0x10"},
 	},
 	"UsherNoLeader": {
 		at: "5m", fires: series{on(leader, "a"): "0x10", on(leader, "b"): "0x10"},
@@ -151,6 +153,28 @@ var situations = map[string]situation{
 		silent:  series{`usher_not_ready_objects{kind="AccessGroup",reason="Publishing",pod="a"}`: "2x30"},
 		labels:  map[string]string{"kind": "AccessGroup", "reason": "UnresolvedReferences"},
 		summary: "2 objects of kind AccessGroup are not ready: UnresolvedReferences.",
+	},
+	"UsherDecisionsStale": {
+		at: "5m", fires: series{`usher_pdp_view_age_seconds{pod="a"}`: "30+60x10", `usher_pdp_view_age_seconds{pod="b"}`: "60x10"},
+		silent: series{`usher_pdp_view_age_seconds{pod="a"}`: "60x10"}, // between two bookmarks
+		labels: map[string]string{"pod": "a"}, summary: "Decision point a has not heard of the API server for 5m 30s.",
+	},
+	"UsherDecisionErrors": {
+		at:      "15m",
+		fires:   series{on(questions, "200"): "0+98x20", on(questions, "503"): "0+2x20"},
+		silent:  series{on(questions, "200"): "0+995x20", on(questions, "503"): "0+5x20", on(questions, "403"): "0+100x20"},
+		summary: "The decision point had no answer for 10 requests within five minutes.",
+	},
+	"UsherDecisionsSlow": {
+		at: "15m",
+		fires: series{
+			on(questionTime, "0.244"): "0+95x20", on(questionTime, "0.61"): "0+100x20", on(questionTime, "+Inf"): "0+100x20",
+		},
+		silent: series{
+			on(questionTime, "0.244"): "0+100x20", on(questionTime, "0.61"): "0+100x20", on(questionTime, "+Inf"): "0+100x20",
+			`usher_pdp_request_duration_seconds_bucket{endpoint="search/subject",le="+Inf"}`: "0+100x20", // may take longer
+		},
+		summary: "One question in a hundred to the decision point takes 536.8ms or more.",
 	},
 }
 

@@ -42,7 +42,6 @@ const (
 	audience   = "usher-pdp"
 
 	pdpNamespace = "usher-system"
-	pdpAccount   = "usher-pdp"
 	clientRole   = "usher-pdp-client"
 )
 
@@ -52,6 +51,7 @@ var (
 	clients  *kubernetes.Clientset
 	pdp      *cluster.PDP
 	roots    *x509.CertPool
+	rootsPEM []byte
 	provider *issuer
 	gateways *authority
 )
@@ -79,14 +79,14 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	clients, err = kubernetes.NewForConfig(plane.Config())
 	Expect(err).NotTo(HaveOccurred())
 
-	installAccount(ctx)
+	Expect(plane.InstallPDP(ctx)).To(Succeed())
 	dir := GinkgoT().TempDir()
 	issueCertificate(dir)
 	provider = newIssuer()
 	gateways = newAuthority("gateways")
 	Expect(os.WriteFile(filepath.Join(dir, "gateways.crt"), gateways.pem(), 0o600)).To(Succeed())
 	Expect(os.WriteFile(filepath.Join(dir, "authentication.yaml"), provider.configuration(), 0o600)).To(Succeed())
-	kubeconfig, err := plane.AccountKubeconfig(ctx, pdpNamespace, pdpAccount)
+	kubeconfig, err := plane.PDPKubeconfig(ctx)
 	Expect(err).NotTo(HaveOccurred())
 	pdp, err = plane.StartPDP(ctx, cluster.PDPOptions{
 		Kubeconfig: kubeconfig, CertificateDir: dir, Race: cluster.CanRace(),
@@ -107,33 +107,6 @@ var _ = JustAfterEach(func() {
 	}
 })
 
-// installAccount makes the service account of the decision point with its rights, and the role of its clients.
-func installAccount(ctx context.Context) {
-	GinkgoHelper()
-	read := []string{"get", "list", "watch"}
-	for _, object := range []client.Object{
-		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: pdpNamespace, Name: pdpAccount}},
-		&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: pdpAccount}, Rules: []rbacv1.PolicyRule{
-			{APIGroups: []string{accessv1alpha1.GroupVersion.Group}, Verbs: read, Resources: []string{
-				"accessgroups", "useraccesses", "applicationaccesses", "accesspolicies",
-			}},
-			{APIGroups: []string{""}, Resources: []string{"namespaces"}, Verbs: read},
-			{APIGroups: []string{"authentication.k8s.io"}, Resources: []string{"tokenreviews"}, Verbs: []string{"create"}},
-			{APIGroups: []string{"authorization.k8s.io"}, Resources: []string{"subjectaccessreviews"}, Verbs: []string{"create"}},
-		}},
-		&rbacv1.ClusterRoleBinding{
-			ObjectMeta: metav1.ObjectMeta{Name: pdpAccount},
-			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: pdpAccount},
-			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: pdpNamespace, Name: pdpAccount}},
-		},
-		&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: clientRole}, Rules: []rbacv1.PolicyRule{{
-			APIGroups: []string{"decisions.access.usher.dev"}, Resources: []string{"applications"}, Verbs: []string{"evaluate", "search"},
-		}}},
-	} {
-		Expect(kube.Create(ctx, object)).To(Succeed())
-	}
-}
-
 // issueCertificate writes a certificate of the decision point into the directory.
 func issueCertificate(dir string) {
 	GinkgoHelper()
@@ -143,8 +116,8 @@ func issueCertificate(dir string) {
 	for _, key := range []string{corev1.TLSCertKey, corev1.TLSPrivateKeyKey} {
 		Expect(os.WriteFile(filepath.Join(dir, key), data[key], 0o600)).To(Succeed())
 	}
-	roots = x509.NewCertPool()
-	Expect(roots.AppendCertsFromPEM(data["ca.crt"])).To(BeTrue())
+	roots, rootsPEM = x509.NewCertPool(), data["ca.crt"]
+	Expect(roots.AppendCertsFromPEM(rootsPEM)).To(BeTrue())
 }
 
 // organization makes a namespace.
@@ -166,10 +139,16 @@ func apply(ctx context.Context, organization, kind, name, spec string) {
 	Expect(kube.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner("somebody"), client.ForceOwnership)).To(Succeed())
 }
 
+// newAccount makes a service account.
+func newAccount(ctx context.Context, namespace, name string) {
+	GinkgoHelper()
+	Expect(kube.Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}})).To(Succeed())
+}
+
 // newCaller makes a service account that may ask everything in an organization.
 func newCaller(ctx context.Context, organization, name string) {
 	GinkgoHelper()
-	Expect(kube.Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: organization, Name: name}})).To(Succeed())
+	newAccount(ctx, organization, name)
 	Expect(kube.Create(ctx, &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: organization, Name: name},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: clientRole},

@@ -4,6 +4,12 @@ app.kubernetes.io/name: usher
 control-plane: controller-manager
 {{- end }}
 
+{{- /* What selects the decision point's pods. */}}
+{{- define "usher.pdpSelector" -}}
+app.kubernetes.io/name: usher
+control-plane: pdp
+{{- end }}
+
 {{- define "usher.image" -}}
 {{- if .Values.image.digest -}}
 {{ .Values.image.repository }}@{{ .Values.image.digest }}
@@ -68,7 +74,34 @@ matchExpressions:
 {{- end -}}
 {{- end }}
 
-{{- /* What values give by another name is not a flag's to change: other objects follow them. */}}
+{{- /* Fails where a flag is given that has a value: other objects follow the value. Takes the flags, the values by flag, and
+the name of the value that has the flags. */}}
+{{- define "usher.checkFlags" -}}
+{{- $values := .values -}}
+{{- $name := .name -}}
+{{- range .given -}}
+{{- $flag := regexReplaceAll "^--?([^=]*).*$" . "${1}" -}}
+{{- with get $values $flag -}}
+{{- fail (printf "%s: --%s is not set here; the value for it is %s" $name $flag .) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "usher.checkPDPArgs" -}}
+{{- $values := dict
+  "organization-selector" "organizationSelector"
+  "system-namespace" "systemNamespace"
+  "max-staleness" "pdp.maxStaleness"
+  "bind-address" "nothing: the Service follows it"
+  "certificate-dir" "nothing: the mount follows it"
+  "metrics-bind-address" "metrics.enabled"
+  "metrics-secure" "metrics.secure"
+  "health-probe-bind-address" "nothing: the probes follow it"
+  "zap-log-level" "logging.level"
+  "zap-encoder" "logging.encoder" -}}
+{{- include "usher.checkFlags" (dict "given" .Values.pdp.extraArgs "values" $values "name" "pdp.extraArgs") -}}
+{{- end }}
+
 {{- define "usher.checkArgs" -}}
 {{- $values := dict
   "leader-elect" "replicas"
@@ -85,12 +118,9 @@ matchExpressions:
   "webhook-certificate-validity" "certificates.validity"
   "webhook-ca-validity" "certificates.authorityValidity"
   "webhook-client-ca" "webhook.clientCA"
+  "pdp-certificate-secret" "certificates.issuedBy"
+  "pdp-certificate-configmap" "nothing: the ConfigMap has a fixed name"
   "zap-log-level" "logging.level"
   "zap-encoder" "logging.encoder" -}}
-{{- range .Values.extraArgs -}}
-{{- $flag := regexReplaceAll "^--?([^=]*).*$" . "${1}" -}}
-{{- with get $values $flag -}}
-{{- fail (printf "extraArgs: --%s is not set here; the value for it is %s" $flag .) -}}
-{{- end -}}
-{{- end -}}
+{{- include "usher.checkFlags" (dict "given" .Values.extraArgs "values" $values "name" "extraArgs") -}}
 {{- end }}
