@@ -152,7 +152,7 @@ func TestReadyNeedsEveryList(t *testing.T) {
 			"a Role has to allow list and watch on configmaps with the resource name one",
 		} {
 			if !strings.Contains(err.Error(), part) {
-				return fmt.Errorf("%q does not say %q", err, part)
+				return fmt.Errorf("the error does not say %q: %w", part, err)
 			}
 		}
 		return nil

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
-	"github.com/usher-dev/usher/internal/index"
 	"github.com/usher-dev/usher/internal/preview"
 	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
@@ -20,10 +19,10 @@ func (j *judge) withAttributes(u *preview.Affected, now time.Time) *preview.Affe
 	if !ok || string(made.Spec.User) != u.User || roster.IsMaterialized(made) {
 		return nil
 	}
-	is := index.AttributesOf(made)
+	is := roster.AttributesOf(made)
 	var was resolve.Attributes
 	if old, ok := j.request.Old.(*accessv1alpha1.UserAccess); ok && old != nil {
-		was = index.AttributesOf(old)
+		was = roster.AttributesOf(old)
 	}
 	maps.DeleteFunc(is, func(name string, values []string) bool { return slices.Equal(values, was[name]) })
 	maps.DeleteFunc(was, func(name string, _ []string) bool { return is[name] == nil })

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
-	"github.com/usher-dev/usher/internal/index"
+	"github.com/usher-dev/usher/internal/roster"
 )
 
 // applicationSelectors looks at the entries of a list of roles in selected applications that are new.
@@ -50,6 +50,6 @@ func missedReview(g *accessv1alpha1.AccessGroup, now time.Time) (due time.Time, 
 	if g.Spec.Review.IfMissed != accessv1alpha1.MissedReviewEnd {
 		return time.Time{}, false
 	}
-	due, reviewed := index.ReviewDue(g, now)
+	due, reviewed := roster.ReviewDue(g, now)
 	return due, reviewed && !due.After(now)
 }

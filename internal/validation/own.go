@@ -10,13 +10,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
-	"github.com/usher-dev/usher/internal/index"
+	"github.com/usher-dev/usher/internal/roster"
 )
 
 // ownReview refuses a review that lies ahead: it would put off the next one.
 func (j *judge) ownReview() {
 	made, ok := j.request.New.(*accessv1alpha1.AccessGroup)
-	if !ok || made.Spec.ReviewedAt == nil || !made.Spec.ReviewedAt.After(j.request.Now.Add(index.ReviewTolerance)) {
+	if !ok || made.Spec.ReviewedAt == nil || !made.Spec.ReviewedAt.After(j.request.Now.Add(roster.ReviewTolerance)) {
 		return
 	}
 	if old, ok := j.request.Old.(*accessv1alpha1.AccessGroup); ok && old != nil && made.Spec.ReviewedAt.Equal(old.Spec.ReviewedAt) {
@@ -84,7 +84,7 @@ func appendApplicationSelectors(
 ) []placedSelector {
 	for i := range entries {
 		to = append(to, placedSelector{
-			at.Child("applicationSelectors").Index(i).Child("selector"), index.StandardSelector(&entries[i].Selector),
+			at.Child("applicationSelectors").Index(i).Child("selector"), roster.StandardSelector(&entries[i].Selector),
 		})
 	}
 	return to
@@ -98,7 +98,7 @@ func appendSystemSelectors(
 	}
 	for i := range selected {
 		entry := at.Child("systemAccessSelectors").Index(i)
-		to = append(to, placedSelector{entry.Child("selector"), index.StandardSelector(&selected[i].Selector)})
+		to = append(to, placedSelector{entry.Child("selector"), roster.StandardSelector(&selected[i].Selector)})
 		to = appendApplicationSelectors(to, entry, selected[i].ApplicationSelectors)
 	}
 	return to

@@ -29,7 +29,7 @@ func namespaceWriter(ctx context.Context, user string, groups ...string) client.
 	}
 	for _, o := range []client.Object{role, binding} {
 		Expect(kube.Create(ctx, o)).To(Succeed())
-		DeferCleanup(func(ctx SpecContext) { Expect(kube.Delete(ctx, o)).To(Succeed()) })
+		DeferCleanup(func(ctx SpecContext) error { return kube.Delete(ctx, o) }) //nolint:contextcheck // a cleanup has its own context
 	}
 	config := plane.Config()
 	config.Impersonate = rest.ImpersonationConfig{UserName: user, Groups: groups}

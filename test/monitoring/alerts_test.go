@@ -140,7 +140,7 @@ var situations = map[string]situation{
 		silent: series{
 			`usher_reviews{state="Coming",pod="a"}`: "2x30", `usher_reviews{state="Pending",pod="a"}`: "1x10 0x20",
 		},
-		labels: map[string]string{"state": "Ended"}, summary: "2 reviews of groups were not made in time: Ended.",
+		labels: map[string]string{"state": "Ended"}, summary: "2 reviews of groups are overdue: Ended.",
 	},
 	"UsherReviewComing": {
 		at: "70m", fires: series{`usher_reviews{state="Coming",pod="a"}`: "3x80", `usher_reviews{state="Coming",pod="b"}`: "3x80"},

@@ -212,28 +212,36 @@ func (l *Live) load(ctx context.Context, p *present, into *roster.Roster) error 
 		}
 	}
 	for _, kind := range kinds {
-		cached, err := l.cached(ctx, p.name, string(kind))
-		if err != nil {
+		if err := l.loadKind(ctx, kind, p, into); err != nil {
 			return fmt.Errorf("%s objects: %w", kind, err)
 		}
-		if p.watched[kind] {
-			for _, object := range cached {
-				if err := into.Set(object); err != nil {
-					return err
-				}
-			}
-		}
-		for i := range p.objects[kind] {
-			found, err := l.object(ctx, string(kind), &p.objects[kind][i], cached[p.objects[kind][i].Name])
-			if err != nil {
-				return fmt.Errorf("%s objects: %w", kind, err)
-			}
-			if found == nil {
-				continue
-			}
-			if err := into.Set(found); err != nil {
+	}
+	return nil
+}
+
+func (l *Live) loadKind(ctx context.Context, kind roster.Kind, p *present, into *roster.Roster) error {
+	cached, err := l.cached(ctx, p.name, string(kind))
+	if err != nil {
+		return err
+	}
+	if p.watched[kind] {
+		for _, object := range cached {
+			if err := into.Set(object); err != nil {
 				return err
 			}
+		}
+		return nil
+	}
+	for i := range p.objects[kind] {
+		found, err := l.object(ctx, string(kind), &p.objects[kind][i], cached[p.objects[kind][i].Name])
+		if err != nil {
+			return err
+		}
+		if found == nil {
+			continue
+		}
+		if err := into.Set(found); err != nil {
+			return err
 		}
 	}
 	return nil
