@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -36,23 +37,27 @@ func large(group, role string, users, applications int) string {
 	return text.String()
 }
 
+// inTime returns the answer to the change, and asks again where there was none in time: on a busy machine the timeout of a
+// review may come first. That is an error and never an approval.
+func inTime(ctx SpecContext, who *requester, organization, change string) error {
+	GinkgoHelper()
+	var answer error
+	Eventually(func() bool {
+		answer = who.do(ctx, organization, change)
+		status := apierrors.APIStatus(nil)
+		return !errors.As(answer, &status) || status.Status().Code != http.StatusServiceUnavailable
+	}).WithContext(ctx).WithTimeout(longest).Should(BeTrue())
+	return answer
+}
+
 var _ = Describe("A large group", func() {
 	DescribeTable("gets a clear answer in time if it conflicts everywhere:", func(ctx SpecContext, users, applications int) {
 		organization, granter := newGranter(ctx)
 		declare(ctx, organization, "AccessPolicy default\nspec: {crossObjectChecks: Deny, userConfigMaps: Disabled}")
-		Expect(granter.do(ctx, organization, large("editors", "Editor", users, applications))).To(Succeed())
+		Expect(inTime(ctx, granter, organization, large("editors", "Editor", users, applications))).To(Succeed())
 		settled(ctx, organization)
 
-		var err error
-		Eventually(func(g Gomega) {
-			err = granter.do(ctx, organization, large("viewers", "Viewer", users, applications))
-			if err == nil {
-				StopTrying("it passed").Now()
-			}
-			// On a busy machine the timeout may come first. That is an error and never an approval.
-			g.Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%v", err)
-		}).WithContext(ctx).Should(Succeed())
-		causes := refused(err)
+		causes := refused(inTime(ctx, granter, organization, large("viewers", "Viewer", users, applications)))
 		Expect(causes).To(HaveLen(11))
 		Expect(causes[0].Message).To(ContainSubstring("role conflict of user-0000 in application application-000"))
 		// After a million evaluations, conflicts of the remaining users that begin later are not searched for.
@@ -63,7 +68,7 @@ var _ = Describe("A large group", func() {
 
 	It("gets a clear answer if the requester lacks every right", func(ctx SpecContext) {
 		organization, team := newTeam(ctx, teamWrites)
-		causes := refused(team.do(ctx, organization, large("editors", "Editor", mostMembers, 100)))
+		causes := refused(inTime(ctx, team, organization, large("editors", "Editor", mostMembers, 100)))
 		Expect(causes).To(HaveLen(11))
 		Expect(causes[10].Message).To(ContainSubstring(fmt.Sprintf("and %d more rights that %s lacks", 90, team.name)))
 	}, SpecTimeout(longest))
