@@ -56,8 +56,8 @@ clean: down ## Remove bin/ and dist/ with everything that was built or left in t
 .PHONY: demo
 demo: answers ## Show who gets what in the samples: from their files, then on a control plane of its own.
 	$(call say,the same on a control plane of its own)
-	@$(COMPILE) build -o $(BIN)/local ./hack/local
-	@$(BIN)/local demo --samples=$(SAMPLES)
+	@$(COMPILE) build -o $(BIN)/demo ./hack/local
+	@$(BIN)/demo demo --samples=$(SAMPLES)
 
 .PHONY: answers
 answers: ## Show who gets what in the samples, from their files alone.
