@@ -15,7 +15,7 @@ import (
 	"github.com/usher-dev/usher/internal/cli/terminal"
 )
 
-// tree writes the files, by name under a new directory, and returns the directory.
+// tree writes the files to a new directory, and returns the directory.
 func tree(t *testing.T, files map[string]string) string {
 	t.Helper()
 	directory := t.TempDir()
@@ -31,7 +31,7 @@ func tree(t *testing.T, files map[string]string) string {
 	return directory
 }
 
-// refuses runs the command, in which DIR stands for the directory, and looks for the text in what it says.
+// refuses runs the command, with DIR replaced by the directory, and looks for the text in its error.
 func refuses(t *testing.T, c call, directory, want string) answer {
 	t.Helper()
 	for i := range c.args {
@@ -49,7 +49,7 @@ func refuses(t *testing.T, c call, directory, want string) answer {
 
 const kustomization = "resources: [good.yaml, bad.yaml]\n"
 
-// A few hundred bytes stand for gigabytes.
+// A few hundred bytes can expand to gigabytes.
 func TestAttackAliasBomb(t *testing.T) {
 	var lists, maps strings.Builder
 	fmt.Fprintf(&lists, "a0: &a0 %s\n", strings.Repeat("x", 1000))
@@ -96,7 +96,7 @@ func TestAttackAnchorInItself(t *testing.T) {
 	refuses(t, call{args: []string{"lint", "-f", "-"}, stdin: "a: &a [*a]\n"}, "", "anchor")
 }
 
-// Many small files stay below every bound on one file.
+// Each of many small files is within every limit for one file.
 func TestAttackMoreThanTheLimit(t *testing.T) {
 	files := map[string]string{}
 	for i := range 20 {
@@ -112,7 +112,7 @@ func TestAttackMoreThanTheLimit(t *testing.T) {
 	refuses(t, call{args: []string{"lint", "--max-bytes=0", "-f", "DIR"}}, directory, "--max-bytes 0: it is not above 0")
 }
 
-// zeros is standard input without an end.
+// zeros is an endless standard input.
 type zeros struct{}
 
 // Read fills the buffer.
@@ -176,7 +176,7 @@ func TestAttackDeepNesting(t *testing.T) {
 		"a List in a List is not read")
 }
 
-// blocked is standard input that nobody writes to.
+// blocked returns a standard input that never receives data.
 func blocked(t *testing.T) io.Reader {
 	t.Helper()
 	in, out := io.Pipe()
@@ -184,7 +184,7 @@ func blocked(t *testing.T) io.Reader {
 	return in
 }
 
-// A signal ends the context, and that ends every wait for input.
+// A signal ends the context, which ends every wait for input.
 func TestAttackInputThatNeverComes(t *testing.T) {
 	directory := tree(t, map[string]string{"good.yaml": good})
 	for name, args := range map[string][]string{
@@ -214,14 +214,14 @@ func TestAttackInputThatNeverComes(t *testing.T) {
 	}
 }
 
-// announced says when somebody begins to read.
+// announced signals when the first read starts.
 type announced struct {
 	io.Reader
 
 	asked chan struct{}
 }
 
-// Read reads.
+// Read signals the start and reads.
 func (a *announced) Read(p []byte) (int, error) {
 	close(a.asked)
 	return a.Reader.Read(p)

@@ -17,7 +17,7 @@ func link(t *testing.T, target, name string) {
 	}
 }
 
-// Files of a repository that somebody else wrote are read on the machine of who reviews it.
+// A reviewer reads the files of another author's repository on the reviewer's machine.
 func TestAttackFilesThatAreNone(t *testing.T) {
 	const notRegular = "only regular files are read; pipe its content in and name the file -"
 	outside := tree(t, map[string]string{"secret.yaml": good})

@@ -15,8 +15,8 @@ import (
 	"github.com/usher-dev/usher/internal/cli/terminal"
 )
 
-// BenchmarkTenThousandUsers answers from files in which ten thousand users are members of groups, and each has a
-// UserAccess.
+// BenchmarkTenThousandUsers runs commands on files with ten thousand users. Each user is a member of groups and has
+// a UserAccess.
 func BenchmarkTenThousandUsers(b *testing.B) {
 	directory := b.TempDir()
 	writeUsers(b, directory, 10_000)

@@ -11,7 +11,7 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// can answers one question by its exit code.
+// can answers one question with its exit code.
 type can struct {
 	options                   *options
 	user, application, wanted string
@@ -61,7 +61,7 @@ func (c *can) run(ctx context.Context) error {
 	} else if !o.HasPermission(c.wanted) {
 		return unknownRole(o, c.wanted)
 	}
-	// What is missing could turn a yes into a no, and a no into a yes.
+	// A missing object could change the answer in either direction.
 	if err := w.finish(); err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (c *can) run(ctx context.Context) error {
 	return c.answer(answer.Allowed || isAnyRole(question), reason(&h))
 }
 
-// isAnyRole reports whether the question is for NoAccess or a higher role, which everybody has.
+// isAnyRole reports whether the question asks for NoAccess or higher, which every user has.
 func isAnyRole(q resolve.Question) bool { return q.Role == resolve.NoAccess }
 
 func (c *can) answer(allowed bool, reason string) error {
@@ -95,7 +95,7 @@ func (c *can) answer(allowed bool, reason string) error {
 	return &exit{code: 1}
 }
 
-// reason is one sentence on what the user holds.
+// reason returns one sentence about the user's role and its source.
 func reason(h *holding) string {
 	text := fmt.Sprintf("%s is %s of %s", h.User, h.Role, h.Application)
 	if !h.gives() {
@@ -114,7 +114,7 @@ func reason(h *holding) string {
 	return text
 }
 
-// noDecision says that nothing is known of the user, and offers names.
+// noDecision returns the message for an unknown user, with similar names.
 func noDecision(w *world, organization, user string) string {
 	text := fmt.Sprintf("%s has nothing in %s: no grant, no membership and no UserAccess", user, organization)
 	if near := nearest(user, w.Users(organization)); len(near) > 0 {
@@ -123,7 +123,8 @@ func noDecision(w *world, organization, user string) string {
 	return text
 }
 
-// noteUnnamed says where nothing names the application: its access is that of any other, which a slip would hide.
+// noteUnnamed prints a note if nothing names the application. The default access applies to it, so a typing error
+// would go unnoticed.
 func (w *world) noteUnnamed(organization, application string) {
 	named := w.Applications(organization)
 	if slices.Contains(named, application) {
@@ -138,7 +139,8 @@ func (w *world) noteUnnamed(organization, application string) {
 	w.options.say("note: %s", text)
 }
 
-// rungOf is the place of a role on the application ladder, from the highest; NoAccess is below all.
+// rungOf returns the position of a role on the application ladder, counted from the highest. NoAccess comes after
+// all others.
 func rungOf(o *resolve.Organization, role string) int {
 	ladder := o.Rules().ApplicationRoles
 	i := slices.IndexFunc(ladder, func(r resolve.ApplicationRole) bool { return r.Name == role })

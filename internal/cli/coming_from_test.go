@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestTheScriptsOfOtherTools runs every script of docs/coming-from.md in a directory with small files, and imports the CSV
-// that it writes. Commands that would ask a server are scripts in that directory.
+// TestTheScriptsOfOtherTools runs every script of docs/coming-from.md in a directory with small files, and imports
+// the resulting CSV. Scripts in that directory replace the commands that would call a server.
 func TestTheScriptsOfOtherTools(t *testing.T) {
 	page := read(t, filepath.Join(root(t), "docs", "coming-from.md"))
 	scripts := regexp.MustCompile("(?s)```sh\n# ([a-z-]+)\\.sh\n(.*?)```").FindAllStringSubmatch(page, -1)

@@ -8,10 +8,10 @@ import (
 	"github.com/usher-dev/usher/internal/cli/terminal"
 )
 
-// completer lists what may stand as one argument.
+// completer lists the possible values of an argument.
 type completer func(w *world) []string
 
-// complete completes each argument by its own completer, from the same objects that the command would answer from.
+// complete completes each argument by its own completer, from the objects that the command would read.
 func (o *options) complete(completers ...completer) cobra.CompletionFunc {
 	return func(command *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) >= len(completers) {
@@ -21,7 +21,7 @@ func (o *options) complete(completers ...completer) cobra.CompletionFunc {
 	}
 }
 
-// completeEach completes every argument alike.
+// completeEach completes every argument by the same completer.
 func (o *options) completeEach(c completer) cobra.CompletionFunc {
 	return func(command *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		return o.completions(command, c), cobra.ShellCompDirectiveNoFileComp

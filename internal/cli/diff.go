@@ -11,7 +11,7 @@ import (
 	"github.com/usher-dev/usher/internal/cli/terminal"
 )
 
-// diff shows what a change of objects would change for users.
+// diff shows the effects of a change of objects on users.
 type diff struct {
 	options *options
 	output  *output
@@ -72,7 +72,7 @@ func (d *diff) run(ctx context.Context) error {
 	return &exit{code: 1}
 }
 
-// load makes the two worlds, and what makes one of the other.
+// load returns the worlds before and after the change, and the changed objects.
 func (d *diff) load(ctx context.Context) (before, after *world, changes []objectChange, err error) {
 	o := d.options
 	if err := o.validate(); err != nil {
@@ -95,7 +95,7 @@ func (d *diff) load(ctx context.Context) (before, after *world, changes []object
 		made = overlay(base, made, d.prune)
 	}
 	progress.Say("deciding for the users of %d and of %d objects", len(base.Objects), len(made.Objects))
-	// One note for what both leave out is enough.
+	// Both sets skip the same objects, so one note is enough.
 	base.Notes = nil
 	if before, err = o.settle(base, o.namespace()); err != nil {
 		return nil, nil, nil, err
@@ -103,14 +103,14 @@ func (d *diff) load(ctx context.Context) (before, after *world, changes []object
 	if after, err = o.settle(made, o.namespace()); err != nil {
 		return nil, nil, nil, err
 	}
-	// What could not be read would look as if it were gone.
+	// An object that could not be read would look deleted.
 	if n := len(base.Problems) + len(made.Problems); n > 0 {
 		return nil, nil, nil, fmt.Errorf("no difference can be told: %s could not be read", counted(n, "object or file", "objects or files"))
 	}
 	return before, after, changesBetween(base, made), nil
 }
 
-// readBase reads what the objects are compared with.
+// readBase reads the objects to compare with.
 func (d *diff) readBase(ctx context.Context, made *objects.Set, say func(string, ...any)) (*objects.Set, error) {
 	o := d.options
 	switch {
@@ -126,14 +126,14 @@ func (d *diff) readBase(ctx context.Context, made *objects.Set, say func(string,
 	return o.readClusterIn(ctx, d.clusterNamespaces(made), objects.SelectsNamespaces(made), say)
 }
 
-// clusterNamespaces are those whose objects bear on the change; none stands for all.
+// clusterNamespaces returns the namespaces whose objects affect the change; nil means all.
 func (d *diff) clusterNamespaces(made *objects.Set) []string {
 	seen := map[string]bool{}
 	var names []string
 	for _, o := range made.Objects {
 		namespace := o.GetNamespace()
 		if namespace == d.options.systemNamespace {
-			return nil // it reaches into all organizations
+			return nil // it affects all organizations
 		}
 		if namespace != "" && !seen[namespace] {
 			seen[namespace] = true

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// branch is the samples of analytics as a branch would have them.
+// branch compares the samples of analytics in a changed branch with the original.
 const branch = " -f internal/cli/testdata/branch --against config/samples/analytics"
 
 func TestDiffOnTheSamples(t *testing.T) {
@@ -31,8 +31,8 @@ func TestDiffOnTheSamples(t *testing.T) {
 	)
 }
 
-// TestDiffOfARemovedGroupListsItsMembersOnly removes each group of the samples, and holds the users that diff lists
-// against those whose matrix is another one.
+// TestDiffOfARemovedGroupListsItsMembersOnly removes each group of the samples, and compares the users in the diff
+// with the users whose matrix has changed.
 func TestDiffOfARemovedGroupListsItsMembersOnly(t *testing.T) {
 	const file = "config/samples/analytics/groups.yaml"
 	text, err := os.ReadFile(filepath.Join(root(t), file))
@@ -68,7 +68,7 @@ func TestDiffOfARemovedGroupListsItsMembersOnly(t *testing.T) {
 	}
 }
 
-// whoDiffers lists the users for whom list gives a different result than on the samples.
+// whoDiffers lists the users for whom list returns another result than for the samples.
 func whoDiffers(t *testing.T, directory string) []string {
 	t.Helper()
 	var differing []string
@@ -90,7 +90,7 @@ func write(t *testing.T, path, content string) {
 	}
 }
 
-// A group that gains a role lists who belongs to it by other objects than itself.
+// For a group that gains a role, diff also lists the users that other objects add to the group.
 func TestDiffListsWhoIsNotInTheManifest(t *testing.T) {
 	const planted = `
 apiVersion: access.usher.dev/v1alpha1
@@ -136,8 +136,8 @@ func TestALargeDifferenceFitsAComment(t *testing.T) {
 	}
 }
 
-// TestTheRevocationBrakeOfAWholeChange has four groups that lose two users each, under a limit of five. Each group
-// alone passes. One more user's access ends within a day.
+// TestTheRevocationBrakeOfAWholeChange uses four groups that lose two users each, with a limit of five. Each group
+// alone stays within the limit. The access of one more user ends within a day.
 func TestTheRevocationBrakeOfAWholeChange(t *testing.T) {
 	const files = " -f internal/cli/testdata/prune/after --against internal/cli/testdata/prune/before"
 	golden(t, "prune.golden", "diff"+files, "diff -o markdown"+files)

@@ -11,23 +11,23 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// differences are what a change brings. The JSON is a contract.
+// differences are the effects of a change. The JSON is a contract.
 type differences struct {
 	Changes []userChange `json:"changes"`
-	// Conflicts are those that the change brings, Settled those that it ends.
+	// Conflicts are the conflicts that the change introduces. Settled are the conflicts that it resolves.
 	Conflicts []conflict `json:"conflicts"`
 	Settled   []conflict `json:"settledConflicts"`
-	// Exclusions are roles that exclusive access newly takes.
+	// Exclusions are the roles that exclusive access takes away because of the change.
 	Exclusions []exclusion `json:"exclusions"`
-	// Revocations are losses past a revocationLimit.
+	// Revocations are losses of access that exceed a revocationLimit.
 	Revocations []revocation `json:"revocations,omitempty"`
-	// Refusals are what admission would refuse whoever asks, Warnings what it would warn of.
+	// Refusals are the refusals of admission that do not depend on the requesting user. Warnings are its warnings.
 	Refusals []remark `json:"refusals"`
 	Warnings []remark `json:"warnings"`
 	Summary  summary  `json:"summary"`
 }
 
-// The changes of a user's access.
+// The kinds of changes to a user's access.
 const (
 	gains   = "gains"   // from no access
 	loses   = "loses"   // all of it
@@ -38,7 +38,7 @@ const (
 	ends    = "ends"    // the same role, until another instant
 )
 
-// userChange is what changes for one user in one place.
+// userChange is the change for one user in one place.
 type userChange struct {
 	Change       string  `json:"change"`
 	Organization string  `json:"organization"`
@@ -67,7 +67,7 @@ type exclusion struct {
 	Applications []string `json:"applications"`
 }
 
-// remark is something to say about an object.
+// remark is a message about an object.
 type remark struct {
 	Object  string `json:"object"`
 	File    string `json:"file,omitempty"`
@@ -76,7 +76,7 @@ type remark struct {
 	Message string `json:"message"`
 }
 
-// summary counts users, each once in every line that fits.
+// summary counts users. Each line counts a user at most once.
 type summary struct {
 	Users   int `json:"users"`
 	Gaining int `json:"gaining"`
@@ -84,7 +84,7 @@ type summary struct {
 	Other   int `json:"other"`
 }
 
-// newDifferences finds what differs for the users of the organizations that are asked about.
+// newDifferences compares the access of the users in the organizations that the command asks about.
 func newDifferences(before, after *world) *differences {
 	found := &differences{
 		Changes: []userChange{}, Conflicts: []conflict{}, Settled: []conflict{}, Exclusions: []exclusion{},
@@ -106,7 +106,7 @@ func (f *differences) isEmpty() bool {
 	return len(f.Changes)+len(f.Conflicts)+len(f.Settled)+len(f.Exclusions)+len(f.Refusals) == 0
 }
 
-// none is the decision for a user about whom nothing is declared.
+// none is the decision for a user without any declared access.
 var none = resolve.NewOrganization(resolve.Rules{}).Resolve(&resolve.User{}, time.Time{})
 
 func (f *differences) addChanges(before, after *world, d *roster.Difference) {
@@ -141,7 +141,8 @@ func sideOf(o *resolve.Organization, d *roster.Difference, scope, application st
 	return h
 }
 
-// kindOfChange says in one word what changes; empty: nothing that a user would notice.
+// kindOfChange returns the kind of the change in one word. It returns the empty string if a user would not notice
+// the change.
 func kindOfChange(scope string, wasIn, isIn *resolve.Organization, was, is *resolve.Access) string {
 	switch {
 	case !was.GivesAccess() && !is.GivesAccess():
@@ -161,7 +162,8 @@ func kindOfChange(scope string, wasIn, isIn *resolve.Organization, was, is *reso
 	}
 }
 
-// compareRoles compares two roles by the ladder as it would be, where that has both.
+// compareRoles compares two roles on the ladder after the change if it has both, or else on the ladder before the
+// change.
 func compareRoles(scope string, wasIn, isIn *resolve.Organization, was, is string) string {
 	place, has := rungOf, (*resolve.Organization).HasApplicationRole
 	if scope == scopeOrganization {
@@ -232,7 +234,7 @@ func (f *differences) sum() {
 	}
 }
 
-// group joins what is the same for a user in several places, so that one line tells it.
+// group merges equal changes of a user in several places into one entry.
 func (f *differences) group() []changeGroup {
 	var groups []changeGroup
 	at := map[string]int{}
@@ -257,7 +259,7 @@ type changeGroup struct {
 	where []string
 }
 
-// state is what a user has on one side of a change.
+// state describes the access of a user on one side of a change.
 func (h *holding) state() string {
 	text := h.Role
 	if h.Scope != scopeOrganization && h.gives() && len(h.Filters) > 0 {

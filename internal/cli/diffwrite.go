@@ -8,7 +8,7 @@ import (
 	"github.com/usher-dev/usher/internal/cli/terminal"
 )
 
-// signs stand for changes, so that nothing rests on colour.
+// signs mark changes by text, so that the output does not depend on colour.
 var signs = map[string]struct {
 	sign  string
 	style terminal.Style
@@ -30,7 +30,7 @@ func (d *diff) write(f *differences) error {
 	}
 }
 
-// text counts what changes, in a sentence.
+// text returns the counts as a sentence.
 func (s *summary) text() string {
 	if s.Users == 0 {
 		return "Nobody's access changes."
@@ -90,7 +90,8 @@ func (f *differences) writeChanges(s *terminal.Streams) error {
 	return table.Write(s)
 }
 
-// because is the reason of what will be; where nothing is left, also where it came from.
+// because returns the reason for the new access, with its source. If it has no source, because adds the previous
+// source.
 func (c *userChange) because() string {
 	text := c.After.Rule
 	if c.After.Source != "" {
@@ -144,7 +145,7 @@ func remarkLines(remarks []remark) []string {
 	return lines
 }
 
-// text is file:line: object: field: message, as far as there is.
+// text returns the remark as file:line: object: field: message, without the parts that are empty.
 func (r *remark) text() string {
 	var parts []string
 	if r.File != "" {

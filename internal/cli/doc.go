@@ -1,3 +1,3 @@
-// Package cli is the kubectl plugin: the questions of an administrator and an auditor, answered from a cluster or from
-// files, by the roster and the rules of the manager. It decides nothing itself.
+// Package cli implements the kubectl plugin. It answers the questions of administrators and auditors from a cluster
+// or from files. It uses the roster and the rules of the manager, and makes no access decisions of its own.
 package cli

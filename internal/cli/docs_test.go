@@ -13,8 +13,8 @@ import (
 
 var consoleBlock = regexp.MustCompile("(?s)```console\n(.*?)```")
 
-// TestTheDocumentedExamples runs every command of docs/kubectl-access.md and compares what it shows. With -update it
-// writes that into the page.
+// TestTheDocumentedExamples runs every command of docs/kubectl-access.md and compares its output with the page.
+// With -update, it writes the output into the page.
 func TestTheDocumentedExamples(t *testing.T) {
 	path := filepath.Join(root(t), "docs", "kubectl-access.md")
 	text, err := os.ReadFile(path)
@@ -38,7 +38,7 @@ func TestTheDocumentedExamples(t *testing.T) {
 	}
 }
 
-// session runs the commands of a block, and returns them with what they show.
+// session runs the commands of a block, and returns them with their output.
 func session(t *testing.T, block string) string {
 	t.Helper()
 	var b strings.Builder

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestExitCodes runs the program that is installed, as a shell does.
+// TestExitCodes builds the program and runs it from a shell.
 func TestExitCodes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the program")

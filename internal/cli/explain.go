@@ -12,7 +12,7 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// explain shows how everything that a user holds came about.
+// explain shows how each holding of a user came about.
 type explain struct {
 	options      *options
 	output       *output
@@ -42,7 +42,7 @@ The names of rules (R1 to R9) are those of docs/rules.md.`,
 	}
 	e.output = newOutput(command, asText, asJSON)
 	command.Flags().StringSliceVarP(&e.applications, "application", "a", nil, "Only what bears on these applications")
-	// The flag exists.
+	// RegisterFlagCompletionFunc fails only for a flag that does not exist.
 	_ = command.RegisterFlagCompletionFunc("application", o.completeEach(completeApplication))
 	return command
 }
@@ -83,7 +83,7 @@ func (e *explain) run(ctx context.Context) error {
 	return w.finish()
 }
 
-// naming lists those of the organizations that name one of the applications.
+// naming returns the organizations that name at least one of the applications.
 func (w *world) naming(organizations, applications []string) []string {
 	var found []string
 	for _, organization := range organizations {
@@ -95,7 +95,7 @@ func (w *world) naming(organizations, applications []string) []string {
 	return found
 }
 
-// explanation is what explain shows of one organization. Its JSON is a contract.
+// explanation is the output of explain for one organization. Its JSON is a contract.
 type explanation struct {
 	Organization string       `json:"organization"`
 	User         string       `json:"user"`
@@ -106,14 +106,14 @@ type explanation struct {
 	Ignored      []ignored    `json:"ignored,omitempty"`
 	Grants       []grant      `json:"grants"`
 	Roles        []derivation `json:"roles"`
-	// Same are applications whose role is that of any other, for the same reason.
+	// Same lists the applications with the same role, for the same reason, as any application that nothing names.
 	Same   []string `json:"same,omitempty"`
 	Future []moment `json:"future,omitempty"`
 
 	united bool // rows
 }
 
-// policy is what of the policies decides.
+// policy contains the parts of the policies that affect the decision.
 type policy struct {
 	Source             string `json:"source,omitempty"`
 	ConflictResolution string `json:"conflictResolution"`
@@ -126,7 +126,7 @@ type policy struct {
 	} `json:"system"`
 }
 
-// window is a [resolve.Window].
+// window is the JSON form of a [resolve.Window].
 type window struct {
 	NotBefore *time.Time `json:"notBefore,omitempty"`
 	NotAfter  *time.Time `json:"notAfter,omitempty"`
@@ -171,27 +171,27 @@ type grant struct {
 	Fate   string     `json:"fate"`
 	Begins *time.Time `json:"begins,omitempty"`
 	Ends   *time.Time `json:"ends,omitempty"`
-	// SelectedBy are the labels by which the source speaks of the application or the organization.
+	// SelectedBy are the labels by which the source selects the application or the organization.
 	SelectedBy []selection `json:"selectedBy,omitempty"`
 }
 
-// derivation is a holding with its steps.
+// derivation is a holding with the steps that lead to it.
 type derivation struct {
 	holding
 	Specific *choice `json:"specific,omitempty"`
 	Broad    *choice `json:"broad,omitempty"`
 	System   *choice `json:"system,omitempty"`
-	// Local is what the organization gives, Combined what comes of it and the system role.
+	// Local is the role that the organization gives. Combined is the result of combining it with the system role.
 	Local    step  `json:"local"`
 	Floor    bool  `json:"floor,omitempty"`
 	Combined step  `json:"combined"`
 	Excluded *step `json:"excluded,omitempty"`
-	// ExcludedBy and HeldIn are the rule of exclusive access and where it found its role held.
+	// ExcludedBy is the rule of exclusive access, and HeldIn is where the user holds its role.
 	ExcludedBy     string        `json:"excludedBy,omitempty"`
 	HeldIn         []string      `json:"heldIn,omitempty"`
 	Rows           []contributed `json:"rows,omitempty"`
 	HidesUnmatched bool          `json:"hidesUnmatched,omitempty"`
-	// ExceedsBound says that the user's filters are larger together than R7 allows, and no row is visible.
+	// ExceedsBound reports that the user's combined filters exceed the limit of R7, so that no row is visible.
 	ExceedsBound bool `json:"exceedsBound,omitempty"`
 }
 
@@ -216,11 +216,11 @@ type contributed struct {
 	Source string         `json:"source"`
 	Entry  string         `json:"entry"`
 	Filter resolve.Filter `json:"filter"`
-	// Attributes are those of the user whose values stand in the filter.
+	// Attributes are the user attributes whose values are in the filter.
 	Attributes []attribute `json:"attributes,omitempty"`
 }
 
-// moment is what changes at an instant.
+// moment describes the changes at one instant.
 type moment struct {
 	At      time.Time `json:"at"`
 	Changes []change  `json:"changes"`
@@ -278,7 +278,7 @@ func (w *world) explain(organization, user string, applications []string) *expla
 	return made
 }
 
-// says tells whether the application's derivation is one of its own.
+// says reports whether the application has a derivation of its own.
 func says(x *roster.Explanation, application string) bool {
 	if slices.ContainsFunc(x.Grants, func(g resolve.ExplainedGrant) bool { return g.Application == application }) {
 		return true
@@ -327,7 +327,8 @@ func protectedText(protected bool) string {
 	return "Unprotected"
 }
 
-// addSources takes over where access may come from; with applications given, only what bears on one of them.
+// addSources adds the possible sources of access. With applications, it adds only the sources that affect one of
+// them.
 func (e *explanation) addSources(w *world, x *roster.Explanation, applications []string) {
 	for _, b := range x.Bars {
 		e.Bars = append(e.Bars, bar{string(b.Rule), b.Source, newWindow(b.Window)})
@@ -389,7 +390,7 @@ func newChoice(c *resolve.Choice) *choice {
 	return made
 }
 
-// addFuture says what changes when, of what the explanation is about.
+// addFuture adds the future changes to the access that the explanation covers.
 func (e *explanation) addFuture(x *roster.Explanation, applications []string, all bool) {
 	before := &x.Decision
 	for i := range x.Future {

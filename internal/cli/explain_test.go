@@ -27,7 +27,7 @@ func TestExplainOnTheSamples(t *testing.T) {
 	)
 }
 
-// TestExplainSaysThatFiltersAreTooLarge has one group whose filter alone is larger than R7 allows.
+// TestExplainSaysThatFiltersAreTooLarge uses one group whose filter alone exceeds the limit of R7.
 func TestExplainSaysThatFiltersAreTooLarge(t *testing.T) {
 	var file strings.Builder
 	file.WriteString(`{"apiVersion":"access.usher.dev/v1alpha1","kind":"AccessGroup","metadata":{"name":"flood","namespace":"acme"},` +
@@ -58,7 +58,7 @@ func TestExplainSaysThatFiltersAreTooLarge(t *testing.T) {
 
 var caseInstant = regexp.MustCompile(`(?m)^# now: (\S+)$`)
 
-// userDocument is what a case expects of one user.
+// userDocument is the expected result of a case for one user.
 type userDocument struct {
 	Organization     string
 	User             string
@@ -67,7 +67,7 @@ type userDocument struct {
 	Applications     map[string]struct{ Role, Source string }
 }
 
-// explained is the part of the JSON that says the outcome.
+// explained is the part of the JSON with the result.
 type explained struct {
 	Organization string
 	User         string
@@ -75,8 +75,8 @@ type explained struct {
 	Same         []string
 }
 
-// TestExplainNamesTheRuleOfEveryCase holds explain against what the cases expect, and the text against the rules of
-// testdata/cases.golden, which say for every role which rule of docs/rules.md it rests on.
+// TestExplainNamesTheRuleOfEveryCase compares explain with the expected results of the cases. It compares the text
+// with the rules in testdata/cases.golden, which contains the rule of docs/rules.md behind every role.
 func TestExplainNamesTheRuleOfEveryCase(t *testing.T) {
 	cases, err := filepath.Glob(filepath.Join(root(t), "test", "cases", "*.yaml"))
 	if err != nil || len(cases) < 34 {

@@ -10,7 +10,7 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// explainer writes explanations for people.
+// explainer writes explanations as text for people.
 type explainer struct {
 	*explanation
 	streams *terminal.Streams
@@ -30,7 +30,7 @@ func writeExplanations(s *terminal.Streams, all []explanation) error {
 	return nil
 }
 
-// line adds a line of plain text after the indent, and goes on with it in the next where the terminal ends.
+// line writes plain text after the indent, and wraps it at the width of the terminal.
 func (e *explainer) line(indent, format string, args ...any) {
 	text := terminal.Escape(fmt.Sprintf(format, args...))
 	e.text.WriteString(indent + e.streams.Wrap(text, indent+"  ") + "\n")
@@ -188,7 +188,7 @@ func grantRole(g *grant) string {
 	return text
 }
 
-// meaningText says what a role means where that is not the role itself.
+// meaningText returns the meaning of a role if it differs from the role itself.
 func meaningText(g *grant) string {
 	organization, applications := g.ForOrganization, g.InApplications
 	var means []string
@@ -268,7 +268,7 @@ func (e *explainer) writeRole(d *derivation) {
 	e.writeRows(d)
 }
 
-// steps says what each rule kept and dropped.
+// steps returns a line for each rule, with the grants that the rule kept and dropped.
 func (d *derivation) steps() []string {
 	var steps []string
 	if d.Specific != nil {
@@ -305,7 +305,7 @@ func (d *derivation) steps() []string {
 	return steps
 }
 
-// barred reports whether the role rests on a bar.
+// barred reports whether a suspension or a window of the user determines the role.
 func (d *derivation) barred() bool {
 	switch resolve.Rule(d.Rule) {
 	case resolve.RuleSuspended, resolve.RuleExpired, resolve.RuleNotYetValid:
@@ -315,7 +315,7 @@ func (d *derivation) barred() bool {
 	}
 }
 
-// combination says what comes of the local and the system role.
+// combination describes the result of combining the local role and the system role.
 func (d *derivation) combination() string {
 	switch resolve.Rule(d.Combined.Rule) {
 	case resolve.RuleSystemBlock:
@@ -379,7 +379,7 @@ func (e *explainer) writeRows(d *derivation) {
 	}
 }
 
-// maximumMoments is how many instants are told.
+// maximumMoments is the maximum number of future instants that are shown.
 const maximumMoments = 10
 
 func (e *explainer) writeFuture() {

@@ -14,7 +14,7 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// export writes what is declared as CSV.
+// export writes the declared objects as CSV.
 type export struct{ options *options }
 
 func newExport(o *options) *cobra.Command {
@@ -58,7 +58,7 @@ func (e *export) run(ctx context.Context) error {
 	return w.finish()
 }
 
-// placeOf puts groups before what is said of them, then users.
+// placeOf returns the sort position of a record: groups come before their members, and users follow.
 func placeOf(r map[string]string) int {
 	order := []string{recordGroup, recordMember, recordMemberGroup, recordUser, recordUserGroup}
 	if i := slices.Index(order, r[columnRecord]); i >= 0 {
@@ -70,7 +70,7 @@ func placeOf(r map[string]string) int {
 // exporter collects rows.
 type exporter struct {
 	rows []map[string]string
-	// left counts the objects from which something is omitted.
+	// left counts the objects with omitted parts.
 	left map[string]int
 }
 
@@ -96,7 +96,7 @@ func (x *exporter) add(o any) {
 	}
 }
 
-// holder is the user of a row.
+// holder is the subject of a row.
 type holder struct{ namespace, group, user string }
 
 func (x *exporter) row(record string, h holder, cells map[string]string) {
@@ -163,7 +163,7 @@ func (x *exporter) addUser(ua *accessv1alpha1.UserAccess) {
 	x.addSystem(h, spec.SystemAccess, spec.SystemAccessSelectors)
 }
 
-// addGrants adds the roles of an entry; in are the cells that say of which organizations it speaks.
+// addGrants adds the roles of an entry. in contains the cells that identify the organizations of the entry.
 func (x *exporter) addGrants(
 	h holder, in map[string]string, organizationRole accessv1alpha1.RoleName, grants []accessv1alpha1.ApplicationGrant,
 	selectors []accessv1alpha1.ApplicationSelectorGrant,

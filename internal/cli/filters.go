@@ -8,14 +8,14 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// filterList has the distinct row filters of a document, sorted by their bytes. Holdings give places in it, as published
-// documents do: thousands of users who see the same rows share one text.
+// filterList contains the distinct row-level filters of a document, sorted by their bytes. Holdings refer to
+// filters by their index, as published documents do, so thousands of users with the same rows share one text.
 type filterList struct {
-	places map[string]int // by canonical JSON
+	places map[string]int // index by canonical JSON
 	sorted []string
 }
 
-// newFilterList makes the list of all filters that the sequence yields.
+// newFilterList returns the list of all filters that the sequence yields.
 func newFilterList(all func(yield func([]resolve.Filter) bool)) *filterList {
 	l := &filterList{places: map[string]int{}}
 	for filters := range all {
@@ -35,15 +35,15 @@ func (l *filterList) write(j *jsonStream) {
 	fieldOfList(j, "filters", l.sorted, func(text *string) any { return json.RawMessage(*text) })
 }
 
-// reference is a holding whose filters are places in the list of its document.
+// reference is a holding whose filters are indexes into the list of its document.
 type reference struct {
 	*holding
 
-	// Filters hides that of the holding.
+	// Filters replaces the field Filters of the holding.
 	Filters []int `json:"filters,omitempty"`
 }
 
-// reference returns the holding with ascending places for its filters.
+// reference returns the holding with the sorted indexes of its filters.
 func (l *filterList) reference(h *holding) *reference {
 	made := &reference{holding: h}
 	for i := range h.Filters {

@@ -8,14 +8,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// syncer is a tool that brings objects to what git says, whatever anybody writes to the cluster.
+// syncer is a tool that keeps objects in the state that git declares, regardless of other writes to the cluster.
 type syncer struct {
 	name string
-	// managers are the field managers that it applies with.
+	// managers are the field managers of the tool's applies.
 	managers []string
-	// marks are annotations and labels that it puts on what it keeps.
+	// annotations and labels are the marks that the tool adds to its objects.
 	annotations, labels []string
-	// instance: Argo CD may be set to track by a label that others use, too. It counts where Argo CD has also applied.
+	// sharedLabel is a label that Argo CD may track by and that other tools use, too. It counts only if Argo CD has
+	// also applied the object.
 	sharedLabel string
 }
 
@@ -35,7 +36,8 @@ var syncers = []syncer{
 	},
 }
 
-// keptBy says which tool keeps the object as git has it, and what tells so; empty: none that is known.
+// keptBy returns the tool that keeps the object in the state of git, with the evidence for it. It returns the empty
+// string if no such tool is known.
 func keptBy(o client.Object) string {
 	for i := range syncers {
 		s := &syncers[i]
@@ -63,7 +65,7 @@ func keptBy(o client.Object) string {
 	return ""
 }
 
-// managerOf returns the field manager by which the tool has a part of the object itself.
+// managerOf returns the field manager by which the tool owns fields of the main resource.
 func (s *syncer) managerOf(o client.Object) string {
 	for _, entry := range o.GetManagedFields() {
 		if entry.Subresource == "" && slices.Contains(s.managers, entry.Manager) {

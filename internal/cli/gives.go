@@ -6,7 +6,8 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// givenBy says in words what the group gives, in the order of its fields. Of windows it says that there are such.
+// givenBy describes the grants of the group in words, in the order of its fields. It mentions windows without their
+// bounds.
 func givenBy(g *accessv1alpha1.AccessGroup) []string {
 	spec := &g.Spec
 	var given []string

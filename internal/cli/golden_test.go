@@ -21,13 +21,13 @@ var update = flag.Bool("update", false, "write what commands show to testdata")
 
 var june = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 
-// answer is what a command showed.
+// answer is the output of a command.
 type answer struct {
 	out, errOut string
 	code        int
 }
 
-// call is one call of the plugin at the root of the repository, with nothing configured.
+// call is one call of the plugin in the root directory of the repository, without a configured cluster.
 type call struct {
 	args  []string
 	stdin string
@@ -39,7 +39,7 @@ func (c call) run(t *testing.T) answer {
 	t.Helper()
 	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))
 	t.Setenv("HOME", t.TempDir())
-	// Help names the directory of the home.
+	// The help text contains the home directory.
 	t.Chdir(root(t))
 	var out, errOut bytes.Buffer
 	now := c.at
@@ -65,7 +65,7 @@ func root(t *testing.T) string {
 	}
 }
 
-// golden compares what the calls show with testdata/NAME, or writes it there.
+// golden compares the output of the calls with testdata/NAME. With -update, it writes the output there.
 func golden(t *testing.T, name string, calls ...string) {
 	t.Helper()
 	var b strings.Builder

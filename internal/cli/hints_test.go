@@ -2,14 +2,14 @@ package cli_test
 
 import "testing"
 
-// TestHints shows where values that are probably mistakes are told of: whatever command looks at them.
+// TestHints shows the commands that report probable mistakes.
 func TestHints(t *testing.T) {
 	golden(t, "hints.golden",
 		"lint -f internal/cli/testdata/hints/suspension.yaml",
 		"lint -f internal/cli/testdata/hints/names.yaml",
 		"report -f internal/cli/testdata/hints/suspension.yaml",
 		"report -f internal/cli/testdata/hints/names.yaml",
-		// Of one organization alone it is not known what is in the others.
+		// A command for one organization does not know the others.
 		"report -n acme -f internal/cli/testdata/hints/names.yaml -o csv",
 		"import internal/cli/testdata/hints/leavers.csv -f internal/cli/testdata/hints/suspension.yaml",
 		"members add AMELIE@acme.example -g france -n acme -f internal/cli/testdata/hints/suspension.yaml",

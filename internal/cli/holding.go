@@ -20,12 +20,12 @@ type holding struct {
 	Permissions []string `json:"permissions,omitempty"`
 	Rule        string   `json:"rule"`
 	Source      string   `json:"source,omitempty"`
-	// NotAfter is the first instant at which the same objects give less; absent: never.
+	// NotAfter is the first instant at which the same objects give less access; absent if there is none.
 	NotAfter *time.Time `json:"notAfter,omitempty"`
-	// Filters are the rows; absent: all.
+	// Filters are the row-level filters; absent if all rows are visible.
 	Filters []resolve.Filter `json:"filters,omitempty"`
 
-	// title is what the application is called, for people; empty: its name.
+	// title is the display name of the application, or empty if people see its name.
 	title string
 }
 
@@ -38,7 +38,7 @@ const (
 
 func (h *holding) gives() bool { return h.Role != resolve.NoAccess }
 
-// where names what the role is in.
+// where returns the name of the organization or application that the role is in.
 func (h *holding) where() string {
 	switch h.Scope {
 	case scopeOrganization:
@@ -50,7 +50,7 @@ func (h *holding) where() string {
 	}
 }
 
-// shown is where, for people: an application with its display name.
+// shown is like where, but adds the display name of an application.
 func (h *holding) shown() string { return cmp.Or(h.title, h.where()) }
 
 func (h *holding) until() string { return until(h.NotAfter) }
@@ -78,7 +78,8 @@ func outcomeHolding(organization, user, scope string, o *resolve.Outcome) holdin
 	return h
 }
 
-// accessHolding is the access to an application; an empty name stands for any that nothing names.
+// accessHolding returns the holding for the access to an application. An empty name stands for every application
+// that nothing names.
 func accessHolding(o *resolve.Organization, user, application string, a *resolve.Access) holding {
 	scope := scopeApplication
 	if application == "" {
@@ -91,8 +92,8 @@ func accessHolding(o *resolve.Organization, user, application string, a *resolve
 	return h
 }
 
-// holdings lists all roles of the user in the organization: of the organization, in each of the applications named
-// there, and in any other. Nil where there is nothing to decide.
+// holdings lists all roles of the user in the organization: of the organization, of each application named there,
+// and of every other application. It returns nil if there is no decision for the user.
 func (w *world) holdings(organization, user string) []holding {
 	d := w.Decision(organization, user)
 	if d == nil {
@@ -117,7 +118,7 @@ func until(t *time.Time) string {
 
 func instantText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// rowsText says in words which rows pass the filters.
+// rowsText describes in words the rows that pass the filters.
 func rowsText(filters []resolve.Filter) string {
 	if len(filters) == 0 {
 		return "all"

@@ -11,7 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// What the schemas of the kinds take. The API server has the last word; this says before the first write what is wrong.
+// The limits and patterns of the schemas. The API server has the final word; these checks report an error before
+// the first write.
 const (
 	maximumUser        = 253
 	maximumName        = 63
@@ -41,7 +42,7 @@ var (
 	forbiddenUserNames = map[rune]string{',': "a comma", '"': "a double quote", '\\': "a backslash"}
 )
 
-// checkUser says by which rule the API server would refuse the user.
+// checkUser returns an error that names the rule by which the API server would refuse the user name.
 func checkUser(user string) error {
 	switch {
 	case user == "":
@@ -72,7 +73,7 @@ func checkUser(user string) error {
 	return nil
 }
 
-// checkName holds a name against a pattern and a length.
+// checkName checks a name against a pattern and a maximum length.
 func checkName(what, name string, pattern *regexp.Regexp, maximum int, like string) error {
 	switch {
 	case name == "":
@@ -94,7 +95,7 @@ func checkGroupName(name string) error {
 	return checkName("group", name, groupPattern, maximumGroupName, "small letters, digits, and - or . between them, such as france")
 }
 
-// checkSelector takes a name, or * for all.
+// checkSelector checks a name, which may also be * for all.
 func checkSelector(what, name string) error {
 	if name == "*" {
 		return nil
@@ -106,17 +107,18 @@ func checkSelector(what, name string) error {
 	return err
 }
 
-// labelOf returns the label by which docs/kinds/applicationaccess.md maps the name of an application.
+// labelOf returns the label value to which docs/kinds/applicationaccess.md maps the name of an application.
 func labelOf(name string) string {
 	return strings.Trim(notInLabels.ReplaceAllString(strings.ToLower(name), "-"), "-")
 }
 
-// period is what --not-before and --not-after, or two cells, say. Nil: nothing is said; zero: there is none.
+// period is a window from --not-before and --not-after, or from two cells. A nil bound keeps the previous value. A
+// zero bound removes it.
 type period struct {
 	notBefore, notAfter *metav1.Time
 }
 
-// parseInstant reads an instant, or a date for its first moment in UTC. "none" is the zero time.
+// parseInstant parses an instant or a date, which stands for midnight UTC. "none" returns the zero time.
 func parseInstant(text string) (*metav1.Time, error) {
 	if text == "none" {
 		return &metav1.Time{}, nil
@@ -130,7 +132,8 @@ func parseInstant(text string) (*metav1.Time, error) {
 	return nil, fmt.Errorf("%q is not an instant; write it as 2026-07-01T09:00:00Z or 2026-07-01, or none", text)
 }
 
-// over lays the window over what there was, and says what is wrong with the two together.
+// over replaces the bounds of the previous window with those of the period, and returns an error if the result is
+// invalid.
 func (w *period) over(notBefore, notAfter *metav1.Time) (*metav1.Time, *metav1.Time, error) {
 	if w.notBefore != nil {
 		notBefore = orNone(w.notBefore)

@@ -20,8 +20,8 @@ func (a *audit) addIdle(w *world, namespaces []string) {
 	}
 }
 
-// idle returns what is probably a mistake in the selectors and attributes that the object refers to: a selector that
-// selects nothing, and an attribute that no active member of the group has.
+// idle returns remarks on probable mistakes in the selectors and attributes that the object refers to: a selector
+// that selects nothing, and an attribute that no active member of the group has.
 func (w *world) idle(o client.Object) []remark {
 	f := &idleFinder{world: w, object: o}
 	switch each := o.(type) {
@@ -86,7 +86,8 @@ func (f *idleFinder) sources(
 	}
 }
 
-// organizations notes a selector that selects no organization. Files without Namespace objects say nothing of labels.
+// organizations adds a remark for a selector that selects no organization. Files without Namespace objects contain
+// no labels to check.
 func (f *idleFinder) organizations(path string, s *accessv1alpha1.LabelSelector) {
 	known := false
 	for _, n := range f.world.Index().Namespaces() {
@@ -120,7 +121,7 @@ func (w *world) selectsIn(organization string, s *accessv1alpha1.LabelSelector) 
 	return false
 }
 
-// attributes notes attributes that no active member of the group has.
+// attributes adds a remark for each attribute that no active member of the group has.
 func (f *idleFinder) attributes(g *accessv1alpha1.AccessGroup) {
 	var members []string
 	read := false

@@ -16,7 +16,7 @@ import (
 	"github.com/usher-dev/usher/internal/cli/terminal"
 )
 
-// importing makes objects of CSV.
+// importing creates objects from a CSV.
 type importing struct {
 	*writing
 	apply     bool
@@ -105,7 +105,7 @@ func (m *importing) read(ctx context.Context, name string) (file string, rows []
 	return file, rows, err
 }
 
-// toDirectory writes the manifests of what changes, a file each.
+// toDirectory writes the changed manifests, one per file.
 func (m *importing) toDirectory(ctx context.Context, makePlan func(*basis) (*plan, error)) error {
 	m.toFiles = func(changed []objects.Change) error {
 		files := map[string][]byte{}
@@ -122,7 +122,7 @@ func (m *importing) toDirectory(ctx context.Context, makePlan func(*basis) (*pla
 	return m.writing.run(ctx, makePlan)
 }
 
-// writeNewFiles writes files that there are not: those that there are may be somebody's work.
+// writeNewFiles writes new files. It does not overwrite existing files, which may contain manual changes.
 func (m *importing) writeNewFiles(ctx context.Context, files map[string][]byte) error {
 	names := sortedKeys(files)
 	names = slices.DeleteFunc(names, func(name string) bool {

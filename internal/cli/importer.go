@@ -16,7 +16,7 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// importer lays rows over what there is.
+// importer applies the rows of a CSV to the existing objects.
 type importer struct {
 	file  string
 	basis *basis
@@ -25,8 +25,8 @@ type importer struct {
 	order    []string
 	groups   map[string]*objects.Object   // by namespace/name
 	accounts map[string][]*objects.Object // declared UserAccess objects, by namespace/user
-	members  map[string]map[string]int    // where members stand: a search for each line would take minutes
-	seen     map[string]*row              // by what a line is about
+	members  map[string]map[string]int    // indexes of members; a search for each line would take minutes
+	seen     map[string]*row              // rows by the key of their subject
 	again    int
 	failures []error
 }
@@ -49,10 +49,10 @@ func newImporter(file string, b *basis) *importer {
 	return m
 }
 
-// rank is the order in which records are taken in: what others refer to first.
+// rank is the order in which records are imported: objects that others refer to come first.
 var rank = map[string]int{recordGroup: -2, recordUser: -1}
 
-// plan makes the changes of all rows, or says what is wrong with them.
+// plan returns the changes of all rows, or the errors in them.
 func (m *importer) plan(rows []row) (*plan, error) {
 	rows = slices.Clone(rows)
 	slices.SortStableFunc(rows, func(a, b row) int { return rank[a.get(columnRecord)] - rank[b.get(columnRecord)] })
@@ -74,12 +74,12 @@ func (m *importer) plan(rows []row) (*plan, error) {
 	return p, nil
 }
 
-// fail notes what is wrong with a cell.
+// fail records an error in a cell.
 func (m *importer) fail(r *row, column string, err error) {
 	m.failures = append(m.failures, r.failure(m.file, column, err))
 }
 
-// take lays one row over what there is.
+// take applies one row to the objects.
 func (m *importer) take(r *row) {
 	namespace := cmp.Or(r.get(columnNamespace), m.basis.target)
 	switch {
@@ -105,7 +105,7 @@ func (m *importer) take(r *row) {
 	m.takeGroup(r, namespace)
 }
 
-// check holds every cell against what the schema takes.
+// check validates every cell against the schema.
 func (m *importer) check(r *row) bool {
 	failures := len(m.failures)
 	checks := map[string]func(string) error{
@@ -160,7 +160,8 @@ func oneOf[T ~string](values ...T) func(string) error {
 	}
 }
 
-// isAgain reports whether an earlier line was about the same; where it says something else, that is an error.
+// isAgain reports whether an earlier line has the same subject. It records an error if the two lines contradict
+// each other.
 func (m *importer) isAgain(r *row, namespace string) bool {
 	key := strings.Join([]string{
 		r.get(columnRecord), namespace, r.get(columnGroup), r.get(columnUser), r.get(columnOrganization),
@@ -180,7 +181,8 @@ func (m *importer) isAgain(r *row, namespace string) bool {
 	return true
 }
 
-// selectedRole is by what an entry with a selector is known; empty for an entry that names its application.
+// selectedRole returns the key of an entry with a selector. It returns the empty string for an entry that names its
+// application.
 func selectedRole(r *row) string {
 	if r.get(columnApplicationSelector) == "" {
 		return ""
@@ -194,7 +196,7 @@ func withNamespace(cells map[string]string, namespace string) map[string]string 
 	return cells
 }
 
-// changeOf returns the change of an object, and begins one.
+// changeOf returns the change of an object. It starts a new change if there is none.
 func (m *importer) changeOf(before *objects.Object, fresh func() client.Object) *objects.Change {
 	made := fresh()
 	if before != nil {
@@ -210,7 +212,7 @@ func (m *importer) changeOf(before *objects.Object, fresh func() client.Object) 
 	return c
 }
 
-// said returns the window that the row says. An empty cell says nothing; none says that there is no bound.
+// said returns the window in the row. An empty cell leaves a bound unchanged; none removes it.
 func (r *row) said() (*period, error) {
 	w := &period{}
 	for _, each := range []struct {
@@ -230,7 +232,7 @@ func (r *row) said() (*period, error) {
 	return w, nil
 }
 
-// checkSize says which lists have become too long.
+// checkSize returns an error for each list that exceeds its maximum length.
 func checkSize(o client.Object) []error {
 	var failures []error
 	check := func(field string, n, maximum int, remedy string) {
@@ -262,7 +264,7 @@ func checkSize(o client.Object) []error {
 	return failures
 }
 
-// takeUser lays a row over the UserAccess of its user.
+// takeUser applies a row to the UserAccess of its user.
 func (m *importer) takeUser(r *row, namespace string) {
 	user := r.get(columnUser)
 	ua := m.changeOf(m.account(namespace, user), func() client.Object {
@@ -292,7 +294,8 @@ func (m *importer) takeUser(r *row, namespace string) {
 	}
 }
 
-// account returns the UserAccess of the user that counts; a materialized one becomes the declared one.
+// account returns the UserAccess that applies to the user. It prefers declared objects. If there is only a
+// materialized one, the import turns that into the declared one.
 func (m *importer) account(namespace, user string) *objects.Object {
 	var found *objects.Object
 	for _, o := range m.accounts[namespace+"/"+user] {

@@ -12,7 +12,7 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// takeGroup lays a row over its group.
+// takeGroup applies a row to its group.
 func (m *importer) takeGroup(r *row, namespace string) {
 	name := r.get(columnGroup)
 	key := namespace + "/" + name
@@ -85,7 +85,8 @@ func setGroup(g *accessv1alpha1.AccessGroup, r *row, isNew bool) error {
 	return nil
 }
 
-// setMember adds the member, or gives it the window of the row. Without a window there it keeps its own.
+// setMember adds the member, or sets its window to that of the row. Without a window in the row, the member keeps
+// its window.
 func (m *importer) setMember(g *accessv1alpha1.AccessGroup, r *row) error {
 	key := g.Namespace + "/" + g.Name
 	places := m.members[key]

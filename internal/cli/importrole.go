@@ -11,7 +11,7 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// roles are the fields of a spec that give roles.
+// roles points to the fields of a spec that give roles.
 type roles struct {
 	organizationRole *accessv1alpha1.RoleName
 	applications     *[]accessv1alpha1.ApplicationGrant
@@ -20,7 +20,7 @@ type roles struct {
 	systemSelectors  *[]accessv1alpha1.SystemSelectorGrant
 }
 
-// setRole sets the role of the row where it belongs.
+// setRole sets the role of the row in the matching field.
 func setRole(r *row, into *roles) error {
 	role := accessv1alpha1.RoleName(r.get(columnRole))
 	w, err := r.said()
@@ -54,7 +54,7 @@ func setRole(r *row, into *roles) error {
 	return nil
 }
 
-// systemSelectorEntry returns the entry with the selector, and makes one where there is none.
+// systemSelectorEntry returns the entry with the selector. It adds the entry if there is none.
 func systemSelectorEntry(entries *[]accessv1alpha1.SystemSelectorGrant, text string) (*accessv1alpha1.SystemSelectorGrant, error) {
 	selector, err := parseSelector(text)
 	if err != nil {
@@ -69,7 +69,7 @@ func systemSelectorEntry(entries *[]accessv1alpha1.SystemSelectorGrant, text str
 	return &(*entries)[i], nil
 }
 
-// setSelectorGrant sets the window of the entry with the selector and the role, and makes one where there is none.
+// setSelectorGrant sets the window of the entry with the selector and the role. It adds the entry if there is none.
 func setSelectorGrant(
 	grants *[]accessv1alpha1.ApplicationSelectorGrant, text string, role accessv1alpha1.RoleName, w *period,
 ) error {
@@ -96,7 +96,7 @@ func setSelectorGrant(
 	return nil
 }
 
-// parseSelector reads a selector as the flag --selector of kubectl takes it.
+// parseSelector parses a selector in the syntax of the kubectl flag --selector.
 func parseSelector(text string) (*accessv1alpha1.LabelSelector, error) {
 	standard, err := metav1.ParseToLabelSelector(text)
 	if err != nil {
@@ -124,7 +124,7 @@ func parseSelector(text string) (*accessv1alpha1.LabelSelector, error) {
 
 func checkSelectorCell(text string) error { _, err := parseSelector(text); return err }
 
-// The bounds of everyDays.
+// The limits of everyDays.
 const (
 	minimumEveryDays = 1
 	maximumEveryDays = 1826
@@ -137,7 +137,7 @@ func checkEveryDays(text string) error {
 	return nil
 }
 
-// setReview sets how often the group takes a review, and the instant of the last one where the row says it.
+// setReview sets the review interval of the group, and the time of the last review if the row contains it.
 func setReview(g *accessv1alpha1.AccessGroup, r *row) error {
 	days, err := strconv.ParseInt(r.get(columnEveryDays), 10, 32)
 	if err != nil {

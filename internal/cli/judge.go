@@ -14,10 +14,11 @@ import (
 	"github.com/usher-dev/usher/internal/validation"
 )
 
-// maximumJudged is up to how many changed objects admission is asked: what it looks at grows with each.
+// maximumJudged is the maximum number of changed objects that are validated as admission does. The cost of a
+// validation grows with the number of changes.
 const maximumJudged = 1000
 
-// judgedObject is what admission would say about one changed object, whoever asks.
+// judgedObject is the result of admission for one changed object, regardless of the requesting user.
 type judgedObject struct {
 	change   *objectChange
 	refused  field.ErrorList
@@ -25,8 +26,8 @@ type judgedObject struct {
 	rights   []validation.Right
 }
 
-// judgeAll asks the validation of admission about one change after the other, each on top of those before it. The
-// roster of the world is taken along.
+// judgeAll runs the validation of admission on each change in turn, on top of the changes before it. It modifies
+// the roster of the world.
 func judgeAll(ctx context.Context, w *world, changes []objectChange, say func(string, ...any)) ([]judgedObject, error) {
 	validator := w.validator()
 	validator.ConfigMaps = publish.ConfigMaps
@@ -57,14 +58,14 @@ func judgeAll(ctx context.Context, w *world, changes []objectChange, say func(st
 	return judged, nil
 }
 
-// validator makes the validation of admission. It keeps an index over the users of the world.
+// validator returns the validator of admission for the world. It keeps an index of the world's users.
 func (w *world) validator() *validation.Validator {
 	return &validation.Validator{
 		View: func() *roster.View { return w.View }, Partial: w.scope != "" && !w.options.offline(),
 	}
 }
 
-// take makes the change, so that the next one is judged on top of it.
+// take applies the change to the world, so that the next change is validated on top of it.
 func (w *world) take(r *validation.Request) error {
 	take, object := w.roster.Remove, r.Old
 	if r.New != nil {
@@ -77,7 +78,7 @@ func (w *world) take(r *validation.Request) error {
 	return nil
 }
 
-// judge adds what admission would say.
+// judge adds the refusals and warnings of admission to the differences.
 func (f *differences) judge(ctx context.Context, before *world, changes []objectChange, say func(string, ...any)) {
 	if len(changes) > maximumJudged {
 		before.options.say("note: more than %d objects change; what admission would refuse is not looked for (lint does)", maximumJudged)
@@ -103,13 +104,13 @@ func (f *differences) judge(ctx context.Context, before *world, changes []object
 	}
 }
 
-// isAsked reports whether the object may matter where one asks.
+// isAsked reports whether the object may affect the organizations that the command asks about.
 func (w *world) isAsked(c *objectChange) bool {
 	o := cmp.Or(c.after, c.before)
 	return w.scope == "" || o.GetNamespace() == w.scope || o.GetNamespace() == w.options.systemNamespace
 }
 
-// fieldOf cuts a warning into the field that it begins with, and the rest.
+// fieldOf splits a warning into the field that it starts with and the rest.
 func fieldOf(text string) (field, message string) {
 	field, message, found := strings.Cut(text, ": ")
 	if !found || strings.Contains(field, " ") ||
@@ -127,7 +128,7 @@ func (j *judgedObject) remark(field, message string) remark {
 	return made
 }
 
-// place says where in the files the remark belongs.
+// place sets the file and line of the remark.
 func (r *remark) place(o *objects.Object, field string) {
 	r.File, r.Line = o.Origin.File, o.Origin.Line
 	if line := o.Line(field); line > 0 && field != "" {

@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// krewPlugin is what krew reads of a manifest.
+// krewPlugin contains the fields of a manifest that krew reads.
 type krewPlugin struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
@@ -36,11 +36,12 @@ type krewPlugin struct {
 	} `json:"spec"`
 }
 
-// TestTheKrewManifest fills the template in as a release does, and holds it against what krew takes.
+// TestTheKrewManifest renders the template as a release does, and checks the result against the requirements of
+// krew.
 func TestTheKrewManifest(t *testing.T) {
 	const tag = "v1.2.3"
 	text := read(t, filepath.Join(root(t), ".krew.yaml"))
-	// Addresses are templates themselves, in quotes that the template around them does not look into.
+	// The addresses are quoted templates, which the outer template does not evaluate.
 	fill := func(name, text string, functions template.FuncMap) string {
 		var b bytes.Buffer
 		made := template.Must(template.New(name).Funcs(functions).Parse(text))
@@ -86,7 +87,8 @@ func TestTheKrewManifest(t *testing.T) {
 	}
 }
 
-// TestWhatIsCheckedBeforehandIsWhatTheSchemasTake: the plugin says before the first write what the API server would refuse.
+// TestWhatIsCheckedBeforehandIsWhatTheSchemasTake checks that the plugin reports before the first write what the
+// API server would refuse.
 func TestWhatIsCheckedBeforehandIsWhatTheSchemasTake(t *testing.T) {
 	schema, err := os.ReadFile(filepath.Join(root(t), "config", "crd", "bases", "access.usher.dev_accessgroups.yaml"))
 	if err != nil {

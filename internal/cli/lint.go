@@ -19,7 +19,7 @@ import (
 	"github.com/usher-dev/usher/internal/validation"
 )
 
-// lint says what admission would say.
+// lint reports what admission would report.
 type lint struct {
 	options *options
 	output  *output
@@ -59,14 +59,14 @@ Exit code: 0 nothing to refuse, 1 something to refuse (with --strict also someth
 const (
 	severityError   = "error"
 	severityWarning = "warning"
-	severityRight   = "right" // nothing wrong: what it takes
+	severityRight   = "right" // not a fault: a right that an apply of the object needs
 )
 
-// finding is one thing to say. Its JSON is a contract.
+// finding is one result of lint. Its JSON is a contract.
 type finding struct {
 	Severity string `json:"severity"`
 	remark
-	// AnyOf are alternative rights, the narrowest first. One is enough.
+	// AnyOf are alternative rights, with the narrowest first. One of them is enough.
 	AnyOf []attributes `json:"anyOf,omitempty"`
 }
 
@@ -152,7 +152,7 @@ func writeFindings(s *terminal.Streams, findings []finding) error {
 	return nil
 }
 
-// sorted sorts by place, and drops what two objects have to say alike, such as the two sides of a conflict.
+// sorted sorts the findings by position. It drops duplicates, such as the same conflict reported for both sides.
 func sorted(findings []finding) []finding {
 	slices.SortStableFunc(findings, func(a, b finding) int {
 		return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line, strings.Compare(a.Message, b.Message))
@@ -166,10 +166,11 @@ func sorted(findings []finding) []finding {
 	})
 }
 
-// lint holds every object against the schema of its kind and, where that has nothing to say, asks the validation of
-// admission: each object as if it came last.
+// lint validates every object against the schema of its kind. If the object is valid, lint runs the validation of
+// admission as if the object were the last to be applied.
 func (w *world) lint(ctx context.Context, say func(string, ...any)) ([]finding, error) {
-	// A policy is there before anybody holds a role on its ladders: to users, it is none that changes.
+	// Policies are added before any user holds a role on their ladders, so that validation does not treat them as
+	// changes for users.
 	policies, err := w.options.onlyPolicies(w.set)
 	if err != nil {
 		return nil, err
@@ -215,7 +216,7 @@ func (w *world) lintObject(ctx context.Context, v *validation.Validator, o *obje
 		findings = append(findings, newFinding(o, severityError, e.Field, e.ErrorBody()))
 	}
 	for _, text := range warnings {
-		// Whoever declares the files knows who names a group in them.
+		// The warning is about members that other objects add. The author of the files has written those objects, too.
 		if validation.IsOfUnlisted(text) {
 			continue
 		}
@@ -233,7 +234,7 @@ func (w *world) lintObject(ctx context.Context, v *validation.Validator, o *obje
 	return findings, nil
 }
 
-// onlyPolicies makes the world of the policies alone.
+// onlyPolicies returns a world that contains only the policies.
 func (o *options) onlyPolicies(set *objects.Set) (*world, error) {
 	policies := &objects.Set{}
 	for _, each := range set.Objects {
@@ -255,7 +256,7 @@ func newFinding(o *objects.Object, severity, at, message string) finding {
 	return f
 }
 
-// validateSchema says what the API server itself would refuse.
+// validateSchema returns the errors that the API server itself would report.
 func validateSchema(ctx context.Context, o *objects.Object) (field.ErrorList, error) {
 	content, err := o.Content()
 	if err != nil || content == nil {

@@ -39,7 +39,7 @@ func TestLintRefusesWhatThePolicyDenies(t *testing.T) {
 	}
 }
 
-// TestNoCaseIsRefusedByItsSchema looks at the cases, which the API server takes as they are.
+// TestNoCaseIsRefusedByItsSchema checks the cases, which the API server accepts unchanged.
 func TestNoCaseIsRefusedByItsSchema(t *testing.T) {
 	t.Chdir(root(t))
 	cases, err := filepath.Glob("test/cases/*.yaml")

@@ -10,7 +10,7 @@ import (
 	"github.com/usher-dev/usher/internal/cli/terminal"
 )
 
-// list shows all that one user holds.
+// list shows all access of one user.
 type list struct {
 	options *options
 	output  *output
@@ -45,7 +45,7 @@ func (l *list) run(ctx context.Context) error {
 	if err := l.output.validate(); err != nil {
 		return err
 	}
-	// What a user holds is asked of all organizations, also where kubectl would ask in the namespace of the context.
+	// list covers all organizations, even where kubectl would use the namespace of the context.
 	if l.options.namespace() == "" {
 		l.options.allNamespaces = true
 	}
@@ -102,7 +102,7 @@ func (l *list) write(held []holding) error {
 	return table.Write(s)
 }
 
-// applicationRows are the rows of an application; an organization has none.
+// applicationRows returns the visible rows of an application as text. An organization has no rows.
 func (h *holding) applicationRows() string {
 	if h.Scope == scopeOrganization {
 		return ""
@@ -110,7 +110,7 @@ func (h *holding) applicationRows() string {
 	return h.rows()
 }
 
-// holdingHeader and holdingRows are the CSV of holdings.
+// holdingHeader and holdingRows are the header and the rows of the CSV of holdings.
 var holdingHeader = []string{
 	"organization", "user", "scope", "application", "role", "permissions", "rule", "source", "notAfter", "rows",
 }

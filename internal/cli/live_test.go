@@ -16,15 +16,15 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// server answers LISTs as an API server does, page by page, from the objects of the samples.
+// server answers LISTs page by page from the samples, as an API server does.
 type server struct {
 	*httptest.Server
 	objects map[string][]map[string]any // by resource
-	pages   int                         // objects on a page at most; 0: as many as asked for
+	pages   int                         // the maximum of objects on a page; 0: the requested limit
 	refuse  func(resource, namespace string) int
 
 	mu    sync.Mutex
-	lists []string // first pages
+	lists []string // requests for first pages
 }
 
 var resources = map[string]string{
@@ -107,7 +107,7 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request) {
 	if resource == "namespaces" {
 		version = "v1"
 	}
-	// What cannot be written the client notices.
+	// The client notices a failed write.
 	_ = json.NewEncoder(w).Encode(map[string]any{
 		"kind": kind, "apiVersion": version,
 		"metadata": map[string]any{"continue": next}, "items": items,
@@ -121,7 +121,7 @@ func (s *server) answerNamespace(w http.ResponseWriter, name string) {
 	s.mu.Unlock()
 	for _, o := range s.objects["namespaces"] {
 		if o["metadata"].(map[string]any)["name"] == name {
-			_ = json.NewEncoder(w).Encode(o) // what cannot be written the client notices
+			_ = json.NewEncoder(w).Encode(o) // the client notices a failed write
 			return
 		}
 	}
@@ -129,7 +129,7 @@ func (s *server) answerNamespace(w http.ResponseWriter, name string) {
 	_, _ = fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"message":"not found"}`)
 }
 
-// config is a kubeconfig for the server, with a namespace of the context.
+// config writes a kubeconfig for the server, with a namespace in its context.
 func (s *server) config(t *testing.T, namespace string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "kubeconfig")
@@ -156,7 +156,7 @@ func TestAClusterAnswersAsFilesDo(t *testing.T) {
 				files.code, files.out)
 		}
 	}
-	// Without -n it is the namespace of the context.
+	// Without -n, the namespace of the context applies.
 	live := call{args: []string{"matrix", "--kubeconfig", config}}.run(t)
 	files := call{args: strings.Fields("matrix -n analytics" + samples)}.run(t)
 	if live.out != files.out {
@@ -164,8 +164,8 @@ func TestAClusterAnswersAsFilesDo(t *testing.T) {
 	}
 }
 
-// TestEachKindIsListedOnce holds what is asked of a cluster. Namespace objects are read because a group of the samples selects
-// organizations by label.
+// TestEachKindIsListedOnce checks the requests to a cluster. Namespace objects are read because a group of the
+// samples selects organizations by label.
 func TestEachKindIsListedOnce(t *testing.T) {
 	everywhere := []string{"accessgroups", "accesspolicies", "applicationaccesses", "namespaces", "useraccesses"}
 	for question, want := range map[string][]string{
@@ -284,14 +284,15 @@ func TestDiffAgainstACluster(t *testing.T) {
 		if got.code != want {
 			t.Errorf("%s: exit code %d, want %d\n%s%s", question, got.code, want, got.out, got.errOut)
 		}
-		// Only with --prune does the group that the branch leaves out go.
+		// The group that the branch omits is removed only with --prune.
 		if lost := strings.Contains(got.out, "clara@acme.example"); lost != strings.Contains(question, "--prune") && want == 1 {
 			t.Errorf("%s:\n%s", question, got.out)
 		}
 	}
 }
 
-// TestANamespaceThatTheManagerDoesNotSelect has objects on which the manager says so.
+// TestANamespaceThatTheManagerDoesNotSelect uses objects on which the manager reports that it does not select their
+// namespace.
 func TestANamespaceThatTheManagerDoesNotSelect(t *testing.T) {
 	s := newServer(t)
 	for _, objects := range s.objects {

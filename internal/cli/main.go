@@ -12,10 +12,10 @@ import (
 	"github.com/usher-dev/usher/internal/cli/terminal"
 )
 
-// Version is set when the plugin is built.
+// Version is the version of the plugin, which the linker sets.
 var Version = "dev"
 
-// exit is an error with the exit code that it takes. One without a message has been told already.
+// exit is an error with an exit code. An error without a message was already reported.
 type exit struct {
 	code int
 	err  error
@@ -30,10 +30,10 @@ func (e *exit) Error() string {
 
 func (e *exit) Unwrap() error { return e.err }
 
-// Main runs the plugin and returns its exit code. It reads the clock if --at is not set.
+// Main runs the plugin and returns its exit code. It uses the clock if --at is not set.
 func Main(ctx context.Context, args []string, streams terminal.Streams, clock func() time.Time) int {
 	o := newOptions(streams, clock)
-	root := newRoot(o) //nolint:contextcheck // a command runs with the context that it is executed with below
+	root := newRoot(o) //nolint:contextcheck // below, the command receives the context
 	root.SetArgs(args)
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)
@@ -53,12 +53,12 @@ func Main(ctx context.Context, args []string, streams terminal.Streams, clock fu
 			return code
 		}
 	}
-	// What cannot be written here nobody misses.
+	// A failure to write the error is harmless.
 	_, _ = fmt.Fprintln(streams.ErrOut, "error: "+terminal.EscapeLines(strings.TrimSpace(err.Error())))
 	return code
 }
 
-// errorCode is the annotation of commands whose exit code 1 is an answer: their errors are 2.
+// errorCode is the annotation of commands that use exit code 1 as an answer. Their errors have exit code 2.
 const errorCode = "access.usher.dev/error-code-2"
 
 func newRoot(o *options) *cobra.Command {

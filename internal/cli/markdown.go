@@ -7,17 +7,18 @@ import (
 	"github.com/usher-dev/usher/internal/cli/terminal"
 )
 
-// maximumMarkdown is how long a report in Markdown is: a comment on a pull request takes 64 KiB.
+// maximumMarkdown is the maximum size of a report in Markdown. A comment on a pull request may have 64 KiB.
 const maximumMarkdown = 60_000
 
-// markdown collects Markdown up to the limit, and counts what no longer fits.
+// markdown collects Markdown up to the limit, and counts the lines that do not fit.
 type markdown struct {
 	text      strings.Builder
 	unlimited bool
 	left      int
 }
 
-// code returns the text as code: nothing in it is a link, a mention, markup, or the end of a table cell.
+// code returns the text as inline code. The text cannot create a link, a mention, other markup, or the end of a
+// table cell.
 func code(text string) string {
 	text = strings.ReplaceAll(terminal.Escape(text), "|", `\|`)
 	longest, run := 0, 0
@@ -51,7 +52,7 @@ func (m *markdown) line(format string, args ...any) {
 	fmt.Fprintf(&m.text, format+"\n", args...)
 }
 
-// row adds a line of a table or a list, where there is still room.
+// row adds a line to a table or list if it fits.
 func (m *markdown) row(line string) {
 	if !m.unlimited && m.text.Len()+len(line) > maximumMarkdown {
 		m.left++
@@ -80,7 +81,7 @@ func (m *markdown) list(title string, lines []string) {
 	m.end()
 }
 
-// table adds a table of cells that are Markdown already.
+// table adds a table. The cells must be Markdown.
 func (m *markdown) table(header []string, rows [][]string) {
 	m.line("| %s |", strings.Join(header, " | "))
 	m.line("|%s", strings.Repeat("---|", len(header)))

@@ -14,7 +14,7 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// matrix shows users by applications.
+// matrix shows a table of users and applications.
 type matrix struct {
 	options      *options
 	output       *output
@@ -55,7 +55,7 @@ explain says which rows.`,
 	flags.StringSliceVar(&m.roles, "role", nil, "Only users who hold one of these roles in what is shown")
 	flags.StringVar(&m.sort, "sort", sortByUser,
 		"Sort by user, organization (its role, highest first), default, or the name of an application (the role there)")
-	// The flags exist.
+	// RegisterFlagCompletionFunc fails only for a flag that does not exist.
 	_ = command.RegisterFlagCompletionFunc("application", o.completeEach(completeApplication))
 	_ = command.RegisterFlagCompletionFunc("role", o.completeEach(completeRole))
 	return command
@@ -67,14 +67,14 @@ const (
 	sortByDefault      = "default"
 )
 
-// matrixOf is one organization's matrix. [writeMatrixJSON] names its fields.
+// matrixOf is the matrix of one organization. [writeMatrixJSON] names its fields.
 type matrixOf struct {
 	Organization string
 	Applications []string
 	Users        []matrixUser
 
 	organization *resolve.Organization
-	// titles are what the applications are called, for people.
+	// titles are the names of the applications for people.
 	titles []string
 }
 
@@ -100,7 +100,7 @@ func (m *matrix) run(ctx context.Context) error {
 	all := []matrixOf{}
 	for _, organization := range organizations {
 		of := m.of(w, organization)
-		// Of organizations that nobody asked for by name, only those with something to show are shown.
+		// Without a named organization, empty ones are omitted.
 		something := len(of.Users) > 0 && (len(of.Applications) > 0 || len(m.applications) == 0)
 		if w.scope != "" || something {
 			all = append(all, of)
@@ -124,7 +124,7 @@ func (m *matrix) validate() error {
 	return nil
 }
 
-// check refuses names that stand for nothing: an empty matrix would hide a slip.
+// check returns an error for unknown names, because an empty matrix would hide a typing error.
 func (m *matrix) check(w *world, organizations []string) error {
 	if len(organizations) == 0 {
 		return nil
@@ -183,7 +183,7 @@ func (m *matrix) checkGroups(w *world, organizations []string) error {
 	return nil
 }
 
-// groupKey reads NAME or NAMESPACE/NAME.
+// groupKey parses NAME or NAMESPACE/NAME.
 func groupKey(name, organization string) roster.Object {
 	namespace, own, qualified := strings.Cut(name, "/")
 	if !qualified {
@@ -201,7 +201,7 @@ func matchesAny(patterns []string, name string) bool {
 	return len(patterns) == 0 || slices.ContainsFunc(patterns, func(p string) bool { return matches(p, name) })
 }
 
-// of makes the matrix of one organization.
+// of returns the matrix of one organization.
 func (m *matrix) of(w *world, organization string) matrixOf {
 	of := matrixOf{
 		Organization: organization, Applications: []string{}, Users: []matrixUser{},
@@ -244,7 +244,7 @@ func (m *matrix) inGroup(w *world, organization, user string) bool {
 	})
 }
 
-// holdsRole reports whether what is shown of the user has one of the roles.
+// holdsRole reports whether the user has one of the roles in the columns that are shown.
 func (m *matrix) holdsRole(row *matrixUser) bool {
 	if len(m.roles) == 0 {
 		return true
@@ -254,12 +254,12 @@ func (m *matrix) holdsRole(row *matrixUser) bool {
 			return true
 		}
 	}
-	// Where one asks for an application, what is held elsewhere is not shown.
+	// With selected applications, roles elsewhere do not count.
 	return len(m.applications) == 0 &&
 		(slices.Contains(m.roles, row.OrganizationRole.Role) || slices.Contains(m.roles, row.Default.Role))
 }
 
-// sortUsers sorts users, who come by name, by the highest role first.
+// sortUsers sorts users by their role in the sort column, highest first. Users with the same role stay sorted by name.
 func (m *matrix) sortUsers(of *matrixOf) {
 	var place func(row *matrixUser) int
 	switch m.sort {
@@ -278,7 +278,8 @@ func (m *matrix) sortUsers(of *matrixOf) {
 	slices.SortStableFunc(of.Users, func(a, b matrixUser) int { return place(&a) - place(&b) })
 }
 
-// organizationRung is the place of a role on the organization ladder, from the highest; NoAccess is below all.
+// organizationRung returns the position of a role on the organization ladder, counted from the highest. NoAccess
+// comes after all others.
 func organizationRung(o *resolve.Organization, role string) int {
 	ladder := o.Rules().OrganizationRoles
 	i := slices.IndexFunc(ladder, func(r resolve.OrganizationRole) bool { return r.Name == role })

@@ -43,7 +43,7 @@ func TestTheMatrixFitsTheTerminal(t *testing.T) {
 	}
 }
 
-// hostile is an object as a file may hold it and an API server would not.
+// hostile is an object that a file may contain but an API server would refuse.
 const hostile = `apiVersion: access.usher.dev/v1alpha1
 kind: AccessGroup
 metadata: {name: g, namespace: acme}
@@ -81,7 +81,7 @@ func TestTextFromObjectsDoesNothing(t *testing.T) {
 	}
 }
 
-// TestThePageRunsItsOwnScriptOnly checks the policy of the page against its content.
+// TestThePageRunsItsOwnScriptOnly compares the content security policy of the page with its content.
 func TestThePageRunsItsOwnScriptOnly(t *testing.T) {
 	got := call{args: strings.Fields("matrix -o html" + samples)}.run(t)
 	policy := html.UnescapeString(regexp.MustCompile(`Content-Security-Policy" content="([^"]+)"`).FindStringSubmatch(got.out)[1])

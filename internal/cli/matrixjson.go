@@ -5,7 +5,7 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// sharedMatrixUser is a matrixUser whose filters are places in the list of its organization.
+// sharedMatrixUser is a matrixUser whose filters are indexes into the list of its organization.
 type sharedMatrixUser struct {
 	User             string                `json:"user"`
 	OrganizationRole *reference            `json:"organizationRole"`
@@ -13,7 +13,7 @@ type sharedMatrixUser struct {
 	Applications     map[string]*reference `json:"applications"`
 }
 
-// writeMatrixJSON writes the matrices for programs, user by user.
+// writeMatrixJSON writes the matrices as JSON, user by user.
 func writeMatrixJSON(s *terminal.Streams, all []matrixOf) error {
 	j := newJSONStream(s.Out)
 	j.open("[")

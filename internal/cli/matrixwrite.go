@@ -50,7 +50,7 @@ func matrixCell(h *holding, wide bool) terminal.Cell {
 	return cell
 }
 
-// rowsMark says that not every row is visible.
+// rowsMark returns a mark if not all rows are visible.
 func rowsMark(h *holding) string {
 	if h.gives() && len(h.Filters) > 0 {
 		return " (rows)"
@@ -66,7 +66,7 @@ func shortReason(h *holding) string {
 	return "[" + text + "]"
 }
 
-// columns are all applications of the organizations.
+// columns returns all applications of the organizations.
 func columns(all []matrixOf) []string {
 	var names []string
 	for i := range all {
@@ -87,7 +87,7 @@ func (m *matrix) writeCSV(all []matrixOf) error {
 			user := &of.Users[j]
 			row := []string{of.Organization, user.User, user.OrganizationRole.Role}
 			for _, application := range applications {
-				role := "" // no application of this organization
+				role := "" // the organization does not have this application
 				if h := user.Applications[application]; h != nil {
 					role = h.Role
 				}
@@ -143,7 +143,7 @@ func (of *matrixOf) section() *page.Section {
 	return s
 }
 
-// holdingCell is a role on a page, sorted by its place on the ladder, with the reason.
+// holdingCell returns the page cell of a role with its reason. It is sorted by the role's position on the ladder.
 func holdingCell(h *holding, place int) page.Cell {
 	reason := h.Rule
 	if h.Source != "" {

@@ -15,7 +15,7 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// members changes who is named in groups.
+// members changes the members of groups.
 type members struct {
 	*writing
 	target target
@@ -23,7 +23,7 @@ type members struct {
 	users  []string
 }
 
-// windowFlags are the flags of a window.
+// windowFlags are the flags for a window.
 type windowFlags struct{ notBefore, notAfter string }
 
 func (f *windowFlags) add(command *cobra.Command, what string) {
@@ -160,7 +160,7 @@ func (m *members) add(b *basis) (*plan, error) {
 	return p, errors.Join(failures...)
 }
 
-// addMember adds the user, or gives the membership the window where one is said.
+// addMember adds the user. If a window is given, it sets the window of an existing membership.
 func addMember(p *plan, g *accessv1alpha1.AccessGroup, user string, w *period) error {
 	i := slices.IndexFunc(g.Spec.Members, func(each accessv1alpha1.Member) bool { return string(each.User) == user })
 	made := accessv1alpha1.Member{User: accessv1alpha1.UserName(user)}
@@ -259,18 +259,19 @@ func removeMember(b *basis, p *plan, g *accessv1alpha1.AccessGroup, user string)
 	p.note("%s is not among the members of %s%s", user, objects.Name(g), text)
 }
 
-// staysMember reports whether the user is a member of the group as it would be, not being named there.
+// staysMember reports whether the user remains a member of the changed group, for example through another group,
+// although the group no longer names the user.
 func (b *basis) staysMember(g *accessv1alpha1.AccessGroup, user string) bool {
 	key := roster.Object{Kind: roster.KindAccessGroup, Namespace: g.Namespace, Name: g.Name}
 	if !b.IsMember(key, user) {
-		return false // nobody becomes a member by being removed
+		return false // a removal does not make a user a member
 	}
 	was, is := b.lookup(key), g
 	if err := b.roster.Set(is); err != nil {
 		return false
 	}
 	stays := b.roster.Settle(b.now).View.IsMember(key, user)
-	_ = b.roster.Set(was) // it was set before
+	_ = b.roster.Set(was) // it was in the roster before
 	b.View = b.roster.Settle(b.now).View
 	return stays
 }

@@ -2,7 +2,8 @@ package cli_test
 
 import "testing"
 
-// TestDisplayNames has an application whose own name is no DNS label: people see it, programs see the name.
+// TestDisplayNames uses an application whose display name is not a DNS label. People see the display name, and
+// programs see the name.
 func TestDisplayNames(t *testing.T) {
 	const files = " -f internal/cli/testdata/names"
 	golden(t, "names.golden",

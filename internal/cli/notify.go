@@ -19,14 +19,14 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// notify asks Usher to tell people of their access.
+// notify requests that Usher notifies users of their access.
 type notify struct {
 	*writing
 	target target
 	users  []string
 }
 
-// reached is an object that requests notices, with the users whom it reaches.
+// reached is an object that requests notices, with the users that it reaches.
 type reached struct {
 	object   client.Object
 	name     string
@@ -65,7 +65,7 @@ Exit code: 0 done, 1 not done, or not for all: refused or declined; 2 error, and
 	flags.StringVar(&n.dryRun, "dry-run", dryRunNone, "none, or client: show whom it would reach, and no more")
 	command.MarkFlagsMutuallyExclusive("group", "selector", "user")
 	command.MarkFlagsOneRequired("group", "selector", "user")
-	// The flags exist.
+	// RegisterFlagCompletionFunc fails only for a flag that does not exist.
 	_ = command.RegisterFlagCompletionFunc("group", o.completeEach(completeGroup))
 	_ = command.RegisterFlagCompletionFunc("user", o.completeEach(completeUser))
 	_ = command.RegisterFlagCompletionFunc("dry-run",
@@ -115,7 +115,7 @@ func (n *notify) run(ctx context.Context) error {
 	return n.ask(ctx, all)
 }
 
-// basis reads what there is; members of a group of the system namespace may be in every organization.
+// basis reads the objects. Members of a group in the system namespace may be in every organization.
 func (n *notify) basis(ctx context.Context) (*basis, error) {
 	o := n.options
 	target, err := o.scope()
@@ -139,7 +139,7 @@ func (n *notify) basis(ctx context.Context) (*basis, error) {
 	return &basis{made, target}, nil
 }
 
-// reach finds the objects to ask by.
+// reach returns the objects that the command annotates.
 func (n *notify) reach(b *basis) ([]reached, error) {
 	if len(n.users) > 0 {
 		return n.reachUsers(b)
@@ -165,7 +165,7 @@ func (n *notify) reach(b *basis) ([]reached, error) {
 	return all, nil
 }
 
-// reachUsers finds the UserAccess objects of the users, declared or materialized.
+// reachUsers returns the UserAccess objects of the users, declared or materialized.
 func (n *notify) reachUsers(b *basis) ([]reached, error) {
 	slices.Sort(n.users)
 	var all []reached
@@ -203,7 +203,7 @@ func channelNames(g *accessv1alpha1.AccessGroup) []string {
 	return names
 }
 
-// showReach shows the users that each object reaches, and returns their number.
+// showReach prints the users that each object reaches, and returns their number.
 func (n *notify) showReach(all []reached) (int, error) {
 	people := map[string]bool{}
 	table := terminal.Table{Columns: []string{"OBJECT", "PEOPLE", "CHANNELS"}}
@@ -224,7 +224,7 @@ func (n *notify) showReach(all []reached) (int, error) {
 	return len(people), err
 }
 
-// ask sets the annotation on each of the objects that reach somebody.
+// ask sets the annotation on each object that reaches at least one user.
 func (n *notify) ask(ctx context.Context, all []reached) error {
 	config, err := n.options.config.ToRESTConfig()
 	if err != nil {

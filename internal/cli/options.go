@@ -16,7 +16,7 @@ import (
 	"github.com/usher-dev/usher/internal/cli/terminal"
 )
 
-// options are the flags that all commands share: the source of the objects, and the instant of the question.
+// options are the flags that all commands share: the source of the objects, and the time for which to answer.
 type options struct {
 	streams terminal.Streams
 	clock   func() time.Time
@@ -64,7 +64,7 @@ func (o *options) addFlags(root *cobra.Command) {
 	_ = root.MarkPersistentFlagDirname("kustomize") // the flag exists
 }
 
-// reader returns what the command reads all its files with, so that they share one limit.
+// reader returns the Reader for all files of the command, so that they share one limit.
 func (o *options) reader() *input.Reader {
 	if o.input == nil {
 		o.input = input.NewReader(o.streams.In, o.maxBytes.Value())
@@ -72,13 +72,13 @@ func (o *options) reader() *input.Reader {
 	return o.input
 }
 
-// offline reports whether the answer comes from files.
+// offline reports whether the objects come from files.
 func (o *options) offline() bool { return len(o.filenames) > 0 || o.kustomize != "" }
 
-// namespace returns the namespace that -n names; empty where none does.
+// namespace returns the value of the flag -n, or the empty string without one.
 func (o *options) namespace() string { return *o.config.Namespace }
 
-// validate returns every flag's error.
+// validate returns the errors of all flags.
 func (o *options) validate() error {
 	var failures []error
 	for _, problem := range validation.IsDNS1123Label(o.systemNamespace) {
@@ -99,7 +99,7 @@ func (o *options) validate() error {
 	return errors.Join(failures...)
 }
 
-// instant returns the instant that is asked about, in whole seconds like all windows.
+// instant returns the time for which to answer, truncated to whole seconds as in all windows.
 func (o *options) instant() (time.Time, error) {
 	if o.at == "" {
 		return o.clock().UTC().Truncate(time.Second), nil

@@ -14,16 +14,16 @@ import (
 	"github.com/usher-dev/usher/internal/cli/terminal"
 )
 
-// outcome is what came of one object.
+// outcome is the result for one object.
 type outcome struct {
 	object string
 	state  string
-	// reason says why; for people.
+	// reason explains the state to people.
 	reason string
 	failed bool
 }
 
-// What may come of an object.
+// The possible states of an object.
 const (
 	stateApplied   = "applied"
 	stateUnchanged = "unchanged"
@@ -35,10 +35,11 @@ const (
 	stateServer    = "applied (server dry run)"
 )
 
-// attempts is how often an object is read again that changed in what is not being written, such as its status.
+// attempts is the maximum number of times that an object is read again after a change to parts that the plugin does
+// not write, such as its status.
 const attempts = 5
 
-// unchanged is the outcome of a plan that changes nothing.
+// unchanged returns the outcomes of a plan without changes.
 func unchanged(p *plan) []outcome {
 	all := make([]outcome, len(p.changes))
 	for i := range p.changes {
@@ -47,7 +48,7 @@ func unchanged(p *plan) []outcome {
 	return all
 }
 
-// tell writes what came of each object.
+// tell prints the outcome of each object.
 func tell(s *terminal.Streams, all []outcome) error {
 	failed := 0
 	for i := range all {
@@ -78,7 +79,7 @@ func tell(s *terminal.Streams, all []outcome) error {
 	return &exit{1, fmt.Errorf("%d of %s written; see above what is not", written, counted(len(all), "object", "objects"))}
 }
 
-// toCluster writes the changes to the cluster, or shows that it would.
+// toCluster writes the changes to the cluster, or runs the dry run.
 func (w *writing) toCluster(ctx context.Context, p *plan, changed []objects.Change) error {
 	o := w.options
 	w.warnOfApply(changed)
@@ -110,14 +111,14 @@ func (w *writing) toCluster(ctx context.Context, p *plan, changed []objects.Chan
 	return tell(&o.streams, w.write(ctx, writer, p))
 }
 
-// warnOfApply names the fields that the next client-side apply, or upgrade by Helm, would bring back. It refuses nothing:
-// whether there will be one is not known.
+// warnOfApply warns of the fields that the next client-side apply or Helm upgrade would revert. It does not refuse
+// the change, because there may never be such an apply.
 func (w *writing) warnOfApply(changed []objects.Change) {
 	applied, released := false, false
 	for i := range changed {
 		c := &changed[i]
 		if c.Before == nil || keptBy(c.Before.Object) != "" {
-			continue // a GitOps tool undoes more than this
+			continue // the warning about the GitOps tool covers it
 		}
 		if fields := c.UndoneByApply(); len(fields) > 0 {
 			applied = true
@@ -139,7 +140,7 @@ func (w *writing) warnOfApply(changed []objects.Change) {
 	}
 }
 
-// heedGitOps says which of the objects a GitOps tool will bring back to what git says.
+// heedGitOps reports the objects whose changes a GitOps tool will revert to the state of git.
 func (w *writing) heedGitOps(changed []objects.Change) error {
 	kept := 0
 	for i := range changed {
@@ -157,7 +158,7 @@ func (w *writing) heedGitOps(changed []objects.Change) error {
 	}
 	w.options.say("Commit the change instead: the same command with -o yaml prints the manifests")
 	if w.dryRun != dryRunNone || w.overrule || !w.yes {
-		return nil // the question comes after this
+		return nil // the confirmation follows
 	}
 	return &exit{1, fmt.Errorf("nothing was written: a GitOps tool keeps %s (--overrule-gitops writes all the same)",
 		counted(kept, "object", "objects"))}
@@ -194,14 +195,14 @@ func (w *writing) write(ctx context.Context, writer *objects.Writer, p *plan) []
 		}
 		for i := range p.changes {
 			if p.changes[i].IsChange() && n < len(passes)-1 {
-				all[i].state = stateNotTried // until it is
+				all[i].state = stateNotTried // until it is written
 			}
 		}
 	}
 	return all
 }
 
-// leave notes which objects were not written because of others.
+// leave marks the objects that were not written because another object failed.
 func leave(p *plan, all []outcome, onlyAsked bool) {
 	for i := range p.changes {
 		switch {
@@ -233,7 +234,7 @@ func outcomeOf(c *objects.Change, err error, dryRun bool) outcome {
 	return made
 }
 
-// heard shows what the API server said beside its answer.
+// heard prints the warnings of the API server, and the managers that were overruled.
 func (w *writing) heard(c *objects.Change, written *objects.Written) {
 	if written == nil {
 		return
@@ -252,7 +253,7 @@ type meanwhileError struct{ what string }
 
 func (e *meanwhileError) Error() string { return e.what }
 
-// attempt writes one object. Where it is another version by now but says the same, the write is made for that one.
+// attempt writes one object. If the object has a new version with the same spec, attempt writes to that version.
 func (w *writing) attempt(ctx context.Context, writer *objects.Writer, c *objects.Change, dryRun bool) (*objects.Written, error) {
 	for range attempts {
 		written, err := writer.Write(ctx, c, dryRun)

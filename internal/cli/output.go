@@ -24,7 +24,7 @@ const (
 	asMarkdown = "markdown"
 )
 
-// output is the flag -o: one of the formats of a command, the first of them by default.
+// output is the flag -o. It takes one of the formats of a command, with the first as the default.
 type output struct {
 	format  string
 	allowed []string
@@ -33,7 +33,7 @@ type output struct {
 func newOutput(command *cobra.Command, formats ...string) *output {
 	o := &output{allowed: formats}
 	command.Flags().StringVarP(&o.format, "output", "o", formats[0], "Output format: "+strings.Join(formats, ", "))
-	// The flag exists.
+	// RegisterFlagCompletionFunc fails only for a flag that does not exist.
 	_ = command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 	return o
 }
@@ -42,7 +42,7 @@ func (o *output) validate() error {
 	return checkFlag("-o", o.format, o.allowed...)
 }
 
-// checkFlag returns an error unless the value of a flag is one of those allowed.
+// checkFlag returns an error unless the value of a flag is one of the allowed values.
 func checkFlag(flag, value string, allowed ...string) error {
 	if slices.Contains(allowed, value) {
 		return nil
@@ -50,12 +50,12 @@ func checkFlag(flag, value string, allowed ...string) error {
 	return invalidFlag(flag, value, allowed...)
 }
 
-// invalidFlag returns the error for a value that a flag does not take, and names what it takes.
+// invalidFlag returns the error for an invalid value of a flag. It lists the valid values.
 func invalidFlag(flag, value string, use ...string) error {
 	return fmt.Errorf("invalid value %q for %s: use %s", value, flag, alternatives(use))
 }
 
-// alternatives lists the values as a sentence does: a, b or c.
+// alternatives joins the values for a sentence: a, b or c.
 func alternatives(values []string) string {
 	last := len(values) - 1
 	if last < 1 {
@@ -64,7 +64,7 @@ func alternatives(values []string) string {
 	return strings.Join(values[:last], ", ") + " or " + values[last]
 }
 
-// writeJSON writes the value for programs, readable for people.
+// writeJSON writes the value as indented JSON.
 func writeJSON(s *terminal.Streams, value any) error {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
@@ -77,7 +77,7 @@ func writeJSON(s *terminal.Streams, value any) error {
 	return err
 }
 
-// writeCSV writes a header and rows. A program that calculates does not take a cell for a formula.
+// writeCSV writes a header and rows. It escapes cells that a spreadsheet would interpret as formulas.
 func writeCSV(s *terminal.Streams, header []string, rows [][]string) error {
 	w := csv.NewWriter(s.Out)
 	if err := w.Write(header); err != nil {
@@ -96,8 +96,8 @@ func writeCSV(s *terminal.Streams, header []string, rows [][]string) error {
 	return w.Error()
 }
 
-// spreadsheetText returns the cell so that spreadsheets take it for text: those that begin as a formula does, with an
-// apostrophe before them.
+// spreadsheetText returns the cell as spreadsheets read it as text. It adds an apostrophe before a cell that starts
+// like a formula.
 func spreadsheetText(cell string) string {
 	cell = terminal.Escape(cell)
 	if cell != "" && strings.ContainsRune("=+-@", rune(cell[0])) {
@@ -106,7 +106,7 @@ func spreadsheetText(cell string) string {
 	return cell
 }
 
-// roleCell shows a role; that there is none stands out less.
+// roleCell returns the cell of a role. It dims the absence of a role.
 func roleCell(h *holding) terminal.Cell {
 	if !h.gives() {
 		return terminal.Cell{Text: h.Role, Style: terminal.Faint}
@@ -122,7 +122,7 @@ func plainCells(texts ...string) []terminal.Cell {
 	return cells
 }
 
-// arguments returns a check that names what is expected.
+// arguments returns a check of the number of arguments whose error contains the usage.
 func arguments(minimum, maximum int, usage string) cobra.PositionalArgs {
 	return func(command *cobra.Command, args []string) error {
 		if len(args) >= minimum && (maximum < 0 || len(args) <= maximum) {

@@ -11,18 +11,18 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// outside is a declared object that carries the marks of a Kustomization or Application and is in no inventory of it. The
-// tool neither changes nor prunes it, so what it gives stays (docs/gitops.md).
+// outside is a declared object that carries the marks of a Kustomization or Application but is not in its
+// inventory. The tool neither changes nor prunes the object, so its access stays (docs/gitops.md).
 type outside struct {
 	Object string `json:"object"`
-	// KeptBy is the Kustomization or Application that the object says.
+	// KeptBy is the Kustomization or Application in the marks of the object.
 	KeptBy string `json:"keptBy"`
-	// Gone says that there is no such Kustomization or Application.
+	// Gone reports that the Kustomization or Application does not exist.
 	Gone bool `json:"gone,omitempty"`
 }
 
-// addOutside looks the objects of the cluster up in the inventories of the tools that marked them. Inventories that the caller
-// may not read are listed, and are no error: most callers may not.
+// addOutside adds the objects of the cluster that are missing in the inventory of the tool that marked them.
+// Inventories that the caller may not read are listed and are not an error, because most callers may not read them.
 func (a *audit) addOutside(ctx context.Context, w *world) error {
 	if w.options.offline() {
 		return nil

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// clusterOfTools answers LISTs of four groups that tools have marked, and what these tools keep.
+// clusterOfTools returns a server with four groups that tools have marked, and with the inventories of these tools.
 func clusterOfTools(t *testing.T, forbidden string) *server {
 	t.Helper()
 	answers := map[string]string{

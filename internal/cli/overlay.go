@@ -13,7 +13,7 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// objectChange is an object that is not the same before and after; either may be nil.
+// objectChange is an object that differs before and after a change. One of the two may be nil.
 type objectChange struct {
 	before, after *objects.Object
 }
@@ -25,8 +25,8 @@ func (c *objectChange) name() string {
 	return objects.Name(c.before.Object)
 }
 
-// overlay adds the objects to what the cluster has, as applying them would. With prune, what the cluster has declared in
-// their namespaces and they are not is left out.
+// overlay returns the objects of the cluster after an apply of the objects in made. With prune, it omits the
+// declared objects of the cluster in the namespaces of made that are not in made.
 func overlay(base, made *objects.Set, prune bool) *objects.Set {
 	all := &objects.Set{Problems: made.Problems, Notes: made.Notes}
 	given, namespaces := map[string]bool{}, map[string]bool{}
@@ -52,7 +52,7 @@ func overlay(base, made *objects.Set, prune bool) *objects.Set {
 	return all
 }
 
-// prunable reports whether the object is one that somebody declared.
+// prunable reports whether the object is a declared object, which a prune may remove.
 func prunable(o client.Object) bool {
 	if ua, is := o.(*accessv1alpha1.UserAccess); is {
 		return !roster.IsMaterialized(ua)
@@ -61,7 +61,8 @@ func prunable(o client.Object) bool {
 	return !is
 }
 
-// laidOver is the object as it would be: that it is being deleted no apply takes back.
+// laidOver returns the object after an apply. It keeps the deletion timestamp, because an apply does not cancel a
+// deletion.
 func laidOver(was, made client.Object) client.Object {
 	made = made.DeepCopyObject().(client.Object)
 	made.SetUID(was.GetUID())
@@ -71,8 +72,8 @@ func laidOver(was, made client.Object) client.Object {
 	return made
 }
 
-// changesBetween lists the objects of the four kinds that differ: what is made or changed in the order of the files,
-// then what goes.
+// changesBetween lists the objects of the four kinds that differ: first created and changed objects in the order of
+// the files, then removed objects.
 func changesBetween(base, made *objects.Set) []objectChange {
 	were := map[string]*objects.Object{}
 	for i := range base.Objects {
@@ -101,7 +102,7 @@ func isNamespace(o client.Object) bool {
 	return is
 }
 
-// sameDeclaration reports whether the two say the same, whatever the cluster adds.
+// sameDeclaration reports whether two objects are equal apart from the fields that the cluster adds.
 func sameDeclaration(a, b client.Object) bool {
 	return maps.Equal(a.GetLabels(), b.GetLabels()) &&
 		a.GetAnnotations()[accessv1alpha1.AnnotationAllowRevocation] == b.GetAnnotations()[accessv1alpha1.AnnotationAllowRevocation] &&

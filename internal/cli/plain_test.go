@@ -5,13 +5,13 @@ import (
 	"testing"
 )
 
-// TestPlainCSV has no column record: the cells of a line say what it is.
+// TestPlainCSV uses files without a column record. The cells of a line determine its record.
 func TestPlainCSV(t *testing.T) {
 	for name, tc := range map[string]struct {
 		text   string
 		code   int
 		out    []string // parts of the manifests
-		errOut string   // part of what is said
+		errOut string   // part of the messages
 	}{
 		"a member of a group that is made": {
 			text: "group,user\nfrance,ana\n", out: []string{"name: france", "- user: ana"},

@@ -16,7 +16,7 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// report is what an auditor asks for.
+// report shows an audit report.
 type report struct {
 	options *options
 	output  *output
@@ -82,7 +82,7 @@ func (r *report) write(a *audit) error {
 	}
 }
 
-// audit is the report. [audit.writeJSON] names its fields.
+// audit is the content of the report. [audit.writeJSON] names its fields.
 type audit struct {
 	At              time.Time
 	Days            int
@@ -98,17 +98,17 @@ type audit struct {
 	Ending          []holding
 	Beginning       []userGrant
 	WithoutGrant    []account
-	Reviews         []dueReview // due, or due within the days
+	Reviews         []dueReview // due, or due within the period
 	Unresolved      []remark
 	BarsNobody      []remark
 	Hints           []remark
 	Outside         []outside
 	NotRead         []string // why inventories could not be read
-	// granted has the users with a grant that counts.
+	// granted contains the users with a grant that counts.
 	granted map[string]bool
 }
 
-// auditOf counts in one organization.
+// auditOf contains the counts of one organization.
 type auditOf struct {
 	Organization string `json:"organization"`
 	Policy       policy `json:"policy"`
@@ -129,7 +129,7 @@ type userBar struct {
 	bar
 }
 
-// account is a declared UserAccess. One of the system namespace is of no organization.
+// account is a declared UserAccess. A UserAccess in the system namespace belongs to no organization.
 type account struct {
 	Organization string `json:"organization,omitempty"`
 	User         string `json:"user"`
@@ -162,7 +162,7 @@ func newAudit(w *world, organizations []string, days int) *audit {
 		a.addUnresolved(w, w.SystemNamespace())
 	}
 	asked := organizations
-	// Of one organization alone it is not known what the others give.
+	// A report on one organization does not know the grants in the others.
 	if w.scope == "" {
 		a.addSystemAccounts(w)
 		asked = append(slices.Clone(organizations), w.SystemNamespace())
@@ -212,7 +212,7 @@ func (a *audit) addUser(w *world, organization, user string) {
 	}
 }
 
-// addGrant notes what is special about a grant, and says whether it counts.
+// addGrant records the special properties of a grant, and reports whether the grant counts.
 func (a *audit) addGrant(organization, user string, g *grant, deadline time.Time) bool {
 	of := userGrant{organization, user, *g}
 	if g.Fate == string(resolve.FateNotYet) && !g.Begins.After(deadline) {
@@ -230,21 +230,22 @@ func (a *audit) addGrant(organization, user string, g *grant, deadline time.Time
 	return true
 }
 
-// addReviews lists the reviews of groups of the namespaces that are due, or will be within the days.
+// addReviews adds the reviews of groups in the namespaces that are due, or become due within the period.
 func (a *audit) addReviews(w *world, namespaces []string) {
 	for _, o := range groupsIn(w.set, "") {
 		g := o.Object.(*accessv1alpha1.AccessGroup)
 		due, has := w.reviewDue(g)
 		if has && slices.Contains(namespaces, g.Namespace) && !due.After(a.At.AddDate(0, 0, a.Days)) {
 			made := w.newReview(g, due)
-			made.ChangedBy = nil // a report of the same objects from files is the same
+			made.ChangedBy = nil // omitted, so that the same objects in files give the same report
 			a.Reviews = append(a.Reviews, made)
 		}
 	}
 	sortReviews(a.Reviews)
 }
 
-// addSystemAccounts lists those of the system namespace whose users have no grant in any organization.
+// addSystemAccounts adds the UserAccess objects of the system namespace whose users have no grant in any
+// organization.
 func (a *audit) addSystemAccounts(w *world) {
 	system := w.Index().System()
 	for o := range system.Objects() {
@@ -290,7 +291,7 @@ type section struct {
 	name, title string
 	columns     []string
 	rows        [][]string
-	// roles has the role that a row is found by; nil where rows have none.
+	// roles returns the role by which a row can be filtered; nil if rows have none.
 	roles []string
 }
 
@@ -298,7 +299,7 @@ func (a *audit) writeCSV(s *terminal.Streams) error {
 	var all [][]string
 	for _, each := range a.sections((*holding).where) {
 		for _, row := range each.rows {
-			// One header for all: what a section has no column for stays empty.
+			// All sections share one header. Columns that a section lacks stay empty.
 			cells := make([]string, len(auditColumns))
 			cells[0] = each.name
 			for i, column := range each.columns {

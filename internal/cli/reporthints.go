@@ -9,7 +9,7 @@ import (
 	"github.com/usher-dev/usher/internal/validation"
 )
 
-// addHints lists the values of the objects of the namespaces that are probably mistakes.
+// addHints adds the values in objects of the namespaces that are probably mistakes.
 func (a *audit) addHints(w *world, namespaces []string) {
 	validator := w.validator()
 	for i := range w.set.Objects {

@@ -5,7 +5,7 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// writeJSON writes the report for programs, entry by entry. The names are a contract (docs/kubectl-access.md).
+// writeJSON writes the report as JSON, entry by entry. The names are a contract (docs/kubectl-access.md).
 func (a *audit) writeJSON(s *terminal.Streams) error {
 	filters := newFilterList(func(yield func([]resolve.Filter) bool) {
 		for _, held := range [][]holding{a.Holdings, a.Ending} {

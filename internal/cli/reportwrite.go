@@ -9,7 +9,7 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// auditColumns are all columns of the report, as its CSV has them.
+// auditColumns are the columns of the report's CSV.
 var auditColumns = []string{
 	"part", "user", "organization", "application", "role", "rule", "source", "notBefore", "notAfter", "rows", "detail",
 }
@@ -37,7 +37,7 @@ func (a *audit) notes() []string {
 	return notes
 }
 
-// sections are the parts of the report as tables of text, with applications named by where.
+// sections returns the parts of the report as tables of text. It names applications by where.
 func (a *audit) sections(where func(*holding) string) []section {
 	within := " within " + counted(a.Days, "day", "days")
 	return []section{
@@ -153,7 +153,7 @@ func remarkSection(name, title string, remarks []remark) section {
 	return s
 }
 
-// markdown is the report for people to read. It is as long as it is: a report is complete.
+// markdown returns the report as Markdown for people. It has no size limit, because a report must be complete.
 func (a *audit) markdown() string {
 	m := &markdown{unlimited: true}
 	m.line("# Access report\n")

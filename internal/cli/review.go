@@ -19,7 +19,7 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// review lists the groups whose access somebody has to confirm, and confirms it.
+// review lists the groups whose access requires periodic confirmation, and confirms them.
 type review struct {
 	*writing
 	target  target
@@ -77,10 +77,10 @@ func completeReviewed(w *world) []string {
 	return slices.Compact(names)
 }
 
-// isTargeted reports whether groups are named or selected.
+// isTargeted reports whether the command names or selects groups.
 func (r *review) isTargeted() bool { return len(r.target.groups) > 0 || r.target.selector != "" }
 
-// checkTarget returns an error where groups are both named and selected.
+// checkTarget returns an error if the command both names and selects groups.
 func (r *review) checkTarget() error {
 	if len(r.target.groups) > 0 && r.target.selector != "" {
 		return errors.New("--selector: with GROUP it is one of the two; give names or a selector")
@@ -99,7 +99,8 @@ func (r *review) runConfirm(ctx context.Context) error {
 	return r.run(ctx, r.planConfirmation)
 }
 
-// planConfirmation sets reviewedAt of every group that has a review. A group that is named and has none is an error.
+// planConfirmation sets reviewedAt of every group that has a review. It returns an error for a named group without
+// one.
 func (r *review) planConfirmation(b *basis) (*plan, error) {
 	groups, err := r.target.find(b)
 	if err != nil {
@@ -175,10 +176,10 @@ func errorText(err error) string {
 
 const day = 24 * time.Hour
 
-// mostDays is more than the largest spec.review.everyDays.
+// mostDays is larger than the maximum of spec.review.everyDays.
 const mostDays = 36500
 
-// parseDays reads a number of days, such as 30d.
+// parseDays parses a number of days, such as 30d.
 func parseDays(text string) (time.Duration, error) {
 	n, err := strconv.Atoi(strings.TrimSuffix(text, "d"))
 	if err != nil || n < 0 || n > mostDays {
@@ -187,7 +188,7 @@ func parseDays(text string) (time.Duration, error) {
 	return time.Duration(n) * day, nil
 }
 
-// find returns the reviews that are asked about, the first that is due first.
+// find returns the reviews that the command asks about, sorted by due date.
 func (r *review) find(w *world, within time.Duration) ([]dueReview, error) {
 	groups := groupsIn(w.set, w.scope)
 	if r.isTargeted() {
@@ -212,11 +213,11 @@ func (r *review) find(w *world, within time.Duration) ([]dueReview, error) {
 	return reviews, nil
 }
 
-// firstYear is the first year that the schema takes in an instant.
+// firstYear is the first year that the schema accepts in an instant.
 const firstYear = 1000
 
-// reviewDue returns when a review of the group is due, and reports whether it takes one. The instant is zero for a group of
-// files of which no confirmation counts: files do not say when it was created.
+// reviewDue returns when a review of the group is due, and reports whether the group has one. The instant is zero
+// for a group from files without a valid confirmation, because files do not contain the creation time.
 func (w *world) reviewDue(g *accessv1alpha1.AccessGroup) (due time.Time, has bool) {
 	if g.DeletionTimestamp != nil {
 		return time.Time{}, false
@@ -227,14 +228,14 @@ func (w *world) reviewDue(g *accessv1alpha1.AccessGroup) (due time.Time, has boo
 	return due, has
 }
 
-// sortReviews sorts by when they are due.
+// sortReviews sorts reviews by due date.
 func sortReviews(reviews []dueReview) {
 	slices.SortFunc(reviews, func(a, b dueReview) int {
 		return cmp.Or(compareDue(a.Due, b.Due), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Group, b.Group))
 	})
 }
 
-// compareDue puts what has no instant first.
+// compareDue compares two due dates. An absent date comes first.
 func compareDue(a, b *time.Time) int {
 	switch {
 	case a == nil && b == nil:
@@ -250,8 +251,8 @@ func compareDue(a, b *time.Time) int {
 
 // The states of reviews.
 const (
-	reviewComing = "Coming" // it is due later
-	reviewDue    = "Due"    // it is due, and the access stays
+	reviewComing = "Coming" // it becomes due later
+	reviewDue    = "Due"    // it is due, and the group keeps its access
 	reviewEnded  = "Ended"  // it is due, and the group gives only NoAccess
 )
 
@@ -262,18 +263,18 @@ type dueReview struct {
 	DisplayName string `json:"displayName,omitempty"`
 	EveryDays   int32  `json:"everyDays"`
 	IfMissed    string `json:"ifMissed"`
-	// ReviewedAt is when somebody last confirmed the group; absent: nobody has.
+	// ReviewedAt is the time of the last confirmation; absent if the group was never confirmed.
 	ReviewedAt *time.Time `json:"reviewedAt,omitempty"`
-	// Due is absent for a group of files that nobody has confirmed: files do not say when it was created.
+	// Due is absent for an unconfirmed group from files, because files do not contain the creation time.
 	Due     *time.Time `json:"due,omitempty"`
 	State   string     `json:"state"`
 	Members []string   `json:"members"`
 	Gives   []string   `json:"gives"`
-	// ChangedBy is absent for a group of files.
+	// ChangedBy is absent for a group from files.
 	ChangedBy *lastChange `json:"changedBy,omitempty"`
 }
 
-// lastChange is the newest entry of managedFields about the object itself.
+// lastChange is the newest entry of managedFields for the main resource, without subresources.
 type lastChange struct {
 	Manager string    `json:"manager"`
 	At      time.Time `json:"at"`
@@ -302,7 +303,7 @@ func (w *world) newReview(g *accessv1alpha1.AccessGroup, due time.Time) dueRevie
 	return made
 }
 
-// lastChangeOf returns who wrote the spec or the metadata last; nil where the object does not say.
+// lastChangeOf returns the last write to the spec or the metadata. It returns nil if the object has no such entry.
 func lastChangeOf(g *accessv1alpha1.AccessGroup) *lastChange {
 	var last *lastChange
 	for i := range g.ManagedFields {
@@ -317,7 +318,7 @@ func lastChangeOf(g *accessv1alpha1.AccessGroup) *lastChange {
 	return last
 }
 
-// write shows the reviews in the format that is asked for.
+// write prints the reviews in the requested format.
 func (r *review) write(reviews []dueReview) error {
 	s := &r.options.streams
 	switch r.output {
@@ -363,7 +364,7 @@ func (c *lastChange) text() string {
 	return c.Manager + " " + instantText(c.At)
 }
 
-// reviewHeader and reviewRows are the CSV of reviews.
+// reviewHeader and reviewRows are the header and the rows of the CSV of reviews.
 var reviewHeader = []string{
 	"namespace", "group", "displayName", "due", "state", "everyDays", "ifMissed", "reviewedAt", "memberCount", "members", "gives",
 	"changedBy", "changedAt",

@@ -48,8 +48,8 @@ func TestReviewConfirm(t *testing.T) {
 	)
 }
 
-// TestConfirmingInFilesKeepsTheRest confirms a group in its file: comments and order stay, and the rest of the file to the
-// byte.
+// TestConfirmingInFilesKeepsTheRest confirms a group in its file. Comments and order stay, and every other byte of
+// the file is unchanged.
 func TestConfirmingInFilesKeepsTheRest(t *testing.T) {
 	text := read(t, filepath.Join(root(t), "internal", "cli", "testdata", "review", "groups.yaml"))
 	first, rest, _ := strings.Cut(text, "---\n")
@@ -76,7 +76,8 @@ func TestConfirmingInFilesKeepsTheRest(t *testing.T) {
 	}
 }
 
-// TestReviewNamesWhoChangedTheGroupLast holds that the newest entry about the object itself is named, not one of its status.
+// TestReviewNamesWhoChangedTheGroupLast checks that the newest entry for the main resource counts, not an entry for
+// its status.
 func TestReviewNamesWhoChangedTheGroupLast(t *testing.T) {
 	s := newServer(t)
 	for _, object := range s.objects["accessgroups"] {
@@ -115,7 +116,7 @@ func TestSelectorsAndAttributes(t *testing.T) {
 	)
 }
 
-// TestSelectorsAndAttributesComeBackFromCSV makes objects of what export writes, and exports them again.
+// TestSelectorsAndAttributesComeBackFromCSV imports the output of export, and exports the result again.
 func TestSelectorsAndAttributesComeBackFromCSV(t *testing.T) {
 	for _, files := range []string{"internal/cli/testdata/selectors", "internal/cli/testdata/review"} {
 		exported := call{args: []string{"export", "-f", files}}.run(t)

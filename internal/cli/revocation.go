@@ -9,26 +9,26 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// planWindow is within which time a planned end counts for the revocation brake (docs/admission.md), and for how long the
-// plugin proposes to allow a revocation.
+// planWindow is the period in which a planned end of access counts for the revocation brake (docs/admission.md). It
+// is also the period for which the plugin proposes to allow a revocation.
 const planWindow = 24 * time.Hour
 
-// revocation says from how many users a change takes all access to an application, where that is more than a limit allows.
+// revocation is a loss of all access to an application for more users than a limit allows.
 type revocation struct {
 	Organization string `json:"organization"`
-	// Application is empty for all that nothing names.
+	// Application is empty for all applications that nothing names.
 	Application string `json:"application,omitempty"`
-	// Users counts those who lose all access, and those whose access ends within a day.
+	// Users is the number of users who lose all access, or whose access ends within a day.
 	Users int `json:"users"`
-	// Limit is how many the policy allows, and Source the field that says so.
+	// Limit is the maximum that the policy allows. Source is the field that sets it.
 	Limit  int    `json:"limit"`
 	Source string `json:"source"`
-	// Allowance is a value of the annotation that allows it, for every changed object.
+	// Allowance is the value of the annotation that allows the revocation, for every changed object.
 	Allowance string `json:"allowance"`
 }
 
-// addRevocations counts the losses of all objects together. Admission judges one object after the other, so its refusals
-// name the total of those before them only.
+// addRevocations counts the losses of all changes together. Admission evaluates one object at a time, so its
+// refusals count only the changes so far.
 func (f *differences) addRevocations(before, after *world) {
 	lost := map[[2]string]int{}
 	for i := range f.Changes {
@@ -68,7 +68,7 @@ func (f *differences) addRevocations(before, after *world) {
 	}
 }
 
-// ending counts the users whose access to the application ends within a day.
+// ending returns the number of users whose access to the application ends within a day.
 func ending(w *world, organization, application string) int {
 	count := 0
 	for _, user := range w.Users(organization) {
@@ -80,14 +80,15 @@ func ending(w *world, organization, application string) int {
 	return count
 }
 
-// limit is one limit of a policy.
+// limit is one revocation limit of a policy.
 type limit struct {
 	most    int
 	percent bool
 	source  string
 }
 
-// limits returns those that hold in the organization: of its own policy, and of the system namespace's.
+// limits returns the limits that apply in the organization: from its own policy and from the policy of the system
+// namespace.
 func (w *world) limits(organization string) []limit {
 	var limits []limit
 	for _, namespace := range []string{organization, w.SystemNamespace()} {

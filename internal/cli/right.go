@@ -5,7 +5,8 @@ import (
 	"github.com/usher-dev/usher/internal/validation"
 )
 
-// attributes are those of a right, as RBAC has them. No namespace means all, no name any.
+// attributes are the attributes of a right, as in RBAC. An empty namespace means all namespaces, an empty name
+// means any name.
 type attributes struct {
 	Verb        string `json:"verb"`
 	Group       string `json:"group"`
@@ -29,7 +30,7 @@ func (a *attributes) text() string {
 	return text + " in namespace " + a.Namespace
 }
 
-// newRight says what it takes to apply the object, and why.
+// newRight returns a finding with the right that an apply of the object needs, and the reason.
 func newRight(o *objects.Object, right *validation.Right) finding {
 	f := newFinding(o, severityRight, right.Field.String(), right.Reason)
 	for _, each := range right.AnyOf {

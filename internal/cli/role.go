@@ -12,7 +12,7 @@ import (
 	"github.com/usher-dev/usher/internal/cli/objects"
 )
 
-// roleEdit changes what groups give.
+// roleEdit changes the grants of groups.
 type roleEdit struct {
 	*writing
 	target       target
@@ -44,7 +44,7 @@ Where another manager had set it, that one is named.`,
 	r.addFlags(o, command)
 	command.Flags().StringVar(&r.role, "role", "", "The role on the application ladder, or NoAccess")
 	r.window.add(command, "the role")
-	_ = command.MarkFlagRequired("role") // the flag exists, also here:
+	_ = command.MarkFlagRequired("role") // the flag exists, in both calls
 	_ = command.RegisterFlagCompletionFunc("role", o.completeEach(completeLadder))
 	return command
 }
@@ -75,7 +75,7 @@ func (r *roleEdit) addFlags(o *options, command *cobra.Command) {
 	flags := command.Flags()
 	flags.StringVarP(&r.application, "application", "a", "", "The application, or * for all that no other entry names")
 	flags.StringVar(&r.organization, "organization", "", "Of System groups: the organization, or * for all that no other entry names")
-	// The flags exist.
+	// MarkFlagRequired and RegisterFlagCompletionFunc fail only for flags that do not exist.
 	_ = command.MarkFlagRequired("application")
 	_ = command.RegisterFlagCompletionFunc("application", o.completeEach(completeApplication))
 }
@@ -106,7 +106,7 @@ func (r *roleEdit) run(ctx context.Context, makePlan func(*basis) (*plan, error)
 	return r.writing.run(ctx, makePlan)
 }
 
-// each plans the change of every group.
+// each plans the change for every group.
 func (r *roleEdit) each(b *basis, change func(*plan, *accessv1alpha1.AccessGroup) error) (*plan, error) {
 	groups, err := r.target.find(b)
 	if err != nil {
@@ -155,7 +155,7 @@ func (r *roleEdit) set(b *basis) (*plan, error) {
 	})
 }
 
-// systemEntry returns the entry of the organization, and makes one where there is none.
+// systemEntry returns the entry of the organization. It adds the entry if there is none.
 func systemEntry(entries *[]accessv1alpha1.SystemGrant, organization string) *accessv1alpha1.SystemGrant {
 	i := slices.IndexFunc(*entries, func(each accessv1alpha1.SystemGrant) bool { return string(each.Organization) == organization })
 	if i < 0 {
@@ -165,7 +165,7 @@ func systemEntry(entries *[]accessv1alpha1.SystemGrant, organization string) *ac
 	return &(*entries)[i]
 }
 
-// setGrant sets the role of the application, and the window where one is said.
+// setGrant sets the role in the application, and the window if one is given.
 func setGrant(grants *[]accessv1alpha1.ApplicationGrant, application, role string, w *period) error {
 	i := slices.IndexFunc(*grants, func(each accessv1alpha1.ApplicationGrant) bool { return string(each.Application) == application })
 	made := accessv1alpha1.ApplicationGrant{Application: accessv1alpha1.ApplicationSelector(application)}
@@ -206,7 +206,7 @@ func dropGrant(grants []accessv1alpha1.ApplicationGrant, application string) []a
 	return slices.DeleteFunc(grants, func(each accessv1alpha1.ApplicationGrant) bool { return string(each.Application) == application })
 }
 
-// dropSystemGrant drops the role, and the entry of the organization with it where that says nothing else.
+// dropSystemGrant removes the role. It also removes the organization's entry if that becomes empty.
 func dropSystemGrant(entries *[]accessv1alpha1.SystemGrant, organization, application string) bool {
 	i := slices.IndexFunc(*entries, func(each accessv1alpha1.SystemGrant) bool { return string(each.Organization) == organization })
 	if i < 0 {

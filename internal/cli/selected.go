@@ -16,18 +16,19 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// selection says by which labels an entry of a source speaks of an application or an organization. Its JSON is a contract.
+// selection describes how an entry of a source selects an application or an organization by labels. Its JSON is a
+// contract.
 type selection struct {
 	// Field is the selector in the source, such as spec.applicationSelectors[0].selector.
 	Field    string `json:"field"`
 	Selector string `json:"selector"`
-	// Object is what is selected: an ApplicationAccess or a Namespace.
+	// Object is the selected object: an ApplicationAccess or a Namespace.
 	Object string `json:"object"`
-	// Labels are those of the object that the selector looks at.
+	// Labels are the labels of the object that the selector refers to.
 	Labels map[string]string `json:"labels"`
 }
 
-// labelsText names the labels of the object that the selector looks at.
+// labelsText returns the labels of the object that the selector refers to, as text.
 func (s *selection) labelsText() string {
 	if len(s.Labels) == 0 {
 		return "no such label"
@@ -35,10 +36,11 @@ func (s *selection) labelsText() string {
 	return labels.FormatLabels(s.Labels)
 }
 
-// name is that of the object, without its kind and namespace.
+// name returns the name of the object, without its kind and namespace.
 func (s *selection) name() string { return s.Object[strings.LastIndex(s.Object, "/")+1:] }
 
-// writeSelections names the labels by which sources speak of applications and of the organization: a line for each selector.
+// writeSelections writes the labels by which sources select applications and the organization, one line for each
+// selector.
 func (e *explainer) writeSelections() {
 	var selectors []string // in the order of the grants
 	selected := map[string][]string{}
@@ -64,13 +66,14 @@ func (e *explainer) writeSelections() {
 	}
 }
 
-// selectorText writes the selector as the flag --selector of kubectl takes it. One without terms selects nothing.
+// selectorText returns the selector in the syntax of the kubectl flag --selector. A selector without terms selects
+// nothing.
 func selectorText(s *accessv1alpha1.LabelSelector) string {
 	return cmp.Or(roster.Selector(s).String(), "no labels")
 }
 
-// selects reports whether the selector of an object of the world selects an object with the labels. Selectors are parsed
-// once: a report asks for every grant of every user.
+// selects reports whether the selector of an object of the world selects an object with the labels. It caches
+// parsed selectors, because a report evaluates them for every grant of every user.
 func (w *world) selects(s *accessv1alpha1.LabelSelector, of map[string]string) bool {
 	parsed := w.selectors[s]
 	if parsed == nil {
@@ -99,15 +102,15 @@ func newSelection(field string, s *accessv1alpha1.LabelSelector, object string, 
 	return made
 }
 
-// giving is an entry of a source that applies in an organization: what a group of the organization, a UserAccess, or an
-// entry for the organization says.
+// giving is an entry of a source that applies in an organization: an entry of a group of the organization, of a
+// UserAccess, or an entry for the organization in the system namespace.
 type giving struct {
 	path             string
 	role             accessv1alpha1.RoleName
 	organizationRole accessv1alpha1.RoleName
 	applications     []accessv1alpha1.ApplicationGrant
 	selectors        []accessv1alpha1.ApplicationSelectorGrant
-	by               *selection // the organization, where it is selected
+	by               *selection // the organization, if it is selected by labels
 }
 
 // givings returns the entries of the source that apply in the organization (docs/rules.md R2).
@@ -130,7 +133,8 @@ func (w *world) givings(source client.Object, organization string) []giving {
 	}
 }
 
-// systemGivings returns the entry that names the organization; where none does, all that select it; else the one for all.
+// systemGivings returns the entry that names the organization. If there is none, it returns all entries that select
+// the organization, or else the entry for all organizations.
 func (w *world) systemGivings(
 	organization string, entries []accessv1alpha1.SystemGrant, selectors []accessv1alpha1.SystemSelectorGrant,
 ) []giving {
@@ -166,7 +170,7 @@ func (w *world) systemGivings(
 	return found
 }
 
-// selectedBy returns the labels by which the grant speaks of the organization and of the application. It is empty where
+// selectedBy returns the labels by which the grant selects the organization and the application. It returns nil if
 // the source names both.
 func (w *world) selectedBy(organization string, g *resolve.ExplainedGrant) []selection {
 	key, ok := roster.ParseObject(g.Source)
@@ -184,7 +188,7 @@ func (w *world) selectedBy(organization string, g *resolve.ExplainedGrant) []sel
 	return found
 }
 
-// gives reports whether the entry gives the grant, and by which labels it selects the application.
+// gives reports whether the entry gives the grant, and returns the labels by which it selects the application.
 func (w *world) gives(e *giving, organization string, g *resolve.ExplainedGrant) (gives bool, by []selection) {
 	switch g.Scope {
 	case resolve.ScopeSystem:
@@ -225,12 +229,12 @@ func sameInstant(a *metav1.Time, b time.Time) bool {
 	return a.Time.Equal(b)
 }
 
-// attribute is what a requirement on rows refers to by userAttribute. Its JSON is a contract.
+// attribute is a user attribute that a row requirement refers to by userAttribute. Its JSON is a contract.
 type attribute struct {
 	Name string `json:"name"`
-	// Values are those that the user has; none: the requirement matches no row.
+	// Values are the values of the user. If there are none, the requirement matches no row.
 	Values []string `json:"values"`
-	// Source is the UserAccess that has the attribute; empty where none has.
+	// Source is the UserAccess that has the attribute; empty if there is none.
 	Source string `json:"source,omitempty"`
 }
 
@@ -263,7 +267,7 @@ func (w *world) attributeOf(organization, user, name string) attribute {
 	return made
 }
 
-// attributesOf returns the user's attributes that a group's entry about rows refers to, sorted by name.
+// attributesOf returns the user attributes that a group's row entry refers to, sorted by name.
 func (w *world) attributesOf(organization, user string, rows *resolve.ContributedRows) []attribute {
 	names := map[string]bool{}
 	for _, alternative := range rows.Written.AnyOf {
@@ -280,7 +284,7 @@ func (w *world) attributesOf(organization, user string, rows *resolve.Contribute
 	return all
 }
 
-// attributeNames returns the attributes of users that the entry refers to.
+// attributeNames returns the names of the user attributes that the entry refers to.
 func attributeNames(p *accessv1alpha1.DataPermission) map[string]bool {
 	names := map[string]bool{}
 	for i := range p.AnyOf {

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// sharedDocument is what the JSON of a report, and of the matrix of one organization, have of filters.
+// sharedDocument contains the filters in the JSON of a report, and in the JSON of the matrix of one organization.
 type sharedDocument struct {
 	Filters  []any
 	Holdings []sharedHolding
@@ -27,7 +27,7 @@ type sharedHolding struct {
 	Filters           []int
 }
 
-// filtersOf returns the filters of the holding themselves.
+// filtersOf returns the filters that the holding refers to.
 func (d *sharedDocument) filtersOf(h *sharedHolding) []any {
 	var filters []any
 	for _, place := range h.Filters {
@@ -36,7 +36,7 @@ func (d *sharedDocument) filtersOf(h *sharedHolding) []any {
 	return filters
 }
 
-// writeRows writes a group with as many members, who all see the same rows of two applications.
+// writeRows writes a group with the number of members, who all see the same rows of two applications.
 func writeRows(t *testing.T, members int) string {
 	t.Helper()
 	var b strings.Builder
@@ -115,7 +115,7 @@ func TestReportAndMatrixShareFilters(t *testing.T) {
 		if command == "report" && len(d.Ending) != members {
 			t.Errorf("%d end", len(d.Ending))
 		}
-		// An entry a line: the whole is never held in memory, and line tools work.
+		// Each entry has a line of its own, so that line tools work and the whole is never in memory.
 		if lines := strings.Count(a.out, "\n"); lines < members {
 			t.Errorf("%s writes %d lines", command, lines)
 		}

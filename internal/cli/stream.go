@@ -9,12 +9,12 @@ import (
 	"github.com/usher-dev/usher/internal/cli/terminal"
 )
 
-// jsonStream writes one JSON value part by part, so that a long one is never held as a whole: a line for each entry of a
-// list. It keeps the first error of the writer.
+// jsonStream writes one JSON value in parts, so that a large value is never in memory as a whole. Each list entry
+// is on a line of its own. It keeps the first error of the writer.
 type jsonStream struct {
 	out    *bufio.Writer
 	indent string
-	// rest: something stands before the next entry.
+	// rest reports whether the next entry needs a comma before it.
 	rest bool
 	err  error
 }
@@ -38,7 +38,7 @@ func (j *jsonStream) text(text string) {
 	}
 }
 
-// open begins an object or a list, and shut ends it.
+// open starts an object or a list, and shut ends it.
 func (j *jsonStream) open(bracket string) {
 	j.text(bracket)
 	j.indent, j.rest = j.indent+"  ", false
@@ -53,7 +53,7 @@ func (j *jsonStream) shut(bracket string) {
 	j.rest = true
 }
 
-// next begins a new line for an entry.
+// next starts a new line for an entry.
 func (j *jsonStream) next() {
 	if j.rest {
 		j.text(",")
@@ -62,13 +62,13 @@ func (j *jsonStream) next() {
 	j.rest = true
 }
 
-// name begins a new line for a field of an object. The name is one of ours, and needs no escape.
+// name starts a new line for a field of an object. The name is a constant that needs no escaping.
 func (j *jsonStream) name(name string) {
 	j.next()
 	j.text(`"` + name + `": `)
 }
 
-// value writes a value in one line.
+// value writes a value on one line.
 func (j *jsonStream) value(value any) {
 	encoded, err := encodeLine(value)
 	if err != nil {
@@ -82,13 +82,13 @@ func (j *jsonStream) value(value any) {
 	}
 }
 
-// field writes a field whose value takes one line.
+// field writes a field whose value is on one line.
 func (j *jsonStream) field(name string, value any) {
 	j.name(name)
 	j.value(value)
 }
 
-// fieldOfList writes a field with a list, an entry a line.
+// fieldOfList writes a field with a list, one entry per line.
 func fieldOfList[T any](j *jsonStream, name string, entries []T, shown func(*T) any) {
 	j.name(name)
 	j.open("[")
@@ -99,7 +99,7 @@ func fieldOfList[T any](j *jsonStream, name string, entries []T, shown func(*T) 
 	j.shut("]")
 }
 
-// asIs shows an entry by its own encoding.
+// asIs returns the entry itself, so that its own encoding is used.
 func asIs[T any](entry *T) any { return entry }
 
 // encodeLine encodes a value without a line end.

@@ -54,16 +54,16 @@ const (
 	recordGroup            = "group"            // a group
 	recordMember           = "member"           // a member of a group
 	recordMemberGroup      = "memberGroup"      // a group whose members are members of another
-	recordUser             = "user"             // what is said about one user
-	recordUserGroup        = "userGroup"        // a group that a user belongs to, said from the user's side
+	recordUser             = "user"             // properties of one user
+	recordUserGroup        = "userGroup"        // a group that a user belongs to, declared on the user's side
 	recordRole             = "role"             // a role in an application
 	recordOrganizationRole = "organizationRole" // a role of the organization
 	recordSystemRole       = "systemRole"       // a role on the system ladder
 	recordAttribute        = "attribute"        // one value of an attribute of a user
-	recordReview           = "review"           // how often a group takes a review, and when the last one was
+	recordReview           = "review"           // the review interval of a group, and the time of the last review
 )
 
-// recordColumns are the columns that each record takes beside namespace; the first of them are required.
+// recordColumns are the columns that each record has in addition to namespace. The first of them are required.
 var recordColumns = map[string]struct {
 	required int
 	columns  []string
@@ -83,18 +83,18 @@ var recordColumns = map[string]struct {
 	recordReview:           {2, []string{columnGroup, columnEveryDays, columnIfMissed, columnReviewedAt}},
 }
 
-// row is one line of the CSV: cells by column.
+// row is one line of the CSV, with its cells by column.
 type row struct {
 	cells map[string]string // without empty ones
 	line  int
-	// places are the columns in the text at which the cells begin, in the order of the header.
+	// places are the positions in the text at which the cells start, in the order of the header.
 	header []string
 	places []int
 }
 
 func (r *row) get(column string) string { return r.cells[column] }
 
-// failure says what is wrong with one cell, or with one line.
+// failure returns an error about one cell, or about the whole line.
 func (r *row) failure(file, column string, err error) error {
 	if i := slices.Index(r.header, column); i >= 0 && i < len(r.places) {
 		return fmt.Errorf("%s:%d:%d: column %s: %w", file, r.line, r.places[i], column, err)
@@ -105,7 +105,7 @@ func (r *row) failure(file, column string, err error) error {
 	return fmt.Errorf("%s:%d: %w", file, r.line, err)
 }
 
-// escapeCell keeps spreadsheets from taking a cell for a formula, so that unescapeCell gives back what it was.
+// escapeCell escapes a cell so that spreadsheets do not interpret it as a formula. unescapeCell reverses it.
 func escapeCell(cell string) string {
 	cell = terminal.Escape(cell)
 	if cell != "" && strings.ContainsRune("=+-@'", rune(cell[0])) {
@@ -140,12 +140,12 @@ func writeRows(out io.Writer, rows []map[string]string) error {
 	return w.Error()
 }
 
-// mostFailures is how many errors of a file are told.
+// mostFailures is the maximum number of errors that are reported for a file.
 const mostFailures = 20
 
-// readRows reads the CSV. It says everything that is wrong with its form, and then has no rows.
+// readRows reads the CSV. If the format is invalid, it returns all errors and no rows.
 func readRows(file string, text []byte, in *input.Reader) ([]row, error) {
-	text = bytes.TrimPrefix(text, []byte("\ufeff")) // spreadsheets begin with it
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // spreadsheets write a byte order mark
 	if !utf8.Valid(text) {
 		return nil, fmt.Errorf("%s:%d: it is no UTF-8; save it as CSV in UTF-8", file, lineOfInvalid(text))
 	}
@@ -171,11 +171,11 @@ func readRows(file string, text []byte, in *input.Reader) ([]row, error) {
 			break
 		}
 		if err != nil {
-			failures = append(failures, parseFailure(file, err)) // what follows it cannot be told apart
+			failures = append(failures, parseFailure(file, err)) // the rest cannot be split into cells
 			break
 		}
 		if !slices.ContainsFunc(cells, func(cell string) bool { return cell != "" }) {
-			continue // spreadsheets write such lines for rows that were cleared
+			continue // spreadsheets write such lines for cleared rows
 		}
 		if err := in.CountObject(); err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
@@ -193,7 +193,7 @@ func readRows(file string, text []byte, in *input.Reader) ([]row, error) {
 	return rows, nil
 }
 
-// firstOf joins the first failures, and counts the rest.
+// firstOf joins the first errors, and counts the rest.
 func firstOf(failures []error) error {
 	if more := len(failures) - mostFailures; more > 0 {
 		failures = append(slices.Clone(failures[:mostFailures]), fmt.Errorf("and %d more errors", more))
@@ -201,7 +201,7 @@ func firstOf(failures []error) error {
 	return errors.Join(failures...)
 }
 
-// separator returns the separator of cells. Spreadsheets in many countries write semicolons.
+// separator returns the separator of cells. In many countries, spreadsheets use semicolons.
 func separator(text []byte) rune {
 	header, _, _ := bytes.Cut(text, []byte("\n"))
 	for _, each := range []rune{',', ';', '\t'} {
@@ -259,7 +259,7 @@ func checkHeader(file string, reader *csv.Reader, header []string) error {
 	return errors.Join(failures...)
 }
 
-// newRow takes a line apart, and holds its cells against the record that it is.
+// newRow reads a line into a row, and validates its cells for the kind of record.
 func newRow(file string, reader *csv.Reader, header, cells []string) (row, error) {
 	line, _ := reader.FieldPos(0)
 	one := row{line: line, header: header, cells: map[string]string{}}
@@ -279,8 +279,8 @@ func newRow(file string, reader *csv.Reader, header, cells []string) (row, error
 	return one, one.checkColumns(file)
 }
 
-// isPlain reports whether the CSV has no column record. Then the cells of a line say which record it is, and a group that
-// it names is made where there is none.
+// isPlain reports whether the CSV has no column record. In that case the cells of a line determine its record, and
+// the import creates missing groups.
 func (r *row) isPlain() bool { return !slices.Contains(r.header, columnRecord) }
 
 func (r *row) plainRecord() string {
@@ -327,7 +327,7 @@ func (r *row) checkColumns(file string) error {
 	return r.checkChoices(file, record)
 }
 
-// checkChoices holds cells against each other of which a record takes exactly one, or at most one.
+// checkChoices checks the columns that exclude each other: a record takes exactly one, or at most one of them.
 func (r *row) checkChoices(file, record string) error {
 	given := func(columns ...string) int {
 		n := 0

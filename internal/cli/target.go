@@ -14,11 +14,11 @@ import (
 	"github.com/usher-dev/usher/internal/cli/objects"
 )
 
-// target says which groups a command changes.
+// target selects the groups that a command changes.
 type target struct {
 	groups   []string
 	selector string
-	// argument is what errors call the way in which groups are named. Empty: the flag --group.
+	// argument is the name by which errors refer to the argument with the groups. Empty means the flag --group.
 	argument string
 }
 
@@ -28,7 +28,7 @@ func (t *target) addFlags(o *options, command *cobra.Command) {
 	flags.StringVarP(&t.selector, "selector", "l", "", "Label selector over the groups to change, in place of --group")
 	command.MarkFlagsMutuallyExclusive("group", "selector")
 	command.MarkFlagsOneRequired("group", "selector")
-	// The flag exists.
+	// RegisterFlagCompletionFunc fails only for a flag that does not exist.
 	_ = command.RegisterFlagCompletionFunc("group", o.completeEach(completeGroup))
 }
 
@@ -41,7 +41,7 @@ func completeGroup(w *world) []string {
 	return slices.Compact(names)
 }
 
-// groupsIn lists the groups of the namespace, or of all.
+// groupsIn returns the groups in the namespace, or in all namespaces if it is empty.
 func groupsIn(set *objects.Set, namespace string) []*objects.Object {
 	var found []*objects.Object
 	for i := range set.Objects {
@@ -53,7 +53,7 @@ func groupsIn(set *objects.Set, namespace string) []*objects.Object {
 	return found
 }
 
-// find returns the groups, each once, in the order in which they were named or read.
+// find returns the groups without duplicates, in the order in which they were named or read.
 func (t *target) find(b *basis) ([]*objects.Object, error) {
 	all := groupsIn(b.set, b.target)
 	if t.selector != "" {
@@ -82,7 +82,7 @@ func (t *target) find(b *basis) ([]*objects.Object, error) {
 	return found, errors.Join(failures...)
 }
 
-// group returns the one group of that name. The argument is what an error calls the way in which it was named.
+// group returns the one group with the name. Errors refer to the source of the name by argument.
 func (b *basis) group(all []*objects.Object, argument, name string) (*objects.Object, error) {
 	namespace, own, qualified := strings.Cut(name, "/")
 	if !qualified {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// title names the application for people: by its name, and by the displayName of its ApplicationAccess where that differs
-// from the name in more than case.
+// title returns the name of the application for people. It adds the displayName of its ApplicationAccess if that
+// differs from the name in more than case.
 func (w *world) title(organization, application string) string {
 	aa := w.Index().Namespace(organization).Application(application)
 	if aa == nil || aa.Spec.DisplayName == "" || strings.EqualFold(aa.Spec.DisplayName, application) {
@@ -15,7 +15,7 @@ func (w *world) title(organization, application string) string {
 	return fmt.Sprintf("%s (%s)", application, aa.Spec.DisplayName)
 }
 
-// called returns the names of the applications that have such a displayName, in any case, in one of the organizations.
+// called returns the names of the applications with the displayName in one of the organizations, ignoring case.
 func (w *world) called(displayName string, organizations []string) []string {
 	var names []string
 	for _, organization := range organizations {

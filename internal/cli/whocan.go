@@ -15,7 +15,7 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// whoCan lists everybody with a role or permission in an application.
+// whoCan lists all users with a role or permission in an application.
 type whoCan struct {
 	options          *options
 	output           *output
@@ -47,7 +47,7 @@ and the source of the role.`,
 	flags.StringVar(&c.role, "role", "", "Only those with that role or a higher one")
 	flags.StringVar(&c.permission, "permission", "", "Only those with that permission")
 	command.MarkFlagsMutuallyExclusive("role", "permission")
-	// The flags exist.
+	// RegisterFlagCompletionFunc fails only for a flag that does not exist.
 	_ = command.RegisterFlagCompletionFunc("role", o.completeEach(completeRole))
 	_ = command.RegisterFlagCompletionFunc("permission", o.completeEach(completeRole))
 	return command
@@ -95,7 +95,7 @@ func (c *whoCan) run(ctx context.Context) error {
 	return w.finish()
 }
 
-// unknownApplication is the error for one that no organization names.
+// unknownApplication returns the error for an application that no organization names.
 func (w *world) unknownApplication(application string, organizations []string) error {
 	var named []string
 	for _, organization := range organizations {
@@ -112,7 +112,7 @@ func (w *world) unknownApplication(application string, organizations []string) e
 	return fmt.Errorf("no organization names application %s; there is %s", application, cmp.Or(some(named), "none"))
 }
 
-// check reports whether the organization has what is asked for.
+// check returns an error if the organization does not know the role or permission.
 func (c *whoCan) check(o *resolve.Organization) error {
 	if c.role != "" && !o.HasApplicationRole(c.role) {
 		return unknownRole(o, c.role)
@@ -123,7 +123,7 @@ func (c *whoCan) check(o *resolve.Organization) error {
 	return nil
 }
 
-// matches reports whether the user has what is asked for at the instant t: any access, where nothing is.
+// matches reports whether the user has the role or permission at the instant t. Without either, any access matches.
 func (c *whoCan) matches(o *resolve.Organization, d *resolve.Decision, t time.Time) bool {
 	if c.role == "" && c.permission == "" {
 		return d.Application(c.application).GivesAccess()

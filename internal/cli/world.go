@@ -21,20 +21,20 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// world is what a command answers from: the objects, and what a roster decides by them.
+// world is the basis of all answers of a command: the objects, and the roster with their decisions.
 type world struct {
 	*roster.View
 	roster  *roster.Roster
 	options *options
 	now     time.Time
 	set     *objects.Set
-	// selectors are the parsed ones of the objects.
+	// selectors caches the parsed selectors of the objects.
 	selectors map[*accessv1alpha1.LabelSelector]labels.Selector
-	// scope is the one organization that is asked about; empty: all.
+	// scope is the one organization that the command asks about; empty means all.
 	scope string
 }
 
-// load reads the objects and decides. What is missing is told at once; see [world.finish].
+// load reads the objects and computes the decisions. It reports missing objects at once; see [world.finish].
 func (o *options) load(ctx context.Context) (*world, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ func (o *options) load(ctx context.Context) (*world, error) {
 	return w, err
 }
 
-// scope returns the namespace that is asked about; empty: all of them.
+// scope returns the namespace that the command asks about; empty means all.
 func (o *options) scope() (string, error) {
 	switch {
 	case o.namespace() != "":
@@ -93,8 +93,8 @@ func (o *options) readCluster(ctx context.Context, scope string, say func(string
 	return o.readClusterIn(ctx, []string{scope}, false, say)
 }
 
-// readClusterIn reads the namespaces, none standing for all, and the system namespace. With labels, it reads the labels of
-// the namespaces even where no object on the cluster selects by them.
+// readClusterIn reads the namespaces and the system namespace. An empty list means all namespaces. With withLabels,
+// it reads the labels of the namespaces even if no object on the cluster selects by them.
 func (o *options) readClusterIn(
 	ctx context.Context, namespaces []string, withLabels bool, say func(string, ...any),
 ) (*objects.Set, error) {
@@ -104,7 +104,7 @@ func (o *options) readClusterIn(
 	}
 	if raw, err := o.config.ToRawKubeConfigLoader().RawConfig(); err == nil && len(raw.Clusters) == 0 &&
 		strings.HasSuffix(config.Host, "localhost:8080") && *o.config.APIServer == "" {
-		return nil, errNoCluster // where nothing is configured, that address is what is tried
+		return nil, errNoCluster // the default address without any configuration
 	}
 	c := &objects.Cluster{
 		Config: config, Namespaces: namespaces, WithNamespaces: withLabels || o.organizationSelector != "", Say: say,
@@ -170,7 +170,7 @@ func conditions(o objects.Object) []metav1.Condition {
 	}
 }
 
-// settle makes the roster of the set.
+// settle builds the roster of the set.
 func (o *options) settle(set *objects.Set, scope string) (*world, error) {
 	now, err := o.instant()
 	if err != nil {
@@ -199,9 +199,9 @@ func (o *options) settle(set *objects.Set, scope string) (*world, error) {
 	return w, nil
 }
 
-// say writes a line for people to stderr.
+// say writes a message for people to stderr.
 func (o *options) say(format string, args ...any) {
-	// What cannot be written here nobody misses.
+	// A failure to write the message is harmless.
 	_, _ = fmt.Fprintln(o.streams.ErrOut, terminal.Escape(fmt.Sprintf(format, args...)))
 }
 
@@ -220,7 +220,7 @@ func counted(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// organizations lists those that are asked about. Where there are none it says so.
+// organizations returns the organizations that the command asks about. It prints a message if there are none.
 func (w *world) organizations() []string {
 	all := w.Organizations()
 	switch {
@@ -251,7 +251,7 @@ func (w *world) others(all []string) string {
 	}
 }
 
-// some lists the first few of many names.
+// some joins the first few of many names.
 func some(names []string) string {
 	const few = 10
 	if len(names) <= few {
@@ -260,7 +260,7 @@ func some(names []string) string {
 	return strings.Join(names[:few], ", ") + fmt.Sprintf(" and %d more", len(names)-few)
 }
 
-// organization returns the one organization that is asked about.
+// organization returns the one organization that the command asks about.
 func (w *world) organization() (string, error) {
 	all := w.Organizations()
 	switch {
@@ -279,7 +279,7 @@ func (w *world) organization() (string, error) {
 	}
 }
 
-// users lists everybody who is known in the organizations, sorted.
+// users returns all known users of the organizations, sorted.
 func (w *world) users(organizations []string) []string {
 	var all []string
 	for _, organization := range organizations {

@@ -26,11 +26,11 @@ const (
 	dryRunServer = "server"
 )
 
-// asYAML is the output of manifests.
+// asYAML is the output format for manifests.
 const asYAML = "yaml"
 
-// writing is what all commands have in common that change objects: they show what it changes for users, ask, write, and
-// say what came of it.
+// writing is the common part of all commands that change objects. They show what the change means for users, ask
+// for confirmation, write, and report the result.
 type writing struct {
 	options  *options
 	output   string
@@ -38,22 +38,22 @@ type writing struct {
 	dryRun   string
 	overrule bool
 	inPlace  bool
-	// standalone begins from nothing.
+	// standalone starts from an empty set of objects.
 	standalone bool
-	// toFiles takes the changes in place of what follows from the flags.
+	// toFiles writes the changes to files. If it is nil, the flags determine where they go.
 	toFiles func([]objects.Change) error
 }
 
-// basis is what there is before a change.
+// basis is the state before a change.
 type basis struct {
 	*world
-	// target is the namespace whose objects are changed; empty: all.
+	// target is the namespace of the objects to change; empty means all.
 	target string
 }
 
-// plan is what a command is about to do.
+// plan is the list of changes that a command is about to make.
 type plan struct {
-	// changes are all objects that were asked about, also those that are as they should be already.
+	// changes include the objects that need no change.
 	changes []objects.Change
 	notes   []string
 }
@@ -62,7 +62,7 @@ func (p *plan) note(format string, args ...any) {
 	p.notes = append(p.notes, fmt.Sprintf(format, args...))
 }
 
-// writingCodes is the end of the help of every command that writes.
+// writingCodes is the end of the help text of every command that writes.
 const writingCodes = `
 
 It shows who would gain or lose what, as "kubectl access diff" does, and asks before it writes. First the API server is
@@ -81,11 +81,11 @@ func newWriting(o *options, command *cobra.Command) *writing {
 // addOutput adds the flag -o with its values.
 func (w *writing) addOutput(command *cobra.Command, usage string, formats ...string) {
 	command.Flags().StringVarP(&w.output, "output", "o", "", usage)
-	// The flag exists.
+	// RegisterFlagCompletionFunc fails only for a flag that does not exist.
 	_ = command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// newWritingWithoutOutput is newWriting for commands whose flag -o takes other values, too.
+// newWritingWithoutOutput is like newWriting, for commands whose flag -o takes other values, too.
 func newWritingWithoutOutput(o *options, command *cobra.Command) *writing {
 	w := &writing{options: o}
 	command.Annotations = map[string]string{errorCode: "true"}
@@ -95,7 +95,7 @@ func newWritingWithoutOutput(o *options, command *cobra.Command) *writing {
 	flags.StringVar(&w.dryRun, "dry-run", dryRunNone,
 		"none, client (show what would be sent) or server (have the API server and admission answer, and write nothing)")
 	flags.BoolVar(&w.overrule, "overrule-gitops", false, "Write also what a GitOps tool keeps as git has it")
-	// The flag exists.
+	// RegisterFlagCompletionFunc fails only for a flag that does not exist.
 	_ = command.RegisterFlagCompletionFunc("dry-run",
 		cobra.FixedCompletions([]string{dryRunNone, dryRunClient, dryRunServer}, cobra.ShellCompDirectiveNoFileComp))
 	return w
@@ -126,7 +126,8 @@ func (w *writing) validate() error {
 	return errors.Join(append(failures, o.validate())...)
 }
 
-// load reads what there is. Objects of the system namespace reach into all organizations, which are all read for them.
+// load reads the objects. Objects in the system namespace affect all organizations, so a change to them needs the
+// objects of all organizations.
 func (w *writing) load(ctx context.Context) (*basis, error) {
 	o := w.options
 	if err := w.validate(); err != nil {
@@ -163,7 +164,8 @@ func (w *writing) load(ctx context.Context) (*basis, error) {
 	return &basis{made, target}, nil
 }
 
-// namespace returns the one whose objects are changed; empty: all. Who begins from nothing has no context.
+// namespace returns the namespace of the objects to change; empty means all. A standalone command does not read a
+// kubeconfig context.
 func (w *writing) namespace() (string, error) {
 	if w.standalone {
 		return w.options.namespace(), nil
@@ -171,7 +173,7 @@ func (w *writing) namespace() (string, error) {
 	return w.options.scope()
 }
 
-// run does what the plan says, after it has shown what that changes.
+// run shows the effects of the plan and then carries it out.
 func (w *writing) run(ctx context.Context, makePlan func(*basis) (*plan, error)) error {
 	b, err := w.load(ctx)
 	if err != nil {
@@ -204,7 +206,7 @@ func (w *writing) run(ctx context.Context, makePlan func(*basis) (*plan, error))
 	}
 }
 
-// streams are where people are told: stderr where stdout is for manifests.
+// streams returns the streams for messages to people. It uses stderr if stdout is for manifests.
 func (w *writing) streams() terminal.Streams {
 	s := w.options.streams
 	if (w.options.offline() || w.standalone || w.output == asYAML) && !w.inPlace && w.toFiles == nil {
@@ -213,7 +215,7 @@ func (w *writing) streams() terminal.Streams {
 	return s
 }
 
-// show writes the difference.
+// show writes the differences for users.
 func (w *writing) show(ctx context.Context, b *basis, changed []objects.Change) error {
 	o := w.options
 	streams := w.streams()
@@ -235,7 +237,7 @@ func (w *writing) show(ctx context.Context, b *basis, changed []objects.Change) 
 		return err
 	}
 	found := newDifferences(b.world, after)
-	// The world before is taken along, and is not asked any more.
+	// judge modifies the roster of the world before the change, which is not used after this.
 	found.judge(ctx, b.world, changesBetween(b.set, laid), progress.Say)
 	progress.Done()
 	if found.isEmpty() && len(found.Warnings) == 0 {
@@ -245,20 +247,20 @@ func (w *writing) show(ctx context.Context, b *basis, changed []objects.Change) 
 	return found.writeTable(&streams)
 }
 
-// longestAnswer is how much of a line is read that answers a question.
+// longestAnswer is the maximum number of bytes that are read as the answer to a question.
 const longestAnswer = 1 << 10
 
-// confirm asks. Who gives no answer declines.
+// confirm asks the question. No answer counts as no.
 func (w *writing) confirm(ctx context.Context, question string) error {
 	if w.yes {
 		return nil
 	}
 	s := &w.options.streams
-	// What cannot be written here nobody could answer.
+	// If the question cannot be written, the answer is no.
 	_, _ = fmt.Fprint(s.ErrOut, terminal.Escape(question)+" [y/N] ")
 	answers := make(chan string, 1)
 	go func() {
-		line, _ := bufio.NewReader(io.LimitReader(s.In, longestAnswer)).ReadString('\n') // an end without an answer declines
+		line, _ := bufio.NewReader(io.LimitReader(s.In, longestAnswer)).ReadString('\n') // end of input counts as no
 		answers <- line
 	}()
 	line := ""
@@ -275,7 +277,8 @@ func (w *writing) confirm(ctx context.Context, question string) error {
 	return &exit{1, errors.New("nothing was written: it was not confirmed (--yes writes without asking)")}
 }
 
-// printManifests prints what to commit: edited, where it was read from files; made anew from objects of a cluster.
+// printManifests prints the manifests to commit. Manifests from files are edited; objects from a cluster are
+// rendered anew.
 func (w *writing) printManifests(changed []objects.Change) error {
 	rewriter := &objects.Rewriter{}
 	var documents [][]byte
@@ -308,7 +311,7 @@ func (w *writing) printManifests(changed []objects.Change) error {
 	return nil
 }
 
-// editFiles writes the changed manifests to where they came from.
+// editFiles writes the changed manifests to the files that they were read from.
 func (w *writing) editFiles(ctx context.Context, changed []objects.Change) error {
 	rewriter := &objects.Rewriter{}
 	for i := range changed {
@@ -344,7 +347,7 @@ func (w *writing) editFiles(ctx context.Context, changed []objects.Change) error
 	return nil
 }
 
-// replaceFile writes the file as a whole or not at all, and leaves its mode. A link stays one.
+// replaceFile replaces the content of the file atomically, and keeps its mode. A symbolic link stays a link.
 func replaceFile(name string, content []byte) error {
 	name, err := filepath.EvalSymlinks(name)
 	if err != nil {
@@ -369,7 +372,7 @@ func replaceFile(name string, content []byte) error {
 	return nil
 }
 
-// edited returns a copy of the object to change.
+// edited returns a copy of the object for editing.
 func edited[T client.Object](o *objects.Object) T {
 	return o.Object.DeepCopyObject().(T)
 }

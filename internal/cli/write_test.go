@@ -93,7 +93,7 @@ func TestExportAndImportOnTheSamples(t *testing.T) {
 	)
 }
 
-// TestWhatIsExportedImportsToTheSame makes objects of what export writes of the samples, and exports them again.
+// TestWhatIsExportedImportsToTheSame imports the export of the samples, and exports the result again.
 func TestWhatIsExportedImportsToTheSame(t *testing.T) {
 	exported := call{args: strings.Fields("export" + samples)}.run(t)
 	imported := call{args: []string{"import", "-", "--standalone"}, stdin: exported.out}.run(t)
@@ -112,7 +112,8 @@ func TestWhatIsExportedImportsToTheSame(t *testing.T) {
 	}
 }
 
-// TestACellIsNoFormula: what a spreadsheet would calculate is text, and comes back as it was.
+// TestACellIsNoFormula checks that a cell that a spreadsheet would calculate is exported as text, and is imported
+// unchanged.
 func TestACellIsNoFormula(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.yaml")
 	for _, user := range []string{"=1+1", "'=1+1", "''x", "-a", "@b", "+c", "'"} {
@@ -157,7 +158,7 @@ kind: AccessGroup
 metadata: {name: viewers, namespace: acme}
 spec: {members: [{user: ana@acme.example}]}
 `
-	// What may change beside the members is the space around.
+	// Besides the members, only white space around them may change.
 	want := strings.NewReplacer(
 		"   # kept\n", " # kept\n", "acme\n\nspec", "acme\nspec",
 		"        - user: ben@acme.example\n", "        - user: ben@acme.example\n        - user: zoe@acme.example\n",
@@ -265,7 +266,7 @@ func TestTenThousandLines(t *testing.T) {
 	}
 }
 
-// TestTheBinaryAsAShellRunsIt builds the plugin, and asks for its exit codes and streams.
+// TestTheBinaryAsAShellRunsIt builds the plugin, and checks its exit codes and streams.
 func TestTheBinaryAsAShellRunsIt(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "kubectl-access")
 	build := exec.Command("go", "build", "-o", program, "./cmd/kubectl-access")

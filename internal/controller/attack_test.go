@@ -17,6 +17,7 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/identity"
 	"github.com/usher-dev/usher/internal/publish"
+	"github.com/usher-dev/usher/internal/roster"
 )
 
 // refuses rejects writes of ConfigMaps with these names, as an admission policy or a quota does.
@@ -302,6 +303,13 @@ func TestGroupCountsUnpublishedDocuments(t *testing.T) {
 	w.ready(GroupStatus, "team", accessv1alpha1.ReasonPublished, "except for what status.unpublished counts (4)",
 		"The objects that own these documents say why")
 	w.ready(UserStatus, identity.Name("ana"), accessv1alpha1.ReasonPublishFailed, "exceeded quota: cms")
+	// A group of another organization with the same members counts none of these documents.
+	w.declare(&accessv1alpha1.AccessGroup{ObjectMeta: metav1.ObjectMeta{Namespace: "globex"}}, "team",
+		"{members: [{user: ana}], applicationAccess: [{application: red, role: Viewer}]}")
+	elsewhere := roster.Object{Kind: roster.KindAccessGroup, Namespace: "globex", Name: "team"}
+	if got := w.reconciler.unpublished(elsewhere); got != 1 {
+		t.Errorf("the group in globex counts %d unpublished documents, want the one of its member there", got)
+	}
 	w.refuse = nil
 	w.pass(lastBlocked)
 	w.run()

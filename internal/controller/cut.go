@@ -149,7 +149,8 @@ func (r *Reconciler) cutUser(object roster.Object) string {
 func (r *Reconciler) cutMembers(group roster.Object) int {
 	count := 0
 	for o, lacks := range r.tracker.allCuts() {
-		if o.Kind == ApplicationDocument && !r.view().Bears(group, o.Namespace, o.Name) {
+		if !r.view().AppliesIn(group, o.Namespace) ||
+			(o.Kind == ApplicationDocument && !r.view().Bears(group, o.Namespace, o.Name)) {
 			continue
 		}
 		for _, user := range lacks.users() {

@@ -320,7 +320,8 @@ func (r *Reconciler) unpublished(group roster.Object) int {
 				count++
 			}
 		case UserDocument:
-			if user, known := r.names.user(o.Name); known && r.view().IsMember(group, user) {
+			user, known := r.names.user(o.Name)
+			if known && r.view().IsMember(group, user) && r.view().AppliesIn(group, o.Namespace) {
 				count++
 			}
 		}

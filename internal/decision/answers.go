@@ -31,7 +31,7 @@ func (s *Server) one(ctx context.Context, a *asked, body *evaluation) (any, erro
 	return &answer, nil
 }
 
-// authorized returns the view, where the caller has the right and the organization exists.
+// authorized returns the view if the caller has the right and the organization exists.
 func (s *Server) authorized(ctx context.Context, a *asked, verb, application string) (*roster.View, error) {
 	allowed, err := s.options.Callers.may(ctx, a.who, verb, a.organization, application)
 	if err != nil {
@@ -43,7 +43,8 @@ func (s *Server) authorized(ctx context.Context, a *asked, verb, application str
 	return s.view(a.organization)
 }
 
-// view returns the newest view, where the organization exists. Only who may ask there is told that it does not.
+// view returns the newest view, or an error if the organization does not exist. Only a caller with the right may
+// see that error.
 func (s *Server) view(organization string) (*roster.View, error) {
 	v := s.options.View()
 	if v.Organization(organization) == nil {
@@ -52,7 +53,7 @@ func (s *Server) view(organization string) (*roster.View, error) {
 	return v, nil
 }
 
-// results are the answer to a search.
+// results is the response to a search.
 type results struct {
 	Page    pageAnswer `json:"page"`
 	Results []result   `json:"results"`
@@ -63,7 +64,7 @@ type pageAnswer struct {
 	Count     int    `json:"count"`
 }
 
-// result is a subject or a resource, or an action.
+// result is a subject, a resource or an action.
 type result struct {
 	Type string `json:"type,omitzero"`
 	ID   string `json:"id,omitzero"`
@@ -91,7 +92,7 @@ func (s *Server) searchAction(ctx context.Context, a *asked) (any, error) {
 	})
 }
 
-// search answers a search for the target. A search for resources takes the right to all applications.
+// search answers a search for the target. A search for resources requires the right to all applications.
 func (s *Server) search(ctx context.Context, a *asked, searched target, verb string, find finder) (any, error) {
 	var body search
 	if err := decode(a.body, &body); err != nil {
@@ -140,7 +141,7 @@ func resultOf(body *search, searched target, name string) result {
 	}
 }
 
-// searchDigest returns the digest of a search. It leaves out what is searched for.
+// searchDigest returns the digest of a search. It leaves out the entity that is searched for.
 func searchDigest(organization string, body *search, searched target) [digestBytes]byte {
 	parts := []string{organization, *body.Subject.Type, *body.Resource.Type, string(body.Resource.Properties)}
 	switch searched {
@@ -154,7 +155,8 @@ func searchDigest(organization string, body *search, searched target) [digestByt
 	return digest(parts...)
 }
 
-// discovery describes the decision point of an organization. It says the same of every name that a namespace may have.
+// discovery describes the decision point of an organization. The response is the same for every valid namespace
+// name, whether or not the organization exists.
 func (s *Server) discovery(w http.ResponseWriter, r *http.Request) {
 	answer, err := describe(r.Host, r.PathValue("organization"))
 	if err != nil {
@@ -175,7 +177,7 @@ type description struct {
 	SearchActionEndpoint      string `json:"search_action_endpoint"`
 }
 
-// describe returns the metadata for a host, which is the one that the client has called.
+// describe returns the metadata for the host that the client has called.
 func describe(host, organization string) (*description, error) {
 	if !isLabel(organization) {
 		return nil, noOrganization(organization)
@@ -195,7 +197,7 @@ func describe(host, organization string) (*description, error) {
 	}, nil
 }
 
-// isHost reports whether the text is the host of a URL and nothing else.
+// isHost reports whether the text is a valid URL host and nothing else.
 func isHost(text string) bool {
 	u, err := url.Parse("https://" + text)
 	return err == nil && text != "" && *u == url.URL{Scheme: "https", Host: text}

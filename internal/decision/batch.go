@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Semantics of a batch.
+// The semantics of a batch.
 const (
 	executeAll          = "execute_all"
 	denyOnFirstDeny     = "deny_on_first_deny"
@@ -18,25 +18,25 @@ const (
 )
 
 const (
-	// mostNames bounds the applications for which one batch asks for the right.
+	// mostNames limits the number of applications for which one batch requests reviews.
 	mostNames = 100
-	// reviewsOfABatch bounds the reviews that one batch asks for at the same time.
+	// reviewsOfABatch limits the concurrent reviews of one batch.
 	reviewsOfABatch = 8
 )
 
-// answers are the answer to a batch.
+// answers is the response to a batch.
 type answers struct {
 	Evaluations []Answer `json:"evaluations"`
 }
 
-// item is one question of a batch, or why it is none.
+// item is one question of a batch, or the error in it.
 type item struct {
 	question *Question
 	err      error
 }
 
-// evaluations answers a batch. Without a list it answers one question. Entities that an item leaves out are those of the
-// batch.
+// evaluations answers a batch. A body without a list is one question. An item inherits the entities that it omits
+// from the batch.
 func (s *Server) evaluations(ctx context.Context, a *asked) (any, error) {
 	var body batch
 	if err := decode(a.body, &body); err != nil {
@@ -78,7 +78,7 @@ func (s *Server) evaluations(ctx context.Context, a *asked) (any, error) {
 	return made, nil
 }
 
-// ends reports whether a batch ends with this decision.
+// ends reports whether the decision ends the batch.
 func ends(semantic string, decision bool) bool {
 	return (decision && semantic == permitOnFirstPermit) || (!decision && semantic == denyOnFirstDeny)
 }
@@ -103,7 +103,7 @@ func semanticOf(o *options) (string, error) {
 	}
 }
 
-// items returns the questions of the batch, each with the entities of the batch where it has none of its own.
+// items returns the questions of the batch. Entities that an item omits are taken from the batch.
 func (b *batch) items(types map[string]bool) []item {
 	items := make([]item, len(b.Evaluations))
 	for i := range b.Evaluations {
@@ -132,12 +132,12 @@ func refusal(status int, message string) Answer {
 // rights are the applications that a caller may ask about.
 type rights struct {
 	all   bool
-	names map[string]bool // true: he may; absent: it was not asked for
+	names map[string]bool // true if the caller has the right; absent if it was not reviewed
 }
 
 func (r *rights) has(application string) bool { return r.all || r.names[application] }
 
-// why returns why the caller may not ask about the application.
+// why returns the reason why the caller may not ask about the application.
 func (r *rights) why(organization, application string) string {
 	if _, reviewed := r.names[application]; !reviewed && application != "" {
 		return fmt.Sprintf("a batch may name %d applications, where the caller does not have the right to all of them: "+
@@ -146,7 +146,8 @@ func (r *rights) why(organization, application string) string {
 	return forbidden(VerbEvaluate, organization, application).Error()
 }
 
-// rightsFor returns what the caller may ask about of what the items ask. It is an error where that is nothing.
+// rightsFor returns the caller's rights to the applications in the items. It returns an error if the caller has
+// none of them.
 func (s *Server) rightsFor(ctx context.Context, a *asked, items []item) (*rights, error) {
 	r := &rights{names: map[string]bool{}}
 	var err error

@@ -20,11 +20,11 @@ import (
 )
 
 const (
-	// Audience is the audience that a caller's token is made for.
+	// Audience is the audience of a caller's token.
 	Audience = "usher-pdp"
-	// Group is the API group of the rights that callers need. It has no objects.
+	// Group is the API group of the rights that callers need. It contains no objects.
 	Group = "decisions.access.usher.dev"
-	// ResourceApplications is the resource of these rights, with the application as the name and the organization as the
+	// ResourceApplications is the resource of these rights. The application is the name and the organization is the
 	// namespace.
 	ResourceApplications = "applications"
 	// VerbEvaluate is the verb for questions about one user.
@@ -42,19 +42,19 @@ type Callers struct {
 	access *reviews[right, bool]
 }
 
-// caller is an authenticated caller. Token is the digest of his token.
+// caller is an authenticated caller. token is the digest of the bearer token.
 type caller struct {
 	user  authenticationv1.UserInfo
 	token [sha256.Size]byte
 }
 
-// right is a right of a caller. An empty application stands for all of them.
+// right is a right of a caller. An empty application stands for all applications.
 type right struct {
 	token                        [sha256.Size]byte
 	verb, namespace, application string
 }
 
-// NewCallers returns callers of whom nothing is known yet.
+// NewCallers returns a Callers without remembered reviews.
 func NewCallers(
 	tokens authenticationclient.TokenReviewInterface, access authorizationclient.SubjectAccessReviewInterface,
 	m *Metrics, now func() time.Time,
@@ -67,12 +67,14 @@ func NewCallers(
 	}
 }
 
-// String returns a text that no other right has: no part holds a line feed but the digest, which has a fixed length.
+// String returns a unique text for the right. Only the digest can contain a line feed, and the digest has a fixed
+// length.
 func (r right) String() string {
 	return string(r.token[:]) + r.verb + "\n" + r.namespace + "\n" + r.application
 }
 
-// authenticate returns who has sent the request, nil where that is nobody. An error says that it could not be found out.
+// authenticate returns the caller who sent the request, or nil if the request is not authenticated. It returns an
+// error if the review fails.
 func (c *Callers) authenticate(r *http.Request) (*caller, error) {
 	token, ok := bearerToken(r)
 	if !ok || !claimsAudience(token) {
@@ -97,7 +99,7 @@ func (c *Callers) authenticate(r *http.Request) (*caller, error) {
 	return found, nil
 }
 
-// may reports whether the caller has the right. An error says that it could not be found out.
+// may reports whether the caller has the right. It returns an error if the review fails.
 func (c *Callers) may(ctx context.Context, who *caller, verb, organization, application string) (bool, error) {
 	asked := right{who.token, verb, organization, application}
 	allowed, err := c.access.of(ctx, asked, func(ctx context.Context) (bool, error) {
@@ -124,7 +126,7 @@ func (c *Callers) may(ctx context.Context, who *caller, verb, organization, appl
 	return allowed, nil
 }
 
-// bearerToken returns the token of the one Authorization header.
+// bearerToken returns the token of the only Authorization header.
 func bearerToken(r *http.Request) (string, bool) {
 	headers := r.Header.Values("Authorization")
 	if len(headers) != 1 {
@@ -135,7 +137,7 @@ func bearerToken(r *http.Request) (string, bool) {
 	return token, found && strings.EqualFold(scheme, "Bearer") && token != ""
 }
 
-// claimsAudience reports whether the token says of itself, unverified, that it is for this audience. What does not is
+// claimsAudience reports whether the unverified token claims to be for this audience. A token that does not is
 // refused without a review.
 func claimsAudience(token string) bool {
 	parts := strings.Split(token, ".")

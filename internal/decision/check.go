@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// checkPrefix is that of the paths of the check endpoint. After it, a path has organization, application and permission,
-// and anything behind.
+// checkPrefix is the path prefix of the check endpoint. The organization, the application and the permission follow
+// it, and then any path.
 const checkPrefix = "/check/"
 
 const (
 	checkVersion = "v1"
 
-	// Headers of the answer to a check.
+	// The headers of the response to a check.
 	userHeader = "X-Usher-User"
 	roleHeader = "X-Usher-Role"
 	rowsHeader = "X-Usher-Rows"
@@ -24,8 +24,8 @@ const (
 	rowsFiltered = "filtered"
 )
 
-// check answers a gateway: 200 where the user of the request has the permission, 401 where there is no user, and else 403.
-// The method and the body count for nothing.
+// check answers a gateway: 200 if the user of the request has the permission, 401 if there is no user, and
+// otherwise 403. It ignores the method and the body.
 func (s *Server) check(w http.ResponseWriter, r *http.Request, path string) {
 	if err := s.Current(); err != nil {
 		fail(w, unavailable(err))
@@ -60,9 +60,9 @@ func (s *Server) check(w http.ResponseWriter, r *http.Request, path string) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// checked returns what the raw path of a check asks. The first segments are taken as they are: gateways differ in what they
-// decode and clean, so a segment that could stand for another one is refused. Behind them is the path of the request that the
-// gateway asks about, of which only dot segments are refused.
+// checked returns the question in the raw path of a check. It does not decode the first segments. Gateways differ
+// in what they decode and clean, so it refuses a segment that could stand for another one. The rest of the path is
+// that of the request that the gateway asks about; only dot segments are refused there.
 func checked(path string) (organization string, q *Question, err error) {
 	segments := strings.Split(strings.TrimPrefix(path, checkPrefix), "/")
 	if len(segments) < 4 || segments[0] != checkVersion {

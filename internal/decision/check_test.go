@@ -14,7 +14,7 @@ import (
 	"k8s.io/apiserver/pkg/authentication/user"
 )
 
-// namedUsers takes a token for the name of the user, but not the token "invalid".
+// namedUsers authenticates a token as the user with that name, except for the token "invalid".
 var namedUsers = authenticator.TokenFunc(func(_ context.Context, token string) (*authenticator.Response, bool, error) {
 	if token == "invalid" {
 		return nil, false, errors.New("it is invalid")

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Contact knows when the API server was last heard of: when it last sent something in answer to a list or watch of each
-// kind. A watch shows a bookmark about once a minute where no object changes.
+// Contact records when the API server last sent data in response to a list or watch, for each resource. A watch
+// sends a bookmark about once a minute if no object changes.
 type Contact struct {
 	now func() time.Time
 
@@ -18,7 +18,7 @@ type Contact struct {
 	heard map[string]time.Time // by resource
 }
 
-// NewContact returns a contact with watches of the resources, none of which has shown anything yet.
+// NewContact returns a Contact for watches of the resources, without any recorded data.
 func NewContact(now func() time.Time, resources ...string) *Contact {
 	c := &Contact{now: now, heard: map[string]time.Time{}}
 	for _, each := range resources {
@@ -27,7 +27,8 @@ func NewContact(now func() time.Time, resources ...string) *Contact {
 	return c
 }
 
-// Last returns when the kind was last heard of that was heard of least recently. It is zero while one has not been.
+// Last returns the oldest of the times at which data for each resource last arrived. It is zero until every
+// resource has received data.
 func (c *Contact) Last() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -38,7 +39,7 @@ func (c *Contact) Last() time.Time {
 	return slices.MinFunc(all, time.Time.Compare)
 }
 
-// Wrap returns a transport that notes what the API server sends.
+// Wrap returns a transport that records when the API server sends data.
 func (c *Contact) Wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(request *http.Request) (*http.Response, error) {
 		response, err := next.RoundTrip(request)
@@ -70,7 +71,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 // RoundTrip calls the function.
 func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
 
-// heardBody notes whenever a part of it arrives.
+// heardBody records whenever a part of the body arrives.
 type heardBody struct {
 	io.ReadCloser
 

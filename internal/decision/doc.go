@@ -1,15 +1,17 @@
-// Package decision is the decision point: it answers over HTTP who may do what in which application (docs/decisions.md).
+// Package decision implements the decision point. It answers over HTTP which user may do what in which application
+// (docs/decisions.md).
 //
-// The functions [Evaluate], [Subjects], [Resources] and [Actions] are pure: a question and a view of the roster in, an
-// answer out. Whether a user may do something is decided by resolve.Organization.Can alone, and whether a row is visible
-// by the reader in api/document. A request reads one view, takes no lock, and waits for nobody.
+// The functions [Evaluate], [Subjects], [Resources] and [Actions] are pure: they compute the answer from a question
+// and a view of the roster. Only resolve.Organization.Can decides whether a user may do something. Only the reader
+// in api/document decides whether a row is visible. A request reads one view, takes no lock, and does not wait for
+// other requests.
 //
-// [Server] serves the functions by the AuthZEN Authorization API 1.0, each organization as a decision point of its own,
-// and as a check endpoint for gateways:
+// [Server] exposes the functions as the AuthZEN Authorization API 1.0, with a separate decision point for each
+// organization, and as a check endpoint for gateways:
 //
-//   - [Callers] authenticates and authorizes those who ask questions, by reviews of the API server.
-//   - [Users] finds the user of a request to the check endpoint, who asks for himself.
-//   - [Contact] knows when the API server was last heard of: without contact, nothing is answered.
+//   - [Callers] authenticates and authorizes callers by TokenReview and SubjectAccessReview.
+//   - [Users] identifies the user of a request to the check endpoint. Users ask about their own access.
+//   - [Contact] records when the API server last sent data. Without contact, the server answers no question.
 //
-// In doubt the answer is no, or an error.
+// If the answer is not certain, it is a deny or an error.
 package decision

@@ -12,29 +12,29 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// Resource types, and the type of every subject. An application may have further names for its type.
+// The resource types, and the type of every subject. The type of applications may have further names.
 const (
 	TypeUser        = "user"
 	TypeApplication = "application"
 	TypeRow         = "row"
 )
 
-// Kind says what a [Resource] is.
+// Kind is the kind of a [Resource].
 type Kind int
 
 // The kinds of resources.
 const (
-	// KindUnknown is any other resource: nothing is permitted on it.
+	// KindUnknown is any other resource. Nothing is permitted on it.
 	KindUnknown Kind = iota
 	KindApplication
 	KindRow
 )
 
-// Resource is an application, or a row of one.
+// Resource is an application, or a row of an application.
 type Resource struct {
 	Kind        Kind
 	Application string
-	// Row has the properties of a row, as [document.Filters.Match] takes them.
+	// Row contains the properties of a row, in the form that [document.Filters.Match] accepts.
 	Row map[string]any
 }
 
@@ -46,32 +46,34 @@ type Question struct {
 	Resource    Resource
 }
 
-// Answer is the answer to a [Question]. Without a Context nothing is known of the user in the application.
+// Answer is the answer to a [Question]. It has no Context if the user has no known access in the application.
 type Answer struct {
 	Decision bool     `json:"decision"`
 	Context  *Context `json:"context,omitzero"`
 }
 
-// Context says why an answer is as it is, or what is wrong with the question.
+// Context explains an answer, or describes an error in the question.
 type Context struct {
 	Role   string `json:"role,omitzero"`
 	Rule   string `json:"rule,omitzero"`
 	Source string `json:"source,omitzero"`
-	// NotAfter is when the access ends at the latest, in RFC 3339.
+	// NotAfter is the latest end of the access, in RFC 3339.
 	NotAfter string `json:"notAfter,omitzero"`
-	// Filters are the filters of an application: a permit holds for the rows that pass all of them.
+	// Filters are the row-level filters of an application. A permit applies only to rows that pass all of them.
 	Filters []jsontext.Value `json:"filters,omitzero"`
 	Error   *ItemError       `json:"error,omitzero"`
 }
 
-// ItemError says why one question of a batch has no answer. Status is the code that the question would have had alone.
+// ItemError explains why one question of a batch has no answer. Status is the status code that the question alone
+// would have.
 type ItemError struct {
 	Status  int    `json:"status"`
 	Message string `json:"message"`
 }
 
-// Evaluate answers the question for the organization at the instant now. What the view does not know is denied: the
-// organization, the type of the subject or resource, the user, the application, the permission.
+// Evaluate answers the question for the organization at the instant now. It denies every question with a part that
+// is not in the view: the organization, the type of the subject or resource, the user, the application, or the
+// permission.
 func Evaluate(v *roster.View, organization string, q *Question, now time.Time) Answer {
 	rules := v.Organization(organization)
 	if rules == nil || q.SubjectType != TypeUser || q.Resource.Kind == KindUnknown ||
@@ -81,19 +83,19 @@ func Evaluate(v *roster.View, organization string, q *Question, now time.Time) A
 	return evaluate(rules, v.Decision(organization, q.User), q, now)
 }
 
-// evaluate answers the question about a known application by the user's decision.
+// evaluate answers the question about a known application from the user's decision.
 func evaluate(rules *resolve.Organization, d *resolve.Decision, q *Question, now time.Time) Answer {
 	can := rules.Can(d, resolve.Question{Application: q.Resource.Application, Permission: q.Permission}, now)
 	return Answer{Decision: can.Allowed && isVisible(&q.Resource, can.Access.Filters), Context: contextOf(&can, q.Resource.Kind)}
 }
 
-// isPermitted reports whether evaluate permits what is asked for.
+// isPermitted reports whether evaluate permits the question.
 func isPermitted(rules *resolve.Organization, d *resolve.Decision, q *Question, now time.Time) bool {
 	can := rules.Can(d, resolve.Question{Application: q.Resource.Application, Permission: q.Permission}, now)
 	return can.Allowed && isVisible(&q.Resource, can.Access.Filters)
 }
 
-// isVisible reports whether the filters leave the row or, for an application, any row.
+// isVisible reports whether the row passes the filters or, for an application, whether any row can.
 func isVisible(r *Resource, filters []resolve.Filter) bool {
 	if resolve.ShowNoRow(filters) {
 		return false
@@ -101,7 +103,7 @@ func isVisible(r *Resource, filters []resolve.Filter) bool {
 	return r.Kind != KindRow || readerFilters(filters).Match(r.Row)
 }
 
-// readerFilters returns the filters as the reader of documents has them.
+// readerFilters converts the filters to the type of the document reader.
 func readerFilters(filters []resolve.Filter) document.Filters {
 	made := make(document.Filters, len(filters))
 	for i := range filters {
@@ -119,7 +121,7 @@ func readerFilters(filters []resolve.Filter) document.Filters {
 	return made
 }
 
-// contextOf returns the context of an answer. Access that has ended is NoAccess, as it is to readers of documents.
+// contextOf returns the context of an answer. It reports expired access as NoAccess, as readers of documents do.
 func contextOf(can *resolve.Answer, kind Kind) *Context {
 	access := can.Access
 	c := &Context{Role: access.Role, Rule: string(access.Rule), Source: access.Source}
@@ -138,7 +140,7 @@ func contextOf(can *resolve.Answer, kind Kind) *Context {
 	return c
 }
 
-// isNamed reports whether something names the application in the organization.
+// isNamed reports whether any object names the application in the organization.
 func isNamed(v *roster.View, organization, application string) bool {
 	_, found := slices.BinarySearchFunc(v.Applications(organization), application, strings.Compare)
 	return found

@@ -9,12 +9,12 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// failure is an error with a status code. Its message is for the caller.
+// failure is an error with a status code. Its message is returned to the caller.
 type failure struct {
 	code      int
 	message   string
-	challenge bool // says in WWW-Authenticate how to authenticate
-	retry     bool // says in Retry-After when to ask again
+	challenge bool // sets WWW-Authenticate, which tells the caller how to authenticate
+	retry     bool // sets Retry-After, which tells the caller when to retry
 }
 
 // Error returns the message.
@@ -39,7 +39,7 @@ func noOrganization(name string) error {
 	return &failure{code: http.StatusNotFound, message: fmt.Sprintf("%q is no organization", name)}
 }
 
-// fail writes an error. One that is no [failure] is an internal error.
+// fail writes an error. An error that is not a [failure] becomes an internal error.
 func fail(w http.ResponseWriter, err error) {
 	f, ok := errors.AsType[*failure](err)
 	if !ok {
@@ -59,5 +59,5 @@ func fail(w http.ResponseWriter, err error) {
 	_, _ = io.WriteString(w, f.message+"\n")
 }
 
-// isLabel reports whether the name is one that a namespace may have.
+// isLabel reports whether the name is a valid name of a namespace.
 func isLabel(name string) bool { return len(validation.IsDNS1123Label(name)) == 0 }

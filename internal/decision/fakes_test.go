@@ -23,15 +23,15 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// apiServer answers reviews. It knows the callers by the names in their tokens, and their rights as
-// "NAME VERB ORGANIZATION APPLICATION", in which a star stands for all applications.
+// apiServer answers reviews. It identifies callers by the names in their tokens. Their rights have the form "NAME
+// VERB ORGANIZATION APPLICATION", where a star stands for all applications.
 type apiServer struct {
 	mu       sync.Mutex
 	rights   []string
 	gone     bool
-	audience string // of every review of a token
+	audience string // of every TokenReview
 	reviews  []string
-	held     chan struct{} // where set, a review waits for it
+	held     chan struct{} // if set, a review waits for it
 }
 
 // token returns a token of the caller for the audience.
@@ -59,7 +59,7 @@ func (a *apiServer) review(ctx context.Context, text string) error {
 	return nil
 }
 
-// taken returns the reviews since the last call.
+// taken returns the reviews since the previous call.
 func (a *apiServer) taken() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -115,7 +115,7 @@ func (a accessReviews) Create(
 	return made, nil
 }
 
-// fixture is a server with all that it asks.
+// fixture is a server with its dependencies.
 type fixture struct {
 	*Server
 
@@ -126,8 +126,8 @@ type fixture struct {
 	ready    chan struct{}
 }
 
-// newFixture returns a server over the view. Caller "all" may ask everything in acme, empty and nowhere; "finance" may ask
-// about finance in acme, and "globex" everything in globex.
+// newFixture returns a server for the view. Caller "all" may ask everything in acme, empty and nowhere; "finance"
+// may ask about finance in acme, and "globex" everything in globex.
 func newFixture(tb testing.TB, v *roster.View) *fixture {
 	tb.Helper()
 	f := &fixture{
@@ -168,7 +168,7 @@ func (f *fixture) do(r *http.Request) *httptest.ResponseRecorder {
 	return w
 }
 
-// text returns the body of an answer without the last line feed.
+// text returns the body of a response without the last line feed.
 func text(w *httptest.ResponseRecorder) string {
 	all, err := io.ReadAll(w.Body)
 	if err != nil {

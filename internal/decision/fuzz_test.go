@@ -11,8 +11,8 @@ import (
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 )
 
-// FuzzQuestions sends any body to any endpoint: the answer has one of the status codes of the endpoint, a permit is one that
-// the view gives, and nothing panics.
+// FuzzQuestions sends any body to any endpoint. It checks that the status code is one of the endpoint's, that the
+// view confirms every permit, and that nothing panics.
 func FuzzQuestions(f *testing.F) {
 	paths := []string{
 		onePath, manyPath, "/acme/access/v1/search/subject", "/acme/access/v1/search/resource", "/acme/access/v1/search/action",
@@ -53,8 +53,8 @@ func FuzzQuestions(f *testing.F) {
 // noPeer authenticates no peer.
 var noPeer = authenticator.RequestFunc(func(*http.Request) (*authenticator.Response, bool, error) { return nil, false, nil })
 
-// FuzzCheck sends any path and headers as the user ben, who may view and edit finance and view sales: nothing else is
-// permitted, by no path that some gateway could take for another one.
+// FuzzCheck sends any path and headers as the user ben, who may view and edit finance and view sales. It checks
+// that no path permits anything else, including paths that a gateway could confuse with another one.
 func FuzzCheck(f *testing.F) {
 	for _, path := range []string{
 		"/check/v1/acme/finance/edit", "/check/v1/acme/finance/view/../administer", "/check/v1/acme/finance/edit%2f..%2fadminister",
@@ -69,7 +69,7 @@ func FuzzCheck(f *testing.F) {
 	f.Fuzz(func(t *testing.T, path, authorization, header string) {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://pdp.example"+path, http.NoBody)
 		if err != nil {
-			return // no server would get it
+			return // a server would never receive it
 		}
 		r.Header.Set("Authorization", authorization)
 		if header != "" {

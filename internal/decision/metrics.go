@@ -7,13 +7,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Kinds of reviews.
+// The kinds of reviews.
 const (
 	kindTokenReview         = "TokenReview"
 	kindSubjectAccessReview = "SubjectAccessReview"
 )
 
-// Endpoints, as metrics name them.
+// The names of the endpoints in metrics.
 const (
 	endpointEvaluation     = "evaluation"
 	endpointEvaluations    = "evaluations"
@@ -25,14 +25,14 @@ const (
 	endpointOther          = "other"
 )
 
-// Metrics measures what the decision point is asked, and what it asks the API server.
+// Metrics measures the requests to the decision point, and its reviews by the API server.
 type Metrics struct {
 	requests *prometheus.CounterVec
 	latency  *prometheus.HistogramVec
 	reviews  *prometheus.CounterVec
 }
 
-// NewMetrics registers the metrics. Age returns how old the view may be, as [Server.Age] does.
+// NewMetrics registers the metrics. Age returns the maximum age of the view, as [Server.Age] does.
 func NewMetrics(registry prometheus.Registerer, age func() time.Duration) *Metrics {
 	m := &Metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -74,7 +74,7 @@ func (m *Metrics) answered(endpoint string, code int, took time.Duration) {
 	m.latency.WithLabelValues(endpoint).Observe(took.Seconds())
 }
 
-// reviewed returns a function that counts a review of the kind.
+// reviewed returns a function that counts a review of the kind by its result.
 func (m *Metrics) reviewed(kind string) func(error) {
 	return func(err error) {
 		result := "success"

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// defaultLimit and mostResults bound the results of one page.
+	// defaultLimit and mostResults are the default and the maximum number of results on one page.
 	defaultLimit = 100
 	mostResults  = 1000
 
@@ -21,8 +21,8 @@ const (
 var errOtherToken = errors.New("page.token does not belong to this question: ask without a token, or with the entities, the " +
 	"organization and the limit of the question that it answers")
 
-// pageOf returns the page that a request asks for. A token holds a digest of the question that it was given for, the limit,
-// and the last result before the page. It rests on nothing that the server keeps: every replica takes it.
+// pageOf returns the page that a request asks for. A token contains a digest of its question, the limit, and the
+// last result before the page. It does not refer to any state of the server, so every replica accepts it.
 func pageOf(r *pageRequest, question [digestBytes]byte) (Page, error) {
 	p := Page{First: true, Limit: defaultLimit}
 	if r == nil {
@@ -51,7 +51,7 @@ func pageOf(r *pageRequest, question [digestBytes]byte) (Page, error) {
 	return Page{After: string(token[digestBytes+limitBytes:]), Limit: limit}, nil
 }
 
-// next returns the token of the page behind the results.
+// next returns the token of the next page after the results.
 func (p *Page) next(question [digestBytes]byte, results []string) string {
 	after := p.After
 	if len(results) > 0 {
@@ -61,7 +61,7 @@ func (p *Page) next(question [digestBytes]byte, results []string) string {
 	return base64.RawURLEncoding.EncodeToString(append(token, after...))
 }
 
-// digest returns a digest of a search: of all that its results depend on.
+// digest returns a digest of everything that the results of a search depend on.
 func digest(parts ...string) [digestBytes]byte {
 	hash := sha256.New()
 	for _, part := range parts {

@@ -18,9 +18,9 @@ import (
 
 var asked = []string{"administer", "manage-rules", "edit", "view", "other", ""}
 
-// TestAllWaysToAskAgree asks for every user, application and permission of random objects, now and later while nothing is
-// settled: evaluation, the three searches, the mounted user document and resolve.Organization.Can say the same. Only where
-// filters leave no row, the decision point denies what the others permit.
+// TestAllWaysToAskAgree asks for every user, application and permission of random objects, both now and later
+// without a new settle. Evaluation, the three searches, the mounted user document and resolve.Organization.Can must
+// agree. There is one exception: if the filters leave no row, the decision point denies what the others permit.
 func TestAllWaysToAskAgree(t *testing.T) {
 	permits, denials, noRows := 0, 0, 0
 	for seed := range uint64(40) {
@@ -85,7 +85,7 @@ func TestAllWaysToAskAgree(t *testing.T) {
 	}
 }
 
-// ways asks in every way of the decision point.
+// ways asks the question through every function of the decision point.
 func ways(v *roster.View, organization, user, application, permission string, now time.Time) map[string]bool {
 	q := decision.Question{
 		SubjectType: decision.TypeUser, User: user, Permission: permission,
@@ -104,7 +104,7 @@ func ways(v *roster.View, organization, user, application, permission string, no
 	}
 }
 
-// mounted follows the user document as a workload has it.
+// mounted follows the user document as a workload does.
 func mounted(
 	t *testing.T, rules *resolve.Organization, user string, d *resolve.Decision, applications []string, clock *atomic.Pointer[time.Time],
 ) *document.UserFollower {
@@ -123,7 +123,7 @@ func mounted(
 	return follower
 }
 
-// TestPagesAreTheWholeResult goes through all pages of every size.
+// TestPagesAreTheWholeResult reads all pages with every page size.
 func TestPagesAreTheWholeResult(t *testing.T) {
 	w := rostertest.NewWorld(1, 43)
 	r := roster.New(roster.Options{SystemNamespace: rostertest.System})

@@ -11,11 +11,11 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// mostEvaluations bounds the questions of one batch.
+// mostEvaluations is the maximum number of questions in one batch.
 const mostEvaluations = 1000
 
-// The bodies of requests. A member that is null counts as absent. Unknown members are ignored, and duplicate ones are
-// refused by the decoder.
+// The bodies of requests. A null member counts as absent. The decoder ignores unknown members and refuses duplicate
+// ones.
 type (
 	entity struct {
 		Type       *string        `json:"type"`
@@ -62,7 +62,7 @@ type evaluations []evaluation
 
 var errTooMany = fmt.Errorf("evaluations has more than %d items: ask in several batches", mostEvaluations)
 
-// UnmarshalJSONFrom decodes the list, and stops where it is too long.
+// UnmarshalJSONFrom decodes the list. It stops with an error if the list is too long.
 func (e *evaluations) UnmarshalJSONFrom(decoder *jsontext.Decoder) error {
 	if decoder.PeekKind() == jsontext.KindNull {
 		return decoder.SkipValue()
@@ -87,7 +87,7 @@ func (e *evaluations) UnmarshalJSONFrom(decoder *jsontext.Decoder) error {
 	return err
 }
 
-// decode decodes a whole body. Its errors are for the caller.
+// decode decodes a whole body. Its errors are meant for the caller.
 func decode(body []byte, into any) error {
 	if len(body) == 0 {
 		return errors.New("the body is empty: send a JSON object")
@@ -115,7 +115,7 @@ func decode(body []byte, into any) error {
 	return errors.New("the body is not JSON")
 }
 
-// firstToken returns where the first character that is not white space is.
+// firstToken returns the position of the first character that is not white space.
 func firstToken(body []byte) int {
 	for i, c := range body {
 		if c != ' ' && c != '\t' && c != '\n' && c != '\r' {
@@ -142,7 +142,7 @@ func nameOf(kind jsontext.Kind) string {
 	}
 }
 
-// target says which entity of a question is searched for, so that it needs no name.
+// target is the entity that a search looks for. The question does not name it.
 type target int
 
 const (
@@ -152,7 +152,8 @@ const (
 	actions
 )
 
-// question returns the question that the entities ask. Types maps the types of applications.
+// question returns the question about the entities. The keys of types are the resource types that stand for
+// applications.
 func (e *evaluation) question(types map[string]bool, searched target) (*Question, error) {
 	q := &Question{}
 	var err error
@@ -181,7 +182,7 @@ func (e *evaluation) question(types map[string]bool, searched target) (*Question
 	return q, nil
 }
 
-// identify returns type and identifier of an entity.
+// identify returns the type and the identifier of an entity. It requires an identifier if named is true.
 func identify(name string, e *entity, named bool) (typ, id string, err error) {
 	if e == nil || e.Type == nil {
 		return "", "", fmt.Errorf("%s.type is missing", name)
@@ -203,7 +204,7 @@ func isObject(name string, value jsontext.Value) error {
 	return fmt.Errorf("%s has a value of the wrong type: %s", name, nameOf(value.Kind()))
 }
 
-// resource returns the resource of a type and an identifier.
+// resource returns the resource with the type and the identifier.
 func resource(typ, id string, properties jsontext.Value, types map[string]bool) Resource {
 	switch {
 	case types[typ]:
@@ -219,14 +220,15 @@ func resource(typ, id string, properties jsontext.Value, types map[string]bool) 
 	}
 }
 
-// row returns the properties of a row. One that is no scalar counts as absent, so that it matches nothing.
+// row returns the properties of a row. A property that is not a scalar counts as absent, so that it matches
+// nothing.
 func row(properties jsontext.Value) map[string]any {
 	values := map[string]any{}
 	if properties.Kind() != jsontext.KindBeginObject {
 		return values
 	}
 	var members map[string]jsontext.Value
-	if err := json.Unmarshal(properties, &members); err != nil { // the body was decoded: it cannot fail
+	if err := json.Unmarshal(properties, &members); err != nil { // it was decoded before and cannot fail
 		return values
 	}
 	for name, value := range members {
@@ -245,8 +247,8 @@ func row(properties jsontext.Value) map[string]any {
 	return values
 }
 
-// rightFor returns the application that a caller needs the right for: empty for all of them, which what cannot be an
-// application takes.
+// rightFor returns the application for which the caller needs the right. It returns the empty string, which stands
+// for all applications, if the resource cannot be an application.
 func (r *Resource) rightFor() string {
 	if r.Kind == KindUnknown || len(validation.IsDNS1123Label(r.Application)) > 0 {
 		return ""

@@ -10,20 +10,21 @@ import (
 )
 
 const (
-	// rememberedFor is how long the answer to a review counts.
+	// rememberedFor is the time for which the result of a review is cached.
 	rememberedFor = 10 * time.Second
-	// mostRemembered bounds the answers that are kept.
+	// mostRemembered limits the number of cached results.
 	mostRemembered = 10_000
-	// mostReviews bounds the reviews of one kind that are asked for at the same time.
+	// mostReviews limits the concurrent reviews of one kind.
 	mostReviews = 32
-	// reviewTimeout bounds a review and the wait for a place among the reviews.
+	// reviewTimeout limits the duration of a review, including the wait for a free slot.
 	reviewTimeout = 5 * time.Second
 )
 
 var errBusy = errors.New("too many reviews at the same time")
 
-// reviews asks the API server for reviews of one kind. It remembers the answers for ten seconds, yes and no alike, asks
-// once for questions that are the same, and bounds the reviews in flight. Errors are not remembered.
+// reviews requests reviews of one kind from the API server. It caches positive and negative results for ten
+// seconds, merges equal concurrent questions into one review, and limits the concurrent reviews. It does not cache
+// errors.
 type reviews[K comparable, V any] struct {
 	answers *cache.LRUExpireCache
 	asking  singleflight.Group
@@ -41,12 +42,12 @@ func newReviews[K comparable, V any](now func() time.Time, text func(K) string, 
 	}
 }
 
-// of returns the remembered answer to the question, or that of the review.
+// of returns the cached answer to the question, or requests a review.
 func (r *reviews[K, V]) of(ctx context.Context, question K, review func(context.Context) (V, error)) (V, error) {
 	if answer, found := r.answers.Get(question); found {
 		return answer.(V), nil
 	}
-	// Others wait for the same review: it does not end with the request that began it.
+	// Other requests may wait for the same review, so it does not end with the request that started it.
 	asking := r.asking.DoChan(r.text(question), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reviewTimeout)
 		defer cancel()
@@ -76,7 +77,7 @@ func (r *reviews[K, V]) of(ctx context.Context, question K, review func(context.
 	}
 }
 
-// clock is a clock of a cache.
+// clock implements the clock of a cache.
 type clock func() time.Time
 
 // Now returns the time.

@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestReviewsAreRemembered asks within ten seconds and after, with and without the right.
+// TestReviewsAreRemembered asks within and after ten seconds, with and without the right.
 func TestReviewsAreRemembered(t *testing.T) {
 	f := newFixture(t, viewOf(t, acme))
 	f.post("all", onePath, question)
@@ -44,7 +44,7 @@ func TestReviewsAreRemembered(t *testing.T) {
 	}
 }
 
-// TestErrorsAreNotRemembered has the API server come back.
+// TestErrorsAreNotRemembered uses an API server that fails and then recovers.
 func TestErrorsAreNotRemembered(t *testing.T) {
 	f := newFixture(t, viewOf(t, acme))
 	f.api.gone = true
@@ -57,7 +57,8 @@ func TestErrorsAreNotRemembered(t *testing.T) {
 	}
 }
 
-// TestABatchAsksForFewRights names more applications than a batch may, by a caller with the right to one of them.
+// TestABatchAsksForFewRights sends more applications than a batch may name, from a caller with the right to one of
+// them.
 func TestABatchAsksForFewRights(t *testing.T) {
 	f := newFixture(t, viewOf(t, acme))
 	var items []string
@@ -80,7 +81,7 @@ func TestABatchAsksForFewRights(t *testing.T) {
 	}
 }
 
-// TestReviewsInFlightAreBounded has many callers ask at the same time, while the API server does not answer.
+// TestReviewsInFlightAreBounded sends questions of many callers while the API server does not respond.
 func TestReviewsInFlightAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, viewOf(t, acme))
@@ -88,7 +89,7 @@ func TestReviewsInFlightAreBounded(t *testing.T) {
 		var done sync.WaitGroup
 		codes := make(chan int, 4*mostReviews)
 		for i := range 2 * mostReviews {
-			for range 2 { // two questions of each caller, who is reviewed once
+			for range 2 { // two questions of each caller, who is authenticated once
 				done.Go(func() { codes <- f.post(fmt.Sprintf("caller%d", i), onePath, question).Code })
 			}
 		}
@@ -107,7 +108,7 @@ func TestReviewsInFlightAreBounded(t *testing.T) {
 	})
 }
 
-// TestAReviewThatHangs ends after some seconds, with no answer.
+// TestAReviewThatHangs ends after some seconds without an answer.
 func TestAReviewThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, viewOf(t, acme))
@@ -149,7 +150,7 @@ func TestClaimsAudience(t *testing.T) {
 	}
 }
 
-// TestContact has watches of two kinds, and requests that are no watch of theirs.
+// TestContact sends watches of two kinds, and requests that are not such watches.
 func TestContact(t *testing.T) {
 	now := june
 	c := NewContact(func() time.Time { return now }, "namespaces", "accessgroups")

@@ -8,16 +8,17 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// Page is a part of the results of a search: at most Limit of those behind After, in byte order. First says that there is
-// no page before this one, and After counts for nothing.
+// Page is a part of the results of a search: at most Limit results after After, in byte order. First marks the
+// first page, for which After is ignored.
 type Page struct {
 	First bool
 	After string
 	Limit int
 }
 
-// Subjects returns the users who may do what the question asks for, and whether there are more behind them. The user of the
-// question counts for nothing. The cost grows with the users of the organization behind Page.After.
+// Subjects returns the users who may do what the question asks, and reports whether there are more results after
+// the page. It ignores the user of the question. The cost grows with the number of users of the organization after
+// Page.After.
 func Subjects(v *roster.View, organization string, q *Question, p Page, now time.Time) (users []string, more bool) {
 	rules := v.Organization(organization)
 	if rules == nil || q.SubjectType != TypeUser || q.Resource.Kind == KindUnknown ||
@@ -33,8 +34,8 @@ func Subjects(v *roster.View, organization string, q *Question, p Page, now time
 	})
 }
 
-// Resources returns the applications in which the user has the permission, and whether there are more behind them. The
-// application of the question counts for nothing.
+// Resources returns the applications in which the user has the permission, and reports whether there are more
+// results after the page. It ignores the application of the question.
 func Resources(v *roster.View, organization string, q *Question, p Page, now time.Time) (applications []string, more bool) {
 	rules := v.Organization(organization)
 	if rules == nil || q.SubjectType != TypeUser || q.Resource.Kind != KindApplication {
@@ -52,8 +53,8 @@ func Resources(v *roster.View, organization string, q *Question, p Page, now tim
 	})
 }
 
-// Actions returns the permissions that the user has on the resource, and whether there are more behind them. The
-// permission of the question counts for nothing.
+// Actions returns the permissions of the user on the resource, and reports whether there are more results after the
+// page. It ignores the permission of the question.
 func Actions(v *roster.View, organization string, q *Question, p Page, now time.Time) (permissions []string, more bool) {
 	rules := v.Organization(organization)
 	d := v.Decision(organization, q.User)
@@ -72,7 +73,7 @@ func Actions(v *roster.View, organization string, q *Question, p Page, now time.
 	})
 }
 
-// from returns the smallest string of the page in byte order.
+// from returns the smallest string, in byte order, that can be on the page.
 func (p *Page) from() string {
 	if p.First {
 		return ""
@@ -80,13 +81,13 @@ func (p *Page) from() string {
 	return p.After + "\x00"
 }
 
-// rest returns the part of the sorted list that is not before the page.
+// rest returns the part of the sorted list that starts at the page.
 func (p *Page) rest(sorted []string) []string {
 	i, _ := slices.BinarySearch(sorted, p.from())
 	return sorted[i:]
 }
 
-// of returns the first results, as many as the page takes, and whether there are more.
+// of returns the results of the page, and reports whether there are more.
 func (p *Page) of(results iter.Seq[string]) (taken []string, more bool) {
 	for result := range results {
 		if len(taken) == p.Limit {

@@ -18,30 +18,30 @@ import (
 )
 
 const (
-	// mostBodyBytes bounds the body of a request.
+	// mostBodyBytes is the maximum size of a request body.
 	mostBodyBytes = 1 << 20
-	// smallBodyBytes is what a body may have without a place among the large ones, of which mostLargeBodies are read at the
-	// same time: large bodies neither fill the memory nor keep small ones waiting.
+	// smallBodyBytes is the maximum size of a small body. At most mostLargeBodies larger bodies are read at the same
+	// time, so large bodies neither fill the memory nor delay small ones.
 	smallBodyBytes  = 16 << 10
 	mostLargeBodies = 64
-	// retryAfter is after how many seconds a caller may ask again what has no answer now.
+	// retryAfter is the number of seconds after which a caller may retry a request that has no answer now.
 	retryAfter = "1"
 
 	jsonType        = "application/json"
 	requestIDHeader = "X-Request-ID"
 )
 
-// Options say what a [Server] answers from.
+// Options are the sources and settings of a [Server].
 type Options struct {
 	// View returns the newest view.
 	View func() *roster.View
-	// Ready is closed when the view has all objects.
+	// Ready is closed when the view contains all objects.
 	Ready <-chan struct{}
-	// Age returns how old the view may be: everything that the API server had that long ago is certain to be in it.
+	// Age returns the maximum age of the view: it contains every change that the API server had that long ago.
 	Age func() time.Duration
-	// MaxStaleness is the age up to which questions are answered; 0: any.
+	// MaxStaleness is the maximum age of the view for which questions are answered; 0 means no limit.
 	MaxStaleness time.Duration
-	// ApplicationTypes are further names of the resource type application.
+	// ApplicationTypes are additional names of the resource type application.
 	ApplicationTypes []string
 	Callers          *Callers
 	Users            *Users
@@ -58,7 +58,7 @@ type Server struct {
 	large   chan struct{}
 }
 
-// NewServer returns a server.
+// NewServer returns a server with the options.
 func NewServer(options Options) *Server {
 	s := &Server{
 		options: options, types: map[string]bool{TypeApplication: true}, mux: http.NewServeMux(),
@@ -83,7 +83,7 @@ func NewServer(options Options) *Server {
 	return s
 }
 
-// ServeHTTP answers a request. A request that panics is answered with an error, and concerns no other.
+// ServeHTTP answers a request. If a request panics, it responds with an error, and other requests are not affected.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := s.options.Now()
 	if id := r.Header.Get(requestIDHeader); id != "" {
@@ -92,12 +92,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	recorder := &recorder{ResponseWriter: w, endpoint: endpointOther}
 	defer func() {
 		if p := recover(); p != nil {
-			if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
+			if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it this way
 				panic(p)
 			}
 			s.options.Log.Error(fmt.Errorf("%v", p), "A request panicked", "stack", string(debug.Stack()))
 			if recorder.code != 0 {
-				panic(http.ErrAbortHandler) // the answer has begun: it must not look whole
+				panic(http.ErrAbortHandler) // the response has begun and must not look complete
 			}
 			fail(recorder, errors.New("the question could not be answered"))
 		}
@@ -109,14 +109,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		recorder.endpoint = endpointCheck
 		s.check(recorder, r, path)
 	case !isClean(path):
-		// A mux would redirect to the clean path, and a gateway would follow or pass that on.
+		// A mux would redirect to the clean path, and a gateway would follow or forward the redirect.
 		fail(recorder, &failure{code: http.StatusNotFound, message: "the path has an empty or a dot segment"})
 	default:
 		s.mux.ServeHTTP(recorder, r)
 	}
 }
 
-// Current returns an error where questions are not answered: the view is not complete, or too old.
+// Current returns an error if questions cannot be answered, because the view is incomplete or too old.
 func (s *Server) Current() error {
 	select {
 	case <-s.options.Ready:
@@ -130,7 +130,7 @@ func (s *Server) Current() error {
 	return nil
 }
 
-// asked is what an authenticated caller asks of an organization.
+// asked is the request of an authenticated caller to an organization.
 type asked struct {
 	who          *caller
 	organization string
@@ -187,7 +187,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, answer answerer)
 	return answer(r.Context(), &asked{who, organization, body})
 }
 
-// body reads the body of a request.
+// body reads the body of a request. The caller must call done after using it.
 func (s *Server) body(w http.ResponseWriter, r *http.Request) (body []byte, done func(), err error) {
 	media, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if charset, given := parameters["charset"]; err != nil || media != jsonType || (given && !strings.EqualFold(charset, "utf-8")) {
@@ -215,7 +215,7 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) (body []byte, done
 	return body, done, nil
 }
 
-// isClean reports whether a path has no empty and no dot segment.
+// isClean reports whether a path contains neither empty nor dot segments.
 func isClean(path string) bool {
 	return !strings.Contains(path, "//") && !hasDotSegment(strings.Split(path, "/"))
 }
@@ -228,7 +228,7 @@ type recorder struct {
 	code     int
 }
 
-// WriteHeader writes the header.
+// WriteHeader records the status code and writes the header.
 func (r *recorder) WriteHeader(code int) {
 	if r.code == 0 {
 		r.code = code
@@ -247,7 +247,7 @@ func (r *recorder) Write(text []byte) (int, error) {
 // Unwrap returns the writer below, for an http.ResponseController.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// named returns a handler that has its answers measured as those of the endpoint.
+// named returns a handler whose responses are measured under the name of the endpoint.
 func named(endpoint string, handler http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if recorder, ok := w.(*recorder); ok {

@@ -235,8 +235,8 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// TestNothingIsLearned asks in an organization in which the caller has no right: for somebody and nobody, for what there is
-// and what there is not, the answer is the same.
+// TestNothingIsLearned asks in an organization in which the caller has no right. The answer is the same whether or
+// not the user and the other entities exist.
 func TestNothingIsLearned(t *testing.T) {
 	f := newFixture(t, viewOf(t, acme))
 	for _, path := range []string{"evaluation", "evaluations", "search/subject", "search/resource", "search/action"} {
@@ -378,7 +378,8 @@ usher_pdp_view_age_seconds 90
 	}
 }
 
-// TestAPanicIsAnError has a question panic: it is answered with an error, and the next one as if nothing was.
+// TestAPanicIsAnError uses a question that panics. The response is an error, and the next question is answered
+// normally.
 func TestAPanicIsAnError(t *testing.T) {
 	f := newFixture(t, viewOf(t, acme))
 	view := f.options.View

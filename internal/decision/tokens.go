@@ -17,8 +17,9 @@ import (
 	"k8s.io/apiserver/plugin/pkg/authenticator/token/oidc"
 )
 
-// NewTokens returns an authenticator of users by JWT, as the jwt part of an AuthenticationConfiguration of Kubernetes says.
-// It fetches the keys of the issuers until the context ends. Until those of an issuer are there, none of its tokens is valid.
+// NewTokens returns an authenticator of users by JWT, configured like the jwt section of a Kubernetes
+// AuthenticationConfiguration. It fetches the keys of the issuers until the context ends. The tokens of an issuer
+// are invalid until its keys have been fetched.
 func NewTokens(ctx context.Context, configuration []byte) (authenticator.Token, error) {
 	parsed, err := parseAuthentication(configuration)
 	if err != nil {

@@ -10,17 +10,18 @@ import (
 	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 )
 
-// Users finds the user of a request to the check endpoint.
+// Users identifies the user of a request to the check endpoint.
 type Users struct {
-	// Tokens, where set, authenticates the user by the bearer token of the request.
+	// Tokens authenticates the user by the bearer token of the request. It is optional.
 	Tokens authenticator.Token
-	// Header, where set, is the header that has the user, in requests of the peers that Peers authenticates.
+	// Header is the name of the header with the user. It counts only in requests of peers that Peers authenticates. It
+	// is optional.
 	Header string
 	Peers  authenticator.Request
 }
 
-// NewPeers returns an authenticator of requests by a header. A peer has to show a client certificate of one of the
-// authorities, with one of the common names.
+// NewPeers returns an authenticator of requests by a header. A peer must present a client certificate that one of
+// the authorities has signed and that has one of the common names.
 func NewPeers(header string, authorities dynamiccertificates.CAContentProvider, names []string) authenticator.Request {
 	return headerrequest.NewDynamicVerifyOptionsSecure(authorities.VerifyOptions,
 		headerrequest.StaticStringSlice(names), headerrequest.StaticStringSlice{header},
@@ -36,7 +37,7 @@ var (
 	errContradicts = errors.New("token and header name different users")
 )
 
-// of returns the user of the request. Where token and header are both there, both have to name the same user.
+// of returns the user of the request. If both a token and a header are present, they must name the same user.
 func (u *Users) of(r *http.Request) (string, error) {
 	byToken, err := u.byToken(r)
 	if err != nil {
@@ -58,7 +59,7 @@ func (u *Users) of(r *http.Request) (string, error) {
 	}
 }
 
-// byToken returns the user that the bearer token names; empty: there is none.
+// byToken returns the user that the bearer token names, or the empty string without a bearer token.
 func (u *Users) byToken(r *http.Request) (string, error) {
 	headers := r.Header.Values("Authorization")
 	if u.Tokens == nil || len(headers) == 0 {
@@ -72,7 +73,7 @@ func (u *Users) byToken(r *http.Request) (string, error) {
 		if scheme, _, _ := strings.Cut(strings.TrimSpace(headers[0]), " "); strings.EqualFold(scheme, "Bearer") {
 			return "", errToken
 		}
-		return "", nil // another scheme is for the application
+		return "", nil // another scheme is meant for the application
 	}
 	found, ok, err := u.Tokens.AuthenticateToken(r.Context(), token)
 	if err != nil || !ok || found.User.GetName() == "" {
@@ -81,7 +82,7 @@ func (u *Users) byToken(r *http.Request) (string, error) {
 	return found.User.GetName(), nil
 }
 
-// byHeader returns the user that the header names; empty: it is not there.
+// byHeader returns the user that the header names, or the empty string without the header.
 func (u *Users) byHeader(r *http.Request) (string, error) {
 	if u.Header == "" {
 		return "", nil

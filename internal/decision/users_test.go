@@ -60,7 +60,7 @@ func newProvider(t *testing.T) *provider {
 	return p
 }
 
-// rotate publishes a new key in place of all others.
+// rotate replaces all keys with a new key.
 func (p *provider) rotate(t *testing.T, id string) *rsa.PrivateKey {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -88,12 +88,12 @@ func (p *provider) configuration() string {
 	return string(text)
 }
 
-// claims are those of a token of the provider for the user.
+// claims returns the claims of a token of the provider for the user.
 func (p *provider) claims(user string) map[string]any {
 	return map[string]any{"iss": p.URL, "aud": "shop", "sub": "1", "email": user, "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix()}
 }
 
-// sign returns a token.
+// sign returns a signed token.
 func sign(t *testing.T, algorithm, id string, claims map[string]any, signature func(digest []byte, text string) []byte) string {
 	t.Helper()
 	part := func(v any) string {
@@ -127,7 +127,7 @@ func request(tokens ...string) *http.Request {
 	return r
 }
 
-// TestUsersByToken asks with tokens of a provider that rotates its key meanwhile.
+// TestUsersByToken uses tokens of a provider that rotates its key during the test.
 func TestUsersByToken(t *testing.T) {
 	p := newProvider(t)
 	first := p.rotate(t, "first")
@@ -182,7 +182,7 @@ func TestUsersByToken(t *testing.T) {
 	}
 }
 
-// waitForUser waits until the token names the user: the keys of an issuer are fetched in the background.
+// waitForUser waits until the token names the user, because the keys of an issuer are fetched in the background.
 func waitForUser(t *testing.T, users *Users, token, want string) {
 	t.Helper()
 	var got string
@@ -213,7 +213,8 @@ func TestAuthenticationConfigurations(t *testing.T) {
 	}
 }
 
-// certify returns a client certificate of the authority; without one, an authority.
+// certify returns a client certificate that the authority has signed. Without an authority, it returns a new
+// authority.
 func certify(t *testing.T, name string, authority *x509.Certificate, by *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey) {
 	t.Helper()
 	template := &x509.Certificate{

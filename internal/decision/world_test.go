@@ -15,8 +15,9 @@ import (
 
 var june = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
-// acme is the organization of the tests. Amelie sees rows of finance in France, ben all rows of finance as Editor; cy sees
-// no row of sealed; dee has every application by default; eve has finance until one o'clock; kim is suspended.
+// acme is the organization of the tests. Amelie sees rows of finance in France. Ben sees all rows of finance as
+// Editor. Cy sees no row of sealed. Dee has every application by default. Eve has finance until one o'clock. Kim is
+// suspended.
 const acme = `
 apiVersion: v1
 kind: Namespace

@@ -19,7 +19,7 @@ import (
 
 const testNamespace = "acme"
 
-// apiServer answers lists and watches of single ConfigMaps, as far as a Role with their names allows.
+// apiServer answers lists and watches of single ConfigMaps, if a Role with their names allows them.
 type apiServer struct {
 	*httptest.Server
 
@@ -29,10 +29,10 @@ type apiServer struct {
 	history []metav1.WatchEvent
 	names   []string // of the ConfigMaps in the history
 	changed chan struct{}
-	refuse  int           // the status of every answer; 0: serves
+	refuse  int           // the status of every response; 0: normal responses
 	cut     chan struct{} // ends the watches
-	lists   int           // how many were answered
-	refused int           // how many requests
+	lists   int           // the number of answered lists
+	refused int           // the number of refused requests
 }
 
 func newAPIServer(t *testing.T) *apiServer {
@@ -77,11 +77,11 @@ func (s *apiServer) set(name string, data map[string]string) {
 	s.record(name, kind, object)
 }
 
-// record is called with the lock held.
+// record adds an event. The caller must hold the lock.
 func (s *apiServer) record(name, kind string, object runtime.Object) {
 	raw, err := json.Marshal(object)
 	if err != nil {
-		panic(err) // it is made here
+		panic(err) // the object is always valid
 	}
 	s.history = append(s.history, metav1.WatchEvent{Type: kind, Object: runtime.RawExtension{Raw: raw}})
 	s.names = append(s.names, name)
@@ -89,7 +89,7 @@ func (s *apiServer) record(name, kind string, object runtime.Object) {
 	s.changed = make(chan struct{})
 }
 
-// fail sends an error to the watches of a ConfigMap, as the API server does where it cannot go on.
+// fail sends an error to the watches of a ConfigMap, as the API server does when it cannot continue.
 func (s *apiServer) fail(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -100,7 +100,7 @@ func (s *apiServer) fail(name string) {
 	})
 }
 
-// serve has it answer everything with a status, or serve again with 0. It ends the watches.
+// serve makes the server respond to everything with the status, or normally with 0. It ends the watches.
 func (s *apiServer) serve(status int) {
 	s.mu.Lock()
 	s.refuse = status
@@ -136,7 +136,7 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	name, named := strings.CutPrefix(r.URL.Query().Get("fieldSelector"), "metadata.name=")
 	if refuse == 0 && (r.URL.Path != "/api/v1/namespaces/"+testNamespace+"/configmaps" || !named) {
-		refuse = http.StatusForbidden // as by a Role with resourceNames
+		refuse = http.StatusForbidden // as with a Role with resourceNames
 	}
 	w.Header().Set("Content-Type", "application/json")
 	switch {
@@ -161,7 +161,7 @@ func (s *apiServer) list(w http.ResponseWriter, r *http.Request, name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if version := r.URL.Query().Get("resourceVersion"); version != "" {
-		w.WriteHeader(http.StatusBadRequest) // it might be answered from a cache that is behind
+		w.WriteHeader(http.StatusBadRequest) // a stale cache might answer it
 		return
 	}
 	list := &corev1.ConfigMapList{
@@ -204,7 +204,7 @@ func (s *apiServer) watch(w http.ResponseWriter, r *http.Request, name string) {
 	}
 }
 
-// respond writes an answer to a client that may be gone, which has nothing to say.
+// respond writes a response. It ignores errors, because the client may be gone.
 func respond(w http.ResponseWriter, answer any) {
 	if err := json.NewEncoder(w).Encode(answer); err != nil {
 		_, _ = fmt.Fprintln(w, err)

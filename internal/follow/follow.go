@@ -28,37 +28,39 @@ import (
 
 const (
 	listTimeout = 30 * time.Second
-	// A watch ends after a random time between this and twice as long. The list that follows corrects what was missed, if
-	// anything was.
+	// A watch ends after a random time between this duration and twice as long. The list that follows corrects any
+	// missed change.
 	shortestWatch = 5 * time.Minute
-	// backoffReset is for how long a ConfigMap has to be followed without a failure before the delay is short again.
+	// backoffReset is the time without a failure after which the delay of a ConfigMap becomes short again.
 	backoffReset = time.Minute
 )
 
 // backoff is the delay between two attempts to follow a ConfigMap.
 var backoff = wait.Backoff{Duration: 100 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 8, Cap: 10 * time.Second}
 
-// Follower keeps ConfigMaps in a directory. Client, Directory and ConfigMaps are required.
+// Follower writes ConfigMaps to a directory and keeps them up to date. Client, Directory and ConfigMaps are
+// required.
 type Follower struct {
 	// Client reads the ConfigMaps of the namespace.
 	Client corev1client.ConfigMapInterface
-	// Directory has a directory for each ConfigMap. Run creates it where it does not exist. Nothing else may write in it.
+	// Directory contains one directory for each ConfigMap. Run creates it if it does not exist. Nothing else may write
+	// to it.
 	Directory string
-	// ConfigMaps lists the names of the ConfigMaps, which need not exist.
+	// ConfigMaps lists the names of the ConfigMaps. They need not exist.
 	ConfigMaps []string
-	// Log takes what happens. The zero value discards it.
+	// Log receives log messages. The zero value discards them.
 	Log logr.Logger
 
 	mu sync.Mutex
-	// failures has the reason for every ConfigMap whose files are not known to be those of its last list or watch event.
+	// failures contains the error for every ConfigMap whose files may differ from its last list or watch event.
 	failures map[string]error
 }
 
-// errNotListed is the reason before the first list of a ConfigMap.
+// errNotListed is the error of a ConfigMap before its first list.
 var errNotListed = errors.New("it has not been listed yet")
 
-// Ready returns nil when every ConfigMap was listed and its files are what the last list or watch event says. A watch that
-// is lost is not an error: the files stay, and readers enforce notAfter.
+// Ready returns nil if every ConfigMap was listed and its files match the last list or watch event. A lost watch is
+// not an error, because the files stay and readers enforce notAfter.
 func (f *Follower) Ready() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -74,7 +76,8 @@ func (f *Follower) Ready() error {
 	return errors.Join(failures...)
 }
 
-// Run keeps the files until the context ends. It returns an error at once where the directory cannot be used.
+// Run keeps the files up to date until the context ends. It returns an error at once if the directory cannot be
+// used.
 func (f *Follower) Run(ctx context.Context) error {
 	if err := os.MkdirAll(f.Directory, directoryMode); err != nil {
 		return fmt.Errorf("create the directory: %w", err)
@@ -83,7 +86,7 @@ func (f *Follower) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open the directory: %w", err)
 	}
-	defer root.Close() //nolint:errcheck // it holds no data
+	defer root.Close() //nolint:errcheck // no data is written through it
 	if err := f.checkOthers(root); err != nil {
 		return err
 	}
@@ -93,7 +96,7 @@ func (f *Follower) Run(ctx context.Context) error {
 		f.failures[name] = errNotListed
 	}
 	f.mu.Unlock()
-	// One list at a time, so that the ConfigMaps are not in memory together.
+	// Lists run one at a time, so that only one ConfigMap is in memory.
 	lists := make(chan struct{}, 1)
 	var group errgroup.Group
 	for _, name := range f.ConfigMaps {
@@ -106,8 +109,8 @@ func (f *Follower) Run(ctx context.Context) error {
 	return nil
 }
 
-// checkOthers returns an error where the directory has files of a ConfigMap that is not followed any more: readers of the
-// directory would take them for current.
+// checkOthers returns an error if the directory contains files of a ConfigMap that is no longer followed, because
+// readers of the directory would treat them as current.
 func (f *Follower) checkOthers(root *os.Root) error {
 	entries, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
@@ -134,7 +137,7 @@ func (f *Follower) report(name string, err error) {
 	f.failures[name] = err
 }
 
-// listed reports whether the first list of a ConfigMap was handled.
+// listed reports whether the first list of a ConfigMap was processed.
 func (f *Follower) listed(name string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -150,7 +153,7 @@ type configMap struct {
 	log      logr.Logger
 }
 
-// run lists and watches again and again. Whatever fails, a list follows: it is what corrects the files.
+// run lists and watches in a loop. A list follows every failure and corrects the files.
 func (c *configMap) run(ctx context.Context) error {
 	delay := backoff.DelayWithReset(clock.RealClock{}, backoffReset)
 	return delay.Until(ctx, true, true, func(ctx context.Context) (bool, error) {
@@ -165,13 +168,14 @@ func (c *configMap) run(ctx context.Context) error {
 	})
 }
 
-// selected selects the ConfigMap by its name. The API server then authorizes the request like one for this ConfigMap alone.
+// selected returns options that select the ConfigMap by its name. The API server then authorizes the request like
+// one for this ConfigMap alone.
 func (c *configMap) selected() metav1.ListOptions {
 	return metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, c.name).String()}
 }
 
-// list brings the files up to what the API server has now, and returns from which version to watch. The list is a
-// consistent read: one from the API server's cache might bring back what the files no longer have.
+// list updates the files to the current state of the API server, and returns the version from which to watch. The
+// list is a consistent read. A list from the API server's cache could restore data that the files no longer have.
 func (c *configMap) list(ctx context.Context) (string, error) {
 	select {
 	case c.lists <- struct{}{}:
@@ -198,7 +202,7 @@ func (c *configMap) list(ctx context.Context) (string, error) {
 	return list.ResourceVersion, c.write(found)
 }
 
-// watch brings the files up to every event until the watch ends.
+// watch updates the files after every event until the watch ends.
 func (c *configMap) watch(ctx context.Context, version string) error {
 	options := c.selected()
 	options.ResourceVersion = version
@@ -227,7 +231,7 @@ func (c *configMap) watch(ctx context.Context, version string) error {
 	return nil
 }
 
-// write brings the files up to the ConfigMap, or to nil where there is none.
+// write updates the files to the ConfigMap. A nil ConfigMap means that it does not exist.
 func (c *configMap) write(found *corev1.ConfigMap) error {
 	files, version := map[string]string{}, "none"
 	if found != nil {
@@ -264,7 +268,7 @@ func (c *configMap) swap(files map[string]string) (bool, error) {
 	return changed, errors.Join(err, mount.close())
 }
 
-// explain adds what was tried, and what to do about a missing right.
+// explain adds the failed operation to the error, and the remedy for a missing right.
 func (c *configMap) explain(what string, err error) error {
 	if apierrors.IsForbidden(err) {
 		return fmt.Errorf("%s: %w: a Role has to allow list and watch on configmaps with the resource name %s", what, err, c.name)

@@ -43,7 +43,7 @@ func testLog(t *testing.T) logr.Logger {
 	return testr.New(t)
 }
 
-// end ends the follower and returns when it has ended.
+// end stops the follower and waits until it has stopped.
 func (f *following) end() {
 	f.t.Helper()
 	if f.stop == nil {
@@ -68,7 +68,7 @@ func (f *following) eventually(check func() error) {
 	}
 }
 
-// shows checks which files there are, by ConfigMap and key.
+// shows returns a check of the files by ConfigMap and key.
 func (f *following) shows(want map[string]map[string]string) func() error {
 	return func() error {
 		got := map[string]map[string]string{}
@@ -269,7 +269,7 @@ func TestFilesOfAConfigMapThatIsNotFollowed(t *testing.T) {
 	}
 }
 
-// TestABadKey holds that a key that is no file name is an error, whoever sent it.
+// TestABadKey checks that a key that is not a valid file name is an error, regardless of the server that sent it.
 func TestABadKey(t *testing.T) {
 	s := newAPIServer(t)
 	s.set("one", map[string]string{"../../escaped": "1"})

@@ -12,26 +12,26 @@ import (
 )
 
 const (
-	// dataLink is the symbolic link to the directory with the current files. To swap it changes all files at once.
+	// dataLink is the symbolic link to the directory with the current files. Replacing it changes all files at once.
 	dataLink = "..data"
-	// newDataLink becomes dataLink by a rename.
+	// newDataLink is the new link, which a rename turns into dataLink.
 	newDataLink = "..data_tmp"
-	// ownPrefix begins the names of everything that only the writer uses. No key of a ConfigMap begins with it.
+	// ownPrefix is the prefix of all names that only the writer uses. No key of a ConfigMap starts with it.
 	ownPrefix = ".."
 
 	directoryMode = 0o755
 	fileMode      = 0o644
 )
 
-// mount is the directory of one ConfigMap. It has the layout that the kubelet gives a mounted ConfigMap: the files are in
-// a directory of their own, ..data links to that directory, and each key is a link through ..data.
+// mount is the directory of one ConfigMap. It has the layout that the kubelet gives a mounted ConfigMap: the files
+// are in a directory of their own, ..data links to that directory, and each key is a link through ..data.
 type mount struct{ root *os.Root }
 
-// openMount opens the directory of that name, and creates it where it does not exist.
+// openMount opens the directory with the name. It creates the directory if it does not exist.
 func openMount(parent *os.Root, name string) (*mount, error) {
 	switch err := parent.Mkdir(name, directoryMode); {
 	case err == nil:
-		if err := parent.Chmod(name, directoryMode); err != nil { // whatever the umask is
+		if err := parent.Chmod(name, directoryMode); err != nil { // regardless of the umask
 			return nil, err
 		}
 	case !errors.Is(err, fs.ErrExist):
@@ -46,8 +46,9 @@ func openMount(parent *os.Root, name string) (*mount, error) {
 
 func (m *mount) close() error { return m.root.Close() }
 
-// write makes the directory hold exactly these files, and reports whether it swapped them. It writes nothing where the
-// files are as they should be. A file that it did not write is an error: the directory is not shared with anybody.
+// write makes the directory contain exactly these files, and reports whether it swapped them. It does not swap the
+// files if they are already correct. It returns an error for a file that it did not write, because the directory
+// must not be shared.
 func (m *mount) write(files map[string]string) (bool, error) {
 	current, err := m.root.Readlink(dataLink)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -65,12 +66,12 @@ func (m *mount) write(files map[string]string) (bool, error) {
 		return false, errors.Join(err, m.root.RemoveAll(fresh))
 	}
 	if err := m.swap(fresh); err != nil {
-		return false, err // the next write removes what was filled
+		return false, err // the next write removes the new directory
 	}
 	return true, m.tidy(fresh, files)
 }
 
-// holds reports whether the directory that ..data links to has exactly these files.
+// holds reports whether the directory that ..data links to contains exactly these files.
 func (m *mount) holds(current string, files map[string]string) (bool, error) {
 	if current == "" {
 		return false, nil
@@ -94,7 +95,7 @@ func (m *mount) holds(current string, files map[string]string) (bool, error) {
 	return true, nil
 }
 
-// same reports whether the file has this text, without reading more than a part of it at a time.
+// same reports whether the file contains the text. It reads the file in parts to limit memory.
 func (m *mount) same(name, text string) (bool, error) {
 	file, err := m.root.Open(name)
 	if err != nil {
@@ -117,12 +118,12 @@ func (m *mount) same(name, text string) (bool, error) {
 	}
 }
 
-// fill makes a directory with the files.
+// fill creates a directory with the files.
 func (m *mount) fill(dir string, files map[string]string) error {
 	if err := m.root.Mkdir(dir, directoryMode); err != nil {
 		return err
 	}
-	if err := m.root.Chmod(dir, directoryMode); err != nil { // whatever the umask is
+	if err := m.root.Chmod(dir, directoryMode); err != nil { // regardless of the umask
 		return err
 	}
 	for name, text := range files {
@@ -142,9 +143,9 @@ func (m *mount) create(name, text string) error {
 	return errors.Join(err, file.Chmod(fileMode), file.Close())
 }
 
-// swap makes ..data link to the directory.
+// swap replaces ..data with a link to the directory.
 func (m *mount) swap(dir string) error {
-	if err := m.root.RemoveAll(newDataLink); err != nil { // of a writer that was killed
+	if err := m.root.RemoveAll(newDataLink); err != nil { // left by a writer that was killed
 		return err
 	}
 	if err := m.root.Symlink(dir, newDataLink); err != nil {
@@ -153,7 +154,7 @@ func (m *mount) swap(dir string) error {
 	return m.root.Rename(newDataLink, dataLink)
 }
 
-// tidy makes every key a link through ..data, and removes what earlier writes have left.
+// tidy makes every key a link through ..data, and removes the remains of earlier writes.
 func (m *mount) tidy(current string, files map[string]string) error {
 	entries, err := fs.ReadDir(m.root.FS(), ".")
 	if err != nil {

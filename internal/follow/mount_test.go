@@ -56,7 +56,7 @@ func (m *testMount) mustWrite(files map[string]string, wantChanged bool) {
 	m.expect(files)
 }
 
-// expect holds that the directory shows these files and has nothing else than the link and the directory behind it.
+// expect checks that the directory shows these files and contains nothing except the link and its target.
 func (m *testMount) expect(files map[string]string) {
 	m.t.Helper()
 	if diff := cmp.Diff(files, readFiles(m.t, m.dir)); diff != "" {
@@ -138,7 +138,7 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// TestWriteModes holds that another user may read the files, whatever the umask.
+// TestWriteModes checks that another user may read the files, regardless of the umask.
 func TestWriteModes(t *testing.T) {
 	old := syscall.Umask(0o077)
 	defer syscall.Umask(old)
@@ -155,7 +155,7 @@ func TestWriteModes(t *testing.T) {
 	}
 }
 
-// TestWriteMends holds that whatever an earlier writer left does not stay.
+// TestWriteMends checks that a write removes everything that an earlier writer has left behind.
 func TestWriteMends(t *testing.T) {
 	files := map[string]string{"a": "1", "b": "2"}
 	for name, tc := range map[string]struct {
@@ -210,7 +210,7 @@ func TestWriteMends(t *testing.T) {
 	}
 }
 
-// TestWriteLeavesWhatIsNotItsOwn holds that a directory that somebody else uses is an error and loses nothing.
+// TestWriteLeavesWhatIsNotItsOwn checks that a directory with foreign files is an error and loses nothing.
 func TestWriteLeavesWhatIsNotItsOwn(t *testing.T) {
 	for name, foreign := range map[string]func(path string) error{
 		"a file":              func(path string) error { return os.WriteFile(path, []byte("foreign"), 0o600) },
@@ -245,7 +245,7 @@ func TestWriteLeavesWhatIsNotItsOwn(t *testing.T) {
 	}
 }
 
-// TestWriteFails holds that what was there stays where the new files cannot be written.
+// TestWriteFails checks that the previous files stay if the new files cannot be written.
 func TestWriteFails(t *testing.T) {
 	m := newTestMount(t)
 	files := map[string]string{"a": "1"}
@@ -256,7 +256,8 @@ func TestWriteFails(t *testing.T) {
 	m.expect(files)
 }
 
-// TestWriteFollowsNoLinkOut holds that a data link that leads out of the directory is an error, and nothing is written there.
+// TestWriteFollowsNoLinkOut checks that a data link to a target outside the directory is an error, and that nothing
+// is written there.
 func TestWriteFollowsNoLinkOut(t *testing.T) {
 	m := newTestMount(t)
 	outside := t.TempDir()

@@ -11,16 +11,16 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// UserAccount is all that the UserAccess objects of a namespace say of one user. It is never changed.
+// UserAccount holds all UserAccess objects of one user in one namespace. It is immutable.
 type UserAccount struct {
 	Declared     []*accessv1alpha1.UserAccess // by name
 	Materialized *accessv1alpha1.UserAccess
-	Source       *resolve.Source    // of the counting one; nil where it gives nothing
-	Attributes   resolve.Attributes // of the counting one
+	Source       *resolve.Source    // from the counting object; nil if it grants nothing
+	Attributes   resolve.Attributes // from the counting object
 }
 
-// Counting returns the UserAccess that counts for the user: the declared one with the smallest name, one that is
-// being deleted only where there is no other. Nil where none is declared.
+// Counting returns the UserAccess that counts for the user: the declared one with the smallest name. An object
+// that is being deleted counts only if there is no other. Counting returns nil if no UserAccess is declared.
 func (a *UserAccount) Counting() *accessv1alpha1.UserAccess {
 	if a == nil || len(a.Declared) == 0 {
 		return nil
@@ -33,7 +33,7 @@ func (a *UserAccount) Counting() *accessv1alpha1.UserAccess {
 	return a.Declared[0]
 }
 
-// All returns the declared objects, and the materialized one where there is one.
+// All returns the declared objects and the materialized one, if there is one.
 func (a *UserAccount) All() []*accessv1alpha1.UserAccess {
 	if a == nil {
 		return nil
@@ -50,7 +50,7 @@ func (a *UserAccount) TakesOver() bool {
 	return ua != nil && ua.DeletionTimestamp == nil
 }
 
-// with returns the account with one object in place of another one; either may be nil.
+// with returns a copy of the account in which made replaces old. Either may be nil.
 func (a *UserAccount) with(old, made *accessv1alpha1.UserAccess) *UserAccount {
 	next := &UserAccount{}
 	if a != nil {
@@ -84,14 +84,14 @@ func (l *Layer) setUserAccess(o *accessv1alpha1.UserAccess) {
 		l.touched.Renewed[key] = o
 		return
 	}
-	if old != nil && old.Spec.User != o.Spec.User { // recreated under the same name between two looks
+	if old != nil && old.Spec.User != o.Spec.User { // recreated under the same name; the deletion was missed
 		l.replaceUserAccess(n, old, nil, key)
 		old = nil
 	}
 	l.replaceUserAccess(n, old, o, key)
 }
 
-// replaceUserAccess swaps one object of a user; old and made are of the same user, and either may be nil.
+// replaceUserAccess replaces old with made. Both belong to the same user, and either may be nil.
 func (l *Layer) replaceUserAccess(n *Namespace, old, made *accessv1alpha1.UserAccess, key Object) {
 	l.revise(n)
 	user := string(cmp.Or(old, made).Spec.User)
@@ -127,7 +127,7 @@ func (l *Layer) replaceUserAccess(n *Namespace, old, made *accessv1alpha1.UserAc
 	l.touchUser(n, user, l.reach(n, ""), Causes{key})
 }
 
-// indexAccount adds what the user's UserAccess objects say to the index, or takes it out.
+// indexAccount adds the contents of the user's UserAccess objects to the index, or removes them.
 func (n *Namespace) indexAccount(user string, a *UserAccount, in bool) {
 	for range a.Declared {
 		n.count(in)

@@ -2,7 +2,7 @@ package index
 
 import "github.com/usher-dev/usher/internal/resolve"
 
-// AppendBars adds one bar for every declared UserAccess of the user.
+// AppendBars appends one bar for each declared UserAccess of the user.
 func (n *Namespace) AppendBars(bars []resolve.Bar, user string) []resolve.Bar {
 	a := n.accounts.Get(user)
 	if a == nil {

@@ -1,7 +1,8 @@
-// Package index keeps the declared objects and answers who belongs to what and what refers to what. An [Index] never
-// changes. A [Layer] is an index that takes changes: the roster keeps one for the objects that exist, and a preview makes
-// one for the object that may come. Copies share everything in which they do not differ.
+// Package index stores the declared objects. It answers which users belong to which groups, and which objects
+// refer to each other. An [Index] is immutable. A [Layer] is an index that accepts changes: the roster keeps one
+// for the existing objects, and a preview makes one for the proposed object. Copies share all data in which they
+// do not differ.
 //
-// The package decides nothing: it says which users, rules and reports a change bears on ([Touched]), and the roster
-// decides.
+// The package makes no access decisions. It reports which users, rules and statuses a change affects
+// ([Touched]), and the roster decides.
 package index

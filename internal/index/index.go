@@ -11,22 +11,23 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// Options says what the objects do not.
+// Options configures an index with facts that the objects do not contain.
 type Options struct {
 	// SystemNamespace is the namespace above all organizations.
 	SystemNamespace string
-	// Organizations selects the namespaces that may be organizations. Nil and empty select all.
+	// Organizations selects the namespaces that may be organizations. A nil or empty selector selects all.
 	Organizations labels.Selector
-	// HasNamespaces says that every Namespace object that exists is taken in: a namespace without one is no organization.
+	// HasNamespaces reports whether the index receives every existing Namespace object. If it does, a namespace
+	// without a Namespace object is not an organization.
 	HasNamespaces bool
 }
 
-// Index is the declared objects of all namespaces at one time. It never changes and is safe for concurrent use. Returned
-// objects are shared and must not be changed.
+// Index is a snapshot of the declared objects of all namespaces. It is immutable and safe for concurrent use.
+// Callers must not change the returned objects, which are shared.
 type Index struct {
 	options    Options
 	namespaces Map[*Namespace]
-	spanning   Map[*resolve.Source] // sources of the system namespace that name applications, by name
+	spanning   Map[*resolve.Source] // sources of the system namespace that name applications, by source name
 	reviews    Tree[review]
 }
 
@@ -36,13 +37,14 @@ func (x *Index) SystemNamespace() string { return x.options.SystemNamespace }
 // System returns the system namespace.
 func (x *Index) System() *Namespace { return x.namespaces.Get(x.options.SystemNamespace) }
 
-// Namespace returns the namespace; nil where nothing is known of it.
+// Namespace returns the namespace, or nil if the index has no data about it.
 func (x *Index) Namespace(name string) *Namespace { return x.namespaces.Get(name) }
 
 // Namespaces iterates over the namespaces by name, the system namespace included.
 func (x *Index) Namespaces() iter.Seq2[string, *Namespace] { return x.namespaces.All() }
 
-// Selects reports whether the namespace may be an organization: it exists, and the selector for organizations selects it.
+// Selects reports whether the namespace may be an organization: it exists, and the selector for organizations
+// matches it.
 func (x *Index) Selects(n *Namespace) bool {
 	if !n.known {
 		return !x.options.HasNamespaces && x.options.Organizations.Empty()
@@ -50,12 +52,13 @@ func (x *Index) Selects(n *Namespace) bool {
 	return x.options.Organizations.Matches(n.labels)
 }
 
-// IsOrganization reports whether the namespace is an organization: it is selected, and has an object that counts.
+// IsOrganization reports whether the namespace is an organization: the selector matches it, and it has at least
+// one object that counts.
 func (x *Index) IsOrganization(n *Namespace) bool {
 	return n != nil && !n.atSystem && n.declared > 0 && x.Selects(n)
 }
 
-// Lookup returns the object; nil where there is none.
+// Lookup returns the object, or nil if it does not exist.
 func (x *Index) Lookup(o Object) client.Object {
 	n := x.Namespace(o.Namespace)
 	if n == nil {
@@ -82,7 +85,7 @@ func (x *Index) Lookup(o Object) client.Object {
 	return nil
 }
 
-// Rules returns the rules that the objects give the namespace, as those of an organization.
+// Rules returns the rules that the objects define for the namespace, as if it were an organization.
 func (x *Index) Rules(n *Namespace) resolve.Rules {
 	made := rules(n.name, n.policy, x.System().policy)
 	for name, a := range n.applications.All() {
@@ -93,11 +96,11 @@ func (x *Index) Rules(n *Namespace) resolve.Rules {
 	return made
 }
 
-// DefaultRules returns those of an organization without a policy of its own.
+// DefaultRules returns the rules of an organization without a policy of its own.
 func (x *Index) DefaultRules() resolve.Rules { return rules("", nil, x.System().policy) }
 
-// Policy returns the policy that holds for the namespace: its own, or else that of the system namespace; nil where neither
-// has one.
+// Policy returns the policy that applies to the namespace: its own, or else that of the system namespace. It
+// returns nil if neither has one.
 func (x *Index) Policy(n *Namespace) *accessv1alpha1.AccessPolicy {
 	if n != nil && n.policy != nil {
 		return n.policy
@@ -105,13 +108,13 @@ func (x *Index) Policy(n *Namespace) *accessv1alpha1.AccessPolicy {
 	return x.System().policy
 }
 
-// PublishesUsers reports whether the namespace, as an organization, has user documents.
+// PublishesUsers reports whether Usher publishes user documents in the namespace if it is an organization.
 func (x *Index) PublishesUsers(n *Namespace) bool {
 	p := x.Policy(n)
 	return p == nil || p.Spec.UserConfigMaps != accessv1alpha1.UserConfigMapsDisabled
 }
 
-// Applications returns the applications that objects name in the namespace; rules may name more.
+// Applications returns the applications that objects name in the namespace. Rules may name more.
 func (x *Index) Applications(n *Namespace) map[string]struct{} {
 	names := make(map[string]struct{}, n.named.Len())
 	for name := range n.named.Keys() {
@@ -124,8 +127,8 @@ func (x *Index) Applications(n *Namespace) map[string]struct{} {
 	return names
 }
 
-// Candidates returns everybody for whom there may be something to decide in the namespace if it is an organization, or who
-// may be a member in the system namespace. The cost grows with them.
+// Candidates returns the users who may have a decision in the namespace if it is an organization. For the system
+// namespace, it returns the users who may be members there. The cost grows with the number of these users.
 func (x *Index) Candidates(n *Namespace) map[string]struct{} {
 	users := map[string]struct{}{}
 	for user := range n.members.Keys() {
@@ -151,7 +154,7 @@ func (x *Index) Candidates(n *Namespace) map[string]struct{} {
 	return users
 }
 
-// Layer returns a copy that takes changes and leaves the index alone.
+// Layer returns a copy that accepts changes. The changes do not affect the index.
 func (x *Index) Layer() *Layer {
 	l := &Layer{Index: *x, mine: map[string]struct{}{}, touched: newTouched()}
 	l.share()

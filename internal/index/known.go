@@ -8,7 +8,7 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// KnownUsers iterates over the users whom declared objects of the namespace name, in no order.
+// KnownUsers iterates over the users that declared objects of the namespace name, in no particular order.
 func (n *Namespace) KnownUsers() iter.Seq[string] {
 	n = n.orEmpty()
 	return func(yield func(string) bool) {
@@ -25,7 +25,8 @@ func (n *Namespace) KnownUsers() iter.Seq[string] {
 	}
 }
 
-// NamingUser lists the declared objects of the namespace that name the user: groups, then UserAccess objects, by name.
+// NamingUser lists the declared objects of the namespace that name the user: groups first, then UserAccess
+// objects, each sorted by name.
 func (n *Namespace) NamingUser(user string) []Object {
 	n = n.orEmpty()
 	var found []Object
@@ -40,8 +41,8 @@ func (n *Namespace) NamingUser(user string) []Object {
 	return found
 }
 
-// NamingApplication lists the objects that name the application in the organization, sorted. The cost grows with the
-// objects of the namespace.
+// NamingApplication lists the objects that name the application in the organization, sorted. The cost grows with
+// the number of objects in the namespace.
 func (x *Index) NamingApplication(organization, application string) []Object {
 	n := x.Namespace(organization)
 	if n == nil || n.atSystem {
@@ -88,9 +89,9 @@ func namesExclusively(p *accessv1alpha1.AccessPolicy, application string) bool {
 	})
 }
 
-// HasAnythingToBar reports whether any object gives the user of the UserAccess a membership or a role that its suspension
-// or its window bars. Windows of memberships and roles make no difference. The UserAccess takes the place of the one of
-// its name.
+// HasAnythingToBar reports whether any object gives the user of ua a membership or a role that the suspension or
+// the window of ua bars. It ignores the windows of memberships and roles. ua replaces the indexed UserAccess
+// with the same name.
 func (x *Index) HasAnythingToBar(ua *accessv1alpha1.UserAccess) bool {
 	atSystem := ua.Namespace == x.SystemNamespace()
 	if own := x.Namespace(ua.Namespace); own != nil && own.makesMember(ua) || userSource(ua, atSystem) != nil ||
@@ -105,7 +106,8 @@ func (x *Index) HasAnythingToBar(ua *accessv1alpha1.UserAccess) bool {
 	return false
 }
 
-// gives reports whether an object of the namespace other than the UserAccess makes the user a member or gives a role.
+// gives reports whether any object of the namespace except the UserAccess makes the user a member or grants a
+// role.
 func (n *Namespace) gives(user string, but *accessv1alpha1.UserAccess) bool {
 	if slices.ContainsFunc(n.members.Get(user), func(l listing) bool { return !n.groups.Get(l.group).Inert }) {
 		return true
@@ -119,7 +121,7 @@ func (n *Namespace) gives(user string, but *accessv1alpha1.UserAccess) bool {
 	})
 }
 
-// makesMember reports whether a group selects the UserAccess.
+// makesMember reports whether a group's selector selects the UserAccess.
 func (n *Namespace) makesMember(ua *accessv1alpha1.UserAccess) bool {
 	for _, g := range n.selecting.All() {
 		if !g.Inert && g.Selects(ua) {

@@ -15,12 +15,13 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// Layer is an [Index] that takes changes. It notes what they bear on. It is not safe for concurrent use.
+// Layer is an [Index] that accepts changes and records what they affect. It is not safe for concurrent use.
 //
-// Objects that are set are kept and read, never copied or changed; the caller must not change them either.
+// A layer keeps the objects that are set. It neither copies nor changes them, and the caller must not change
+// them either.
 type Layer struct {
 	Index
-	mine    map[string]struct{} // namespaces that no index has
+	mine    map[string]struct{} // namespaces that no index shares yet
 	touched *Touched
 }
 
@@ -34,7 +35,7 @@ func New(options Options) *Layer {
 	return l
 }
 
-// Freeze returns the index of the objects as they are now. What is set later is not in it.
+// Freeze returns a snapshot of the current objects. Later changes to the layer do not affect it.
 func (l *Layer) Freeze() *Index {
 	l.share()
 	frozen := l.Index
@@ -42,18 +43,18 @@ func (l *Layer) Freeze() *Index {
 	return &frozen
 }
 
-// Touched returns what the changes since the last call of Take bear on. It must not be kept.
+// Touched returns what the changes since the last call of Take affect. The caller must not retain it.
 func (l *Layer) Touched() *Touched { return l.touched }
 
-// Take returns what the changes since the last call bear on.
+// Take returns what the changes since the last call affect, and starts a new record.
 func (l *Layer) Take() *Touched {
 	taken := l.touched
 	l.touched = newTouched()
 	return taken
 }
 
-// Set takes a new or changed object in: one of the four kinds, or a Namespace. Other objects are an error. Setting an object
-// again changes nothing.
+// Set adds or replaces an object: one of the four kinds, or a Namespace. It returns an error for any other
+// object. Setting the same object again has no effect.
 func (l *Layer) Set(object runtime.Object) error {
 	switch o := object.(type) {
 	case *accessv1alpha1.AccessGroup:
@@ -72,7 +73,7 @@ func (l *Layer) Set(object runtime.Object) error {
 	return nil
 }
 
-// Remove takes an object out that is gone. Only its kind, namespace and name are read.
+// Remove removes a deleted object. It reads only the kind, namespace and name.
 func (l *Layer) Remove(object runtime.Object) error {
 	switch o := object.(type) {
 	case *accessv1alpha1.AccessGroup:
@@ -91,7 +92,7 @@ func (l *Layer) Remove(object runtime.Object) error {
 	return nil
 }
 
-// RemoveObject takes an object of the four kinds out.
+// RemoveObject removes an object of one of the four kinds.
 func (l *Layer) RemoveObject(o Object) {
 	if l.Lookup(o) == nil {
 		return
@@ -109,22 +110,24 @@ func (l *Layer) RemoveObject(o Object) {
 	}
 }
 
-// revisions numbers the changes of all layers: a revision stands for one state, in whichever layer it is found.
+// revisions numbers the changes of all layers. A revision identifies one state, regardless of the layer that
+// holds it.
 var revisions atomic.Uint64
 
-// revise notes that what rests on the objects of the namespace may differ. It is called before they do.
+// revise records that decisions that depend on the objects of the namespace may differ. Callers call it before
+// they change the objects.
 func (l *Layer) revise(n *Namespace) {
 	if l.IsOrganization(n) {
 		l.touched.organizations.Add(n.name)
 	}
-	l.touched.Namespace(n.name) // whether it is an organization may differ
+	l.touched.Namespace(n.name) // the namespace may become an organization, or cease to be one
 	n.revision = revisions.Add(1)
 }
 
-// Ensure makes the namespace known, although there need not be anything in it.
+// Ensure adds the namespace to the index, even if it has no objects.
 func (l *Layer) Ensure(name string) { l.namespace(name) }
 
-// namespace returns the namespace to change it.
+// namespace returns a namespace that the layer may change.
 func (l *Layer) namespace(name string) *Namespace {
 	n := l.namespaces.Get(name)
 	if _, mine := l.mine[name]; mine {
@@ -140,7 +143,7 @@ func (l *Layer) namespace(name string) *Namespace {
 	return n
 }
 
-// Forget drops the namespace if nothing is known of it any more.
+// Forget removes the namespace if it has no objects and no Namespace object.
 func (l *Layer) Forget(name string) {
 	if n := l.namespaces.Get(name); n != nil && !n.atSystem && !n.known && n.IsEmpty() {
 		l.namespaces.Delete(name)
@@ -171,8 +174,8 @@ func (l *Layer) setNamespace(o *corev1.Namespace) {
 	}
 }
 
-// setGroup notes whom the change affects: all members before and after, or where only the list of members differs, those
-// whose entry does.
+// setGroup records the users that the change affects. These are all members before and after the change or, if
+// only the list of members differs, the users whose entry differs.
 func (l *Layer) setGroup(o *accessv1alpha1.AccessGroup) {
 	n := l.namespace(o.Namespace)
 	key := Object{KindAccessGroup, o.Namespace, o.Name}
@@ -189,7 +192,7 @@ func (l *Layer) setGroup(o *accessv1alpha1.AccessGroup) {
 		l.touchNaming(n, o.Name)
 	}
 	if old != nil && onlyMembersDiffer(old.Object, o) {
-		// What the group gives stays as it is, and stays bound where it was.
+		// The grants of the group do not change, so it keeps its source and the bindings of that source.
 		made.Source = old.Source
 		n.indexGroup(old, false)
 		l.indexReview(old, false)
@@ -220,7 +223,7 @@ func (l *Layer) removeGroup(n *Namespace, name string) {
 	l.replaceGroup(n, old, nil, key)
 }
 
-// replaceGroup swaps the group in the index; either may be nil.
+// replaceGroup replaces old with made in the index. Either may be nil.
 func (l *Layer) replaceGroup(n *Namespace, old, made *Group, cause Object) {
 	if old != nil {
 		n.indexGroup(old, false)
@@ -237,12 +240,12 @@ func (l *Layer) replaceGroup(n *Namespace, old, made *Group, cause Object) {
 	l.blame(n, cause)
 }
 
-// span keeps track of sources of the system namespace that name applications in organizations.
+// span updates the index of the system namespace's sources that name applications in organizations.
 func (l *Layer) span(n *Namespace, s *resolve.Source, in, inert bool, cause Object) {
 	if !n.atSystem || s == nil || inert {
 		return
 	}
-	l.touched.TouchPolicies(&l.Index) // whether a system role is mapped stands there
+	l.touched.TouchPolicies(&l.Index) // their status lists unmapped system roles
 	switch {
 	case in && slices.ContainsFunc(s.System, func(g resolve.SystemGrant) bool { return len(g.Applications) > 0 }):
 		l.spanning.Set(s.Name, s)
@@ -306,7 +309,7 @@ func (l *Layer) removeApplication(n *Namespace, name string) {
 	}
 }
 
-// labelsOf returns the labels of the ApplicationAccess; nil for nil.
+// labelsOf returns the labels of the ApplicationAccess, or nil if it is nil.
 func labelsOf(o *accessv1alpha1.ApplicationAccess) *map[string]string {
 	if o == nil {
 		return nil
@@ -320,7 +323,7 @@ func hidesUnmatched(o *accessv1alpha1.ApplicationAccess) bool {
 
 func (l *Layer) setPolicy(o *accessv1alpha1.AccessPolicy) {
 	if o.Name != accessv1alpha1.AccessPolicyName {
-		return // no other name is accepted by the schema, and none counts
+		return // the schema accepts no other name, and an object with another name has no effect
 	}
 	n := l.namespace(o.Namespace)
 	if n.policy != nil && sameSpec(&n.policy.ObjectMeta, &o.ObjectMeta, &n.policy.Spec, &o.Spec) {
@@ -352,7 +355,7 @@ func (l *Layer) replacePolicy(n *Namespace, o *accessv1alpha1.AccessPolicy) {
 	}
 }
 
-// blame notes the object that was indexed as the cause, where the applications that are named may have changed by it.
+// blame records the indexed object as a cause if it may have changed the list of named applications.
 func (l *Layer) blame(n *Namespace, cause Object) {
 	if n.nameChanged {
 		l.touched.names(n.name, cause)
@@ -360,7 +363,7 @@ func (l *Layer) blame(n *Namespace, cause Object) {
 	n.nameChanged = false
 }
 
-// sameSpec reports whether nothing that resolution looks at differs between two looks at an object.
+// sameSpec reports whether two versions of an object are the same in everything that resolution reads.
 func sameSpec[T any](old, made metav1.Object, oldSpec, spec *T) bool {
 	if old.GetUID() != made.GetUID() || (old.GetDeletionTimestamp() == nil) != (made.GetDeletionTimestamp() == nil) {
 		return false

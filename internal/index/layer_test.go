@@ -12,8 +12,8 @@ import (
 	"github.com/usher-dev/usher/internal/roster/rostertest"
 )
 
-// TestALayerLeavesTheIndexAlone changes layers at random. What every index answers stays as it was when it was made, and what
-// a layer answers in the end is what a new one with the same objects does.
+// TestALayerLeavesTheIndexAlone changes layers at random. Each index must keep giving the answers that it gave
+// when it was made. In the end, each layer must give the same answers as a new layer with the same objects.
 func TestALayerLeavesTheIndexAlone(t *testing.T) {
 	for seed := range uint64(10) {
 		w := rostertest.NewWorld(seed, 31)
@@ -63,7 +63,7 @@ func TestALayerLeavesTheIndexAlone(t *testing.T) {
 	}
 }
 
-// says is what an index answers, as text.
+// says returns the answers of an index as text.
 func says(x *index.Index) string {
 	text := ""
 	for at, group := range x.Reviews(time.Time{}) {

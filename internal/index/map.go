@@ -8,29 +8,31 @@ import (
 	"github.com/google/btree"
 )
 
-// Tree is a sorted set of items. Assigning a Tree copies it, if [Tree.Share] is called on the original: both then have the
-// same items and share the nodes that neither changes. So a copy costs nothing, and a change costs the nodes on the path
-// to the item. The zero value is empty, but [Tree.Set] needs an order, which [NewTree] gives.
+// Tree is a sorted set of items with cheap copies. To copy a Tree, assign it and call [Tree.Share] on the
+// original. Both copies then share all nodes that neither changes. A copy costs nothing, and a change copies
+// only the nodes on the path to the item. The zero value is empty and readable, but [Tree.Set] needs an order,
+// which [NewTree] sets.
 //
-// A Tree that nobody changes may be read and assigned by any number of goroutines.
+// Any number of goroutines may read and assign a Tree concurrently while none changes it.
 type Tree[T any] struct {
 	compare func(a, b T) int
 	nodes   *nodes[T]
-	owned   bool // nodes belong to this Tree alone
+	owned   bool // only this Tree uses the nodes
 }
 
 type nodes[T any] struct {
 	*btree.BTreeG[T]
-	cloning sync.Mutex // a clone writes to what it is made of
+	cloning sync.Mutex // cloning writes to the original
 }
 
-// degree is half the number of items in a node: small nodes are cheap to copy, large ones are found in fewer steps.
+// degree is half the number of items in a node. Small nodes are cheaper to copy, and large nodes make the tree
+// shallower.
 const degree = 16
 
-// NewTree returns an empty tree in the given order.
+// NewTree returns an empty tree that sorts items by compare.
 func NewTree[T any](compare func(a, b T) int) Tree[T] { return Tree[T]{compare: compare} }
 
-// Share makes the tree copy its nodes before it changes them. Call it whenever the Tree was assigned.
+// Share makes the tree copy its nodes before it changes them. Call it after each assignment of the Tree.
 func (t *Tree[T]) Share() { t.owned = false }
 
 func (t *Tree[T]) own() *btree.BTreeG[T] {
@@ -50,17 +52,17 @@ func (t *Tree[T]) own() *btree.BTreeG[T] {
 	return t.nodes.BTreeG
 }
 
-// Set adds the item, in place of one that compares as equal.
+// Set adds the item. It replaces an item that compares as equal.
 func (t *Tree[T]) Set(item T) { t.own().ReplaceOrInsert(item) }
 
-// Delete removes the item that compares as equal, where there is one.
+// Delete removes the item that compares as equal, if there is one.
 func (t *Tree[T]) Delete(item T) {
 	if _, has := t.Get(item); has {
 		t.own().Delete(item)
 	}
 }
 
-// Get returns the item that compares as equal.
+// Get returns the item that compares as equal, and reports whether there is one.
 func (t *Tree[T]) Get(item T) (found T, has bool) {
 	if t.nodes == nil {
 		return found, false
@@ -76,7 +78,7 @@ func (t *Tree[T]) Len() int {
 	return t.nodes.Len()
 }
 
-// From iterates over the items from the given one on, in order.
+// From iterates in order over the items that are not less than first.
 func (t *Tree[T]) From(first T) iter.Seq[T] {
 	return func(yield func(T) bool) {
 		if t.nodes != nil {
@@ -94,7 +96,8 @@ func (t *Tree[T]) All() iter.Seq[T] {
 	}
 }
 
-// Map is a sorted map by string, which is copied as a [Tree] is. The zero value is empty and ready.
+// Map is a sorted map with string keys. It has the copy semantics of [Tree]. The zero value is empty and ready
+// to use.
 type Map[V any] struct{ tree Tree[mapped[V]] }
 
 type mapped[V any] struct {
@@ -104,19 +107,19 @@ type mapped[V any] struct {
 
 func (m mapped[V]) compare(n mapped[V]) int { return cmp.Compare(m.key, n.key) }
 
-// Share is [Tree.Share].
+// Share has the semantics of [Tree.Share].
 func (m *Map[V]) Share() { m.tree.Share() }
 
-// Set maps the key to the value.
+// Set sets the value of the key.
 func (m *Map[V]) Set(key string, value V) {
 	m.tree.compare = mapped[V].compare
 	m.tree.Set(mapped[V]{key, value})
 }
 
-// Delete removes the key, where it is there.
+// Delete removes the key, if it exists.
 func (m *Map[V]) Delete(key string) { m.tree.Delete(mapped[V]{key: key}) }
 
-// Get returns the value of the key, or the zero value.
+// Get returns the value of the key, or the zero value if the key does not exist.
 func (m *Map[V]) Get(key string) V {
 	found, _ := m.tree.Get(mapped[V]{key: key})
 	return found.value
@@ -125,14 +128,14 @@ func (m *Map[V]) Get(key string) V {
 // Len returns the number of keys.
 func (m *Map[V]) Len() int { return m.tree.Len() }
 
-// All iterates over keys and values, by key.
+// All iterates over the keys and values, sorted by key.
 func (m *Map[V]) All() iter.Seq2[string, V] {
 	return func(yield func(string, V) bool) {
 		m.tree.All()(func(e mapped[V]) bool { return yield(e.key, e.value) })
 	}
 }
 
-// From iterates over keys and values, by key, from the given key on.
+// From iterates over the keys that are not less than first and their values, sorted by key.
 func (m *Map[V]) From(first string) iter.Seq2[string, V] {
 	return func(yield func(string, V) bool) {
 		m.tree.From(mapped[V]{key: first})(func(e mapped[V]) bool { return yield(e.key, e.value) })
@@ -146,10 +149,10 @@ func (m *Map[V]) Keys() iter.Seq[string] {
 	}
 }
 
-// Count is a map of numbers that has no zeros.
+// Count maps keys to numbers. It stores no zeros.
 type Count struct{ Map[int] }
 
-// Add adds to the number of the key and returns the sum.
+// Add adds by to the number of the key and returns the sum.
 func (c *Count) Add(key string, by int) int {
 	sum := c.Get(key) + by
 	if sum == 0 {
@@ -160,7 +163,7 @@ func (c *Count) Add(key string, by int) int {
 	return sum
 }
 
-// links says which names lead from a name to which others.
+// links is a set of directed links between names.
 type links struct{ tree Tree[link] }
 
 type link struct{ from, to string }
@@ -178,7 +181,7 @@ func (l *links) put(from, to string, in bool) {
 	}
 }
 
-// from iterates over the names to which the name leads, in order.
+// from iterates in order over the names that the given name links to.
 func (l *links) from(name string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		l.tree.From(link{from: name})(func(each link) bool { return each.from == name && yield(each.to) })

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestMapCopies changes copies of maps at random and holds each against an ordinary map.
+// TestMapCopies changes copies of maps at random and compares each with an ordinary map.
 func TestMapCopies(t *testing.T) {
 	for seed := range uint64(20) {
 		random := rand.New(rand.NewPCG(seed, 1))
@@ -59,7 +59,8 @@ func TestMapCopies(t *testing.T) {
 	}
 }
 
-// TestMapIsReadAndCopiedByMany reads one map and changes copies of it in several goroutines, for the race detector.
+// TestMapIsReadAndCopiedByMany reads one map and changes copies of it in several goroutines, for the race
+// detector.
 func TestMapIsReadAndCopiedByMany(t *testing.T) {
 	var original Map[int]
 	for i := range 1000 {
@@ -106,6 +107,6 @@ func TestLinks(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	for range l.from("from") {
-		break // an iteration may end early
+		break // an iteration may stop early
 	}
 }

@@ -9,13 +9,13 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// Membership is one group that a user belongs to, and when.
+// Membership is the membership of a user in one group, with its windows.
 type Membership struct {
 	Group   *Group
-	Windows []resolve.Window // empty: always
+	Windows []resolve.Window // empty: always active
 }
 
-// Active reports whether the user is a member at the instant.
+// Active reports whether the membership is active at the given instant.
 func (m *Membership) Active(now time.Time) bool {
 	return len(m.Windows) == 0 || slices.ContainsFunc(m.Windows, func(w resolve.Window) bool { return w.Contains(now) })
 }
@@ -25,16 +25,18 @@ func (m *Membership) covers(w *resolve.Window) bool {
 		(w != nil && slices.ContainsFunc(m.Windows, func(v resolve.Window) bool { return v.Covers(*w) }))
 }
 
-// Walk goes up from groups to those that name them. Its memory serves again for the next user. The zero value is ready.
+// Walk finds the groups of a user: it starts at the groups that the user enters and follows memberGroups upward.
+// A Walk reuses its memory for the next user. The zero value is ready to use.
 type Walk struct {
 	namespace *Namespace
 	found     []Membership
-	at        map[*Group]int // where in found, once there are many
+	at        map[*Group]int // index into found; nil while found is short
 }
 
-// Memberships follows every path from the user up: member lists, the user's own word, selectors, and nested groups.
-// The window of the first step holds on the whole path. The result, by group, stands until the walk is used again. The cost
-// grows with the groups that the user is in, and with the selectors of the namespace.
+// Memberships returns the user's memberships by every path: lists of members, the user's own UserAccess,
+// selectors and nested groups. The window of the first step applies to the whole path. The result is sorted by
+// group and is valid until the next use of the walk. The cost grows with the number of the user's groups and of
+// the namespace's selectors.
 func (w *Walk) Memberships(n *Namespace, user string) []Membership {
 	w.Begin(n)
 	w.EnterByLists(user)
@@ -42,17 +44,17 @@ func (w *Walk) Memberships(n *Namespace, user string) []Membership {
 	return w.Found()
 }
 
-// Begin starts over in the namespace, with no groups.
+// Begin resets the walk to the namespace, with no groups.
 func (w *Walk) Begin(n *Namespace) { w.namespace, w.found, w.at = n, w.found[:0], nil }
 
-// EnterByLists follows the lists of members that the user is in.
+// EnterByLists enters the groups whose list of members contains the user.
 func (w *Walk) EnterByLists(user string) {
 	for _, l := range w.namespace.members.Get(user) {
 		w.Enter(w.namespace.groups.Get(l.group), l.window)
 	}
 }
 
-// EnterBy follows what the UserAccess, which may be nil, says of its user.
+// EnterBy enters the groups that the UserAccess names and the groups that select it. The UserAccess may be nil.
 func (w *Walk) EnterBy(ua *accessv1alpha1.UserAccess) {
 	if ua == nil {
 		return
@@ -67,14 +69,15 @@ func (w *Walk) EnterBy(ua *accessv1alpha1.UserAccess) {
 	}
 }
 
-// Found returns the memberships found, by group. They stand until the walk is used again.
+// Found returns the memberships found so far, sorted by group. The result is valid until the next use of the
+// walk.
 func (w *Walk) Found() []Membership {
 	slices.SortFunc(w.found, func(a, b Membership) int { return strings.Compare(a.Group.Object.Name, b.Group.Object.Name) })
 	w.at = nil
 	return w.found
 }
 
-// Enter takes in a group, which may be nil, and those around it; without a window, for always.
+// Enter adds the group and all groups that contain it. The group may be nil. A nil window means always.
 func (w *Walk) Enter(g *Group, window *resolve.Window) {
 	if g == nil || g.Inert {
 		return
@@ -91,11 +94,11 @@ func (w *Walk) Enter(g *Group, window *resolve.Window) {
 			w.found[at].Windows = []resolve.Window{*window}
 		}
 	case w.found[at].covers(window):
-		return // also what ends a cycle
+		return // this also ends a cycle
 	case window == nil:
 		w.found[at].Windows = nil
 	default:
-		// Only windows that no other covers are kept, whatever the order of the paths.
+		// Keep only windows that no other window covers, regardless of the order of the paths.
 		kept := slices.DeleteFunc(w.found[at].Windows, window.Covers)
 		w.found[at].Windows = append(kept, *window)
 	}
@@ -104,8 +107,8 @@ func (w *Walk) Enter(g *Group, window *resolve.Window) {
 	}
 }
 
-// place says where in found the group is; negative: it is not. Most users are in a few groups, among which looking is
-// quicker than an index.
+// place returns the index of the group in found, or a negative number if it is not there. Most users are in a
+// few groups, and a linear search is faster than a map for these.
 func (w *Walk) place(g *Group) int {
 	const few = 32
 	if w.at == nil && len(w.found) >= few {
@@ -123,14 +126,14 @@ func (w *Walk) place(g *Group) int {
 	return -1
 }
 
-// TransitiveMembers returns every user who is a member of the group by any path, active or not.
+// TransitiveMembers returns all users who are members of the group by any path, active or not.
 func (n *Namespace) TransitiveMembers(name string) map[string]struct{} {
 	users := map[string]struct{}{}
 	n.CollectMembers(name, users, map[string]struct{}{})
 	return users
 }
 
-// CollectMembers adds the members of the group to the users. Groups that are seen already are passed over.
+// CollectMembers adds the members of the group to users. It skips groups in seen.
 func (n *Namespace) CollectMembers(name string, users, seen map[string]struct{}) {
 	g := n.groups.Get(name)
 	if _, again := seen[name]; again || g == nil || g.Inert {
@@ -155,8 +158,8 @@ func (n *Namespace) CollectMembers(name string, users, seen map[string]struct{})
 	}
 }
 
-// SourcesAbove returns what the members of the group are given: its own source, and those of the groups around it. The group
-// need not exist.
+// SourcesAbove returns the sources that the members of the group receive: the group's own source and those of
+// all groups that contain it. The group need not exist.
 func (n *Namespace) SourcesAbove(name string) []*resolve.Source {
 	var sources []*resolve.Source
 	seen := map[string]struct{}{}

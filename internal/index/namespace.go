@@ -12,12 +12,12 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// Namespace is the objects of one namespace.
+// Namespace holds the objects of one namespace.
 type Namespace struct {
 	name     string
 	atSystem bool
 
-	// What the Namespace object says, where one was seen.
+	// From the Namespace object, if the index received one.
 	labels      labels.Set
 	known       bool
 	terminating bool
@@ -28,23 +28,23 @@ type Namespace struct {
 	applications Map[*accessv1alpha1.ApplicationAccess]
 	policy       *accessv1alpha1.AccessPolicy
 
-	members   Map[[]listing] // by user: the entries in lists of members, by group
+	members   Map[[]listing] // by user: the entries in lists of members, sorted by group
 	naming    links          // group: users whose counting UserAccess names it
 	parents   links          // group: groups that name it as a member group
 	selecting Map[*Group]    // groups with a selector of members
 
 	bySelector Map[*resolve.Source] // sources that select applications or organizations, by name
 
-	declared int   // objects that make the namespace an organization
-	named    Count // applications named by objects of the namespace, with how many name them
+	declared int   // number of objects that make the namespace an organization
+	named    Count // applications that objects of the namespace name, with the number of these references
 
-	nameChanged bool   // by the object that is being indexed
-	revision    uint64 // the last change
+	nameChanged bool   // set while an object is indexed, if it changes named
+	revision    uint64 // number of the last change
 
 	labelRevision uint64 // see LabelRevision
 }
 
-// clone returns a copy to change.
+// clone returns a copy that may be changed.
 func (n *Namespace) clone() *Namespace {
 	c := *n
 	c.groups.Share()
@@ -60,10 +60,10 @@ func (n *Namespace) clone() *Namespace {
 	return &c
 }
 
-// Empty returns a namespace without objects, which is not the system namespace.
+// Empty returns a namespace without objects that is not the system namespace.
 func Empty(name string) *Namespace { return &Namespace{name: name} }
 
-// orEmpty returns the namespace; for nil, one without objects.
+// orEmpty returns the namespace, or an empty one if n is nil.
 func (n *Namespace) orEmpty() *Namespace {
 	if n == nil {
 		return &Namespace{}
@@ -74,34 +74,35 @@ func (n *Namespace) orEmpty() *Namespace {
 // Name returns the name of the namespace.
 func (n *Namespace) Name() string { return n.name }
 
-// AtSystem reports whether it is the system namespace.
+// AtSystem reports whether the namespace is the system namespace.
 func (n *Namespace) AtSystem() bool { return n.atSystem }
 
-// Known reports whether the Namespace object was seen.
+// Known reports whether the index received the Namespace object.
 func (n *Namespace) Known() bool { return n != nil && n.known }
 
 // Terminating reports whether the namespace is being deleted.
 func (n *Namespace) Terminating() bool { return n != nil && n.terminating }
 
-// HasDeclared reports whether there are objects that make the namespace an organization if it is selected.
+// HasDeclared reports whether the namespace has objects that make it an organization if it is selected.
 func (n *Namespace) HasDeclared() bool { return n.declared > 0 }
 
-// Revision changes with every change of the objects, or of the labels of the namespace, that may bear on a decision.
+// Revision returns a number that changes with every change of the objects, or of the labels of the namespace,
+// that may affect a decision.
 func (n *Namespace) Revision() uint64 {
 	return n.orEmpty().revision
 }
 
-// IsEmpty reports whether the namespace has no object of the four kinds.
+// IsEmpty reports whether the namespace has no objects of the four kinds.
 func (n *Namespace) IsEmpty() bool {
 	return n.groups.Len()+n.userAccess.Len()+n.applications.Len() == 0 && n.policy == nil
 }
 
-// Group returns the group; nil where there is none.
+// Group returns the group, or nil if it does not exist.
 func (n *Namespace) Group(name string) *Group {
 	return n.orEmpty().groups.Get(name)
 }
 
-// AccessGroup returns the object of the group; nil where there is none.
+// AccessGroup returns the AccessGroup object, or nil if it does not exist.
 func (n *Namespace) AccessGroup(name string) *accessv1alpha1.AccessGroup {
 	if g := n.Group(name); g != nil {
 		return g.Object
@@ -112,12 +113,12 @@ func (n *Namespace) AccessGroup(name string) *accessv1alpha1.AccessGroup {
 // Groups iterates over the groups by name.
 func (n *Namespace) Groups() iter.Seq2[string, *Group] { return n.orEmpty().groups.All() }
 
-// UserAccess returns the object; nil where there is none.
+// UserAccess returns the UserAccess object, or nil if it does not exist.
 func (n *Namespace) UserAccess(name string) *accessv1alpha1.UserAccess {
 	return n.orEmpty().userAccess.Get(name)
 }
 
-// Account returns what the UserAccess objects say of the user; nil where there is none.
+// Account returns the account of the user, or nil if the user has no UserAccess.
 func (n *Namespace) Account(user string) *UserAccount {
 	return n.orEmpty().accounts.Get(user)
 }
@@ -125,7 +126,7 @@ func (n *Namespace) Account(user string) *UserAccount {
 // Accounts iterates over the users who have a UserAccess.
 func (n *Namespace) Accounts() iter.Seq2[string, *UserAccount] { return n.orEmpty().accounts.All() }
 
-// Application returns the ApplicationAccess; nil where there is none.
+// Application returns the ApplicationAccess, or nil if it does not exist.
 func (n *Namespace) Application(name string) *accessv1alpha1.ApplicationAccess {
 	return n.orEmpty().applications.Get(name)
 }
@@ -133,7 +134,7 @@ func (n *Namespace) Application(name string) *accessv1alpha1.ApplicationAccess {
 // Applications iterates over the names of the ApplicationAccess objects, sorted.
 func (n *Namespace) Applications() iter.Seq[string] { return n.orEmpty().applications.Keys() }
 
-// Policy returns the policy; nil where there is none.
+// Policy returns the policy, or nil if the namespace has none.
 func (n *Namespace) Policy() *accessv1alpha1.AccessPolicy {
 	return n.orEmpty().policy
 }
@@ -144,17 +145,17 @@ func (n *Namespace) Parents(group string) iter.Seq[string] { return n.parents.fr
 // Naming iterates over the users whose counting UserAccess names the group, sorted.
 func (n *Namespace) Naming(group string) iter.Seq[string] { return n.naming.from(group) }
 
-// Group is an AccessGroup made ready. It is never changed.
+// Group is a parsed AccessGroup. It is immutable.
 type Group struct {
 	Object *accessv1alpha1.AccessGroup
-	// Inert says that it is of the other type than its namespace is for, and counts for nothing.
+	// Inert reports whether the group has the wrong type for its namespace. An inert group has no effect.
 	Inert  bool
 	Source *resolve.Source
 
-	selector labels.Selector // nil: selects nobody
+	selector labels.Selector // nil: selects no user
 }
 
-// NewGroup makes an AccessGroup of the namespace ready.
+// NewGroup parses an AccessGroup of the namespace.
 func (n *Namespace) NewGroup(g *accessv1alpha1.AccessGroup) *Group { return newGroup(g, n.atSystem) }
 
 func newGroup(g *accessv1alpha1.AccessGroup, atSystem bool) *Group {
@@ -163,22 +164,22 @@ func newGroup(g *accessv1alpha1.AccessGroup, atSystem bool) *Group {
 	if g.Spec.MemberSelector != nil {
 		selector, err := metav1.LabelSelectorAsSelector(g.Spec.MemberSelector)
 		if err != nil {
-			selector = labels.Nothing() // in doubt, nobody; admission and schema refuse what does not parse
+			selector = labels.Nothing() // fail closed; admission and the schema reject a selector that does not parse
 		}
 		made.selector = selector
 	}
 	return made
 }
 
-// Selects reports whether the group's selector selects the user of the UserAccess, which may be nil.
+// Selects reports whether the group's selector matches the UserAccess, which may be nil.
 func (g *Group) Selects(ua *accessv1alpha1.UserAccess) bool {
 	return g.selector != nil && ua != nil && g.selector.Matches(labels.Set(ua.Labels))
 }
 
-// listing is a user in a group's list of members.
+// listing is the entry of a user in a group's list of members.
 type listing struct {
 	group  string
-	window *resolve.Window // nil: always
+	window *resolve.Window // nil: always active
 }
 
 func newListing(g *Group, m *accessv1alpha1.Member) listing {
@@ -191,7 +192,7 @@ func newListing(g *Group, m *accessv1alpha1.Member) listing {
 
 func (l listing) compare(name string) int { return strings.Compare(l.group, name) }
 
-// replaceSame swaps the object of a group for one that says the same.
+// replaceSame replaces the object of a group with a newer version that has the same spec.
 func (n *Namespace) replaceSame(old *Group, o *accessv1alpha1.AccessGroup) {
 	made := *old
 	made.Object = o
@@ -201,7 +202,7 @@ func (n *Namespace) replaceSame(old *Group, o *accessv1alpha1.AccessGroup) {
 	}
 }
 
-// indexGroup adds the group to the index, or takes it out.
+// indexGroup adds the group to the index, or removes it.
 func (n *Namespace) indexGroup(g *Group, in bool) {
 	name := g.Object.Name
 	for i := range g.Object.Spec.Members {
@@ -232,7 +233,7 @@ func (n *Namespace) indexMember(g *Group, m *accessv1alpha1.Member, in bool) {
 		after = after[1:]
 	}
 	switch {
-	case in: // the schema refuses a user who is listed twice; in a file the last one counts
+	case in: // the schema rejects a user who is listed twice; in a manifest file, the last entry counts
 		n.members.Set(user, slices.Concat(before, []listing{newListing(g, m)}, after))
 	case listed && len(listings) == 1:
 		n.members.Delete(user)
@@ -241,7 +242,7 @@ func (n *Namespace) indexMember(g *Group, m *accessv1alpha1.Member, in bool) {
 	}
 }
 
-// count notes one more, or one fewer, of the objects that make the namespace an organization.
+// count adds one to, or subtracts one from, the number of objects that make the namespace an organization.
 func (n *Namespace) count(in bool) {
 	if in {
 		n.declared++
@@ -250,10 +251,10 @@ func (n *Namespace) count(in bool) {
 	}
 }
 
-// nameAll notes the applications that the source names here.
+// nameAll adds or removes the source's references to applications in the namespace.
 func (n *Namespace) nameAll(s *resolve.Source, in bool) {
 	if n.atSystem {
-		return // its names depend on the organization
+		return // the applications that it names depend on the organization
 	}
 	sourceApplications(s, n.Place(), func(application string) { n.nameApplication(application, in) })
 }

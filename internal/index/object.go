@@ -13,7 +13,7 @@ import (
 // Kind is the kind of a declared object.
 type Kind string
 
-// The kinds.
+// The declared kinds.
 const (
 	KindAccessGroup       Kind = "AccessGroup"
 	KindUserAccess        Kind = "UserAccess"
@@ -21,14 +21,14 @@ const (
 	KindAccessPolicy      Kind = "AccessPolicy"
 )
 
-// Object names an object of one of the four kinds.
+// Object identifies an object of one of the four kinds.
 type Object struct {
 	Kind      Kind
 	Namespace string
 	Name      string
 }
 
-// String returns Kind/namespace/name, the form in which decisions name sources.
+// String returns Kind/namespace/name, the format in which decisions name their sources.
 func (o Object) String() string { return string(o.Kind) + "/" + o.Namespace + "/" + o.Name }
 
 // Compare orders objects by namespace, kind and name.
@@ -37,7 +37,7 @@ func (o Object) Compare(p Object) int {
 		strings.Compare(o.Name, p.Name))
 }
 
-// ObjectOf names the object, which is of one of the four kinds.
+// ObjectOf returns the identity of the object, which must be of one of the four kinds.
 func ObjectOf(o client.Object) Object {
 	kind := KindAccessPolicy
 	switch o.(type) {
@@ -51,7 +51,7 @@ func ObjectOf(o client.Object) Object {
 	return Object{kind, o.GetNamespace(), o.GetName()}
 }
 
-// ParseObject is the reverse of [Object.String].
+// ParseObject parses the format that [Object.String] returns, and reports whether the source has it.
 func ParseObject(source string) (Object, bool) {
 	parts := strings.SplitN(source, "/", 3)
 	if len(parts) != 3 {
@@ -60,7 +60,8 @@ func ParseObject(source string) (Object, bool) {
 	return Object{Kind: Kind(parts[0]), Namespace: parts[1], Name: parts[2]}, true
 }
 
-// IsMaterialized reports whether Usher wrote the UserAccess: by name, label, and a spec that says nothing but the user.
+// IsMaterialized reports whether Usher wrote the UserAccess. It checks the name, the label, and that the spec
+// sets nothing but the user.
 func IsMaterialized(ua *accessv1alpha1.UserAccess) bool {
 	s := &ua.Spec
 	return ua.Labels[accessv1alpha1.LabelMaterialized] == accessv1alpha1.ValueTrue &&

@@ -9,7 +9,7 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// Entrance is how a user comes to be in a group.
+// Entrance is the way in which a user becomes a member of a group.
 type Entrance string
 
 // The entrances.
@@ -17,19 +17,19 @@ const (
 	ByMembers  Entrance = "members"        // the group's list names the user
 	ByAccount  Entrance = "groups"         // the user's UserAccess names the group
 	BySelector Entrance = "memberSelector" // the group's selector matches the labels of the user's UserAccess
-	ByGroup    Entrance = "memberGroups"   // the group takes in a group that the user is in
+	ByGroup    Entrance = "memberGroups"   // the group's memberGroups name a group that the user is in
 )
 
-// Step is the first step of a path from a user to groups: an entry in a list of members, or what the UserAccess of the
-// user says.
+// Step is the first step of a path from a user to groups: an entry in a list of members, or a group that the
+// user's UserAccess names or that selects it.
 type Step struct {
 	By    Entrance
-	Group string // it need not exist
-	// Window is that of the entry in the list of members.
+	Group string // the group need not exist
+	// Window is the window of the entry in the list of members.
 	Window resolve.Window
 }
 
-// Steps returns the first steps of the user's paths.
+// Steps returns the first step of each of the user's paths.
 func (n *Namespace) Steps(user string) []Step {
 	var steps []Step
 	for _, l := range n.members.Get(user) {
@@ -54,16 +54,17 @@ func (n *Namespace) Steps(user string) []Step {
 	return steps
 }
 
-// Path is a way from a user to a group.
+// Path is a path from a user to a group.
 type Path struct {
 	By Entrance
-	// Groups are those on the way, the one that the user is in by By first, the group itself last.
+	// Groups lists the groups on the path. The first is the one that the user enters by By, and the last is the
+	// group itself.
 	Groups []string
-	// Window is that of the entry in the list of members.
+	// Window is the window of the entry in the list of members.
 	Window resolve.Window
 }
 
-// Paths returns, for every group that the user is in, the ways to it: the shortest from each entrance.
+// Paths returns the paths to each group that the user is in. It returns the shortest path from each entrance.
 func (n *Namespace) Paths(user string) map[string][]Path {
 	found := map[string][]Path{}
 	for _, s := range n.Steps(user) {
@@ -72,7 +73,7 @@ func (n *Namespace) Paths(user string) map[string][]Path {
 	return found
 }
 
-// follow notes the shortest way from the entrance to each group around it.
+// follow adds the shortest path from the entrance to each group that contains the entered group.
 func (n *Namespace) follow(entrance Path, found map[string][]Path) {
 	seen := map[string]struct{}{}
 	for ways := []Path{entrance}; len(ways) > 0; ways = ways[1:] {
@@ -92,18 +93,19 @@ func (n *Namespace) follow(entrance Path, found map[string][]Path) {
 	}
 }
 
-// Ignored is an object, or a name in one, that counts for nothing, and why: a reason of the API, or [ReasonNotFound].
+// Ignored is an object, or a reference in one, that has no effect. The reason is one of the API's reasons or
+// [ReasonNotFound].
 type Ignored struct {
 	Object Object
 	Reason string
-	// Instead is what counts in its place, where something does.
+	// Instead is the object that counts in its place, if there is one.
 	Instead string
 }
 
-// ReasonNotFound is why a name counts for nothing that no object has.
+// ReasonNotFound is the reason for ignoring a reference to an object that does not exist.
 const ReasonNotFound = "NotFound"
 
-// Ignored lists what of the namespace would say something of the user and counts for nothing, sorted.
+// Ignored lists the objects and references of the namespace that concern the user but have no effect, sorted.
 func (n *Namespace) Ignored(user string) []Ignored {
 	var found []Ignored
 	for _, l := range n.members.Get(user) {
@@ -141,17 +143,18 @@ func (n *Namespace) Ignored(user string) []Ignored {
 	return found
 }
 
-// Unlisted is a member of a group who is not in its list of members, active or not.
+// Unlisted is a member of a group, active or not, who is not in the group's list of members.
 type Unlisted struct {
 	User string
 	By   Entrance
-	// Of is the group in memberGroups by which the user is a member; else empty.
+	// Of is the group in memberGroups that makes the user a member. It is empty for other entrances.
 	Of string
 }
 
-// Unlisted returns the members that the group, as it would be, has by other objects than itself, sorted by user, and the
-// groups that take its members in. The group need not be in the index. The cost grows with the members, and where the
-// group has a selector with the UserAccess objects of the namespace.
+// Unlisted returns the members of the proposed group that its list of members does not contain, sorted by user.
+// It also returns the groups that name the group as a member group. The group need not be in the index. The cost
+// grows with the number of members and, if the group has a selector, with the number of UserAccess objects in
+// the namespace.
 func (x *Index) Unlisted(made *accessv1alpha1.AccessGroup) (users []Unlisted, takenInBy []string) {
 	n := x.Namespace(made.Namespace)
 	if n == nil {

@@ -9,11 +9,12 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// ReviewTolerance is how far ahead a reviewedAt may be: clocks differ. One further ahead counts as absent.
+// ReviewTolerance is how far in the future a reviewedAt may be, because clocks differ. A reviewedAt further in
+// the future is ignored.
 const ReviewTolerance = 5 * time.Minute
 
-// ReviewDue returns the instant at which the review of the group is due, as it stands at the instant now, and whether the
-// group is to be reviewed at all.
+// ReviewDue returns the instant at which the review of the group is due, as of now. It also reports whether the
+// group requires reviews at all.
 func ReviewDue(g *accessv1alpha1.AccessGroup, now time.Time) (due time.Time, reviewed bool) {
 	days := g.Spec.Review.EveryDays
 	if days <= 0 {
@@ -28,7 +29,7 @@ func ReviewDue(g *accessv1alpha1.AccessGroup, now time.Time) (due time.Time, rev
 
 func reviewPeriod(days int32) time.Duration { return time.Duration(days) * 24 * time.Hour }
 
-// reviewInstants returns the instants at which the review of the group becomes due, or ceases to be.
+// reviewInstants returns the instants at which the review of the group may become due or stop being due.
 func reviewInstants(g *accessv1alpha1.AccessGroup) []time.Time {
 	days := g.Spec.Review.EveryDays
 	if days <= 0 {
@@ -41,7 +42,7 @@ func reviewInstants(g *accessv1alpha1.AccessGroup) []time.Time {
 	return instants
 }
 
-// live returns when the group gives what it says: until a review is missed. Nil stands for always.
+// live returns the windows in which the group's grants apply: until a review is missed. Nil means always.
 func live(g *accessv1alpha1.AccessGroup) []resolve.Window {
 	if g.Spec.Review.EveryDays <= 0 || g.Spec.Review.IfMissed != accessv1alpha1.MissedReviewEnd {
 		return nil
@@ -59,7 +60,7 @@ func live(g *accessv1alpha1.AccessGroup) []resolve.Window {
 	return []resolve.Window{unreviewed, reviewed}
 }
 
-// review is an instant at which the review of a group becomes due, or ceases to be.
+// review is an instant at which the review of a group may become due or stop being due.
 type review struct {
 	at    time.Time
 	group Object
@@ -67,7 +68,7 @@ type review struct {
 
 func (r review) compare(s review) int { return cmp.Or(r.at.Compare(s.at), r.group.Compare(s.group)) }
 
-// indexReview notes the instants of the group's review, or takes them out.
+// indexReview adds the review instants of the group to the index, or removes them.
 func (l *Layer) indexReview(g *Group, in bool) {
 	if g.Inert {
 		return
@@ -81,7 +82,8 @@ func (l *Layer) indexReview(g *Group, in bool) {
 	}
 }
 
-// Reviews iterates over the groups of which a review becomes due, or ceases to be, after the instant, by that instant.
+// Reviews iterates over the groups whose review becomes due or stops being due after the given instant, in order
+// of time.
 func (x *Index) Reviews(after time.Time) iter.Seq2[time.Time, Object] {
 	return func(yield func(time.Time, Object) bool) {
 		for r := range x.reviews.From(review{at: after}) {
@@ -92,8 +94,8 @@ func (x *Index) Reviews(after time.Time) iter.Seq2[time.Time, Object] {
 	}
 }
 
-// TouchReviewed notes what a review that becomes due, or ceases to be, is reported on: the group, and for one of the system
-// namespace the policies, where it stands whether system roles are mapped.
+// TouchReviewed marks the objects whose status reports the review of the group. These are the group itself and,
+// for a group of the system namespace, all policies, because their status lists unmapped system roles.
 func (t *Touched) TouchReviewed(x *Index, group Object) {
 	t.Objects.Add(group)
 	if group.Namespace == x.SystemNamespace() {

@@ -5,11 +5,12 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// builtIn is the policy of an organization when neither it nor the system namespace has one.
+// builtIn is the policy of an organization if neither it nor the system namespace has one.
 var builtIn = &accessv1alpha1.AccessPolicySpec{}
 
-// rules makes the rules of an organization of its own policy and the system namespace's, either of which may be nil
-// (docs/rules.md, policies). A policy is taken whole; a ladder that it leaves out is the built-in one.
+// rules builds the rules of an organization from its own policy and that of the system namespace. Either may be
+// nil (docs/rules.md, policies). Policies are not merged. The built-in ladder replaces one that the policy
+// omits.
 func rules(organization string, own, system *accessv1alpha1.AccessPolicy) resolve.Rules {
 	effective, atSystem := builtIn, builtIn
 	if system != nil {

@@ -15,14 +15,14 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// Version is what tells one state of an object from all others: an object that is deleted and made again has another UID,
-// and generations count the changes of its spec.
+// Version identifies one state of an object. A recreated object has another UID, and the generation changes with
+// the spec.
 type Version struct {
 	UID        types.UID
 	Generation int64
 }
 
-// Version returns the version of the object, or false where there is none.
+// Version returns the version of the object, and reports whether the object exists.
 func (x *Index) Version(o Object) (Version, bool) {
 	found := x.Lookup(o)
 	if found == nil {
@@ -31,7 +31,8 @@ func (x *Index) Version(o Object) (Version, bool) {
 	return Version{found.GetUID(), found.GetGeneration()}, true
 }
 
-// HasNamespace reports whether the index knows the namespace as given, or where nil that there is none.
+// HasNamespace reports whether the index agrees with the given Namespace object. A nil object means that the
+// namespace does not exist.
 func (x *Index) HasNamespace(name string, found *corev1.Namespace) bool {
 	n := x.Namespace(name)
 	if !n.Known() {
@@ -40,8 +41,8 @@ func (x *Index) HasNamespace(name string, found *corev1.Namespace) bool {
 	return found != nil && labels.Equals(n.labels, found.Labels)
 }
 
-// HasExactly reports whether the objects of the kind in the namespace are these, in what counts: the same objects with the
-// same generations and labels, being deleted or not.
+// HasExactly reports whether the index has exactly the given objects of the kind in the namespace. It compares
+// UIDs, generations, labels, and whether the objects are being deleted.
 func (x *Index) HasExactly(kind Kind, namespace string, found []metav1.PartialObjectMetadata) bool {
 	n := x.Namespace(namespace)
 	if n == nil {
@@ -66,8 +67,8 @@ func (x *Index) HasExactly(kind Kind, namespace string, found []metav1.PartialOb
 	return true
 }
 
-// Holds reports whether the index has the object as given: the same UID, generation, labels and spec, and both or neither
-// being deleted.
+// Holds reports whether the index has the object in the given state: the same UID, generation, labels and spec,
+// and both or neither being deleted.
 func (x *Index) Holds(object client.Object) bool {
 	has := x.Lookup(ObjectOf(object))
 	return has != nil && has.GetUID() == object.GetUID() && has.GetGeneration() == object.GetGeneration() &&
@@ -98,8 +99,8 @@ func SameSpec(a, b client.Object) bool {
 	}
 }
 
-// SameObject returns an error unless before and after are one object of the four kinds: of the same kind, namespace and
-// name. Either may be nil, for an object that is created or deleted, but not both.
+// SameObject returns an error unless before and after are the same object of the four kinds, with the same kind,
+// namespace and name. One of them may be nil, for an object that is created or deleted, but not both.
 func SameObject(before, after client.Object) error {
 	switch {
 	case IsNil(before) && IsNil(after):
@@ -113,5 +114,5 @@ func SameObject(before, after client.Object) error {
 	return nil
 }
 
-// IsNil reports whether there is no object, be it without or with a type.
+// IsNil reports whether o is nil or holds a nil pointer.
 func IsNil(o client.Object) bool { return o == nil || reflect.ValueOf(o).IsNil() }

@@ -11,17 +11,17 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// Selector returns the selector as one that matches labels. A selector without terms, and one that does not parse, selects
-// nothing.
+// Selector converts the selector to one that matches labels. A selector that has no terms or does not parse
+// selects nothing.
 func Selector(s *accessv1alpha1.LabelSelector) labels.Selector {
 	parsed, err := metav1.LabelSelectorAsSelector(StandardSelector(s))
 	if err != nil || parsed.Empty() {
-		return labels.Nothing() // in doubt, no access; admission and schema refuse what does not parse
+		return labels.Nothing() // fail closed; admission and the schema reject a selector that does not parse
 	}
 	return parsed
 }
 
-// StandardSelector returns the selector as the standard type has it.
+// StandardSelector converts the selector to the standard Kubernetes type.
 func StandardSelector(s *accessv1alpha1.LabelSelector) *metav1.LabelSelector {
 	standard := &metav1.LabelSelector{}
 	for key, value := range s.MatchLabels {
@@ -43,7 +43,7 @@ func StandardSelector(s *accessv1alpha1.LabelSelector) *metav1.LabelSelector {
 	return standard
 }
 
-// selector is a label selector as the rules see it.
+// selector adapts a label selector to resolve.Selector.
 type selector struct{ labels.Selector }
 
 func (s selector) Selects(of map[string]string) bool { return s.Matches(labels.Set(of)) }
@@ -53,7 +53,7 @@ func newSelector(s *accessv1alpha1.LabelSelector) resolve.Selector { return sele
 // Labels returns the labels of the Namespace object.
 func (n *Namespace) Labels() map[string]string { return n.orEmpty().labels }
 
-// Place returns the namespace as an organization that selectors see.
+// Place returns the namespace as an organization for selectors to match.
 func (n *Namespace) Place() *resolve.Place {
 	return &resolve.Place{Organization: n.name, Labels: n.labels, Applications: n.labelledApplications()}
 }
@@ -68,14 +68,14 @@ func (n *Namespace) labelledApplications() iter.Seq2[string, map[string]string] 
 	}
 }
 
-// LabelRevision changes with every change of labels that selectors of applications and organizations look at in the
-// namespace: its own, and those of its ApplicationAccess objects.
+// LabelRevision returns a number that changes with every change of the labels that selectors for applications
+// and organizations read in the namespace: its own labels and those of its ApplicationAccess objects.
 func (n *Namespace) LabelRevision() uint64 { return n.orEmpty().labelRevision }
 
-// relabel notes that labels of the namespace, or of an ApplicationAccess in it, differ.
+// relabel records that the labels of the namespace, or of an ApplicationAccess in it, differ.
 func (l *Layer) relabel(n *Namespace) { n.labelRevision = revisions.Add(1) }
 
-// indexSelecting keeps track of the sources of the namespace that select by label.
+// indexSelecting adds a source that selects by label to the index, or removes it.
 func (n *Namespace) indexSelecting(s *resolve.Source, in bool) {
 	switch {
 	case s == nil || !s.HasSelectors():
@@ -86,8 +86,8 @@ func (n *Namespace) indexSelecting(s *resolve.Source, in bool) {
 	}
 }
 
-// touchSelecting marks the users of the organization to whom a selector gives a role in an application by one set of its
-// labels and not by the other. Nil stands for no ApplicationAccess.
+// touchSelecting marks the users of the organization who receive a role in an application by a selector that
+// matches only one of the two label sets. Nil means that the ApplicationAccess does not exist.
 func (l *Layer) touchSelecting(n *Namespace, before, after *map[string]string, cause Object) {
 	l.relabel(n)
 	at := n.Place()
@@ -100,8 +100,8 @@ func (l *Layer) touchSelecting(n *Namespace, before, after *map[string]string, c
 	}
 }
 
-// touchSelected takes new labels of the namespace, and marks the users to whom a source of the system namespace says
-// something else by them.
+// touchSelected sets the labels of the namespace. It marks the users for whom a source of the system namespace
+// grants something else with the new labels.
 func (l *Layer) touchSelected(n *Namespace, after labels.Set) {
 	l.relabel(n)
 	before := n.Place()
@@ -117,12 +117,12 @@ func (l *Layer) touchSelected(n *Namespace, after labels.Set) {
 		cause, _ := ParseObject(s.Name)
 		l.touchHolders(system, s, n.name, cause)
 		l.touched.names(n.name, cause)
-		l.touched.Objects.Add(cause) // whether its roles are mapped where there is no policy stands there
+		l.touched.Objects.Add(cause) // its status lists unmapped roles of organizations without a policy
 		l.touched.TouchPolicy(&l.Index, n)
 	}
 }
 
-// touchHolders marks those who hold the source of a namespace for a new decision in the organization.
+// touchHolders marks the users who hold the source of the namespace for a new decision in the organization.
 func (l *Layer) touchHolders(from *Namespace, s *resolve.Source, organization string, cause Object) {
 	t, only := l.touched.Namespace(organization), Causes{cause}
 	switch o, _ := ParseObject(s.Name); o.Kind {

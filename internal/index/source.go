@@ -17,7 +17,7 @@ func groupSource(g *accessv1alpha1.AccessGroup) *resolve.Source {
 		Live:              live(g),
 	}
 	if g.Spec.Type == accessv1alpha1.GroupTypeSystem {
-		// Fields of the other type count for nothing, also where admission did not see them.
+		// Ignore the fields of the other type, even if admission did not reject them.
 		s.Origin = resolve.SystemGroup
 		s.System = systemGrants(g.Spec.SystemAccess, g.Spec.SystemAccessSelectors)
 		return s
@@ -29,12 +29,12 @@ func groupSource(g *accessv1alpha1.AccessGroup) *resolve.Source {
 	return s
 }
 
-// UserSource returns what the UserAccess gives; nil where it gives nothing.
+// UserSource returns the source of the UserAccess, or nil if it grants nothing.
 func (n *Namespace) UserSource(ua *accessv1alpha1.UserAccess) *resolve.Source {
 	return userSource(ua, n.atSystem)
 }
 
-// userSource returns nil for a UserAccess that gives nothing.
+// userSource returns nil for a UserAccess that grants nothing.
 func userSource(ua *accessv1alpha1.UserAccess, atSystem bool) *resolve.Source {
 	s := &resolve.Source{
 		Name:         Object{KindUserAccess, ua.Namespace, ua.Name}.String(),
@@ -98,7 +98,7 @@ func systemGrants(
 	return grants
 }
 
-// AttributesOf returns the attributes of the user that the UserAccess has; nil without any.
+// AttributesOf returns the user attributes in the UserAccess, or nil if it has none.
 func AttributesOf(ua *accessv1alpha1.UserAccess) resolve.Attributes {
 	if len(ua.Spec.Attributes) == 0 {
 		return nil
@@ -137,7 +137,7 @@ func requirement(r *accessv1alpha1.RowRequirement) resolve.Requirement {
 		Attribute: string(r.Attribute), Operator: string(r.Operator), UserAttribute: string(r.UserAttribute),
 	}
 	if r.UserAttribute != "" {
-		return made // values beside it count for nothing
+		return made // userAttribute takes precedence over values
 	}
 	made.Values = make([]string, len(r.Values))
 	for v := range r.Values {
@@ -157,8 +157,8 @@ func window(notBefore, notAfter *metav1.Time) resolve.Window {
 	return w
 }
 
-// sourceApplications calls yield with every application that the source names in the organization (docs/rules.md,
-// named applications): windows, privileges and roles aside. Selectors name none.
+// sourceApplications calls yield with each application that the source names in the organization (docs/rules.md,
+// named applications). Windows, privileges and roles make no difference. Selectors name no applications.
 func sourceApplications(s *resolve.Source, at *resolve.Place, yield func(string)) {
 	if s == nil {
 		return

@@ -13,39 +13,39 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// Set is a set.
+// Set is a set of comparable elements.
 type Set[T comparable] map[T]struct{}
 
-// Add adds the element.
+// Add adds the element to the set.
 func (s Set[T]) Add(element T) { s[element] = struct{}{} }
 
-// Touched is what changes of objects bear on.
+// Touched records what changes of objects affect.
 type Touched struct {
-	// Namespaces have something to decide anew.
+	// Namespaces are the namespaces with something to decide again.
 	Namespaces map[string]*TouchedNamespace
-	// Objects are those of which the report may differ.
+	// Objects are the objects whose status may differ.
 	Objects Set[Object]
-	// Renewed are the objects that were set again with the spec that they had, as they are now.
+	// Renewed are the current versions of the objects that were set again with the same spec.
 	Renewed map[Object]client.Object
-	// Applications are the ApplicationAccess objects that came, went or changed.
+	// Applications are the ApplicationAccess objects that were created, changed or deleted.
 	Applications Set[Object]
-	// Accounts are the users whose UserAccess objects came, went or changed.
+	// Accounts are the users whose UserAccess objects were created, changed or deleted.
 	Accounts Set[Account]
 
-	organizations Set[string] // namespaces that were organizations before they changed
+	organizations Set[string] // namespaces that were organizations before the change
 }
 
-// TouchedNamespace is what changes of objects bear on in a namespace.
+// TouchedNamespace records what changes of objects affect in one namespace.
 type TouchedNamespace struct {
-	// Users are those to decide for, with the objects that are the reason.
+	// Users are the users to decide for, with the objects that caused it.
 	Users map[string]Causes
-	// Rules and Names say that the rules, or the list of named applications, may differ.
+	// Rules and Names report whether the rules and the list of named applications may differ.
 	Rules, Names bool
-	// Causes are the objects on whose account they may.
+	// Causes are the objects that caused these differences.
 	Causes Set[Object]
 }
 
-// Account is a user as a namespace knows one.
+// Account identifies a user in a namespace.
 type Account struct {
 	Namespace string
 	User      string
@@ -56,10 +56,12 @@ func (a Account) Compare(b Account) int {
 	return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.User, b.User))
 }
 
-// Causes are the objects whose change made a new decision necessary. They are shared between users, and not changed.
+// Causes are the objects whose change made a new decision necessary. Users share these slices, which must not be
+// changed.
 type Causes []Object
 
-// With adds a cause, which is given as a list so that all users whom it alone touches share that; nil adds none.
+// With returns c with the cause added. The cause is a slice so that all users with that single cause share it. A
+// nil cause adds nothing.
 func (c Causes) With(cause Causes) Causes {
 	if len(c) == 0 {
 		return cause
@@ -77,12 +79,12 @@ func newTouched() *Touched {
 	}
 }
 
-// IsEmpty reports whether there is nothing to decide anew, in any namespace.
+// IsEmpty reports whether there is nothing to decide again in any namespace.
 func (t *Touched) IsEmpty() bool {
 	return len(t.Namespaces)+len(t.Objects)+len(t.Renewed)+len(t.Applications)+len(t.Accounts) == 0
 }
 
-// Namespace returns what is noted of the namespace, to add to it.
+// Namespace returns the record of the namespace. It creates the record if it does not exist.
 func (t *Touched) Namespace(name string) *TouchedNamespace {
 	n := t.Namespaces[name]
 	if n == nil {
@@ -92,7 +94,7 @@ func (t *Touched) Namespace(name string) *TouchedNamespace {
 	return n
 }
 
-// User notes that there is something to decide for the user, on account of the cause, which may be nil.
+// User marks the user for a new decision because of the cause, which may be nil.
 func (n *TouchedNamespace) User(user string, cause Causes) { n.Users[user] = n.Users[user].With(cause) }
 
 func (t *Touched) rules(namespace string, cause Object) {
@@ -107,14 +109,14 @@ func (t *Touched) names(namespace string, cause Object) {
 	n.Causes.Add(cause)
 }
 
-// TouchAll notes every object of the namespace.
+// TouchAll marks every object of the namespace.
 func (t *Touched) TouchAll(n *Namespace) {
 	for o := range n.Objects() {
 		t.Objects.Add(o)
 	}
 }
 
-// TouchUserAccess notes the user's UserAccess objects.
+// TouchUserAccess marks the UserAccess objects of the user.
 func (t *Touched) TouchUserAccess(n *Namespace, user string) {
 	if a := n.accounts.Get(user); a != nil {
 		for _, ua := range a.All() {
@@ -123,7 +125,7 @@ func (t *Touched) TouchUserAccess(n *Namespace, user string) {
 	}
 }
 
-// TouchPolicy notes the policy of the namespace and that of the system namespace.
+// TouchPolicy marks the policy of the namespace and that of the system namespace.
 func (t *Touched) TouchPolicy(x *Index, n *Namespace) {
 	for _, at := range []*Namespace{n, x.System()} {
 		if at != nil && at.policy != nil {
@@ -132,14 +134,14 @@ func (t *Touched) TouchPolicy(x *Index, n *Namespace) {
 	}
 }
 
-// TouchPolicies notes all policies.
+// TouchPolicies marks all policies.
 func (t *Touched) TouchPolicies(x *Index) {
 	for _, n := range x.namespaces.All() {
 		t.TouchPolicy(x, n)
 	}
 }
 
-// touchUser marks the user for a new decision in the namespace and in those that a change there reaches.
+// touchUser marks the user for a new decision in the namespace and in the organizations in reach.
 func (l *Layer) touchUser(n *Namespace, user string, reach []string, cause Causes) {
 	l.touched.Namespace(n.name).User(user, cause)
 	for _, name := range reach {
@@ -147,9 +149,10 @@ func (l *Layer) touchUser(n *Namespace, user string, reach []string, cause Cause
 	}
 }
 
-// reach returns the organizations in which a change to the group of the system namespace may matter: those that it, or
-// a group around it, speaks of. Without a group it is all of them. Out of the system namespace nothing reaches further.
-// A namespace that is no organization any more is among them: it may be one again before anybody decides.
+// reach returns the organizations that a change to the group of the system namespace may affect. These are the
+// organizations that the group, or a group that contains it, grants roles in. Without a group, reach returns all
+// of them. A change outside the system namespace reaches no other namespace. The result includes namespaces that
+// have ceased to be organizations, because they may become organizations again before the next settling.
 func (l *Layer) reach(n *Namespace, group string) []string {
 	if !n.atSystem {
 		return nil
@@ -172,8 +175,9 @@ func speakOf(sources []*resolve.Source, at *resolve.Place) bool {
 	return slices.ContainsFunc(sources, func(s *resolve.Source) bool { return s.SpeaksOf(at) })
 }
 
-// touchSpanning notes what the ladders of the organization bear on beyond it: whether the roles that objects of the
-// system namespace give there exist, and are mapped. Roles of an entry with a selector exist where any ladder has them.
+// touchSpanning marks the objects outside the organization whose status depends on its ladders. That status
+// lists unresolved and unmapped roles that objects of the system namespace grant in the organization. A role in
+// an entry with a selector exists if any ladder has it.
 func (l *Layer) touchSpanning(n *Namespace) {
 	system, at := l.System(), n.Place()
 	for name, g := range system.groups.All() {
@@ -198,7 +202,7 @@ func (l *Layer) touchMembers(n *Namespace, g *Group, cause Object) {
 	}
 }
 
-// touchNaming notes who names the group: whether the name means something is in their status.
+// touchNaming marks the objects that name the group, because their status reports whether the name resolves.
 func (l *Layer) touchNaming(n *Namespace, name string) {
 	for parent := range n.parents.from(name) {
 		l.touched.Objects.Add(Object{KindAccessGroup, n.name, parent})
@@ -235,7 +239,7 @@ func (n *Namespace) Objects() iter.Seq[Object] {
 	}
 }
 
-// onlyMembersDiffer reports whether the group gives what it gave, to a list of members that may differ.
+// onlyMembersDiffer reports whether the two versions of the group differ at most in the list of members.
 func onlyMembersDiffer(old, made *accessv1alpha1.AccessGroup) bool {
 	if old.UID != made.UID || (old.DeletionTimestamp == nil) != (made.DeletionTimestamp == nil) {
 		return false
@@ -245,7 +249,7 @@ func onlyMembersDiffer(old, made *accessv1alpha1.AccessGroup) bool {
 	return equality.Semantic.DeepEqual(&a, &b)
 }
 
-// differingMembers returns the users whose entry in the list of members is not the same in both.
+// differingMembers returns the users whose entry in the list of members differs between the two versions.
 func differingMembers(old, made *accessv1alpha1.AccessGroup) []string {
 	before := make(map[string]resolve.Window, len(old.Spec.Members))
 	for i := range old.Spec.Members {

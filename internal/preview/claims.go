@@ -7,13 +7,14 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// Claims returns what is declared for the user in the organization, in force or not.
+// Claims returns what the objects declare for the user in the organization, in force or not.
 func (s *State) Claims() *resolve.Claims {
 	return &resolve.Claims{User: s.User, Hidden: s.Hidden, Preceding: s.Preceding, Ended: s.Ended}
 }
 
-// hide notes what the user has only by UserAccess objects that do not count, in the organization and in the system
-// namespace, and which objects keep it from counting.
+// hide collects the grants that the user has only through UserAccess objects that do not count, in the
+// organization and in the system namespace. It also collects the UserAccess objects that take precedence over
+// these.
 func hide(sources *roster.Sources, user string, s *State) {
 	for _, at := range []*index.Namespace{sources.Namespace, sources.Index.System()} {
 		a := at.Account(user)
@@ -50,7 +51,7 @@ func (s *State) hideSource(sources *roster.Sources, user string, source *resolve
 	}
 }
 
-// lastOf returns the UserAccess that would count last.
+// lastOf returns the UserAccess that would be the last to count.
 func lastOf(declared []*accessv1alpha1.UserAccess) *accessv1alpha1.UserAccess {
 	last := declared[0]
 	for _, ua := range declared {
@@ -61,8 +62,9 @@ func lastOf(declared []*accessv1alpha1.UserAccess) *accessv1alpha1.UserAccess {
 	return last
 }
 
-// declarations returns the sources that the user has by the letter of the namespace's objects. A group that does not exist,
-// but for the one that is coming, has those who name it.
+// declarations returns the sources that the objects of the namespace declare for the user. A reference to a
+// group that does not exist makes the user a member of the groups that name that group. The group named by
+// coming is an exception.
 func declarations(n *index.Namespace, user, coming string) []Declaration {
 	var walk index.Walk
 	walk.Begin(n)
@@ -80,8 +82,8 @@ func declarations(n *index.Namespace, user, coming string) []Declaration {
 	return append(declarationsOf(walk.Found()), individual...)
 }
 
-// enterMissing follows what the UserAccess says of groups that do not exist: as soon as one does, whoever takes it in
-// takes the user in. The one that is coming is passed over.
+// enterMissing follows the UserAccess's references to groups that do not exist. As soon as such a group exists,
+// the groups that name it as a member group include the user. It skips the group named by coming.
 func enterMissing(walk *index.Walk, n *index.Namespace, ua *accessv1alpha1.UserAccess, coming string) {
 	for _, name := range ua.Spec.Groups {
 		if n.Group(string(name)) != nil || string(name) == coming {
@@ -93,7 +95,7 @@ func enterMissing(walk *index.Walk, n *index.Namespace, ua *accessv1alpha1.UserA
 	}
 }
 
-// declarationsIn returns the sources that a member of the group has by it. The group need not exist.
+// declarationsIn returns the sources that a member of the group receives through it. The group need not exist.
 func declarationsIn(n *index.Namespace, group string) []Declaration {
 	var walk index.Walk
 	walk.Begin(n)

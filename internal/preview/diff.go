@@ -7,8 +7,8 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// Diff lists every user whose decision is not the same in both views, by organization and user. Both must be of the same
-// instant.
+// Diff lists the users whose decisions differ between the two views, sorted by organization and user. Both views
+// must be of the same instant.
 func Diff(before, after *roster.View) []roster.Difference {
 	organizations := map[string]struct{}{}
 	for _, v := range []*roster.View{before, after} {

@@ -1,4 +1,4 @@
-// Package preview computes what a change to one object would bring, before it is made. A preview reads one view of the roster
-// and lays the object over a layer of its own. So any number of previews run at the same time, none has an effect on what
-// others see, and none delays a settling.
+// Package preview computes the effects of a change to one object before the change is made. A preview reads one
+// view of the roster and applies the change in its own layer. So any number of previews can run concurrently.
+// They do not affect each other or the roster, and they do not delay a settling.
 package preview

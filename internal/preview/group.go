@@ -10,9 +10,10 @@ import (
 	"github.com/usher-dev/usher/internal/index"
 )
 
-// lookThrough looks at a group that is tried through the eyes of whoever belongs to it, of whoever belongs to a group
-// that it newly takes in, and of whoever its selector newly selects. So what it gives does not depend on the order in
-// which members and roles arrive.
+// lookThrough adds entries without a user for a created or changed group. There is one for the members of the
+// group and one for the members of each group that it newly takes in. There is one more if its selector may
+// select new users. So the known grants of the group do not depend on the order in which members and roles
+// arrive.
 func (p *preview) lookThrough(s side) {
 	if p.object.Kind != index.KindAccessGroup || p.made == nil {
 		return
@@ -37,14 +38,14 @@ func (p *preview) lookThrough(s side) {
 		}
 		return
 	}
-	// In the same order; who is newly selected had nothing.
+	// Use the same order as above. Newly selected users had no grants through the group.
 	for i, name := range through {
 		p.phantoms[i].Before.Declared = declarationsIn(n, name)
 	}
 }
 
-// namedByDuplicates adds the users of whom a UserAccess that does not count names the group: nothing is decided by it, but
-// it says that they belong to the group as soon as there is one.
+// namedByDuplicates adds the users with a UserAccess that does not count and names the group. Such a UserAccess
+// takes no part in decisions, but it declares that the user belongs to the group as soon as the group exists.
 func namedByDuplicates(n *index.Namespace, group string, users map[string]struct{}) {
 	for user, a := range n.Accounts() {
 		if len(a.Declared) > 1 && slices.ContainsFunc(a.Declared, func(ua *accessv1alpha1.UserAccess) bool {
@@ -65,7 +66,8 @@ func newGroups(was, made *accessv1alpha1.AccessGroup) []string {
 	return names
 }
 
-// selectsAnew reports whether the group's selector may select somebody whom it did not select before, whoever there is.
+// selectsAnew reports whether the group's selector may select a user that it did not select before, regardless
+// of the existing users.
 func selectsAnew(was, made *accessv1alpha1.AccessGroup) bool {
 	if made.Spec.MemberSelector == nil {
 		return false
@@ -74,7 +76,7 @@ func selectsAnew(was, made *accessv1alpha1.AccessGroup) bool {
 		return true
 	}
 	before, after := requirements(was.Spec.MemberSelector), requirements(made.Spec.MemberSelector)
-	// With every requirement that there was, and perhaps more, it selects no more.
+	// A selector that keeps all of the old requirements selects no new users.
 	return !containsAll(after, before)
 }
 

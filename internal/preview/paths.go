@@ -9,9 +9,9 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// endPaths notes the memberships of which the change ends a path, although another path may remain: two requests at the
-// same time may end one path each. It is called with the object as it is before the change; later are the first steps of
-// the user's paths after it.
+// endPaths collects the memberships that lose a path by the change, even if another path remains, because two
+// concurrent requests may each end one path. It is called for the side before the change. later holds the first
+// steps of the user's paths after the change.
 func (p *preview) endPaths(s side, sources *roster.Sources, user string, later []index.Step, made *State) {
 	at := s.namespace(p.object.Namespace)
 	if at.Name() != sources.Namespace.Name() && !at.AtSystem() {
@@ -36,7 +36,8 @@ func (p *preview) endPaths(s side, sources *roster.Sources, user string, later [
 	}
 }
 
-// enterThrough follows the paths of the user that lead through the member group to the group, and on from there.
+// enterThrough follows the user's paths that lead through the member group to the group, and continues from
+// there.
 func enterThrough(walk *index.Walk, at *index.Namespace, user, member string, own *index.Group) {
 	var through index.Walk
 	for _, m := range through.Memberships(at, user) {
@@ -52,8 +53,8 @@ func enterThrough(walk *index.Walk, at *index.Namespace, user, member string, ow
 	}
 }
 
-// lostGroups returns the member groups that the group takes in no more. A group that goes, or counts for nothing any more,
-// is the end of its own members' paths.
+// lostGroups returns the member groups that the group no longer takes in. A group that is deleted or becomes
+// inert ends the paths of its own members.
 func (p *preview) lostGroups() []string {
 	was, is := p.was.(*accessv1alpha1.AccessGroup)
 	if !is || p.was == nil {
@@ -66,7 +67,7 @@ func (p *preview) lostGroups() []string {
 	return newGroups(made, was)
 }
 
-// lostOf returns when the step leads on before the change and not after it.
+// lostOf returns the windows in which the step is valid before the change but not after it.
 func lostOf(before index.Step, later []index.Step) []resolve.Window {
 	at := slices.IndexFunc(later, func(s index.Step) bool { return s.Group == before.Group && s.By == before.By })
 	if at < 0 {

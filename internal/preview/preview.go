@@ -17,25 +17,26 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// Preview is what a change to one object would bring.
+// Preview holds the effects of a change to one object.
 type Preview struct {
 	Now    time.Time
 	Object index.Object
-	// Gone says that the object is not there after the change.
+	// Gone reports whether the object does not exist after the change.
 	Gone bool
-	// Users are those whom the change affects, by namespace and name; not all of them have other access after it.
+	// Users are the users that the change affects, sorted by namespace and name. The access of some of them may
+	// stay the same.
 	Users         []Affected
 	Organizations map[string]*Organization
-	// Selected says whether the object's namespace may be an organization, or is the system namespace.
+	// Selected reports whether the object's namespace may be an organization, or is the system namespace.
 	Selected bool
-	// Revisions are those of the namespaces that the preview rests on; see [index.Namespace.Revision].
+	// Revisions are the revisions of the namespaces that the preview depends on. See [index.Namespace.Revision].
 	Revisions map[string]uint64
 	// UnresolvedBefore and UnresolvedAfter list the object's references to objects that do not exist.
 	UnresolvedBefore, UnresolvedAfter []accessv1alpha1.UnresolvedReference
 }
 
-// Affected is one user whom the change affects. The user is empty where the change is looked at for whoever belongs to the
-// group Through: what a group gives is then known also while nobody is in it.
+// Affected is one user that the change affects. User is empty in an entry for any member of the group Through.
+// Such entries show the grants of a group even while it has no members.
 type Affected struct {
 	Namespace     string
 	User          string
@@ -43,57 +44,59 @@ type Affected struct {
 	Before, After State
 }
 
-// State is what the objects say of a user in a namespace, before or after the change.
+// State holds what the objects declare for a user in a namespace, before or after the change.
 type State struct {
-	// Declared is set in the namespace of the object that changes. For an ApplicationAccess, which objects of the system
-	// namespace may select by its labels, it has what these declare, too.
+	// Declared is set in the namespace of the changed object. For an ApplicationAccess, it includes the
+	// declarations of the system namespace, because objects there may select the ApplicationAccess by its labels.
 	Declared []Declaration
 
-	// Rules are those of the organization, and nil in the system namespace, where nothing below is set. A namespace that is
-	// no organization is looked at as if it were one.
+	// Rules are the rules of the organization. They are nil in the system namespace, where the fields below are not
+	// set. A namespace that is not an organization is treated as one.
 	Rules *resolve.Organization
-	// User is what the rules look at, Sources what its holdings and Hidden were bound from.
+	// User is the input of the rules. Its holdings and Hidden were bound from Sources.
 	User    resolve.User
 	Sources []*resolve.Source
-	// Hidden, Preceding and Ended are of [resolve.Claims].
+	// Hidden, Preceding and Ended are the fields of [resolve.Claims].
 	Hidden, Ended []resolve.Holding
 	Preceding     []resolve.Precedence
-	// Own and AtSystem are the attributes of the user in the organization and in the system namespace.
+	// Own and AtSystem are the user's attributes in the organization and in the system namespace.
 	Own, AtSystem resolve.Attributes
-	// Decision is that of the instant of the preview; nil where there is nothing to decide. It does not tell when its entries
-	// end: finding that out takes long.
+	// Decision is the decision at the instant of the preview, or nil if there is nothing to decide. It does not
+	// contain the ends of its entries, because computing them takes long.
 	Decision *resolve.Decision
 
-	steps []index.Step // of the user's paths, in the namespace of the object
+	steps []index.Step // first steps of the user's paths, in the namespace of the object
 }
 
-// Declaration is a source that a user has by the letter of the objects, and when (no windows: always). Suspension,
-// fallback and duplicates hide none; a source that gives no roles is none.
+// Declaration is a source that the objects declare for a user, with its windows. No windows means always.
+// Suspension, fallback and duplicates do not hide a declaration. A source that grants no roles is not a
+// declaration.
 type Declaration struct {
 	Source  *resolve.Source
 	Windows []resolve.Window
 }
 
-// Organization is an organization with users whom the change affects. After is nil where it is none after the change.
-// That a namespace becomes an organization, or is none any more, gives nobody anything, and hides nothing: its users are looked
-// at as if it were one before and after. The policies are those that hold for it, its own or the system namespace's, and nil
-// where neither has one; the limits of the system namespace's policy hold besides.
+// Organization is an organization with users that the change affects. After is nil if the namespace is not an
+// organization after the change. A namespace that becomes an organization, or ceases to be one, grants and hides
+// nothing by that: the preview treats it as an organization before and after the change. The policies are those
+// that apply to it: its own, or else that of the system namespace, or nil if neither has one. The limits in the
+// system namespace's policy apply as well.
 type Organization struct {
-	// Was says that it is one before the change.
+	// Was reports whether the namespace is an organization before the change.
 	Was                       bool
 	Before, After             *resolve.Organization
 	PolicyBefore, PolicyAfter *accessv1alpha1.AccessPolicy
 	SystemBefore, SystemAfter *accessv1alpha1.AccessPolicy
-	// Applications are those named in it before the change.
+	// Applications are the applications named in the organization before the change.
 	Applications []string
 }
 
-// Of computes what would come of it if the object, one of the four kinds, were changed from before to after; either may be
-// nil, for an object that is created or goes. It is an error where they are not the same object. The view should be settled at
-// the instant now.
+// Of computes the effects of changing an object of one of the four kinds from before to after. before is nil for
+// an object that is created, and after is nil for one that is deleted. Of returns an error if they are not the
+// same object. The view should be settled at the instant now.
 //
-// The cost grows with the users whom the change affects, twice. It takes one processor, so that a few large previews leave the
-// others free. When the context ends, part of the users is missing.
+// The cost grows with twice the number of affected users. Of uses one processor, so that a few large previews
+// leave the others free. If the context ends, some users are missing from the preview.
 func Of(ctx context.Context, view *roster.View, before, after client.Object, now time.Time) (*Preview, error) {
 	if err := index.SameObject(before, after); err != nil {
 		return nil, err
@@ -116,7 +119,8 @@ func Of(ctx context.Context, view *roster.View, before, after client.Object, now
 	return p.found, nil
 }
 
-// withoutGeneration returns a copy whose spec is compared, whatever the generation says. Nil stays nil.
+// withoutGeneration returns a copy without the generation, so that the specs are compared. It returns nil for
+// nil.
 func withoutGeneration(o client.Object) client.Object {
 	if index.IsNil(o) {
 		return nil
@@ -127,11 +131,11 @@ func withoutGeneration(o client.Object) client.Object {
 }
 
 type preview struct {
-	ctx       context.Context // of the one call of Of that it is made for
+	ctx       context.Context // of the single call of Of that creates the preview
 	view      *roster.View
 	object    index.Object
 	was, made client.Object // the object before and after the change
-	stale     bool          // the view does not have the object as it is before the change
+	stale     bool          // the view's object differs from the object before the change
 
 	before, after *index.Index
 	touched       *index.Touched
@@ -148,7 +152,7 @@ type side struct {
 	after bool
 }
 
-// namespace returns the namespace; one of which nothing is known is empty.
+// namespace returns the namespace, or an empty one if the index has no data about it.
 func (s side) namespace(name string) *index.Namespace {
 	if n := s.Namespace(name); n != nil {
 		return n
@@ -156,16 +160,16 @@ func (s side) namespace(name string) *index.Namespace {
 	return index.Empty(name)
 }
 
-// involved is a namespace with users whom the change affects.
+// involved is a namespace with users that the change affects.
 type involved struct {
 	name       string
 	users      map[string]struct{}
 	touched    *index.TouchedNamespace
 	recompiled bool
-	was, is    bool // an organization before and after the change
+	was, is    bool // whether it is an organization before and after the change
 }
 
-// run lays the object over the index as it would be, and looks at both sides.
+// run applies the change in a layer and looks at both sides.
 func (p *preview) run() {
 	layer := p.view.Index().Layer()
 	if original := layer.Lookup(p.object); !sameVersion(original, p.was) {
@@ -199,16 +203,16 @@ func sameVersion(a, b client.Object) bool {
 	return a.GetUID() == b.GetUID() && a.GetResourceVersion() != "" && a.GetResourceVersion() == b.GetResourceVersion()
 }
 
-// put has the layer hold the object as given, or without it.
+// put sets the object in the layer, or removes it if object is nil.
 func put(layer *index.Layer, o index.Object, object client.Object) {
 	if object == nil {
 		layer.RemoveObject(o)
 		return
 	}
-	_ = layer.Set(object) // one of the four kinds
+	_ = layer.Set(object) // never fails for an object of the four kinds
 }
 
-// involve finds which namespaces and users the change touches.
+// involve finds the namespaces and users that the change affects.
 func (p *preview) involve() {
 	for name, n := range p.after.Namespaces() {
 		t := p.touched.Namespaces[name]
@@ -221,12 +225,12 @@ func (p *preview) involve() {
 			p.touchHidden(i)
 		}
 		if name == p.object.Namespace {
-			// No other namespace can begin or cease to be an organization.
+			// Only this namespace can become an organization or cease to be one.
 			i.was, i.is = p.before.IsOrganization(p.before.Namespace(name)), p.after.IsOrganization(n)
 		} else if len(i.touched.Users) == 0 && !i.touched.Rules {
 			continue
 		}
-		// A namespace that is no organization is looked at as if it were one.
+		// Treat a namespace that is not an organization as one.
 		i.recompiled = !n.AtSystem() && (i.touched.Rules || !i.was || !i.is || !organization)
 		i.users = make(map[string]struct{}, len(i.touched.Users))
 		for user := range i.touched.Users {
@@ -245,7 +249,8 @@ func (p *preview) involve() {
 	}
 }
 
-// touchHidden marks the users from whom the bound of docs/rules.md R7 takes rows: another named application may hide others.
+// touchHidden marks the users who lose rows to the bound of docs/rules.md R7, because another named application
+// may hide other rows.
 func (p *preview) touchHidden(i *involved) {
 	for user, d := range p.view.Decisions(i.name) {
 		if len(d.HiddenRows) > 0 {
@@ -254,7 +259,7 @@ func (p *preview) touchHidden(i *involved) {
 	}
 }
 
-// bearsOnAll reports whether the rules of all users differ, or the namespace is no organization any more.
+// bearsOnAll reports whether the rules of all users differ, or the namespace ceases to be an organization.
 func (p *preview) bearsOnAll(i *involved, n *index.Namespace) bool {
 	rules := p.view.Organization(i.name)
 	switch {
@@ -267,7 +272,7 @@ func (p *preview) bearsOnAll(i *involved, n *index.Namespace) bool {
 	}
 }
 
-// look notes the state of everybody on one side of the change.
+// look records the state of all affected users on one side of the change.
 func (p *preview) look(s side) {
 	for _, i := range p.involved {
 		p.lookAt(i, s)
@@ -301,7 +306,7 @@ func (p *preview) lookAt(i *involved, s side) {
 	}
 	p.found.Selected = n.AtSystem() || s.Selects(n)
 	if !n.AtSystem() && !i.was && !i.is {
-		return // what does not count is told of as a whole
+		return // an object without effect is reported as a whole
 	}
 	if object := s.Lookup(p.object); object != nil {
 		unresolved := p.view.Unresolved(s.Index, object, sources.Rules)
@@ -313,8 +318,8 @@ func (p *preview) lookAt(i *involved, s side) {
 	}
 }
 
-// sources returns where the grants of the namespace's users come from, on one side of the change. Its rules are nil in the
-// system namespace.
+// sources returns the origins of the grants of the namespace's users, on one side of the change. Its rules are
+// nil in the system namespace.
 func (p *preview) sources(i *involved, s side, n *index.Namespace) *roster.Sources {
 	sources := p.view.Sources(i.name)
 	sources.Index, sources.Namespace = s.Index, n
@@ -360,7 +365,7 @@ func (p *preview) state(sources *roster.Sources, user string, s side, recorded b
 	if sources.Rules == nil {
 		return made
 	}
-	g := roster.Gatherer{Sources: sources} // of its own: what it gathers is kept
+	g := roster.Gatherer{Sources: sources} // a new Gatherer for each user, because the result is retained
 	made.Rules, made.User = sources.Rules, g.Gather(user)
 	made.Sources = g.All
 	made.Own, made.AtSystem = g.Attributes()
@@ -382,7 +387,7 @@ func (p *preview) state(sources *roster.Sources, user string, s side, recorded b
 	return made
 }
 
-// comingGroup returns the name of the group that the change creates, while it is not there.
+// comingGroup returns the name of the group that the change creates, on the side where it does not exist yet.
 func (p *preview) comingGroup(s side) string {
 	if s.after || p.was != nil || p.object.Kind != index.KindAccessGroup {
 		return ""
@@ -390,7 +395,7 @@ func (p *preview) comingGroup(s side) string {
 	return p.object.Name
 }
 
-// collect sorts what was found.
+// collect sorts the results.
 func (p *preview) collect() {
 	p.found.Users = make([]Affected, 0, len(p.users)+len(p.phantoms))
 	for _, u := range p.users {

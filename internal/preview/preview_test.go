@@ -19,9 +19,9 @@ import (
 	"github.com/usher-dev/usher/internal/roster/rostertest"
 )
 
-// TestPreviewEqualsFresh previews random changes, holds what they would bring against two rosters that are built anew, one
-// with the object as it is and one with it as it would be, and holds the roster afterwards against one that never tried
-// anything.
+// TestPreviewEqualsFresh previews random changes. It compares each preview with two new rosters, one with the
+// object before the change and one with the object after it. It then compares the roster with one that never ran
+// a preview.
 func TestPreviewEqualsFresh(t *testing.T) {
 	for seed := range uint64(40) {
 		w := rostertest.NewWorld(seed, 11)
@@ -98,7 +98,7 @@ func previewOne(
 	case before != nil && w.Chance(30):
 		after = nil
 	case w.Chance(15):
-		// The roster does not have the newest look at it.
+		// The roster has not received the newest version of the object.
 		before = w.Object()
 		if rostertest.Key(before) != key {
 			before = nil
@@ -129,13 +129,13 @@ func comparePreview(t *testing.T, found *preview.Preview, was, is *roster.Roster
 			continue
 		}
 		if is.View().Organization(u.Namespace) == nil {
-			continue // compared as if it still were one
+			continue // compared as if it were still an organization
 		}
 		if a := is.View().Decision(u.Namespace, u.User); !same(u.After.Decision, a) {
 			t.Fatalf("%s: %s in %s after:\n previewed %+v\n fresh %+v", where, u.User, u.Namespace, u.After.Decision, a)
 		}
 		if was.View().Organization(u.Namespace) == nil {
-			continue // compared as if it had been one
+			continue // compared as if it had been an organization
 		}
 		if b := was.View().Decision(u.Namespace, u.User); !same(u.Before.Decision, b) {
 			t.Fatalf("%s: %s in %s before:\n previewed %+v\n fresh %+v", where, u.User, u.Namespace, u.Before.Decision, b)
@@ -149,7 +149,8 @@ func comparePreview(t *testing.T, found *preview.Preview, was, is *roster.Roster
 	}
 }
 
-// sameNow reports whether the decisions are the same, leaving aside when their entries end, which a preview does not tell.
+// sameNow reports whether the decisions are the same except for the ends of their entries, which a preview does
+// not compute.
 func sameNow(a, b *resolve.Decision) bool {
 	outcome := func(a, b *resolve.Outcome) bool { return a.Role == b.Role && a.Rule == b.Rule && a.Source == b.Source }
 	access := func(a, b *resolve.Access) bool {
@@ -184,7 +185,7 @@ func TestPreviewTellsWhatAGroupGivesWithoutMembers(t *testing.T) {
 	}
 }
 
-// No such object is accepted by the schema, but a manifest may hold one.
+// The schema rejects such an object, but a manifest may contain one.
 func TestAPolicyOfAnotherNameIsNone(t *testing.T) {
 	r := roster.New(roster.Options{SystemNamespace: "access-system"})
 	named := func(name string) *accessv1alpha1.AccessPolicy {

@@ -17,9 +17,10 @@ import (
 	"github.com/usher-dev/usher/internal/roster/rostertest"
 )
 
-// TestAttackAPreviewLeavesNoTrace previews arbitrary pairs of objects, most of which no API server would send: other versions
-// of the objects than the roster has, other users, unknown namespaces, objects that do not exist. After each the whole
-// state of the roster is as before, and at the end as that of a roster that is built anew.
+// TestAttackAPreviewLeavesNoTrace previews arbitrary pairs of objects. An API server would not send most of
+// them: versions of objects that the roster does not have, other users, unknown namespaces, and objects that do
+// not exist. After each preview, the state of the roster must be unchanged. At the end, it must equal that of a
+// new roster.
 func TestAttackAPreviewLeavesNoTrace(t *testing.T) {
 	for seed := range uint64(8) {
 		w := rostertest.NewWorld(seed, 23)
@@ -35,12 +36,12 @@ func TestAttackAPreviewLeavesNoTrace(t *testing.T) {
 		for step := range 60 {
 			before, after := pair(w, objects)
 			was := rostertest.Dump(r)
-			_, _ = preview.Of(t.Context(), r.View(), before, after, w.Start.Add(time.Second)) // some pairs are refused
+			_, _ = preview.Of(t.Context(), r.View(), before, after, w.Start.Add(time.Second)) // Of rejects some pairs
 			if diff := cmp.Diff(was, rostertest.Dump(r)); diff != "" {
 				t.Fatalf("seed %d, step %d: a preview of %s left a trace (-before +after):\n%s", seed, step, pairName(before, after), diff)
 			}
 		}
-		// What is only cached shows when everybody is decided for again.
+		// Deciding again for all users reveals differences in cached data.
 		changeAllRules(t, w, r, objects)
 		if diff := cmp.Diff(rostertest.DumpLasting(freshRoster(t, options, objects, w.Start)), rostertest.DumpLasting(r)); diff != "" {
 			t.Fatalf("seed %d: the roster differs from one that is built anew (-new +kept):\n%s", seed, diff)
@@ -48,7 +49,7 @@ func TestAttackAPreviewLeavesNoTrace(t *testing.T) {
 	}
 }
 
-// changeAllRules has the roster decide again for every user of every organization.
+// changeAllRules makes the roster decide again for every user of every organization.
 func changeAllRules(t *testing.T, w *rostertest.World, r *roster.Roster, objects map[string]client.Object) {
 	t.Helper()
 	for _, namespace := range rostertest.Namespaces {
@@ -61,7 +62,7 @@ func changeAllRules(t *testing.T, w *rostertest.World, r *roster.Roster, objects
 	r.Settle(w.Start)
 }
 
-// pair returns what a review may hold, forged or not.
+// pair returns the two objects of an admission review, forged or not.
 func pair(w *rostertest.World, objects map[string]client.Object) (before, after client.Object) {
 	after = w.Object()
 	switch w.IntN(5) {
@@ -103,8 +104,8 @@ func pairName(before, after client.Object) string {
 	return name(before) + " to " + name(after)
 }
 
-// TestAttackPhantom previews an object of one name over an object of another: the second stayed in the roster, and the next
-// decision for its user gave what it says.
+// TestAttackPhantom previews an object over another object with a different name. The second object used to stay
+// in the roster, and the next decision for its user applied it.
 func TestAttackPhantom(t *testing.T) {
 	for name, namespace := range map[string]string{"of an organization": "acme", "of the system namespace": rostertest.System} {
 		t.Run(name, func(t *testing.T) {
@@ -144,7 +145,8 @@ func namedGroup(namespace, name, user, role string) *accessv1alpha1.AccessGroup 
 	return g
 }
 
-// TestTheDumpSeesDifferences holds that the dump tells rosters apart: one that sees nothing would let every test pass.
+// TestTheDumpSeesDifferences checks that the dump differs between different rosters. With a dump that shows no
+// differences, every test would pass.
 func TestTheDumpSeesDifferences(t *testing.T) {
 	seen := map[string]string{}
 	for seed := range uint64(200) {

@@ -6,9 +6,10 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// reachUnselected marks the users whom a change in the system namespace touches in namespaces that are no organization:
-// those that hold objects, and those that a source of one of the users names. What is given there counts as soon as the
-// namespace is one, and nobody is asked then.
+// reachUnselected marks the users that a change in the system namespace affects in namespaces that are not
+// organizations. These are the namespaces that hold objects, and those that a source of one of the users names.
+// Grants there take effect as soon as the namespace becomes an organization, and no admission
+// review takes place at that time.
 func (p *preview) reachUnselected(layer *index.Layer) {
 	system := p.view.SystemNamespace()
 	touched := layer.Touched()
@@ -17,9 +18,9 @@ func (p *preview) reachUnselected(layer *index.Layer) {
 	}
 	named := p.namedBySystem(layer)
 	delete(named, resolve.AnyApplication)
-	delete(named, "") // entries with a selector
+	delete(named, "") // entries with a selector name no organization
 	for name := range named {
-		layer.Ensure(name) // it need not exist
+		layer.Ensure(name) // the namespace need not exist
 	}
 	users := touched.Namespaces[system].Users
 	for name, n := range layer.Namespaces() {

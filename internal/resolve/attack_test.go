@@ -9,8 +9,8 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// manyWindows is a user in four groups of 500 entries each that deny access to one application after the other, a
-// second apart.
+// manyWindows returns a user in four groups of 500 entries each. The entries deny access to one application after
+// the other, a second apart.
 func manyWindows() world {
 	w := world{rules: builtIn(), held: []held{group("viewers", organizationRole("Viewer"))}}
 	for g := range 4 {
@@ -24,8 +24,8 @@ func manyWindows() world {
 	return w
 }
 
-// TestAttackByWindows resolves a user at whom 2,000 windows are aimed. Resolving the user anew at every one of these
-// instants takes two million allocations.
+// TestAttackByWindows resolves a user with 2,000 windows. Resolving the user anew at each of these instants takes
+// two million allocations.
 func TestAttackByWindows(t *testing.T) {
 	w := manyWindows()
 	o, u := w.bind()
@@ -44,7 +44,7 @@ func TestAttackByWindows(t *testing.T) {
 	}
 }
 
-// TestAttackByWindowsOfOneEntry has 2,000 windows bear on one application.
+// TestAttackByWindowsOfOneEntry resolves a user with 2,000 windows that bear on one application.
 func TestAttackByWindowsOfOneEntry(t *testing.T) {
 	w := world{rules: where(permissive), held: []held{group("viewers", role("*", "Viewer"))}}
 	for g := range 4 {
@@ -56,7 +56,7 @@ func TestAttackByWindowsOfOneEntry(t *testing.T) {
 	}
 	o, u := w.bind()
 	var d resolve.Decision
-	// Each of the 256 evaluations looks at the grants of this application and no others.
+	// Each of the 256 evaluations reads the grants of this application and no others.
 	if allocations := testing.AllocsPerRun(1, func() { d = o.Resolve(u, epoch) }); allocations > 500 {
 		t.Errorf("%v allocations for one decision", allocations)
 	}
@@ -76,7 +76,7 @@ func TestAttackByWindowsOfOneEntry(t *testing.T) {
 	}
 }
 
-// wordy is a requirement of count values of 200 bytes each, none of which another one has.
+// wordy returns a requirement with count values of 200 bytes each. No other requirement has the same values.
 func wordy(name string, count int) resolve.Requirement {
 	values := make([]string, count)
 	for i := range values {
@@ -85,7 +85,7 @@ func wordy(name string, count int) resolve.Requirement {
 	return in("customer", values...)
 }
 
-// TestAttackByFilters has one group contribute so many values that no document could hold them.
+// TestAttackByFilters has one group contribute more values than any document can hold.
 func TestAttackByFilters(t *testing.T) {
 	for _, strategy := range []resolve.Strategy{resolve.MostRestrictive, resolve.MostPermissive} {
 		for _, count := range []int{2_600, 5_300} {
@@ -100,7 +100,7 @@ func TestAttackByFilters(t *testing.T) {
 				o, u := w.bind()
 				d := o.Resolve(u, epoch)
 				checkBound(t, &d)
-				// 100 values of 200 bytes are over 20 KB: three applications fit.
+				// 100 values of 200 bytes take more than 20 KB, so three applications fit.
 				if want := count/100 - 3; len(d.HiddenRows) != want {
 					t.Errorf("rows of %d applications are hidden, want %d", len(d.HiddenRows), want)
 				}
@@ -112,7 +112,8 @@ func TestAttackByFilters(t *testing.T) {
 	}
 }
 
-// checkBound checks that the user's filters are within the bound, and that applications that do not fit show no row.
+// checkBound checks that the user's filters are within the bound, and that applications whose filters do not fit
+// show no row.
 func checkBound(t *testing.T, d *resolve.Decision) {
 	t.Helper()
 	distinct, size := map[string]bool{`{"anyOf":[]}`: true}, 0
@@ -145,8 +146,8 @@ func checkBound(t *testing.T, d *resolve.Decision) {
 	}
 }
 
-// TestAttackByManyLargeGroups has a hundred groups with the largest legal entries: their sizes are summed, and nothing
-// is rendered that is not shown.
+// TestAttackByManyLargeGroups has a hundred groups with the largest legal entries. The engine must sum their sizes
+// and render only what it shows.
 func TestAttackByManyLargeGroups(t *testing.T) {
 	w := world{rules: where(permissive), held: []held{group("viewers", role("*", "Viewer"))}}
 	for g := range 100 {
@@ -167,14 +168,14 @@ func TestAttackByManyLargeGroups(t *testing.T) {
 	d := o.Resolve(u, epoch)
 	runtime.ReadMemStats(&after)
 	checkBound(t, &d)
-	// What the entries say of each application is four megabytes.
+	// The entries contribute four megabytes for each application.
 	if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 200_000 {
 		t.Errorf("%d bytes are allocated for one decision", allocated)
 	}
 }
 
-// BenchmarkManyWindows decides for a user at whom 2,000 windows are aimed: from the objects, and a second later when
-// nothing but time has passed.
+// BenchmarkManyWindows decides for a user with 2,000 windows: once from the objects, and once a second later when
+// only time has passed.
 func BenchmarkManyWindows(b *testing.B) {
 	o, u := manyWindows().bind()
 	b.Run("resolve", func(b *testing.B) {

@@ -8,11 +8,12 @@ import (
 	"weak"
 )
 
-// Attributes are what one UserAccess says of its user, by name. The values are sorted and have no duplicates.
+// Attributes are the user attributes that one UserAccess declares, by name. The values are sorted and have no
+// duplicates.
 type Attributes map[string][]string
 
-// ValuesOf returns the values of the attribute: those in the organization, where the attribute is there, else those in
-// the system namespace. Nil: the user has no such attribute.
+// ValuesOf returns the values of the attribute: those of the organization if they exist, otherwise those of the
+// system namespace. It returns nil if the user has no such attribute.
 func ValuesOf(own, atSystem Attributes, name string) []string {
 	if values := own[name]; len(values) > 0 {
 		return values
@@ -27,8 +28,8 @@ func (f Filter) refers() bool {
 	})
 }
 
-// substitute returns the filter with the values of the user's attributes (docs/rules.md R7). An alternative with a
-// requirement that no row can meet is left out.
+// substitute returns the filter with the values of the user's attributes (docs/rules.md R7). It omits alternatives
+// with a requirement that no row can meet.
 func (f Filter) substitute(own, atSystem Attributes) Filter {
 	alternatives := make([]Alternative, 0, len(f.AnyOf))
 	for _, a := range f.AnyOf {
@@ -44,7 +45,7 @@ func (f Filter) substitute(own, atSystem Attributes) Filter {
 	return NewFilter(alternatives)
 }
 
-// substitute puts the values of the user's attribute in place of its name. It reports whether any row may meet the
+// substitute replaces the name of the user's attribute with its values. It reports whether any row can meet the
 // requirement.
 func (r *Requirement) substitute(own, atSystem Attributes) bool {
 	if r.UserAttribute == "" {
@@ -60,19 +61,19 @@ func (r *Requirement) substitute(own, atSystem Attributes) bool {
 	}
 }
 
-// templates are the rows of a source that refer to attributes, with what came of them for users. It is safe for concurrent
-// use.
+// templates holds the rows of a source that refer to attributes, and the results for users. It is safe for
+// concurrent use.
 type templates struct {
 	rows       []Rows   // all rows of the source, as written
-	attributes []string // those that the rows refer to, sorted
+	attributes []string // the attributes that the rows refer to, sorted
 	shared     *sharedFilters
 
 	mu    sync.Mutex
 	known map[string]weak.Pointer[Bound] // by the values of attributes
-	sweep int                            // how many known ones there may be before those that are gone are dropped
+	sweep int                            // the size of known at which collected entries are dropped
 }
 
-// bindTemplates notes the rows where some refer to attributes.
+// bindTemplates keeps the rows if at least one of them refers to attributes.
 func (b *Bound) bindTemplates(o *Organization, rows []Rows) {
 	var names []string
 	for _, r := range rows {
@@ -93,7 +94,7 @@ func (b *Bound) bindTemplates(o *Organization, rows []Rows) {
 	}
 }
 
-// For returns the source as a user with these attributes holds it: its rows have the values of the attributes in place of
+// For returns the source for a user with these attributes: its rows have the values of the attributes instead of
 // their names. Users with the same values share the result and its filters.
 func (b *Bound) For(own, atSystem Attributes) *Bound {
 	if b == nil || b.templates == nil {
@@ -125,8 +126,8 @@ func (b *Bound) For(own, atSystem Attributes) *Bound {
 	return &made
 }
 
-// key returns a text that is the same for the same values of the attributes to which the rows refer, and whether the user
-// has any of them.
+// key returns a text that is equal for equal values of the attributes to which the rows refer, and whether the
+// user has any of these attributes.
 func (t *templates) key(own, atSystem Attributes) (key string, has bool) {
 	var text strings.Builder
 	for _, name := range t.attributes {
@@ -153,7 +154,7 @@ func (t *templates) dropGone() {
 	t.sweep = 2*len(t.known) + fewShared
 }
 
-// written returns the filter of the rows for the application as the source has it: with the names of attributes.
+// written returns the declared filter of the rows for the application, with the names of attributes.
 func (b *Bound) written(application string, substituted *Filter) Filter {
 	if b.templates != nil {
 		for _, r := range b.templates.rows {

@@ -18,7 +18,7 @@ func TestAttributesStandForTheirValues(t *testing.T) {
 	for name, tc := range map[string]struct {
 		requirement   Requirement
 		own, atSystem Attributes
-		want          string // the requirement; empty: its alternative is left out
+		want          string // the requirement; empty: its alternative is omitted
 	}{
 		"several values": {
 			refersTo("In", "countries"), Attributes{"countries": {"France", "Germany"}}, nil,
@@ -59,8 +59,8 @@ func templated(o *Organization) *Bound {
 
 func countries(values ...string) Attributes { return Attributes{"countries": values} }
 
-// TestAttributesAreSharedByValue holds that users with the same values share the text of their filters, whatever the
-// strategy, and that users with others have others.
+// TestAttributesAreSharedByValue checks that users with the same values share the text of their filters under
+// every strategy, and that users with other values do not.
 func TestAttributesAreSharedByValue(t *testing.T) {
 	for _, rules := range []Rules{rulesWith(MostRestrictive), rulesWith(MostPermissive)} {
 		o := NewOrganization(rules)
@@ -69,7 +69,7 @@ func TestAttributesAreSharedByValue(t *testing.T) {
 			return o.Resolve(&User{Holdings: []Holding{{Source: b.For(a, nil)}}}, time.Unix(0, 0))
 		}
 		first := decide(countries("France"))
-		runtime.GC() // nothing but the decision is left of the first user
+		runtime.GC() // only the decision of the first user remains
 		second, other := decide(countries("France")), decide(countries("Spain"))
 		a, c := &first.Default.Filters[0], &second.Default.Filters[0]
 		if &a.AnyOf[0] != &c.AnyOf[0] {
@@ -98,7 +98,8 @@ func TestSubstitutedSourcesKeepNothingAlive(t *testing.T) {
 	}
 }
 
-// TestAUserWithoutAttributesSeesNoRow holds that a source which was not asked for a user shows no rows by its attributes.
+// TestAUserWithoutAttributesSeesNoRow checks that a source shows no rows through attributes before [Bound.For] is
+// called.
 func TestAUserWithoutAttributesSeesNoRow(t *testing.T) {
 	o := NewOrganization(rulesWith(MostRestrictive))
 	d := o.Resolve(&User{Holdings: []Holding{{Source: templated(o)}}}, time.Unix(0, 0))

@@ -7,8 +7,8 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// benchmarkWorld has one user in ten groups, each of which gives a role in two applications of twenty and a role of
-// the organization; three of them say which rows.
+// benchmarkWorld returns one user in ten groups. Each group gives a role in two of twenty applications and an
+// organization role. Three of them have row filters.
 func benchmarkWorld(window resolve.Window) world {
 	w := world{rules: builtIn()}
 	for i := range 10 {

@@ -6,25 +6,26 @@ import (
 	"strings"
 )
 
-// MaximumFilterBytes is how large the distinct filters of one user in one organization may be together, in bytes of
-// canonical JSON (docs/rules.md R7).
+// MaximumFilterBytes is the maximum total size of the distinct filters of one user in one organization, in bytes
+// of canonical JSON (docs/rules.md R7).
 const MaximumFilterBytes = 64 << 10
 
-// noRow are the filters of an access that shows no row.
+// noRow is the filter list of an access that shows no row.
 var noRow = []Filter{nothing}
 
-// mayExceed reports whether the filters that come of the sources may be larger together than the bound: their entries,
-// those for all applications once for each application that an entry names and once more. Nothing is rendered for it.
+// mayExceed reports whether the filters of the sources may exceed the bound together. It sums the sizes of their
+// entries and counts an entry for all applications once for each application that an entry names, and once more.
+// It renders nothing.
 func (o *Organization) mayExceed(speaking []*Bound) bool {
 	own, anyone, entries := 0, 0, 0
 	for _, b := range speaking {
 		own, anyone, entries = own+b.ownRowBytes, anyone+b.anyRowBytes, entries+len(b.rows)
 	}
-	// Entries name at most as many applications as there are entries. For most users that is enough to know.
+	// There are at most as many named applications as entries. For most users this estimate is sufficient.
 	return own+anyone*(entries+1) > o.filterBytes && own+anyone*(len(ownApplications(speaking))+1) > o.filterBytes
 }
 
-// ownApplications returns, sorted, the applications that an entry of the sources names.
+// ownApplications returns the applications that the row entries of the sources name, sorted.
 func ownApplications(speaking []*Bound) []string {
 	var names []string
 	for _, b := range speaking {
@@ -36,35 +37,35 @@ func ownApplications(speaking []*Bound) []string {
 	return slices.Compact(names)
 }
 
-// measurement is what a set of sources says of rows, with its size. It is made only where the bound may be exceeded,
-// and renders no more than the bound allows.
+// measurement holds the row filters of a set of sources with their sizes. It is built only if the bound may be
+// exceeded, and renders no more than the bound allows.
 type measurement struct {
 	limit    int
-	named    []measured // the applications, in the order in which they are taken
+	named    []measured // the applications, in the order in which take admits them
 	fallback measured   // the default filters
 	places   map[string]int
-	parts    []Filter // the distinct filters; those that are united have no text
+	parts    []Filter // the distinct filters; united filters have no text
 	known    map[string]int
-	united   map[int][]Filter // by place in parts: those that have been rendered
-	work     int              // how many alternatives and filters were looked at
+	united   map[int][]Filter // the united filters rendered so far, by place in parts
+	work     int              // the number of alternatives and filters examined
 }
 
 // measured are the filters of one application.
 type measured struct {
 	application string
-	bytes       int   // without the filter that matches no row; over the limit it is inexact
+	bytes       int   // without the filter that matches no row; inexact above the limit
 	parts       []int // places in measurement.parts
-	speaks      bool  // some entry contributes
+	speaks      bool  // at least one entry contributes
 }
 
-// shown says which filters fit: those of the first named applications, and the default filters.
+// shown describes which filters fit: those of the first named applications, and possibly the default filters.
 type shown struct {
 	named    int
 	fallback bool
 }
 
-// measure measures the filters of the applications that are named in the organization, and of those that an entry of the
-// sources names. Applications without an entry of their own share the measure of the default filters.
+// measure measures the filters of the applications that are named in the organization and of those that an entry
+// of the sources names. Applications without an entry of their own share the measure of the default filters.
 func (o *Organization) measure(speaking []*Bound, named []string) *measurement {
 	m := &measurement{limit: o.filterBytes, places: map[string]int{}, known: map[string]int{}, united: map[int][]Filter{}}
 	m.fallback = m.measure(o, speaking, "")
@@ -128,7 +129,7 @@ func (m *measurement) measure(o *Organization, speaking []*Bound, application st
 	return made
 }
 
-// knowUnited finds the united filters that are the same: only such as have the same size.
+// knowUnited finds united filters that are equal. It compares only filters of the same size.
 func (m *measurement) knowUnited(o *Organization) {
 	if o.rules.Strategy != MostPermissive {
 		return
@@ -150,7 +151,7 @@ func (m *measurement) knowUnited(o *Organization) {
 	}
 }
 
-// take returns what fits of the applications in which the user has access.
+// take returns the filters that fit, among the applications to which the user has access.
 func (m *measurement) take(givesAccess func(application string) bool) shown {
 	counted, total := make([]bool, len(m.parts)), 0
 	fits := func(each *measured) bool {
@@ -173,7 +174,7 @@ func (m *measurement) take(givesAccess func(application string) bool) shown {
 	return shown{len(m.named), fits(&m.fallback)}
 }
 
-// sizeOf returns the size of a part, which is within the limit.
+// sizeOf returns the size of a part that is within the limit.
 func (m *measurement) sizeOf(id int) int {
 	f := &m.parts[id]
 	if f.canonical == "" {
@@ -182,8 +183,8 @@ func (m *measurement) sizeOf(id int) int {
 	return f.bytes()
 }
 
-// filters returns the filters of the application, and whether the bound takes its rows. The empty name, and every name
-// that is not measured, stand for an application that nothing names.
+// filters returns the filters of the application, and whether the bound hides its rows. The empty name, and every
+// name that was not measured, stand for an application that nothing names.
 func (m *measurement) filters(o *Organization, application string, fitting shown) (filters []Filter, hidden bool) {
 	each, fits := &m.fallback, fitting.fallback
 	if place, named := m.places[application]; named {
@@ -207,7 +208,7 @@ func (m *measurement) filters(o *Organization, application string, fitting shown
 	return intersect(filters), false
 }
 
-// render returns a united filter with its text.
+// render returns a united filter with its text, as a list of one.
 func (m *measurement) render(o *Organization, id int) []Filter {
 	if m.united[id] == nil {
 		m.united[id] = o.shared.share(rendered(m.parts[id].AnyOf))
@@ -215,7 +216,7 @@ func (m *measurement) render(o *Organization, id int) []Filter {
 	return m.united[id]
 }
 
-// bytes returns the size of the filter as far as it counts for the bound.
+// bytes returns the size of the filter that counts towards the bound.
 func (f *Filter) bytes() int {
 	if len(f.AnyOf) == 0 {
 		return 0
@@ -234,7 +235,7 @@ func unitedBytes(anyOf []Alternative) int {
 	return size
 }
 
-// unitedWithin unites the filters without rendering the result, and gives up where it is larger than the limit.
+// unitedWithin unites the filters without rendering the result. It stops if the result exceeds the limit.
 func unitedWithin(filters []Filter, limit int) (Filter, int) {
 	if len(filters) == 1 && filters[0].bytes() <= limit {
 		return filters[0], filters[0].bytes()
@@ -275,10 +276,11 @@ func sameAlternatives(a, b []Alternative) bool {
 	return slices.EqualFunc(a, b, func(a, b Alternative) bool { return a.canonical == b.canonical })
 }
 
-// boundRows gives every access its filters where they may be larger together than the bound: those that fit.
+// boundRows sets the filters of every access when the filters may exceed the bound together. Only the filters that
+// fit are shown.
 //
-// A named application that follows the default access may show rows that the default filters, which are taken last, no
-// longer show. It then has an entry of its own.
+// The default filters are considered last and may not fit. A named application that follows the default access may
+// then show rows that the default access does not. Such an application gets an entry of its own.
 func (o *Organization) boundRows(at *instant, g *grants) {
 	m := o.measure(g.speaking, g.named)
 	fitting := m.take(func(name string) bool { return at.application(name).GivesAccess() })
@@ -305,7 +307,7 @@ func (o *Organization) boundRows(at *instant, g *grants) {
 	slices.Sort(at.hiddenRows) // AnyApplication sorts before every name
 }
 
-// show returns the filters of the application, and notes where the bound takes its rows.
+// show returns the filters of the application, and records the application if the bound hides its rows.
 func (m *measurement) show(o *Organization, at *instant, application string, fitting shown) []Filter {
 	filters, hidden := m.filters(o, application, fitting)
 	if hidden {

@@ -2,24 +2,25 @@ package resolve
 
 import "sync/atomic"
 
-// Budget bounds what several decisions may spend together on looking ahead for the ends of their entries. It is safe for
-// concurrent use. A nil Budget has no bound.
+// Budget limits the total number of evaluations that several decisions spend on finding the ends of their entries.
+// It is safe for concurrent use. A nil Budget has no limit.
 //
-// It is counted in evaluations. One evaluation is about the work of deciding one entry at one later instant: some hundred
-// nanoseconds. Work that costs more, such as uniting large filters, counts as several.
+// One evaluation is about the work of deciding one entry at one later instant: some hundred nanoseconds. More
+// expensive work, for example uniting large filters, counts as several evaluations.
 type Budget struct{ left atomic.Int64 }
 
-// NewBudget returns a budget of so many evaluations.
+// NewBudget returns a budget with the given number of evaluations.
 func NewBudget(evaluations int) *Budget {
 	b := &Budget{}
 	b.left.Store(int64(evaluations))
 	return b
 }
 
-// IsSpent reports whether nothing is left. Decisions that are made then have only what [Organization.Resume] gives to each.
+// IsSpent reports whether the budget is spent. Later decisions then have only their free evaluations: see
+// [Organization.Resume].
 func (b *Budget) IsSpent() bool { return b != nil && b.left.Load() <= 0 }
 
-// take takes up to n evaluations, and returns how many there were.
+// take takes up to n evaluations and returns how many it took.
 func (b *Budget) take(n int) int {
 	for {
 		left := b.left.Load()
@@ -34,26 +35,26 @@ func (b *Budget) take(n int) int {
 }
 
 const (
-	// freePerEntry is how many evaluations for each of its entries, and for a few beside them, a decision has beside the budget.
-	// Most users have few windows, and their decisions are finished at once however many users there are.
+	// freePerEntry is the number of free evaluations that a decision has for each of its entries and for a few more.
+	// Most users have few windows, so their decisions are finished at once, however many users there are.
 	freePerEntry = 2
-	// share is how many evaluations a decision takes from the budget at a time.
+	// share is the number of evaluations that a decision takes from the budget at a time.
 	share = 256
 )
 
-// purse is what one decision may spend.
+// purse holds the evaluations that one decision may spend.
 type purse struct {
 	budget *Budget
-	left   int  // below zero after work that cost more than was left
+	left   int  // negative after work that cost more than was left
 	drawn  bool // left comes from the budget
-	begun  bool // an entry was looked at
+	begun  bool // at least one entry was evaluated
 }
 
-// spend counts evaluations that were made.
+// spend records evaluations.
 func (p *purse) spend(evaluations int) { p.left -= evaluations }
 
-// affords reports whether one more evaluation may be made. It may cost more than is left. The first one always may, so that
-// every decision makes progress.
+// affords reports whether one more evaluation is allowed. That evaluation may cost more than is left. The first
+// evaluation is always allowed, so that every decision makes progress.
 func (p *purse) affords() bool {
 	switch {
 	case p.budget == nil || !p.begun || p.left > 0:
@@ -66,7 +67,7 @@ func (p *purse) affords() bool {
 	return p.left > 0
 }
 
-// close gives back what was taken and not spent.
+// close returns unspent evaluations to the budget.
 func (p *purse) close() {
 	if p.drawn && p.left > 0 {
 		p.budget.left.Add(int64(p.left))

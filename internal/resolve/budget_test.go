@@ -12,7 +12,7 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// crowded adds windows to the world, so that many instants bear on every entry.
+// crowded adds windows to the world so that many instants bear on every entry.
 func crowded(d dice, w world) world {
 	w.held = slices.Clone(w.held)
 	for i := range 1 + d.IntN(4) {
@@ -28,7 +28,8 @@ func crowded(d dice, w world) world {
 	return w
 }
 
-// TestRefiningEndsWithTheDecisionWithoutABudget resumes decisions by small budgets, while time stands still or passes.
+// TestRefiningEndsWithTheDecisionWithoutABudget resumes decisions with small budgets, at a fixed instant and while
+// time passes.
 func TestRefiningEndsWithTheDecisionWithoutABudget(t *testing.T) {
 	d, unfinished, worlds := rand.New(rand.NewPCG(17, 0)), 0, 0
 	eachWorld(t, 17, func(t *testing.T, w world, now time.Time) {
@@ -40,7 +41,8 @@ func TestRefiningEndsWithTheDecisionWithoutABudget(t *testing.T) {
 	}
 }
 
-// checkRefining resumes the decision until it is finished, and returns how often it was not. Time may pass meanwhile.
+// checkRefining resumes the decision until it is finished, and returns how often it was unfinished. Time may pass
+// meanwhile.
 func checkRefining(t *testing.T, w world, now time.Time, d dice, passes bool) (unfinished int) {
 	t.Helper()
 	o, u := w.bind()
@@ -66,7 +68,7 @@ func checkRefining(t *testing.T, w world, now time.Time, d dice, passes bool) (u
 	}
 }
 
-// checkUnfinished checks that the decision differs from the whole one in ends that are earlier, and in nothing else.
+// checkUnfinished checks that the decision differs from the complete one only in ends that are earlier.
 func checkUnfinished(t *testing.T, d, whole *resolve.Decision) {
 	t.Helper()
 	isLater := func(a, b time.Time) bool { return !b.IsZero() && (a.IsZero() || a.After(b)) }
@@ -99,8 +101,8 @@ func verdictWithoutEnd(tb testing.TB, a *resolve.Access) verdict {
 	return v
 }
 
-// manyInstants is a user with a role in each of the applications, who is a member during each of the windows but for the
-// last second.
+// manyInstants returns a user with a role in each of the applications. The membership has consecutive windows of
+// two seconds each.
 func manyInstants(applications, windows int) world {
 	h := group("many")
 	for i := range windows {
@@ -116,8 +118,8 @@ func seconds(begin, end int) resolve.Window {
 	return resolve.Window{NotBefore: second(begin), NotAfter: second(end)}
 }
 
-// TestABudgetBoundsManyUsers decides for users on whose entries many instants bear, more than the budget is for. It counts by
-// what is left unfinished, not by time.
+// TestABudgetBoundsManyUsers decides for more users with many instants than the budget allows. It counts
+// unfinished decisions instead of measuring time.
 func TestABudgetBoundsManyUsers(t *testing.T) {
 	const applications, windows = 100, 32
 	o, u := manyInstants(applications, windows).bind()
@@ -126,7 +128,7 @@ func TestABudgetBoundsManyUsers(t *testing.T) {
 	finished := 0
 	for range 20 {
 		d := o.Resume(nil, u, epoch, budget)
-		a := d.Application("application-099") // the last one is looked at last
+		a := d.Application("application-099") // the search reaches this application last
 		switch {
 		case !d.Unfinished && a.NotAfter.Equal(last):
 			finished++
@@ -143,7 +145,7 @@ func TestABudgetBoundsManyUsers(t *testing.T) {
 	}
 }
 
-// TestUsualUsersNeedNoBudget decides for members whose contract has an end, after others have spent everything.
+// TestUsualUsersNeedNoBudget decides for members whose contract ends, after others have spent the whole budget.
 func TestUsualUsersNeedNoBudget(t *testing.T) {
 	o, u := manyInstants(20, 1).bind()
 	spent := resolve.NewBudget(0)
@@ -152,8 +154,8 @@ func TestUsualUsersNeedNoBudget(t *testing.T) {
 	}
 }
 
-// TestRefiningAnEndThatStays refines ends that are where the search stopped: readers see no difference, but the decision
-// must be kept for the search to go on.
+// TestRefiningAnEndThatStays refines ends that equal the point where the search stopped. Readers see no
+// difference, but the new decision must be kept so that the search can continue.
 func TestRefiningAnEndThatStays(t *testing.T) {
 	o, u := manyInstants(2, 1).bind()
 	o.WithoutFree()
@@ -171,9 +173,9 @@ func TestRefiningAnEndThatStays(t *testing.T) {
 	}
 }
 
-// TestADecisionGivesBackWhatItDoesNotSpend decides for more users than there are shares in the budget.
+// TestADecisionGivesBackWhatItDoesNotSpend decides for more users than the budget has shares.
 func TestADecisionGivesBackWhatItDoesNotSpend(t *testing.T) {
-	o, u := manyInstants(2, 8).bind() // some 32 evaluations
+	o, u := manyInstants(2, 8).bind() // about 32 evaluations
 	budget := resolve.NewBudget(4_000)
 	for i := range 100 {
 		if d := o.Resume(nil, u, epoch, budget); d.Unfinished {
@@ -182,7 +184,7 @@ func TestADecisionGivesBackWhatItDoesNotSpend(t *testing.T) {
 	}
 }
 
-// BenchmarkEvaluations reports how many evaluations a second the ends of one user take.
+// BenchmarkEvaluations reports the number of evaluations per second for the ends of one user.
 func BenchmarkEvaluations(b *testing.B) {
 	const applications, windows = 500, 64
 	overlapping := group("viewers")

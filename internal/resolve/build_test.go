@@ -9,7 +9,7 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// builtIn are the rules of an organization without a policy, in a system without one.
+// builtIn returns the rules of an organization without a policy, in a system without one.
 func builtIn() resolve.Rules {
 	return resolve.Rules{
 		Organization:      "acme",
@@ -21,23 +21,23 @@ func builtIn() resolve.Rules {
 	}
 }
 
-// give changes a source under construction.
+// give modifies a source under construction.
 type give func(*resolve.Source)
 
-// group is an Organization group that the user is a member of.
+// group returns an Organization group that the user is a member of.
 func group(name string, gives ...give) held {
 	return source(resolve.OrganizationGroup, "AccessGroup/acme/"+name, gives)
 }
 
-// systemGroup is a System group that the user is a member of.
+// systemGroup returns a System group that the user is a member of.
 func systemGroup(name string, gives ...give) held {
 	return source(resolve.SystemGroup, "AccessGroup/access-system/"+name, gives)
 }
 
-// own is the user's UserAccess in the organization.
+// own returns the user's UserAccess in the organization.
 func own(gives ...give) held { return source(resolve.Individual, "UserAccess/acme/ana", gives) }
 
-// ownAtSystem is the user's UserAccess in the system namespace.
+// ownAtSystem returns the user's UserAccess in the system namespace.
 func ownAtSystem(gives ...give) held {
 	return source(resolve.IndividualAtSystem, "UserAccess/access-system/ana", gives)
 }
@@ -88,7 +88,7 @@ func withoutPrivileges(s *resolve.Source) { s.WithoutPrivileges = true }
 
 func beingDeleted(s *resolve.Source) { s.BeingDeleted = true }
 
-// rows shows the rows for which all of the requirements hold.
+// rows returns an entry that shows the rows for which all of the requirements hold.
 func rows(application string, requirements ...resolve.Requirement) resolve.Rows {
 	return resolve.Rows{
 		Application: application,
@@ -106,7 +106,7 @@ func between(begin, end int) resolve.Window {
 	return resolve.Window{NotBefore: at(begin), NotAfter: at(end)}
 }
 
-// where are rules that differ from the built-in ones.
+// where returns the built-in rules with the changes applied.
 func where(changes ...func(*resolve.Rules)) resolve.Rules {
 	r := builtIn()
 	for _, change := range changes {
@@ -124,7 +124,7 @@ func hiding(names ...string) func(*resolve.Rules) {
 	return func(r *resolve.Rules) { r.HideUnmatched = names }
 }
 
-// exclusive adds a rule of the organization's own.
+// exclusive adds a rule of exclusive access to the organization's own rules.
 func exclusive(name, minimum string, names ...string) func(*resolve.Rules) {
 	return func(r *resolve.Rules) {
 		r.ExclusiveAccess = append(r.ExclusiveAccess, resolve.ExclusiveAccess{
@@ -133,13 +133,13 @@ func exclusive(name, minimum string, names ...string) func(*resolve.Rules) {
 	}
 }
 
-// short ladders of which nothing is built in.
+// ownLadders declares short ladders that share no role with the built-in ones.
 func ownLadders(r *resolve.Rules) {
 	r.ApplicationRoles = []resolve.ApplicationRole{{Name: "Owner"}, {Name: "Guest"}}
 	r.OrganizationRoles = []resolve.OrganizationRole{{Name: "Host", ApplicationRole: "Owner"}, {Name: "Visitor"}}
 }
 
-// outcome is a role with its reason, without what else a verdict says.
+// outcome is a role with its reason, without the other fields of a verdict.
 type outcome struct {
 	Role   string
 	Rule   resolve.Rule
@@ -148,7 +148,7 @@ type outcome struct {
 
 var nobody = outcome{resolve.NoAccess, resolve.RuleNoGrant, ""}
 
-// scenario is one row of a table of roles: what is held under the rules, and the roles that come of it. A zero
+// scenario is one row of a table of roles: what the user holds under the rules, and the resulting roles. A zero
 // organization or fallback stands for nobody.
 type scenario struct {
 	rules        resolve.Rules
@@ -173,7 +173,7 @@ func runScenarios(t *testing.T, scenarios map[string]scenario) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("roles of the organization, by default, in red (-want, +got):\n%s", diff)
 			}
-			// The table says what is right; that the oracle says the same holds the two together.
+			// The table has the expected result. The oracle must agree with it.
 			if diff := cmp.Diff(w.resolve(epoch, applications), answerOf(t, &d), cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("oracle (-), engine (+):\n%s", diff)
 			}

@@ -21,7 +21,7 @@ func TestCan(t *testing.T) {
 	}}
 	tests := map[string]struct {
 		world    world
-		hours    int // after the epoch, when it is asked; the decision is of the epoch
+		hours    int // when it is asked, after the epoch; the decision is made at the epoch
 		question resolve.Question
 		allowed  bool
 		reason   resolve.Reason
@@ -70,7 +70,7 @@ func TestCan(t *testing.T) {
 	}
 }
 
-// TestCanByAChangedLadder asks about a decision by a ladder that has changed since.
+// TestCanByAChangedLadder asks about a decision after the ladder has changed.
 func TestCanByAChangedLadder(t *testing.T) {
 	before, u := world{rules: builtIn(), held: []held{group("editors", role("red", "Editor"))}}.bind()
 	d := before.Resolve(u, epoch)
@@ -91,7 +91,7 @@ func TestNobodyCanWithoutADecision(t *testing.T) {
 	}
 }
 
-// TestCanIsWhatTheRoleHas asks by every role and permission in random worlds.
+// TestCanIsWhatTheRoleHas asks about every role and permission in random worlds.
 func TestCanIsWhatTheRoleHas(t *testing.T) {
 	allowed := 0
 	eachWorld(t, 19, func(t *testing.T, w world, now time.Time) {

@@ -1,10 +1,10 @@
 package resolve
 
-// Change says how an access differs from the one before.
+// Change is the kind of difference between an access and the one before.
 type Change string
 
-// The changes of an access, the first that holds: no role before, or none after; a higher or a lower role; the same role
-// with other rows, or for another time. Reasons and sources are none.
+// The changes of an access. The first one that holds is reported: no role before, or none after; a higher or a
+// lower role; the same role with other rows, or for another time. A different reason or source is not a change.
 const (
 	ChangeNone    Change = ""
 	ChangeGained  Change = "Gained"
@@ -15,12 +15,13 @@ const (
 	ChangeEnd     Change = "End"
 )
 
-// Changes lists all but ChangeNone.
+// Changes returns all changes except ChangeNone.
 func Changes() []Change {
 	return []Change{ChangeGained, ChangeLost, ChangeRaised, ChangeLowered, ChangeRows, ChangeEnd}
 }
 
-// ChangeTo says how the access differs after. Roles are compared by their place on the ladder.
+// ChangeTo returns the change from this access to the access after. It compares roles by their place on the
+// ladder.
 func (a *Access) ChangeTo(after *Access) Change {
 	if change := a.roleTo(&after.Outcome); change != ChangeNone || !after.GivesAccess() {
 		return change
@@ -31,7 +32,7 @@ func (a *Access) ChangeTo(after *Access) Change {
 	return a.endTo(&after.Outcome)
 }
 
-// ChangeTo says how the role differs after.
+// ChangeTo returns the change from this role to the role after.
 func (o *Outcome) ChangeTo(after *Outcome) Change {
 	if change := o.roleTo(after); change != ChangeNone || !after.GivesAccess() {
 		return change
@@ -61,7 +62,7 @@ func (o *Outcome) endTo(after *Outcome) Change {
 	return ChangeEnd
 }
 
-// Nothing is the decision for a user for whom there is nothing to decide: no role anywhere. It must not be changed.
+// Nothing returns the decision for a user for whom nothing is decided: no role anywhere. It must not be changed.
 func Nothing() *Decision { return &undecided }
 
 var undecided = func() Decision {

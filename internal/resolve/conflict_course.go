@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// ConflictStep is the conflict of a scope from the instant At on; nil where there is none.
+// ConflictStep is the conflict of a scope from the instant At on. Conflict is nil if there is none.
 type ConflictStep struct {
 	At       time.Time
 	Conflict *Conflict
 }
 
-// ConflictCourse is how the conflict of one scope changes over time while the objects stay as they are.
+// ConflictCourse describes how the conflict of one scope changes over time while the objects stay the same.
 type ConflictCourse struct {
 	Scope       Scope
 	Application string
-	// Steps is sorted by time, and begins at the instant that was asked for.
+	// Steps is sorted by time and begins at the requested instant.
 	Steps []ConflictStep
 }
 
-// At returns the conflict of the scope at the instant t; nil where there is none.
+// At returns the conflict of the scope at the instant t, or nil if there is none.
 func (c *ConflictCourse) At(t time.Time) *Conflict {
 	after := slices.IndexFunc(c.Steps, func(s ConflictStep) bool { return s.At.After(t) })
 	if after < 0 {
@@ -31,8 +31,8 @@ func (c *ConflictCourse) At(t time.Time) *Conflict {
 	return c.Steps[after-1].Conflict
 }
 
-// ConflictCourses returns the scopes in which grants of the user conflict now or later. A scope is looked at when something
-// that bears on it opens or closes, and at most [MaximumInstants] times.
+// ConflictCourses returns the scopes in which grants of the user conflict now or later. It evaluates a scope when
+// something that bears on it opens or closes, and at most [MaximumInstants] times.
 func (o *Organization) ConflictCourses(u *User, now time.Time) []ConflictCourse {
 	f := newFuture(o, u, now)
 	var found []ConflictCourse

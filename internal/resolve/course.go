@@ -5,29 +5,30 @@ import (
 	"time"
 )
 
-// MaximumInstants is how many future instants of one entry are looked at exactly (docs/documents.md, notAfter).
+// MaximumInstants is the maximum number of future instants of one entry that are evaluated exactly
+// (docs/documents.md, notAfter).
 const MaximumInstants = 256
 
-// Step is how an entry stands from the instant At on. NotAfter of the access is zero.
+// Step is the access of an entry from the instant At on. NotAfter of the access is zero.
 type Step struct {
 	At time.Time
 	Access
 }
 
-// Course is how one entry of a decision changes over time while the objects stay as they are.
+// Course describes how one entry of a decision changes over time while the objects stay the same.
 type Course struct {
-	// Steps is sorted by time. The first one begins at the instant that was asked for, each later one where the role, its
-	// rule or source, or the filters differ from the step before.
+	// Steps is sorted by time. The first step begins at the requested instant. Each later step differs from the one
+	// before in role, rule, source or filters.
 	Steps []Step
 	// Instants is the number of future instants that bear on the entry, counted up to MaximumInstants+1.
 	Instants int
-	// Until is set where Instants exceeds MaximumInstants: the last instant that is counted exactly. Nothing is known of
-	// the entry from then on.
+	// Until is set if Instants exceeds MaximumInstants. It is the last instant that is counted exactly. Nothing is
+	// known of the entry from then on.
 	Until time.Time
 }
 
-// At returns how the entry stands at the instant t, which is not before the first step. It returns nil where t is not
-// before Until.
+// At returns the access of the entry at the instant t, which must not be before the first step. It returns nil if
+// Until is set and t is not before it.
 func (c *Course) At(t time.Time) *Access {
 	if !c.Until.IsZero() && !t.Before(c.Until) {
 		return nil
@@ -48,7 +49,7 @@ type ApplicationCourse struct {
 // Courses are the courses of all entries of a user's decision. Filters of Organization are nil.
 type Courses struct {
 	Organization Course
-	// Default is the course of the access to every application that Applications does not have.
+	// Default is the course of the access to every application that Applications does not list.
 	Default Course
 	// Applications is sorted by name.
 	Applications []ApplicationCourse
@@ -65,11 +66,12 @@ func (c *Courses) Application(name string) *Course {
 	return &c.Default
 }
 
-// Courses returns how every entry of the user's decision changes from the instant now on. The objects stay as they are.
+// Courses returns how every entry of the user's decision changes from the instant now on while the objects stay
+// the same.
 //
-// An entry is evaluated at the instants that bear on it: those at which a window of the user's UserAccess objects, of
-// the user's memberships, or of a grant that applies to the entry opens or closes. It is evaluated at most
-// [MaximumInstants] times. What all entries have in common at an instant is computed once.
+// An entry is evaluated at the instants that bear on it: those at which a window of the user's UserAccess objects,
+// of the user's memberships, or of a grant that applies to the entry opens or closes. It is evaluated at most
+// [MaximumInstants] times. The state that all entries share at an instant is computed once.
 func (o *Organization) Courses(u *User, now time.Time) *Courses {
 	f := newFuture(o, u, now)
 	c := &Courses{
@@ -85,7 +87,7 @@ func (o *Organization) Courses(u *User, now time.Time) *Courses {
 	return c
 }
 
-// OrganizationCourse returns the course of the organization role alone, which costs less than all courses.
+// OrganizationCourse returns the course of the organization role alone. It costs less than [Organization.Courses].
 func (o *Organization) OrganizationCourse(u *User, now time.Time) Course {
 	return newFutureWithoutLines(o, u, now).organizationCourse()
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// TestCoursesAgreeWithResolvingLater compares the course of every entry with what the engine decides at every half
+// TestCoursesAgreeWithResolvingLater compares the course of every entry with the engine's decision at every half
 // hour.
 func TestCoursesAgreeWithResolvingLater(t *testing.T) {
 	eachWorld(t, 12, func(t *testing.T, w world, now time.Time) {
@@ -99,10 +99,11 @@ func TestInstantsOfAnEntry(t *testing.T) {
 	}
 }
 
-// second is the instant so many seconds after the epoch.
+// second returns the instant n seconds after the epoch.
 func second(n int) time.Time { return epoch.Add(time.Duration(n) * time.Second) }
 
-// flicker gives a role in red by count grants, each of which opens at one second and closes at the next.
+// flicker returns a source with count grants of a role in red. Each grant opens at one second and closes at the
+// next.
 func flicker(count int) held {
 	h := group("flicker")
 	for i := range count {
@@ -138,7 +139,7 @@ func TestACourseEndsAtTheLastInstantThatIsCounted(t *testing.T) {
 	}
 }
 
-// TestResumingAgreesWithResolvingAnew goes forward in time by steps of any length.
+// TestResumingAgreesWithResolvingAnew advances time in steps of any length.
 func TestResumingAgreesWithResolvingAnew(t *testing.T) {
 	eachWorld(t, 13, func(t *testing.T, w world, now time.Time) {
 		o, u := w.bind()

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// Rule is the reason of a role: the first of these, in this order, that holds (docs/rules.md, Trace).
+// Rule is the reason of a role: the first rule in the order below that holds (docs/rules.md, Trace).
 type Rule string
 
-// The rules, in their order of precedence; [MostRestrictive] and [MostPermissive] are named between OnlyGrant and
+// The rules, in their order of precedence. [MostRestrictive] and [MostPermissive] come between OnlyGrant and
 // NoGrant.
 const (
 	RuleSuspended              Rule = "Suspended"
@@ -29,8 +29,9 @@ const (
 	RuleNoGrant                Rule = "NoGrant"
 )
 
-// Outcome is a role with its reason. Source is the object that gives it, Kind/namespace/name, empty for NoGrant.
-// NotAfter is the first instant after the decision's at which the same objects give less (zero: never).
+// Outcome is a role with its reason. Source is the object that gives the role (Kind/namespace/name). It is empty
+// for NoGrant. NotAfter is the first instant after that of the decision at which the same objects give less. It is
+// zero if there is no such instant.
 type Outcome struct {
 	Role     string
 	Rule     Rule
@@ -38,15 +39,15 @@ type Outcome struct {
 	NotAfter time.Time
 
 	rung rung
-	// cut and unfinished are those of [end] (docs/documents.md, notAfter).
+	// cut and unfinished have the meaning that they have in [end] (docs/documents.md, notAfter).
 	cut, unfinished bool
 }
 
-// GivesAccess says whether the role is any but NoAccess.
+// GivesAccess reports whether the role is any role but NoAccess.
 func (o *Outcome) GivesAccess() bool { return o.rung != noAccess }
 
-// Access is a role in an application with the rows it extends to: those that pass every filter. Filters is nil for
-// every row, and for NoAccess. NotAfter regards role and filters together.
+// Access is a role in an application, with filters for the rows that the role covers: the rows that pass every
+// filter. Filters is nil for all rows, and for NoAccess. NotAfter covers role and filters together.
 type Access struct {
 	Outcome
 	Filters []Filter
@@ -58,7 +59,7 @@ type ApplicationAccess struct {
 	Access
 }
 
-// Scope says within which scope grants conflict.
+// Scope is the scope within which grants conflict.
 type Scope string
 
 // The scopes of conflicts (docs/rules.md R8).
@@ -69,14 +70,16 @@ const (
 	ScopeSystem       Scope = "System"
 )
 
-// SourceRole is a role that a source gives; in the broad and the system scope, what its role means.
+// SourceRole is a role that a source gives. In the broad and the system scope, Role is what the source's role
+// means there.
 type SourceRole struct {
 	Source string
 	Role   string
 }
 
-// Conflict says that grants of different sources give different roles within one scope. Application is set in the
-// scope of one. Grants is sorted by source, then role. Role is what wins within the scope, Rule why.
+// Conflict is a disagreement between grants that give different roles within one scope. Application is set for
+// ScopeApplication. Grants is sorted by source, then by role. Role is the role that wins within the scope, and
+// Rule is the reason.
 type Conflict struct {
 	Scope       Scope
 	Application string
@@ -85,50 +88,54 @@ type Conflict struct {
 	Rule        Rule
 }
 
-// Exclusion says that a rule of exclusive access took the user's roles in all of its applications, because the user
-// held the rule's role or better in Applications (docs/rules.md R9), which are sorted.
+// Exclusion records that a rule of exclusive access took the user's roles in all applications of the rule, because
+// the user held the rule's minimum role or a higher one in Applications (docs/rules.md R9). Applications is
+// sorted.
 type Exclusion struct {
 	Name         string
 	Source       string
 	Applications []string
 }
 
-// Decision is what the rules give one user in one organization at one instant.
+// Decision is the result of the rules for one user in one organization at one instant.
 type Decision struct {
-	// Exists says whether there is anything to decide: a grant, an active membership or a declared UserAccess.
+	// Exists reports whether there is anything to decide: a grant, an active membership or a declared UserAccess.
 	Exists bool
-	// Held says whether the user has a grant or an active membership, a bar left aside.
+	// Held reports whether the user has a grant or an active membership. It ignores bars.
 	Held bool
 
 	OrganizationRole Outcome
-	// Default is the access to any application that nothing names.
+	// Default is the access to every application that nothing names.
 	Default Access
-	// Applications is sorted by name and has the applications of which something is said for this user; in every
-	// other one the access is Default. See [Decision.Application]. Its elements are shared with other decisions and must
-	// not be changed.
+	// Applications lists the applications whose access is decided separately for this user, sorted by name. Every
+	// other application has the access Default. See [Decision.Application]. The elements are shared with other
+	// decisions and must not be changed.
 	Applications []*ApplicationAccess
 
-	// HiddenRows lists, sorted, the applications of which the user sees no row because the filters are larger together
-	// than [MaximumFilterBytes]. AnyApplication stands for all that have the default filters.
+	// HiddenRows lists the applications in which the user sees no row because the user's filters together exceed
+	// [MaximumFilterBytes]. It is sorted. AnyApplication stands for all applications that have the default filters.
 	HiddenRows []string
 	Conflicts  []Conflict
 	Exclusions []Exclusion
 
-	// Enters says whether the user can enter the organization: some role is not NoAccess. EntersNotAfter is the first
-	// instant at which that ends or OrganizationRole falls (zero: never).
+	// Enters reports whether the user can enter the organization: at least one role is not NoAccess. EntersNotAfter
+	// is the first instant at which Enters becomes false or OrganizationRole falls. It is zero if there is no such
+	// instant.
 	Enters         bool
 	EntersNotAfter time.Time
-	// TooManyWindows says that more than [MaximumInstants] instants bear on an entry that gives access, so that some
-	// NotAfter, or EntersNotAfter, is earlier than need be.
+	// TooManyWindows reports whether more than [MaximumInstants] instants bear on an entry that gives access. Some
+	// NotAfter, or EntersNotAfter, is then earlier than necessary.
 	TooManyWindows bool
-	// Next is the next instant at which a window that bears on the decision opens or closes (zero: none).
+	// Next is the next instant at which a window that bears on the decision opens or closes. It is zero if there is
+	// none.
 	Next time.Time
 
-	// Unfinished says that the budget did not suffice to find the end of every entry. Some NotAfter, or EntersNotAfter, is
-	// then earlier than it will be, never later. [Organization.Resume] goes on where the search stopped.
+	// Unfinished reports whether the budget did not suffice to find the end of every entry. Some NotAfter, or
+	// EntersNotAfter, is then earlier than its final value, never later. [Organization.Resume] continues where the
+	// search stopped.
 	Unfinished bool
 
-	entersCut, entersUnfinished bool // like Outcome.cut and Outcome.unfinished, of EntersNotAfter
+	entersCut, entersUnfinished bool // like Outcome.cut and Outcome.unfinished, but for EntersNotAfter
 }
 
 // Application returns the user's access to the application.
@@ -139,7 +146,8 @@ func (d *Decision) Application(name string) *Access {
 	return &d.Default
 }
 
-// Each yields the user's access to each of the applications, which are sorted. It walks both lists once.
+// Each yields the user's access to each of the applications. The argument must be sorted. Each walks both lists
+// once.
 func (d *Decision) Each(applications []string) iter.Seq2[string, *Access] {
 	return func(yield func(string, *Access) bool) {
 		said := d.Applications
@@ -158,12 +166,12 @@ func (d *Decision) Each(applications []string) iter.Seq2[string, *Access] {
 	}
 }
 
-// Equal says whether the two accesses are the same to a reader and for the same reason.
+// Equal reports whether a reader sees the same access for the same reason.
 func (a *Access) Equal(b *Access) bool {
 	return a == b || (a.Outcome.equal(&b.Outcome) && sameFilters(a.Filters, b.Filters))
 }
 
-// Equal says whether two decisions are the same, reasons and reports included.
+// Equal reports whether the two decisions are the same, including reasons and reports.
 func (d *Decision) Equal(e *Decision) bool {
 	return d.Exists == e.Exists && d.Held == e.Held &&
 		d.OrganizationRole.equal(&e.OrganizationRole) &&
@@ -179,8 +187,9 @@ func (d *Decision) Equal(e *Decision) bool {
 		})
 }
 
-// Sides returns the grants in the order in which to show them: the first one that gives the role that wins, the first of
-// each other role, then the rest, each part sorted by source. roles counts those of the first two parts.
+// Sides returns the grants in display order: the first grant that gives the winning role, then the first grant of
+// each other role, then the rest. Each part is sorted by source. roles is the number of grants in the first two
+// parts.
 func (c *Conflict) Sides() (sides []SourceRole, roles int) {
 	sides = make([]SourceRole, 0, len(c.Grants))
 	var rest []SourceRole
@@ -200,7 +209,7 @@ func (c *Conflict) Sides() (sides []SourceRole, roles int) {
 	return append(sides, rest...), len(shown)
 }
 
-// Equal says whether the two conflicts are the same.
+// Equal reports whether the two conflicts are the same.
 func (c Conflict) Equal(d Conflict) bool {
 	return c.Scope == d.Scope && c.Application == d.Application && c.Role == d.Role && c.Rule == d.Rule &&
 		slices.Equal(c.Grants, d.Grants)

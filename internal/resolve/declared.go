@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// Declared is what is declared for a user before and after a change, by entry.
+// Declared holds the grants that are declared for a user before and after a change, by entry.
 type Declared struct{ ledger *ledger }
 
-// DeclaredBy returns what the claims declare. An entry is gathered when it is first asked for.
+// DeclaredBy returns the grants that the claims declare. It gathers an entry on first use.
 func DeclaredBy(before, after *Claims) *Declared { return &Declared{newLedger(before, after)} }
 
-// Highest returns the highest role that is declared for the entry at the instant since or later, and the sources that
-// declare it. It returns NoAccess where none is declared.
+// Highest returns the highest role that is declared for the entry at or after the instant since, and the sources
+// that declare it. It returns NoAccess if none is declared.
 func (o *Organization) Highest(declared *Declared, application string, since time.Time) (role string, sources []string) {
 	stakes := declared.ledger.of(application)
 	r := noAccess
@@ -44,7 +44,7 @@ func BearsOn(before, after *Claims, application string) bool {
 	})
 }
 
-// saysTheSame reports whether the two say the same about the entry.
+// saysTheSame reports whether the two sources give the same for the entry.
 func (b *Bound) saysTheSame(c *Bound, application string) bool {
 	if b.group != c.group {
 		return false
@@ -63,7 +63,7 @@ func (l grantList) equal(m grantList) bool {
 	})
 }
 
-// bearsOn reports whether the source says something about the entry.
+// bearsOn reports whether the source bears on the entry.
 func (h *Holding) bearsOn(application string) bool {
 	if h == nil || h.Source == nil {
 		return false

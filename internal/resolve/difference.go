@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// difference is what differs between two claims of one user.
+// difference is the difference between two claims of one user.
 type difference struct {
 	before, after *Claims
 	pairs         []pair // holdings that differ
-	hidden        []pair // the same of hidden ones
+	hidden        []pair // hidden holdings that differ
 	bars          []barPair
-	preceding     []Precedence // those that go, or get weaker
-	begun         []Precedence // those that come, or get stronger
+	preceding     []Precedence // precedences that end or get weaker
+	begun         []Precedence // precedences that begin or get stronger
 }
 
-// pair is one source before and after; either may be nil.
+// pair is the holding of one source before and after a change. Either may be nil.
 type pair struct{ before, after *Holding }
 
-// ends reports whether the pair is the end of the source altogether.
+// ends reports whether the pair ends the holding of the source completely.
 func (p pair) ends(h *Holding) bool { return p.after == nil && p.before.Source == h.Source }
 
 type barPair struct{ before, after *Bar }
@@ -47,11 +47,11 @@ func differenceOf(before, after *Claims) *difference {
 	return d
 }
 
-// pairsOf returns the sources that differ, or that are held at other instants. Those that are the same in the same place
-// are passed over first: a change mostly touches one of many.
+// pairsOf returns the sources that differ or that are held at other instants. It first skips equal holdings at the
+// same position, because a change mostly affects one of many.
 func pairsOf(before, after []Holding) []pair {
 	var pairs []pair
-	seen := 0 // of after, all earlier ones have their counterpart
+	seen := 0 // an index of after; all earlier elements have a counterpart
 	for i := range before {
 		if b := &before[i]; seen < len(after) && b.same(&after[seen]) {
 			seen++
@@ -92,7 +92,7 @@ func pairsByName(before, after []Holding) []pair {
 	return pairs
 }
 
-// same reports whether the two are the same source, held at the same instants.
+// same reports whether the two holdings have the same source and the same windows.
 func (h *Holding) same(other *Holding) bool {
 	return h.Source == other.Source && slices.EqualFunc(h.Windows, other.Windows, Window.equal)
 }
@@ -120,7 +120,7 @@ func barsOf(before, after []Bar) []barPair {
 	return pairs
 }
 
-// weaker returns those that are there no more, or count before fewer others.
+// weaker returns the precedences of before that are missing in after, or that precede fewer other objects there.
 func weaker(before, after []Precedence) []Precedence {
 	var found []Precedence
 	for _, p := range before {
@@ -159,7 +159,8 @@ func (b *Bar) stopped() spans {
 	}
 }
 
-// stopped returns the instants at which one UserAccess suspends the user or has ended, before and after.
+// stopped returns the instants at which one UserAccess, both before and after the change, suspends the user or has
+// ended.
 func stopped(before, after []Bar) spans {
 	var all []Window
 	for _, p := range barsOf(before, after) {
@@ -168,12 +169,13 @@ func stopped(before, after []Bar) spans {
 	return united(all)
 }
 
-// IsStopped reports whether one of the bars, before and after, suspends the user or has ended from now on.
+// IsStopped reports whether, at every instant from now on, one of the bars suspends the user or has ended both
+// before and after the change.
 func IsStopped(before, after []Bar, now time.Time) bool {
 	return len(from(now).without(stopped(before, after))) == 0
 }
 
-// ended yields the restrictions that end or get weaker, exclusive access aside.
+// ended yields the restrictions that end or get weaker, except for exclusive access.
 func (d *difference) ended(o *Organization) iter.Seq[loosened] {
 	return func(yield func(loosened) bool) {
 		for _, p := range d.bars {
@@ -198,8 +200,8 @@ func (d *difference) ended(o *Organization) iter.Seq[loosened] {
 	}
 }
 
-// loosened yields the restrictions by the source that the other holding of it, which may be nil, does not keep up. It
-// returns false where yield does.
+// loosened yields the restrictions by the source that the other holding of it does not keep. other may be nil. It
+// returns false if yield returned false.
 func (h *Holding) loosened(other *Holding, o *Organization, yield func(loosened) bool) bool {
 	if h.Source.group && !o.rules.Combined {
 		when := spansOf(h.Windows)
@@ -232,13 +234,14 @@ func (h *Holding) loosened(other *Holding, o *Organization, yield func(loosened)
 	return true
 }
 
-// counterparts are the grants of another holding in the same tier and application.
+// counterparts holds the grants of another holding in the same tier and application.
 type counterparts struct {
 	tier   tier
 	grants grantList
 }
 
-// grantsBeside yields every grant of the source, with those of the other holding, which may be nil, beside it.
+// grantsBeside yields every grant of the source together with the corresponding grants of the other holding, which
+// may be nil.
 func (h *Holding) grantsBeside(other *Holding) iter.Seq2[*grant, counterparts] {
 	return func(yield func(*grant, counterparts) bool) {
 		b, c := h.Source, &Bound{}
@@ -263,12 +266,12 @@ func (h *Holding) grantsBeside(other *Holding) iter.Seq2[*grant, counterparts] {
 	}
 }
 
-// uncovered returns the instants at which the grant counts and none of those counterparts does that keeps it up.
+// uncovered returns the instants at which the grant counts and no counterpart that satisfies keeps counts.
 func (h *Holding) uncovered(g *grant, other *Holding, counterparts grantList, keeps func(*grant) bool) spans {
 	if other != nil && slices.EqualFunc(h.Windows, other.Windows, Window.equal) {
 		for i := range counterparts {
 			if c := &counterparts[i]; keeps(c) && c.window.Covers(g.window) {
-				return nil // as for most grants of most users
+				return nil // the usual case
 			}
 		}
 	}
@@ -286,8 +289,8 @@ func (h *Holding) uncovered(g *grant, other *Holding, counterparts grantList, ke
 	return when.without(united(kept))
 }
 
-// unheld returns where the user may hold the rung, or a better one, no more: grants of it that end, and restrictions of
-// roles below it that begin.
+// unheld returns the cases in which the user may no longer hold the rung or a higher one: grants of such a rung
+// that end, and restrictions to lower roles that begin.
 func (d *difference) unheld(minimum rung, o *Organization) []loosened {
 	var all []loosened
 	for _, p := range d.pairs {
@@ -306,9 +309,9 @@ func (d *difference) unheld(minimum rung, o *Organization) []loosened {
 	}
 	for l := range d.swapped().ended(o) {
 		switch l.restriction {
-		case RestrictionBar: // it takes all applications alike
+		case RestrictionBar: // a bar affects all applications alike
 		case RestrictionGroup, RestrictionPrecede:
-			l.tier = tierBroad // it bears on all
+			l.tier = tierBroad // it bears on all applications
 			all = append(all, l)
 		default:
 			if l.ceiling > minimum && !l.tier.isOrganization() {
@@ -319,7 +322,7 @@ func (d *difference) unheld(minimum rung, o *Organization) []loosened {
 	return all
 }
 
-// swapped is the difference of the change that takes this one back.
+// swapped returns the difference of the reverse change.
 func (d *difference) swapped() *difference {
 	back := &difference{before: d.after, after: d.before, preceding: d.begun, begun: d.preceding}
 	for _, p := range d.pairs {

@@ -5,22 +5,23 @@ import (
 	"time"
 )
 
-// end is the first instant at which an entry gives less; zero: never.
+// end is the first instant at which an entry gives less. It is zero if there is none.
 type end struct {
 	at time.Time
-	// cut says that at is the last instant that is looked at, and more follow. unfinished says that at is the first one
-	// that has yet to be looked at, because the budget was spent.
+	// cut is set if at is the last instant that is evaluated and more instants follow. unfinished is set if the
+	// budget was spent and at is the first instant that still has to be evaluated.
 	cut, unfinished bool
 }
 
-// withEnds returns the decision with the ends of its entries (docs/documents.md, notAfter). The previous decision, which
-// may be nil, is of the same user by the same objects at an earlier instant: what is known by it is not looked for again.
+// withEnds returns the decision with the ends of its entries (docs/documents.md, notAfter). The previous decision
+// is nil, or the decision for the same user and the same objects at an earlier instant. withEnds does not search
+// again for ends that it already contains.
 func (o *Organization) withEnds(d Decision, previous *Decision, u *User, now time.Time, b *Budget) Decision {
 	d.Next = nextTransition(u, now)
 	if d.Next.IsZero() {
 		return d
 	}
-	ending := d // most users have no windows, and their decisions stay off the heap
+	ending := d // most users have no windows, and their decisions do not escape to the heap
 	o.findEnds(&ending, previous, u, now, b)
 	return ending
 }
@@ -48,14 +49,14 @@ func (f *future) endOrganization(d, previous *Decision) {
 		func(t time.Time) bool { return f.organizationAt(t).rung > is.rung }))
 }
 
-// endApplications looks for the end of every access to an application.
+// endApplications finds the end of every access to an application.
 func (f *future) endApplications(d, previous *Decision) {
 	f.gatherLines(onlyChanging)
 	var before *Access
 	if previous != nil {
 		before = &previous.Default
 	}
-	byDefault := d.Default // as it is without its end
+	byDefault := d.Default // the default access without its end
 	defaultEnd := f.endOfApplication(nil, &byDefault, before)
 	d.Default.endAt(d, defaultEnd)
 
@@ -73,7 +74,7 @@ func (f *future) endApplications(d, previous *Decision) {
 			listed[0] = listed[0].ending(d, f.endOfApplication(l, &listed[0].Access, before))
 			continue
 		}
-		// An application of which something will be said may have an end of its own already.
+		// An application that is decided separately later may have an earlier end.
 		if e := f.endOfApplication(l, &byDefault, before); e != defaultEnd {
 			more = append(more, (&ApplicationAccess{l.application, byDefault}).ending(d, e))
 		}
@@ -81,8 +82,8 @@ func (f *future) endApplications(d, previous *Decision) {
 	d.add(more)
 }
 
-// endChanged looks for the end of every access to an application that is not as it was in the previous decision. The
-// default access either is, or gives none.
+// endChanged finds the end of every access to an application that differs from the previous decision. The caller
+// guarantees that the default access is unchanged or gives no access.
 func (f *future) endChanged(d, previous *Decision) {
 	byDefault := d.Default
 	d.Default.endAt(d, f.endOfApplication(nil, &byDefault, &previous.Default))
@@ -126,7 +127,7 @@ func (f *future) endChanged(d, previous *Decision) {
 	d.add(more)
 }
 
-// ending returns the access with its end: itself where it has none, for it is shared, else a copy.
+// ending returns the access with the end e: the shared access itself if e is zero, otherwise a copy.
 func (a *ApplicationAccess) ending(d *Decision, e end) *ApplicationAccess {
 	if e == (end{}) {
 		return a
@@ -136,7 +137,7 @@ func (a *ApplicationAccess) ending(d *Decision, e end) *ApplicationAccess {
 	return &made
 }
 
-// add adds applications that are not listed yet.
+// add adds applications that are not listed yet, and sorts the list.
 func (d *Decision) add(more []*ApplicationAccess) {
 	if len(more) == 0 {
 		return
@@ -147,7 +148,8 @@ func (d *Decision) add(more []*ApplicationAccess) {
 	})
 }
 
-// endOfApplication returns the end of the access to the application. Nil stands for one without a line.
+// endOfApplication returns the end of the access to the application. A nil line stands for an application without
+// a line.
 func (f *future) endOfApplication(l *line, is, before *Access) end {
 	if !is.GivesAccess() {
 		return end{}
@@ -161,7 +163,7 @@ func (f *future) endOfApplication(l *line, is, before *Access) end {
 	})
 }
 
-// endEntering looks for the end of d.Enters. An organization role gives access until it falls.
+// endEntering finds the end of d.Enters. An organization role lets the user enter until it falls.
 func (f *future) endEntering(d, previous *Decision) {
 	if d.OrganizationRole.GivesAccess() || !d.Enters {
 		d.entersUntil(d.OrganizationRole.end())
@@ -194,10 +196,10 @@ func (d *Decision) entersUntil(e end) {
 	d.note(e)
 }
 
-// entersForGood reports whether an application on which no instant bears gives access.
+// entersForGood reports whether the user has access to an application on which no instant bears.
 func (f *future) entersForGood(d *Decision) bool {
 	if len(f.instants(nil)) > 0 {
-		return false // bears on all
+		return false // these instants bear on all applications
 	}
 	if d.Default.GivesAccess() {
 		return true
@@ -212,9 +214,9 @@ func (f *future) entersForGood(d *Decision) bool {
 	})
 }
 
-// endOf returns the end of the entry: the first of the instants at which it has fallen. Nothing ends without access.
-// Where the budget is spent, the end is unfinished at the first instant that was not looked at. The instants, of which
-// first is the first one, are sorted, and asked for only while the budget lasts.
+// endOf returns the end of the entry: the first of the instants at which it has fallen. An entry without access
+// has no end. If the budget is spent, the end is unfinished at the first instant that was not evaluated. first is
+// the first element of instants. instants returns a sorted list and is called only while the budget lasts.
 func (f *future) endOf(
 	is, before *Access, first time.Time, instants func() []time.Time, fallen func(time.Time) bool,
 ) end {
@@ -250,16 +252,16 @@ func (f *future) endOf(
 	return end{}
 }
 
-// stands reports whether the entry is as it was before, which may be nil, and what was known of its end holds.
+// stands reports whether the entry is the same as before and its previous end has not passed. before may be nil.
 func (f *future) stands(is, before *Access) bool {
 	return before != nil && before.rung == is.rung && sameFilters(before.Filters, is.Filters) &&
 		(before.NotAfter.IsZero() || before.NotAfter.After(f.now))
 }
 
-// isKnown reports whether the entry ends as it did before.
+// isKnown reports whether the entry has the same end as before.
 func (f *future) isKnown(is, before *Access) bool { return f.stands(is, before) && !before.isOpen() }
 
-// isOpen reports whether instants from NotAfter on have yet to be looked at.
+// isOpen reports whether instants from NotAfter on still have to be evaluated.
 func (o *Outcome) isOpen() bool { return o.cut || o.unfinished }
 
 func (o *Outcome) end() end { return end{o.NotAfter, o.cut, o.unfinished} }
@@ -269,7 +271,7 @@ func (o *Outcome) endAt(d *Decision, e end) {
 	d.note(e)
 }
 
-// note takes in what the end of an entry says of the decision.
+// note updates the flags of the decision with the end of an entry.
 func (d *Decision) note(e end) {
 	d.TooManyWindows = d.TooManyWindows || e.cut
 	d.Unfinished = d.Unfinished || e.unfinished

@@ -6,56 +6,58 @@ import (
 	"time"
 )
 
-// Claim is a source that a user holds, as it is written, and when.
+// Claim is a source that a user holds, in its written form, with the windows in which the user holds it.
 type Claim struct {
 	Source  *Source
 	Windows []Window // none: always
 }
 
-// Person is a [User] before anything is looked up: what [Organization.Explain] starts from.
+// Person is a [User] before any source is bound. It is the input of [Organization.Explain].
 type Person struct {
 	Declared bool
 	Bars     []Bar
 	Claims   []Claim
 	Named    []string // User.Named
-	// Place is the organization as selectors see it. Nil stands for one without labels and ApplicationAccess objects.
+	// Place is the organization as selectors see it. Nil stands for an organization without labels and without
+	// ApplicationAccess objects.
 	Place *Place
-	// Own and AtSystem are the attributes of the user in the organization and in the system namespace.
+	// Own and AtSystem are the user's attributes in the organization and in the system namespace.
 	Own, AtSystem Attributes
 }
 
-// Explanation is a decision with the whole derivation. It is for people to read; nothing is decided by it.
+// Explanation is a decision with its complete derivation. It is for people to read. No decision is based on it.
 type Explanation struct {
 	Decision Decision
-	// Bars has the bars that hold (docs/rules.md R1), the one that is named first.
+	// Bars lists the bars that hold (docs/rules.md R1). The first one is the reported one.
 	Bars []HeldBar
-	// Grants has every grant that the claims are about, whether it counts or not, by scope, application and source.
+	// Grants lists every grant of the claims, whether it counts or not, by scope, application and source.
 	Grants []ExplainedGrant
-	// Organization derives the organization role, Default the default role, Applications those of the applications that
-	// were asked for. All of them are without the bar.
+	// Organization derives the organization role, Default the default role, and Applications the roles in the
+	// requested applications. All of them ignore bars.
 	Organization Derivation
 	Default      Derivation
 	Applications []Derivation
-	// Future has the decisions from each later instant on, at which something may change: the first [MaximumFuture].
+	// Future lists the decisions at the later instants at which something may change, at most [MaximumFuture].
 	Future []Moment
 }
 
-// MaximumFuture is how many instants an explanation looks ahead.
+// MaximumFuture is the maximum number of future instants in an explanation.
 const MaximumFuture = 50
 
-// HeldBar is a bar that holds, by its rule: Suspended, Expired or NotYetValid.
+// HeldBar is a bar that holds. Rule is Suspended, Expired or NotYetValid.
 type HeldBar struct {
 	Bar
 	Rule Rule
 }
 
-// Moment is the decision from an instant on.
+// Moment is the decision that holds from the instant At on.
 type Moment struct {
 	At       time.Time
 	Decision Decision
 }
 
-// Explain derives what the person may do in the organization at the instant now, in the applications given.
+// Explain returns the person's decision at the instant now with its derivation, in detail for the given
+// applications.
 func (o *Organization) Explain(p Person, applications []string, now time.Time) Explanation {
 	u := User{Declared: p.Declared, Bars: p.Bars, Named: p.Named}
 	if p.Place == nil {
@@ -83,7 +85,7 @@ func (o *Organization) Explain(p Person, applications []string, now time.Time) E
 	return e
 }
 
-// heldBars returns the bars that hold at t, the one that an outcome names first.
+// heldBars returns the bars that hold at t. The first one is the bar that an outcome reports.
 func heldBars(bars []Bar, t time.Time) []HeldBar {
 	var held []HeldBar
 	for i := range bars {
@@ -104,30 +106,31 @@ func heldBars(bars []Bar, t time.Time) []HeldBar {
 	return held
 }
 
-// Derivation is how one role came about, step by step (docs/rules.md R4 to R9).
+// Derivation is the step-by-step derivation of one role (docs/rules.md R4 to R9).
 type Derivation struct {
 	// Application is empty for the default role, and for the organization role.
 	Application string
-	// Specific, Broad and System are the tiers. The organization role has none that is specific; its Broad is the scope
-	// organization.
+	// Specific, Broad and System are the tiers. The organization role has no specific tier, and its Broad is the
+	// organization scope.
 	Specific, Broad, System Choice
-	// Local is what the organization gives, before the system role is combined with it.
+	// Local is the role that the organization gives, before it is combined with the system role.
 	Local Outcome
-	// Floor says that the system role is a floor, not a cap.
+	// Floor reports whether the system role is a floor rather than a cap.
 	Floor bool
 	// Combined is the outcome of R5, before exclusive access.
 	Combined Outcome
-	// Excluded is the rule of exclusive access that took the role; nil where none did.
+	// Excluded is the rule of exclusive access that took the role, or nil.
 	Excluded *Exclusion
-	// Rows are what groups say about rows, in the order of the groups (R7).
+	// Rows lists the groups' row entries, in the order of the groups (R7).
 	Rows []ContributedRows
-	// HidesUnmatched says that without any, no row is visible.
+	// HidesUnmatched reports whether the application shows no row to a user without such entries.
 	HidesUnmatched bool
-	// ExceedsBound says that no row is visible because the user's filters are larger together than R7 allows.
+	// ExceedsBound reports whether no row is visible because the user's filters together exceed the bound of R7.
 	ExceedsBound bool
 }
 
-// Choice is R4 within one scope: what is in it, and what won. Role is empty where the scope has no grant.
+// Choice is the result of R4 within one scope: the grants of the scope and the winner. Role is empty if the scope
+// has no grant.
 type Choice struct {
 	Grants []WeighedGrant
 	Role   string
@@ -141,8 +144,8 @@ type WeighedGrant struct {
 	Protected bool
 }
 
-// ContributedRows is an entry of a group about rows: the one for the application, or for [AnyApplication]. Written is its
-// filter with the names of the user's attributes, where the group refers to such, in place of their values.
+// ContributedRows is a row entry of a group, for the application or for [AnyApplication]. Written is its filter as
+// the group declares it: with the names of user attributes instead of their values.
 type ContributedRows struct {
 	Source string
 	Rows
@@ -176,7 +179,7 @@ func (e *Explanation) derive(o *Organization, g *grants, applications []string) 
 	}
 }
 
-// derivation is R5, R7 and R9 for one application; an empty name stands for one that nothing names.
+// derivation applies R5, R7 and R9 to one application. An empty name stands for an application that nothing names.
 func (o *Organization) derivation(g *grants, application string, at *instant) Derivation {
 	var tier []*grant
 	var specific choice
@@ -218,7 +221,7 @@ func (o *Organization) derivation(g *grants, application string, at *instant) De
 	return d
 }
 
-// excluding returns the exclusion that took the role in the application: of several the first.
+// excluding returns the exclusion that took the role in the application. If several did, it returns the first.
 func (o *Organization) excluding(at *instant, application string) *Exclusion {
 	for i := range o.exclusive {
 		rule := &o.exclusive[i]

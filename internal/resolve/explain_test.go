@@ -22,7 +22,7 @@ func TestAnExplanationAgreesWithTheDecision(t *testing.T) {
 			if e.Bars[0].Source != want.Default.Source || e.Bars[0].Rule != want.Default.Rule {
 				t.Errorf("bar %+v, want %s of %s", e.Bars[0], want.Default.Rule, want.Default.Source)
 			}
-			w.bars = nil // derivations leave it aside
+			w.bars = nil // derivations ignore bars
 			want = w.engine(now)
 		}
 		checkDerivation(t, o, &e.Organization, &resolve.Access{Outcome: want.OrganizationRole})
@@ -69,7 +69,7 @@ func checkDerivation(t *testing.T, o *resolve.Organization, d *resolve.Derivatio
 	}
 }
 
-// TestEveryGrantThatCountsIsWeighed holds what became of each grant against the scopes that the engine chose from.
+// TestEveryGrantThatCountsIsWeighed compares the fate of each grant with the scopes that the engine chose from.
 func TestEveryGrantThatCountsIsWeighed(t *testing.T) {
 	eachWorld(t, 41, func(t *testing.T, w world, now time.Time) {
 		_, e := w.explain(now)

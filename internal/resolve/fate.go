@@ -6,47 +6,49 @@ import (
 	"time"
 )
 
-// Fate says what became of a grant.
+// Fate is what became of a grant.
 type Fate string
 
-// The fates. The first that holds is named.
+// The fates. If several hold, the first one is reported.
 const (
-	FateUnknownRole       Fate = "UnknownRole"       // on no ladder (R2)
+	FateUnknownRole       Fate = "UnknownRole"       // the role is on no ladder (R2)
 	FateWithoutPrivileges Fate = "WithoutPrivileges" // the group gives no roles (R2)
-	FateBeingDeleted      Fate = "BeingDeleted"      // of its grants only NoAccess is left (R1)
-	FateReviewMissed      Fate = "ReviewMissed"      // of the group's grants only NoAccess is left (R1)
+	FateBeingDeleted      Fate = "BeingDeleted"      // only the object's NoAccess grants remain (R1)
+	FateReviewMissed      Fate = "ReviewMissed"      // only the group's NoAccess grants remain (R1)
 	FateEnded             Fate = "Ended"             // the membership or the entry (R1)
 	FateNotYet            Fate = "NotYet"            // the membership or the entry (R1)
-	FateReplaced          Fate = "Replaced"          // groups take the place of individual access (R3)
+	FateReplaced          Fate = "Replaced"          // groups replace individual grants (R3)
 	FateCounts            Fate = "Counts"
 )
 
-// ExplainedGrant is one grant as it is written, and what became of it.
+// ExplainedGrant is one grant in its written form, with its fate.
 type ExplainedGrant struct {
 	Source string
 	Origin Origin
-	// Scope is that of the grant; Application is set in the scope of one.
+	// Scope is the scope of the grant. Application is set for ScopeApplication.
 	Scope       Scope
 	Application string
 	Role        string
-	// Selector is what chose the application, ByOrganization what chose the organization. Nil: a name or [AnyApplication] did.
+	// Selector is the selector that chose the application, ByOrganization the one that chose the organization. Nil
+	// means that a name or [AnyApplication] chose it.
 	Selector, ByOrganization Selector
-	// InApplications is what a role at scope organization or system means in every application, ForOrganization what one
-	// at scope system means there; empty: nothing.
+	// InApplications is the meaning of an organization-scope or system-scope role in every application.
+	// ForOrganization is the meaning of a system-scope role for the organization. Empty means no role.
 	InApplications, ForOrganization string
-	// Unmapped says that a declared meaning is not on the organization's ladder.
+	// Unmapped reports whether a declared meaning is not on the organization's ladder.
 	Unmapped bool
-	// Held is when the user holds the source (none: always), Window when the entry counts.
+	// Held lists the windows in which the user holds the source (none: always). Window is when the entry counts.
 	Held   []Window
 	Window Window
 
 	Protected bool
 	Fate      Fate
-	// Begins is when a grant that does not count yet will, Ends when one that counts no longer does (zero: never).
+	// Begins is the instant at which a grant that does not count yet begins to count. Ends is the instant at which a
+	// grant that counts stops counting (zero: never).
 	Begins, Ends time.Time
 }
 
-// explainClaim lists the grants of one source as the organization sees them.
+// explainClaim returns the grants of one source in the organization.
 func (o *Organization) explainClaim(c *Claim, at *Place, inGroup bool, now time.Time) []ExplainedGrant {
 	s := c.Source
 	var found []ExplainedGrant
@@ -68,7 +70,7 @@ func (o *Organization) explainClaim(c *Claim, at *Place, inGroup bool, now time.
 	return found
 }
 
-// explainGiven looks the role up on its ladder, time and R3 aside.
+// explainGiven looks the role up on its ladder. It ignores time and R3.
 func (o *Organization) explainGiven(s *Source, given *Given) ExplainedGrant {
 	g := ExplainedGrant{Scope: given.Scope, Role: given.Role, Window: given.Window}
 	g.Selector, g.ByOrganization = given.Selector, given.ByOrganization
@@ -112,7 +114,7 @@ func (o *Organization) explainSystemRole(s *Source, g *ExplainedGrant) {
 	}
 }
 
-// fate is what becomes of a grant at r for what its source is, time and R3 aside.
+// fate returns the fate of a grant at the rung r that follows from the source. It ignores time and R3.
 func (s *Source) fate(r rung) Fate {
 	switch {
 	case r == noRung:
@@ -126,7 +128,8 @@ func (s *Source) fate(r rung) Fate {
 	}
 }
 
-// inTime looks at when the source is held, when the entry counts, and when the source gives it: live.
+// inTime sets the fate that follows from time: when the user holds the source, when the entry counts, and in which
+// windows (live) the source gives its roles.
 func (g *ExplainedGrant) inTime(live []Window, now time.Time) {
 	if g.Fate != FateCounts {
 		return
@@ -153,7 +156,7 @@ func (g *ExplainedGrant) inTime(live []Window, now time.Time) {
 	g.Ends = endOf(open, now)
 }
 
-// intersections returns the windows in which one of each list is open.
+// intersections returns the windows in which a window of each list is open.
 func intersections(a, b []Window) []Window {
 	var open []Window
 	for _, w := range a {
@@ -166,7 +169,8 @@ func intersections(a, b []Window) []Window {
 	return open
 }
 
-// endOf returns when the last of the windows that are open at now, or that follow on one without a gap, closes.
+// endOf returns when the windows close that are open at now, including windows that follow without a gap. Zero
+// means never.
 func endOf(windows []Window, now time.Time) time.Time {
 	end := now
 	slices.SortFunc(windows, func(a, b Window) int { return a.NotBefore.Compare(b.NotBefore) })
@@ -182,7 +186,7 @@ func endOf(windows []Window, now time.Time) time.Time {
 	return end
 }
 
-// intersect returns when both windows are open, and whether they ever are.
+// intersect returns the window in which both windows are open, and whether it is not empty.
 func (w Window) intersect(v Window) (Window, bool) {
 	if v.NotBefore.After(w.NotBefore) {
 		w.NotBefore = v.NotBefore

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Requirement is one comparison of a row's attribute with values (docs/documents.md, filters). UserAttribute, which no
-// decision has, stands for the values of that attribute of the user.
+// Requirement is one comparison of a row's attribute with values (docs/documents.md, filters). UserAttribute
+// stands for the values of that attribute of the user. It is empty in decisions.
 type Requirement struct {
 	Attribute     string   `json:"attribute"`
 	Operator      string   `json:"operator"`
@@ -16,28 +16,28 @@ type Requirement struct {
 	Values        []string `json:"values"`
 }
 
-// Alternative holds for a row when all of its requirements do.
+// Alternative is a conjunction of requirements. It holds for a row if all of its requirements hold.
 type Alternative struct {
 	AllOf []Requirement `json:"allOf"`
 
 	canonical string
 }
 
-// Filter lets a row pass when any of its alternatives holds; without alternatives no row passes.
+// Filter lets a row pass if any of its alternatives holds. Without alternatives no row passes.
 //
-// A Filter made by [NewFilter] is canonical: values, requirements and alternatives are sorted by the bytes of their
-// JSON and have no duplicates. Filters are shared between decisions and must not be changed.
+// A Filter that [NewFilter] returns is canonical: values, requirements and alternatives are sorted by the bytes of
+// their JSON and have no duplicates. Filters are shared between decisions and must not be changed.
 type Filter struct {
 	AnyOf []Alternative `json:"anyOf"`
 
 	canonical string
-	shared    *[1]Filter // keeps the list alive by which [sharedFilters] knows the filter
+	shared    *[1]Filter // keeps the list alive to which [sharedFilters] has a weak pointer
 }
 
 // nothing is the filter that no row passes.
 var nothing = NewFilter(nil)
 
-// NewFilter makes the canonical filter of the alternatives; the argument is not kept.
+// NewFilter returns the canonical filter of the alternatives. It does not keep the argument.
 func NewFilter(alternatives []Alternative) Filter {
 	anyOf := make([]Alternative, 0, len(alternatives))
 	for _, a := range alternatives {
@@ -46,7 +46,7 @@ func NewFilter(alternatives []Alternative) Filter {
 	return canonicalFilter(anyOf)
 }
 
-// Equal says whether the two canonical filters let the same alternatives pass.
+// Equal reports whether the two canonical filters have the same alternatives.
 func (f Filter) Equal(g Filter) bool { return f.canonical == g.canonical }
 
 // JSON returns the canonical JSON of the filter, as documents carry it.
@@ -91,10 +91,10 @@ func canonicalFilter(anyOf []Alternative) Filter {
 	return rendered(anyOf)
 }
 
-// rendered makes the filter of alternatives that are canonical, sorted and without duplicates.
+// rendered returns the filter of canonical alternatives, which must be sorted and without duplicates.
 func rendered(anyOf []Alternative) Filter {
 	if anyOf == nil {
-		anyOf = []Alternative{} // as NewFilter makes it
+		anyOf = []Alternative{} // as NewFilter returns it
 	}
 	keys := make([]string, len(anyOf))
 	for i := range anyOf {
@@ -103,7 +103,7 @@ func rendered(anyOf []Alternative) Filter {
 	return Filter{AnyOf: anyOf, canonical: `{"anyOf":[` + strings.Join(keys, ",") + `]}`}
 }
 
-// unite gives the one filter that passes what any of the filters passes.
+// unite returns one filter that passes every row that any of the filters passes.
 func (s *sharedFilters) unite(filters []Filter) []Filter {
 	if len(filters) < 2 {
 		return filters
@@ -115,7 +115,7 @@ func (s *sharedFilters) unite(filters []Filter) []Filter {
 	return s.share(canonicalFilter(anyOf))
 }
 
-// intersect gives the filters that together pass what every one of them passes, in canonical order.
+// intersect returns filters that together pass the rows that every one of the filters passes, in canonical order.
 func intersect(filters []Filter) []Filter {
 	if len(filters) < 2 {
 		return filters
@@ -124,7 +124,7 @@ func intersect(filters []Filter) []Filter {
 	return slices.CompactFunc(filters, Filter.Equal)
 }
 
-// sizeOf returns the bytes of the filters.
+// sizeOf returns the total size of the filters in bytes.
 func sizeOf(filters []Filter) int {
 	size := 0
 	for i := range filters {
@@ -135,14 +135,14 @@ func sizeOf(filters []Filter) int {
 
 func sameFilters(a, b []Filter) bool { return slices.EqualFunc(a, b, Filter.Equal) }
 
-// canonicalJSON gives the JSON that documents carry: no escapes but the necessary ones. The types of this package
-// have their fields in the order of their JSON names.
+// canonicalJSON returns JSON in the form of the documents, with only the necessary escapes. The types of this
+// package declare their fields in the order of their JSON names.
 func canonicalJSON(v any) string {
 	var buffer bytes.Buffer
 	encoder := json.NewEncoder(&buffer)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(v); err != nil {
-		// Strings and slices of them always encode; a failure here is a bug of this package.
+		// Strings and slices of strings always encode. A failure here is a bug of this package.
 		panic("resolve: canonical JSON: " + err.Error())
 	}
 	return strings.TrimSuffix(buffer.String(), "\n")

@@ -5,75 +5,76 @@ import (
 	"time"
 )
 
-// future evaluates single entries of one user's decision at later instants. It is made for one user and used by one
-// goroutine.
+// future evaluates single entries of one user's decision at later instants. It belongs to one user and is used by
+// one goroutine.
 //
-// Time is cut into segments: within one of them only grants in single applications open or close. What the entries
-// have in common is computed once for a segment, when it is first needed.
+// Time is divided into segments. Within a segment, only grants in single applications open or close. The state
+// that all entries share is computed once per segment, when it is first needed.
 type future struct {
 	o   *Organization
 	u   *User
 	now time.Time
 	purse
 
-	// Instants after now, sorted and at most MaximumInstants+1: atTop are those that bear on the organization role,
-	// common those that bear on every application. cuts has both.
+	// The instants after now, sorted, at most MaximumInstants+1. atTop has the instants that bear on the organization
+	// role, common those that bear on every application, and cuts both.
 	atTop, common, cuts []time.Time
 
-	segments   []segment                    // the first one begins now, each other one at one of cuts
+	segments   []segment                    // the first one begins now, each later one at an element of cuts
 	lines      []line                       // sorted by application
-	gathered   bool                         // lines are complete
+	gathered   bool                         // gatherLines has run
 	ruleFirsts map[*exclusiveRule]time.Time // see future.firstOfRule
 
-	// bounded says that the bound of docs/rules.md R7 may take rows from the user: what bears on one application then
-	// bears on all. fitting is what fits, by place in all.
+	// bounded reports whether the bound of docs/rules.md R7 may hide rows from the user. If so, everything that bears
+	// on one application bears on all. fitting has the filters that fit, by place in all.
 	bounded bool
 	all     []time.Time // instants that bear on the user; see future.allInstants
 	fitting []*shown
 
 	views   []*view
 	scratch []*grant
-	witness int // the line that gave access when it was last asked whether any does
+	witness int // the line that gave access in the last call of entersAt
 }
 
-// view is what a set of groups says about rows. Segments in which the same groups say something share it.
+// view holds the row filters of a set of groups. Segments with the same set of groups share it.
 type view struct {
 	speaking []*Bound
 	filters  map[string][]Filter // by application
 	measured *measurement        // nil until it is needed
 }
 
-// segment is what the entries have in common from an instant of future.common on.
+// segment is the state that all entries share from an element of future.cuts on.
 type segment struct {
 	known        bool
 	bar          Outcome
 	barred       bool
 	active       []bool // by holding
-	grants       grants // those in single applications left out
+	grants       grants // without those in single applications
 	view         *view
 	broad        choice
 	system       choice
-	guard        rung // that of the highest protected grant in the broad and the system tier; noAccess without one
+	guard        rung // of the highest protected grant in the broad and the system tier; noAccess without one
 	organization Outcome
 	fallback     Outcome
 }
 
 // roleAt is the outcome of docs/rules.md R5 at an instant. guard is the rung of the highest protected grant of any
-// tier, noAccess without one.
+// tier, or noAccess if there is none.
 type roleAt struct {
 	Outcome
 	guard rung
 	known bool
 }
 
-// newFuture gathers what bears on the user after the instant now. The cost grows with the user's grants and windows.
+// newFuture returns the future of the user after the instant now, with all lines. The cost grows with the user's
+// grants and windows.
 func newFuture(o *Organization, u *User, now time.Time) *future {
 	f := newFutureWithoutLines(o, u, now)
 	f.gatherLines(everything)
 	return f
 }
 
-// newFutureWithoutLines is newFuture for callers who need no lines, or not all of them.
+// newFutureWithoutLines is newFuture for callers that need no lines, or only some of them.
 func newFutureWithoutLines(o *Organization, u *User, now time.Time) *future {
 	f := &future{o: o, u: u, now: now}
 	var speaking []*Bound
@@ -90,7 +91,7 @@ func newFutureWithoutLines(o *Organization, u *User, now time.Time) *future {
 	return f
 }
 
-// gatherInstants returns those after now at which a window of these kinds opens or closes.
+// gatherInstants returns the instants after now at which a window of these kinds opens or closes.
 func (f *future) gatherInstants(kinds ...func(*User, func(Window))) []time.Time {
 	var instants []time.Time
 	for _, each := range kinds {
@@ -108,13 +109,13 @@ func (f *future) allInstants() []time.Time {
 	return f.all
 }
 
-// earliest sorts the instants, drops duplicates, and keeps as many as are ever looked at.
+// earliest sorts the instants, drops duplicates, and keeps only those that may be evaluated.
 func (f *future) earliest(instants []time.Time) []time.Time {
 	instants = sortedInstants(instants)
 	return instants[:min(len(instants), f.o.instants+1)]
 }
 
-// firstOf returns the first of the instants; zero: there is none.
+// firstOf returns the first of the instants, or zero if there is none.
 func firstOf(instants []time.Time) time.Time {
 	if len(instants) == 0 {
 		return time.Time{}
@@ -122,7 +123,7 @@ func firstOf(instants []time.Time) time.Time {
 	return instants[0]
 }
 
-// place returns the place of the segment, or of the role, that holds at t.
+// place returns the index of the segment, or of the role, that holds at t.
 func place(instants []time.Time, t time.Time) int {
 	i, found := slices.BinarySearchFunc(instants, t, time.Time.Compare)
 	if found {
@@ -131,7 +132,7 @@ func place(instants []time.Time, t time.Time) int {
 	return i
 }
 
-// segment returns what the entries have in common at t.
+// segment returns the state that all entries share at t.
 func (f *future) segment(t time.Time) *segment {
 	i := place(f.cuts, t)
 	s := &f.segments[i]
@@ -186,7 +187,7 @@ func (f *future) organizationAt(t time.Time) Outcome {
 	return s.organization
 }
 
-// accessAt returns the access to the application at t. Nil stands for an application without a line.
+// accessAt returns the access to the application at t. A nil line stands for an application without a line.
 func (f *future) accessAt(l *line, t time.Time) Access {
 	a := Access{Outcome: f.outcomeAt(l, t)}
 	if a.GivesAccess() {
@@ -195,7 +196,7 @@ func (f *future) accessAt(l *line, t time.Time) Access {
 	return a
 }
 
-// outcomeAt returns the role in the application at t. Nil stands for an application without a line.
+// outcomeAt returns the role in the application at t. A nil line stands for an application without a line.
 func (f *future) outcomeAt(l *line, t time.Time) Outcome {
 	s := f.segment(t)
 	switch {
@@ -210,7 +211,7 @@ func (f *future) outcomeAt(l *line, t time.Time) Outcome {
 	return f.roleAt(l, t).Outcome
 }
 
-// filtersAt returns the filters of the application at t, where the user has access to it.
+// filtersAt returns the filters of the application at t. The user must have access to it.
 func (f *future) filtersAt(l *line, t time.Time) []Filter {
 	s, application := f.segment(t), ""
 	if l != nil {
@@ -240,7 +241,7 @@ func (f *future) filtersAt(l *line, t time.Time) []Filter {
 	return filters
 }
 
-// fittingAt returns what is within the bound of R7 at t.
+// fittingAt returns the filters that fit the bound of R7 at t.
 func (f *future) fittingAt(t time.Time, m *measurement) shown {
 	if f.fitting == nil {
 		f.fitting = make([]*shown, len(f.allInstants())+1)
@@ -274,7 +275,7 @@ func (f *future) entersAt(t time.Time) bool {
 	return false
 }
 
-// roleAt returns the role in the application at t, bar and exclusive access aside.
+// roleAt returns the role in the application at t. It ignores bars and exclusive access.
 func (f *future) roleAt(l *line, t time.Time) roleAt {
 	if len(l.exclusive) == 0 && !f.bounded {
 		return f.decideRole(l, t)
@@ -311,7 +312,8 @@ func (f *future) decideRole(l *line, t time.Time) roleAt {
 	return r
 }
 
-// excluded is docs/rules.md R9 for one application: it returns the source of the first rule that takes the role.
+// excluded applies docs/rules.md R9 to one application. It returns the source of the first rule that takes the
+// role.
 func (f *future) excluded(l *line, t time.Time) (source string, taken bool) {
 	for _, rule := range l.exclusive {
 		if f.roleAt(l, t).guard <= rule.minimum {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// FuzzResolve makes a world of the bytes and holds the engine against the oracle, against the same world in reverse, and
-// against the engine with a small budget.
+// FuzzResolve builds a world from the bytes. It compares the engine with the oracle, with the same world in
+// reverse order, and with the engine under a small budget.
 func FuzzResolve(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(bytes.Repeat([]byte{1}, 200))

@@ -13,24 +13,24 @@ type specificTier struct {
 	choice      choice
 }
 
-// grants is all that counts for one user at one instant, by scope (docs/rules.md R2, R3).
+// grants holds everything that counts for one user at one instant, by scope (docs/rules.md R2, R3).
 type grants struct {
 	held               bool // there is a grant or an active membership
 	organization       []*grant
-	broad              []*grant       // scope all applications, and what the organization-scope roles mean
+	broad              []*grant       // scope all applications, and the meaning of organization-scope roles
 	specific           []specificTier // sorted by application
-	systemApplication  []*grant       // what the system-scope roles mean in applications
-	systemOrganization []*grant       // and of the organization
-	inGroup            bool           // a group takes the place of individual grants (R3)
-	speaking           []*Bound       // groups that say something about rows
+	systemApplication  []*grant       // the meaning of system-scope roles in applications
+	systemOrganization []*grant       // and for the organization
+	inGroup            bool           // a group replaces individual grants (R3)
+	speaking           []*Bound       // groups with row entries
 	named              []string       // User.Named
-	mayExceed          bool           // their filters may be larger together than the bound of R7
+	mayExceed          bool           // their filters may exceed the bound of R7 together
 
-	anyFilters      []Filter // of every application that no data permission names, once anyFiltersKnown
+	anyFilters      []Filter // for applications that no data permission names; valid if anyFiltersKnown
 	anyFiltersKnown bool
 }
 
-// collection is memory for grants of one user after the other, of which nothing is kept.
+// collection is scratch space that is reused between users.
 type collection struct {
 	specific []*grant
 	tiers    []specificTier
@@ -42,7 +42,7 @@ func (c *collection) collect(o *Organization, u *User, t time.Time) grants {
 	return g
 }
 
-// collect adds what counts at t. Without a collection, grants in single applications are left out.
+// collect adds the grants that count at t. Without a collection, it omits grants in single applications.
 func (g *grants) collect(o *Organization, u *User, t time.Time, c *collection) {
 	for i := range u.Holdings {
 		b := u.Holdings[i].Source
@@ -85,7 +85,7 @@ func (g *grants) collect(o *Organization, u *User, t time.Time, c *collection) {
 	g.specific = c.tiers
 }
 
-// cut sorts the specific grants, cuts them by application, and chooses in each.
+// cut sorts the specific grants, splits them by application, and decides each tier.
 func (c *collection) cut(strategy Strategy) {
 	slices.SortFunc(c.specific, func(a, b *grant) int { return compareStrings(a.application, b.application) })
 	c.tiers = c.tiers[:0]
@@ -100,10 +100,10 @@ func (c *collection) cut(strategy Strategy) {
 	}
 }
 
-// collections serve resolving, which does it for tens of thousands of users at a time.
+// collections pools scratch space, because one pass resolves tens of thousands of users.
 var collections = sync.Pool{New: func() any { return &collection{} }}
 
-// appendCounting adds those grants that count at t; onlyProtected is the Fallback of R3.
+// appendCounting appends the grants that count at t. onlyProtected applies the Fallback of R3.
 func (l grantList) appendCounting(to []*grant, t time.Time, onlyProtected bool) []*grant {
 	for i := range l {
 		if g := &l[i]; g.counts(t, onlyProtected) {
@@ -113,12 +113,12 @@ func (l grantList) appendCounting(to []*grant, t time.Time, onlyProtected bool) 
 	return to
 }
 
-// counts reports whether the grant counts at t; onlyProtected is the Fallback of R3.
+// counts reports whether the grant counts at t. onlyProtected applies the Fallback of R3.
 func (g *grant) counts(t time.Time, onlyProtected bool) bool {
 	return (g.protected || !onlyProtected) && (g.window.always() || g.window.Contains(t))
 }
 
-// meaning is what an organization role means in every application.
+// meaning returns the meaning of an organization role in every application.
 func (o *Organization) meaning(r rung) rung {
 	if r == noAccess {
 		return noAccess
@@ -126,8 +126,8 @@ func (o *Organization) meaning(r rung) rung {
 	return o.organizationMeaning[r]
 }
 
-// otherApplications returns, sorted, the applications of which something is said for this user beside grants: a data
-// permission, or rows that the application hides from those for whom no data permission speaks. Such as have a grant may
+// otherApplications returns the applications that something other than a grant mentions for this user, sorted: a
+// data permission, or HideUnmatched if no data permission covers all applications. Applications with a grant may
 // be among them.
 func (g *grants) otherApplications(o *Organization) []string {
 	if len(g.speaking) == 0 {
@@ -148,8 +148,8 @@ func (g *grants) otherApplications(o *Organization) []string {
 	return slices.Compact(names)
 }
 
-// protectedIn says whether a protected grant, a system one included and caps aside, gives the user the rung or a
-// better one in the application (docs/rules.md R9).
+// protectedIn reports whether a protected grant, including one of the system namespace, gives the user the rung or
+// a higher one in the application (docs/rules.md R9). It ignores caps.
 func (g *grants) protectedIn(application string, minimum rung) bool {
 	gives := func(c *grant) bool { return c.protected && c.rung <= minimum }
 	return slices.ContainsFunc(g.broad, gives) || slices.ContainsFunc(g.systemApplication, gives) ||
@@ -160,12 +160,12 @@ func (g *grants) protectedIn(application string, minimum rung) bool {
 
 // choice is the outcome of docs/rules.md R4 within one scope.
 type choice struct {
-	won     *grant // the grant that is named for it; nil where the scope has none
-	guard   *grant // the highest protected grant, where there is one
+	won     *grant // the grant that is reported as the source; nil if the scope has none
+	guard   *grant // the highest protected grant, or nil
 	rung    rung
 	has     bool
-	uniform bool // every grant of the scope gives that role
-	raised  bool // a protected grant raised it over what the strategy gives
+	uniform bool // every grant of the scope gives the same role
+	raised  bool // a protected grant raised it above the role that the strategy gives
 }
 
 func (c *choice) source() string {
@@ -175,8 +175,8 @@ func (c *choice) source() string {
 	return c.won.source.name
 }
 
-// choose is docs/rules.md R4: the lowest rung under MostRestrictive, the highest under MostPermissive, and never
-// below the highest protected grant.
+// choose applies docs/rules.md R4: it returns the lowest rung under MostRestrictive and the highest under
+// MostPermissive, but never a rung below the highest protected grant.
 func choose(scope []*grant, strategy Strategy) choice {
 	if len(scope) == 0 {
 		return choice{}
@@ -206,7 +206,8 @@ func choose(scope []*grant, strategy Strategy) choice {
 	return c
 }
 
-// first returns the grant that gives the rung: a protected one before others, then the smallest name.
+// first returns the grant that is reported for the rung: protected grants come first, then the smallest source
+// name.
 func first(scope []*grant, r rung) *grant {
 	var found *grant
 	for _, g := range scope {

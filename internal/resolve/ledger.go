@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// tier is where a grant stands in docs/rules.md R5 and R6.
+// tier is the tier of a grant in docs/rules.md R5 and R6.
 type tier uint8
 
 const (
@@ -19,10 +19,10 @@ const (
 
 func (t tier) atSystem() bool { return t == tierSystemOrganization || t == tierSystem }
 
-// isOrganization reports whether the tier is one of the organization role.
+// isOrganization reports whether the tier decides the organization role.
 func (t tier) isOrganization() bool { return t == tierOrganization || t == tierSystemOrganization }
 
-// stake is a grant that is declared for a user, with the instants at which it is.
+// stake is a grant that is declared for a user, with the instants at which it is declared.
 type stake struct {
 	*grant
 	tier   tier
@@ -30,19 +30,19 @@ type stake struct {
 	hidden bool // by the precedence of another UserAccess
 }
 
-// ledger finds what is declared for a user before and after a change.
+// ledger finds the grants that are declared for a user before and after a change.
 type ledger struct {
 	both []*Claims
 	kept map[string][]stake // by entry
-	// atTop and inAny are the highest rungs that are declared for the organization role and for any application, once they
-	// are known.
+	// atTop and inAny are the highest declared rungs for the organization role and for any application. They are
+	// valid if known is set.
 	atTop, inAny rung
 	known        bool
 }
 
 func newLedger(both ...*Claims) *ledger { return &ledger{both: both} }
 
-// sources yields every source that the user has, and whether it is hidden.
+// sources yields every holding of the user, and whether precedence hides it.
 func (l *ledger) sources() iter.Seq2[*Holding, bool] {
 	return func(yield func(h *Holding, hidden bool) bool) {
 		for _, c := range l.both {
@@ -60,7 +60,7 @@ func (l *ledger) sources() iter.Seq2[*Holding, bool] {
 	}
 }
 
-// of returns what is declared for the entry.
+// of returns the stakes of the entry: of the application, or of the organization role for the empty name.
 func (l *ledger) of(application string) []stake {
 	if kept, known := l.kept[application]; known {
 		return kept
@@ -93,11 +93,11 @@ func (l *ledger) of(application string) []stake {
 	return all
 }
 
-// declaresAbove reports whether a grant for the entry is above what the restriction lets pass, whenever it counts.
+// declaresAbove reports whether a grant for the entry is higher than the restriction allows, at any time.
 func (l *ledger) declaresAbove(application string, of *loosened) bool {
 	passes := func(r rung) bool { return r < of.ceiling || (of.restriction == RestrictionExclusive && r != noAccess) }
 	if atTop, inAny := l.highest(); application == "" && !passes(atTop) || application != "" && !passes(inAny) {
-		return false // as for most, without a look at the grants of each application
+		return false // the usual case, decided without the grants of each application
 	}
 	above := func(list grantList) bool {
 		for i := range list {
@@ -121,7 +121,7 @@ func (l *ledger) declaresAbove(application string, of *loosened) bool {
 	return false
 }
 
-// highest returns the highest rung that is declared for the organization role, and for any application.
+// highest returns the highest declared rungs for the organization role and for any application.
 func (l *ledger) highest() (atTop, inAny rung) {
 	if !l.known {
 		l.known, l.atTop, l.inAny = true, noAccess, noAccess
@@ -134,7 +134,7 @@ func (l *ledger) highest() (atTop, inAny rung) {
 	return l.atTop, l.inAny
 }
 
-// highest returns the highest rung of the grants, noAccess without any.
+// highest returns the highest rung of the grants, or noAccess for an empty list.
 func (l grantList) highest() rung {
 	r := noAccess
 	for i := range l {
@@ -143,7 +143,7 @@ func (l grantList) highest() rung {
 	return r
 }
 
-// hasIndividual reports whether there is an individual grant whose place a group may take.
+// hasIndividual reports whether there is an individual grant that a group may replace.
 func (l *ledger) hasIndividual() bool {
 	for h := range l.sources() {
 		if h.Source.origin == Individual {
@@ -163,7 +163,7 @@ func (l *ledger) hasHidden() bool {
 	return false
 }
 
-// applications returns, sorted, the applications that a grant names, and AnyApplication.
+// applications returns AnyApplication followed by the applications that a grant names, sorted.
 func (l *ledger) applications() []string {
 	names := map[string]struct{}{}
 	for h := range l.sources() {

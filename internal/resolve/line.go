@@ -5,34 +5,34 @@ import (
 	"time"
 )
 
-// line is what bears on one application beside what all applications have in common.
+// line holds what bears on one application in addition to what all applications share.
 type line struct {
 	application string
 	grants      []heldGrant
 	exclusive   []*exclusiveRule
-	own         []time.Time // instants of grants, sorted
-	merged      []time.Time // own and future.common, once future.merged was asked
-	roles       []roleAt    // by place in merged, kept where other applications ask for them too
+	own         []time.Time // the instants of grants, sorted
+	merged      []time.Time // own and future.common, set by future.merged
+	roles       []roleAt    // by place in merged, kept if other applications need them too
 }
 
-// heldGrant is a grant in one application with the place of its source among the holdings.
+// heldGrant is a grant in one application, with the index of its source in the holdings.
 type heldGrant struct {
 	*grant
 	holding int
 }
 
-// extent says of which applications lines are made.
+// extent selects the applications for which lines are made.
 type extent int
 
 const (
-	// everything: those of which something is said for the user at any instant, and those of rules of exclusive access.
-	// All others follow the default.
+	// everything selects the applications that a grant, a row entry or a rule names for the user at any instant, and
+	// those of rules of exclusive access. All others follow the default.
 	everything extent = iota
-	// onlyChanging leaves out applications on which no instant bears, where that is quickly known.
+	// onlyChanging omits applications on which no instant bears, if that can be determined cheaply.
 	onlyChanging
 )
 
-// gatherLines makes the lines, once.
+// gatherLines makes the lines. Only the first call has an effect.
 func (f *future) gatherLines(of extent) {
 	if f.gathered {
 		return
@@ -64,7 +64,7 @@ func (f *future) gatherLines(of extent) {
 	f.makeLines(names)
 }
 
-// changing returns the applications on which instants of their own bear.
+// changing returns the applications whose own grants open or close after now.
 func (f *future) changing() []string {
 	var names []string
 	for i := range f.u.Holdings {
@@ -81,7 +81,8 @@ func (f *future) changing() []string {
 	return names
 }
 
-// tiedTo adds to the applications those that rules of exclusive access tie to them, to these in turn, and so on.
+// tiedTo returns the applications together with all applications that rules of exclusive access tie to them,
+// directly or indirectly.
 func (f *future) tiedTo(names []string) []string {
 	if len(f.o.exclusive) == 0 {
 		return names
@@ -99,7 +100,7 @@ func (f *future) tiedTo(names []string) []string {
 	return names
 }
 
-// makeLines makes a line for each of the applications, which are closed under the ties of exclusive access.
+// makeLines makes a line for each of the applications. The list must be closed under the ties of exclusive access.
 func (f *future) makeLines(names []string) {
 	f.witness, f.ruleFirsts = 0, nil
 	slices.Sort(names)
@@ -129,7 +130,7 @@ func (f *future) makeLines(names []string) {
 	}
 }
 
-// findInstants looks for the instants of the line's own grants.
+// findInstants sets the instants of the line's own grants.
 func (l *line) findInstants(f *future) {
 	for i := range l.grants {
 		l.own = l.grants[i].window.appendInstants(l.own, f.now)
@@ -137,7 +138,7 @@ func (l *line) findInstants(f *future) {
 	l.own = f.earliest(l.own)
 }
 
-// merged returns the instants of the line's own grants and those that all applications have in common.
+// merged returns the instants of the line's own grants together with those that all applications share.
 func (f *future) merged(l *line) []time.Time {
 	switch {
 	case len(l.own) == 0:
@@ -149,7 +150,7 @@ func (f *future) merged(l *line) []time.Time {
 	return l.merged
 }
 
-// line returns the line of the application, nil without one.
+// line returns the line of the application, or nil if it has none.
 func (f *future) line(application string) *line {
 	i, found := slices.BinarySearchFunc(f.lines, application, func(l line, name string) int {
 		return compareStrings(l.application, name)
@@ -160,8 +161,9 @@ func (f *future) line(application string) *line {
 	return &f.lines[i]
 }
 
-// instants returns the instants that bear on the application: its own, what all applications have in common, and those
-// of the applications that rules of exclusive access tie to it. Nil stands for an application without a line.
+// instants returns the instants that bear on the application: its own, those that all applications share, and
+// those of the applications that rules of exclusive access tie to it. A nil line stands for an application without
+// a line.
 func (f *future) instants(l *line) []time.Time {
 	switch {
 	case f.bounded:
@@ -181,7 +183,7 @@ func (f *future) instants(l *line) []time.Time {
 	return f.earliest(instants)
 }
 
-// firstInstant returns the first of [future.instants] without sorting any; zero: there is none.
+// firstInstant returns the first of [future.instants], or zero if there is none. It sorts nothing.
 func (f *future) firstInstant(l *line) time.Time {
 	if f.bounded {
 		return firstOf(f.allInstants())
@@ -212,7 +214,7 @@ func (f *future) firstOfRule(rule *exclusiveRule) time.Time {
 	return first
 }
 
-// earliest returns the earlier of the instants; a zero one is later than any.
+// earliest returns the earlier of the instants. A zero instant counts as later than any other.
 func earliest(a, b time.Time) time.Time {
 	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
 		return b

@@ -9,10 +9,11 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// worlds is how many random worlds each property is tried on: the rarest combinations turn up several times.
+// worlds is the number of random worlds for each property. With this number, the rarest combinations occur several
+// times.
 const worlds = 20_000
 
-// eachWorld calls check with many random worlds and an instant that lies among their windows.
+// eachWorld calls check with many random worlds and an instant among their windows.
 func eachWorld(t *testing.T, seed uint64, check func(t *testing.T, w world, now time.Time)) {
 	t.Helper()
 	count := worlds

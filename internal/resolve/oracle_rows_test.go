@@ -9,7 +9,7 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// rows is R7 without its bound: the filters as canonical JSON, none for every row.
+// rows applies R7 without its bound. It returns the filters as canonical JSON, or none for every row.
 func (w world) rows(t time.Time, name string) []string {
 	var filters []string
 	var united []string
@@ -44,7 +44,7 @@ func (w world) rows(t time.Time, name string) []string {
 
 const noRow = `{"anyOf":[]}`
 
-// alternativesOf renders the alternatives of the filter with the user's values in place of the names of attributes.
+// alternativesOf renders the alternatives of the filter with the user's values instead of the names of attributes.
 func (w world) alternativesOf(f resolve.Filter) []string {
 	var possible []resolve.Alternative
 	for _, a := range f.AnyOf {
@@ -72,8 +72,8 @@ func (w world) alternativesOf(f resolve.Filter) []string {
 	})
 }
 
-// bound is the bound of R7: it gives each of the applications in which the user has access its filters, and returns
-// those that show no row because of it, "*" for the default filters.
+// bound applies the bound of R7. It sets the filters of each application that the user has access to, and records
+// the applications that show no row because of the bound. "*" stands for the default filters.
 func (w world) bound(t time.Time, d *snapshot) {
 	type taken struct {
 		name    string
@@ -134,7 +134,7 @@ func (w world) bound(t time.Time, d *snapshot) {
 	}
 }
 
-// canonical renders, sorts by bytes and takes out duplicates.
+// canonical renders the elements, sorts them by bytes and removes duplicates.
 func canonical[T any](list []T, render func(T) string) []string {
 	rendered := []string{}
 	for _, v := range list {

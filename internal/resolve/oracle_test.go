@@ -10,24 +10,26 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// The oracle says the rules of docs/rules.md once more, as plainly as they read there: by lists of grants, names of
-// roles and a verdict for every instant. It shares nothing with the engine but the types of its input, and knows no
+// The oracle is a second implementation of docs/rules.md, written as plainly as the rules: with lists of grants,
+// names of roles and a verdict for every instant. It shares only the input types with the engine, and ignores
 // cost.
 
-// world is what the engine gets, before it is bound.
+// world is the input of the engine before it is bound.
 type world struct {
 	rules    resolve.Rules
 	held     []held
 	bars     []resolve.Bar
 	declared bool
 
-	// labels are those of the organization's namespace and, by name, of the ApplicationAccess objects.
+	// labels are the labels of the organization's namespace. applications has the labels of the ApplicationAccess
+	// objects, by name.
 	labels       map[string]string
 	applications map[string]map[string]string
 	// own and atSystem are the attributes of the user in the organization and in the system namespace.
 	own, atSystem resolve.Attributes
 
-	// limits of instants and of bytes of filters; zero: those of the rules.
+	// maximumInstants and maximumBytes are the limits of instants and of filter bytes. Zero stands for the limits of
+	// the rules.
 	maximumInstants, maximumBytes int
 }
 
@@ -39,8 +41,9 @@ type held struct {
 	windows []resolve.Window
 }
 
-// grant is R2's: a source, a role, and whether R3 protects it. The scope is the list that it stands in. What is dying
-// gives only NoAccess (R1). The entries are that of the system namespace's source and that for applications, from 1.
+// grant is a grant by R2: a source, a role, and whether R3 protects it. Its scope follows from the list that
+// contains it. dying is set if the object is being deleted: it then gives only NoAccess (R1). outer and inner are
+// the positions of the entry in a source of the system namespace and of the entry for applications, from 1.
 type grant struct {
 	source       string
 	role         string
@@ -49,13 +52,14 @@ type grant struct {
 	outer, inner int
 }
 
-// atOdds says whether the grants are in conflict by R8: they give different roles, and come of different sources, or of different entries of one.
+// atOdds reports whether the grants conflict by R8: they give different roles, and come from different sources or
+// from different entries of one source.
 func (g grant) atOdds(h grant) bool {
 	entries := g.outer != h.outer || (g.inner > 0 && h.inner > 0 && g.inner != h.inner)
 	return g.role != h.role && (g.source != h.source || entries)
 }
 
-// scopes are the grants of one user that count at one instant.
+// scopes holds the grants of one user that count at one instant, by scope.
 type scopes struct {
 	organization []grant
 	all          []grant
@@ -63,7 +67,8 @@ type scopes struct {
 	system       []grant
 }
 
-// living leaves out what R1 takes from an object that is being deleted: all that is not NoAccess, nor means it.
+// living returns the grants that R1 leaves to an object that is being deleted: those of NoAccess or with that
+// meaning.
 func living(grants []grant) []grant {
 	return slices.DeleteFunc(slices.Clone(grants), func(g grant) bool {
 		return g.dying && g.role != resolve.NoAccess
@@ -79,7 +84,7 @@ type verdict struct {
 	Filters  string
 }
 
-// answer is the oracle's, and the engine's brought into the same form.
+// answer is the common form of the oracle's and the engine's result.
 type answer struct {
 	Exists, Held     bool
 	OrganizationRole verdict
@@ -94,7 +99,7 @@ type answer struct {
 	TooManyWindows   bool
 }
 
-// snapshot is what holds at one instant.
+// snapshot is the oracle's result at one instant.
 type snapshot struct {
 	held         bool
 	organization verdict
@@ -128,8 +133,8 @@ func names(w world) (application, organization, system []string) {
 	return application, organization, system
 }
 
-// height is the place of a role on its ladder: the higher the more permissive, 0 for NoAccess, -1 for a role that is
-// not on the ladder.
+// height returns the place of a role on its ladder. A higher number is more permissive, 0 stands for NoAccess, and
+// -1 for a role that is not on the ladder.
 func height(ladder []string, role string) int {
 	if role == resolve.NoAccess {
 		return 0
@@ -140,7 +145,7 @@ func height(ladder []string, role string) int {
 	return -1
 }
 
-// grants are R2 and R3 at the instant t.
+// grants applies R2 and R3 at the instant t.
 func (w world) grants(t time.Time) scopes {
 	fallen := false
 	for _, h := range w.held {
@@ -157,7 +162,7 @@ func (w world) grants(t time.Time) scopes {
 	return s
 }
 
-// add adds the grants of one source. Of a UserAccess that groups stand in for, only the protected ones count.
+// add adds the grants of one source. If groups replace a UserAccess, only its protected grants count.
 func (w world) add(s *scopes, source resolve.Source, t time.Time, fallen bool) {
 	application, organization, system := names(w)
 	dying := source.BeingDeleted || missed(source, t)
@@ -191,13 +196,13 @@ func (w world) add(s *scopes, source resolve.Source, t time.Time, fallen bool) {
 	}
 }
 
-// missed says whether a review of the source is missed at the instant (R1).
+// missed reports whether a review of the source is missed at the instant (R1).
 func missed(source resolve.Source, t time.Time) bool {
 	return source.Live != nil && !slices.ContainsFunc(source.Live, func(w resolve.Window) bool { return open(w, t) })
 }
 
-// entries are what the source says of the organization: of a source of the system namespace the entry by name, else those
-// by label, else the one for all.
+// entries returns the entries of the source for the organization. For a source of the system namespace these are
+// the entry by name, otherwise the entries by label, otherwise the entry for all.
 func (w world) entries(source resolve.Source) []resolve.SystemGrant {
 	if source.Origin != resolve.SystemGroup && source.Origin != resolve.IndividualAtSystem {
 		return []resolve.SystemGrant{{OrganizationRole: source.OrganizationRole, Applications: source.Applications}}
@@ -220,7 +225,8 @@ func (w world) entries(source resolve.Source) []resolve.SystemGrant {
 	return nil
 }
 
-// chosen are the applications in whose scope the entry, which is not for all, gives its role.
+// chosen returns the applications in whose scope the entry gives its role. The entry must not be for all
+// applications.
 func (w world) chosen(e resolve.ApplicationGrant) []string {
 	if e.Selector == nil {
 		return []string{e.Application}
@@ -234,7 +240,7 @@ func (w world) chosen(e resolve.ApplicationGrant) []string {
 	return found
 }
 
-// tiers are the lists that R4 chooses from.
+// tiers holds the lists that R4 chooses from.
 type tiers struct {
 	organization       []grant
 	broad              []grant
@@ -268,7 +274,7 @@ func (w world) tiers(s scopes) tiers {
 	return all
 }
 
-// meaning is what the role means; of gives a rung's name and its meaning.
+// meaning returns the meaning of the role. of returns the name and the meaning of a rung.
 func meaning[R any](role string, ladder []R, of func(R) (string, string)) string {
 	for _, r := range ladder {
 		if name, means := of(r); name == role {
@@ -278,7 +284,7 @@ func meaning[R any](role string, ladder []R, of func(R) (string, string)) string
 	return resolve.NoAccess // NoAccess means NoAccess
 }
 
-// system is the system tier of R5, on either ladder.
+// system returns the system tier of R5 on the given ladder.
 func (w world) system(s scopes, ladder []string, of func(resolve.SystemRole) (string, string)) []grant {
 	var tier []grant
 	for _, g := range s.system {
@@ -294,7 +300,7 @@ func (w world) system(s scopes, ladder []string, of func(resolve.SystemRole) (st
 	return living(tier)
 }
 
-// highest is the height of the highest protected grant, -1 where there is none.
+// highest returns the height of the highest protected grant, or -1 if there is none.
 func highest(ladder []string, grants []grant) int {
 	top := -1
 	for _, g := range grants {
@@ -305,7 +311,7 @@ func highest(ladder []string, grants []grant) int {
 	return top
 }
 
-// choose is R4, with the part of the trace that speaks of one scope.
+// choose applies R4. It sets the part of the trace that concerns one scope.
 func choose(ladder []string, grants []grant, strategy resolve.Strategy) verdict {
 	if len(grants) == 0 {
 		return verdict{Role: resolve.NoAccess, Rule: resolve.RuleNoGrant}
@@ -333,7 +339,7 @@ func roleAt(ladder []string, height int) string {
 	return ladder[len(ladder)-height]
 }
 
-// sourceOf is the source of the trace: a protected grant first, then the smallest name.
+// sourceOf returns the source for the trace: protected grants first, then the smallest name.
 func sourceOf(grants []grant, role string) string {
 	giving := slices.DeleteFunc(slices.Clone(grants), func(g grant) bool { return g.role != role })
 	return slices.MinFunc(giving, func(a, b grant) int {
@@ -347,7 +353,7 @@ func sourceOf(grants []grant, role string) string {
 	}).source
 }
 
-// combine lays the system tier over the local role (nil: no grant gives one).
+// combine combines the system tier with the local role, which is nil if no grant gives one.
 func (w world) combine(ladder []string, local *verdict, tier []grant) verdict {
 	if len(tier) == 0 {
 		if local == nil {
@@ -373,7 +379,7 @@ func (w world) combine(ladder []string, local *verdict, tier []grant) verdict {
 	return v
 }
 
-// application is R5, and the height of the highest protected grant of any tier for R9.
+// application applies R5. It also returns the height of the highest protected grant of any tier, for R9.
 func (w world) application(all tiers, name string) (verdict, int) {
 	ladder, _, _ := names(w)
 	specific, broad, system := all.specific[name], all.broad, all.systemApplication
@@ -387,7 +393,7 @@ func (w world) application(all tiers, name string) (verdict, int) {
 			role := roleAt(ladder, floor)
 			local = verdict{Role: role, Rule: resolve.RuleProtectedAdministrator, Source: sourceOf(broad, role)}
 		} else if local.Rule != resolve.RuleProtectedAdministrator && alone.Role != local.Role && len(broad) > 0 {
-			// A broad tier without grants gives no role, not even another one.
+			// A broad tier without grants gives no role, so there is no role to differ from.
 			local.Rule = resolve.RuleSpecificApplication
 		}
 	}
@@ -397,7 +403,7 @@ func (w world) application(all tiers, name string) (verdict, int) {
 	return w.combine(ladder, &local, system), protected
 }
 
-// bar is R1's.
+// bar applies the bars of R1.
 func (w world) bar(t time.Time) (verdict, bool) {
 	type barred struct {
 		order  int
@@ -429,7 +435,7 @@ func (w world) bar(t time.Time) (verdict, bool) {
 	}).verdict, true
 }
 
-// exclude is R9 over the roles as R5 left them.
+// exclude applies R9 to the roles of R5.
 func (w world) exclude(all tiers, applications map[string]verdict) (map[string]verdict, []resolve.Exclusion) {
 	ladder, _, _ := names(w)
 	after, reports := map[string]verdict{}, []resolve.Exclusion(nil)
@@ -463,7 +469,7 @@ func (w world) exclude(all tiers, applications map[string]verdict) (map[string]v
 	return after, reports
 }
 
-// at is everything at one instant but notAfter.
+// at returns the result at one instant, without notAfter.
 func (w world) at(t time.Time, applications []string) snapshot {
 	s := w.grants(t)
 	all := w.tiers(s)
@@ -492,7 +498,7 @@ func (w world) at(t time.Time, applications []string) snapshot {
 	return d
 }
 
-// holds says whether there is a grant or an active membership.
+// holds reports whether there is a grant or an active membership.
 func (w world) holds(s scopes, all tiers, t time.Time) bool {
 	member := slices.ContainsFunc(w.held, func(h held) bool {
 		return h.source.Origin == resolve.OrganizationGroup && h.active(t)
@@ -502,8 +508,8 @@ func (w world) holds(s scopes, all tiers, t time.Time) bool {
 	return member || grants > 0
 }
 
-// conflicts are R8's, in the order of the scopes there. Of the system scope's two meanings, the applications' is
-// reported first.
+// conflicts returns the conflicts of R8, in the order of its scopes. Of the two meanings in the system scope, it
+// reports the meaning in applications first.
 func (w world) conflicts(all tiers) []resolve.Conflict {
 	application, organization, _ := names(w)
 	var found []resolve.Conflict

@@ -8,7 +8,7 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// resolve is the whole answer: the instant now, and the instants after it that bear on each entry.
+// resolve returns the complete answer from the instant now and the later instants that bear on each entry.
 func (w world) resolve(now time.Time, applications []string) answer {
 	d := w.at(now, applications)
 	a := answer{
@@ -23,7 +23,7 @@ func (w world) resolve(now time.Time, applications []string) answer {
 		}
 		return later[t]
 	}
-	// end is the first of the instants at which the entry has fallen, or the last one that is looked at.
+	// end returns the first of the instants at which the entry has fallen, or the last instant that is evaluated.
 	end := func(instants []time.Time, fallen func(snapshot) bool) time.Time {
 		for i, t := range instants {
 			switch last := i+1 == w.instantLimit() && len(instants) > w.instantLimit(); {
@@ -85,18 +85,18 @@ func (d snapshot) enters() bool {
 	return d.organization.Role != resolve.NoAccess || d.fallback.Role != resolve.NoAccess
 }
 
-// bearing is a window of what bears on the user: of a bar or a membership, which have no application, or of a grant: in one
-// application, in all, or atTop.
+// bearing is a window that bears on the user. A bar or a membership has no application. A grant has one
+// application, all applications, or atTop.
 type bearing struct {
 	application string
 	window      resolve.Window
 }
 
-// atTop is where the organization role and the system role are.
+// atTop stands for the organization role and the system role.
 const atTop = "^"
 
-// bearings lists the windows that bear on the user: of bars, of memberships that say something about the organization,
-// and of grants that their sources may give.
+// bearings returns the windows that bear on the user: of bars, of memberships that apply to the organization, and
+// of grants that their sources may give.
 func (w world) bearings() []bearing {
 	application, organization, system := names(w)
 	var all []bearing
@@ -138,7 +138,7 @@ func (w world) bearings() []bearing {
 				all = append(all, given(source, tier.ladder, tier.role, tier.at, resolve.Window{})...)
 				blocks = blocks || tier.role == resolve.NoAccess
 			}
-			if !blocks { // else the role is held for good
+			if !blocks { // otherwise the role is held without end
 				all = append(all, given(source, system, e.Role, atTop, resolve.Window{})...)
 			}
 		}
@@ -150,7 +150,7 @@ func organizationMeaning(r resolve.OrganizationRole) (name, means string) {
 	return r.Name, r.ApplicationRole
 }
 
-// systemMeaning is what a system role means on a ladder, and where that is.
+// systemMeaning is the meaning of a system role on a ladder, and the place where it applies.
 type systemMeaning struct {
 	ladder   []string
 	role, at string
@@ -169,7 +169,7 @@ func (w world) meanings(role string) []systemMeaning {
 	return found
 }
 
-// given lists when the source gives the role, as long as its reviews are not missed. Where the role is NoAccess that is always.
+// given returns the windows in which the source gives the role and no review is missed. NoAccess is given always.
 func given(source resolve.Source, ladder []string, role, application string, window resolve.Window) []bearing {
 	switch {
 	case height(ladder, role) < 0 || (source.BeingDeleted && role != resolve.NoAccess):
@@ -193,7 +193,7 @@ func given(source resolve.Source, ladder []string, role, application string, win
 	return all
 }
 
-// instants are those after now at which a window of the kind opens or closes, each once.
+// instants returns the instants after now at which a window of the kind opens or closes, each once.
 func (w world) instants(now time.Time, kind func(bearing) bool) []time.Time {
 	var all []time.Time
 	for _, b := range w.bearings() {
@@ -207,14 +207,14 @@ func (w world) instants(now time.Time, kind func(bearing) bool) []time.Time {
 	return all
 }
 
-// tied says whether the applications are the same, or named together by a rule of exclusive access.
+// tied reports whether the applications are the same, or in the same rule of exclusive access.
 func (w world) tied(a, b string) bool {
 	return a == b || slices.ContainsFunc(w.rules.ExclusiveAccess, func(r resolve.ExclusiveAccess) bool {
 		return slices.Contains(r.Applications, a) && slices.Contains(r.Applications, b)
 	})
 }
 
-// mayBeBounded says whether the bound of R7 may take rows from the user at any instant.
+// mayBeBounded reports whether the bound of R7 may hide rows from the user at any instant.
 func (w world) mayBeBounded() bool {
 	named, own, anyone := map[string]bool{}, 0, 0
 	for _, h := range w.held {

@@ -18,7 +18,7 @@ type Place struct {
 	Applications iter.Seq2[string, map[string]string]
 }
 
-// selected yields the applications that the selector selects.
+// selected yields the names of the applications that the selector selects.
 func (p *Place) selected(s Selector) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		if p.Applications == nil {
@@ -32,7 +32,7 @@ func (p *Place) selected(s Selector) iter.Seq[string] {
 	}
 }
 
-// HasSelectors reports whether what the source gives depends on labels.
+// HasSelectors reports whether the grants of the source depend on labels.
 func (s *Source) HasSelectors() bool {
 	for i := range s.System {
 		if e := &s.System[i]; e.Selector != nil || selectsApplications(e.Applications) {
@@ -51,8 +51,9 @@ func selectsApplications(grants []ApplicationGrant) bool {
 	return false
 }
 
-// SelectsDifferently reports whether the source selects an application of the organization with one set of labels and not
-// with the other. A nil pointer stands for an application without an ApplicationAccess, which is never selected.
+// SelectsDifferently reports whether the source selects an application of the organization with one of the two
+// sets of labels only. A nil pointer stands for an application without an ApplicationAccess, which is never
+// selected.
 func (s *Source) SelectsDifferently(at *Place, before, after *map[string]string) bool {
 	selects := func(g *ApplicationGrant, labels *map[string]string) bool {
 		return labels != nil && g.Selector.Selects(*labels)
@@ -76,8 +77,8 @@ func (s *Source) SelectsDifferently(at *Place, before, after *map[string]string)
 	return false
 }
 
-// Entries returns what a source of the system namespace says about the organization (docs/rules.md R2): the entry that
-// names it, where there is none every entry that selects it, and where none does the entry for all.
+// Entries returns the entries of a system namespace source that apply to the organization (docs/rules.md R2): the
+// entry that names it, otherwise every entry that selects it, otherwise the entry for all organizations.
 func (s *Source) Entries(at *Place) []*SystemGrant {
 	var selected, all []*SystemGrant
 	for i := range s.System {
@@ -98,7 +99,7 @@ func (s *Source) Entries(at *Place) []*SystemGrant {
 	return all
 }
 
-// SpeaksOf reports whether a source of the system namespace says anything about the organization.
+// SpeaksOf reports whether a source of the system namespace has an entry that applies to the organization.
 func (s *Source) SpeaksOf(at *Place) bool {
 	for i := range s.System {
 		e := &s.System[i]
@@ -110,42 +111,48 @@ func (s *Source) SpeaksOf(at *Place) bool {
 	return false
 }
 
-// Given is one role that a source gives in an organization, as it is written: known to a ladder or not.
+// Given is one role that a source gives in an organization, in its written form. The role may be unknown to the
+// ladders.
 type Given struct {
-	// Scope is that of the grant. In the system and the organization scope the role is never empty.
+	// Scope is the scope of the grant. In the system and the organization scope, Role is never empty.
 	Scope Scope
-	// Application is the one in whose scope the role is given, AnyApplication in the broad scope, and else empty.
+	// Application is the application in whose scope the role is given, [AnyApplication] in the broad scope, and empty
+	// otherwise.
 	Application string
 	Role        string
-	// Window is when the source gives the role: in the window of the entry, until a review of the source is missed.
+	// Window is when the source gives the role: while the window of the entry is open and no review of the source is
+	// missed.
 	Window Window
-	// Selector is what chose the application or, from [Source.Written], will choose. ByOrganization is what chose the
-	// organization. Nil: a name or [AnyApplication] did.
+	// Selector is the selector that chose the application. From [Source.WrittenIn] and [Source.WrittenForMany], it is
+	// the selector that will choose it. ByOrganization is the selector that chose the organization. Nil means that a
+	// name or [AnyApplication] chose it.
 	Selector, ByOrganization Selector
 
 	entry entry
 }
 
-// entry says which entry of a source gives a role. In a source of the system namespace outer counts the entries of the
-// source from 1. inner counts the entries for applications from 1; 0 stands for the other roles beside them.
+// entry identifies the entry of a source that gives a role. In a source of the system namespace, outer is the
+// number of the entry, counted from 1. inner is the number of the entry for applications, counted from 1, or 0 for
+// the other roles.
 type entry struct{ outer, inner int }
 
-// differs reports whether the two roles of one source come from different entries. A role beside the entries for
-// applications is not at odds with them: both are one entry.
+// differs reports whether two roles of one source come from different entries. An organization or system role and
+// the application entries next to it belong to the same entry.
 func (e entry) differs(f entry) bool {
 	return e.outer != f.outer || (e.inner != f.inner && e.inner != 0 && f.inner != 0)
 }
 
-// Grants yields what the source gives in the organization: the system role, the organization role, then the entries for
-// applications in the order in which they are written, each selector with all applications that it selects. A source of
-// the system namespace gives what its entries for the organization say, any other source what it says itself. Whether the
-// grants count is left aside: privileges, deletion and ladders.
+// Grants yields the roles that the source gives in the organization: the system role, the organization role, then
+// the application entries in their written order, each selector with all applications that it selects. For a
+// source of the system namespace, these are the roles of its entries for the organization. Grants does not check
+// whether they count: it ignores privileges, deletion and ladders.
 func (s *Source) Grants(at *Place) iter.Seq[Given] {
 	return s.living(func(yield func(Given) bool) { s.grants(at, at.selected, yield) })
 }
 
 // EachNamed calls yield with every application that the source names in the organization (docs/rules.md, named
-// applications): windows, reviews, privileges and roles aside. Selectors name none, nor do data permissions.
+// applications). It ignores windows, reviews, privileges and roles. Selectors and data permissions name no
+// application.
 func (s *Source) EachNamed(at *Place, yield func(application string)) {
 	none := func(Selector) iter.Seq[string] { return func(func(string) bool) {} }
 	s.grants(at, none, func(g Given) bool {
@@ -156,7 +163,7 @@ func (s *Source) EachNamed(at *Place, yield func(application string)) {
 	})
 }
 
-// living yields the roles in the windows in which the source gives them: see [Source.Live].
+// living yields the roles, limited to the windows in which the source gives them. See [Source.Live].
 func (s *Source) living(roles iter.Seq[Given]) iter.Seq[Given] {
 	if s.Live == nil {
 		return roles
@@ -180,7 +187,7 @@ func (s *Source) living(roles iter.Seq[Given]) iter.Seq[Given] {
 	}
 }
 
-// grants yields the roles without regard to [Source.Live].
+// grants yields the roles and ignores [Source.Live].
 func (s *Source) grants(at *Place, selected func(Selector) iter.Seq[string], yield func(Given) bool) {
 	if !s.isAtSystem() {
 		own := SystemGrant{OrganizationRole: s.OrganizationRole, Applications: s.Applications}
@@ -194,7 +201,7 @@ func (s *Source) grants(at *Place, selected func(Selector) iter.Seq[string], yie
 	}
 }
 
-// grants yields the roles of one entry. It returns false where yield does.
+// grants yields the roles of one entry. It returns false if yield returned false.
 func (e *SystemGrant) grants(outer int, selected func(Selector) iter.Seq[string], yield func(Given) bool) bool {
 	g := Given{Scope: ScopeSystem, Role: e.Role, ByOrganization: e.Selector, entry: entry{outer, 0}}
 	if e.Role != "" && !yield(g) {

@@ -28,7 +28,7 @@ func checkOrder(t *testing.T, w world, now time.Time, shuffle func(n int, swap f
 	}
 }
 
-// shuffled is the same world in another order; of the rules of exclusive access the organization's stay first.
+// shuffled returns the same world in another order. The organization's rules of exclusive access stay first.
 func shuffled(w world, shuffle func(n int, swap func(i, j int))) world {
 	w.held, w.bars = mixed(w.held, shuffle), mixed(w.bars, shuffle)
 	for i := range w.held {
@@ -115,7 +115,7 @@ func TestNoRoleWithoutAGrant(t *testing.T) {
 	})
 }
 
-// outcomes are all roles of the decision, the organization's and the default one included.
+// outcomes returns all roles of the decision, including the organization role and the default role.
 func outcomes(d *resolve.Decision) map[string]resolve.Outcome {
 	all := map[string]resolve.Outcome{"the organization": d.OrganizationRole, "by default": d.Default.Outcome}
 	for _, name := range applications {
@@ -128,7 +128,7 @@ func TestEachIsWhatApplicationSays(t *testing.T) {
 	eachWorld(t, 11, func(t *testing.T, w world, now time.Time) {
 		d := w.engine(now)
 		all := slices.Sorted(slices.Values(append(slices.Clone(applications), unnamed)))
-		for from := range all { // also where the decision says more than is asked for
+		for from := range all { // also if the decision lists more applications than requested
 			var got []string
 			for name, access := range d.Each(all[from:]) {
 				got = append(got, name)
@@ -143,8 +143,8 @@ func TestEachIsWhatApplicationSays(t *testing.T) {
 	})
 }
 
-// TestOneMoreGrant adds a grant of a group to a scope that has some already. (The first grant of a scope raises the
-// role from NoAccess under either strategy.)
+// TestOneMoreGrant adds a grant of a group to a scope that already has some. (The first grant of a scope raises
+// the role from NoAccess under both strategies.)
 func TestOneMoreGrant(t *testing.T) {
 	scopes := map[string]func(role string) give{
 		"of the application":  func(name string) give { return role("red", name) },
@@ -237,8 +237,8 @@ func TestConflictsAreOfRolesThatDiffer(t *testing.T) {
 	})
 }
 
-// TestNotAfterAgreesWithResolvingLater asks the engine itself at every half hour: what is published may be relied on
-// until it says so, and not beyond.
+// TestNotAfterAgreesWithResolvingLater compares notAfter with the engine's decision at every half hour: a role
+// must hold until its notAfter, and not beyond.
 func TestNotAfterAgreesWithResolvingLater(t *testing.T) {
 	eachWorld(t, 10, func(t *testing.T, w world, now time.Time) {
 		o, u := w.bind()

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// filters is docs/rules.md R7 for one application; an empty name stands for one that nothing names. Where the bound of
-// R7 may be exceeded it returns none: see [Organization.boundRows].
+// filters applies docs/rules.md R7 to one application. An empty name stands for an application that nothing names.
+// It returns nil if the filters may exceed the bound of R7: see [Organization.boundRows].
 func (o *Organization) filters(g *grants, application string) []Filter {
 	if g.mayExceed {
 		return nil
@@ -19,7 +19,7 @@ func (o *Organization) filters(g *grants, application string) []Filter {
 	if hidden || slices.ContainsFunc(g.speaking, named) {
 		return o.filtersOf(g, application, hidden)
 	}
-	// All applications that no data permission names share what the groups say of any.
+	// All applications that no data permission names share the filters of the entries for all applications.
 	if !g.anyFiltersKnown {
 		g.anyFilters, g.anyFiltersKnown = o.filtersOf(g, application, false), true
 	}
@@ -38,7 +38,8 @@ func (o *Organization) filtersOf(g *grants, application string, hidden bool) []F
 	}
 }
 
-// contributions returns what the groups contribute for the application: the entry for it, else the one for all.
+// contributions returns the filters that the groups contribute for the application: the entry for it, otherwise
+// the entry for all applications.
 func contributions(speaking []*Bound, application string) []Filter {
 	var contributed []Filter
 	for _, b := range speaking {
@@ -51,7 +52,7 @@ func contributions(speaking []*Bound, application string) []Filter {
 	return contributed
 }
 
-// rowsOf returns what the group's entry for the application shows, nil without one.
+// rowsOf returns the filter of the group's entry for the application, or nil if it has none.
 func (b *Bound) rowsOf(application string) *Filter {
 	i, found := slices.BinarySearchFunc(b.rows, application, func(r Rows, name string) int {
 		return compareStrings(r.Application, name)
@@ -62,7 +63,7 @@ func (b *Bound) rowsOf(application string) *Filter {
 	return &b.rows[i].Filter
 }
 
-// exclude is docs/rules.md R9. Every rule looks at the roles as they are before any rule has taken one.
+// exclude applies docs/rules.md R9. Every rule is applied to the roles before any rule has taken one.
 func (o *Organization) exclude(at *instant, g *grants) {
 	var denied map[string]string // application to source
 	for i := range o.exclusive {
@@ -98,7 +99,8 @@ func (o *Organization) exclude(at *instant, g *grants) {
 	}
 }
 
-// holdsSeveral says whether the rule may take anything: it does where two of its applications are held, privileges aside.
+// holdsSeveral reports whether the rule may take a role: the user holds its minimum role in at least two
+// applications. It ignores protected grants.
 func (i *instant) holdsSeveral(rule *exclusiveRule) bool {
 	held := 0
 	for _, name := range rule.Applications {
@@ -118,7 +120,7 @@ func (i *instant) set(name string, access Access) {
 	i.applications = slices.Insert(i.applications, at, &ApplicationAccess{name, access})
 }
 
-// conflicts is the first half of docs/rules.md R8.
+// conflicts applies the first half of docs/rules.md R8.
 func (o *Organization) conflicts(g *grants, broad, system choice) []Conflict {
 	var found []Conflict
 	report := func(scope Scope, application string, of []*grant, c choice, s Strategy, name func(rung) string) bool {
@@ -144,7 +146,8 @@ func (o *Organization) conflicts(g *grants, broad, system choice) []Conflict {
 	report(ScopeBroad, "", g.broad, broad, o.rules.Strategy, o.applicationRole)
 	own := choose(g.organization, o.rules.Strategy)
 	report(ScopeOrganization, "", g.organization, own, o.rules.Strategy, o.organizationRole)
-	// One report for the system scope: what the roles mean in applications, else what they mean for the organization.
+	// The system scope has one report: for the meaning of the roles in applications, otherwise for their meaning for
+	// the organization.
 	if !report(ScopeSystem, "", g.systemApplication, system, o.rules.SystemStrategy, o.applicationRole) {
 		atTop := choose(g.systemOrganization, o.rules.SystemStrategy)
 		report(ScopeSystem, "", g.systemOrganization, atTop, o.rules.SystemStrategy, o.organizationRole)
@@ -152,7 +155,8 @@ func (o *Organization) conflicts(g *grants, broad, system choice) []Conflict {
 	return found
 }
 
-// entriesDiffer reports whether two entries of one source give different roles. All grants of the scope are of that source.
+// entriesDiffer reports whether two entries of one source give different roles. All grants of the scope must come
+// from that source.
 func entriesDiffer(scope []*grant) bool {
 	for i, g := range scope {
 		for _, h := range scope[:i] {
@@ -164,7 +168,7 @@ func entriesDiffer(scope []*grant) bool {
 	return false
 }
 
-// differ reports whether two sources of the scope, or two entries of one, give different roles.
+// differ reports whether two sources of the scope, or two entries of one source, give different roles.
 func differ(scope []*grant) bool {
 	var others, ownDiffers bool
 	for _, g := range scope {
@@ -174,6 +178,6 @@ func differ(scope []*grant) bool {
 		}
 		others, ownDiffers = others || other, ownDiffers || differs
 	}
-	// All other sources agree with the first grant: they differ only from another grant of the first one's source.
+	// All other sources agree with the first grant. They differ only from another grant of its source.
 	return others && ownDiffers || ownDiffers && entriesDiffer(scope)
 }

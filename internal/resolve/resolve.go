@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Bar is what one UserAccess says of the user's state and window (docs/rules.md R1).
+// Bar is the suspension and the validity window that one UserAccess sets for its user (docs/rules.md R1).
 type Bar struct {
 	Source    string // Kind/namespace/name
 	AtSystem  bool   // in the system namespace
@@ -13,8 +13,8 @@ type Bar struct {
 	Window    Window
 }
 
-// Holding is a source that the user holds: the group by membership, open in any of Windows (none: always), or the
-// UserAccess that is the user's.
+// Holding is a source that the user holds: a group that the user is a member of, or the user's UserAccess. The
+// source is active while any of Windows is open. Without Windows it is always active.
 type Holding struct {
 	Source  *Bound
 	Windows []Window
@@ -22,40 +22,42 @@ type Holding struct {
 
 // User is one user as an organization sees it.
 type User struct {
-	// Declared: the organization has a declared UserAccess for the user.
+	// Declared reports whether the organization has a declared UserAccess for the user.
 	Declared bool
-	// Bars are those of every declared UserAccess of the user, in the organization and in the system namespace.
+	// Bars has one element for every declared UserAccess of the user, in the organization and in the system
+	// namespace.
 	Bars []Bar
-	// Holdings are bound to the organization; a nil Source is passed over.
+	// Holdings are the user's sources, bound to the organization. A holding with a nil Source is ignored.
 	Holdings []Holding
-	// Named lists, sorted, the applications named in the organization. It is read only where the bound of
-	// docs/rules.md R7 may take rows from the user.
+	// Named lists the applications that are named in the organization, sorted. It is read only if the bound of
+	// docs/rules.md R7 may hide rows from the user.
 	Named []string
 }
 
-// Resolve decides what the user may do at the instant now.
+// Resolve returns the user's decision at the instant now.
 //
-// The cost grows with the user's own grants and rows. Each entry is looked at again at the instants that bear on it,
-// [MaximumInstants] at most. The cost does not grow with the number of applications that the user's sources do not name.
+// The cost grows with the user's own grants and rows. Each entry is evaluated again at the instants that bear on
+// it, at most [MaximumInstants]. The cost does not grow with the number of applications that the user's sources do
+// not name.
 func (o *Organization) Resolve(u *User, now time.Time) Decision {
 	return o.Resume(nil, u, now, nil)
 }
 
-// Resume decides like [Organization.Resolve] within the budget, which may be nil.
+// Resume decides like [Organization.Resolve] within the budget. A nil budget has no bound.
 //
-// Nothing but the time has changed for the user since the previous decision, which is nil where there is none, or where
-// anything else may have changed. An end that it has is looked for again only where the entry is not as it was: its role
-// and filters differ, or its end has come. An end that was cut off or is unfinished is looked for from where the search
-// stopped.
+// The caller guarantees that only time has passed since the previous decision. It passes nil if there is no
+// previous decision or if anything else may have changed. Resume keeps an end of the previous decision unless the
+// role or the filters of the entry differ, or the end has passed. It continues the search for an end that was cut
+// off or is unfinished where the search stopped.
 //
-// Each decision has a few evaluations of its own beside the budget. Where both are spent, the decision is as right as any
-// at the instant now, but it is [Decision.Unfinished]. It has the same ends as without a budget once it has been resumed
-// until it is finished. Every call goes on as long as something is left.
+// Each decision has a few free evaluations in addition to the budget. If both are spent, the decision is still
+// correct at the instant now, but it is marked [Decision.Unfinished]. Resuming it until it is finished gives the
+// same ends as deciding without a budget. Every call makes progress as long as something is left to evaluate.
 func (o *Organization) Resume(previous *Decision, u *User, now time.Time, b *Budget) Decision {
 	return o.withEnds(o.At(u, now), previous, u, now, b)
 }
 
-// instant is the decision at one instant, without what comes after.
+// instant is the decision at one instant, without the ends of its entries.
 type instant struct {
 	held         bool
 	organization Outcome
@@ -104,7 +106,8 @@ func (o *Organization) resolveAt(u *User, t time.Time) instant {
 	return at
 }
 
-// namedApplications decides every application of which something is said for this user.
+// namedApplications returns the access to every application that a specific grant, a data permission or
+// HideUnmatched names for this user.
 func (o *Organization) namedApplications(g *grants, broad, system choice) []*ApplicationAccess {
 	others := g.otherApplications(o)
 	if len(g.specific)+len(others) == 0 {
@@ -148,7 +151,8 @@ func (o *Organization) decideApplication(g *grants, name string, own, broad, sys
 	return a
 }
 
-// applicationOutcome is docs/rules.md R5 for one application; without a specific tier, the default role.
+// applicationOutcome applies docs/rules.md R5 to one application. Without a specific tier, it returns the default
+// role.
 func (o *Organization) applicationOutcome(specific, broad, system choice) Outcome {
 	l := o.localOf(&broad)
 	if specific.has {
@@ -164,7 +168,7 @@ func (o *Organization) applicationOutcome(specific, broad, system choice) Outcom
 	return Outcome{Role: o.applicationRole(r), Rule: rule, Source: source, rung: r}
 }
 
-// organizationOutcome is docs/rules.md R6.
+// organizationOutcome applies docs/rules.md R6.
 func (o *Organization) organizationOutcome(g *grants) Outcome {
 	own := choose(g.organization, o.rules.Strategy)
 	system := choose(g.systemOrganization, o.rules.SystemStrategy)
@@ -172,7 +176,7 @@ func (o *Organization) organizationOutcome(g *grants) Outcome {
 	return Outcome{Role: o.organizationRole(r), Rule: rule, Source: source, rung: r}
 }
 
-// local is what the organization gives, with its reason.
+// local is the role that the organization itself gives, with its reason.
 type local struct {
 	has    bool
 	rung   rung
@@ -184,7 +188,7 @@ func (o *Organization) localOf(c *choice) local {
 	return local{has: c.has, rung: c.rung, rule: ruleOf(c, o.rules.Strategy), source: c.source()}
 }
 
-// combine is the combination of the organization's role with the system's (docs/rules.md R5).
+// combine combines the organization's role with the system role (docs/rules.md R5).
 func (o *Organization) combine(l local, system choice) (rung, Rule, string) {
 	floor := o.isFloor(&system)
 	switch {
@@ -205,12 +209,12 @@ func (o *Organization) combine(l local, system choice) (rung, Rule, string) {
 	}
 }
 
-// isFloor says whether the system role is a floor, not a cap.
+// isFloor reports whether the system role is a floor rather than a cap.
 func (o *Organization) isFloor(system *choice) bool {
 	return o.rules.SystemStrategy == MostPermissive || (system.guard != nil && system.guard.rung <= system.rung)
 }
 
-// ruleOf is the reason within one scope.
+// ruleOf returns the rule that decided the choice within one scope.
 func ruleOf(c *choice, strategy Strategy) Rule {
 	switch {
 	case !c.has:
@@ -226,8 +230,9 @@ func ruleOf(c *choice, strategy Strategy) Rule {
 	}
 }
 
-// bar is docs/rules.md R1: Suspended before Expired before NotYetValid, the organization before the system
-// namespace, the smallest source first.
+// bar returns the outcome of the bar that is reported at t, and whether there is one (docs/rules.md R1). Suspended
+// precedes Expired, which precedes NotYetValid. Among equal rules the organization precedes the system namespace,
+// then the smallest source name comes first.
 func bar(bars []Bar, t time.Time) (Outcome, bool) {
 	var first *Bar
 	var why Rule

@@ -5,42 +5,43 @@ import (
 	"time"
 )
 
-// Restriction is why a role that is declared for a user is not the user's effective role.
+// Restriction is the reason why a role that is declared for a user is not the user's effective role.
 type Restriction string
 
 // The restrictions.
 const (
 	RestrictionBar       Restriction = "Bar"       // a suspension, or the window of a UserAccess (R1)
-	RestrictionPrecede   Restriction = "Precede"   // another UserAccess of the user counts
-	RestrictionGroup     Restriction = "Group"     // a group takes the place of individual grants (R3)
+	RestrictionPrecede   Restriction = "Precede"   // another UserAccess of the user takes precedence
+	RestrictionGroup     Restriction = "Group"     // a group replaces individual grants (R3)
 	RestrictionGrant     Restriction = "Grant"     // a lower grant, or one in the application (R4, R5)
 	RestrictionSystem    Restriction = "System"    // a block or a cap (R5, R6)
 	RestrictionExclusive Restriction = "Exclusive" // a role in another application of a rule (R9)
 )
 
-// Release says that a change ends or weakens a restriction of a user's role in one entry of the decision.
+// Release is a restriction of a user's role in one entry of the decision that a change ends or weakens.
 type Release struct {
-	// Application names the entry: AnyApplication stands for every application of which nothing is said, the empty name
+	// Application names the entry: [AnyApplication] stands for every application that nothing names, the empty name
 	// for the organization role.
 	Application string
-	// Restriction is what ends, and Source the object that restricts.
+	// Restriction is the restriction that ends, and Source the object that restricts.
 	Restriction Restriction
 	Source      string
-	// Role is the highest role that a grant of the user declares for the entry at those instants at which the restriction
-	// ends and the user does not have the role already. Sources are the objects that declare it, sorted.
+	// Role is the highest role that a grant of the user declares for the entry at the instants at which the
+	// restriction ends and the user does not have the role already. Sources are the objects that declare it, sorted.
 	Role    string
 	Sources []string
 	// At is the first of these instants.
 	At time.Time
 }
 
-// Released returns the restrictions that the change from before to after ends or weakens. Each is judged by itself: a
-// restriction that remains is no reason to leave another one out. A lower grant that ends while a suspension or the end
-// of a UserAccess bars the user, before and after, is left out: who lifts that bar is asked for every role.
+// Released returns the restrictions that the change from before to after ends or weakens. It judges each of them
+// separately: a restriction that remains does not hide another one. It omits a lower grant that ends while a
+// suspension or the end of a UserAccess bars the user both before and after the change. The check of the change
+// that lifts that bar covers every role.
 //
-// Before and after are claims on this organization, and effective returns how an entry of the user stands before the
-// change, named as in [Release]. The cost grows with the user's grants and windows. It is small where no source and no bar of
-// the user differs.
+// Before and after are claims on this organization. effective returns the course of an entry of the user before
+// the change, named as in [Release]. The cost grows with the user's grants and windows. It is small if no source
+// and no bar of the user differs.
 func (o *Organization) Released(before, after *Claims, effective func(application string) *Course, now time.Time) []Release {
 	d := differenceOf(before, after)
 	if !d.any() {
@@ -70,7 +71,7 @@ type releasing struct {
 	difference *difference
 	effective  func(application string) *Course
 	now        time.Time
-	free       spans // a bar that remains makes it free to end a grant
+	free       spans // instants at which a remaining bar allows any grant to end
 	found      map[releaseKey]struct{}
 	releases   []Release
 }
@@ -82,13 +83,13 @@ type loosened struct {
 	restriction Restriction
 	source      string
 	tier        tier
-	application string // of the specific tier
+	application string // for the specific tier
 	ceiling     rung
-	minimum     rung // of the rule of exclusive access
+	minimum     rung // for a rule of exclusive access
 	spans       spans
 }
 
-// release looks at every entry that the restriction bears on.
+// release adds the releases of every entry that the restriction bears on.
 func (r *releasing) release(l *loosened) {
 	if l.restriction == RestrictionGroup && !r.hasIndividual() || l.restriction == RestrictionPrecede && !r.hasHidden() {
 		return
@@ -110,7 +111,7 @@ func (r *releasing) release(l *loosened) {
 
 func (r *releasing) releaseIn(application string, l *loosened) {
 	if !r.declaresAbove(application, l) {
-		return // as for most
+		return // the usual case
 	}
 	when := l.spans.and(from(r.now))
 	if l.restriction != RestrictionBar {
@@ -154,7 +155,7 @@ func (r *releasing) releaseIn(application string, l *loosened) {
 	r.add(made)
 }
 
-// add adds a release, once for each entry, role and source.
+// add adds a release. It keeps one for each entry, role and source.
 func (r *releasing) add(made Release) {
 	key := releaseKey{made.Application, made.Role, made.Source}
 	if _, again := r.found[key]; again {

@@ -2,8 +2,8 @@ package resolve
 
 import "slices"
 
-// releaseExclusive looks for rules of exclusive access that may take a role no more: a grant in another application of the
-// rule ends, or something restricts the role there.
+// releaseExclusive adds the releases of rules of exclusive access that may no longer take a role, because a grant
+// in another application of the rule ends or something restricts the role there.
 func (r *releasing) releaseExclusive() {
 	for i := range r.o.exclusive {
 		rule := &r.o.exclusive[i]
@@ -17,7 +17,8 @@ func (r *releasing) releaseExclusive() {
 	}
 }
 
-// releaseOthers looks at the other applications of the rule than those in which the user may hold the role no more.
+// releaseOthers adds the releases in the other applications of the rule: the user may no longer hold the role in
+// the application that l loosens.
 func (r *releasing) releaseOthers(rule *exclusiveRule, l *loosened) {
 	for _, other := range rule.Applications {
 		if l.tier == tierSpecific && l.application != other || !r.holds(other, rule.minimum, l.spans) {
@@ -31,7 +32,7 @@ func (r *releasing) releaseOthers(rule *exclusiveRule, l *loosened) {
 	}
 }
 
-// holds reports whether a grant declares the rung or a better one in the application at one of the instants.
+// holds reports whether a grant declares the rung or a higher one in the application at one of the instants.
 func (r *releasing) holds(application string, minimum rung, when spans) bool {
 	return slices.ContainsFunc(r.of(application), func(s stake) bool {
 		return s.rung <= minimum && len(s.spans.and(when)) > 0

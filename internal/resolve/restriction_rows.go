@@ -6,24 +6,25 @@ import (
 	"time"
 )
 
-// RowRelease says that a change ends or widens a row-level filter of a user who has access.
+// RowRelease is a row-level filter of a user with access that a change ends or widens.
 type RowRelease struct {
-	// Application is AnyApplication for every application of which nothing is said.
+	// Application is the application, or AnyApplication for every application that nothing names.
 	Application string
-	// Source is the group whose filter it is, At the first instant at which more rows may show.
+	// Source is the group that has the filter. At is the first instant at which more rows may be visible.
 	Source string
 	At     time.Time
-	// Gone is set where the user has no access any more at those instants. Role is the role that the user had, and
-	// RoleSource what gave it.
+	// Gone is set if the user no longer has access at those instants. Role is the role that the user had, and
+	// RoleSource its source.
 	Gone             bool
 	Role, RoleSource string
 }
 
-// ReleasedRows returns the row-level filters that the change from before to after ends or widens, each judged by itself.
-// Bars are left aside, but a membership that ends while one bars the user, before and after, is left out. Where filters
-// are united, only all of them together restrict, and nothing is returned: there the rows that show are compared.
+// ReleasedRows returns the row-level filters that the change from before to after ends or widens, each judged
+// separately. It ignores bars, but omits a membership that ends while a bar stops the user both before and after
+// the change. Under MostPermissive it returns nothing: united filters restrict only together, so the caller
+// compares the visible rows instead.
 //
-// Effective and later return how an entry would stand before and after the change if nothing barred the user.
+// effective and later return the course of an entry before and after the change, without bars.
 func (o *Organization) ReleasedRows(
 	before, after *Claims, effective, later func(application string) *Course, filters *Containment, now time.Time,
 ) []RowRelease {
@@ -54,7 +55,8 @@ func (o *Organization) ReleasedRows(
 	return found
 }
 
-// filterFor returns what the group shows of the application: its own entry, or the one for all. Nil stands for every row.
+// filterFor returns the filter of the group for the application: its own entry, otherwise the entry for all
+// applications. Nil stands for every row.
 func (b *Bound) filterFor(application string) *Filter {
 	if own := b.rowsOf(application); own != nil {
 		return own
@@ -81,8 +83,8 @@ func applicationsOfRows(both ...*Claims) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// widened returns the instants at which the filter of the source before the change is not kept up after it. A membership
-// that ends is none at the instants of free.
+// widened returns the instants at which the change does not keep the source's previous filter. If the membership
+// ends, it omits the instants in free.
 func (p *pair) widened(application string, filters *Containment, free spans) spans {
 	was := p.before.Source.filterFor(application)
 	if was == nil {
@@ -102,14 +104,15 @@ func (p *pair) widened(application string, filters *Containment, free spans) spa
 	return united(slices.Concat(when, left))
 }
 
-// writtenWithin reports whether the filter of the source lies within the one before the change whatever attributes the user
-// has: they may change at the same time.
+// writtenWithin reports whether the filter of the source lies within the previous one for all attribute values,
+// because the attributes of the user may change at the same time.
 func (p *pair) writtenWithin(application string, filters *Containment) bool {
 	was, is := p.before.Source.writtenFor(application), p.after.Source.writtenFor(application)
 	return was == nil || is != nil && filters.Within(*is, *was)
 }
 
-// writtenFor is [Bound.filterFor] with the names of the user's attributes in place of their values.
+// writtenFor is like [Bound.filterFor], but returns the filter with the names of the user's attributes instead of
+// their values.
 func (b *Bound) writtenFor(application string) *Filter {
 	if b.templates == nil {
 		return b.filterFor(application)
@@ -148,8 +151,8 @@ func rowsReleased(application string, when spans, effective, later func(string) 
 
 func (a *Access) gives() bool { return a.GivesAccess() }
 
-// Within reports whether every row that passes f passes g, as far as can be told alternative by alternative. In doubt it
-// returns false.
+// Within reports whether every row that passes f also passes g, as far as a comparison of single alternatives
+// shows. In doubt it returns false.
 func (f Filter) Within(g Filter) bool {
 	return f.Equal(g) || !slices.ContainsFunc(f.AnyOf, func(a Alternative) bool {
 		return !slices.ContainsFunc(g.AnyOf, a.implies)
@@ -177,8 +180,8 @@ func (r Requirement) implies(wanted Requirement) bool {
 	}
 }
 
-// containsAll reports whether the list has every value that is wanted. Both are in the order of canonical filters, without
-// duplicates.
+// containsAll reports whether the list contains every wanted value. Both lists are in the order of canonical
+// filters and have no duplicates.
 func containsAll(list, wanted []string) bool {
 	if len(wanted) > len(list) {
 		return false
@@ -193,10 +196,11 @@ func containsAll(list, wanted []string) bool {
 	return true
 }
 
-// Containment remembers which filters lie within which others: the users of a change mostly have the same ones.
+// Containment caches which filters lie within which others, because the users of a change mostly have the same
+// filters.
 type Containment struct{ known map[[2]string]bool }
 
-// Within is [Filter.Within].
+// Within returns the result of [Filter.Within].
 func (c *Containment) Within(f, g Filter) bool {
 	key := [2]string{f.canonical, g.canonical}
 	within, known := c.known[key]

@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// NoAccess is the role below every ladder. It may be granted like any role, and it is what a user has without a grant.
+// NoAccess is the role below every ladder. It can be granted like any role. A user without a grant has it.
 const NoAccess = "NoAccess"
 
-// AnyApplication is the name that stands for all applications, or all organizations, in a grant.
+// AnyApplication stands for all applications, or all organizations, in a grant.
 const AnyApplication = "*"
 
-// Strategy says which of several roles wins within one scope (docs/rules.md R4).
+// Strategy determines which of several roles wins within one scope (docs/rules.md R4).
 type Strategy uint8
 
 // The strategies.
@@ -21,29 +21,30 @@ const (
 	MostPermissive
 )
 
-// ApplicationRole is one rung of the application ladder. A permission of a lower rung belongs to every rung above it.
+// ApplicationRole is one rung of the application ladder. Every rung also has the permissions of the rungs below
+// it.
 type ApplicationRole struct {
 	Name        string
 	Permissions []string
 }
 
-// OrganizationRole is one rung of the organization ladder. ApplicationRole is what it means in every application;
-// empty, it means nothing there.
+// OrganizationRole is one rung of the organization ladder. ApplicationRole is its meaning in every application. If
+// it is empty, the role has no meaning there.
 type OrganizationRole struct {
 	Name            string
 	ApplicationRole string
 }
 
-// SystemRole is one rung of the system ladder, with what it means in every organization it is granted for; an empty
-// meaning is none.
+// SystemRole is one rung of the system ladder, with its meaning in every organization that it is granted for. An
+// empty field means no role.
 type SystemRole struct {
 	Name             string
 	OrganizationRole string
 	ApplicationRole  string
 }
 
-// ExclusiveAccess is one rule of separation of duty (docs/rules.md R9): nobody holds MinimumRole or better in more
-// than one of Applications. Source is the policy that has the rule, Kind/namespace/name.
+// ExclusiveAccess is one rule of separation of duty (docs/rules.md R9). A user must not hold MinimumRole or a
+// higher role in more than one of Applications. Source is the policy that contains the rule (Kind/namespace/name).
 type ExclusiveAccess struct {
 	Name         string
 	Source       string
@@ -51,24 +52,26 @@ type ExclusiveAccess struct {
 	MinimumRole  string
 }
 
-// Rules is what holds for every user of one organization: its policy, what the system namespace's policy adds, and
-// the applications that hide rows for whom no data permission speaks. Ladders run from the most to the least
-// permissive role; those of the built-in policy are [BuiltInApplicationRoles] and its neighbours.
+// Rules are the rules for every user of one organization: the organization's policy, the additions of the system
+// namespace's policy, and the applications that hide rows from users without a data permission. Ladders are
+// ordered from the most to the least permissive role. [BuiltInApplicationRoles], [BuiltInOrganizationRoles] and
+// [BuiltInSystemRoles] return the ladders of the built-in policy.
 type Rules struct {
 	Organization      string
 	ApplicationRoles  []ApplicationRole
 	OrganizationRoles []OrganizationRole
 	SystemRoles       []SystemRole
 
-	// Strategy and SystemStrategy are those of the organization's and of the system namespace's policy.
+	// Strategy is set by the organization's policy, SystemStrategy by the system namespace's policy.
 	Strategy, SystemStrategy Strategy
-	// Combined lets individual grants stand beside the groups'; otherwise they are the fallback (R3).
+	// Combined lets individual grants count together with the grants of groups. Otherwise they are only the fallback
+	// (R3).
 	Combined bool
-	// Protected and SystemProtected let administrators in their own right keep their privilege (R3).
+	// Protected and SystemProtected let users with an individual administrator grant keep that privilege (R3).
 	Protected, SystemProtected bool
-	// ExclusiveAccess has the organization's own rules first, then the system namespace's.
+	// ExclusiveAccess lists the organization's own rules first, then those of the system namespace.
 	ExclusiveAccess []ExclusiveAccess
-	// HideUnmatched names the applications whose rows are hidden from those for whom no data permission speaks (R7).
+	// HideUnmatched names the applications that hide all rows from users without a matching data permission (R7).
 	HideUnmatched []string
 }
 
@@ -100,7 +103,8 @@ func BuiltInSystemRoles() []SystemRole {
 	}
 }
 
-// rung is a role's place on a ladder, counted from the most permissive; a higher number is less access.
+// rung is the position of a role on a ladder, counted from the most permissive role. A higher number means less
+// access.
 type rung int16
 
 const (
@@ -108,7 +112,7 @@ const (
 	noRung   rung = -1            // no such role, or no meaning
 )
 
-// Organization is [Rules] made ready for resolving many users. Its rules do not change, and it is safe for concurrent
+// Organization is [Rules] prepared for resolving many users. Its rules do not change. It is safe for concurrent
 // use.
 type Organization struct {
 	rules       Rules
@@ -122,12 +126,12 @@ type Organization struct {
 	hideUnmatched       []string
 	shared              *sharedFilters
 
-	// The limits of instants and of bytes of filters, and how many evaluations for each of its entries a decision has
-	// beside the budget. Tests lower them.
+	// instants and filterBytes are the limits of instants and of filter bytes. free is the number of evaluations per
+	// entry that a decision has in addition to the budget. Tests lower them.
 	instants, filterBytes, free int
 }
 
-// meaning is what a system role means on a ladder of the organization.
+// meaning is the meaning of a system role on a ladder of the organization.
 type meaning struct {
 	rung     rung
 	unmapped bool // declared, but not on the organization's ladder
@@ -138,7 +142,8 @@ type exclusiveRule struct {
 	minimum rung
 }
 
-// NewOrganization makes the rules ready. Its cost grows with the ladders and rules, not with users.
+// NewOrganization returns an Organization with the rules. The cost grows with the ladders and rules, not with the
+// number of users.
 func NewOrganization(rules Rules) *Organization {
 	o := &Organization{
 		rules: rules, shared: newSharedFilters(), instants: MaximumInstants, filterBytes: MaximumFilterBytes,
@@ -158,7 +163,7 @@ func NewOrganization(rules Rules) *Organization {
 	for _, r := range rules.ExclusiveAccess {
 		minimum := o.applicationRung(r.MinimumRole)
 		if minimum == noRung || minimum == noAccess {
-			// A role that cannot be held must not make the rule toothless: any role counts.
+			// A role that cannot be held must not disable the rule. Any role counts instead.
 			minimum = rung(len(rules.ApplicationRoles)) - 1
 		}
 		r.Applications = slices.Compact(slices.Sorted(slices.Values(r.Applications)))
@@ -174,8 +179,9 @@ func NewOrganization(rules Rules) *Organization {
 	return o
 }
 
-// systemMeaning applies docs/rules.md R5: a meaning that the organization's ladder does not have is NoAccess under
-// MostRestrictive, unless the top system role has it; one that is not declared is none.
+// systemMeaning returns the meaning of a system role (docs/rules.md R5). A meaning that is not on the
+// organization's ladder becomes NoAccess under MostRestrictive, except for the top system role. An undeclared
+// meaning is no role.
 func (o *Organization) systemMeaning(role string, at rung, top bool) meaning {
 	switch {
 	case role == "":
@@ -189,8 +195,8 @@ func (o *Organization) systemMeaning(role string, at rung, top bool) meaning {
 	}
 }
 
-// Permissions returns the whole permission set of the application role, sorted: its own and those of the rungs
-// below. It is nil for a role that is not on the ladder, and must not be changed.
+// Permissions returns all permissions of the application role, sorted: its own and those of the rungs below it. It
+// returns nil for a role that is not on the ladder. The result must not be changed.
 func (o *Organization) Permissions(role string) []string {
 	if r := o.applicationRung(role); r >= 0 && int(r) < len(o.permissions) {
 		return o.permissions[r]
@@ -198,18 +204,19 @@ func (o *Organization) Permissions(role string) []string {
 	return nil
 }
 
-// Rules returns the rules that the organization was made of; they must not be changed.
+// Rules returns the rules that the organization was built from. They must not be changed.
 func (o *Organization) Rules() *Rules { return &o.rules }
 
-// HasApplicationRole says whether the role may be granted in an application: it is on the ladder, or NoAccess.
+// HasApplicationRole reports whether the role can be granted in an application: it is on the application ladder,
+// or NoAccess.
 func (o *Organization) HasApplicationRole(role string) bool { return o.applicationRung(role) != noRung }
 
-// HasOrganizationRole says the same of the organization ladder.
+// HasOrganizationRole reports whether the role is on the organization ladder, or NoAccess.
 func (o *Organization) HasOrganizationRole(role string) bool {
 	return o.organizationRung(role) != noRung
 }
 
-// HasSystemRole says the same of the system ladder.
+// HasSystemRole reports whether the role is on the system ladder, or NoAccess.
 func (o *Organization) HasSystemRole(role string) bool { return o.systemRung(role) != noRung }
 
 func (o *Organization) applicationRung(role string) rung {

@@ -80,7 +80,8 @@ func TestRolesThatMayBeGranted(t *testing.T) {
 	}
 }
 
-// TestDecisionsThatDiffer: a difference that Equal does not see would never be published.
+// TestDecisionsThatDiffer checks that Equal sees every difference. A difference that it misses would never be
+// published.
 func TestDecisionsThatDiffer(t *testing.T) {
 	w := world{
 		rules: where(exclusive("pay", "Viewer", "green", "blue")),
@@ -128,7 +129,8 @@ func TestDecisionsThatDiffer(t *testing.T) {
 	}
 }
 
-// TestRandomWorldsReachEverything: a property that is never put to the test holds always.
+// TestRandomWorldsReachEverything checks that the random worlds reach every case. A property that is never
+// exercised always holds.
 func TestRandomWorldsReachEverything(t *testing.T) {
 	seen := map[any]int{}
 	for i := range uint64(1_000) {

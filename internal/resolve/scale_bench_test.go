@@ -8,11 +8,11 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// crowd is an organization of a usual size: ten thousand users, each in about ten of a thousand groups, of which each
+// crowd is an organization of usual size: ten thousand users, each in about ten of a thousand groups. Each group
 // gives roles in one to three of a hundred applications.
 type crowd struct {
 	sources     []resolve.Source
-	memberships [][]int // by user: places in sources
+	memberships [][]int // by user: indexes of sources
 }
 
 const crowdSize = 10_000
@@ -60,7 +60,7 @@ func (c crowd) users() (*resolve.Organization, []*resolve.User) {
 	return o, users
 }
 
-// byHand is what somebody writes by hand who wants the highest role and nothing else: no reasons, no rows, no ends.
+// byHand is the minimal code that computes the highest role and nothing else: no reasons, no rows, no ends.
 func byHand(groups []string, grants map[string]map[string]string, rank map[string]int) map[string]string {
 	roles := map[string]string{}
 	for _, group := range groups {
@@ -73,7 +73,7 @@ func byHand(groups []string, grants map[string]map[string]string, rank map[strin
 	return roles
 }
 
-// BenchmarkTenThousandUsers resolves everybody, by the engine and by hand.
+// BenchmarkTenThousandUsers resolves all users, with the engine and with byHand.
 func BenchmarkTenThousandUsers(b *testing.B) {
 	c := newCrowd()
 	b.Run("engine", func(b *testing.B) {

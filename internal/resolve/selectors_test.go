@@ -104,7 +104,7 @@ func TestWhatIsWritten(t *testing.T) {
 	}
 }
 
-// TestAReviewEndsWhatIsGiven holds that the source gives its roles, as written, until the review is missed.
+// TestAReviewEndsWhatIsGiven checks that the source gives its declared roles until the review is missed.
 func TestAReviewEndsWhatIsGiven(t *testing.T) {
 	s := resolve.Source{
 		Origin: resolve.OrganizationGroup, OrganizationRole: "Viewer", Live: []resolve.Window{until(2), between(4, 6)},
@@ -189,7 +189,7 @@ func TestSelectsDifferently(t *testing.T) {
 	}
 }
 
-// TestReviewsEndAccess looks at a group whose review is missed, with the instants around it.
+// TestReviewsEndAccess checks a group whose review is missed, at the instants around it.
 func TestReviewsEndAccess(t *testing.T) {
 	reviewed := func(s *resolve.Source) { s.Live = []resolve.Window{until(3)} }
 	runScenarios(t, map[string]scenario{

@@ -6,13 +6,13 @@ import (
 	"weak"
 )
 
-// sharedFilters lets the decisions of many users share the filters that are united for each of them: thousands of
-// members of the same groups see the same rows. It keeps no filter alive. It is safe for concurrent use.
+// sharedFilters lets the decisions of many users share united filters, because thousands of members of the same
+// groups see the same rows. It keeps no filter alive. It is safe for concurrent use.
 type sharedFilters struct {
 	mu    sync.Mutex
 	seed  maphash.Seed
 	known map[uint64]weak.Pointer[[1]Filter] // by the hash of the text
-	sweep int                                // how many known ones there may be before those that are gone are dropped
+	sweep int                                // the size of known at which collected entries are dropped
 }
 
 const fewShared = 1000
@@ -21,7 +21,7 @@ func newSharedFilters() *sharedFilters {
 	return &sharedFilters{seed: maphash.MakeSeed(), known: map[uint64]weak.Pointer[[1]Filter]{}, sweep: fewShared}
 }
 
-// share returns the filter as a list of one, which is the same for equal filters as long as some decision has the filter.
+// share returns the filter as a list of one. Equal filters share the list as long as a decision uses it.
 func (s *sharedFilters) share(f Filter) []Filter {
 	key := maphash.String(s.seed, f.canonical)
 	s.mu.Lock()
@@ -30,7 +30,7 @@ func (s *sharedFilters) share(f Filter) []Filter {
 		if shared[0].canonical == f.canonical {
 			return shared[:]
 		}
-		return []Filter{f} // another text of the same hash
+		return []Filter{f} // another text with the same hash
 	}
 	made := &[1]Filter{f}
 	made[0].shared = made

@@ -16,7 +16,7 @@ func TestUnitedFiltersAreShared(t *testing.T) {
 		Organization: "acme", Strategy: MostPermissive, ApplicationRoles: BuiltInApplicationRoles(),
 		OrganizationRoles: BuiltInOrganizationRoles(), SystemRoles: BuiltInSystemRoles(),
 	}
-	for _, bytes := range []int{MaximumFilterBytes, 160} { // where the bound may bite, the filters are made otherwise
+	for _, bytes := range []int{MaximumFilterBytes, 160} { // near the bound, the filters are built differently
 		o := NewOrganization(rules)
 		o.filterBytes = bytes
 		var first *Filter

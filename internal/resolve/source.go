@@ -5,52 +5,53 @@ import (
 	"time"
 )
 
-// Origin says what kind of object a source is, and where.
+// Origin is the kind and the location of a source.
 type Origin uint8
 
 // The origins.
 const (
 	OrganizationGroup  Origin = iota // an Organization group of the organization
 	SystemGroup                      // a System group of the system namespace
-	Individual                       // the counting UserAccess of the organization
-	IndividualAtSystem               // the counting UserAccess of the system namespace
+	Individual                       // the UserAccess that counts in the organization
+	IndividualAtSystem               // the UserAccess that counts in the system namespace
 )
 
-// ApplicationGrant gives a role in one application, in all for [AnyApplication], or in those that the selector selects.
+// ApplicationGrant gives a role in one application, in all applications for [AnyApplication], or in the
+// applications that the selector selects.
 type ApplicationGrant struct {
 	Application string
-	Selector    Selector // nil: Application says where
+	Selector    Selector // nil: Application names the target
 	Role        string
 	Window      Window
 }
 
-// SystemGrant is what a source of the system namespace gives in one organization, in all for [AnyApplication], or in those
-// that the selector selects.
+// SystemGrant is what a source of the system namespace gives in one organization, in all organizations for
+// [AnyApplication], or in the organizations that the selector selects.
 type SystemGrant struct {
 	Organization     string
-	Selector         Selector // nil: Organization says where
+	Selector         Selector // nil: Organization names the target
 	Role             string   // on the system ladder; empty: none
 	OrganizationRole string   // on the organization's ladder; empty: none
 	Applications     []ApplicationGrant
 }
 
-// Rows is what a group lets its members see of one application, or of all for [AnyApplication]. Its filter may refer to
-// attributes of the user.
+// Rows limits the rows that members of a group see in one application, or in all applications for
+// [AnyApplication]. Its filter may refer to attributes of the user.
 type Rows struct {
 	Application string
 	Filter      Filter
 }
 
-// Source is an AccessGroup or a UserAccess as far as it gives something.
+// Source is the part of an AccessGroup or a UserAccess that decides access.
 type Source struct {
 	Name   string // Kind/namespace/name
 	Origin Origin
-	// WithoutPrivileges: the group gives no roles; its members and rows still count (R2, R3, R7).
+	// WithoutPrivileges is set if the group gives no roles. Its members and rows still count (R2, R3, R7).
 	WithoutPrivileges bool
-	// BeingDeleted: of what the source gives only NoAccess is left, and its rows (R1).
+	// BeingDeleted is set if the object is being deleted. The source then gives only NoAccess and its rows (R1).
 	BeingDeleted bool
-	// Live says when the source gives what it says; nil: always. At all other instants a review is missed, and it gives what
-	// it would while being deleted (R1).
+	// Live lists the windows in which the source gives its roles. Nil means always. At all other instants a review is
+	// missed, and the source gives only what it gives while it is being deleted (R1).
 	Live []Window
 
 	OrganizationRole string             // in an organization
@@ -64,51 +65,51 @@ type Source struct {
 type Bound struct {
 	name   string
 	origin Origin
-	// group: the source is a group of the organization with privileges, which takes the place of individual grants.
+	// group is set for a group of the organization with privileges. Such a group replaces individual grants.
 	group bool
 
 	organization grantList // scope organization
-	broad        grantList // scope all applications, and what the role at scope organization means
+	broad        grantList // scope all applications, and the meaning of the organization-scope role
 	specific     grantList // scope application, sorted by application
 
-	system             []Window  // when the source gives a role at scope system; nil: never
-	systemApplication  grantList // what that role means in applications
-	systemOrganization grantList // and what it means for the organization
-	unmapped           []Window  // when the organization's ladders do not have a meaning that is declared; nil: never
+	system             []Window  // windows in which the source gives a system-scope role; nil: never
+	systemApplication  grantList // the meaning of that role in applications
+	systemOrganization grantList // and its meaning for the organization
+	unmapped           []Window  // windows in which a declared meaning is not on the organization's ladders; nil: never
 
-	rows    []Rows // specific ones, sorted by application
+	rows    []Rows // entries for single applications, sorted by application
 	anyRows *Filter
-	// The bytes of all specific ones, and of the one for all.
+	// ownRowBytes is the size of rows, anyRowBytes the size of anyRows, in bytes.
 	ownRowBytes, anyRowBytes int
 
-	timed bool // some grant has a window of its own
+	timed bool // at least one grant has a window of its own
 
 	templates *templates // nil: no row refers to an attribute of the user
 }
 
-// grant is one role that a source gives, or what that means.
+// grant is one role that a source gives, or the meaning of such a role.
 type grant struct {
 	source      *Bound
-	application string // in the scope of one
+	application string // set for a grant in a single application
 	rung        rung
 	protected   bool
 	window      Window
 	entry       entry
-	// alone is the access that the grant comes to where nothing else is said of the application: of tens of thousands of
-	// users with a hundred applications each, most have nothing else, and share it.
+	// alone is the access that results if nothing else bears on the application. Most of tens of thousands of users
+	// with a hundred applications each have only that, and share it.
 	alone *ApplicationAccess
 }
 
 type grantList []grant
 
-// isAtSystem reports whether the source is of the system namespace.
+// isAtSystem reports whether the source is in the system namespace.
 func (s *Source) isAtSystem() bool { return s.Origin == SystemGroup || s.Origin == IndividualAtSystem }
 
-// Bind looks the roles of the source up on the organization's ladders. A role that is on none gives nothing. Nil is
-// returned for a source of the system namespace that says nothing about the organization. The place is the organization; nil
-// stands for one without labels and ApplicationAccess objects.
+// Bind returns the source with its roles looked up on the organization's ladders. A role that is on no ladder
+// gives nothing. Bind returns nil for a source of the system namespace that has no entry for the organization. A
+// nil place stands for an organization without labels and without ApplicationAccess objects.
 //
-// Of rows that refer to attributes the result has what a user without attributes sees: see [Bound.For].
+// If rows refer to user attributes, the result has the rows that a user without attributes sees. See [Bound.For].
 func (o *Organization) Bind(s *Source, at *Place) *Bound {
 	if at == nil {
 		at = &Place{Organization: o.rules.Organization}
@@ -201,7 +202,7 @@ func (b *Bound) bindSystemRole(o *Organization, s *Source, g *Given) {
 	b.timed = b.timed || slices.ContainsFunc(given, func(w Window) bool { return !w.always() })
 }
 
-// appendGrant adds the grant in the windows in which the source gives it.
+// appendGrant appends the grant once for each window in which the source gives it.
 func (b *Bound) appendGrant(to grantList, s *Source, g grant) grantList {
 	own := g.window
 	for _, when := range s.windowsOf(g.rung) {
@@ -214,11 +215,12 @@ func (b *Bound) appendGrant(to grantList, s *Source, g grant) grantList {
 	return to
 }
 
-// always holds every instant.
+// always is one window without bounds.
 var always = []Window{{}}
 
-// windowsOf returns when the source gives a role that is found at r. What is being deleted, or was not reviewed in time,
-// gives only NoAccess. A role that means NoAccess goes on meaning it: nothing is loosened before the object is gone.
+// windowsOf returns the windows in which the source gives a role whose rung is r. A source that is being deleted
+// or whose review is missed gives only NoAccess. A role that means NoAccess keeps that meaning, so that nothing is
+// loosened before the object is gone.
 func (s *Source) windowsOf(r rung) []Window {
 	switch {
 	case r == noRung:
@@ -234,10 +236,10 @@ func (s *Source) windowsOf(r rung) []Window {
 	}
 }
 
-// isOpen reports whether one of the windows is open at t. Of none it is never.
+// isOpen reports whether one of the windows is open at t. It returns false for an empty list.
 func isOpen(windows []Window, t time.Time) bool { return len(windows) > 0 && contains(windows, t) }
 
-// bindRows takes in what the source says of rows, as a user without attributes sees them.
+// bindRows sets the rows of the source as a user without attributes sees them.
 func (b *Bound) bindRows(rows []Rows) {
 	for _, r := range rows {
 		if r.Filter.refers() {
@@ -253,9 +255,9 @@ func (b *Bound) bindRows(rows []Rows) {
 	slices.SortStableFunc(b.rows, func(a, b Rows) int { return compareStrings(a.Application, b.Application) })
 }
 
-// hasRows reports whether the source says something about rows.
+// hasRows reports whether the source limits rows.
 func (b *Bound) hasRows() bool { return len(b.rows) > 0 || b.anyRows != nil }
 
-// Unmapped reports whether the source grants at the instant t, in the organization, a system role whose declared meaning the
-// organization's ladders do not have (docs/rules.md R5, condition SystemRoleUnmapped).
+// Unmapped reports whether, at the instant t, the source grants a system role in the organization whose declared
+// meaning is not on the organization's ladders (docs/rules.md R5, condition SystemRoleUnmapped).
 func (b *Bound) Unmapped(t time.Time) bool { return b != nil && isOpen(b.unmapped, t) }

@@ -55,7 +55,7 @@ func TestGrants(t *testing.T) {
 			if diff := cmp.Diff(tc.want, got, cmpopts.IgnoreUnexported(resolve.Given{})); diff != "" {
 				t.Errorf("grants (-want, +got):\n%s", diff)
 			}
-			for n := range got { // whoever has seen enough may stop
+			for n := range got { // the caller may stop early
 				for range tc.source.source.Grants(here) {
 					if n--; n < 0 {
 						break

@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// spans is a set of instants: windows that are sorted, not empty, and do not meet.
+// spans is a set of instants: sorted, non-empty windows that neither overlap nor touch.
 type spans []Window
 
-// forever holds every instant.
+// forever contains every instant.
 var forever = spans{{}}
 
 // from returns the instants from t on.
 func from(t time.Time) spans { return spans{{NotBefore: t}} }
 
-// spansOf returns the instants at which any of the windows is open. No window at all stands for always.
+// spansOf returns the instants at which any of the windows is open. An empty list stands for always.
 func spansOf(windows []Window) spans {
 	if len(windows) == 0 {
 		return forever
@@ -50,7 +50,7 @@ func united(windows []Window) spans {
 
 func (w Window) empty() bool { return !w.NotAfter.IsZero() && !w.NotBefore.Before(w.NotAfter) }
 
-// and returns the instants that both sets hold.
+// and returns the instants that both sets contain.
 func (s spans) and(t spans) spans {
 	if len(s) == 1 && s[0].always() {
 		return t
@@ -76,7 +76,7 @@ func endsFirst(a, b Window) bool {
 	return !a.NotAfter.IsZero() && (b.NotAfter.IsZero() || a.NotAfter.Before(b.NotAfter))
 }
 
-// without returns the instants of s that t does not hold.
+// without returns the instants of s that t does not contain.
 func (s spans) without(t spans) spans {
 	if len(s) == 0 || len(t) == 0 {
 		return s
@@ -100,8 +100,8 @@ func (s spans) complement() spans {
 	return append(rest, Window{NotBefore: begin})
 }
 
-// where returns the instants from the first step on at which the access is as asked for. Where nothing is known of the
-// entry, it is taken to be.
+// where returns the instants from the first step on at which the access satisfies the predicate. From Until on
+// nothing is known of the entry, and the predicate is assumed to hold.
 func (c *Course) where(is func(a *Access) bool) spans {
 	var found spans
 	for i := range c.Steps {

@@ -12,7 +12,7 @@ import (
 func TestWindowsAreHalfOpen(t *testing.T) {
 	tests := map[string]struct {
 		window resolve.Window
-		want   []int // of the hours -1 to 3, those within
+		want   []int // the hours from -1 to 3 that are within the window
 	}{
 		"open on both sides": {resolve.Window{}, []int{-1, 0, 1, 2, 3}},
 		"from":               {from(1), []int{1, 2, 3}},
@@ -58,7 +58,7 @@ func TestAWindowCoversAnother(t *testing.T) {
 	}
 }
 
-// ends are the instants of a decision as hours after the epoch; zero stands for never.
+// ends holds the instants of a decision as hours after the epoch. Zero stands for never.
 type ends struct{ organization, fallback, red, enters, next int }
 
 func hours(t time.Time) int {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// At decides like [Organization.Resolve] for one instant, without looking at what comes after: NotAfter, EntersNotAfter
-// and Next stay zero.
+// At decides like [Organization.Resolve] for one instant, without the ends of the entries: NotAfter,
+// EntersNotAfter and Next stay zero.
 func (o *Organization) At(u *User, t time.Time) Decision {
 	at := o.resolveAt(u, t)
 	return Decision{
@@ -22,14 +22,14 @@ func (o *Organization) At(u *User, t time.Time) Decision {
 	}
 }
 
-// Above says whether the role is higher than the other on the same ladder.
+// Above reports whether the role is higher than the other role on the same ladder.
 func (o *Outcome) Above(other *Outcome) bool { return o.rung < other.rung }
 
-// IsTop says whether the role is the highest of its ladder.
+// IsTop reports whether the role is the highest of its ladder.
 func (o *Outcome) IsTop() bool { return o.rung == 0 }
 
-// Identical reports whether two equal decisions agree also in what readers do not see: on which rungs their roles
-// stand, which differ where the ladder has changed around them, and which ends were cut off or are unfinished.
+// Identical reports whether two equal decisions also agree in what readers do not see: the rungs of their roles,
+// which differ if the ladder has changed around them, and which ends were cut off or are unfinished.
 func (d *Decision) Identical(e *Decision) bool {
 	same := func(a, b *Outcome) bool { return a.rung == b.rung && a.cut == b.cut && a.unfinished == b.unfinished }
 	return same(&d.OrganizationRole, &e.OrganizationRole) && same(&d.Default.Outcome, &e.Default.Outcome) &&
@@ -39,13 +39,12 @@ func (d *Decision) Identical(e *Decision) bool {
 		})
 }
 
-// IsCutOff reports whether NotAfter is earlier than it need be, because too many instants bear on the entry
+// IsCutOff reports whether NotAfter is earlier than necessary, because too many instants bear on the entry
 // (docs/documents.md, notAfter).
 func (o *Outcome) IsCutOff() bool { return o.cut }
 
-// EachApplication calls yield, by name, for every application of which either decision says something of its own, with
-// the access before and after. It walks both lists once: there may be a hundred applications for each of thousands of
-// users.
+// EachApplication calls yield for every application that either decision lists, by name, with the access before
+// and after. It walks both lists once, because thousands of users may have a hundred applications each.
 func EachApplication(before, after *Decision, yield func(name string, before, after *Access)) {
 	was, is := before.Applications, after.Applications
 	for len(was)+len(is) > 0 {

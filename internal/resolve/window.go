@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// Window is a half-open interval of time: it holds NotBefore and ends just before NotAfter. A zero bound is open.
+// Window is a half-open interval of time: it includes NotBefore and excludes NotAfter. A zero bound is open.
 type Window struct {
 	NotBefore, NotAfter time.Time
 }
 
-// Contains says whether the window is open at the instant t (docs/rules.md R1).
+// Contains reports whether the window is open at the instant t (docs/rules.md R1).
 func (w Window) Contains(t time.Time) bool {
 	if !w.NotBefore.IsZero() && t.Before(w.NotBefore) {
 		return false
@@ -18,17 +18,17 @@ func (w Window) Contains(t time.Time) bool {
 	return w.NotAfter.IsZero() || t.Before(w.NotAfter)
 }
 
-// Covers says whether w is open whenever v is.
+// Covers reports whether w is open whenever v is open.
 func (w Window) Covers(v Window) bool {
 	begins := w.NotBefore.IsZero() || (!v.NotBefore.IsZero() && !v.NotBefore.Before(w.NotBefore))
 	ends := w.NotAfter.IsZero() || (!v.NotAfter.IsZero() && !v.NotAfter.After(w.NotAfter))
 	return begins && ends
 }
 
-// always says whether the window is open at every instant.
+// always reports whether the window is open at every instant.
 func (w Window) always() bool { return w.NotBefore.IsZero() && w.NotAfter.IsZero() }
 
-// contains says whether any of the windows is open at t; no window at all stands for always.
+// contains reports whether any of the windows is open at t. An empty list stands for always.
 func contains(windows []Window, t time.Time) bool {
 	if len(windows) == 0 {
 		return true
@@ -41,7 +41,7 @@ func contains(windows []Window, t time.Time) bool {
 	return false
 }
 
-// appendInstants adds the bounds of the window that lie after now.
+// appendInstants appends the bounds of the window that are after now.
 func (w Window) appendInstants(to []time.Time, now time.Time) []time.Time {
 	if w.NotBefore.After(now) {
 		to = append(to, w.NotBefore)
@@ -52,7 +52,8 @@ func (w Window) appendInstants(to []time.Time, now time.Time) []time.Time {
 	return to
 }
 
-// next returns the earlier of t and the first bound of the window that lies after now; a zero t is later than any.
+// next returns the earlier of t and the first bound of the window after now. A zero t counts as later than any
+// bound.
 func (w Window) next(now, t time.Time) time.Time {
 	for _, bound := range [...]time.Time{w.NotBefore, w.NotAfter} {
 		if bound.After(now) && (t.IsZero() || bound.Before(t)) {
@@ -114,8 +115,8 @@ func windowsOf(u *User, yield func(Window), grants func(*Bound) grantList) {
 	}
 }
 
-// Transitions returns, sorted, the instants after now at which a window that bears on the user opens or closes: between
-// two of them the decision stays the same.
+// Transitions returns the instants after now at which a window that bears on the user opens or closes, sorted.
+// Between two of them the decision stays the same.
 func Transitions(u *User, now time.Time) []time.Time {
 	var instants []time.Time
 	add := func(w Window) { instants = w.appendInstants(instants, now) }
@@ -126,7 +127,7 @@ func Transitions(u *User, now time.Time) []time.Time {
 	return sortedInstants(instants)
 }
 
-// nextTransition returns the first of them; zero: none.
+// nextTransition returns the first of the [Transitions], or zero if there is none.
 func nextTransition(u *User, now time.Time) time.Time {
 	var first time.Time
 	find := func(w Window) { first = w.next(now, first) }

@@ -13,14 +13,14 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// dice is where a random world comes from: a generator of random numbers, or the bytes of a fuzz input.
+// dice is the source of a random world: a generator of random numbers, or the bytes of a fuzz input.
 type dice interface {
 	// IntN returns a number in [0, n).
 	IntN(n int) int
 }
 
-// byteDice reads one number per byte, and zeros where the bytes are used up: every roll of zero is the choice that
-// adds nothing.
+// byteDice reads one number per byte, and zeros after the last byte. A roll of zero is always the choice that adds
+// nothing.
 type byteDice struct{ rest []byte }
 
 func (d *byteDice) IntN(n int) int {
@@ -37,16 +37,16 @@ var (
 	applications = []string{"blue", "green", "red", "white", "yellow"}
 )
 
-// at is the instant so many hours after the epoch.
+// at returns the instant the given number of hours after the epoch.
 func at(hours int) time.Time { return epoch.Add(time.Duration(hours) * time.Hour) }
 
 func pick[T any](d dice, from ...T) T { return from[d.IntN(len(from))] }
 
-// rarely is true once in n, and never for a roll of zero.
+// rarely returns true once in n rolls, and never for a roll of zero.
 func rarely(d dice, n int) bool { return d.IntN(n) == n-1 }
 
-// randomWorld makes a small world in which names meet often. It holds what admission would refuse as well: unknown
-// roles, fields in the wrong place, windows that never open.
+// randomWorld returns a small world in which names often coincide. It also contains what admission refuses:
+// unknown roles, fields in the wrong place, windows that never open.
 func randomWorld(d dice) world {
 	w := world{rules: randomRules(d), declared: rarely(d, 3), labels: randomLabels(d), applications: map[string]map[string]string{}}
 	for _, name := range applications {
@@ -161,7 +161,7 @@ func randomRules(d dice) resolve.Rules {
 	return r
 }
 
-// randomLadder is a ladder of one or more of the names, in any order.
+// randomLadder returns a ladder of one or more of the names, in any order.
 func randomLadder(d dice, from ...string) []string {
 	from = slices.Clone(from)
 	for i := range from {
@@ -219,7 +219,7 @@ func randomGrants(d dice, r resolve.Rules) []resolve.ApplicationGrant {
 	return grants
 }
 
-// term is a selector with one term: a label has the value, or has not.
+// term is a selector with one term: a label has the value, or does not have it.
 type term struct {
 	Key, Value string
 	Not        bool
@@ -270,7 +270,8 @@ func randomSystemRole(d dice, r resolve.Rules) string {
 	return pick(d, r.SystemRoles...).Name
 }
 
-// randomWindow has bounds of few hours, in any order, and mostly none.
+// randomWindow returns a window with bounds within a few hours of the epoch, in any order. Most windows have no
+// bounds.
 func randomWindow(d dice) resolve.Window {
 	var w resolve.Window
 	if rarely(d, 4) {
@@ -305,7 +306,7 @@ func randomFilter(d dice) resolve.Filter {
 	return resolve.NewFilter(alternatives)
 }
 
-// bind makes the world ready for the engine.
+// bind prepares the world for the engine.
 func (w world) bind() (*resolve.Organization, *resolve.User) {
 	o := resolve.NewOrganization(w.rules).WithLimits(w.instantLimit(), w.filterBytes())
 	u := &resolve.User{Declared: w.declared, Bars: w.bars, Named: applications}
@@ -316,18 +317,18 @@ func (w world) bind() (*resolve.Organization, *resolve.User) {
 	return o, u
 }
 
-// place is the organization as selectors see it.
+// place returns the organization as selectors see it.
 func (w world) place() *resolve.Place {
 	return &resolve.Place{Organization: w.rules.Organization, Labels: w.labels, Applications: maps.All(w.applications)}
 }
 
-// engine is the engine's answer.
+// engine returns the engine's decision.
 func (w world) engine(now time.Time) resolve.Decision {
 	o, u := w.bind()
 	return o.Resolve(u, now)
 }
 
-// answerOf brings a decision into the oracle's form.
+// answerOf converts a decision into the form of the oracle.
 func answerOf(tb testing.TB, d *resolve.Decision) answer {
 	tb.Helper()
 	a := answer{

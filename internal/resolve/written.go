@@ -2,15 +2,17 @@ package resolve
 
 import "iter"
 
-// Written is one role as a source says it, whatever is labelled how at the moment.
+// Written is one role as a source declares it, independent of current labels.
 type Written struct {
 	Given
-	// Organizations and Applications are the selectors that say where the role is given. Nil: the entry names it.
+	// Organizations and Applications are the selectors that choose where the role is given. Nil means that the entry
+	// names the target.
 	Organizations, Applications Selector
 }
 
-// WrittenIn yields the roles that the source gives in the organization. A selector of applications is one role in
-// [AnyApplication]: what it selects is left aside, and so is what [Source.Grants] leaves aside.
+// WrittenIn yields the roles that the source gives in the organization. A selector of applications counts as one
+// role in [AnyApplication], whatever it selects. Like [Source.Grants], WrittenIn ignores privileges, deletion and
+// ladders.
 func (s *Source) WrittenIn(at *Place) iter.Seq[Written] {
 	return func(yield func(Written) bool) {
 		if !s.isAtSystem() {
@@ -25,8 +27,8 @@ func (s *Source) WrittenIn(at *Place) iter.Seq[Written] {
 	}
 }
 
-// WrittenForMany yields the roles that a source of the system namespace gives in organizations that no entry names: those of
-// the entry for all, and of each entry with a selector.
+// WrittenForMany yields the roles that a source of the system namespace gives in organizations that no entry
+// names: those of the entry for all organizations, and of each entry with a selector.
 func (s *Source) WrittenForMany() iter.Seq[Written] {
 	return func(yield func(Written) bool) {
 		for i := range s.System {
@@ -37,7 +39,7 @@ func (s *Source) WrittenForMany() iter.Seq[Written] {
 	}
 }
 
-// written yields the roles of one entry. It returns false where yield does.
+// written yields the roles of one entry. It returns false if yield returned false.
 func (s *Source) written(e *SystemGrant, yield func(Written) bool) bool {
 	var applications Selector
 	once := func(selector Selector) iter.Seq[string] {

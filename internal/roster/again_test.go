@@ -13,8 +13,8 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// TestAnOrganizationThatGoesAndComesBackMissesNothing changes a group of the system namespace while a namespace is no
-// organization, between two settlings.
+// TestAnOrganizationThatGoesAndComesBackMissesNothing changes a group of the system namespace while a namespace
+// is not an organization, between two settlings.
 func TestAnOrganizationThatGoesAndComesBackMissesNothing(t *testing.T) {
 	acme := func(value string) *corev1.Namespace {
 		return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "acme", Labels: map[string]string{"kind": value}}}
@@ -65,8 +65,8 @@ func TestAnOrganizationThatGoesAndComesBackMissesNothing(t *testing.T) {
 	}
 }
 
-// TestARosterIsNotSettledAfterANamespaceChanges asks whether the roster is settled after its labels make a namespace an
-// organization, and after it ends.
+// TestARosterIsNotSettledAfterANamespaceChanges checks that the roster is not settled after labels make a
+// namespace an organization, and after the namespace is deleted.
 func TestARosterIsNotSettledAfterANamespaceChanges(t *testing.T) {
 	selector, err := labels.Parse("kind=organization")
 	must(t, err)

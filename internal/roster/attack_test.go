@@ -13,8 +13,8 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// windowedRoster holds one user in four groups of 500 entries each that deny access to one application after the other,
-// a second apart.
+// windowedRoster returns a roster with one user in four groups of 500 entries each. The entries deny access to
+// one application after the other, one second apart.
 func windowedRoster(tb testing.TB) *roster.Roster {
 	tb.Helper()
 	r := roster.New(roster.Options{SystemNamespace: "access-system"})
@@ -45,8 +45,8 @@ func windowedRoster(tb testing.TB) *roster.Roster {
 	return r
 }
 
-// TestAttackByWindows settles at each of the seconds at which a window opens. Resolving the user anew at every later
-// instant takes close to a million allocations a second.
+// TestAttackByWindows settles at each second at which a window opens. Resolving the user again for every later
+// instant would take close to a million allocations a second.
 func TestAttackByWindows(t *testing.T) {
 	r := windowedRoster(t)
 	now := june
@@ -65,7 +65,7 @@ func TestAttackByWindows(t *testing.T) {
 	}
 }
 
-// TestAttackByFiltersIsReported has a group contribute more filters than its members may have.
+// TestAttackByFiltersIsReported lets a group contribute more filters than its members may have.
 func TestAttackByFiltersIsReported(t *testing.T) {
 	r := roster.New(roster.Options{SystemNamespace: "access-system"})
 	flood := &accessv1alpha1.AccessGroup{
@@ -110,7 +110,7 @@ func TestAttackByFiltersIsReported(t *testing.T) {
 	}
 }
 
-// BenchmarkManyWindows settles when a second has passed, for a user at whom 2,000 windows are aimed.
+// BenchmarkManyWindows settles after one second has passed, for a user with 2,000 windows.
 func BenchmarkManyWindows(b *testing.B) {
 	r := windowedRoster(b)
 	now := june

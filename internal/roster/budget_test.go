@@ -11,8 +11,8 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// manyWindows sets members of a group that gives a role in each of the applications, by nested groups in which each of them is
-// a member during one of the windows.
+// manyWindows adds members of a group that grants a role in each of the applications. They are members through
+// nested groups, in each of which they have one of the windows.
 func manyWindows(tb testing.TB, r *roster.Roster, members, applications, windows int) {
 	tb.Helper()
 	set := func(g *accessv1alpha1.AccessGroup) {
@@ -41,7 +41,7 @@ func manyWindows(tb testing.TB, r *roster.Roster, members, applications, windows
 	set(many)
 }
 
-// TestSettlingGoesOnUntilEveryDecisionIsFinished settles more than one settling has a budget for.
+// TestSettlingGoesOnUntilEveryDecisionIsFinished needs more evaluations than the budget of one settling.
 func TestSettlingGoesOnUntilEveryDecisionIsFinished(t *testing.T) {
 	const members, applications, windows = 40, 30, 20
 	whole := roster.New(roster.Options{SystemNamespace: "access-system"})
@@ -75,7 +75,7 @@ func TestSettlingGoesOnUntilEveryDecisionIsFinished(t *testing.T) {
 	}
 }
 
-// TestTheFirstSettlingHasNoBudget settles what a restart finds.
+// TestTheFirstSettlingHasNoBudget settles the objects that exist at a restart.
 func TestTheFirstSettlingHasNoBudget(t *testing.T) {
 	r := roster.New(roster.Options{SystemNamespace: "access-system", Evaluations: 1})
 	manyWindows(t, r, 3, 30, 20)
@@ -85,8 +85,8 @@ func TestTheFirstSettlingHasNoBudget(t *testing.T) {
 	}
 }
 
-// BenchmarkBudget settles 1,000 members of 500 applications on whose entries 64 instants bear: the longest settling, and
-// how many it takes until every decision is finished.
+// BenchmarkBudget settles 1,000 members of 500 applications with 64 instants that affect the entries. It reports
+// the longest settling, and the number of settlings until every decision is finished.
 func BenchmarkBudget(b *testing.B) {
 	for _, evaluations := range []int{0, 1_000_000} {
 		b.Run(fmt.Sprintf("%d evaluations", evaluations), func(b *testing.B) {

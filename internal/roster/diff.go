@@ -6,8 +6,8 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// Difference is what differs for one user in one organization. Before and After are nil where there is nothing to
-// decide.
+// Difference is a change of one user's decision in one organization. Before or After is nil if there is nothing
+// to decide for the user.
 type Difference struct {
 	Organization string
 	User         string
@@ -15,12 +15,12 @@ type Difference struct {
 	After        *resolve.Decision
 }
 
-// IsEmpty reports whether nothing differs.
+// IsEmpty reports whether Before and After are the same.
 func (d *Difference) IsEmpty() bool { return same(d.Before, d.After) }
 
-// ChangedApplications lists the applications to which the access differs, among those given, which are sorted, in their
-// order. A nil decision gives no access. The cost grows with what the decisions say, and with the applications only where
-// the access to those of which they say nothing differs.
+// ChangedApplications lists the applications to which the user's access differs. It considers only the given
+// applications, which must be sorted, and keeps their order. A nil decision grants no access. The cost grows
+// with the size of the decisions. It grows with the number of applications only if the default access differs.
 func ChangedApplications(before, after *resolve.Decision, applications []string) []string {
 	var changed []string
 	if before == nil || after == nil || !before.Default.Equal(&after.Default) {

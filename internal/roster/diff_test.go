@@ -9,7 +9,7 @@ import (
 	"github.com/usher-dev/usher/internal/roster/rostertest"
 )
 
-// TestChangedApplications holds the applications that a change tells of against a look at each of them.
+// TestChangedApplications compares the result of ChangedApplications with a comparison of each application.
 func TestChangedApplications(t *testing.T) {
 	names := slices.Sorted(slices.Values(append([]string{"unnamed", "aa", "zz"}, rostertest.Applications...)))
 	compared := 0

@@ -6,18 +6,18 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// Ending is a user of an organization from whom time alone takes something.
+// Ending is a user of an organization who loses access or rows by the passage of time alone.
 type Ending struct {
 	User string
-	// Rules and Holder are what the decision was made of.
+	// Rules and Holder are the inputs of the decision.
 	Rules    *resolve.Organization
 	Holder   resolve.User
 	Decision *resolve.Decision
 }
 
-// Ending returns the users of the organization whose access to any application falls, or whose rows change, by the instant
-// while the objects stay as they are. It returns them in no order. The cost grows with the users for whom a window opens or
-// closes by the instant.
+// Ending returns the users of the organization whose access to any application decreases, or whose rows change,
+// by the given instant if no object changes. The order is undefined. The cost grows with the number of users for
+// whom a window opens or closes by that instant.
 func (v *View) Ending(organization string, by time.Time) []Ending {
 	o := v.at(organization)
 	if o.rules == nil {
@@ -33,7 +33,7 @@ func (v *View) Ending(organization string, by time.Time) []Ending {
 		if at := firstLoss(d); at.IsZero() || at.After(by) {
 			return
 		}
-		g := Gatherer{Sources: sources} // of its own: what it gathers is returned
+		g := Gatherer{Sources: sources} // a new Gatherer for each user, because the result is retained
 		ending = append(ending, Ending{User: t.user, Rules: o.rules, Holder: g.Gather(t.user), Decision: d})
 	})
 	return ending

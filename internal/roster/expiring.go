@@ -6,9 +6,9 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// Expiring counts, for each of the durations, the users of organizations who lose something by a date within it: a role
-// falls, or rows change. It is as true as the last settling. The cost grows with the users for whom a window opens or
-// closes within the longest of the durations.
+// Expiring counts, for each duration, the users of organizations whose access decreases within it: a role gets
+// lower, or rows change. The counts reflect the last settling. The cost grows with the number of users for whom
+// a window opens or closes within the longest duration.
 func (v *View) Expiring(within ...time.Duration) []int {
 	var longest time.Duration
 	for _, each := range within {
@@ -30,7 +30,7 @@ func (v *View) Expiring(within ...time.Duration) []int {
 	return counts
 }
 
-// eachTimed calls yield for the users for whom to decide again by the instant.
+// eachTimed calls yield for each user who needs a new decision by the given instant.
 func (v *View) eachTimed(by time.Time, yield func(timedUser)) {
 	for t := range v.timed.All() {
 		if t.at.After(by) {
@@ -40,7 +40,7 @@ func (v *View) eachTimed(by time.Time, yield func(timedUser)) {
 	}
 }
 
-// firstLoss returns the first instant at which the decision gives less; zero: never.
+// firstLoss returns the first instant at which the decision grants less, or the zero time if there is none.
 func firstLoss(d *resolve.Decision) time.Time {
 	at := d.OrganizationRole.NotAfter
 	note := func(other time.Time) {

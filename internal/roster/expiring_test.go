@@ -35,7 +35,7 @@ func TestExpiring(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Settle(now)
-	// Who has nothing yet loses nothing yet.
+	// A user who has no access yet has none to lose.
 	if diff := cmp.Diff([]int{2, 3, 0}, r.View().Expiring(day, 7*day, time.Minute)); diff != "" {
 		t.Errorf("within a day, a week and a minute (-want +got):\n%s", diff)
 	}

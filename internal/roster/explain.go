@@ -5,28 +5,29 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// Explanation is all that the roster knows of why a user may do in an organization what the user may do.
+// Explanation explains why a user has the access that the user has in an organization.
 type Explanation struct {
 	resolve.Explanation
-	// Memberships are the groups that the user is in, in the organization and in the system namespace, active or not.
+	// Memberships are the user's groups in the organization and in the system namespace, active or not.
 	Memberships []Membership
-	// Ignored are objects that name the user, or that the user names, and that count for nothing.
+	// Ignored are the objects and references that concern the user but have no effect.
 	Ignored []index.Ignored
 }
 
-// Membership is one group of a user.
+// Membership is the membership of a user in one group.
 type Membership struct {
 	Group Object
-	// Windows is when the user is a member; none: always.
+	// Windows are the times at which the user is a member. Empty means always.
 	Windows []resolve.Window
-	// Paths say why: one for each place that names the user.
+	// Paths are the paths from the user to the group, one from each place that names the user.
 	Paths []index.Path
-	// Active says whether the user is a member at the roster's instant.
+	// Active reports whether the user is a member at the roster's instant.
 	Active bool
 }
 
-// Explain derives what the user may do in the organization at the instant of the last Settle, in the applications
-// given. It returns nil where the namespace is no organization. The cost grows with what bears on the user.
+// Explain explains what the user may do in the organization, in the given applications, at the instant of the
+// last Settle. It returns nil if the namespace is not an organization. The cost grows with the number of grants
+// and memberships of the user.
 func (v *View) Explain(organization, user string, applications []string) *Explanation {
 	n, o, system := v.index.Namespace(organization), v.at(organization), v.index.System()
 	if o.rules == nil {

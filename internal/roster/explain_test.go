@@ -60,7 +60,7 @@ func TestAnExplanationSaysByWhichWaysAUserIsInAGroup(t *testing.T) {
 		}},
 	}
 	if diff := cmp.Diff(want, got.Memberships, cmpopts.EquateEmpty()); diff != "" {
-		// The window of a way in by a label is no window.
+		// Only an entry in a list of members has a window. Membership by a label has none.
 		t.Errorf("memberships (-want +got):\n%s", diff)
 	}
 	ignored := []index.Ignored{

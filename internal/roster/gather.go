@@ -9,9 +9,9 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// resolveAll decides for the users, side by side where they are many. What it returns is in the order of the users; nil
-// stands for nothing to decide, now or later. Those from the place unfinished on have decisions that are to be finished, and
-// are left as they are where the budget for that is spent.
+// resolveAll decides for the users, in parallel if there are many. It returns one record for each user, in the
+// same order. A nil record means that there is nothing to decide, now or later. The users from index unfinished
+// on have unfinished decisions. These decisions stay as they are when their budget is spent.
 func (s *settlement) resolveAll(n *index.Namespace, o *organization, users []string, unfinished int) []*record {
 	records := make([]*record, len(users))
 	if o.rules == nil || len(users) == 0 {
@@ -37,8 +37,8 @@ func (s *settlement) resolveAll(n *index.Namespace, o *organization, users []str
 	return records
 }
 
-// budgets bound what one settling spends on the ends of entries: of users for whom something has changed, and of those
-// whose decision is unfinished, so that neither holds up the other.
+// budgets limit how many ends of entries one settling computes. Users with a change and users with an unfinished
+// decision have separate budgets, so that neither delays the other.
 type budgets struct{ changed, unfinished *resolve.Budget }
 
 func newBudgets(evaluations int) budgets {
@@ -48,10 +48,10 @@ func newBudgets(evaluations int) budgets {
 	return budgets{resolve.NewBudget(evaluations), resolve.NewBudget(evaluations / 2)}
 }
 
-// sideBySide has each of the numbers below n worked on once, on all processors where they are many. Every goroutine
-// begins with a worker of its own.
+// sideBySide calls work once for each number below n, on all processors if n is large. Each goroutine calls
+// begin once to get its own work function.
 func sideBySide(n int, begin func() (work func(i int))) {
-	const share = 64 // numbers at a time: fewer are not worth handing over
+	const share = 64 // numbers per batch; a smaller batch is not worth a goroutine
 	var next atomic.Int64
 	some := func() {
 		work := begin()
@@ -73,8 +73,8 @@ func sideBySide(n int, begin func() (work func(i int))) {
 	others.Wait()
 }
 
-// resolve returns nil where there is nothing to decide, now or later. A user who is not dirty has the same sources as before:
-// nothing or only time has passed.
+// resolve decides for the user. It returns nil if there is nothing to decide, now or later. A user who is not
+// dirty has the same sources as before: nothing changed, or only time passed.
 func (s *settlement) resolve(o *organization, user string, dirty bool, g *Gatherer, b *resolve.Budget) *record {
 	made := &record{}
 	u := g.Gather(user)
@@ -97,26 +97,27 @@ func (s *settlement) resolve(o *organization, user string, dirty bool, g *Gather
 	return made
 }
 
-// Sources is where the grants of an organization's users come from.
+// Sources holds the origins of the grants of an organization's users.
 type Sources struct {
 	Index     *index.Index
 	Namespace *index.Namespace
 	Rules     *resolve.Organization
-	// Applications are those named in the organization.
+	// Applications are the applications named in the organization.
 	Applications []string
-	// Bound is what sources give in the organization, as [Bind] returns it.
+	// Bound holds the grants of the sources in the organization, as [Bind] returns them.
 	Bound Bindings
 }
 
-// Bindings is what the groups that speak of an organization give in it.
+// Bindings holds the grants of the groups that speak of an organization, bound to its ladders.
 type Bindings struct {
 	of     map[*resolve.Source]*resolve.Bound
-	labels uint64 // index.Namespace.LabelRevision of the labels by which sources with selectors were bound
+	labels uint64 // index.Namespace.LabelRevision of the labels with which sources with selectors were bound
 }
 
-// Bind looks the roles of every group that speaks of the organization up on its ladders, once. known is what was looked up on
-// the same ladders before; it is not changed. Sources with selectors are looked up again when labels have changed. What a
-// UserAccess gives regards one user, and is looked up when that user is decided for.
+// Bind looks up the roles of each group that speaks of the organization on the organization's ladders, once.
+// known holds earlier lookups on the same ladders, and Bind does not change it. Bind looks up sources with
+// selectors again when labels have changed. It skips UserAccess sources: each concerns one user, and is looked
+// up with the decision for that user.
 func Bind(x *index.Index, n *index.Namespace, rules *resolve.Organization, known Bindings) Bindings {
 	count, missing := 0, false
 	at, relabelled := n.Place(), known.labels != n.LabelRevision()
@@ -152,7 +153,7 @@ func Bind(x *index.Index, n *index.Namespace, rules *resolve.Organization, known
 	return Bindings{made, n.LabelRevision()}
 }
 
-// BindOne returns what the source gives in the organization; nil: nothing.
+// BindOne returns the grants of the source in the organization, or nil if there are none.
 func (s *Sources) BindOne(source *resolve.Source) *resolve.Bound {
 	if b, bound := s.Bound.of[source]; bound {
 		return b
@@ -160,12 +161,12 @@ func (s *Sources) BindOne(source *resolve.Source) *resolve.Bound {
 	return s.Rules.Bind(source, s.Namespace.Place())
 }
 
-// BindFor returns what the source gives the user in the organization; nil: nothing.
+// BindFor returns the grants of the source to the user in the organization, or nil if there are none.
 func (s *Sources) BindFor(user string, source *resolve.Source) *resolve.Bound {
 	return s.BindOne(source).For(s.attributes(user))
 }
 
-// attributes returns those of the user in the organization and in the system namespace.
+// attributes returns the attributes of the user in the organization and in the system namespace.
 func (s *Sources) attributes(user string) (own, atSystem resolve.Attributes) {
 	return attributesOf(s.Namespace, user), attributesOf(s.Index.System(), user)
 }
@@ -177,21 +178,23 @@ func attributesOf(n *index.Namespace, user string) resolve.Attributes {
 	return nil
 }
 
-// Gatherer gathers what bears on a user, for one user after the other.
+// Gatherer collects the grants, bars and attributes of one user at a time. It reuses its memory for the next
+// user.
 type Gatherer struct {
 	*Sources
 
 	ownWalk, aboveWalk index.Walk
-	own                []index.Membership // in the organization
-	// All are the sources that the user has, whether they say something about the organization or not.
+	own                []index.Membership // memberships in the organization
+	// All are the user's sources, including those that do not concern the organization.
 	All      []*resolve.Source
 	holdings []resolve.Holding
 	bars     []resolve.Bar
-	// Of the user, in the organization and in the system namespace.
+	// Attributes of the user, in the organization and in the system namespace.
 	attributesHere, attributesAbove resolve.Attributes
 }
 
-// Gather returns what the organization and the system namespace say of the user. It stands until the gatherer is used again.
+// Gather returns what the organization and the system namespace declare for the user. The result is valid until
+// the next use of the gatherer.
 func (g *Gatherer) Gather(user string) resolve.User {
 	system := g.Index.System()
 	g.own = g.ownWalk.Memberships(g.Namespace, user)
@@ -215,7 +218,8 @@ func (g *Gatherer) Gather(user string) resolve.User {
 	return u
 }
 
-// Attributes returns those of the user who was gathered last, in the organization and in the system namespace.
+// Attributes returns the attributes of the user of the last Gather, in the organization and in the system
+// namespace.
 func (g *Gatherer) Attributes() (own, atSystem resolve.Attributes) {
 	return g.attributesHere, g.attributesAbove
 }
@@ -227,7 +231,7 @@ func (g *Gatherer) hold(s *resolve.Source, windows []resolve.Window) {
 	}
 }
 
-// Sources returns where the grants of the organization's users come from.
+// Sources returns the origins of the grants of the organization's users.
 func (v *View) Sources(organization string) *Sources {
 	o := v.at(organization)
 	return &Sources{

@@ -7,9 +7,10 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// WithoutAdministrator returns the first instant, from the given one on, at which nobody but those excepted holds the top
-// organization role in the organization; false where there is none. The cost grows with the users of the organization and
-// their windows; it is small where one of the first that are looked at holds the role without an end.
+// WithoutAdministrator returns the first instant, not before from, at which no user holds the top organization
+// role. It ignores the users for whom except returns true. It returns false if there is no such instant. The
+// cost grows with the number of users of the organization and of their windows. It is small if one of the first
+// users holds the role without an end.
 func (v *View) WithoutAdministrator(
 	organization string, from time.Time, except func(user string) bool,
 ) (time.Time, bool) {
@@ -43,10 +44,10 @@ func (v *View) WithoutAdministrator(
 	return from, true
 }
 
-// administers returns when the user holds the top organization role, from the instant on.
+// administers returns the windows in which the user holds the top organization role, starting at from.
 func administers(g *Gatherer, user string, rec *record, from time.Time) []resolve.Window {
 	if rec.next.IsZero() {
-		return nil // who holds it now holds it without an end
+		return nil // a user who holds the role now holds it without an end
 	}
 	var held []resolve.Window
 	u := g.Gather(user)
@@ -64,13 +65,14 @@ func administers(g *Gatherer, user string, rec *record, from time.Time) []resolv
 		}
 	}
 	if holding {
-		held[len(held)-1].NotAfter = course.Until // nothing is known from then on
+		held[len(held)-1].NotAfter = course.Until // nothing is known after this instant
 	}
 	return held
 }
 
-// Holders counts the users of the organization who have access, and returns how many have it to an application. The cost
-// grows with the users and with what is said of each, once for all applications.
+// Holders counts the users of the organization who have access. It returns a function that returns the number of
+// users with access to an application. The cost grows with the number of users and the size of their decisions.
+// It is paid once for all applications.
 func (v *View) Holders(organization string) func(application string) int {
 	anywhere, more := 0, map[string]int{}
 	for _, d := range v.Decisions(organization) {

@@ -16,8 +16,8 @@ import (
 	"github.com/usher-dev/usher/internal/roster/rostertest"
 )
 
-// TestIncrementalEqualsFresh changes objects at random and holds the roster, after every step, against one that is
-// built anew from the same objects: decisions, named applications, and everything that statuses are made of.
+// TestIncrementalEqualsFresh changes objects at random. After every step it compares the roster with a new one
+// that is built from the same objects: decisions, named applications, and all contents of statuses.
 func TestIncrementalEqualsFresh(t *testing.T) {
 	for seed := range uint64(60) {
 		w := rostertest.NewWorld(seed, 7)
@@ -68,7 +68,7 @@ func TestIncrementalEqualsFresh(t *testing.T) {
 	}
 }
 
-// follow applies the changes to what was known: together they must tell everything.
+// follow applies the changes to the known decisions. Together the changes must be complete.
 func follow(t *testing.T, known map[string]*resolve.Decision, changes roster.Changes, r *roster.Roster) {
 	t.Helper()
 	for _, c := range changes.Users {
@@ -99,7 +99,7 @@ func isDue(g *roster.GroupReport, r *roster.Roster) bool {
 	return !g.ReviewDue.IsZero() && !g.ReviewDue.After(r.View().Now())
 }
 
-// checkTouched checks that the changes list every object of which something else is reported than before.
+// checkTouched checks that the changes list every object whose report has changed.
 func checkTouched(
 	t *testing.T, reported map[string]string, changes roster.Changes, r *roster.Roster,
 	objects map[string]client.Object, where string,

@@ -6,7 +6,7 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// noteEntry keeps track of the organizations that the user can enter.
+// noteEntry updates the list of organizations that the user can enter.
 func (s *settlement) noteEntry(organization, user string, before, after *resolve.Decision) {
 	was, is := before != nil && before.Enters, after != nil && after.Enters
 	if was == is {
@@ -26,7 +26,7 @@ func (s *settlement) noteEntry(organization, user string, before, after *resolve
 	}
 }
 
-// noteConflicts keeps, for every source, the conflicts that it takes part in.
+// noteConflicts updates, for each source, the number of conflicts that involve it.
 func (s *settlement) noteConflicts(organization, user string, before, after *resolve.Decision) {
 	var was, is []resolve.Conflict
 	if before != nil {

@@ -8,18 +8,18 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// Member is what there is to know to tell a user of the access in an organization. Decision and Account are nil where
-// there is none.
+// Member holds the facts that a notification to a user about an organization needs. Decision and Account are nil
+// if the user has none.
 type Member struct {
 	Decision *resolve.Decision
-	// Groups are the groups with notification channels that the user is an active member of: those of the organization,
-	// then those of the system namespace that speak of it, by name.
+	// Groups are the groups with notification channels that the user is an active member of. The groups of the
+	// organization come first, then those of the system namespace that speak of it, each sorted by name.
 	Groups []*accessv1alpha1.AccessGroup
 	// Account is the declared UserAccess that counts for the user in the organization.
 	Account *accessv1alpha1.UserAccess
 }
 
-// Member returns what there is to know of the user. The cost grows with the user's groups.
+// Member returns the facts about the user. The cost grows with the number of the user's groups.
 func (v *View) Member(organization, user string) Member {
 	m := Member{Decision: v.Decision(organization, user)}
 	n, system := v.index.Namespace(organization), v.index.System()
@@ -39,7 +39,7 @@ func (v *View) Member(organization, user string) Member {
 	return m
 }
 
-// notifies reports whether the group has channels for those of its members who are in the organization.
+// notifies reports whether the group has notification channels for its members in the organization.
 func notifies(g *index.Group, organization *index.Namespace) bool {
 	return !g.Inert && len(g.Object.Spec.Notification.Channels) > 0 &&
 		(g.Object.Namespace == organization.Name() || g.Source.SpeaksOf(organization.Place()))
@@ -65,7 +65,7 @@ func hasNotifying(n, organization *index.Namespace) bool {
 	return false
 }
 
-// NotifyingGroups lists the groups with notification channels that count, sorted.
+// NotifyingGroups lists the groups that have notification channels and are not inert, sorted.
 func (v *View) NotifyingGroups() []Object {
 	var groups []Object
 	for at, n := range v.index.Namespaces() {
@@ -79,7 +79,8 @@ func (v *View) NotifyingGroups() []Object {
 	return groups
 }
 
-// ActiveMembers lists the active members of the group, sorted. The cost grows with all of its members.
+// ActiveMembers lists the active members of the group, sorted. The cost grows with the number of all its
+// members.
 func (v *View) ActiveMembers(group Object) []string {
 	n := v.index.Namespace(group.Namespace)
 	if n.Group(group.Name) == nil {
@@ -100,8 +101,8 @@ func (v *View) IsMember(group Object, user string) bool {
 	return slices.Contains(v.Groups(group.Namespace, user), group.Name)
 }
 
-// Administrators lists the users who hold the top organization role in the organization, sorted. The cost grows with
-// its users.
+// Administrators lists the users who hold the top organization role in the organization, sorted. The cost grows
+// with the number of its users.
 func (v *View) Administrators(organization string) []string {
 	o := v.at(organization)
 	var users []string
@@ -113,8 +114,9 @@ func (v *View) Administrators(organization string) []string {
 	return users
 }
 
-// Notifying lists the groups with notification channels for members in the organization: its own groups by name, then
-// those of the system namespace by name. The cost grows with the groups of both namespaces.
+// Notifying lists the groups that have notification channels for members in the organization: its own groups
+// first, then those of the system namespace, each sorted by name. The cost grows with the number of groups in
+// both namespaces.
 func (v *View) Notifying(organization string) []*accessv1alpha1.AccessGroup {
 	if v.Organization(organization) == nil {
 		return nil

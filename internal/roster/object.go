@@ -12,23 +12,23 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// What the index calls its objects, for those who read decisions only.
+// These aliases let packages that only read decisions use the types without importing package index.
 type (
-	// Object names an object of one of the four kinds.
+	// Object identifies an object of one of the four kinds.
 	Object = index.Object
 	// Kind is the kind of a declared object.
 	Kind = index.Kind
-	// Account is a user as a namespace knows one.
+	// Account identifies a user in a namespace.
 	Account = index.Account
-	// Version is what tells one state of an object from all others.
+	// Version identifies one state of an object.
 	Version = index.Version
-	// Entrance is how a user comes to be in a group.
+	// Entrance is the way in which a user becomes a member of a group.
 	Entrance = index.Entrance
-	// Unlisted is a member of a group who is not in its list of members.
+	// Unlisted is a member of a group who is not in the group's list of members.
 	Unlisted = index.Unlisted
 )
 
-// The kinds.
+// The declared kinds.
 const (
 	KindAccessGroup       = index.KindAccessGroup
 	KindUserAccess        = index.KindUserAccess
@@ -44,41 +44,43 @@ const (
 	ByGroup    = index.ByGroup
 )
 
-// ReasonNotFound is why a name counts for nothing that no object has.
+// ReasonNotFound is the reason for ignoring a reference to an object that does not exist.
 const ReasonNotFound = index.ReasonNotFound
 
-// ObjectOf names the object, which is of one of the four kinds.
+// ObjectOf returns the identity of the object, which must be of one of the four kinds.
 func ObjectOf(o client.Object) Object { return index.ObjectOf(o) }
 
-// ParseObject is the reverse of [Object.String].
+// ParseObject parses the format that [Object.String] returns, and reports whether the source has it.
 func ParseObject(source string) (Object, bool) { return index.ParseObject(source) }
 
-// SameObject returns an error unless before and after are one object of the four kinds; see [index.SameObject].
+// SameObject returns an error unless before and after are the same object of the four kinds. See
+// [index.SameObject].
 func SameObject(before, after client.Object) error { return index.SameObject(before, after) }
 
 // SameSpec reports whether two objects of one of the four kinds have the same spec.
 func SameSpec(a, b client.Object) bool { return index.SameSpec(a, b) }
 
-// IsMaterialized reports whether Usher wrote the UserAccess: by name, label, and a spec that says nothing but the user.
+// IsMaterialized reports whether Usher wrote the UserAccess. It checks the name, the label, and that the spec
+// sets nothing but the user.
 func IsMaterialized(ua *accessv1alpha1.UserAccess) bool { return index.IsMaterialized(ua) }
 
-// ReviewDue returns the instant at which the review of the group is due, as it stands at the instant now, and whether the
-// group is to be reviewed at all.
+// ReviewDue returns the instant at which the review of the group is due, as of now. It also reports whether the
+// group requires reviews at all.
 func ReviewDue(g *accessv1alpha1.AccessGroup, now time.Time) (due time.Time, reviewed bool) {
 	return index.ReviewDue(g, now)
 }
 
-// Selector returns the selector as one that matches labels. A selector without terms, and one that does not parse, selects
-// nothing.
+// Selector converts the selector to one that matches labels. A selector that has no terms or does not parse
+// selects nothing.
 func Selector(s *accessv1alpha1.LabelSelector) labels.Selector { return index.Selector(s) }
 
-// StandardSelector returns the selector as the standard type has it.
+// StandardSelector converts the selector to the standard Kubernetes type.
 func StandardSelector(s *accessv1alpha1.LabelSelector) *metav1.LabelSelector {
 	return index.StandardSelector(s)
 }
 
-// AttributesOf returns the attributes of the user that the UserAccess has; nil without any.
+// AttributesOf returns the user attributes in the UserAccess, or nil if it has none.
 func AttributesOf(ua *accessv1alpha1.UserAccess) resolve.Attributes { return index.AttributesOf(ua) }
 
-// ReviewTolerance is how far ahead a reviewedAt may be. One further ahead counts as absent.
+// ReviewTolerance is how far in the future a reviewedAt may be. A reviewedAt further in the future is ignored.
 const ReviewTolerance = index.ReviewTolerance

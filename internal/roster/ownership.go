@@ -2,22 +2,23 @@ package roster
 
 import accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 
-// Ownership says whose documents a namespace should hold of a user, and who owns them.
+// Ownership is the desired state of a user's documents in a namespace: whether to publish them, and which object
+// owns them.
 type Ownership struct {
-	// Reason says whether there is a reason for a document: in an organization a decision, in the system namespace two
-	// or more organizations to enter.
+	// Reason reports whether the user needs documents. An organization needs a decision for the user. The system
+	// namespace needs two or more organizations that the user can enter.
 	Reason bool
-	// Materialize says whether a UserAccess is to be materialized: there is a reason beside a declared UserAccess, and
-	// no declared one.
+	// Materialize reports whether to materialize a UserAccess: the user needs documents for a reason other than a
+	// declared UserAccess, and no UserAccess is declared.
 	Materialize bool
-	// Owner is the UserAccess that owns the documents: the declared one that counts, else the materialized one; one that
-	// is being deleted only where there is no other.
+	// Owner is the UserAccess that owns the documents: the declared one that counts, else the materialized one. An
+	// object that is being deleted is the owner only if there is no other.
 	Owner *accessv1alpha1.UserAccess
-	// Materialized is the materialized UserAccess, where there is one.
+	// Materialized is the materialized UserAccess, or nil if there is none.
 	Materialized *accessv1alpha1.UserAccess
 }
 
-// Ownership returns what is to be done about the user's documents in the namespace.
+// Ownership returns the desired state of the user's documents in the namespace.
 func (v *View) Ownership(namespace, user string) Ownership {
 	n := v.index.Namespace(namespace)
 	if n == nil {

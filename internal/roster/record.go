@@ -7,16 +7,16 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// record is what the roster last decided for a user. It is not changed after the settling.
+// record is the last decision of the roster for a user. It is immutable after the settling.
 type record struct {
 	decision *resolve.Decision // nil in the system namespace
 	groups   []string          // active memberships, sorted
-	// overBound lists, sorted, the groups that contribute filters where these are larger together than the bound of R7.
+	// overBound lists, sorted, the groups that contribute filters if these together exceed the bound of R7.
 	overBound []string
-	next      time.Time // when to decide again; zero: never
+	next      time.Time // instant of the next decision; zero: never
 }
 
-// note adds the memberships to the record: which are active, and when that changes.
+// note adds the active memberships to the record, and the instant at which the next one starts or ends.
 func (rec *record) note(memberships []index.Membership, now time.Time) {
 	for i := range memberships {
 		m := &memberships[i]
@@ -36,7 +36,7 @@ func (rec *record) note(memberships []index.Membership, now time.Time) {
 	}
 }
 
-// noteContributors adds the groups that contribute filters of the user to the record.
+// noteContributors adds the groups that contribute filters to the user's record.
 func (rec *record) noteContributors(memberships []index.Membership, now time.Time) {
 	for i := range memberships {
 		if m := &memberships[i]; m.Active(now) && len(m.Group.Source.Rows) > 0 {
@@ -45,7 +45,7 @@ func (rec *record) noteContributors(memberships []index.Membership, now time.Tim
 	}
 }
 
-// record replaces what was noted for the user, and counts active members.
+// record replaces the record of the user and updates the counts of active members.
 func (s *settlement) record(n *index.Namespace, o *organization, user string, made *record) {
 	var before, after record
 	if old := o.records.Get(user); old != nil {
@@ -71,7 +71,7 @@ func (s *settlement) record(n *index.Namespace, o *organization, user string, ma
 		changed = true
 		members := s.countIn(&o.active, n, group, by)
 		if n.AtSystem() && members <= 1 {
-			s.touched.TouchPolicies(s.index) // a grant of a system role has come to be, or is no more
+			s.touched.TouchPolicies(s.index) // a system role has gained its first holder, or lost its last one
 		}
 	})
 	if changed {
@@ -79,7 +79,7 @@ func (s *settlement) record(n *index.Namespace, o *organization, user string, ma
 	}
 }
 
-// time notes when to decide again for the user.
+// time updates the instant of the next decision for the user.
 func (s *settlement) time(namespace, user string, before, after time.Time) {
 	if before.Equal(after) {
 		return
@@ -92,7 +92,8 @@ func (s *settlement) time(namespace, user string, before, after time.Time) {
 	}
 }
 
-// eachDifference calls yield for what only one of the two sorted lists has: with -1 for the first, 1 for the second.
+// eachDifference calls yield for each element that only one of the two sorted lists has: with -1 if it is in
+// before, and with 1 if it is in after.
 func eachDifference(before, after []string, yield func(group string, by int)) {
 	for len(before)+len(after) > 0 {
 		switch {
@@ -108,7 +109,8 @@ func eachDifference(before, after []string, yield func(group string, by int)) {
 	}
 }
 
-// countIn adds to the count of the group, whose status says it, and returns the count.
+// countIn adds by to the count of the group and returns the sum. It marks the group, because its status contains
+// the count.
 func (s *settlement) countIn(counts *index.Count, n *index.Namespace, group string, by int) int {
 	s.touched.Objects.Add(Object{Kind: KindAccessGroup, Namespace: n.Name(), Name: group})
 	return counts.Add(group, by)

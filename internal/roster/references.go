@@ -11,9 +11,9 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// Unresolved lists what the object names and what does not exist, in the order of its fields. The objects and the rules of
-// the object's namespace are as given; rules are nil where it is no organization. Ladders of other organizations are those of
-// the view.
+// Unresolved lists the object's references to objects that do not exist, in the order of its fields. It uses the
+// given index, and the given rules of the object's namespace, which are nil if that is not an organization. The
+// ladders of other organizations come from the view.
 func (v *View) Unresolved(
 	x *index.Index, object client.Object, rules *resolve.Organization,
 ) []accessv1alpha1.UnresolvedReference {
@@ -35,7 +35,7 @@ func (v *View) Unresolved(
 	return u.found
 }
 
-// unresolved collects the references of one object that lead nowhere.
+// unresolved collects the unresolved references of one object.
 type unresolved struct {
 	view      *View
 	index     *index.Index
@@ -94,7 +94,7 @@ func (u *unresolved) inPolicy(p *accessv1alpha1.AccessPolicy) {
 	}
 }
 
-// group notes a name that no group of the namespace has, or one that counts for nothing.
+// group adds a reference to a group that does not exist in the namespace or is inert.
 func (u *unresolved) group(name, field string, args ...any) {
 	if g := u.namespace.Group(name); g == nil || g.Inert {
 		u.add(accessv1alpha1.ReferenceAccessGroup, name, "", field, args...)
@@ -111,7 +111,7 @@ func (u *unresolved) channel(name accessv1alpha1.ChannelName) {
 	u.add(accessv1alpha1.ReferenceNotificationChannel, string(name), "", "spec.notification.channels[%s]", name)
 }
 
-// given is what the spec of a group or a user gives.
+// given holds the grants in the spec of a group or a user.
 type given struct {
 	organizationRole      accessv1alpha1.RoleName
 	applicationAccess     []accessv1alpha1.ApplicationGrant
@@ -120,7 +120,8 @@ type given struct {
 	systemAccessSelectors []accessv1alpha1.SystemSelectorGrant
 }
 
-// roles looks up what an object gives: in the system namespace by the two fields for it, elsewhere by the others.
+// roles checks the roles that an object grants. In the system namespace it reads the two systemAccess fields,
+// elsewhere the others.
 func (u *unresolved) roles(g given) {
 	if u.namespace.AtSystem() {
 		u.systemAccess(g.systemAccess)
@@ -130,7 +131,7 @@ func (u *unresolved) roles(g given) {
 	u.inOrganizations([]*resolve.Organization{u.rules}, &g, "", "spec")
 }
 
-// inOrganizations looks up the roles on the ladders of organizations. A role is unresolved where no ladder has it.
+// inOrganizations looks up the roles on the given ladders. A role is unresolved if none of them has it.
 func (u *unresolved) inOrganizations(ladders []*resolve.Organization, g *given, organization, path string) {
 	if g.organizationRole != "" &&
 		!anyHas(ladders, (*resolve.Organization).HasOrganizationRole, string(g.organizationRole)) {
@@ -149,8 +150,9 @@ func (u *unresolved) inOrganizations(ladders []*resolve.Organization, g *given, 
 	}
 }
 
-// systemAccess looks each entry up on the ladders that it speaks of. For all organizations, a role is unresolved only
-// where no organization's ladder has it; of a name that is no organization (yet) nothing can be said.
+// systemAccess looks up the roles of each entry on the ladders of the organizations that the entry names. In an
+// entry for all organizations, a role is unresolved only if no organization's ladder has it. For a namespace
+// that is not an organization (yet), nothing is reported as unresolved.
 func (u *unresolved) systemAccess(entries []accessv1alpha1.SystemGrant) {
 	for i := range entries {
 		e := &entries[i]
@@ -170,7 +172,8 @@ func (u *unresolved) systemAccess(entries []accessv1alpha1.SystemGrant) {
 	}
 }
 
-// systemAccessSelectors looks each entry up on the ladders of all organizations, whichever it selects.
+// systemAccessSelectors looks up the roles of each entry on the ladders of all organizations, regardless of its
+// selector.
 func (u *unresolved) systemAccessSelectors(entries []accessv1alpha1.SystemSelectorGrant) {
 	for i := range entries {
 		e := &entries[i]
@@ -192,8 +195,9 @@ func anyHas(ladders []*resolve.Organization, has func(*resolve.Organization, str
 	return slices.ContainsFunc(ladders, func(o *resolve.Organization) bool { return has(o, role) })
 }
 
-// ladders returns the ladders of the organization, or for "*" of all; while there is none, those that one without a
-// policy would have.
+// ladders returns the ladders of the organization, or nil if the namespace is not an organization. For "*", it
+// returns the ladders of all organizations. If there are none, it returns the ladders of an organization without
+// a policy.
 func (u *unresolved) ladders(organization string) []*resolve.Organization {
 	at := u.namespace.Name()
 	if organization != accessv1alpha1.All {
@@ -221,7 +225,7 @@ func (u *unresolved) ladders(organization string) []*resolve.Organization {
 	return all
 }
 
-// defaultRules are those of an organization without a policy of its own.
+// defaultRules returns the rules of an organization without a policy of its own.
 func (u *unresolved) defaultRules() *resolve.Organization {
 	return resolve.NewOrganization(u.index.DefaultRules())
 }

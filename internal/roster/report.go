@@ -9,19 +9,19 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// Report is what the roster has to say of one object, for its status.
+// Report holds the facts about one object for its status.
 type Report struct {
-	// Inert is the reason for which the object counts for nothing: WrongNamespace, NotAnOrganization or DuplicateUser.
-	// Empty: it counts.
+	// Inert is the reason why the object has no effect: WrongNamespace, NotAnOrganization or DuplicateUser. It is
+	// empty if the object has effect.
 	Inert string
-	// Unresolved lists what the object names and what does not exist, in the order of its fields.
+	// Unresolved lists the object's references to objects that do not exist, in the order of its fields.
 	Unresolved []accessv1alpha1.UnresolvedReference
-	// Unmapped lists, for a policy, the sources of system roles that its ladders do not map; for a source, the
-	// organizations without a policy of their own that do not map its role.
+	// Unmapped lists, for a policy, the sources of system roles that its ladders do not map. For a source, it lists
+	// the organizations without a policy of their own that do not map its role.
 	Unmapped []string
 }
 
-// Conflict is a conflict with where it is.
+// Conflict is a conflict of one user in one organization.
 type Conflict struct {
 	Organization string
 	User         string
@@ -33,25 +33,27 @@ type GroupReport struct {
 	Report
 	Object  *accessv1alpha1.AccessGroup
 	Members int
-	// OverBound is the number of members who see no row of some application because their filters, to which the group
-	// contributes, are larger together than docs/rules.md R7 allows.
+	// OverBound is the number of members who see no rows of some application because their filters together exceed
+	// the bound of docs/rules.md R7. Only members with filters from this group count.
 	OverBound int
 	Conflicts int
-	Samples   []Conflict // the first of them, by organization and user
-	// ReviewDue is the instant at which the review of the group is or was due; zero: the group is not to be reviewed.
+	Samples   []Conflict // the first conflicts, by organization and user
+	// ReviewDue is the instant at which the review of the group is or was due. It is zero if the group requires no
+	// review.
 	ReviewDue time.Time
 }
 
-// UserReport is the report on a UserAccess. Decision is nil where there is nothing to decide, and for one that does
-// not count.
+// UserReport is the report on a UserAccess. Decision is nil if there is nothing to decide or if the UserAccess
+// does not count.
 type UserReport struct {
 	Report
 	Object       *accessv1alpha1.UserAccess
 	Decision     *resolve.Decision
 	Applications []string // named in the organization
 	Groups       []string
-	Counting     string // the name of the one that counts
-	// Conflicts and Samples are, for one of the system namespace, those that its grants take part in elsewhere.
+	Counting     string // name of the UserAccess that counts
+	// Conflicts and Samples are set for a UserAccess of the system namespace: its grants take part in these
+	// conflicts in organizations.
 	Conflicts int
 	Samples   []Conflict
 }
@@ -67,11 +69,12 @@ type PolicyReport struct {
 	Report
 	Object        *accessv1alpha1.AccessPolicy
 	Organizations int
-	// Expiring lists the organizations in which every holder of the top organization role has an end.
+	// Expiring lists the organizations in which every holder's top organization role has an end.
 	Expiring []string
 }
 
-// Group reports on an AccessGroup with at most the given number of samples; nil where there is none.
+// Group returns the report on an AccessGroup with at most the given number of samples, or nil if the group does
+// not exist.
 func (v *View) Group(namespace, name string, samples int) *GroupReport {
 	n, o := v.index.Namespace(namespace), v.at(namespace)
 	g := n.Group(name)
@@ -97,8 +100,8 @@ func (v *View) Group(namespace, name string, samples int) *GroupReport {
 	return report
 }
 
-// conflictsOf counts the conflicts that the source takes part in, and returns the first of them. The cost grows with the
-// users who have one.
+// conflictsOf counts the conflicts that the source takes part in, and returns the first of them. The cost grows
+// with the number of users who have such a conflict.
 func (v *View) conflictsOf(source string, samples int) (count int, first []Conflict) {
 	for c := range v.conflicts.From(conflicts{source: source}) {
 		if c.source != source {
@@ -126,7 +129,7 @@ func (v *View) conflictsAt(at conflicts) []Conflict {
 	return found
 }
 
-// User reports on a UserAccess with at most the given number of samples; nil where there is none.
+// User returns the report on a UserAccess with at most the given number of samples, or nil if it does not exist.
 func (v *View) User(namespace, name string, samples int) *UserReport {
 	n, o := v.index.Namespace(namespace), v.at(namespace)
 	ua := n.UserAccess(name)
@@ -143,7 +146,7 @@ func (v *View) User(namespace, name string, samples int) *UserReport {
 	if counting := a.Counting(); counting != nil && counting != ua {
 		report.Inert, report.Counting = accessv1alpha1.ReasonDuplicateUser, counting.Name
 		if a.Materialized == ua {
-			report.Inert = "" // on its way out: it gives nothing and stands in nobody's way
+			report.Inert = "" // about to be deleted: it grants nothing and blocks nothing
 		}
 		if ua.DeletionTimestamp == nil && report.Inert != "" {
 			return report
@@ -151,17 +154,17 @@ func (v *View) User(namespace, name string, samples int) *UserReport {
 	}
 	report.Decision, report.Groups = o.decision(user), v.Groups(namespace, user)
 	if report.Inert != "" {
-		return report // what does not count names nothing and gives nothing
+		return report // an inert object has no references and no grants
 	}
 	report.Unresolved = v.Unresolved(v.index, ua, o.rules)
-	if n.AtSystem() && a.Counting() == ua { // the source is that of the one that counts
+	if n.AtSystem() && a.Counting() == ua { // the source belongs to the object that counts
 		report.Unmapped = v.unmappedWithoutPolicy(a.Source)
 		report.Conflicts, report.Samples = v.conflictsOf(ObjectOf(ua).String(), samples)
 	}
 	return report
 }
 
-// Application reports on an ApplicationAccess; nil where there is none.
+// Application returns the report on an ApplicationAccess, or nil if it does not exist.
 func (v *View) Application(namespace, name string) *ApplicationReport {
 	n, o := v.index.Namespace(namespace), v.at(namespace)
 	a := n.Application(name)
@@ -178,7 +181,7 @@ func (v *View) Application(namespace, name string) *ApplicationReport {
 	return report
 }
 
-// Policy reports on the AccessPolicy of the namespace; nil where there is none.
+// Policy returns the report on the AccessPolicy of the namespace, or nil if there is none.
 func (v *View) Policy(namespace string) *PolicyReport {
 	n, o := v.index.Namespace(namespace), v.at(namespace)
 	policy := n.Policy()
@@ -206,7 +209,8 @@ func (v *View) Policy(namespace string) *PolicyReport {
 	return report
 }
 
-// administratorsExpire reports whether the top organization role has holders and none without an end.
+// administratorsExpire reports whether the top organization role has holders and each of them holds it with an
+// end.
 func (o *organization) administratorsExpire() bool {
 	expires := false
 	for _, rec := range o.records.All() {
@@ -221,7 +225,7 @@ func (o *organization) administratorsExpire() bool {
 	return expires
 }
 
-// unmappedSources lists what gives someone a system role that the organization's ladders do not map.
+// unmappedSources lists the sources that grant a user a system role that the organization's ladders do not map.
 func (v *View) unmappedSources(o *organization) []string {
 	var sources []string
 	at := v.index.Namespace(o.rules.Rules().Organization).Place()
@@ -244,7 +248,8 @@ func (v *View) unmappedSources(o *organization) []string {
 	return sources
 }
 
-// unmappedWithoutPolicy lists the organizations without a policy of their own that do not map the source's role, sorted.
+// unmappedWithoutPolicy lists the organizations without a policy of their own that do not map the source's role,
+// sorted.
 func (v *View) unmappedWithoutPolicy(s *resolve.Source) []string {
 	if s == nil || len(s.System) == 0 {
 		return nil

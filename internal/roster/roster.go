@@ -11,22 +11,24 @@ import (
 	"github.com/usher-dev/usher/internal/index"
 )
 
-// Options says what the roster cannot see in the objects.
+// Options configures a roster with facts that the objects do not contain.
 type Options struct {
 	// SystemNamespace is the namespace above all organizations.
 	SystemNamespace string
-	// Organizations selects the namespaces that may be organizations. Nil and empty select all.
+	// Organizations selects the namespaces that may be organizations. A nil or empty selector selects all.
 	Organizations labels.Selector
-	// HasNamespaces says that every Namespace object that exists is taken in: a namespace without one is no organization.
+	// HasNamespaces reports whether the roster receives every existing Namespace object. If it does, a namespace
+	// without a Namespace object is not an organization.
 	HasNamespaces bool
-	// Evaluations is the budget of one settling for the ends of entries (resolve.Budget). Zero is no bound.
+	// Evaluations is the budget of one settling for computing the ends of entries (resolve.Budget). Zero means no
+	// limit.
 	Evaluations int
 }
 
-// Roster takes objects in and decides for the users whom they affect. What it has decided is its [View]. It is safe for
-// concurrent use: taking an object in does not wait for a settling, and reading a view waits for nothing.
+// Roster receives objects and decides for the users that they affect. Its [View] holds the decisions. A Roster
+// is safe for concurrent use: receiving an object does not wait for a settling, and reading a view never waits.
 type Roster struct {
-	mu    sync.Mutex // held while an object is taken in
+	mu    sync.Mutex // guards layer; held while an object is received
 	layer *index.Layer
 
 	evaluations int
@@ -50,27 +52,28 @@ func New(options Options) *Roster {
 	return r
 }
 
-// Set takes a new or changed object in: one of the four kinds, or a Namespace. Other objects are an error. Setting an
-// object again changes nothing. The object is kept and must not be changed. What it brings is decided by the next
-// [Roster.Settle].
+// Set adds or replaces an object: one of the four kinds, or a Namespace. It returns an error for any other
+// object. Setting the same object again has no effect. The roster keeps the object, which must not be changed.
+// The next [Roster.Settle] decides for the affected users.
 func (r *Roster) Set(object runtime.Object) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.layer.Set(object)
 }
 
-// Remove takes an object out that is gone. Only its kind, namespace and name are read.
+// Remove removes a deleted object. It reads only the kind, namespace and name.
 func (r *Roster) Remove(object runtime.Object) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.layer.Remove(object)
 }
 
-// View returns what the last [Roster.Settle] found.
+// View returns the result of the last [Roster.Settle].
 func (r *Roster) View() *View { return r.view.Load() }
 
-// Settled reports whether the view of the roster is that of all objects taken in, at the instant now: no object was set since,
-// and no window has opened or closed. Ends of entries may still be looked for.
+// Settled reports whether the view reflects all received objects at the instant now: no object was set since the
+// last settling, and no window has opened or closed. Decisions may still be unfinished, because the ends of
+// their entries are not yet computed.
 func (r *Roster) Settled(now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -78,7 +81,7 @@ func (r *Roster) Settled(now time.Time) bool {
 	return r.layer.Touched().IsEmpty() && (next.IsZero() || next.After(now))
 }
 
-// Objects returns the objects taken in so far, settled or not.
+// Objects returns a snapshot of all received objects, settled or not.
 func (r *Roster) Objects() *index.Index {
 	r.mu.Lock()
 	defer r.mu.Unlock()

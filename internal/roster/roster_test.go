@@ -193,7 +193,7 @@ func TestOrganizationsAreSelected(t *testing.T) {
 	}
 }
 
-// A namespace that does not exist, but of which objects are left in etcd, gives nobody anything.
+// A namespace that does not exist grants nothing, even if etcd still has objects in it.
 func TestANamespaceThatDoesNotExistIsNoOrganization(t *testing.T) {
 	r := roster.New(roster.Options{SystemNamespace: "access-system", HasNamespaces: true})
 	must(t, r.Set(group("gone", "viewers", func(s *accessv1alpha1.AccessGroupSpec) {

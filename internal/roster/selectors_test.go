@@ -35,7 +35,7 @@ func namespaceOf(name, stage string) *corev1.Namespace {
 	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"stage": stage}}}
 }
 
-// TestALabelTouchesThoseWhomItConcerns changes one label, and looks at whom the roster decides for again.
+// TestALabelTouchesThoseWhomItConcerns changes one label and checks for which users the roster decides again.
 func TestALabelTouchesThoseWhomItConcerns(t *testing.T) {
 	objects := []runtime.Object{
 		namespaceOf("acme", "test"), namespaceOf("globex", "prod"),
@@ -135,7 +135,7 @@ func TestAnAttributeTouchesItsUser(t *testing.T) {
 	}
 }
 
-// TestReviewsAreActedOnByTheClockAlone has the review of a group come due.
+// TestReviewsAreActedOnByTheClockAlone lets the review of a group become due without a change of an object.
 func TestReviewsAreActedOnByTheClockAlone(t *testing.T) {
 	const day = 24 * time.Hour
 	reviewed := func(name string, missed accessv1alpha1.MissedReview) *accessv1alpha1.AccessGroup {

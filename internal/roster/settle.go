@@ -13,47 +13,48 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// UserChange is a decision that changed.
+// UserChange is a change of one user's decision.
 type UserChange struct {
 	Difference
-	// Causes are the objects whose change led to it, beside those of a change of rules in the organization; none where
-	// only time passed.
+	// Causes are the objects whose change caused this change. They do not include the causes of a rules change in
+	// the organization. Causes is empty if only time passed.
 	Causes []Object
 }
 
-// RulesChange says that what holds for all users of an organization changed: the list of its named applications, and
-// where Rules is set also its rules, or whether it is an organization at all.
+// RulesChange is a change that applies to all users of an organization: to its list of named applications and,
+// if Rules is set, also to its rules or to whether it is an organization at all.
 type RulesChange struct {
 	Organization string
 	Rules        bool
-	// Began says that the namespace became an organization, or ceased to be one.
+	// Began reports whether the namespace became an organization, or ceased to be one.
 	Began  bool
 	Causes []Object
 }
 
-// Changes is what came of the objects set, and of the time passed, since the last call of [Roster.Settle].
+// Changes holds the effects of all objects set, and of the time passed, since the last call of [Roster.Settle].
 type Changes struct {
-	// View is what was found.
+	// View is the new view.
 	View  *View
 	Users []UserChange
 	Rules []RulesChange
-	// Applications are the ApplicationAccess objects that came, went or changed.
+	// Applications are the ApplicationAccess objects that were created, changed or deleted.
 	Applications []Object
-	// Accounts are the users whose UserAccess objects came, went or changed.
+	// Accounts are the users whose UserAccess objects were created, changed or deleted.
 	Accounts []Account
-	// Objects are those whose status may differ, sorted.
+	// Objects are the objects whose status may differ, sorted.
 	Objects []Object
-	// Renewed are the objects that were set again with the spec that they had, as they are now, in no order: their metadata
-	// or status differ.
+	// Renewed are the current versions of the objects that were set again with the same spec, in no particular
+	// order. Their metadata or status differs.
 	Renewed []client.Object
 }
 
-// clockUnrest is how far a clock may step back without meaning it.
+// clockUnrest is the largest step back of the clock that the roster ignores.
 const clockUnrest = 2 * time.Second
 
-// Settle decides for everybody whom the objects set since the last call touch, and whose windows open or close by the
-// instant now, and makes that the [View] of the roster. The cost grows with these users. A panic ends the process, whoever
-// recovers panics of the caller: what the objects touched would be forgotten.
+// Settle decides for all users that are affected by the objects set since the last call, or by a window that
+// opens or closes by the instant now. The result becomes the [View] of the roster. The cost grows with the
+// number of these users. A panic ends the process even if the caller recovers panics. Otherwise the record of
+// what the objects affect would be lost.
 func (r *Roster) Settle(now time.Time) Changes {
 	r.settling.Lock()
 	defer r.settling.Unlock()
@@ -68,7 +69,7 @@ func (r *Roster) Settle(now time.Time) Changes {
 	r.mu.Unlock()
 
 	s := newSettlement(r.View(), objects, touched)
-	if !s.now.IsZero() { // the first settling has no budget: a restart publishes nothing that it would take back
+	if !s.now.IsZero() { // no limit at first: a restart must publish nothing that it would take back
 		s.budgets = newBudgets(r.evaluations)
 	}
 	s.setTime(now.UTC().Truncate(time.Second)) // the resolution of windows
@@ -84,14 +85,14 @@ func (r *Roster) Settle(now time.Time) Changes {
 	return s.changes
 }
 
-// settlement makes the next view.
+// settlement computes the next view.
 type settlement struct {
 	View
 	budgets budgets
-	mine    map[string]struct{} // organizations that no view has
+	mine    map[string]struct{} // organizations that no view shares yet
 	touched *index.Touched
 	woken   map[string]map[string]struct{} // by namespace: users for whom a window has opened or closed
-	empty   []string                       // namespaces of which nothing is known any more
+	empty   []string                       // namespaces without any remaining data
 	changes Changes
 }
 
@@ -106,7 +107,7 @@ func newSettlement(before *View, objects *index.Index, touched *index.Touched) *
 	s.unfinished.Share()
 	s.index = objects
 	if s.index.System().Known() && !before.index.System().Known() {
-		// What could not be written without the system namespace can be now.
+		// The system namespace now exists, so the documents in it can be written.
 		for user := range s.entered.Keys() {
 			touched.Accounts.Add(Account{Namespace: s.SystemNamespace(), User: user})
 		}
@@ -114,17 +115,17 @@ func newSettlement(before *View, objects *index.Index, touched *index.Touched) *
 	return s
 }
 
-// setTime notes the users for whom a window has opened or closed by the instant.
+// setTime marks the users for whom a window has opened or closed by the given instant.
 func (s *settlement) setTime(now time.Time) {
 	before := s.now
 	if back := s.now.Sub(now); back > clockUnrest {
-		s.decideAllAgain() // the clock went back: a window that has closed may be open again
+		s.decideAllAgain() // the clock went back, so a closed window may be open again
 		before = now
 		s.touchReviewed(now, s.now)
 	} else if back > 0 {
 		now = s.now
 	}
-	if !s.now.IsZero() { // at first, every object is touched
+	if !s.now.IsZero() { // the first settling touches every object anyway
 		s.touchReviewed(before, now)
 	}
 	s.now = now
@@ -139,7 +140,8 @@ func (s *settlement) setTime(now time.Time) {
 	}
 }
 
-// touchReviewed notes the groups of which a review becomes due, or ceases to be, after the first instant and until the second.
+// touchReviewed marks the groups whose review becomes due or stops being due after the first instant and not
+// after the second.
 func (s *settlement) touchReviewed(after, until time.Time) {
 	for at, group := range s.index.Reviews(after) {
 		if at.After(until) {
@@ -172,8 +174,8 @@ func (s *settlement) settle() {
 	s.changes.Objects = slices.SortedFunc(maps.Keys(s.touched.Objects), Object.Compare)
 }
 
-// involved lists the namespaces with something to decide, sorted. Whether a namespace is an organization differs only where it
-// was touched.
+// involved lists the namespaces with something to decide, sorted. Only a touched namespace can become an
+// organization or cease to be one.
 func (s *settlement) involved() []string {
 	names := map[string]struct{}{}
 	for name := range s.touched.Namespaces {
@@ -188,7 +190,7 @@ func (s *settlement) involved() []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// own returns what is decided in the namespace, to change it.
+// own returns the namespace's decisions for modification. It clones them if an earlier view shares them.
 func (s *settlement) own(name string) *organization {
 	o := s.at(name)
 	if _, mine := s.mine[name]; !mine {
@@ -211,7 +213,7 @@ func (s *settlement) settleOrganization(n *index.Namespace) {
 		}
 		t.Rules = true
 		s.touched.TouchAll(n)
-		s.touched.TouchAll(s.index.System()) // what is resolved "in some organization", and how many there are
+		s.touched.TouchAll(s.index.System()) // their status depends on the set and the number of organizations
 	}
 	if t.Rules || t.Names {
 		s.settleRules(n, o, t, is != was)
@@ -241,7 +243,7 @@ func (s *settlement) settleOrganization(n *index.Namespace) {
 	}
 }
 
-// unfinishedIn iterates over the users of the organization whose decision is unfinished, sorted.
+// unfinishedIn iterates over the users of the organization who have unfinished decisions, sorted.
 func (s *settlement) unfinishedIn(organization string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for a := range s.unfinished.From(Account{Namespace: organization}) {
@@ -252,7 +254,7 @@ func (s *settlement) unfinishedIn(organization string) iter.Seq[string] {
 	}
 }
 
-// settleRules makes the organization's rules and list of applications anew.
+// settleRules rebuilds the organization's rules and its list of applications.
 func (s *settlement) settleRules(n *index.Namespace, o *organization, t *index.TouchedNamespace, began bool) {
 	rulesChanged := t.Rules && (s.compile(n, o) || began)
 	if rulesChanged {
@@ -275,11 +277,11 @@ func (s *settlement) settleRules(n *index.Namespace, o *organization, t *index.T
 	}
 }
 
-// touchHidden marks the users from whom the bound of docs/rules.md R7 takes rows: it takes the named applications one after
-// the other, so another one may hide other rows.
+// touchHidden marks the users who lose rows to the bound of docs/rules.md R7. The bound processes the named
+// applications in order, so another application may hide other rows.
 func touchHidden(o *organization, t *index.TouchedNamespace) {
 	for user, rec := range o.records.All() {
-		if rec.decision == nil || len(rec.decision.HiddenRows) == 0 { // nothing is decided in the system namespace
+		if rec.decision == nil || len(rec.decision.HiddenRows) == 0 { // the system namespace has no decisions
 			continue
 		}
 		t.User(user, nil)
@@ -289,8 +291,8 @@ func touchHidden(o *organization, t *index.TouchedNamespace) {
 	}
 }
 
-// compile makes the organization's rules anew and reports whether they differ. What a policy says besides, such as its
-// notification channels, is no reason to decide for anybody.
+// compile rebuilds the organization's rules and reports whether they differ. Other parts of a policy, such as
+// its notification channels, do not affect decisions.
 func (s *settlement) compile(n *index.Namespace, o *organization) bool {
 	publishes := s.index.PublishesUsers(n)
 	if !s.index.IsOrganization(n) {
@@ -325,7 +327,7 @@ func ApplicationsNamed(x *index.Index, n *index.Namespace, rules *resolve.Organi
 	return slices.Sorted(maps.Keys(names))
 }
 
-// candidates returns everybody for whom there is or may be something to decide in the namespace.
+// candidates returns the users who have, or may have, a decision in the namespace.
 func (s *settlement) candidates(n *index.Namespace) map[string]struct{} {
 	users := map[string]struct{}{}
 	if s.index.IsOrganization(n) || n.AtSystem() {
@@ -337,7 +339,7 @@ func (s *settlement) candidates(n *index.Namespace) map[string]struct{} {
 	return users
 }
 
-// settleMemberships notes who is an active member in the system namespace, where nothing is decided.
+// settleMemberships updates the active members of the system namespace, which has no decisions.
 func (s *settlement) settleMemberships() {
 	n := s.index.System()
 	users := s.woken[n.Name()]
@@ -364,7 +366,7 @@ func (s *settlement) settleMemberships() {
 	}
 }
 
-// decided takes in what was resolved for one user of an organization, and notes what differs.
+// decided stores the new record of one user of an organization, and records what differs.
 func (s *settlement) decided(n *index.Namespace, o *organization, user string, made *record) {
 	var before, after *resolve.Decision
 	if old := o.records.Get(user); old != nil && old.decision.Exists {
@@ -374,7 +376,8 @@ func (s *settlement) decided(n *index.Namespace, o *organization, user string, m
 		after = made.decision
 	}
 	if made != nil && made.decision != before && before != nil && same(before, after) && made.decision.Identical(before) {
-		made.decision = before // which others hold on to; one that was left as it is belongs to the last view
+		// Others refer to before. A decision that was left as it is already belongs to the last view.
+		made.decision = before
 	}
 	s.record(n, o, user, made)
 	if same(before, after) {

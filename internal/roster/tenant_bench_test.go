@@ -13,7 +13,7 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// emptyGroups are the least that a tenant needs to make so many objects.
+// emptyGroups returns count of the smallest groups that a tenant can create.
 func emptyGroups(count int, selector *metav1.LabelSelector) []*accessv1alpha1.AccessGroup {
 	made := make([]*accessv1alpha1.AccessGroup, count)
 	for i := range made {
@@ -31,8 +31,8 @@ func emptyGroups(count int, selector *metav1.LabelSelector) []*accessv1alpha1.Ac
 	return made
 }
 
-// BenchmarkEmptyGroups shows what the groups of one tenant cost the manager's memory that give nothing to anybody: the
-// objects, which the cache keeps, and the roster.
+// BenchmarkEmptyGroups measures the manager's memory for the groups of one tenant that grant nothing: the
+// objects in the cache, and the roster.
 func BenchmarkEmptyGroups(b *testing.B) {
 	const count = 10_000
 	for b.Loop() {
@@ -49,7 +49,7 @@ func BenchmarkEmptyGroups(b *testing.B) {
 	}
 }
 
-// BenchmarkLargestSelectors shows what it costs to settle a user whom many groups with the largest legal selectors may
+// BenchmarkLargestSelectors measures settling a user whom many groups with the largest valid selectors may
 // select.
 func BenchmarkLargestSelectors(b *testing.B) {
 	const groups, terms = 1_000, 20

@@ -12,9 +12,9 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// View is the decisions for all users at one instant, and the objects that they rest on. It never changes and is safe for
-// concurrent use; reading it takes no lock. Views share what does not differ between them. What it returns is shared and must
-// not be changed.
+// View is a snapshot of the decisions for all users at one instant, and of the objects that they depend on. It
+// is immutable and safe for concurrent use. Reading it takes no lock. Views share all data in which they do not
+// differ. Callers must not change the returned values, which are shared.
 type View struct {
 	index *index.Index
 	now   time.Time
@@ -23,23 +23,23 @@ type View struct {
 	entered       index.Map[[]string]      // by user: the organizations that the user can enter, sorted
 	conflicts     index.Tree[conflicts]
 	timed         index.Tree[timedUser]
-	unfinished    index.Tree[Account] // users whose decision is unfinished
+	unfinished    index.Tree[Account] // users with unfinished decisions
 
 	organizationCount, users, conflictTotal int
 }
 
-// organization is the decisions for the users of one namespace.
+// organization holds the decisions for the users of one namespace.
 type organization struct {
-	rules        *resolve.Organization // nil: it is no organization
-	publishes    bool                  // user documents
+	rules        *resolve.Organization // nil: not an organization
+	publishes    bool                  // whether it publishes user documents
 	bound        Bindings
 	applications []string // named in the organization, sorted
 	records      index.Map[*record]
 	active       index.Count // group: active members
-	overBound    index.Count // group: active members whose filters are larger together than R7 allows
+	overBound    index.Count // by group: active members whose filters together exceed the bound of R7
 }
 
-// clone returns a copy to change.
+// clone returns a copy that may be changed.
 func (o *organization) clone() *organization {
 	c := *o
 	c.records.Share()
@@ -48,7 +48,7 @@ func (o *organization) clone() *organization {
 	return &c
 }
 
-// conflicts is how many conflicts a source takes part in, for one user.
+// conflicts is the number of conflicts that a source takes part in for one user.
 type conflicts struct {
 	source, organization, user string
 	count                      int
@@ -58,7 +58,7 @@ func (c conflicts) compare(d conflicts) int {
 	return cmp.Or(strings.Compare(c.source, d.source), strings.Compare(c.organization, d.organization), strings.Compare(c.user, d.user))
 }
 
-// timedUser is a user for whom to decide again at an instant.
+// timedUser is a user who needs a new decision at an instant.
 type timedUser struct {
 	at              time.Time
 	namespace, user string
@@ -68,7 +68,7 @@ func (t timedUser) compare(u timedUser) int {
 	return cmp.Or(t.at.Compare(u.at), strings.Compare(t.namespace, u.namespace), strings.Compare(t.user, u.user))
 }
 
-// none is what stands for a namespace that is no organization and has no members.
+// none represents a namespace that is not an organization and has no members.
 var none = &organization{}
 
 func (v *View) at(namespace string) *organization {
@@ -84,7 +84,8 @@ func (v *View) Index() *index.Index { return v.index }
 // Now returns the instant, in UTC and whole seconds.
 func (v *View) Now() time.Time { return v.now }
 
-// Next returns the next instant at which the roster must settle again although no object changes; zero: none.
+// Next returns the next instant at which the roster must settle again even if no object changes, or the zero
+// time if there is none.
 func (v *View) Next() time.Time {
 	if v.unfinished.Len() > 0 {
 		return v.now // at once
@@ -92,7 +93,8 @@ func (v *View) Next() time.Time {
 	return v.nextWindow()
 }
 
-// nextWindow returns the next instant at which a window opens or closes, or a review becomes due; zero: never.
+// nextWindow returns the next instant at which a window opens or closes, or a review becomes due. It returns the
+// zero time if there is none.
 func (v *View) nextWindow() time.Time {
 	var next time.Time
 	for t := range v.timed.All() {
@@ -111,7 +113,8 @@ func (v *View) nextWindow() time.Time {
 // SystemNamespace returns the name of the system namespace.
 func (v *View) SystemNamespace() string { return v.index.SystemNamespace() }
 
-// IsMissing reports whether the namespace is the system namespace and does not exist: nothing can be written there.
+// IsMissing reports whether the namespace is the system namespace and does not exist. Usher cannot write to it
+// then.
 func (v *View) IsMissing(namespace string) bool {
 	return namespace == v.SystemNamespace() && !v.index.System().Known()
 }
@@ -127,16 +130,16 @@ func (v *View) Organizations() []string {
 	return names
 }
 
-// Organization returns the compiled rules of the organization; nil where the namespace is none.
+// Organization returns the compiled rules of the organization, or nil if the namespace is not an organization.
 func (v *View) Organization(name string) *resolve.Organization { return v.at(name).rules }
 
 // Applications lists the applications named in the organization, sorted.
 func (v *View) Applications(organization string) []string { return v.at(organization).applications }
 
-// PublishesUsers reports whether the organization has user documents.
+// PublishesUsers reports whether the organization publishes user documents.
 func (v *View) PublishesUsers(organization string) bool { return v.at(organization).publishes }
 
-// Decision returns what the user may do in the organization; nil where there is nothing to decide.
+// Decision returns the decision for the user in the organization, or nil if there is nothing to decide.
 func (v *View) Decision(organization, user string) *resolve.Decision {
 	return v.at(organization).decision(user)
 }
@@ -148,12 +151,13 @@ func (o *organization) decision(user string) *resolve.Decision {
 	return nil
 }
 
-// Noted returns the decision for the user, nil where there is nothing to decide, and whether anything is noted of the user.
+// Noted returns the decision for the user, or nil if there is nothing to decide. It also reports whether the
+// user has a record.
 func (v *View) Noted(organization, user string) (d *resolve.Decision, noted bool) {
 	return v.Decision(organization, user), v.at(organization).records.Get(user) != nil
 }
 
-// Decisions iterates over the users of the organization for whom there is something to decide, sorted.
+// Decisions iterates over the users of the organization who have a decision, sorted.
 func (v *View) Decisions(organization string) iter.Seq2[string, *resolve.Decision] {
 	return v.at(organization).decisions()
 }
@@ -171,7 +175,8 @@ func (o *organization) decisions() iter.Seq2[string, *resolve.Decision] {
 	}
 }
 
-// DecisionsFrom iterates as [View.Decisions] does, from the given user on, whether there is one of that name or not.
+// DecisionsFrom iterates like [View.Decisions], over the users that are not less than first. No user of that
+// name need exist.
 func (v *View) DecisionsFrom(organization, first string) iter.Seq2[string, *resolve.Decision] {
 	o := v.at(organization)
 	return func(yield func(string, *resolve.Decision) bool) {
@@ -186,7 +191,7 @@ func (v *View) DecisionsFrom(organization, first string) iter.Seq2[string, *reso
 	}
 }
 
-// Users lists everybody for whom there is something to decide in the organization, sorted.
+// Users lists the users who have a decision in the organization, sorted.
 func (v *View) Users(organization string) []string {
 	var users []string
 	for user := range v.Decisions(organization) {
@@ -195,8 +200,8 @@ func (v *View) Users(organization string) []string {
 	return users
 }
 
-// Records iterates over the users of the namespace of whom something is noted, sorted: a decision, or when there will be
-// one.
+// Records iterates over the users of the namespace who have a record, sorted. A record holds a decision, or the
+// instant at which there will be one.
 func (v *View) Records(organization string) iter.Seq[string] {
 	return v.at(organization).records.Keys()
 }
@@ -226,7 +231,8 @@ func (v *View) Entries(user string) []Entry {
 	return entries
 }
 
-// Concerned lists the AccessGroups that give something in the organization: its own, and those of the system namespace.
+// Concerned lists the AccessGroups that may grant something in the organization: all of its own, and all of the
+// system namespace.
 func (v *View) Concerned(organization string) []Object {
 	var groups []Object
 	for _, n := range []*index.Namespace{v.index.Namespace(organization), v.index.System()} {
@@ -241,7 +247,25 @@ func (v *View) Concerned(organization string) []Object {
 	return groups
 }
 
-// Bears reports whether what members of the group are given bears on the application of the organization.
+// AppliesIn reports whether the group has an effect in the organization: it belongs to the organization, or it is a System
+// group that grants its members something there.
+func (v *View) AppliesIn(group Object, organization string) bool {
+	n, o := v.index.Namespace(group.Namespace), v.index.Namespace(organization)
+	if g := n.Group(group.Name); g == nil || g.Inert || o == nil {
+		return false
+	}
+	if !n.AtSystem() {
+		return n.Name() == organization
+	}
+	return slices.ContainsFunc(n.SourcesAbove(group.Name), func(s *resolve.Source) bool {
+		for range s.Grants(o.Place()) {
+			return !s.WithoutPrivileges
+		}
+		return false
+	})
+}
+
+// Bears reports whether the grants of the group's members affect the application of the organization.
 func (v *View) Bears(group Object, organization, application string) bool {
 	n := v.index.Namespace(group.Namespace)
 	if g := n.Group(group.Name); g == nil || g.Inert || (!n.AtSystem() && n.Name() != organization) {
@@ -251,7 +275,7 @@ func (v *View) Bears(group Object, organization, application string) bool {
 	if o == nil {
 		return false
 	}
-	// Who is in the group is in the groups around it, and has what they give.
+	// A member of the group is also a member of the groups that contain it, and receives their grants.
 	return slices.ContainsFunc(n.SourcesAbove(group.Name), func(s *resolve.Source) bool {
 		return bears(s, o.Place(), application)
 	})
@@ -268,20 +292,20 @@ func bears(s *resolve.Source, at *resolve.Place, application string) bool {
 	}
 	for g := range s.Grants(at) {
 		if g.Scope != resolve.ScopeApplication || g.Application == application {
-			return true // a role above the applications, or one in all of them
+			return true // an organization role, or a role in all applications
 		}
 	}
 	return false
 }
 
-// Totals are sums over all organizations.
+// Totals holds sums over all organizations.
 type Totals struct {
 	Organizations int
 	Users         int
 	Conflicts     int
 }
 
-// Totals returns what the settling counted.
+// Totals returns the totals of the last settling.
 func (v *View) Totals() Totals {
 	return Totals{Organizations: v.organizationCount, Users: v.users, Conflicts: v.conflictTotal}
 }

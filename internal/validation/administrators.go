@@ -16,17 +16,17 @@ import (
 type administrators struct {
 	tried    map[string]struct{}
 	watches  map[string][]watch
-	last     map[time.Time]string // who holds it no more from the instant on
+	last     map[time.Time]string // the user who loses the role at the instant
 	instants []time.Time
 }
 
-// watch says whether somebody holds the top role from an instant on, before and after the change.
+// watch records whether a user holds the top role from an instant on, before and after the change.
 type watch struct {
 	at            time.Time
 	before, after bool
 }
 
-// watchers are the administrators by organization.
+// watchers maps an organization to its administrators.
 type watchers map[string]*administrators
 
 func (w watchers) note(trial *preview.Preview, u *preview.Affected, m *moment) {
@@ -56,8 +56,8 @@ func (w watchers) note(trial *preview.Preview, u *preview.Affected, m *moment) {
 	}
 }
 
-// checkAdministrators looks for organizations in which, now or when a window opens or closes, nobody would hold the top
-// organization role any more where somebody did (docs/admission.md, last administrator).
+// checkAdministrators notes the organizations that would lose their last user with the top organization role, now
+// or when a window opens or closes (docs/admission.md, last administrator).
 func (j *judge) checkAdministrators(trial *preview.Preview, w watchers) {
 	for _, organization := range slices.Sorted(maps.Keys(w)) {
 		j.checkAdministratorsOf(trial, trial.Organizations[organization], w[organization])
@@ -83,7 +83,7 @@ func (j *judge) checkAdministratorsOf(trial *preview.Preview, o *preview.Organiz
 	}
 }
 
-// heldAt says whether any of the users holds the top role at the instant, before and after the change.
+// heldAt reports whether any of the users holds the top role at the instant, before and after the change.
 func heldAt(watches map[string][]watch, t time.Time) (before, after bool) {
 	for _, own := range watches {
 		at, exact := slices.BinarySearchFunc(own, t, func(w watch, t time.Time) int { return w.at.Compare(t) })
@@ -97,8 +97,8 @@ func heldAt(watches map[string][]watch, t time.Time) (before, after bool) {
 	return before, after
 }
 
-// othersEnd returns from when on nobody holds the top role whom the change does not touch; false where there always is
-// somebody.
+// othersEnd returns the instant, from t on, at which no user outside the change holds the top role any more. It
+// returns false if there always is such a user.
 func (j *judge) othersEnd(o *preview.Organization, a *administrators, t time.Time) (time.Time, bool) {
 	if o.After == nil {
 		return t, true

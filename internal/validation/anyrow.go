@@ -10,24 +10,25 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// Finding out whether filters leave any row is bounded: a search looks at most at mostComparisons values, all searches
-// for one request at mostForRequest, those after one settling at mostForSettling. Past that there are rows.
+// Limits on the search for a row that passes the filters: mostComparisons bounds the values that one search
+// compares, mostForRequest those of all searches for one request, and mostForSettling those of all searches after
+// one settling. A search that reaches its limit assumes that there are rows.
 const (
 	mostComparisons = 10_000
 	mostForRequest  = 1_000_000
 	mostForSettling = 100_000
 )
 
-// rows finds out whether accesses extend to any row, as far as the filters show by themselves. Usher does not know the rows
-// of applications: a filter for a value that no row has leaves rows in this sense.
+// rows decides whether accesses extend to any row, as far as the filters show. Usher does not know the rows of
+// applications: a filter for a value that no row has still counts as leaving rows.
 type rows struct {
-	left int // values to compare
+	left int // values that may still be compared
 }
 
 // seesAny reports whether the access gives a role and leaves any row.
 func (r *rows) seesAny(a *resolve.Access) bool { return a.GivesAccess() && r.anyRow(a.Filters) }
 
-// losesAll reports whether the first access extends to any row, and the second to none.
+// losesAll reports whether the first access extends to any row and the second to none.
 func (r *rows) losesAll(was, is *resolve.Access) bool {
 	switch {
 	case !was.GivesAccess():
@@ -41,8 +42,8 @@ func (r *rows) losesAll(was, is *resolve.Access) bool {
 	}
 }
 
-// anyRow reports whether a row can pass all of the filters: some choice of one alternative of each does not contradict
-// itself.
+// anyRow reports whether a row can pass all of the filters: whether one alternative of each filter can be chosen
+// so that they do not contradict each other.
 func (r *rows) anyRow(filters []resolve.Filter) bool {
 	if resolve.ShowNoRow(filters) {
 		return false
@@ -54,10 +55,10 @@ func (r *rows) anyRow(filters []resolve.Filter) bool {
 	return found
 }
 
-// contradictions looks for requirements of one row that cannot hold together. A row has one value for an attribute, and a
+// contradictions finds requirements on one row that cannot hold together. A row has one value for an attribute. A
 // row without the attribute meets no requirement (docs/documents.md).
 type contradictions struct {
-	left int // values to compare; none left: nothing contradicts
+	left int // values that may still be compared; at 0, nothing contradicts
 }
 
 func (c *contradictions) anyRow(filters []resolve.Filter, chosen []resolve.Requirement) bool {
@@ -70,7 +71,8 @@ func (c *contradictions) anyRow(filters []resolve.Filter, chosen []resolve.Requi
 	})
 }
 
-// possible reports whether some value can meet all requirements on each attribute that the newest ones name.
+// possible reports whether, for each attribute that the newest requirements name, a value can meet all
+// requirements on it.
 func (c *contradictions) possible(all, newest []resolve.Requirement) bool {
 	for i := range newest {
 		var same []resolve.Requirement
@@ -119,7 +121,8 @@ func (c *contradictions) mayMeet(value string, r *resolve.Requirement) bool {
 	}
 }
 
-// anyBetween reports whether anything is between the bounds. What NotIn excludes leaves infinitely many other values.
+// anyBetween reports whether any value lies between the bounds. It ignores NotIn, which leaves infinitely many
+// other values.
 func (c *contradictions) anyBetween(all []resolve.Requirement) bool {
 	var low, high []string
 	for i := range all {

@@ -56,7 +56,7 @@ func TestWhetherFiltersLeaveAnyRow(t *testing.T) {
 	}
 }
 
-// Many filters of many values take a bounded number of comparisons; in doubt there are rows.
+// Many filters with many values cost a bounded number of comparisons. In doubt there are rows.
 func TestWhetherFiltersLeaveAnyRowIsBounded(t *testing.T) {
 	var filters []resolve.Filter
 	for f := range 12 {

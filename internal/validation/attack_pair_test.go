@@ -10,7 +10,8 @@ import (
 	"github.com/usher-dev/usher/internal/validation"
 )
 
-// TestAttackAPairOfTwoObjectsIsNotJudged hands in an object of one name as the state before an object of another.
+// TestAttackAPairOfTwoObjectsIsNotJudged passes an object of one name as the old state of an object with another
+// name.
 func TestAttackAPairOfTwoObjectsIsNotJudged(t *testing.T) {
 	s := situate(t, `
 AccessGroup acme/staff

@@ -11,9 +11,9 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// withAttributes is how the user would stand if nothing hid the attributes that the change sets: neither another UserAccess of
-// the user in the namespace, nor one in the organization that has the same attributes. What hides them may end at the same
-// time. It returns nil where nothing hides them.
+// withAttributes returns the user as if nothing hid the attributes that the change sets. Another UserAccess of the
+// user in the namespace may hide them, or a UserAccess in the organization that has the same attributes, and
+// either may end at the same time. It returns nil if nothing hides the attributes.
 func (j *judge) withAttributes(u *preview.Affected, now time.Time) *preview.Affected {
 	made, ok := j.request.New.(*accessv1alpha1.UserAccess)
 	if !ok || string(made.Spec.User) != u.User || roster.IsMaterialized(made) {
@@ -34,7 +34,8 @@ func (j *judge) withAttributes(u *preview.Affected, now time.Time) *preview.Affe
 	return &shown
 }
 
-// showAttributes has the user have these attributes, whatever hides them. It reports whether the user did not have them.
+// showAttributes gives the user these attributes, whatever hides them. It reports whether the user did not have
+// all of them.
 func showAttributes(s *preview.State, attributes resolve.Attributes, now time.Time) bool {
 	hidden := false
 	for name, values := range attributes {

@@ -69,7 +69,7 @@ func TestRightsByAttributes(t *testing.T) {
 	}
 }
 
-// Each of the requests takes no more than is there, and together they would: one of them takes the right.
+// Each of the requests by itself shows no more rows, but both together do. One of them must require the right.
 func TestAttackWidensByAttributesTogether(t *testing.T) {
 	literal := strings.Replace(own, "userAttribute: countries", "values: [France]", 1)
 	for name, tc := range map[string]struct {

@@ -19,8 +19,9 @@ const (
 	manyMembers      = 5_000
 )
 
-// large is an organization in which every user is in ten of the groups, and each of these gives a role in one of the
-// applications; beside them one group of thousands, in all applications, and one that conflicts with it everywhere.
+// large is an organization in which every user is in ten groups. Each of these gives a role in one application. In
+// addition there is one group of thousands of users in all applications, and one that conflicts with it
+// everywhere.
 type large struct {
 	validator *validation.Validator
 	crowd     *accessv1alpha1.AccessGroup
@@ -84,7 +85,7 @@ func grantsOf(role accessv1alpha1.RoleName, from, to int) []accessv1alpha1.Appli
 	return grants
 }
 
-// changed returns the object as a request would bring it.
+// changed returns a copy of the object with the edit of a request.
 func changed(g *accessv1alpha1.AccessGroup, edit func(*accessv1alpha1.AccessGroupSpec)) *accessv1alpha1.AccessGroup {
 	made := g.DeepCopy()
 	made.ResourceVersion += "0"

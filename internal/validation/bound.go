@@ -8,12 +8,13 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// freeInstants is how many future instants may bear on one entry of a user's decision before a change that adds to them
-// takes the right to the entry's role (docs/admission.md, many windows).
+// freeInstants is the number of future instants that may affect one entry of a user's decision. A change that adds
+// instants beyond it requires the right to grant the role of the entry (docs/admission.md, many windows).
 const freeInstants = 64
 
-// bound requires the rights to what nobody looks at instant by instant: an entry past [resolve.MaximumInstants] instants is
-// judged as if the highest role that anything declares there became effective, with all rows.
+// bound requires the rights to entries that are not evaluated instant by instant. An entry with more than
+// [resolve.MaximumInstants] instants is judged as if the highest role that is declared for it became effective,
+// with all rows.
 func (j *judge) bound(u *preview.Affected, c *courses, now time.Time) {
 	if !c.timed {
 		return
@@ -26,13 +27,13 @@ func (j *judge) bound(u *preview.Affected, c *courses, now time.Time) {
 	}
 }
 
-// bounding is the user whose entries are looked at.
+// bounding is the user whose entries bound judges.
 type bounding struct {
 	*preview.Affected
 
 	before, after *resolve.Claims
 	now           time.Time
-	declared      *resolve.Declared // once it is needed
+	declared      *resolve.Declared // set on first use
 }
 
 func (j *judge) boundEntry(u *bounding, application string, was, is *resolve.Course) {
@@ -62,7 +63,7 @@ func (j *judge) boundEntry(u *bounding, application string, was, is *resolve.Cou
 	case role == resolve.NoAccess && !more:
 		return // nothing can become effective
 	case role == resolve.NoAccess:
-		n.role = "" // no role is declared yet: any
+		n.role = "" // no role is declared yet: require the right to any role
 	}
 	if len(sources) > 0 {
 		n.source = sources[0]
@@ -107,7 +108,7 @@ func (j *judge) tooMany(u *preview.Affected, n need, is *resolve.Course, more bo
 		"the highest role that is declared there counts as given. %s", where, u.User, n.namespace, resolve.MaximumInstants, remedy)
 }
 
-// firstOf returns the earlier of the two that are set.
+// firstOf returns the earlier of the two instants. It ignores zero values.
 func firstOf(a, b time.Time) time.Time {
 	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
 		return b

@@ -9,7 +9,7 @@ import (
 	"github.com/usher-dev/usher/internal/validation"
 )
 
-// spread has a group for each of the users, so that access ends by as many changes.
+// spread returns one group per user, so that access ends by as many changes.
 func spread(users int, limit string) string {
 	var text strings.Builder
 	text.WriteString("AccessPolicy acme/default\nspec: {revocationLimit: {" + limit + "}}\n")
@@ -23,7 +23,7 @@ func ending(i int, notAfter string) string {
 	return fmt.Sprintf("AccessGroup acme/team-%d\nspec: {members: [{user: u%d, notAfter: %q}], applicationAccess: [{application: red, role: Viewer}]}", i, i, notAfter)
 }
 
-// take makes the change, as the watch would show it.
+// take applies the change to the roster, as the watch would.
 func (s *situation) take(t *testing.T, change string, at time.Time) {
 	t.Helper()
 	o := parse(t, change)[0]
@@ -35,7 +35,7 @@ func (s *situation) take(t *testing.T, change string, at time.Time) {
 	s.objects[keyOf(o)] = o
 }
 
-// Every change by itself is within the limit, and access ends for all at one instant.
+// Each change by itself is within the limit, but access ends for all users at one instant.
 func TestAttackEndsAccessByManySmallEdits(t *testing.T) {
 	s := situate(t, spread(20, "users: 5"))
 	passed := 0
@@ -92,7 +92,7 @@ func TestEndsThatArePlanned(t *testing.T) {
 	}
 }
 
-// More windows of one user than are looked at count as an end where a role falls by any of them.
+// If a user has more windows than are checked, every fall of a role by one of them counts as an end.
 func TestManyWindowsOfOneUserAreBounded(t *testing.T) {
 	s := situate(t, spread(4, "users: 2"))
 	for user := range 2 {
@@ -108,7 +108,7 @@ func TestManyWindowsOfOneUserAreBounded(t *testing.T) {
 	}
 }
 
-// A filter that no row passes takes the access as a whole.
+// A filter that no row passes takes away the whole access.
 func TestAttackHidesEveryRow(t *testing.T) {
 	const team = `
 AccessGroup acme/team

@@ -15,16 +15,16 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// changes lists the parts of an object that differ: the fields of its spec by their JSON names, its labels and its owner
-// references.
+// changes lists the parts in which the old and the new object differ: the fields of the spec by their JSON names,
+// the labels and the owner references.
 type changes struct {
 	deleted, created bool
 	fields           []string
 	labels           bool
-	// owners is set where the owner references differ, owned where one of them is new. A reference that differs in any
-	// part is a new one: a name that does not exist has the garbage collector delete the object, too.
+	// owners is set if the owner references differ, owned if one of them is new. A reference that differs in any
+	// field is new: the garbage collector also deletes an object whose owner does not exist.
 	owners, owned bool
-	// pointing, where set, is what messages point to.
+	// pointing, if set, is the field that messages name.
 	pointing *field.Path
 }
 
@@ -51,7 +51,8 @@ func changesOf(request *Request) changes {
 	return c
 }
 
-// hasMoreOwners reports whether a has an owner reference that b does not have, in every part.
+// hasMoreOwners reports whether a has an owner reference that b does not have. It compares all fields of a
+// reference.
 func hasMoreOwners(a, b client.Object) bool {
 	return slices.ContainsFunc(a.GetOwnerReferences(), func(reference metav1.OwnerReference) bool {
 		return !slices.ContainsFunc(b.GetOwnerReferences(), func(other metav1.OwnerReference) bool {
@@ -62,7 +63,7 @@ func hasMoreOwners(a, b client.Object) bool {
 
 func specOf(o client.Object) reflect.Value { return reflect.ValueOf(o).Elem().FieldByName("Spec") }
 
-// only reports whether nothing but some of the fields differ.
+// only reports whether the request is an update that changes nothing but the named fields.
 func (c *changes) only(fields ...string) bool {
 	return !c.deleted && !c.created && !c.labels && !c.owners &&
 		!slices.ContainsFunc(c.fields, func(f string) bool { return !slices.Contains(fields, f) })
@@ -71,7 +72,7 @@ func (c *changes) only(fields ...string) bool {
 // touch reports whether the field is new or differs.
 func (c *changes) touch(name string) bool { return c.created || slices.Contains(c.fields, name) }
 
-// path is what a message about the user points to: the one field that differs, where there is only one.
+// path returns the field that a message about the user names: the changed field if there is only one.
 func (c *changes) path(user string) *field.Path {
 	spec := field.NewPath("spec")
 	switch {
@@ -97,7 +98,7 @@ func (j *judge) object() roster.Object {
 	return roster.ObjectOf(j.request.Old)
 }
 
-// deletedAt returns the object as it is while finalizers hold it.
+// deletedAt returns a copy of the object that is being deleted, as it is while finalizers keep it.
 func deletedAt(o client.Object, now time.Time) client.Object {
 	deleted := o.DeepCopyObject().(client.Object)
 	at := metav1.NewTime(now)

@@ -140,7 +140,7 @@ func TestTenAreShownAndTheRestCounted(t *testing.T) {
 	}
 }
 
-// Whom the change does not touch may have an end, too: then nobody is left, later.
+// The access of users whom the change does not touch may end, too. The last administrator is then lost later.
 func TestTheLastAdministratorWhenOthersHaveAnEnd(t *testing.T) {
 	const others = `
 AccessPolicy acme/default
@@ -166,7 +166,7 @@ spec:
 	}
 }
 
-// administered has one holder of the top organization role by each of several ways.
+// administered is an organization with one holder of the top organization role by each of several ways.
 const administered = `
 AccessPolicy acme/default
 spec: {crossObjectChecks: Deny}
@@ -566,7 +566,8 @@ func TestANamespaceThatIsNoOrganizationIsToldOf(t *testing.T) {
 	if diff := cmp.Diff(want, j.Warnings); diff != "" {
 		t.Error(diff)
 	}
-	// It may be one tomorrow, and that grants nothing: the right is asked for now.
+	// The namespace may become an organization later, and that change grants nothing. The right is therefore required
+	// now.
 	if diff := cmp.Diff([]string{mayAdministerRed}, rightsOf(j)); diff != "" {
 		t.Error(diff)
 	}

@@ -11,7 +11,8 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// checks returns what the organization's policy says about what takes two objects to be wrong.
+// checks returns the crossObjectChecks of the organization's policy. They decide whether a problem between two
+// objects is denied, warned of or ignored. The default is Warn.
 func checks(o *preview.Organization) accessv1alpha1.CrossObjectChecks {
 	policy := o.PolicyAfter
 	if o.After == nil {
@@ -23,8 +24,8 @@ func checks(o *preview.Organization) accessv1alpha1.CrossObjectChecks {
 	return policy.Spec.CrossObjectChecks
 }
 
-// checkConflicts looks for role conflicts and broken rules of exclusive access that the change brings (docs/rules.md R8,
-// R9).
+// checkConflicts notes the role conflicts and the violations of exclusive access that the change introduces
+// (docs/rules.md R8, R9).
 func (j *judge) checkConflicts(trial *preview.Preview, u *preview.Affected, c *courses) {
 	o := trial.Organizations[u.Namespace]
 	if o == nil || o.After == nil {
@@ -50,7 +51,8 @@ func (j *judge) checkConflicts(trial *preview.Preview, u *preview.Affected, c *c
 	}
 }
 
-// conflictsOverTime compares each scope whenever its conflict differs from the one before, before or after the change.
+// conflictsOverTime compares each scope at every instant at which its conflict changes, on either side of the
+// change.
 func (j *judge) conflictsOverTime(trial *preview.Preview, u *preview.Affected, deny bool) {
 	after := conflictCourses(&u.After, trial.Now)
 	if len(after) == 0 {
@@ -99,7 +101,7 @@ func (j *judge) conflictAt(
 	})
 }
 
-// holds reports whether every side of the conflict was one before, in the same scope.
+// holds reports whether the conflict existed before, in the same scope and with all of its sides.
 func holds(was, is *resolve.Conflict) bool {
 	return was.Scope == is.Scope && was.Application == is.Application &&
 		!slices.ContainsFunc(is.Grants, func(g resolve.SourceRole) bool { return !slices.Contains(was.Grants, g) })
@@ -118,10 +120,11 @@ func scopeOf(c *resolve.Conflict) string {
 	}
 }
 
-// mostSources bounds how many sides of one conflict a message names. One of each role is named in any case.
+// mostSources bounds how many sides of one conflict a message names. A message always names one grant of each
+// role.
 const mostSources = 3
 
-// listed lists the sides of the conflict: the grant that wins and one grant of each other role first.
+// listed joins the sides of the conflict. It starts with the grant that wins and one grant of each other role.
 func listed(c *resolve.Conflict) string {
 	grants, roles := c.Sides()
 	most := max(mostSources, roles)
@@ -136,14 +139,14 @@ func listed(c *resolve.Conflict) string {
 	return strings.Join(sides, ", ")
 }
 
-// excludes reports whether a rule of exclusive access takes a role after the change, now or later.
+// excludes reports whether a rule of exclusive access removes a role after the change, now or later.
 func (c *courses) excludes() bool {
 	return slices.ContainsFunc(c.after.Applications, func(a resolve.ApplicationCourse) bool {
 		return slices.ContainsFunc(a.Steps, func(s resolve.Step) bool { return s.Rule == resolve.RuleExclusiveAccess })
 	})
 }
 
-// exclusionsOverTime decides anew at the first instants at which a window of the user opens or closes.
+// exclusionsOverTime resolves the user again at the first instants at which a window of the user opens or closes.
 func (j *judge) exclusionsOverTime(trial *preview.Preview, u *preview.Affected, deny bool) {
 	instants := append(resolve.Transitions(&u.Before.User, trial.Now), resolve.Transitions(&u.After.User, trial.Now)...)
 	slices.SortFunc(instants, time.Time.Compare)

@@ -12,22 +12,22 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// grant is one role that a source gives by the letter. Organization is "*" for all of them; resource says on which
-// ladder the role is, application is "*" for all and empty for roles of the other ladders. Organizations and applications are
-// the texts of selectors, where these say which of all.
+// grant is one role that a source declares. Organization is "*" for all organizations. Resource is the ladder of
+// the role. Application is "*" for all applications and empty for roles of the other ladders. Organizations and
+// applications are the texts of the selectors that narrow "*", if there are any.
 type grant struct {
 	organization, resource, application, role string
 	organizations, applications               string
 }
 
-// table is what a source gives by the letter, with when it does. NoAccess is left out, since it takes.
+// table maps the grants that a source declares to their windows. It leaves out NoAccess, which takes access away.
 type table map[grant][]resolve.Window
 
-// declare requires the rights to what the objects of the namespace newly say, for any instant at which they did not say
-// it before (docs/admission.md, the right to grant).
+// declare requires the rights to the grants that the objects of the namespace declare at an instant at which they
+// did not declare them before (docs/admission.md, the right to grant).
 func (j *judge) declare(trial *preview.Preview) {
 	if trial.Object.Kind == roster.KindAccessPolicy {
-		return // it gives nothing by the letter
+		return // a policy declares no grants
 	}
 	d := declarer{
 		judge: j, object: trial.Object, tables: map[tableKey]table{}, fresh: map[freshKey][]grant{}, selections: selections{},
@@ -45,7 +45,7 @@ func (j *judge) declare(trial *preview.Preview) {
 	}
 }
 
-// declarer keeps what is the same for many users: a change mostly gives all members of a group the same.
+// declarer caches results that many users share: a change mostly gives all members of a group the same.
 type declarer struct {
 	*judge
 
@@ -81,7 +81,7 @@ func (d *declarer) user(u *preview.Affected) {
 		if !known {
 			fresh = d.freshGrants(key, organizations, u.Namespace)
 		}
-		// What is required already need not be looked at again for the next user.
+		// A grant that is already required needs no check for the next user.
 		d.fresh[key] = slices.DeleteFunc(fresh, func(g grant) bool {
 			if !d.isNew(u, g, after, organizations) {
 				return false
@@ -92,7 +92,8 @@ func (d *declarer) user(u *preview.Affected) {
 	}
 }
 
-// counterpart returns what the user had of the same source, at least whenever the user has it after the change.
+// counterpart returns the declaration with the same source and the same windows that the user had before the
+// change, or nil if there is none.
 func counterpart(before []preview.Declaration, after *preview.Declaration) *preview.Declaration {
 	for i := range before {
 		was := &before[i]
@@ -107,7 +108,7 @@ func sameWindow(a, b resolve.Window) bool {
 	return a.NotBefore.Equal(b.NotBefore) && a.NotAfter.Equal(b.NotAfter)
 }
 
-// freshGrants lists, sorted, what the source says and did not say before.
+// freshGrants returns the grants, sorted, that the source declares and did not declare before.
 func (d *declarer) freshGrants(key freshKey, organizations []string, namespace string) []grant {
 	before := table{}
 	if key.before != nil {
@@ -130,7 +131,8 @@ func (g grant) compare(h grant) int {
 		strings.Compare(g.applications, h.applications), strings.Compare(g.role, h.role))
 }
 
-// windowsOf returns when the table gives the role wherever the grant does. The slice is for the caller to change.
+// windowsOf returns the windows in which the table gives the role wherever the grant does. The caller may modify
+// the slice.
 func (d *declarer) windowsOf(t table, g grant) []resolve.Window {
 	windows := slices.Clone(t[g])
 	if g.organizations == "" && g.applications == "" {
@@ -144,7 +146,7 @@ func (d *declarer) windowsOf(t table, g grant) []resolve.Window {
 	return windows
 }
 
-// isNew says whether the grant counts at some instant at which nothing that the user had before says the same.
+// isNew reports whether the grant applies at an instant at which nothing that the user had before declares it.
 func (d *declarer) isNew(u *preview.Affected, g grant, after *preview.Declaration, organizations []string) bool {
 	var before []resolve.Window
 	for i := range u.Before.Declared {
@@ -169,8 +171,8 @@ func (d *declarer) requireDeclared(u *preview.Affected, g grant, s *resolve.Sour
 	})
 }
 
-// namespaceOf says where the right to the grant is asked for: of system roles in the system namespace, of others in
-// their organization, of those for all organizations in all namespaces.
+// namespaceOf returns the namespace in which the right to the grant is checked: the system namespace for system
+// roles, the organization for other roles, and all namespaces for roles in all organizations.
 func (d *declarer) namespaceOf(g grant) string {
 	switch {
 	case g.resource == ResourceSystemRoles:
@@ -189,7 +191,7 @@ func (d *declarer) whom(u *preview.Affected) string {
 	return "whoever belongs to " + roster.Object{Kind: roster.KindAccessGroup, Namespace: u.Namespace, Name: u.Through}.String()
 }
 
-// describe says the role of the need in words.
+// describe returns the role of the need in words.
 func (n need) describe() string {
 	return describe(grant{organization: n.namespace, resource: n.resource, application: n.application, role: n.role})
 }
@@ -219,7 +221,8 @@ func describe(g grant) string {
 	}
 }
 
-// tableOf returns what the source gives, in its own organization or, out of the system namespace, in those named.
+// tableOf returns the grants of the source: in its own organization or, for a source in the system namespace, in
+// the named organizations.
 func (d *declarer) tableOf(s *resolve.Source, organizations []string, namespace string) table {
 	key := tableKey{s, ""}
 	if s.Origin == resolve.SystemGroup || s.Origin == resolve.IndividualAtSystem {
@@ -241,7 +244,7 @@ func (d *declarer) tableOf(s *resolve.Source, organizations []string, namespace 
 	return t
 }
 
-// add adds what a source says of the organization, or of those that its selectors say.
+// add adds the grants of a source for the organization, or for the organizations that its selectors select.
 func (d *declarer) add(t table, organization string, written iter.Seq[resolve.Written], bySelector bool) {
 	for w := range written {
 		if !gives(w.Role) {
@@ -259,7 +262,7 @@ func (d *declarer) add(t table, organization string, written iter.Seq[resolve.Wr
 	}
 }
 
-// placeOf returns the organization as selectors see it before the change. It need not exist.
+// placeOf returns the organization as selectors see it before the change. The organization need not exist.
 func (j *judge) placeOf(organization string) *resolve.Place {
 	if n := j.view.Index().Namespace(organization); n != nil {
 		return n.Place()
@@ -267,7 +270,7 @@ func (j *judge) placeOf(organization string) *resolve.Place {
 	return &resolve.Place{Organization: organization}
 }
 
-// resourceOf returns the resource of the ladder that roles of the scope are on.
+// resourceOf returns the resource of the ladder that has the roles of the scope.
 func resourceOf(scope resolve.Scope) string {
 	switch scope {
 	case resolve.ScopeSystem:
@@ -281,8 +284,8 @@ func resourceOf(scope resolve.Scope) string {
 
 func gives(role string) bool { return role != "" && role != resolve.NoAccess }
 
-// organizationsNamed lists the organizations that anything the user has, or would have, in the system namespace names or
-// selects at the moment, and "*": in every other one the same is said.
+// organizationsNamed returns "*" and the organizations that the user's sources in the system namespace name or
+// currently select, before or after the change. These sources give the same in every other organization.
 func (d *declarer) organizationsNamed(u *preview.Affected) []string {
 	named := []string{resolve.AnyApplication}
 	if u.Namespace != d.view.SystemNamespace() {

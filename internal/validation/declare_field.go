@@ -9,7 +9,7 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// fieldOf says what in the object gives the grant.
+// fieldOf returns the field of the object that declares the grant.
 func (d *declarer) fieldOf(u *preview.Affected, g grant, s *resolve.Source) *field.Path {
 	spec := field.NewPath("spec")
 	if s.Name != d.object.String() ||
@@ -46,7 +46,7 @@ func (d *declarer) fieldOf(u *preview.Affected, g grant, s *resolve.Source) *fie
 	}
 }
 
-// entryOf returns the entry of a source of the system namespace that gives the grant; nil where none does.
+// entryOf returns the entry of a source in the system namespace that declares the grant, or nil if there is none.
 func (d *declarer) entryOf(g grant, s *resolve.Source) *resolve.SystemGrant {
 	if g.organization != resolve.AnyApplication {
 		if entries := s.Entries(d.placeOf(g.organization)); len(entries) > 0 {
@@ -64,8 +64,8 @@ func (d *declarer) entryOf(g grant, s *resolve.Source) *resolve.SystemGrant {
 	return &s.System[at]
 }
 
-// placeAmongSelectors returns the place, among the entries with a selector, of the first that is looked for. A source has
-// these behind the other entries, in the order of the object.
+// placeAmongSelectors returns the index of the first match among the entries with a selector. In a source, these
+// entries follow the others and keep the order of the object.
 func placeAmongSelectors[T any](entries []T, is func(*T) (bySelector, found bool)) int {
 	count := 0
 	for i := range entries {

@@ -11,9 +11,9 @@ import (
 	"github.com/usher-dev/usher/internal/validation"
 )
 
-// FuzzJudge makes a request of two objects of one kind, one name and one namespace, whatever else they say, over a fixed
-// small world: there is an answer, and the roster is as it was. Schema and CEL are not asked: what they refuse does no
-// harm here either.
+// FuzzJudge judges a request with two objects of one kind, name and namespace but otherwise arbitrary content, in
+// a small fixed world. There must be an answer, and the roster must not change. The schema and CEL are not
+// applied: objects that they refuse must do no harm either.
 func FuzzJudge(f *testing.F) {
 	seed := func(kind, what byte, old, made any) {
 		was, _ := json.Marshal(old)
@@ -80,7 +80,7 @@ func kindOf(o client.Object) byte {
 	}
 }
 
-// decoded returns what the bytes say of the kind: what does not decode is left as it is.
+// decoded returns an object of the kind, decoded from the bytes as far as possible.
 func decoded(kind byte, data []byte) client.Object {
 	o := empty(kind)
 	if err := json.Unmarshal(data, o); err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// goes reports whether the request takes the last finalizer from an object that is being deleted.
+// goes reports whether the request removes an object that is being deleted: it takes away the last finalizer.
 func (j *judge) goes() bool {
 	old, made := j.request.Old, j.request.New
 	switch {
@@ -30,7 +30,8 @@ var (
 	ownersPath = field.NewPath("metadata", "ownerReferences")
 )
 
-// stayAsItIs refuses to change what is on its way out: what it says is what its deletion was judged by.
+// stayAsItIs refuses changes to the spec and the labels of an object that is being deleted. The deletion was
+// judged by them.
 func (j *judge) stayAsItIs() {
 	const why = "the object is being deleted: only its finalizers and annotations may change"
 	for _, name := range j.changed.fields {
@@ -41,15 +42,15 @@ func (j *judge) stayAsItIs() {
 	}
 }
 
-// isProtected reports whether the object carries the label that protects it.
+// isProtected reports whether the object carries the protection label.
 func isProtected(o client.Object) bool {
 	return o.GetLabels()[accessv1alpha1.LabelProtected] == accessv1alpha1.ValueTrue
 }
 
-// freeFields are the fields of a protected object that may change.
+// freeFields are the fields of a protected object that may change without the verb unprotect.
 var freeFields = []string{"members", "reviewedAt"}
 
-// protect requires the verb unprotect for a change of a protected object in anything but its free fields.
+// protect requires the verb unprotect for a change to a protected object outside its free fields.
 func (j *judge) protect() {
 	old := j.request.Old
 	if old == nil || !isProtected(old) || j.changed.only(freeFields...) {
@@ -74,7 +75,7 @@ func (j *judge) protect() {
 	})
 }
 
-// join requires the verb join on every group that the object newly names, whether it exists or not.
+// join requires the verb join on every group that the object newly names, even if the group does not exist.
 func (j *judge) join() {
 	var was, is []accessv1alpha1.GroupName
 	name, what := "groups", "the user becomes a member of"
@@ -103,7 +104,8 @@ func (j *judge) join() {
 	}
 }
 
-// changePolicy requires the right to grant every role for a change to what decides about roles, or guards them.
+// changePolicy requires the right to grant every role for a change to the parts of a policy that decide about
+// roles or guard them.
 func (j *judge) changePolicy() {
 	o := j.object()
 	if o.Kind != roster.KindAccessPolicy {
@@ -127,7 +129,8 @@ func (j *judge) changePolicy() {
 		o, where))
 }
 
-// requireAny requires the right to grant every role where the object is, or from the system namespace everywhere.
+// requireAny requires the right to grant every role in the namespace of the object, or in all namespaces if the
+// object is in the system namespace.
 func (j *judge) requireAny(at *field.Path, reason string) {
 	namespace := j.object().Namespace
 	if namespace == j.view.SystemNamespace() {
@@ -141,20 +144,20 @@ func (j *judge) requireAny(at *field.Path, reason string) {
 	}
 }
 
-// handOver requires the right to grant any role for an object that gets an owner reference. The garbage collector deletes
-// the object with its owner, and nobody is asked then, whatever somebody gains by the deletion.
+// handOver requires the right to grant every role if an object gets an owner reference. The garbage collector
+// later deletes the object with its owner without any check, even if users gain access by the deletion.
 func (j *judge) handOver() {
 	o := j.object()
 	if !j.changed.owned || o.Kind == roster.KindAccessPolicy {
-		return // of a policy it is required for any change
+		return // changePolicy already requires it
 	}
 	j.requireAny(ownersPath, fmt.Sprintf(
 		"the garbage collector deletes %s with its owner and asks nobody: who adds or changes an owner reference must be allowed "+
 			"to grant any of the", o))
 }
 
-// span requires the right of a super-administrator for a new group that speaks across organizations, whatever it says at
-// first.
+// span requires the right of a super-administrator for a new group that spans organizations, whatever the group
+// declares at first.
 func (j *judge) span() {
 	made, ok := j.request.New.(*accessv1alpha1.AccessGroup)
 	if !ok || !j.changed.created || made.Spec.Type != accessv1alpha1.GroupTypeSystem ||
@@ -168,7 +171,7 @@ func (j *judge) span() {
 	j.Rights = append(j.Rights, right)
 }
 
-// own refuses what is wrong with the object whatever else there is, and what neither schema nor CEL can see.
+// own refuses an object that is wrong by itself in a way that neither the schema nor CEL can check.
 func (j *judge) own() {
 	if j.request.New == nil {
 		return
@@ -203,8 +206,8 @@ func (j *judge) ownAnnotation() {
 	}
 }
 
-// ownName refuses a new UserAccess that takes the name that Usher would give a UserAccess of another user: Usher could then
-// write neither that UserAccess nor the user's document.
+// ownName refuses a new UserAccess with the name that Usher generates for the UserAccess of another user. Usher
+// could then write neither that UserAccess nor the user's document.
 func (j *judge) ownName() {
 	made, ok := j.request.New.(*accessv1alpha1.UserAccess)
 	if !ok || !j.changed.created || !identity.IsReserved(made.Name) {

@@ -19,8 +19,8 @@ spec:
   applicationAccess: [{application: red, role: NoAccess}]
 `
 
-// An owner reference with the UID of an owner that exists and any other part changed has the garbage collector delete the
-// object: the owner that it names does not exist.
+// An owner reference with the UID of an existing owner, but with any other field changed, makes the garbage
+// collector delete the object: the owner that it names does not exist.
 func TestAttackChangesAnOwnerReferenceInPart(t *testing.T) {
 	const protectedLabel = `access.usher.dev/protected: "true"`
 	plain := strings.Replace(owned, "LABELS", "", 1)
@@ -59,7 +59,8 @@ func TestAttackChangesAnOwnerReferenceInPart(t *testing.T) {
 	})
 }
 
-// Of several UserAccess objects of one user one counts, and any bars: a second one must not stand in for a protected one.
+// Of several UserAccess objects of one user one counts, and any of them bars the user. A second one must not
+// replace a protected one.
 func TestAttackShadowsAProtectedUserAccess(t *testing.T) {
 	const boss = `
 UserAccess acme/boss
@@ -112,7 +113,7 @@ spec: {user: other}
 	}
 }
 
-// With the generated name of another user taken, Usher can write neither that user's UserAccess nor the document.
+// If the generated name of another user is taken, Usher can write neither that user's UserAccess nor the document.
 func TestAttackTakesTheNameOfAnotherUser(t *testing.T) {
 	victim := identity.Name("victim")
 	for name, tc := range map[string]struct{ before, change, want string }{
@@ -141,8 +142,8 @@ func TestAttackTakesTheNameOfAnotherUser(t *testing.T) {
 	}
 }
 
-// Names and labels are legal before their target exists. Whoever gives the target something is told of those who wait for
-// it.
+// Names and labels are legal before their target exists. A requester who gives the target something is warned of
+// the users who wait for it.
 func TestAttackPlantsNamesAndLabels(t *testing.T) {
 	const planted = `
 UserAccess acme/dana

@@ -20,7 +20,7 @@ const system = "access-system"
 
 var june = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 
-// parse reads short forms of objects: "Kind namespace/name" and below it the spec, objects set off by "---".
+// parse reads objects in short form: "Kind namespace/name", followed by the spec. Objects are separated by "---".
 func parse(t *testing.T, text string) []client.Object {
 	t.Helper()
 	var objects []client.Object
@@ -65,14 +65,14 @@ func keyOf(o client.Object) string {
 	return strings.TrimPrefix(fmt.Sprintf("%T", o), "*v1alpha1.") + " " + o.GetNamespace() + "/" + o.GetName()
 }
 
-// situation is what there is before a request.
+// situation is the state before a request.
 type situation struct {
 	roster    *roster.Roster
 	validator *validation.Validator
 	objects   map[string]client.Object
 }
 
-// viewOf settles the roster where objects were set since it was settled last.
+// viewOf returns a function that settles the roster if objects were set since it was last settled.
 func viewOf(r *roster.Roster) func() *roster.View {
 	return func() *roster.View {
 		if !r.Settled(june) {
@@ -98,7 +98,7 @@ func situate(t *testing.T, text string) *situation {
 	return s
 }
 
-// judge makes the change: an object as it would be, or "delete Kind namespace/name".
+// judge judges the change: the new object, or "delete Kind namespace/name".
 func (s *situation) judge(t *testing.T, change string) *validation.Judgement {
 	t.Helper()
 	request := &validation.Request{Now: june}
@@ -120,7 +120,7 @@ func (s *situation) judge(t *testing.T, change string) *validation.Judgement {
 	return j
 }
 
-// rightsOf writes rights as "verb resource/application role @namespace | or this".
+// rightsOf formats rights as "verb resource/application role @namespace | or this".
 func rightsOf(j *validation.Judgement) []string {
 	rights := []string{}
 	for _, r := range j.Rights {
@@ -137,7 +137,7 @@ func rightsOf(j *validation.Judgement) []string {
 	return rights
 }
 
-// selected selects the namespaces that are organizations by their label.
+// selected returns the selector for namespaces that are organizations.
 func selected(t *testing.T) labels.Selector {
 	t.Helper()
 	selector, err := labels.Parse("access.usher.dev/organization=enabled")

@@ -12,40 +12,40 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// HintKind says what a hint is about.
+// HintKind is the subject of a hint.
 type HintKind string
 
 // The kinds of hints.
 const (
-	// HintUser is about a user whose name differs in case only from that of another user.
+	// HintUser is about a user whose name differs only in case from that of another user.
 	HintUser HintKind = "User"
-	// HintBarsNobody is about a suspension or an end of a user whom nothing gives a membership or a role.
+	// HintBarsNobody is about a suspension or an end for a user without any membership or role.
 	HintBarsNobody HintKind = "BarsNobody"
-	// HintOrganization is about a namespace that is no organization.
+	// HintOrganization is about a namespace that is not an organization.
 	HintOrganization HintKind = "Organization"
-	// HintApplication is about the name of an application that nothing else names and that is like one that exists.
+	// HintApplication is about an application name that no other object uses and that resembles an existing one.
 	HintApplication HintKind = "Application"
-	// HintEnded is about an entry whose time has passed.
+	// HintEnded is about an entry whose end has passed.
 	HintEnded HintKind = "Ended"
 )
 
-// Hint is a warning about a value that is valid and probably a mistake.
+// Hint is a warning about a value that is valid but probably a mistake.
 type Hint struct {
 	Kind    HintKind
 	Field   string
 	Message string
-	// Right, where set, is what a requester must be allowed to do to be told the message, because it names what another
-	// namespace holds. Others are told Otherwise, or nothing where that is empty.
+	// Right, if set, is the right that a requester needs to see Message, because it names objects of another
+	// namespace. Other requesters see Otherwise, or nothing if it is empty.
 	Right     *Right
 	Otherwise string
 }
 
-// Text is the message behind its field.
+// Text returns the message, preceded by its field.
 func (h *Hint) Text() string { return h.Field + ": " + h.Message }
 
-// Hints says which values of an object are probably mistakes. Values that the old object, which may be nil, has as well
-// are left out. The objects that the roster has in its place make no difference. At most ten of a kind are told; a last one
-// counts the rest.
+// Hints returns hints about values of an object that are probably mistakes. It leaves out values that the old
+// object, which may be nil, also has. The version of the object in the roster does not affect the result. There
+// are at most ten hints of a kind, followed by one that counts the rest.
 func (v *Validator) Hints(old, made client.Object, now time.Time) []Hint {
 	h := &hinter{Validator: v, view: v.View(), now: now, self: roster.ObjectOf(made), counts: map[HintKind]int{}}
 	if h.elsewhere = h.view; v.Elsewhere != nil {
@@ -90,11 +90,11 @@ type hinter struct {
 	counts map[HintKind]int
 	search []searchedIn // see searched
 
-	organizations    []string // of all, sorted; see everyOrganization
+	organizations    []string // all organizations, sorted; see everyOrganization
 	haveOrganization bool
 }
 
-// add takes a hint in, unless there are enough of its kind.
+// add counts a hint and keeps it unless there are enough of its kind.
 func (h *hinter) add(hint *Hint) {
 	h.counts[hint.Kind]++
 	if h.counts[hint.Kind] <= mostShown {
@@ -106,7 +106,7 @@ func (h *hinter) say(kind HintKind, at, format string, args ...any) {
 	h.add(&Hint{Kind: kind, Field: at, Message: fmt.Sprintf(format, args...)})
 }
 
-// conclude counts what was left out.
+// conclude adds a hint with the number of omitted hints for each kind that has any.
 func (h *hinter) conclude() {
 	for _, kind := range []HintKind{HintUser, HintBarsNobody, HintOrganization, HintApplication, HintEnded} {
 		if more := h.counts[kind] - mostShown; more > 0 {
@@ -165,7 +165,8 @@ func (h *hinter) policy(was, made *accessv1alpha1.AccessPolicy) {
 	}
 }
 
-// reading is the right to read the objects of the kind in a namespace: who holds it may be told what they name.
+// reading returns the right to list the objects of the kind in a namespace. A requester who holds it may see what
+// they name.
 func reading(kind roster.Kind, namespace string) *Right {
 	return &Right{AnyOf: []Attributes{{
 		Verb: "list", Group: accessv1alpha1.GroupVersion.Group, Resource: kindResources[kind], Namespace: namespace,
@@ -177,7 +178,7 @@ var kindResources = map[roster.Kind]string{
 	roster.KindApplicationAccess: "applicationaccesses", roster.KindAccessPolicy: "accesspolicies",
 }
 
-// mayTell sets the right that it takes to be told of an object.
+// mayTell sets the right that a requester needs to see a hint about an object of another namespace.
 func (h *hinter) mayTell(hint *Hint, of roster.Object) {
 	if of.Namespace != h.self.Namespace {
 		hint.Right = reading(of.Kind, of.Namespace)

@@ -11,7 +11,7 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// applicationAccess looks at the entries of a list of roles in applications of the organization.
+// applicationAccess checks a list of roles in applications of the organization.
 func (h *hinter) applicationAccess(path, organization string, was, is []accessv1alpha1.ApplicationGrant) {
 	before := make(map[accessv1alpha1.ApplicationSelector]*accessv1alpha1.ApplicationGrant, len(was))
 	for i := range was {
@@ -29,15 +29,15 @@ func (h *hinter) applicationAccess(path, organization string, was, is []accessv1
 	}
 }
 
-// ended looks at the end of an entry.
+// ended checks whether the end of an entry has passed.
 func (h *hinter) ended(at string, end *metav1.Time, so string) {
 	if end != nil && !end.After(h.now) {
 		h.say(HintEnded, at+".notAfter", "%s has passed; %s", end.UTC().Format(time.RFC3339), so)
 	}
 }
 
-// application looks at the name of an application. An application that nothing declares is legal: it is a mistake only where
-// no other object names it and an application that exists has a similar name.
+// application checks the name of an application. A name that nothing declares is legal. It is probably a mistake
+// only if no other object uses it and an existing application has a similar name.
 func (h *hinter) application(at, organization, name string) {
 	if name == accessv1alpha1.All || organization == h.view.SystemNamespace() {
 		return
@@ -67,15 +67,15 @@ func (h *hinter) application(at, organization, name string) {
 	}
 }
 
-// others leaves out the object that is looked at.
+// others removes the checked object from the objects.
 func (h *hinter) others(objects []roster.Object) []roster.Object {
 	return slices.DeleteFunc(objects, func(o roster.Object) bool { return o == h.self })
 }
 
-// systemAccess looks at entries for organizations.
+// systemAccess checks the entries for organizations.
 func (h *hinter) systemAccess(namespace string, was, is []accessv1alpha1.SystemGrant) {
 	if namespace != h.view.SystemNamespace() {
-		return // counts for nothing there, and is warned of
+		return // has no effect there, and another warning says so
 	}
 	before := make(map[accessv1alpha1.OrganizationSelector]*accessv1alpha1.SystemGrant, len(was))
 	for i := range was {
@@ -93,15 +93,16 @@ func (h *hinter) systemAccess(namespace string, was, is []accessv1alpha1.SystemG
 		}
 		organization := string(e.Organization)
 		if organization == accessv1alpha1.All {
-			organization = namespace // of all organizations together nothing can be said
+			organization = namespace // names cannot be checked for all organizations at once
 		}
 		h.applicationAccess(at, organization, grants, e.ApplicationAccess)
 		h.applicationSelectors(at, selectors, e.ApplicationSelectors)
 	}
 }
 
-// organization looks at the name of an organization. While there is no organization at all, nothing is said: the first
-// objects of a cluster, and files of the system namespace alone, are none to compare with.
+// organization checks the name of an organization. It does not report unknown organizations as long as there are
+// none at all: the first objects of a cluster, and files of the system namespace alone, have nothing to compare
+// with.
 func (h *hinter) organization(at, name string) {
 	if name == accessv1alpha1.All {
 		return

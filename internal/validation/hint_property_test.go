@@ -13,8 +13,8 @@ import (
 	"github.com/usher-dev/usher/internal/validation"
 )
 
-// drawn makes an object of the namespace at random. Users and applications are called after the namespace that they are
-// of, in small letters; some are written with capitals or misspelled, and some are of another namespace.
+// drawn returns a random object of the namespace. Users and applications are named after their namespace, in lower
+// case. Some are capitalized or misspelled, and some belong to another namespace.
 func drawn(t *testing.T, random *rand.Rand, namespace string, number int) client.Object {
 	t.Helper()
 	of := []string{namespace, namespace, "acme", "globex", "access-system"}[random.IntN(5)]
@@ -44,8 +44,8 @@ func drawn(t *testing.T, random *rand.Rand, namespace string, number int) client
 	}
 }
 
-// TestHintsOfRandomObjects holds that the order in which objects came makes no difference, and that what everybody is told
-// names nobody whom only another namespace names.
+// TestHintsOfRandomObjects checks that the order of objects makes no difference, and that hints for every
+// requester do not name users whom only another namespace names.
 func TestHintsOfRandomObjects(t *testing.T) {
 	told, gated := 0, 0
 	for seed := range uint64(300) {

@@ -8,7 +8,7 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// applicationSelectors looks at the entries of a list of roles in selected applications that are new.
+// applicationSelectors checks the new entries of a list of roles in selected applications.
 func (h *hinter) applicationSelectors(path string, was, is []accessv1alpha1.ApplicationSelectorGrant) {
 	for i := range is {
 		if hasMore(is[i:i+1], was) {
@@ -17,10 +17,10 @@ func (h *hinter) applicationSelectors(path string, was, is []accessv1alpha1.Appl
 	}
 }
 
-// systemAccessSelectors looks at the entries for selected organizations that are new.
+// systemAccessSelectors checks the new entries for selected organizations.
 func (h *hinter) systemAccessSelectors(namespace string, was, is []accessv1alpha1.SystemSelectorGrant) {
 	if namespace != h.view.SystemNamespace() {
-		return // counts for nothing there, and is warned of
+		return // has no effect there, and another warning says so
 	}
 	for i := range is {
 		e := &is[i]
@@ -28,13 +28,14 @@ func (h *hinter) systemAccessSelectors(namespace string, was, is []accessv1alpha
 			continue
 		}
 		at := fmt.Sprintf("spec.systemAccessSelectors[%d]", i)
-		// Applications are looked for by name in one organization; of those that a selector selects nothing can be said.
+		// Application names are looked up in one organization. They cannot be checked for the organizations that a
+		// selector selects.
 		h.applicationAccess(at, namespace, nil, e.ApplicationAccess)
 		h.applicationSelectors(at, nil, e.ApplicationSelectors)
 	}
 }
 
-// review looks at a review that was due already.
+// review adds a hint if the review was already due.
 func (h *hinter) review(was, made *accessv1alpha1.AccessGroup) {
 	if was.Spec.Review == made.Spec.Review && made.Spec.ReviewedAt.Equal(was.Spec.ReviewedAt) {
 		return
@@ -45,7 +46,8 @@ func (h *hinter) review(was, made *accessv1alpha1.AccessGroup) {
 	}
 }
 
-// missedReview returns when the review of the group was due, and whether its access has ended by that.
+// missedReview returns when the review of the group was due, and whether the access of the group has ended because
+// the review was missed.
 func missedReview(g *accessv1alpha1.AccessGroup, now time.Time) (due time.Time, missed bool) {
 	if g.Spec.Review.IfMissed != accessv1alpha1.MissedReviewEnd {
 		return time.Time{}, false

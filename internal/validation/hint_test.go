@@ -12,7 +12,7 @@ import (
 	"github.com/usher-dev/usher/internal/validation"
 )
 
-// toldBy lists the warnings, and the hints with who may read them: "text <kind namespace> otherwise text".
+// toldBy returns the warnings, and the hints with the right to read them: "text <kind namespace> otherwise text".
 func toldBy(j *validation.Judgement) []string {
 	all := append([]string{}, j.Warnings...)
 	for i := range j.Hints {
@@ -217,7 +217,7 @@ func TestManyHintsAreCounted(t *testing.T) {
 	}
 }
 
-// TestWhatIsAddedIsShown holds that the limit counts what the change adds.
+// TestWhatIsAddedIsShown checks that only what the change adds counts toward the limit.
 func TestWhatIsAddedIsShown(t *testing.T) {
 	const named = "team-01, team-02, team-03, team-04, team-05, team-06, team-07, team-08, team-09, team-10"
 	s := situate(t, "AccessGroup acme/ten\nspec: {memberGroups: ["+named+"]}")
@@ -228,7 +228,8 @@ func TestWhatIsAddedIsShown(t *testing.T) {
 	}
 }
 
-// TestHintsByARosterOfSomeNamespaces judges by a roster that was read anew beside one that has all namespaces.
+// TestHintsByARosterOfSomeNamespaces judges by a freshly read roster of some namespaces beside one that has all of
+// them.
 func TestHintsByARosterOfSomeNamespaces(t *testing.T) {
 	all := situate(t, france+"AccessGroup globex/g\nspec: {members: [{user: zoe}]}")
 	some := roster.New(roster.Options{SystemNamespace: system})
@@ -271,7 +272,7 @@ func TestNearest(t *testing.T) {
 	}
 }
 
-// BenchmarkNearestUser suspends a user of whom nothing is known, among 10,000.
+// BenchmarkNearestUser suspends an unknown user, among 10,000 users.
 func BenchmarkNearestUser(b *testing.B) {
 	r := roster.New(roster.Options{SystemNamespace: system})
 	for g := range 10 {

@@ -11,10 +11,10 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// mostCompared bounds with how many users of other namespaces one name is compared, letter by letter.
+// mostCompared bounds how many users of other namespaces one name is compared with, letter by letter.
 const mostCompared = 200_000
 
-// members looks at the entries of a group's list of members that are new.
+// members checks the new entries of a group's member list.
 func (h *hinter) members(was, made *accessv1alpha1.AccessGroup) {
 	before := make(map[accessv1alpha1.UserName]*accessv1alpha1.Member, len(was.Spec.Members))
 	for i := range was.Spec.Members {
@@ -41,7 +41,7 @@ func (h *hinter) members(was, made *accessv1alpha1.AccessGroup) {
 	}
 }
 
-// user looks at whom a UserAccess is about.
+// user checks the user of a UserAccess.
 func (h *hinter) user(was, made *accessv1alpha1.UserAccess, created bool) {
 	barred := barOf(made, h.now)
 	if barred != "" && (created || barOf(was, h.now) == "") && h.barsNobody(made, barred) {
@@ -52,7 +52,8 @@ func (h *hinter) user(was, made *accessv1alpha1.UserAccess, created bool) {
 	}
 }
 
-// barOf says how the UserAccess bars its user at the instant; empty: it does not.
+// barOf returns how the UserAccess bars its user at the instant, in words. It returns an empty string if it does
+// not.
 func barOf(ua *accessv1alpha1.UserAccess, now time.Time) string {
 	switch {
 	case ua.Spec.State == accessv1alpha1.UserStateSuspended:
@@ -64,7 +65,7 @@ func barOf(ua *accessv1alpha1.UserAccess, now time.Time) string {
 	}
 }
 
-// barsNobody says that a suspension or an end has no effect, and whether it did.
+// barsNobody adds a hint if a suspension or an end has no effect. It reports whether it added one.
 func (h *hinter) barsNobody(made *accessv1alpha1.UserAccess, barred string) bool {
 	v, user := h.view, string(made.Spec.User)
 	atSystem := made.Namespace == v.SystemNamespace()
@@ -96,7 +97,8 @@ func inCase(a, b string) string {
 	return ""
 }
 
-// alike looks for users of whom a person would think that they are this one: users are case-sensitive.
+// alike adds a hint if another user's name differs only in case. User names are case-sensitive, but easily
+// confused.
 func (h *hinter) alike(at, user string) {
 	for _, in := range h.searched() {
 		for _, other := range in.index.likes(user) {
@@ -115,8 +117,8 @@ func (h *hinter) alike(at, user string) {
 	}
 }
 
-// nearestUser returns the user whose name is most like the given one, and an object that names that user: of the namespace
-// first, then of the others.
+// nearestUser returns the user whose name is most similar to the given one, and an object that names that user. It
+// searches the namespace of the object first, then the others.
 func (h *hinter) nearestUser(user string) (string, roster.Object) {
 	q := newQuery(user)
 	nearest, by, least, left := "", roster.Object{}, q.bound+1, mostCompared
@@ -143,14 +145,14 @@ func (h *hinter) nearestUser(user string) (string, roster.Object) {
 	return nearest, by
 }
 
-// searchedIn is a namespace in which users are looked for.
+// searchedIn is a namespace that is searched for users.
 type searchedIn struct {
 	namespace string
 	view      *roster.View
 	index     *namesIn
 }
 
-// searched lists where users are looked for: the namespace of the object, the system namespace, then the others.
+// searched lists the namespaces to search for users: that of the object, the system namespace, then the others.
 func (h *hinter) searched() []searchedIn {
 	if h.search != nil {
 		return h.search

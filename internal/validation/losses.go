@@ -18,10 +18,10 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// lossWindow is over how long losses of access are counted together.
+// lossWindow is the period over which losses of access are counted together.
 const lossWindow = 10 * time.Minute
 
-// Losses records who lost access within lossWindow, by whatever cause. It is safe for concurrent use.
+// Losses records the users who lost access within lossWindow, for any reason. It is safe for concurrent use.
 type Losses struct {
 	mu  sync.Mutex
 	all []loss // by time
@@ -32,10 +32,10 @@ type loss struct {
 	roster.Difference
 }
 
-// NewLosses returns a record of losses that has seen none.
+// NewLosses returns an empty record of losses.
 func NewLosses() *Losses { return &Losses{} }
 
-// Note records the losses of a settling.
+// Note records the losses among the changes of one settling.
 func (l *Losses) Note(changes *roster.Changes, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -85,7 +85,8 @@ func (r *rows) losesAny(before, after *resolve.Decision) bool {
 	return lost
 }
 
-// loses reports whether there was access to the application, and is none; an empty name stands for one that nothing names.
+// loses reports whether the user had access to the application before and has none after. An empty name stands for
+// an application that nothing names.
 func (r *rows) loses(before, after *resolve.Decision, application string) bool {
 	if after == nil {
 		after = resolve.Nothing()
@@ -93,10 +94,10 @@ func (r *rows) loses(before, after *resolve.Decision, application string) bool {
 	return r.losesAll(before.Application(application), after.Application(application))
 }
 
-// brake refuses a change by which more users lose all access to an application than the policy allows (docs/admission.md,
-// revocation brake). It counts whom the change takes it from within planWindow, who lost it within lossWindow, and who loses
-// it within planWindow by windows that close. The end of an application's document takes the access of everybody who has
-// it.
+// brake refuses a change by which more users lose all access to an application than the policy allows
+// (docs/admission.md, revocation brake). It counts the users who lose the access within planWindow by the change,
+// those who lost it within lossWindow, and those who lose it within planWindow because windows close. The deletion
+// of an application's document takes the access of all of its users.
 func (j *judge) brake(trial *preview.Preview, lost taken) {
 	j.endOfDocument(trial, lost)
 	carrier := j.request.New
@@ -126,11 +127,11 @@ func (j *judge) endOfDocument(trial *preview.Preview, lost taken) {
 	}
 }
 
-// taken is who would lose all access: by organization, application and user.
+// taken lists the users who would lose all access, by organization, application and user.
 type taken map[string]map[string]map[string]struct{}
 
-// note takes in what the user loses at the moment: of the applications that are named, of those that the change names,
-// and of those that nothing does. What the user loses after planWindow is no loss yet.
+// note records the applications that the user loses at the moment: those with a decision of their own, the others
+// that the organization names, and those that nothing names. Losses after planWindow do not count yet.
 func (t taken) note(trial *preview.Preview, u *preview.Affected, m *moment, search *rows) {
 	if m.at.After(trial.Now.Add(planWindow)) {
 		return
@@ -139,7 +140,7 @@ func (t taken) note(trial *preview.Preview, u *preview.Affected, m *moment, sear
 		m = &moment{m.at, m.before, nothing(&u.Before, &u.After)}
 	}
 	anywhere := search.losesAll(&m.before.Default, &m.after.Default)
-	var of []string // those of which something is said
+	var of []string // applications with a decision of their own
 	resolve.EachApplication(m.before, m.after, func(name string, before, after *resolve.Access) {
 		if anywhere {
 			of = append(of, name)
@@ -169,7 +170,7 @@ func (t taken) add(organization, application, user string) {
 	t[organization][application][user] = struct{}{}
 }
 
-// brake is the brake of one organization.
+// brake is the revocation brake of one organization.
 type brake struct {
 	*judge
 
@@ -177,15 +178,15 @@ type brake struct {
 	organization string
 	allowed      allowance
 	planned      plans
-	holders      func(application string) int // counted where a limit needs it
+	holders      func(application string) int // set if a limit needs it
 }
 
-// total is from how many users the access is taken: by the change, of late, and by windows that close soon.
+// total counts the users who lose the access: by the change, recently, and by windows that close soon.
 type total struct{ change, lately, planned int }
 
 func (t *total) all() int { return t.change + t.lately + t.planned }
 
-// count counts each user once.
+// count returns the totals for the application. It counts each user once.
 func (b *brake) count(application string, lost map[string]struct{}) total {
 	counts := total{change: len(lost)}
 	lately := b.Losses.lost(b.organization, application, b.trial.Now, &b.rows)
@@ -197,7 +198,7 @@ func (b *brake) count(application string, lost map[string]struct{}) total {
 	}
 	for user := range b.planned[application] {
 		if _, again := lost[user]; !again {
-			counts.planned++ // has access now, and so is not among those who lost it
+			counts.planned++ // has access now, so is not counted as a recent loss
 		}
 	}
 	return counts
@@ -205,7 +206,7 @@ func (b *brake) count(application string, lost map[string]struct{}) total {
 
 func (b *brake) at(application string, lost map[string]struct{}) {
 	if _, again := b.braked[b.organization+"/"+application]; again {
-		return // on its way out already
+		return // already refused
 	}
 	counts := b.count(application, lost)
 	if counts.all() <= b.allowed.users && b.trial.Now.Before(b.allowed.deadline) {
@@ -228,7 +229,7 @@ func (b *brake) at(application string, lost map[string]struct{}) {
 	}
 }
 
-// refusal says what is counted, which limit that exceeds, and how to allow it.
+// refusal returns the message: the counts, the limit that they exceed, and how to allow the change.
 func (b *brake) refusal(application string, counts *total, most, source string) string {
 	allowance := fmt.Sprintf("%d@%s", counts.all(), b.trial.Now.Add(time.Hour).UTC().Format(time.RFC3339))
 	return fmt.Sprintf("%s would lose all access to %s of organization %s, after %d within the last ten minutes and with %d "+
@@ -255,8 +256,8 @@ type limit struct {
 	source  string
 }
 
-// limitsOf returns the limits that hold for the organization: its own and the system namespace's, as they are before
-// the change.
+// limitsOf returns the limits that apply to the organization before the change: its own and those of the system
+// namespace.
 func limitsOf(o *preview.Organization) []limit {
 	var limits []limit
 	policies := []*accessv1alpha1.AccessPolicy{o.PolicyBefore}
@@ -279,7 +280,7 @@ func limitsOf(o *preview.Organization) []limit {
 	return limits
 }
 
-// allowance lets a change take access from as many users, until the deadline.
+// allowance permits a change to take access from up to this many users, until the deadline.
 type allowance struct {
 	users    int
 	deadline time.Time
@@ -304,7 +305,7 @@ func parseAllowance(value string) (allowance, error) {
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// countUsers counts users in words.
+// countUsers returns the number of users in words.
 func countUsers(n int) string {
 	if n == 1 {
 		return "1 user"

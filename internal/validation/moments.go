@@ -9,32 +9,32 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// moment is how a user stands from an instant on, before and after the change. The first moment, and each one at which the
-// organization role or the default access differs from the moment before, has all applications. Any other one has the
-// applications that differ, and no default access.
+// moment has the decisions for a user from an instant on, before and after the change. The first moment has all
+// applications, and so has each moment at which the organization role or the default access changes. The other
+// moments have only the applications that change, and no default access.
 type moment struct {
 	at            time.Time
 	before, after *resolve.Decision
 }
 
-// mostEvaluations bounds how often entries are evaluated for one request. The instants of an entry are bounded, but a
-// change may bear on thousands of users with hundreds of entries each.
+// mostEvaluations bounds how often entries are evaluated for one request. The instants of an entry are bounded,
+// but a change may affect thousands of users with hundreds of entries each.
 const mostEvaluations = 1_000_000
 
-// courses is how the entries of a user change over time, before and after the change. Where no window of the user opens or
-// closes any more, only the decisions of now are set.
+// courses has the entries of a user over time, before and after the change. If no window of the user opens or
+// closes any more, it has only the current decisions.
 type courses struct {
 	now           time.Time
 	timed         bool
 	before, after *resolve.Courses
-	// brief reports that nothing is known past the next instant at which a window of the user opens or closes.
+	// brief is set if nothing is known past the next instant at which a window of the user opens or closes.
 	brief   bool
-	moments []moment // once they are asked for
+	moments []moment // computed on first use
 }
 
-// coursesOf evaluates every entry at the instants that bear on it, up to [resolve.MaximumInstants]. Where no window of the
-// user opens or closes any more, it takes the decisions of now. It takes them as well where the request has used up its
-// evaluations; then nothing is known of the entries once a window opens or closes.
+// coursesOf evaluates every entry at the instants that affect it, up to [resolve.MaximumInstants]. If no window of
+// the user opens or closes any more, it uses the current decisions. It also uses them if the request has used up
+// its evaluations. The entries are then unknown once a window opens or closes.
 func (j *judge) coursesOf(u *preview.Affected, now time.Time) *courses {
 	c := &courses{now: now, timed: u.Before.User.IsTimed(now) || u.After.User.IsTimed(now)}
 	c.brief = c.timed && j.spent >= cmp.Or(j.MostEvaluations, mostEvaluations)
@@ -69,7 +69,8 @@ func briefly(s, other *preview.State, now time.Time) *resolve.Courses {
 	return c
 }
 
-// was returns the course of the entry before the change, and is the one after it; the empty name is the organization role.
+// was returns the course of the entry before the change, and is returns the course after it. An empty name selects
+// the organization role.
 func (c *courses) was(application string) *resolve.Course {
 	if !c.timed {
 		return c.standing(c.moments[0].before, application)
@@ -99,7 +100,7 @@ func entryOf(c *resolve.Courses, application string) *resolve.Course {
 	return c.Application(application)
 }
 
-// evaluations returns how often entries were evaluated for the courses.
+// evaluations returns how many evaluations the courses took.
 func evaluations(c *resolve.Courses) int {
 	of := func(c *resolve.Course) int { return 1 + min(c.Instants, resolve.MaximumInstants) }
 	count := of(&c.Organization) + of(&c.Default)
@@ -109,7 +110,7 @@ func evaluations(c *resolve.Courses) int {
 	return count
 }
 
-// decided is the decision of now.
+// decided returns the current decision of the state, or an empty one if there is none.
 func decided(s, other *preview.State) *resolve.Decision {
 	if s.Decision != nil {
 		return s.Decision
@@ -117,7 +118,7 @@ func decided(s, other *preview.State) *resolve.Decision {
 	return nothing(s, other)
 }
 
-// nothing is the decision that gives nothing on the ladders of either side.
+// nothing returns the decision that gives nothing, by the rules of s or, if it has none, of other.
 func nothing(s, other *preview.State) *resolve.Decision {
 	rules := s.Rules
 	if rules == nil {
@@ -127,7 +128,7 @@ func nothing(s, other *preview.State) *resolve.Decision {
 	return &d
 }
 
-// each calls yield for every moment, in order of time. The cost grows with the steps of the courses.
+// each calls yield for every moment, in order of time. The cost grows with the number of steps in the courses.
 func (c *courses) each(yield func(m *moment)) {
 	if c.moments == nil {
 		c.moments = c.list()
@@ -139,7 +140,7 @@ func (c *courses) each(yield func(m *moment)) {
 
 func (c *courses) list() []moment {
 	names := c.applications()
-	apart := map[time.Time][]string{} // applications that change while nothing common does
+	apart := map[time.Time][]string{} // applications that change while no common entry does
 	common := map[time.Time]struct{}{}
 	for _, course := range []*resolve.Course{
 		&c.before.Organization, &c.after.Organization, &c.before.Default, &c.after.Default,
@@ -195,7 +196,8 @@ func (c *courses) applications() []string {
 	return slices.Compact(names)
 }
 
-// view is the decision at t for the applications. Where nothing is known of an entry any more, it stands as it last did.
+// view returns the decision at t for the applications. An entry that is no longer known keeps its last known
+// access.
 func view(c *resolve.Courses, applications []string, t time.Time, partial bool) *resolve.Decision {
 	d := &resolve.Decision{
 		OrganizationRole: lastAt(&c.Organization, t).Outcome,

@@ -8,24 +8,24 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// names is an index over the users whom declared objects name, by namespace. A namespace is indexed when it is first asked
-// about, and again after its objects have changed.
+// names indexes the users whom declared objects name, by namespace. It indexes a namespace on first use, and again
+// after the objects of the namespace have changed.
 type names struct {
 	mu sync.Mutex
 	of map[string]*namesIn // by namespace
 }
 
-// namesIn is the index over one namespace. It does not change.
+// namesIn is the index of one namespace. It is immutable.
 type namesIn struct {
 	revision uint64
 	users    []string            // sorted
 	masks    []uint64            // of the users, see maskOf
-	folded   map[string]string   // a user by the name in lower case
-	further  map[string][]string // those of the same name in lower case, where there are more
+	folded   map[string]string   // lower-case name to one of its users
+	further  map[string][]string // lower-case name to its other users, if any
 }
 
-// in returns the index over a namespace. The cost grows with the users of the namespace where its objects have changed, and
-// is that of a look-up otherwise.
+// in returns the index of a namespace. It costs one lookup. If the objects of the namespace have changed, the cost
+// grows with the number of its users.
 func (n *names) in(v *roster.View, namespace string) *namesIn {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -56,7 +56,7 @@ func (n *names) in(v *roster.View, namespace string) *namesIn {
 	return made
 }
 
-// likes returns the users whose names differ in case only from the given one.
+// likes returns the users whose names differ only in case from the given one.
 func (n *namesIn) likes(user string) []string {
 	folded := strings.ToLower(user)
 	first, found := n.folded[folded]
@@ -66,7 +66,7 @@ func (n *namesIn) likes(user string) []string {
 	return slices.DeleteFunc(append([]string{first}, n.further[folded]...), func(each string) bool { return each == user })
 }
 
-// forget drops the indexes over namespaces that are not among these.
+// forget drops the indexes of all namespaces that are not in kept.
 func (n *names) forget(kept []searchedIn) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// TestAConfirmationIndexesOtherNamespacesOnce judges by two views, as reviews are confirmed by live reads: each time the
-// users of the namespaces that were not read are those of the first validator.
+// TestAConfirmationIndexesOtherNamespacesOnce judges by two views, like the confirmation of reviews by live reads.
+// Both times, the users of the namespaces that were not read come from the index of the first validator.
 func TestAConfirmationIndexesOtherNamespacesOnce(t *testing.T) {
 	group := func(namespace, name, user string) *accessv1alpha1.AccessGroup {
 		g := &accessv1alpha1.AccessGroup{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// mostNear is how many names are offered.
+// mostNear is the maximum number of suggested names.
 const mostNear = 3
 
-// Nearest returns up to three of the names that the given one is probably a misspelling of, the nearest first. Letters
-// that differ in case only are equal. The given name itself is not returned.
+// Nearest returns up to three of the names that the given name is probably a misspelling of, the nearest first. It
+// ignores case. It does not return the given name itself.
 func Nearest(name string, names []string) []string {
 	type candidate struct {
 		name     string
@@ -38,7 +38,7 @@ func Nearest(name string, names []string) []string {
 	return found
 }
 
-// query is a name that many others are compared with, one after the other.
+// query is a name that is compared with many others, one after the other.
 type query struct {
 	folded string
 	runes  []rune
@@ -54,8 +54,8 @@ func newQuery(name string) *query {
 	return &query{folded: folded, runes: []rune(folded), mask: maskOf(folded), bound: slips(name)}
 }
 
-// distance returns how many edits make the other name of this one; what is past the bound counts as one more than it.
-// Most names are told apart by their letters, without comparing them in order.
+// distance returns the edit distance to the other name, or bound+1 if that exceeds the bound. It rules out most
+// names by their sets of letters, before it computes the distance.
 func (q *query) distance(other string) int {
 	folded := strings.ToLower(other)
 	if !q.mayBeNear(maskOf(folded)) {
@@ -71,7 +71,7 @@ func (q *query) distance(other string) int {
 // mayBeNear reports whether a name with these letters can be within the bound.
 func (q *query) mayBeNear(mask uint64) bool { return bits.OnesCount64(q.mask^mask) <= 2*q.bound }
 
-// withoutCommonEnds cuts off what both begin and end with, such as the domain of an address.
+// withoutCommonEnds removes the common prefix and the common suffix, such as the domain of an address.
 func withoutCommonEnds(a, b []rune) ([]rune, []rune) {
 	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
 		a, b = a[1:], b[1:]
@@ -82,7 +82,7 @@ func withoutCommonEnds(a, b []rune) ([]rune, []rune) {
 	return a, b
 }
 
-// maskOf has one bit for each letter that occurs, modulo 64. An edit changes at most two of them.
+// maskOf returns one bit for each letter of the text, modulo 64. An edit changes at most two of them.
 func maskOf(text string) uint64 {
 	mask := uint64(0)
 	for _, r := range text {
@@ -91,7 +91,8 @@ func maskOf(text string) uint64 {
 	return mask
 }
 
-// slips returns how many edits a misspelling of the name probably has. What follows an @ is mostly the same for all users.
+// slips returns how many edits a misspelling of the name probably has. It ignores what follows an @, which is
+// mostly the same for all users.
 func slips(name string) int {
 	own, _, _ := strings.Cut(name, "@")
 	switch n := len([]rune(own)); {
@@ -104,8 +105,8 @@ func slips(name string) int {
 	}
 }
 
-// edits returns how many letters have to be inserted, removed, replaced or swapped with their neighbor to make b of a.
-// What is past the bound counts as one more than it.
+// edits returns how many letters have to be inserted, removed, replaced or swapped with their neighbor to turn a
+// into b, or bound+1 if that exceeds the bound.
 func (q *query) edits(a, b []rune) int {
 	if len(a)-len(b) > q.bound || len(b)-len(a) > q.bound {
 		return q.bound + 1
@@ -142,9 +143,9 @@ func (q *query) edits(a, b []rune) int {
 	return last[len(b)]
 }
 
-// isSlipOf reports whether the name of an application is probably a misspelling of the other one. Teams name applications
-// by a pattern, so that many names differ in one short part or in a number: finanse is a slip of finance, but team-b is
-// none of team-a, shop-eu none of shop-us, and node-2 none of node-1.
+// isSlipOf reports whether the name of an application is probably a misspelling of the other one. Teams name
+// applications by a pattern, so many names differ only in a short part or in a number. For example, finanse is a
+// slip of finance, but team-b is not a slip of team-a, shop-eu not of shop-us, and node-2 not of node-1.
 func isSlipOf(name, other string) bool {
 	if name == other {
 		return false

@@ -49,14 +49,14 @@ func newPlay(t *testing.T, seed, stream uint64, many int) *play {
 	return p
 }
 
-// relabel gives a namespace other labels, which nobody judges.
+// relabel gives a namespace other labels, which is not judged.
 func (p *play) relabel() {
 	p.t.Helper()
 	n := p.Namespace()
 	p.keep(rostertest.Key(n), p.versioned(n))
 }
 
-// declared returns an object of the four kinds that is there; nil where there is none.
+// declared returns an existing object of the four kinds, or nil if there is none.
 func (p *play) declared() client.Object {
 	all := slices.DeleteFunc(p.objects.sorted(), func(o client.Object) bool {
 		_, is := o.(*corev1.Namespace)
@@ -74,7 +74,7 @@ func (p *play) versioned(o client.Object) client.Object {
 	return o
 }
 
-// keep makes the change: nil for an object that is gone.
+// keep applies the change. A nil object is removed.
 func (p *play) keep(key string, o client.Object) {
 	p.t.Helper()
 	old := p.objects[key]
@@ -91,15 +91,15 @@ func (p *play) keep(key string, o client.Object) {
 	}
 }
 
-// change is a request with what may come of it: an object that is deleted while finalizers hold it first stays on its
-// way out, then goes.
+// change is a request with its possible outcomes: an object that is deleted while finalizers keep it is first
+// being deleted, then removed.
 type change struct {
 	key     string
 	request *validation.Request
 	afters  []client.Object
 }
 
-// change makes a random request that the API server might send.
+// change returns a random request that the API server might send.
 func (p *play) change() *change {
 	request := &validation.Request{Now: p.now}
 	candidate := p.Object()
@@ -140,7 +140,7 @@ func onItsWay(old client.Object, now time.Time) client.Object {
 	return leaving
 }
 
-// edited returns the object with one field or all of them as another has it.
+// edited returns the object with one field, or all of them, copied from another object.
 func (p *play) edited(old client.Object) client.Object {
 	other := p.Another(old)
 	if p.Chance(30) {
@@ -183,7 +183,7 @@ func (p *play) editMembers(g *accessv1alpha1.AccessGroup) {
 	g.Spec.Members = append(g.Spec.Members, accessv1alpha1.Member{User: user})
 }
 
-// isAhead reports whether the change sets a review that lies too far ahead: such a request is refused.
+// isAhead reports whether the change sets a review too far in the future. Such a request is refused.
 func (p *play) isAhead(c *change) bool {
 	made, _ := c.request.New.(*accessv1alpha1.AccessGroup)
 	if made == nil || made.Spec.ReviewedAt == nil || !made.Spec.ReviewedAt.After(p.now.Add(5*time.Minute)) {
@@ -205,7 +205,7 @@ func (p *play) judge(c *change) *validation.Judgement {
 	return j
 }
 
-// unchanged holds the roster against one that never judged anything.
+// unchanged compares the roster with one that has never judged anything.
 func (p *play) unchanged(where string) {
 	p.t.Helper()
 	if changes := p.roster.Settle(p.now); len(changes.Users)+len(changes.Rules)+len(changes.Objects)+len(changes.Accounts)+
@@ -233,7 +233,7 @@ func (c *change) String() string {
 	return fmt.Sprintf("%s %s", what, c.key)
 }
 
-// describe shows the change in full, for a failure.
+// describe returns the change in full, for failure messages.
 func (c *change) describe() string {
 	text := c.String()
 	for _, o := range []client.Object{c.request.Old, c.request.New} {

@@ -16,8 +16,8 @@ import (
 	"github.com/usher-dev/usher/internal/roster/rostertest"
 )
 
-// TestChecksEqualTheOracle makes random changes to random worlds and holds what is told of role conflicts, exclusive
-// access, last administrators and the revocation brake against what decisions say at every minute.
+// TestChecksEqualTheOracle makes random changes to random worlds. It compares the findings about role conflicts,
+// exclusive access, last administrators and the revocation brake with the decisions at every minute.
 func TestChecksEqualTheOracle(t *testing.T) {
 	for seed := range *plays {
 		p := newPlay(t, seed, 23, 24)
@@ -41,7 +41,7 @@ func TestChecksEqualTheOracle(t *testing.T) {
 
 type checksOracle struct{ rightsOracle }
 
-// finding is what is told of a conflict, a broken rule or the last administrator; from is zero where it holds now.
+// finding is a reported conflict, broken rule or last administrator. From is zero if it applies now.
 type finding struct {
 	what string
 	deny bool
@@ -54,7 +54,7 @@ var findingTexts = []*regexp.Regexp{
 	regexp.MustCompile(`organization (\S+) would have nobody with (its top organization role) (\S+?)(?:, from (\S+) on)?: `),
 }
 
-// found reads the messages of the judgement; more is how many it only counts.
+// found parses the messages of the judgement. more is set if some findings are only counted.
 func (o *checksOracle) found() (all map[finding]bool, more bool) {
 	all = map[finding]bool{}
 	read := func(text string, deny bool) {
@@ -83,7 +83,7 @@ func (o *checksOracle) found() (all map[finding]bool, more bool) {
 	return all, more
 }
 
-// expected says what every minute brings. Only the first minute is told.
+// expected returns the findings of every minute. Each is reported for its first minute only.
 func (o *checksOracle) expected() map[finding]bool {
 	first := map[finding]time.Time{}
 	for _, made := range o.change.afters {
@@ -116,7 +116,7 @@ func note(first map[finding]time.Time, f finding, at time.Time) {
 	}
 }
 
-// mode is crossObjectChecks as the change leaves it; of a namespace that is no organization any more, as it was.
+// mode returns crossObjectChecks after the change or, for a namespace that stops being an organization, before it.
 func (o *checksOracle) mode(s *standing, before, after objects) accessv1alpha1.CrossObjectChecks {
 	if s.ladders == nil {
 		after = before
@@ -175,7 +175,7 @@ func brought(s *standing) []string {
 	return all
 }
 
-// administrators notes the first minute at which an organization has nobody with its top role who had somebody.
+// administrators records the first minute at which an organization loses the last user with its top role.
 func (o *checksOracle) administrators(first map[finding]time.Time, f *futures, before, after objects) {
 	type moment struct {
 		organization string
@@ -215,8 +215,8 @@ func (o *checksOracle) compareFindings() {
 	}
 }
 
-// compareBrake counts, for each organization and application, the users who lose all access at any minute: by the change, or
-// because it ends by itself.
+// compareBrake counts, for each organization and application, the users who lose all access at any minute, by the
+// change or because the access ends by itself.
 func (o *checksOracle) compareBrake() {
 	o.t.Helper()
 	expected := map[string]bool{}
@@ -271,7 +271,7 @@ func add(to map[widened]map[string]bool, where widened, user string) {
 	to[where][user] = true
 }
 
-// sees reports whether the user has a role and sees any row that there can be.
+// sees reports whether the user has a role and sees any possible row.
 func sees(a *resolve.Access) bool {
 	if a.Role == resolve.NoAccess {
 		return false
@@ -289,13 +289,13 @@ func sees(a *resolve.Access) bool {
 	return false
 }
 
-// endsDocument reports whether the change takes away what asks for the application's document.
+// endsDocument reports whether the change removes the object that requests the application's document.
 func (o *checksOracle) endsDocument(where widened) bool {
 	gone, is := o.change.request.Old.(*accessv1alpha1.ApplicationAccess)
 	return is && gone.Namespace == where.organization && gone.Name == where.application
 }
 
-// named reports whether the application is one: it was, or something is said of it for the user.
+// named reports whether the application existed before the change or has a decision of its own for the user.
 func (f *futures) named(s *standing, application string) bool {
 	if slices.Contains(f.before[0].View().Applications(s.organization), application) {
 		return true

@@ -15,23 +15,24 @@ import (
 	"github.com/usher-dev/usher/internal/roster/rostertest"
 )
 
-// horizon is how far the oracle looks, in minutes: further than any window.
+// horizon is how many minutes the oracle looks ahead. It is larger than any window.
 const horizon = 50
 
 // anywhere is an application that nothing names.
 const anywhere = "elsewhere"
 
-// everyApplication is what the oracle looks at.
+// everyApplication lists the applications that the oracle checks.
 var everyApplication = append(slices.Clone(rostertest.Applications), "yellow", anywhere)
 
-// futures are the decisions before and after a change at every minute to come, and whenever a review is due.
+// futures are the decisions before and after a change, at every future minute and at each instant at which a
+// review is due.
 type futures struct {
 	before, after []*roster.Roster
 	at            []time.Time
 }
 
-// look builds a roster anew for every minute. Where the change makes a namespace an organization, or makes it none,
-// they are compared as if it always were: by that alone nobody gains. asIf says whether to look so.
+// look builds a new roster for every minute. If the change makes a namespace an organization, or ends that, asIf
+// compares the states as if it always were one: a user gains nothing by that alone.
 func look(t *testing.T, options roster.Options, before, after objects, now time.Time, asIf bool) *futures {
 	t.Helper()
 	if asIf {
@@ -103,7 +104,7 @@ func (f *futures) each(yield func(s *standing)) {
 	}
 }
 
-// standing is what one user may do at one minute, before and after. Nil stands for nothing.
+// standing is what one user may do at one minute, before and after the change. Nil means nothing.
 type standing struct {
 	organization, user string
 	at                 time.Time
@@ -111,7 +112,7 @@ type standing struct {
 	rules, ladders     *resolve.Organization // before and after
 }
 
-// height is the place of a role on a ladder, the higher the more; 0 is NoAccess.
+// height returns the rank of a role on a ladder. A higher role has a higher rank, and NoAccess has 0.
 func height(ladder []string, role string) int {
 	if i := slices.Index(ladder, role); i >= 0 {
 		return len(ladder) - i
@@ -149,11 +150,11 @@ func organizationRole(d *resolve.Decision) *resolve.Outcome {
 	return &d.OrganizationRole
 }
 
-// rise is a role that becomes effective where it was lower: in the application "" that of the organization, in "*" the
-// one in any application that nothing names.
+// rise is a role that becomes effective and is higher than before. Application "" means the organization role, and
+// "*" means the role in any application that nothing names.
 type rise struct{ organization, application, role, source string }
 
-// rises returns every rise with the rules by which it is one.
+// rises returns every rise with the rules that make it one.
 func (f *futures) rises() map[rise]*resolve.Organization {
 	found := map[rise]*resolve.Organization{}
 	f.each(func(s *standing) {
@@ -217,11 +218,12 @@ func holdsFor(value string, q *resolve.Requirement) bool {
 	return (q.Operator == "GreaterThan" && number > bound) || (q.Operator == "LessThan" && number < bound)
 }
 
-// widened is an application, or "" for those that nothing names, in which somebody sees more rows.
+// widened is an application in which a user sees more rows. An empty name means the applications that nothing
+// names.
 type widened struct{ organization, application string }
 
-// widens returns where somebody with access before and after sees a row more; suspected is where their filters differ
-// at all.
+// widens returns the applications in which a user with access before and after the change sees an additional row.
+// In suspected applications the filters merely differ.
 func (f *futures) widens() (surely, suspected map[widened]bool) {
 	surely, suspected = map[widened]bool{}, map[widened]bool{}
 	f.each(func(s *standing) {
@@ -245,7 +247,7 @@ func (f *futures) widens() (surely, suspected map[widened]bool) {
 	return surely, suspected
 }
 
-// unbarred returns the objects with every suspension lifted and every window of a UserAccess open.
+// unbarred returns the objects without any suspension and with every window of a UserAccess open.
 func unbarred(all objects) objects {
 	free := objects{}
 	for key, object := range all {

@@ -16,12 +16,12 @@ import (
 	"github.com/usher-dev/usher/internal/validation"
 )
 
-// plays is how many worlds are looked at; for a longer search give more.
+// plays is the number of worlds. Increase it for a longer search.
 var plays = flag.Uint64("plays", 12, "how many random worlds the oracle looks at")
 
-// TestRightsEqualTheOracle makes random changes to random worlds and holds the rights that each takes against the oracle,
-// in both directions: every new declaration, every rise and every new row is met by a right, and no right is asked for
-// out of nothing.
+// TestRightsEqualTheOracle makes random changes to random worlds. It compares the required rights with the oracle
+// in both directions: every new declaration, every rise and every new row requires a right, and every required
+// right has a cause.
 func TestRightsEqualTheOracle(t *testing.T) {
 	for seed := range *plays {
 		p := newPlay(t, seed, 21, 18)
@@ -47,7 +47,7 @@ func TestRightsEqualTheOracle(t *testing.T) {
 	}
 }
 
-// rightsOracle holds one judgement against what the objects say.
+// rightsOracle compares one judgement with the objects.
 type rightsOracle struct {
 	*play
 	change   *change
@@ -146,7 +146,7 @@ func attribute(a validation.Attributes) string {
 	return fmt.Sprintf("%s %s @%s", resource, a.Name, a.Namespace)
 }
 
-// met says whether a right is asked for that only those hold who hold one of these.
+// met reports whether a right is required that is held only together with one of these.
 func (o *rightsOracle) met(by []string) bool {
 	return slices.ContainsFunc(o.given.Rights, func(r validation.Right) bool {
 		return !slices.ContainsFunc(r.AnyOf, func(a validation.Attributes) bool {
@@ -155,7 +155,8 @@ func (o *rightsOracle) met(by []string) bool {
 	})
 }
 
-// alternatives are the rights of which each gives the right to declare. A right in all namespaces is one in each.
+// alternatives returns the rights that each permit the declaration. A right in all namespaces is also a right in
+// each of them.
 func (o *rightsOracle) alternatives(t tuple) []string {
 	namespaces := []string{t.organization, ""}
 	switch {
@@ -174,7 +175,7 @@ func (o *rightsOracle) alternatives(t tuple) []string {
 	return all
 }
 
-// isMany reports whether the name stands for all, or for all that carry some labels.
+// isMany reports whether the name means everything, or everything with some labels.
 func isMany(name string) bool { return name == "*" || strings.HasPrefix(name, labelled) }
 
 func (o *rightsOracle) ofRise(r rise) []string {
@@ -184,7 +185,7 @@ func (o *rightsOracle) ofRise(r rise) []string {
 	return o.alternatives(tuple{"", r.organization, onApplications, r.application, r.role})
 }
 
-// asWritten are the rights to what the deciding source says, where that means the role.
+// asWritten returns the rights to what the deciding source declares, if that includes the role.
 func (o *rightsOracle) asWritten(r rise, organization *resolve.Organization) []string {
 	var organizationRoles, systemRoles []string // several where several selectors select the organization
 	for key, object := range o.sources {
@@ -228,7 +229,7 @@ func (o *rightsOracle) asWritten(r rise, organization *resolve.Organization) []s
 	return all
 }
 
-// explained fails where the right is asked for out of nothing.
+// explained fails if the right is required without a cause.
 func (o *rightsOracle) explained(right *validation.Right) {
 	o.t.Helper()
 	first := right.AnyOf[0]

@@ -18,11 +18,11 @@ import (
 	"github.com/usher-dev/usher/internal/roster/rostertest"
 )
 
-// The oracle says docs/admission.md once more, as plainly as it reads there: it looks at every user, organization,
-// application and minute, and knows no cost. Of the code that it checks it shares nothing; what is effective it takes
-// from rosters that are built anew, which have an oracle of their own.
+// The oracle implements docs/admission.md a second time, in the simplest way: it looks at every user,
+// organization, application and minute, whatever that costs. It shares nothing with the code that it checks. It
+// takes effective roles from newly built rosters, which have an oracle of their own.
 
-// objects are all there are, by rostertest.Key.
+// objects has all existing objects, by rostertest.Key.
 type objects map[string]client.Object
 
 func (o objects) sorted() []client.Object {
@@ -33,7 +33,7 @@ func (o objects) sorted() []client.Object {
 	return all
 }
 
-// with returns the objects with the one changed: nil for one that is gone.
+// with returns the objects with the given one replaced, or removed if it is nil.
 func (o objects) with(key string, object client.Object) objects {
 	changed := maps.Clone(o)
 	if delete(changed, key); object != nil {
@@ -42,18 +42,19 @@ func (o objects) with(key string, object client.Object) objects {
 	return changed
 }
 
-// tuple is one role that the objects say a user has. The organization "*" stands for every one that nothing names. An
-// organization or an application that begins with [labelled] stands for every one that carries these labels.
+// tuple is one role that the objects declare for a user. The organization "*" means every organization that
+// nothing names. An organization or an application that begins with [labelled] means every one with these labels.
 type tuple struct{ user, organization, resource, application, role string }
 
-// labelled begins a text that stands for what carries the labels after it. byText begins one that stands for what a selector
-// selects, whatever that is: another selector may be taken for one that selects more.
+// labelled is the prefix of a name that means everything with the labels after it. byText is the prefix of a name
+// that means everything that a selector selects. For byText, the oracle may assume that another selector selects
+// more.
 const (
 	labelled = "labelled "
 	byText   = labelled + "as "
 )
 
-// labelSets are sets of labels of which selectors tell some apart.
+// labelSets are sets of labels, some of which selectors distinguish.
 var labelSets = map[string]map[string]string{
 	labelled + "nothing":  nil,
 	labelled + "team one": {"team": "one"}, labelled + "team two": {"team": "two"}, labelled + "team three": {"team": "three"},
@@ -66,8 +67,8 @@ const (
 	onSystem        = "systemroles"
 )
 
-// declaration is what the objects of one namespace say at one instant. somebody is a user of whom no object speaks: a
-// member of the group through, whether it exists or not.
+// declaration is what the objects of one namespace declare at one instant. somebody is a user whom no object
+// names: a member of the group through, even if that group does not exist.
 type declaration struct {
 	objects   objects
 	namespace string
@@ -78,7 +79,7 @@ type declaration struct {
 
 const somebody = "somebody"
 
-// tuples returns what is declared: neither suspension nor Fallback, precedence or duplicates hide anything.
+// tuples returns the declared roles. Suspension, Fallback, precedence and duplicates do not hide any of them.
 func (d *declaration) tuples() map[tuple]bool {
 	said := map[tuple]bool{}
 	members := d.members()
@@ -110,7 +111,8 @@ func (d *declaration) inert(g *accessv1alpha1.AccessGroup) bool {
 	return (g.Spec.Type == accessv1alpha1.GroupTypeSystem) != (d.namespace == rostertest.System)
 }
 
-// members returns the members of every group: those that it or they themselves say, until nested groups add no more.
+// members returns the members of every group, as the groups and the users declare them. It repeats until nested
+// groups add no more.
 func (d *declaration) members() map[string]map[string]bool {
 	members := map[string]map[string]bool{}
 	var groups []*accessv1alpha1.AccessGroup
@@ -181,7 +183,7 @@ func isOpen(notBefore, notAfter *metav1.Time, at time.Time) bool {
 	return (notBefore == nil || !at.Before(notBefore.Time)) && (notAfter == nil || at.Before(notAfter.Time))
 }
 
-// missed reports whether a review of the group is due that ends what it gives.
+// missed reports whether the group has lost its access because a review is due.
 func (d *declaration) missed(g *accessv1alpha1.AccessGroup) bool {
 	if g.Spec.Review.IfMissed != accessv1alpha1.MissedReviewEnd {
 		return false
@@ -193,7 +195,8 @@ func (d *declaration) missed(g *accessv1alpha1.AccessGroup) bool {
 	return !d.at.Before(reviewed.Add(time.Duration(g.Spec.Review.EveryDays) * 24 * time.Hour))
 }
 
-// given is what a group or a UserAccess gives. In an entry for organizations, organization or labels says which.
+// given is what a group or a UserAccess gives. For a systemAccess entry, organization or labels selects the
+// organizations.
 type given struct {
 	organization     string
 	labels           *accessv1alpha1.LabelSelector
@@ -237,7 +240,8 @@ func givenAcross(named []accessv1alpha1.SystemGrant, selected []accessv1alpha1.S
 	return all
 }
 
-// in returns what counts in the organization: the entry that names it, else those that select it, else the one for all.
+// in returns the entries that apply to the organization: the one that names it, else those that select it, else
+// the one for all.
 func (g *given) in(organization string, set map[string]string) []given {
 	var named, selected, all []given
 	for _, e := range g.across {
@@ -261,7 +265,7 @@ func (g *given) in(organization string, set map[string]string) []given {
 	}
 }
 
-// matches reports whether the selector selects what carries the labels.
+// matches reports whether the selector matches the labels.
 func matches(selector *accessv1alpha1.LabelSelector, set map[string]string) bool {
 	for key, wanted := range selector.MatchLabels {
 		if value, has := set[key]; !has || value != string(wanted) {
@@ -349,12 +353,12 @@ func (d *declaration) sayIn(said map[tuple]bool, user, organization string, g gi
 	}
 }
 
-// isByText reports whether the tuple is one of a selector for its text alone.
+// isByText reports whether the tuple means what a selector selects, known by its text alone.
 func (t tuple) isByText() bool {
 	return strings.HasPrefix(t.organization, byText) || strings.HasPrefix(t.application, byText)
 }
 
-// newlyDeclared returns what is declared at some minute at which it was not, past ones too.
+// newlyDeclared returns what is declared at any minute, including past ones, at which it was not declared before.
 func newlyDeclared(before, after objects, namespace, throughBefore, through string) map[tuple]bool {
 	fresh := map[tuple]bool{}
 	coming := ""
@@ -381,8 +385,8 @@ func newlyDeclared(before, after objects, namespace, throughBefore, through stri
 	return fresh
 }
 
-// givenToWhoeverBelongs returns what the change to a group comes to for who belongs to it, to a group that it newly
-// takes in, or is newly selected, even while nobody is.
+// givenToWhoeverBelongs returns what a change to a group gives to the members of the group, of groups that it
+// newly takes in, and to newly selected users, even if there are none yet.
 func givenToWhoeverBelongs(before, after objects, was, is *accessv1alpha1.AccessGroup) map[tuple]bool {
 	if is == nil {
 		return nil
@@ -396,7 +400,7 @@ func givenToWhoeverBelongs(before, after objects, was, is *accessv1alpha1.Access
 	return fresh
 }
 
-// givenToTheSelected returns what whoever the group selects, and did not select, comes to have.
+// givenToTheSelected returns what users get whom the group selects after the change but did not select before.
 func givenToTheSelected(before, after objects, was, is *accessv1alpha1.AccessGroup) map[tuple]bool {
 	if is == nil || is.Spec.MemberSelector == nil {
 		return nil

@@ -8,10 +8,10 @@ import (
 	"github.com/usher-dev/usher/internal/validation"
 )
 
-// TestNoWayToMoreThanOneMayGrant has somebody who may grant Viewer and Editor, and nothing else, make many random
-// requests of which those that take no more come true. Nobody comes to a role that is neither and that was not
-// theirs at that minute, however the requests work together. In half of the worlds the requester may grant nothing: then
-// nobody comes to anything, rows included.
+// TestNoWayToMoreThanOneMayGrant makes many random requests for a user who may grant only Viewer and Editor. It
+// applies those that require no other right. No user may get any other role that they did not have at that minute,
+// however the requests work together. In half of the worlds the requester may grant nothing. No user may then gain
+// anything, rows included.
 func TestNoWayToMoreThanOneMayGrant(t *testing.T) {
 	for seed := range *plays {
 		p := newPlay(t, seed, 25, 24)
@@ -42,7 +42,7 @@ func TestNoWayToMoreThanOneMayGrant(t *testing.T) {
 	}
 }
 
-// holds says whether the requester may grant one of the alternatives. To name groups is always allowed.
+// holds reports whether the requester may grant one of the alternatives. Naming groups is always allowed.
 func holds(may []string, r *validation.Right) bool {
 	return slices.ContainsFunc(r.AnyOf, func(a validation.Attributes) bool {
 		return a.Verb == validation.VerbJoin || (a.Verb == validation.VerbGrant && slices.Contains(may, a.Name) &&
@@ -58,7 +58,7 @@ func lines(all []string) string {
 	return text
 }
 
-// all shows the objects, for a failure.
+// all formats the objects for failure messages.
 func (p *play) all(of objects) string {
 	var all []string
 	for _, object := range of.sorted() {

@@ -8,8 +8,8 @@ import (
 	"github.com/usher-dev/usher/internal/roster/rostertest"
 )
 
-// withhold notes the roles that are declared for somebody at some minute, before or after the change, and that somebody
-// does not have before it. Only what ends a restriction of one of them may take the right to it.
+// withhold records the roles that are declared for a user at some minute, before or after the change, and that the
+// user does not have before it. Only a change that ends a restriction of such a role may require the right to it.
 func (o *rightsOracle) withhold(f *futures, before, after objects) {
 	f.each(func(s *standing) {
 		if s.ladders == nil {
@@ -66,7 +66,8 @@ func (o *rightsOracle) withholdIn(s *standing, application, role string) {
 	o.withheld[rise{s.organization, application, role, ""}] = true
 }
 
-// filters reports whether a group of the organization has rows: ending one of its memberships may take the right to more.
+// filters reports whether a group of the organization has row-level filters. Ending a membership in it may require
+// the right to more rows.
 func (o *rightsOracle) filters(organization string) bool {
 	for _, object := range o.sources {
 		if g, is := object.(*accessv1alpha1.AccessGroup); is && g.Namespace == organization && len(g.Spec.DataPermissions) > 0 {

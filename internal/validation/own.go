@@ -13,7 +13,7 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// ownReview refuses a review that lies ahead: it would put off the next one.
+// ownReview refuses a review in the future: it would postpone the next one.
 func (j *judge) ownReview() {
 	made, ok := j.request.New.(*accessv1alpha1.AccessGroup)
 	if !ok || made.Spec.ReviewedAt == nil || !made.Spec.ReviewedAt.After(j.request.Now.Add(roster.ReviewTolerance)) {
@@ -28,8 +28,8 @@ func (j *judge) ownReview() {
 
 func instantText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// ownSelectors refuses selectors that no labels can meet because of their form, which neither schema nor CEL sees as a whole.
-// Those that the old object has as well pass.
+// ownSelectors refuses selectors that no labels can match because of their form, which neither the schema nor CEL
+// checks completely. It accepts selectors that the old object also has.
 func (j *judge) ownSelectors() {
 	old := selectorsOf(j.request.Old)
 	for _, s := range selectorsOf(j.request.New) {
@@ -48,7 +48,7 @@ func containsSelector(among []placedSelector, selector *metav1.LabelSelector) bo
 	return false
 }
 
-// placedSelector is a selector of an object.
+// placedSelector is a selector of an object, with its field.
 type placedSelector struct {
 	at       *field.Path
 	selector *metav1.LabelSelector

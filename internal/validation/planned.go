@@ -8,19 +8,19 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// planWindow is within how long from now an end counts as a loss.
+// planWindow is the period from now on in which an end of access counts as a loss.
 const planWindow = 24 * time.Hour
 
-// mostPlanned bounds at how many instants of one user it is looked at whether access ends. Where there are more, every
+// mostPlanned bounds the instants at which the end of access is checked for one user. If there are more, every
 // fall of a role within planWindow counts as the end of the access.
 const mostPlanned = 64
 
-// plans are the users who lose all access to an application within planWindow while the objects stay as they are, by
-// application.
+// plans lists the users who lose all access to an application within planWindow if the objects stay as they are,
+// by application.
 type plans map[string]map[string]struct{}
 
-// plans returns who loses all access to each of the applications within planWindow with the objects as the change leaves
-// them.
+// plans returns the users who lose all access to each of the applications within planWindow, given the objects
+// after the change.
 func (b *brake) plans(applications []string) plans {
 	found := plans{}
 	touched := map[string]struct{}{}
@@ -44,7 +44,7 @@ func (b *brake) plans(applications []string) plans {
 	return found
 }
 
-// plan notes the applications that the user has access to by the decision and loses within planWindow.
+// plan records the applications that the user has access to by the decision and loses within planWindow.
 func (b *brake) plan(found plans, applications []string, e *roster.Ending) {
 	by := b.trial.Now.Add(planWindow)
 	instants := resolve.Transitions(&e.Holder, b.trial.Now)

@@ -12,14 +12,14 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// protectOthers requires the verb unprotect on each protected UserAccess of the same user where the change brings another
-// one to count in its place, or to bar the user: several UserAccess objects of one user bear on one another.
+// protectOthers requires the verb unprotect on each protected UserAccess of the same user if the change makes
+// another one count in its place, or bars the user. Several UserAccess objects of one user affect one another.
 func (j *judge) protectOthers() {
 	accounts := j.accountsOf()
 	if len(accounts.protected) == 0 {
 		return
 	}
-	was, is := counting(accounts.before), counting(accounts.after) // a protected one is among both
+	was, is := counting(accounts.before), counting(accounts.after) // both lists contain a protected object
 	for _, kept := range accounts.protected {
 		switch {
 		case is.Name != was.Name && is.Name != kept.Name:
@@ -41,17 +41,18 @@ func (j *judge) requireUnprotect(kept *accessv1alpha1.UserAccess, at *field.Path
 	})
 }
 
-// userAccounts are the declared UserAccess objects of one user in one namespace, before and after a change to one of them.
+// userAccounts has the declared UserAccess objects of one user in one namespace, before and after a change to one
+// of them.
 type userAccounts struct {
 	before, after []*accessv1alpha1.UserAccess
-	// old and made are the one that changes; either may be nil.
+	// old and made are the object that changes. Either may be nil.
 	old, made *accessv1alpha1.UserAccess
-	// protected are the protected ones among the others that are not being deleted, by name.
+	// protected lists, by name, the other objects that are protected and not being deleted.
 	protected []*accessv1alpha1.UserAccess
 }
 
-// accountsOf returns the declared UserAccess objects of the user whom the request is about. There are none where it is
-// about an object of another kind.
+// accountsOf returns the declared UserAccess objects of the user in the request. It returns none if the request is
+// about another kind.
 func (j *judge) accountsOf() userAccounts {
 	var a userAccounts
 	a.old, _ = j.request.Old.(*accessv1alpha1.UserAccess)
@@ -81,8 +82,8 @@ func (j *judge) accountsOf() userAccounts {
 	return a
 }
 
-// counting returns the object that counts for the user: the one with the smallest name (docs/kinds/useraccess.md). One that
-// is being deleted counts only where there is no other, and is not looked at here.
+// counting returns the object that counts for the user: the one with the smallest name (docs/kinds/useraccess.md).
+// It ignores objects that are being deleted, which count only if there is no other.
 func counting(declared []*accessv1alpha1.UserAccess) *accessv1alpha1.UserAccess {
 	var first *accessv1alpha1.UserAccess
 	for _, ua := range declared {
@@ -93,7 +94,8 @@ func counting(declared []*accessv1alpha1.UserAccess) *accessv1alpha1.UserAccess 
 	return first
 }
 
-// bars reports whether the object that changes bars the user at any instant from now on at which it did not before.
+// bars reports whether the object that changes bars the user at any instant from now on at which it did not
+// before.
 func (a *userAccounts) bars(now time.Time) bool {
 	if a.made == nil || roster.IsMaterialized(a.made) {
 		return false
@@ -109,7 +111,7 @@ func (a *userAccounts) bars(now time.Time) bool {
 	})
 }
 
-// openWindows returns when the object does not bar its user (docs/rules.md R1).
+// openWindows returns the windows in which the object does not bar its user (docs/rules.md R1).
 func openWindows(ua *accessv1alpha1.UserAccess) []resolve.Window {
 	if ua.Spec.State == accessv1alpha1.UserStateSuspended {
 		return nil

@@ -9,8 +9,8 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// raise requires the rights to the roles that become effective where they were lower before (docs/admission.md, the right
-// to grant).
+// raise requires the rights to the roles that become effective and are higher than before (docs/admission.md, the
+// right to grant).
 func (j *judge) raise(u *preview.Affected, m *moment, now time.Time) {
 	r := raised{u, m.at, now}
 	if m.after.OrganizationRole.Above(&m.before.OrganizationRole) {
@@ -22,7 +22,7 @@ func (j *judge) raise(u *preview.Affected, m *moment, now time.Time) {
 		j.requireRaised(r, ResourceApplicationRoles, resolve.AnyApplication, &m.before.Default.Outcome, &fallback.Outcome)
 	}
 	resolve.EachApplication(m.before, m.after, func(name string, before, after *resolve.Access) {
-		// Who may give the role everywhere may give it here.
+		// The right to the role in every application includes this one.
 		if !after.Above(&before.Outcome) || (falls && after.Role == fallback.Role && after.Source == fallback.Source) {
 			return
 		}
@@ -30,7 +30,7 @@ func (j *judge) raise(u *preview.Affected, m *moment, now time.Time) {
 	})
 }
 
-// raised is who gets a role, and when.
+// raised is a user who gets a higher role, and when.
 type raised struct {
 	*preview.Affected
 
@@ -47,8 +47,8 @@ func (j *judge) requireRaised(r raised, resource, application string, before, af
 	})
 }
 
-// requireEffective requires the right to a role that the source of the need may make effective for the user. The right to
-// what is written there is enough, too.
+// requireEffective requires the right to a role that the source of the need may make effective for the user. The
+// right to the role that the source declares is enough, too.
 func (j *judge) requireEffective(u *preview.Affected, n need, reason func() string) {
 	if _, again := j.needed[n]; again {
 		return
@@ -58,7 +58,7 @@ func (j *judge) requireEffective(u *preview.Affected, n need, reason func() stri
 		more = j.asWritten(s, rulesOf(u), n.resource, n.role)
 	}
 	if len(more) == 0 {
-		n.source = "" // whatever gives it takes the same right
+		n.source = "" // every source requires the same right
 	}
 	j.require(n, j.changed.path(u.User), more, reason)
 }
@@ -72,7 +72,7 @@ func sourceOf(u *preview.Affected, name string) *resolve.Source {
 	return nil
 }
 
-// rulesOf returns the rules after the change, or before it where there are none after.
+// rulesOf returns the rules after the change, or those before it if there are none after it.
 func rulesOf(u *preview.Affected) *resolve.Organization {
 	if u.After.Rules != nil {
 		return u.After.Rules

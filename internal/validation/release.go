@@ -9,9 +9,9 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// release requires the rights to the roles and rows from which a restriction keeps the user, where the change ends or
-// weakens it. Every restriction is judged by itself: two requests at the same time, each of which leaves the restriction of
-// the other, must not lift both (docs/admission.md, restrictions).
+// release requires the rights to the roles and rows that a restriction withholds from the user, if the change ends
+// or weakens the restriction. It judges each restriction by itself: two concurrent requests that each keep the
+// restriction of the other must not lift both (docs/admission.md, restrictions).
 func (j *judge) release(u *preview.Affected, c *courses, now time.Time) {
 	before, after := u.Before.Claims(), u.After.Claims()
 	releases := u.Before.Rules.Released(before, after, c.was, now)
@@ -24,7 +24,7 @@ func (j *judge) release(u *preview.Affected, c *courses, now time.Time) {
 	for i := range releases {
 		r := &releases[i]
 		for _, source := range r.Sources {
-			// Who may give the role everywhere may give it here.
+			// The right to the role in every application includes this one.
 			if r.Application != resolve.AnyApplication && r.Application != "" && slices.Contains(everywhere[r.Role], source) {
 				continue
 			}

@@ -33,8 +33,8 @@ func filter(name string) string {
 		"  dataPermissions: [{application: red, anyOf: [{allOf: [{attribute: country, operator: In, values: [France]}]}]}]\n---\n"
 }
 
-// Each of the requests leaves what the others lift, and all are judged against the same state: every one of them takes the
-// right to what they bring together.
+// Each of the requests keeps what the others lift, and all are judged against the same state. Each must require
+// the right to what they bring together.
 func TestAttackLiftsRestrictionsTogether(t *testing.T) {
 	for name, tc := range map[string]struct {
 		before  string
@@ -135,8 +135,9 @@ func TestAttackLiftsRestrictionsTogether(t *testing.T) {
 	}
 }
 
-// The data permission and unmatchedRows each hide what the other would show. Where filters are united, the end of the data
-// permission gives the user no more rows as long as unmatchedRows is None, so whoever changes that is asked.
+// The data permission and unmatchedRows each hide what the other would show. If filters are united, the end of the
+// data permission shows no more rows as long as unmatchedRows is None, so a change of unmatchedRows requires the
+// right.
 func TestAttackShowsUnmatchedRowsBehindAFilter(t *testing.T) {
 	const united, hides = "AccessPolicy acme/default\nspec: {conflictResolution: MostPermissive}\n---\n",
 		"ApplicationAccess acme/red\nspec: {unmatchedRows: None}\n"
@@ -163,7 +164,8 @@ func TestAttackShowsUnmatchedRowsBehindAFilter(t *testing.T) {
 	}
 }
 
-// A second deletion of what is being deleted may remove the last finalizer. What restricts until then ends by that.
+// A second deletion of an object that is being deleted may remove the last finalizer. This ends the restrictions
+// of the object.
 func TestAttackDeletesABlockAgain(t *testing.T) {
 	leaving := administersRed + strings.Replace(block("leaving"), "spec:",
 		"metadata: {deletionTimestamp: \"2026-05-31T00:00:00Z\", finalizers: [foregroundDeletion]}\nspec:", 1)
@@ -177,7 +179,7 @@ func TestAttackDeletesABlockAgain(t *testing.T) {
 	}
 }
 
-// What does not keep anybody from a higher role takes no right to end.
+// A restriction that keeps no user from a higher role may end without a right.
 func TestWhatRestrictsNothingTakesNoRight(t *testing.T) {
 	const suspended = "UserAccess acme/pat\nspec: {user: pat, state: Suspended}\n---\n"
 	for name, tc := range map[string]struct{ before, change string }{
@@ -239,8 +241,8 @@ func TestWeakerRestrictionsTakeARight(t *testing.T) {
 	}
 }
 
-// Whoever may label namespaces is trusted, but not to make the rights of others worth nothing: what restricts somebody takes
-// a right while the namespace is no organization, too.
+// Users who may label namespaces are trusted, but must not devalue the rights of others. Ending a restriction
+// therefore requires a right even while the namespace is not an organization.
 func TestAttackUnlabelsTheNamespace(t *testing.T) {
 	for name, tc := range map[string]struct {
 		before, change string

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// reviewed is a group of which the review was made on the day, and is due 30 days later.
+// reviewed returns a group that was reviewed on the day and is due for review 30 days later.
 func reviewed(day string, edits ...string) string {
 	return strings.NewReplacer(edits...).Replace(`
 AccessGroup acme/reviewed
@@ -141,7 +141,7 @@ func TestAReviewOfTheLastAdministratorIsToldOf(t *testing.T) {
 	if len(j.Refusals) != 1 || j.Refusals[0].Detail != want {
 		t.Errorf("refused %v, not %q", j.Refusals, want)
 	}
-	// A confirmation moves the end, and is no news.
+	// A confirmation only postpones the end, which is not a finding.
 	if j := situate(t, policy("Deny")+administrators("2026-05-15")).judge(t, administrators("2026-05-31")); len(j.Refusals) > 0 {
 		t.Error(j.Refusals)
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// The verbs, the API group and its resources that RBAC gives the right to grant by. There are no objects of these
-// resources; they exist in roles only (docs/admission.md, the right to grant).
+// The verbs, the API group and the resources for the right to grant in RBAC. The resources have no objects. They
+// exist only in RBAC roles (docs/admission.md, the right to grant).
 const (
 	VerbGrant     = "grant"
 	VerbJoin      = "join"
@@ -24,24 +24,26 @@ const (
 	ResourceDataPermissions   = "datapermissions"
 )
 
-// Right is something that the requester must be allowed to do: any one of AnyOf is enough. The first is the narrowest,
-// and what a message names.
+// Right is a permission that the requester must have: any one of AnyOf is enough. The first one is the narrowest,
+// and messages name it.
 type Right struct {
 	AnyOf []Attributes
-	// Field is what in the object takes the right, Reason what the change would bring.
+	// Field is the field that requires the right. Reason says what the change would do.
 	Field  *field.Path
 	Reason string
 }
 
-// Attributes are those of a SubjectAccessReview. An empty Namespace means all namespaces, an empty Name all names.
+// Attributes are the resource attributes of a SubjectAccessReview. An empty Namespace means all namespaces, an
+// empty Name all names.
 type Attributes struct {
 	Verb, Group, Resource, Subresource, Namespace, Name string
 }
 
-// need tells rights apart. Application is "*" for all; source is set where a role becomes effective, and says by what.
+// need identifies a right. Application is "*" for all applications. Source is set if a role becomes effective, and
+// names what gives the role.
 type need struct{ resource, namespace, application, role, source string }
 
-// require notes the right, unless it is noted already. The reason is made only where it is needed.
+// require adds the right, unless it was added already. It calls reason only for a right that it adds.
 func (j *judge) require(n need, at *field.Path, more []Attributes, reason func() string) {
 	if _, again := j.needed[n]; again {
 		return
@@ -49,18 +51,18 @@ func (j *judge) require(n need, at *field.Path, more []Attributes, reason func()
 	declared := n
 	declared.source = ""
 	if _, again := j.needed[declared]; again {
-		return // what is declared takes at least as much
+		return // a declared grant requires at least as much
 	}
 	if declared.application != "" {
 		declared.application = resolve.AnyApplication
 		if _, again := j.needed[declared]; again {
-			return // who may give the role everywhere may give it here
+			return // the right to the role in every application includes this one
 		}
 	}
 	j.requireAnyOf(n, Right{AnyOf: append(n.anyOf(), more...), Field: at, Reason: reason()})
 }
 
-// requireAnyOf notes the right as what the need takes.
+// requireAnyOf adds the right for the need.
 func (j *judge) requireAnyOf(n need, right Right) {
 	j.needed[n] = struct{}{}
 	j.Rights = append(j.Rights, right)
@@ -76,7 +78,7 @@ func (n *need) anyOf() []Attributes {
 	return []Attributes{broad}
 }
 
-// exempting is the right of those whom cross-object checks only warn.
+// exempting returns the right whose holders only get warnings from cross-object checks.
 func (j *judge) exempting() Right {
 	return Right{AnyOf: []Attributes{{
 		Verb: VerbGrant, Group: GrantsGroup, Resource: ResourceSystemRoles, Namespace: j.view.SystemNamespace(),
@@ -84,8 +86,8 @@ func (j *judge) exempting() Right {
 	}}}
 }
 
-// asWritten returns the rights to the roles that the source gives in the organization and that mean the role: who may
-// grant what is written may also let it take effect.
+// asWritten returns the rights to the roles that the source declares in the organization and that include the
+// role. A requester who may grant a declared role may also let it take effect.
 func (j *judge) asWritten(s *resolve.Source, o *resolve.Organization, resource, role string) []Attributes {
 	if s == nil {
 		return nil
@@ -124,7 +126,7 @@ func (j *judge) asWritten(s *resolve.Source, o *resolve.Organization, resource, 
 	return rights
 }
 
-// plurals are the resources of the kinds.
+// plurals maps each kind to its resource.
 var plurals = map[roster.Kind]string{
 	roster.KindAccessGroup:       "accessgroups",
 	roster.KindUserAccess:        "useraccesses",
@@ -132,7 +134,7 @@ var plurals = map[roster.Kind]string{
 	roster.KindAccessPolicy:      "accesspolicies",
 }
 
-// objectRight is a right to the object itself.
+// objectRight returns the right to use the verb on the object.
 func objectRight(verb string, o roster.Object) []Attributes {
 	return []Attributes{{
 		Verb: verb, Group: accessv1alpha1.GroupVersion.Group, Resource: plurals[o.Kind], Namespace: o.Namespace, Name: o.Name,

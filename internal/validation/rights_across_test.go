@@ -6,7 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// newSystemGroup is what makes it a super-administrator's to create such a group.
+// newSystemGroup is the right of a super-administrator that creating such a group requires.
 const newSystemGroup = "grant systemroles SystemAdministrator @access-system"
 
 func TestRightsAcrossOrganizations(t *testing.T) {

@@ -11,7 +11,8 @@ const (
 	mayEditRed       = "grant applicationroles/red Editor @acme | grant applicationroles Editor @acme"
 )
 
-// organization is where most rights are asked for: an administrators' group, an editors' group, somebody in neither.
+// organization is the organization of most tests: an administrators' group, an editors' group and a user in
+// neither.
 const organization = `
 AccessGroup acme/admins
 spec:
@@ -149,7 +150,7 @@ spec:
   memberGroups: [more]
   applicationAccess: [{application: red, role: Administrator}]
 `,
-			want: []string{"join accessgroups more @acme", mayAdministerRed}, // for whoever is in more
+			want: []string{"join accessgroups more @acme", mayAdministerRed}, // for the members of more
 		},
 		"a nested group": {
 			change: `
@@ -304,7 +305,8 @@ spec:
 	}
 }
 
-// What hides a grant hides it from the user, not from the question who may give it; and what stops hiding it gives it.
+// Hiding a grant hides it from the user, but does not remove the right that it requires. Ending what hides the
+// grant requires the right as well.
 func TestRightsToWhatWasHidden(t *testing.T) {
 	for name, tc := range map[string]struct {
 		before, change string
@@ -406,7 +408,7 @@ spec:
 `,
 			want: append(anyRole("acme"), mayAdministerRed),
 		},
-		// It may go when others have gone that hide what it restricts.
+		// The group may be removed after the others that hide what it restricts.
 		"a group that restricts and has an owner from the start": {
 			before: `
 AccessGroup acme/giving
@@ -499,8 +501,8 @@ spec:
 			change: `delete AccessGroup access-system/block`,
 			want:   []string{mayAdministerRed},
 		},
-		// While finalizers hold the group, its members still have no individual grants, and nothing caps what the system
-		// gives any more.
+		// While finalizers keep the group, its members still have no individual grants, but nothing limits the system
+		// roles any more.
 		"a finalizer on a deleted group": {
 			before: `
 AccessGroup access-system/support
@@ -553,8 +555,7 @@ spec:
 	}
 }
 
-// The roles that somebody has stand on other rungs when the ladder changes around them: what is higher is by the ladder
-// of now.
+// A user's roles have other ranks after the ladder has changed around them. Roles are compared by the new ladder.
 func TestARiseOnALadderThatHasGrown(t *testing.T) {
 	s := situate(t, `
 AccessPolicy acme/default
@@ -581,7 +582,7 @@ spec:
 	}
 }
 
-// anyRole is what it takes to decide about all roles.
+// anyRole returns the rights that a decision about all roles requires.
 func anyRole(namespace string) []string {
 	return []string{
 		"grant applicationroles @" + namespace, "grant organizationroles @" + namespace, "grant systemroles @" + namespace,

@@ -10,9 +10,10 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// widen requires the right to show more rows to whoever has access before and after, and to end or widen a row-level
-// filter of whoever has access before. Rows that come with a role that is newly given come with the right to that role. A
-// suspension hides no widening, and neither does an attribute that is hidden at the moment.
+// widen requires the right to data permissions if a user with access before and after the change would see more
+// rows, or if a row-level filter of a user with access before the change ends or widens. The right to a newly
+// granted role includes the rows that come with the role. Neither a suspension nor a currently hidden attribute
+// hides a widening.
 func (j *judge) widen(u *preview.Affected, c *courses, now time.Time) {
 	j.widenWith(u, c, now)
 	if shown := j.withAttributes(u, now); shown != nil {
@@ -35,8 +36,9 @@ func (j *judge) widenWith(u *preview.Affected, c *courses, now time.Time) {
 	}
 }
 
-// mayLeave reports whether the user may be taken out of a group that filters rows: a UserAccess suspends the user or has
-// ended, before and after the change. What else widens a filter is found among the filters themselves.
+// mayLeave reports whether the user may be taken out of a group that filters rows, because a UserAccess suspends
+// the user or has ended, before and after the change. Other ways to widen a filter are found by comparing the
+// filters.
 func (j *judge) mayLeave(u *preview.Affected, now time.Time) bool {
 	kind := j.object().Kind
 	return (kind == roster.KindAccessGroup || kind == roster.KindUserAccess) &&
@@ -44,9 +46,9 @@ func (j *judge) mayLeave(u *preview.Affected, now time.Time) bool {
 		resolve.IsStopped(u.Before.User.Bars, u.After.User.Bars, now)
 }
 
-// showUnmatched requires the right to show the rows of an application of which the change no longer hides those that no data
-// permission shows. That a data permission filters the rows of the user now is no reason not to ask: it may end at the same
-// time, and without this right its end would give the user no more rows.
+// showUnmatched requires the right to show the rows of an application if the change stops hiding the rows that no
+// data permission shows. It does so even if a data permission filters the rows of the user now. That permission
+// may end at the same time, and its own check finds no additional rows as long as these rows are hidden.
 func (j *judge) showUnmatched(u *preview.Affected, free *courses, now time.Time) {
 	still := u.After.Rules.Rules().HideUnmatched
 	for _, application := range u.Before.Rules.Rules().HideUnmatched {
@@ -66,7 +68,7 @@ func (j *judge) showUnmatched(u *preview.Affected, free *courses, now time.Time)
 
 func mayBar(b resolve.Bar) bool { return b.Suspended || b.Window != resolve.Window{} }
 
-// withoutBars is how the user would stand if no UserAccess barred the user.
+// withoutBars returns the user as if no UserAccess barred the user.
 func withoutBars(u *preview.Affected, now time.Time) *preview.Affected {
 	free := *u
 	for _, s := range []*preview.State{&free.Before, &free.After} {
@@ -80,7 +82,7 @@ func withoutBars(u *preview.Affected, now time.Time) *preview.Affected {
 func (j *judge) widenAt(u *preview.Affected, m *moment, now time.Time) {
 	if j.wider(&m.before.Default, &m.after.Default) {
 		j.requireRows(u, "", m.at, now)
-		return // whoever may widen all may widen each
+		return // the right to all applications includes each
 	}
 	resolve.EachApplication(m.before, m.after, func(name string, before, after *resolve.Access) {
 		if j.wider(before, after) {
@@ -98,8 +100,8 @@ func (j *judge) requireRows(u *preview.Affected, application string, at, now tim
 	})
 }
 
-// requireReleasedRows requires the right to end or widen a filter. Where the user loses all access by the same change, the
-// right to the role is enough: who has it may take the role away and give it again.
+// requireReleasedRows requires the right to end or widen a filter. If the user loses all access by the same
+// change, the right to the role is enough: its holder may take the role away and grant it again.
 func (j *judge) requireReleasedRows(u *preview.Affected, r *resolve.RowRelease, now time.Time) {
 	application := r.Application
 	if application == resolve.AnyApplication {
@@ -136,12 +138,13 @@ func rowsOf(application string) string {
 	return "application " + application
 }
 
-// wider reports whether who has access before and after may see a row after that was hidden before. In doubt it does.
+// wider reports whether a user with access before and after the change may see a row that was hidden before. In
+// doubt it returns true.
 func (j *judge) wider(before, after *resolve.Access) bool {
 	if !before.GivesAccess() || !after.GivesAccess() {
 		return false
 	}
-	// Nothing new shows where every filter of before is held by a filter of after.
+	// No row becomes visible if every filter of before contains a filter of after.
 	return slices.ContainsFunc(before.Filters, func(was resolve.Filter) bool {
 		return !slices.ContainsFunc(after.Filters, func(is resolve.Filter) bool { return j.filters.Within(is, was) })
 	})

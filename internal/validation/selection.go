@@ -9,10 +9,11 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// selections are the terms of selectors, by their texts. A text is the selector as kubectl writes it.
+// selections maps the text of a selector to its terms. The text is the selector as kubectl writes it.
 type selections map[string][]string
 
-// textOf returns the text of the selector, and whether it selects anything. The text of nil, which stands for all, is empty.
+// textOf returns the text of the selector, and whether it selects anything. A nil selector selects everything and
+// has an empty text.
 func (s selections) textOf(selector resolve.Selector) (text string, selects bool) {
 	if selector == nil {
 		return "", true
@@ -41,8 +42,8 @@ func (s selections) covers(wide, narrow grant) bool {
 		s.within(narrow.organizations, wide.organizations) && s.within(narrow.applications, wide.applications)
 }
 
-// within reports whether everything that the selector of the first text selects, that of the second selects, too. It compares
-// term by term: with every term of the other one, and perhaps more, a selector selects no more.
+// within reports whether the wide selector selects everything that the narrow one selects. It compares term by
+// term: a selector with all terms of another one selects no more than that one.
 func (s selections) within(narrow, wide string) bool {
 	switch {
 	case narrow == wide || wide == "":
@@ -62,7 +63,7 @@ func termsOf(requirements labels.Requirements) []string {
 	return terms
 }
 
-// organizationsOf lists the organizations that a source of the system namespace names, or selects at the moment.
+// organizationsOf returns the organizations that a source in the system namespace names or currently selects.
 func (d *declarer) organizationsOf(s *resolve.Source) []string {
 	if known, is := d.named[s]; is {
 		return known
@@ -84,8 +85,9 @@ func (d *declarer) organizationsOf(s *resolve.Source) []string {
 	return names
 }
 
-// labelled requires the rights to the roles that selectors give in the application by its labels after the change, and did
-// not before. A label gives them whatever hides them from the user at the moment: what hides them may end at the same time.
+// labelled requires the rights to the roles that selectors give in the application by its labels after the change,
+// but not before it. It also covers roles that something hides from the user at the moment: what hides them may
+// end at the same time.
 func (d *declarer) labelled(u *preview.Affected) {
 	before := d.inApplication(u.Before.Declared, d.request.Old != nil, d.oldLabels())
 	after := d.inApplication(u.After.Declared, d.request.New != nil, d.newLabels())
@@ -111,14 +113,15 @@ func (d *declarer) newLabels() map[string]string {
 	return d.request.New.GetLabels()
 }
 
-// inApplication is a role that a source gives in the application of the request, and when.
+// inApplication is a role that a source gives in the application of the request, with its windows.
 type inApplication struct {
 	source  *resolve.Source
 	role    string
 	windows []resolve.Window
 }
 
-// inApplication lists what the sources give in the application by its name, and by its labels where it exists.
+// inApplication returns the roles that the sources give in the application by its name and, if it exists, by its
+// labels.
 func (d *declarer) inApplication(declared []preview.Declaration, exists bool, of map[string]string) []inApplication {
 	var all []inApplication
 	for i := range declared {

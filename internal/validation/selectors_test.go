@@ -16,7 +16,7 @@ const (
 	mayEditAll = "grant applicationroles Editor @acme"
 )
 
-// selecting is a group of pat with a role in applications that carry the label.
+// selecting returns a group with the member pat and a role in applications that carry the label.
 func selecting(name, role string) string {
 	return "AccessGroup acme/" + name + "\nspec:\n  members: [{user: pat}]\n  applicationSelectors: [{" + gold + ", role: " + role + "}]\n"
 }
@@ -66,7 +66,7 @@ func TestRightsBySelectors(t *testing.T) {
 	}
 }
 
-// A label of an ApplicationAccess gives what the selectors that look for it give, and ends what they took.
+// A label of an ApplicationAccess gives what matching selectors give, and ends what they take away.
 func TestRightsByLabels(t *testing.T) {
 	const broad = `
 ---
@@ -193,7 +193,7 @@ spec:
 	}
 }
 
-// A label that would give hundreds of users a role takes one right, and is answered in one line.
+// A label that would give hundreds of users a role requires one right and gets an answer of one line.
 func TestALabelForHundredsTakesOneRight(t *testing.T) {
 	var members []string
 	for i := range 300 {

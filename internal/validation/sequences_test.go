@@ -6,7 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Ways to more than one may grant that take several requests: each is refused at the one that would bring it.
+// Each sequence of requests leads to more than the requester may grant. The request that would do so is refused.
 func TestRightsByDetours(t *testing.T) {
 	const outer = `
 AccessGroup acme/outer

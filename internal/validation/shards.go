@@ -7,22 +7,23 @@ import (
 )
 
 const (
-	// fewestForShards is from how many users on a document may take more than one ConfigMap.
+	// fewestForShards is the number of users from which on a document may need more than one ConfigMap.
 	fewestForShards = 128
-	// mostForShards bounds how many entries are looked at for one request to tell how many ConfigMaps documents take. What
-	// is not looked at is not warned of; status tells of it when it is published.
+	// mostForShards bounds how many entries are examined for one request to find out how many ConfigMaps the
+	// documents need. There is no warning about the others. The status reports them when the document is published.
 	mostForShards = 1_000_000
 )
 
-// ConfigMapsFunc returns the names of the ConfigMaps that the document of the application takes with the decisions, which
-// are those of every user of the organization. The first ones stay the same when it takes more.
+// ConfigMapsFunc returns the names of the ConfigMaps that the document of the application needs with the
+// decisions, which are those of every user of the organization. If it needs more ConfigMaps, the first names stay
+// the same.
 type ConfigMapsFunc func(
 	o *resolve.Organization, application *accessv1alpha1.ApplicationAccess,
 	decisions func(yield func(user string, d *resolve.Decision)),
 ) []string
 
-// warnOfConfigMaps tells which ConfigMaps workloads have to mount besides, where the change makes the document of an
-// application take more of them.
+// warnOfConfigMaps names the additional ConfigMaps that workloads must mount, if the change makes the document of
+// an application need more of them.
 func (j *judge) warnOfConfigMaps(trial *preview.Preview) {
 	if j.ConfigMaps == nil {
 		return
@@ -49,7 +50,8 @@ func (j *judge) warnOfConfigMaps(trial *preview.Preview) {
 	}
 }
 
-// publishedApplication is an ApplicationAccess before and after the change; it is nil before where the request creates it.
+// publishedApplication is an ApplicationAccess before and after the change. Before is nil if the request creates
+// it.
 type publishedApplication struct {
 	was, is *accessv1alpha1.ApplicationAccess
 }
@@ -75,8 +77,8 @@ func (j *judge) documentsOf(organization string) []publishedApplication {
 	return all
 }
 
-// documentUsers are the decisions for all users of an organization before and after the change, and the users whom the
-// change touches.
+// documentUsers has the decisions for all users of an organization before and after the change, and the users whom
+// the change affects.
 type documentUsers struct {
 	before, after map[string]*resolve.Decision
 	touched       []*preview.Affected
@@ -105,7 +107,7 @@ func (j *judge) decide(u *documentUsers, organization string) {
 	}
 }
 
-// lengthens reports whether the change gives anybody an entry in the document of the application, or another one.
+// lengthens reports whether the change adds or changes an entry in the document of the application.
 func (u *documentUsers) lengthens(application string) bool {
 	for _, tried := range u.touched {
 		is := tried.After.Decision
@@ -120,7 +122,7 @@ func (u *documentUsers) lengthens(application string) bool {
 }
 
 func (j *judge) warnOfConfigMapsOf(application *publishedApplication, o *preview.Organization, users *documentUsers) {
-	there := 1 // which every workload mounts
+	there := 1 // every workload mounts the first one
 	if application.was != nil {
 		there = len(j.ConfigMaps(o.Before, application.was, eachOf(users.before)))
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// onePerHundred stands for the number of ConfigMaps of a document: one for every hundred users who have access.
+// onePerHundred simulates the ConfigMaps of a document: one for every hundred users with access.
 func onePerHundred(
 	_ *resolve.Organization, application *accessv1alpha1.ApplicationAccess, decisions func(func(string, *resolve.Decision)),
 ) []string {

@@ -6,17 +6,18 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// mostShown bounds how many findings of a kind are told; the rest is counted.
+// mostShown bounds how many findings of a kind are shown. The rest are counted.
 const mostShown = 10
 
-// shown collects findings on users: those that refuse, and those that warn.
+// shown collects the findings about users: refusals and warnings.
 type shown struct {
 	seen             map[subject]struct{}
 	refused, warned  []finding
 	refusals, others int
 }
 
-// subject is what a finding is about: there may be hundreds of thousands, so that it is no text.
+// subject identifies what a finding is about. It is not a formatted text because there may be hundreds of
+// thousands.
 type subject struct{ what, organization, user, scope, name string }
 
 type finding struct {
@@ -24,7 +25,7 @@ type finding struct {
 	text string
 }
 
-// note takes a finding in, unless there is one about the same. The text is made only where it will be shown.
+// note adds a finding, unless there is one about the same subject. It builds the text only if it will be shown.
 func (s *shown) note(about subject, deny bool, at *field.Path, text func() string) {
 	if _, again := s.seen[about]; again {
 		return
@@ -42,7 +43,7 @@ func (s *shown) note(about subject, deny bool, at *field.Path, text func() strin
 	}
 }
 
-// conclude puts the findings into the judgement.
+// conclude adds the findings to the judgement.
 func (s *shown) conclude(j *judge) {
 	for _, f := range s.refused {
 		j.Refusals = append(j.Refusals, field.Forbidden(f.at, f.text))

@@ -46,7 +46,8 @@ func TestConflictsShowWhatWins(t *testing.T) {
 	}
 }
 
-// TestTheReferenceThatIsAddedIsShown adds one reference to a group that has ten which nothing has.
+// TestTheReferenceThatIsAddedIsShown adds one reference to a group that already has ten references to missing
+// objects.
 func TestTheReferenceThatIsAddedIsShown(t *testing.T) {
 	const ten = "team-01, team-02, team-03, team-04, team-05, team-06, team-07, team-08, team-09, team-10"
 	group := func(names string) string { return "AccessGroup acme/ten\nspec: {memberGroups: [" + names + "]}\n" }

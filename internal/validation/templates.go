@@ -9,8 +9,8 @@ import (
 	"github.com/usher-dev/usher/internal/mailtext"
 )
 
-// ownTemplates refuses mail templates that cannot be executed (docs/notices.md). It does not check a part again that the
-// object already has, so that other changes pass.
+// ownTemplates refuses mail templates that cannot be executed (docs/notices.md). It does not check parts that the
+// old object also has, so that other changes pass.
 func (j *judge) ownTemplates() {
 	policy, ok := j.request.New.(*accessv1alpha1.AccessPolicy)
 	if !ok || !j.changed.touch("notificationChannels") {

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// mailPolicy is a policy with one mail channel whose template has these parts.
+// mailPolicy returns a policy with one mail channel whose template has these parts.
 func mailPolicy(limit, template string) string {
 	return fmt.Sprintf(`
 AccessPolicy acme/default

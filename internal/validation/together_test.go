@@ -17,9 +17,9 @@ import (
 	"github.com/usher-dev/usher/internal/validation"
 )
 
-// TestAttackByRequestsAtTheSameTime judges many random requests of somebody who may grant Viewer and Editor, or nothing,
-// against one state. Those that take no more come true together, two and three at a time: nobody comes to a role that the
-// requester may not grant, and that was not theirs at that minute.
+// TestAttackByRequestsAtTheSameTime judges many random requests of a user who may grant Viewer and Editor, or
+// nothing, against one state. It applies those that require no other right together, two or three at a time. No
+// user may get a role that the requester may not grant and that they did not have at that minute.
 func TestAttackByRequestsAtTheSameTime(t *testing.T) {
 	for seed := range 5 * *plays {
 		p := newDensePlay(t, seed, 27, 12+int(seed%12))
@@ -41,7 +41,7 @@ func TestAttackByRequestsAtTheSameTime(t *testing.T) {
 	}
 }
 
-// together looks at what several requests bring that were judged against the same state.
+// together checks the combined effect of several requests that were judged against the same state.
 type together struct {
 	*play
 	may    []string
@@ -49,7 +49,7 @@ type together struct {
 	past   []*roster.Roster
 }
 
-// newDensePlay returns a random world in which the objects meet more often: there is one organization.
+// newDensePlay returns a random world with only one organization, in which the objects interact more often.
 func newDensePlay(t *testing.T, seed, stream uint64, many int) *play {
 	t.Helper()
 	p := newPlay(t, seed, stream, 0)
@@ -64,7 +64,7 @@ func newDensePlay(t *testing.T, seed, stream uint64, many int) *play {
 	return p
 }
 
-// loosening makes a random request, mostly to delete something or to take something out of it.
+// loosening returns a random request, mostly one that deletes an object or removes a part of it.
 func (o *together) loosening() *change {
 	if o.Chance(30) {
 		return o.change()
@@ -145,11 +145,11 @@ func dropOne[T any](o *together, list []T) []T {
 	return slices.Delete(slices.Clone(list), at, at+1)
 }
 
-// someMinutes are those at which decisions are compared.
+// someMinutes are the minutes at which decisions are compared.
 var someMinutes = []int{0, 1, 3, 7, 12, 18, 24, 29, 34, 39}
 
-// declaredEverywhere returns the objects, and one in each namespace that an object is in or names, which makes it an
-// organization: that a namespace becomes one gives nobody anything.
+// declaredEverywhere returns the objects, with an additional one in each namespace that an object is in or names.
+// The additional object makes the namespace an organization, which by itself must not give a user anything.
 func (p *play) declaredEverywhere() objects {
 	all := p.objects
 	for _, name := range p.namespacesNamed() {
@@ -191,7 +191,7 @@ func (o *together) at(all objects) []*roster.Roster {
 	return rosters
 }
 
-// instants are those at which decisions are compared: the last is one at which every review is due.
+// instants returns the instants at which decisions are compared. At the last one, every review is due.
 func (o *together) instants() []time.Time {
 	var instants []time.Time
 	for _, minute := range append(slices.Clone(someMinutes), 24*60+int(rostertest.Horizon/time.Minute)) {
@@ -200,7 +200,7 @@ func (o *together) instants() []time.Time {
 	return instants
 }
 
-// passing makes random requests until so many pass, each to another object.
+// passing makes random requests until so many pass, each for another object.
 func (o *together) passing(tries, wanted int) []*change {
 	var all []*change
 	for range tries {

@@ -7,8 +7,8 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// warnOfFilters tells whose row-level filters the change makes larger together than docs/rules.md R7 allows, and in which
-// applications these users would see no row.
+// warnOfFilters names the users whose row-level filters the change makes larger together than docs/rules.md R7
+// allows, and the applications in which these users would see no row.
 func (j *judge) warnOfFilters(trial *preview.Preview) {
 	for _, organization := range sortedKeys(trial.Organizations) {
 		var users, applications []string
@@ -34,7 +34,8 @@ func (j *judge) warnOfFilters(trial *preview.Preview) {
 // shortList joins the first names, and counts the others.
 func shortList(names []string) string { return someOf(names[:min(len(names), mostShown)], len(names)) }
 
-// newlyHidden lists the applications whose rows the bound hides from the user after the change, but not before it.
+// newlyHidden returns the applications in which the size limit hides all rows from the user after the change, but
+// not before it.
 func newlyHidden(u *preview.Affected) []string {
 	if u.After.Decision == nil {
 		return nil

@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestAttackFiltersThatHideRowsAreWarnedOf: a group of large filters takes the rows of its members, and whoever writes it
-// is told.
+// TestAttackFiltersThatHideRowsAreWarnedOf checks that a group with large filters, which hides the rows of its
+// members, warns its author.
 func TestAttackFiltersThatHideRowsAreWarnedOf(t *testing.T) {
 	rows := func(application string, values int) string {
 		var list []string

@@ -17,14 +17,14 @@ const (
 	takenIn   = " is named in spec.memberGroups of "
 )
 
-// IsOfUnlisted reports whether the warning lists who belongs to a group without being in its list of members.
+// IsOfUnlisted reports whether the warning lists members of a group that are not in the member list of the group.
 func IsOfUnlisted(warning string) bool {
 	return strings.Contains(warning, notListed) || strings.Contains(warning, takenIn)
 }
 
-// warnOfUnlisted lists who belongs to a group by other objects than the group itself, where the group comes to exist or to
-// give more. References and labels are legal before their target exists, so that a name or a label may have been planted:
-// who gives the group something need not know of them.
+// warnOfUnlisted names the users who belong to a group by other objects than the group itself, if the group is
+// created or gives more. References and labels are legal before their target exists, so a name or a label may have
+// been planted. A requester who gives the group more may not know of them.
 func (j *judge) warnOfUnlisted(made *accessv1alpha1.AccessGroup) {
 	old, _ := j.request.Old.(*accessv1alpha1.AccessGroup)
 	if !givesMore(old, made, j.request.Now) || (made.Spec.Type == accessv1alpha1.GroupTypeSystem) != (made.Namespace == j.view.SystemNamespace()) {
@@ -68,7 +68,7 @@ func someOf(names []string, all int) string {
 	return text
 }
 
-// givesMore reports whether the group comes to exist, or gains a role, a selector or privileges, or is reviewed after its
+// givesMore reports whether the group is created, gains a role, a selector or privileges, or is reviewed after its
 // access has ended.
 func givesMore(old, made *accessv1alpha1.AccessGroup, now time.Time) bool {
 	if old == nil {

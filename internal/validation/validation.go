@@ -1,6 +1,6 @@
-// Package validation says what a change to one object would bring, and what has to be said against it
-// (docs/admission.md). It is pure: objects and a roster go in; errors, warnings and the rights that the change takes come
-// out as plain data. Who holds a right is for the caller to ask.
+// Package validation judges a change to one object: what it would bring, and what speaks against it
+// (docs/admission.md). It is pure: it takes objects and a roster, and returns errors, warnings and the required
+// rights as plain data. The caller finds out who holds a right.
 package validation
 
 import (
@@ -19,15 +19,16 @@ import (
 
 // Request is a change to one object of the four kinds.
 type Request struct {
-	// Old and New are the object as it is and as it would be. Without Old it is created, without New deleted.
+	// Old and New are the object before and after the request. Old is nil if the request creates the object, New if
+	// it deletes it.
 	Old, New client.Object
-	// Lingers says that a deleted object does not go at once: it keeps finalizers, or gets one.
+	// Lingers is set if a deleted object is not removed at once, because it keeps finalizers or gets one.
 	Lingers bool
 	// Now is the instant of the request.
 	Now time.Time
 }
 
-// AllWarnings returns the warnings and hints for somebody who may read everything.
+// AllWarnings returns the warnings and the hints, for a requester who may read everything.
 func (j *Judgement) AllWarnings() []string {
 	all := slices.Clone(j.Warnings)
 	for i := range j.Hints {
@@ -36,54 +37,57 @@ func (j *Judgement) AllWarnings() []string {
 	return all
 }
 
-// Judgement is what there is to say about a request.
+// Judgement is the result of judging a request.
 type Judgement struct {
-	// Errors are reasons to refuse that rest on the object alone.
+	// Errors are reasons to refuse that depend on the object alone.
 	Errors field.ErrorList
-	// Rights are what the requester must hold; each that is missing is a reason to refuse.
+	// Rights are the rights that the requester must hold. Each missing right is a reason to refuse.
 	Rights []Right
-	// Braked are reasons to refuse because too many would lose their access at once (docs/admission.md, revocation
-	// brake).
+	// Braked are reasons to refuse because too many users would lose their access at once (docs/admission.md,
+	// revocation brake).
 	Braked field.ErrorList
-	// Refusals are what takes two objects to be wrong, where crossObjectChecks says Deny: reasons to refuse, but
+	// Refusals are problems between two objects, if crossObjectChecks is Deny. They are reasons to refuse, but only
 	// warnings for a requester who holds Exempting.
 	Refusals  field.ErrorList
 	Exempting Right
-	// Warnings are for the requester to read, whatever the answer.
+	// Warnings are shown to the requester, whatever the answer is.
 	Warnings []string
-	// Hints are warnings that name what another namespace holds: for a requester who may read it.
+	// Hints are warnings that name objects of another namespace, for a requester who may read them.
 	Hints []Hint
-	// Organizations are those that the judgement rests on, beside the namespace of the object and the system namespace:
-	// what has to be read anew to be sure of it. Sorted.
+	// Organizations are the organizations that the judgement depends on, besides the namespace of the object and the
+	// system namespace. A caller that confirms the judgement reads them again. They are sorted.
 	Organizations []string
-	// Evaluations counts how often an entry of a user's decision was evaluated at an instant: what the judgement costs.
+	// Evaluations counts how often an entry of a user's decision was evaluated at an instant. It measures the cost of
+	// the judgement.
 	Evaluations int
-	// Revisions are those of these namespaces, in the roster, that it rests on.
+	// Revisions has the revisions of these namespaces in the roster that the judgement depends on.
 	Revisions map[string]uint64
 }
 
-// Validator judges requests by a roster.
+// Validator judges requests against a roster.
 type Validator struct {
-	// View returns what is decided now, with all objects that the roster has taken in.
+	// View returns the current decisions, with all objects that the roster has taken in.
 	View func() *roster.View
-	// Elsewhere returns a view of the namespaces that View lacks. Nil: View has all.
+	// Elsewhere returns a view of the namespaces that View lacks. If it is nil, View has all namespaces.
 	Elsewhere func() *roster.View
-	// Partial says that some namespaces are not known: nothing is said that takes to know all of them.
+	// Partial is set if some namespaces are unknown. Hints that require all of them are then left out.
 	Partial bool
-	// Losses is what was lost of late. Nil: nothing.
+	// Losses records the recent losses of access. Nil means none.
 	Losses *Losses
-	// ConfigMaps says which ConfigMaps the document of an application takes. Nil: it is not warned of more of them.
+	// ConfigMaps returns the ConfigMaps that the document of an application needs. If it is nil, there are no
+	// warnings about additional ones.
 	ConfigMaps ConfigMapsFunc
-	// MostEvaluations bounds how often entries that change over time are evaluated for one request; 0: a million times. What
-	// is left then is judged as an entry with too many instants is (docs/admission.md, many windows).
+	// MostEvaluations bounds how often entries that change over time are evaluated for one request. 0 means one
+	// million. The remaining entries are judged like entries with too many instants (docs/admission.md, many
+	// windows).
 	MostEvaluations int
 
 	names     names
-	namesElse *names // of Elsewhere, where they are those of another validator; see On
+	namesElse *names // index of Elsewhere, shared with another validator; see On
 }
 
-// On returns a validator that judges by the view, and knows of other namespaces what this one knows. What is indexed of them
-// is shared.
+// On returns a validator that judges by the view. It shares this validator's knowledge of other namespaces, and
+// the index of their names.
 func (v *Validator) On(view *roster.View) *Validator {
 	return &Validator{
 		View: func() *roster.View { return view }, Elsewhere: v.Elsewhere, Partial: v.Partial, Losses: v.Losses,
@@ -91,9 +95,9 @@ func (v *Validator) On(view *roster.View) *Validator {
 	}
 }
 
-// Judge says what there is to say about the request. The cost grows with the users whom the change affects, and with
-// their windows that will open or close. The error is that of a context that ended before all was looked at, or says that Old
-// and New are not the same object.
+// Judge judges the request. The cost grows with the number of users whom the change affects, and of their windows
+// that have yet to open or close. Judge returns an error if the context ends first, or if Old and New are not the
+// same object.
 func (v *Validator) Judge(ctx context.Context, request *Request) (*Judgement, error) {
 	if err := roster.SameObject(request.Old, request.New); err != nil {
 		return nil, err
@@ -113,13 +117,14 @@ func (v *Validator) Judge(ctx context.Context, request *Request) (*Judgement, er
 		return j.done(), nil
 	}
 	if request.New == nil && request.Lingers {
-		// It first gives no role any more, while all that it takes still counts (docs/rules.md R1); then it goes.
+		// While finalizers keep the object, it gives no role, but everything that it takes away still counts
+		// (docs/rules.md R1). Judge this state first, then the removal.
 		if err := j.preview(request.Old, deletedAt(request.Old, request.Now), j.weigh); err != nil {
 			return nil, err
 		}
 	}
 	if j.changed.owned && request.Old != nil {
-		// Its end is the owner's from now on: what it would bring now is told now.
+		// From now on the object is deleted with its owner. Judge that deletion now.
 		j.changed.pointing = ownersPath
 		if err := j.preview(request.Old, nil, j.weigh); err != nil {
 			return nil, err
@@ -132,9 +137,9 @@ func (v *Validator) Judge(ctx context.Context, request *Request) (*Judgement, er
 	return j.done(), nil
 }
 
-// beingDeleted judges a change to an object that is on its way out: its finalizers may change. With the last of them it
-// goes, which takes the rights to what others get by that. A second deletion removes the finalizer of the garbage collector
-// where it asks for another propagation policy than the first one.
+// beingDeleted judges a change to an object that is being deleted: its finalizers may change. Taking away the last
+// one removes the object, which requires the rights to what others gain by the removal. A second deletion removes
+// the finalizer of the garbage collector if its propagation policy differs from that of the first one.
 func (j *judge) beingDeleted() (*Judgement, error) {
 	if j.request.New != nil {
 		j.stayAsItIs()
@@ -149,12 +154,12 @@ func (j *judge) beingDeleted() (*Judgement, error) {
 	return j.done(), nil
 }
 
-// judge collects a judgement.
+// judge collects the judgement of one request.
 type judge struct {
 	*Validator
 	Judgement
 
-	ctx     context.Context // of the one call of Judge that it is made for
+	ctx     context.Context // of the one call of Judge
 	view    *roster.View
 	request *Request
 	changed changes
@@ -163,7 +168,7 @@ type judge struct {
 	braked  map[string]struct{} // organization/application
 	shown   shown
 	rows    rows
-	spent   int // of the evaluations
+	spent   int // evaluations of courses so far
 }
 
 func newJudge(ctx context.Context, v *Validator, request *Request) *judge {
@@ -174,7 +179,7 @@ func newJudge(ctx context.Context, v *Validator, request *Request) *judge {
 	}
 }
 
-// preview looks at what the change from before to after would bring.
+// preview computes the effects of the change from before to after, and calls weigh with them.
 func (j *judge) preview(before, after client.Object, weigh func(*preview.Preview)) error {
 	p, err := preview.Of(j.ctx, j.view, before, after, j.request.Now)
 	if err != nil {
@@ -188,7 +193,7 @@ func (j *judge) preview(before, after client.Object, weigh func(*preview.Preview
 	return j.ctx.Err()
 }
 
-// weigh looks once at every user whom the change affects, at every moment.
+// weigh judges every user whom the change affects once, at every moment.
 func (j *judge) weigh(trial *preview.Preview) {
 	watched, lost := watchers{}, taken{}
 	limited := map[string]bool{}
@@ -210,14 +215,14 @@ func (j *judge) weigh(trial *preview.Preview) {
 	j.brake(trial, lost)
 }
 
-// weighRightsOnly is what remains to be asked of who takes away the last finalizer.
+// weighRightsOnly adds the rights that a requester needs to take away the last finalizer.
 func (j *judge) weighRightsOnly(trial *preview.Preview) {
 	j.declare(trial)
 	j.each(trial, func(u *preview.Affected, c *courses) { j.weighRights(trial, u, c) })
 }
 
 func (j *judge) weighRights(trial *preview.Preview, u *preview.Affected, c *courses) {
-	// Who may change a policy may grant every role: what its users get by it takes nothing more.
+	// A requester who may change a policy may grant every role. What the users get by it requires nothing more.
 	if trial.Object.Kind != roster.KindAccessPolicy {
 		c.each(func(m *moment) { j.raise(u, m, trial.Now) })
 		j.release(u, c, trial.Now)
@@ -226,7 +231,7 @@ func (j *judge) weighRights(trial *preview.Preview, u *preview.Affected, c *cour
 	j.widen(u, c, trial.Now)
 }
 
-// each calls yield for every user in an organization, as long as there is time.
+// each calls yield for every user in an organization, until the context ends.
 func (j *judge) each(trial *preview.Preview, yield func(u *preview.Affected, c *courses)) {
 	for i := range trial.Users {
 		if j.ctx.Err() != nil {

@@ -15,13 +15,13 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// validateSelector says what is wrong with a selector that the schema lets pass, such as a label key of a form that no
+// validateSelector returns the errors of a selector that the schema accepts, such as a label key of a form that no
 // object can have.
 func validateSelector(selector *metav1.LabelSelector, at *field.Path) field.ErrorList {
 	return metav1validation.ValidateLabelSelector(selector, metav1validation.LabelSelectorValidationOptions{}, at)
 }
 
-// warn adds warnings of what the change does not do though it says so, or does though it does not say so.
+// warn adds warnings about fields that have no effect, and about effects that the object does not show.
 func (j *judge) warn(trial *preview.Preview) {
 	if j.request.New == nil {
 		return
@@ -39,7 +39,7 @@ func (j *judge) warn(trial *preview.Preview) {
 	j.hint()
 }
 
-// hint tells of values that are probably mistakes.
+// hint adds the hints about values that are probably mistakes.
 func (j *judge) hint() {
 	for _, hint := range j.Validator.Hints(j.request.Old, j.request.New, j.request.Now) {
 		if hint.Right == nil {
@@ -54,7 +54,7 @@ func (j *judge) warning(format string, args ...any) {
 	j.Warnings = append(j.Warnings, fmt.Sprintf(format, args...))
 }
 
-// warnOfPlace tells of objects, and of fields, that count for nothing where they are.
+// warnOfPlace warns of objects and fields that have no effect in their namespace.
 func (j *judge) warnOfPlace(trial *preview.Preview) {
 	system := j.view.SystemNamespace()
 	atSystem := trial.Object.Namespace == system
@@ -86,7 +86,7 @@ func (j *judge) warnOfPlace(trial *preview.Preview) {
 	}
 }
 
-// warnOfFields tells of fields of a UserAccess that count for nothing in its namespace.
+// warnOfFields warns of fields of a UserAccess that have no effect in its namespace.
 func (j *judge) warnOfFields(made *accessv1alpha1.UserAccess) {
 	system, spec := j.view.SystemNamespace(), &made.Spec
 	atSystem := made.Namespace == system
@@ -110,8 +110,8 @@ func (j *judge) warnOfFields(made *accessv1alpha1.UserAccess) {
 	}
 }
 
-// warnOfReferences tells of names that the object newly uses and that nothing has. They are not refused: what they name
-// may arrive later.
+// warnOfReferences warns of new references to names that do not exist. They are not refused, because the target
+// may be created later.
 func (j *judge) warnOfReferences(trial *preview.Preview) {
 	count := 0
 	for _, u := range trial.UnresolvedAfter {
@@ -159,7 +159,7 @@ func noun(kind accessv1alpha1.ReferenceKind) string {
 	}
 }
 
-// known lists the names of the kind that there are.
+// known returns the existing names of the kind.
 func (j *judge) known(kind accessv1alpha1.ReferenceKind, namespace string) []string {
 	var names []string
 	if kind == accessv1alpha1.ReferenceAccessGroup {
@@ -190,7 +190,7 @@ func (j *judge) known(kind accessv1alpha1.ReferenceKind, namespace string) []str
 	return names
 }
 
-// warnOfDuplicates tells that the user has another UserAccess, of which only one counts.
+// warnOfDuplicates warns if the user has another UserAccess in the namespace, because only one of them counts.
 func (j *judge) warnOfDuplicates(made *accessv1alpha1.UserAccess) {
 	if !j.changed.created {
 		return

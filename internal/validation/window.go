@@ -7,7 +7,7 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// intersect returns when both windows are open; false where that is never.
+// intersect returns the window in which both windows are open. It returns false if they are never open together.
 func intersect(a, b resolve.Window) (resolve.Window, bool) {
 	w := a
 	if w.NotBefore.Before(b.NotBefore) { // a zero bound is before every other
@@ -19,7 +19,8 @@ func intersect(a, b resolve.Window) (resolve.Window, bool) {
 	return w, w.NotAfter.IsZero() || w.NotBefore.Before(w.NotAfter)
 }
 
-// covered says whether at every instant at which the window is open one of the others is. It sorts these.
+// covered reports whether at least one of the other windows is open at every instant at which the window is open.
+// It sorts the others in place.
 func covered(w resolve.Window, by []resolve.Window) bool {
 	slices.SortFunc(by, func(a, b resolve.Window) int { return a.NotBefore.Compare(b.NotBefore) })
 	from := w.NotBefore
@@ -40,7 +41,8 @@ func covered(w resolve.Window, by []resolve.Window) bool {
 	return false
 }
 
-// opened returns when a grant with the window counts for who has its source in the other windows (none: always).
+// opened returns the windows in which a grant applies to a user who has its source in the given windows. Without
+// windows, the user always has the source.
 func opened(grant resolve.Window, source []resolve.Window) []resolve.Window {
 	if len(source) == 0 {
 		return []resolve.Window{grant}
@@ -54,7 +56,7 @@ func opened(grant resolve.Window, source []resolve.Window) []resolve.Window {
 	return open
 }
 
-// since says from when on, where that is not now.
+// since returns text with the start of an effect, or an empty string if the effect starts now.
 func since(t, now time.Time) string {
 	if !t.After(now) {
 		return ""

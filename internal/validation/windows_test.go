@@ -15,7 +15,7 @@ import (
 	"github.com/usher-dev/usher/internal/validation"
 )
 
-// windows returns a group that takes one application after the other from its members, one at a time and a second apart.
+// windows returns a group that takes one application after the other from its members, one second apart.
 func windows(name string, first, entries int, users ...string) *accessv1alpha1.AccessGroup {
 	g := &accessv1alpha1.AccessGroup{ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: name}}
 	for _, user := range users {
@@ -50,8 +50,8 @@ func evaluations(t *testing.T, request *validation.Request, objects ...client.Ob
 	return j.Evaluations
 }
 
-// Two thousand windows of one user are no reason to evaluate five hundred applications two thousand times, which is two
-// million times for each user: an entry is evaluated when a window of its own opens.
+// Two thousand windows of one user are no reason to evaluate five hundred applications two thousand times, which
+// is two million evaluations per user. An entry is evaluated when one of its own windows opens.
 func TestAttackFreezesReviewsWithWindows(t *testing.T) {
 	var users []string
 	for i := range 10 {
@@ -61,7 +61,7 @@ func TestAttackFreezesReviewsWithWindows(t *testing.T) {
 	for i := range 4 {
 		objects = append(objects, windows(fmt.Sprintf("w%d", i), 500*i, 500, users...))
 	}
-	// Before and after, each of 500 applications now and at its own four instants, and two entries more.
+	// Before and after the change: each of 500 applications now and at its own four instants, and two more entries.
 	const perUser = 2 * (500*5 + 2)
 	if got := evaluations(t, &validation.Request{Old: objects[0]}, objects...); got > perUser*len(users) {
 		t.Errorf("the deletion of one of the groups takes %d evaluations for %d members", got, len(users))
@@ -78,8 +78,9 @@ func TestAttackFreezesReviewsWithWindows(t *testing.T) {
 	}
 }
 
-// hiddenWindows returns a group of so many users, one that gives each of them Viewer in 500 applications, and 32 that take
-// every other application from them for a minute each. No window takes anything, and each bears on every entry.
+// hiddenWindows returns a group of so many users, a group that gives each of them Viewer in 500 applications, and
+// 32 groups that take every other application from them for one minute each. No window takes anything away, but
+// each affects every entry.
 func hiddenWindows(users int) []client.Object {
 	group := func(name string) *accessv1alpha1.AccessGroup {
 		return &accessv1alpha1.AccessGroup{ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: name}}
@@ -105,8 +106,8 @@ func hiddenWindows(users int) []client.Object {
 	return objects
 }
 
-// Windows in entries for all applications bear on every application of every member: the deletion of such a group took more
-// time than a review has, also for those who may grant everything.
+// Windows in entries for all applications affect every application of every member. The deletion of such a group
+// took longer than a review may take, even for requesters who may grant everything.
 func TestAttackFreezesReviewsWithWindowsOfAllApplications(t *testing.T) {
 	objects := hiddenWindows(20)
 	const most, perUser = 1_000_000, 2 * 502 * 65
@@ -119,7 +120,7 @@ func TestAttackFreezesReviewsWithWindowsOfAllApplications(t *testing.T) {
 	}
 }
 
-// Past the evaluations of a request, what time brings is taken for the highest role that is declared.
+// Once the evaluations of a request are used up, the highest declared role counts as the future role.
 func TestAttackHidesBehindTheWindowsOfOthers(t *testing.T) {
 	before := `
 AccessGroup acme/crowd
@@ -145,7 +146,7 @@ spec: {memberGroups: [crowd], applicationAccess: [{application: red, role: Viewe
 	}
 }
 
-// manyWindows is a user with as many groups that give Viewer for a minute each.
+// manyWindows returns a user and as many groups, each of which gives Viewer for one minute.
 func manyWindows(groups int, extra string) string {
 	var all strings.Builder
 	for i := range groups {

@@ -176,7 +176,7 @@ var _ = Describe("Under Flux, a tree", Ordered, func() {
 	})
 
 	It("applies a commit: one object changes, and its documents are published when the wait returns", func(ctx SpecContext) {
-		repo.edit("samples/security/apac.yaml", "application: red\n    role: Editor", "application: red\n    role: Viewer")
+		repo.edit("samples/security/apac.yaml", "suite: detection\n    role: Editor", "suite: detection\n    role: Viewer")
 		repo.commit(ctx, "Jonas only looks at red")
 		actions, err := flux.reconcile(ctx)
 		Expect(err).NotTo(HaveOccurred())

@@ -100,7 +100,7 @@ var _ = Describe("A backup", func() {
 				policy = labelPolicy
 			}
 			Expect(refused(err, policy)).To(Succeed(), each.GetName())
-			Expect(err).To(MatchError(ContainSubstring(`Leave such objects out with the label selector "` + backupSelector() + `"`)))
+			Expect(err).To(MatchError(ContainSubstring(`Exclude such objects with the label selector "` + backupSelector() + `"`)))
 			refusals = append(refusals, each.GetKind()+"/"+each.GetName())
 		}
 		Expect(refusals).To(ConsistOf("UserAccess/"+userName(ana), "ConfigMap/"+applicationMap("red"),

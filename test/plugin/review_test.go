@@ -118,7 +118,7 @@ spec:
 			Expect(listed.out).To(ContainSubstring(organization + ",iris,Viewer,"))
 		}
 		explained := ask(ctx, "explain iris -n %s", organization)
-		Expect(explained.out).To(ContainSubstring("Namespace/%[1]s has access.usher.dev/suite=%[1]s", organization))
+		Expect(explained.out).To(ContainSubstring("selects %[1]s (access.usher.dev/suite=%[1]s)", organization))
 
 		as := "reader-of-" + organization
 		for _, namespace := range []string{organization, "access-system"} {

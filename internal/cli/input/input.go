@@ -1,6 +1,6 @@
-// Package input reads what the plugin is given: files, directories and standard input. Nothing about them is trusted. It
-// reads regular files only, a bounded number of bytes, nothing outside a directory that was named, and it stops when the
-// context ends. It knows nothing of access and imports nothing of Usher.
+// Package input reads the input of the plugin: files, directories and standard input. It does not trust any of
+// them. It reads only regular files, limits the number of bytes, reads nothing outside a named directory, and stops
+// when the context ends. It does not depend on any concept of access and imports no package of Usher.
 package input
 
 import (
@@ -18,31 +18,31 @@ import (
 )
 
 const (
-	// DefaultMaxBytes is how much one command reads unless it is told otherwise.
+	// DefaultMaxBytes is the default limit of the bytes that one command reads.
 	DefaultMaxBytes = 64 << 20
-	// MaxObjects is how many documents and list items one command reads. The smallest have a few bytes, so that the
-	// bound on bytes alone would admit millions.
+	// MaxObjects is the maximum number of documents and list items that one command reads. The smallest items have a
+	// few bytes, so the limit on bytes alone would allow millions of them.
 	MaxObjects = 250_000
 )
 
-// Reader reads files and standard input within one bound. It is used by one goroutine; only CountObject and CountRepeated
-// may be called by several at once.
+// Reader reads files and standard input within one limit. Only one goroutine may use it. CountObject and
+// CountRepeated are safe for concurrent use.
 type Reader struct {
 	in             io.Reader
 	limit          int64
 	bytes, objects atomic.Int64
 }
 
-// NewReader returns a Reader that reads at most limit bytes in all, those of standard input (in) included.
+// NewReader returns a Reader that reads at most limit bytes in total, including standard input (in).
 func NewReader(in io.Reader, limit int64) *Reader { return &Reader{in: in, limit: limit} }
 
-// Renewed returns a Reader with the same limit that has read nothing yet.
+// Renewed returns a Reader with the same limit that has not read anything.
 func (r *Reader) Renewed() *Reader { return NewReader(r.in, r.limit) }
 
-// LimitError says that the input is larger than what the plugin reads. Nothing can be answered from a part of it.
+// LimitError reports that the input exceeds a limit of the plugin. No answer is possible from a part of the input.
 type LimitError struct{ text string }
 
-// Error says what to do about it.
+// Error returns the message, which includes the remedy.
 func (e *LimitError) Error() string { return e.text }
 
 func (r *Reader) tooLarge() error {
@@ -50,7 +50,7 @@ func (r *Reader) tooLarge() error {
 		"read fewer files, or raise --max-bytes", resource.NewQuantity(r.limit, resource.BinarySI))}
 }
 
-// CountRepeated counts bytes that YAML aliases repeat as if they had been read.
+// CountRepeated counts bytes that YAML aliases repeat against the limit, as if they had been read.
 func (r *Reader) CountRepeated(count int64) error {
 	if r.bytes.Add(count) > r.limit {
 		return r.tooLarge()
@@ -58,7 +58,7 @@ func (r *Reader) CountRepeated(count int64) error {
 	return nil
 }
 
-// CountObject counts one document or list item.
+// CountObject counts one document or list item against the limit.
 func (r *Reader) CountObject() error {
 	if r.objects.Add(1) > MaxObjects {
 		return &LimitError{fmt.Sprintf("the input has more than %d documents and list items; read fewer files", MaxObjects)}
@@ -66,7 +66,8 @@ func (r *Reader) CountObject() error {
 	return nil
 }
 
-// IsFatal reports whether no other file can be read after the error: the limit is reached, or the command is ending.
+// IsFatal reports whether no more files can be read after the error, because the limit is reached or the context
+// has ended.
 func IsFatal(ctx context.Context, err error) bool {
 	var limit *LimitError
 	return errors.As(err, &limit) || ctx.Err() != nil
@@ -77,14 +78,15 @@ func (r *Reader) Standard(ctx context.Context) ([]byte, error) {
 	return r.read(ctx, func() (io.ReadCloser, error) { return io.NopCloser(r.in), nil })
 }
 
-// File reads the regular file of that name. The name may be that of a symbolic link.
+// File reads the regular file with the name. The name may be that of a symbolic link.
 func (r *Reader) File(ctx context.Context, name string) ([]byte, error) {
 	return r.read(ctx, func() (io.ReadCloser, error) { return openRegular(name, os.Stat, os.OpenFile) })
 }
 
-// Walk reads the files of the directory that are wanted, in the order of their names, with those of the directories in it
-// if recursive. Symbolic links are followed only inside the directory. What is wrong with one file is handed to each with
-// its name. Walk reports whether it has left directories out. Its error is one after which no file can be read.
+// Walk reads the wanted files of the directory in the order of their names. If recursive, it includes
+// subdirectories. It follows symbolic links only inside the directory. It calls each with the content or the error
+// of every file. Walk reports whether it skipped directories. It returns an error only if no more files can be
+// read.
 func (r *Reader) Walk(
 	ctx context.Context, directory string, recursive bool, wanted func(name string) bool, each func(name string, data []byte, err error),
 ) (leftOut bool, err error) {
@@ -122,8 +124,9 @@ func (r *Reader) Walk(
 	return leftOut, err
 }
 
-// openRegular opens a regular file. Opening a device can have effects, and opening a named pipe waits for its other end:
-// so it looks first, and opens in such a way that a file which was put in its place meanwhile does not block.
+// openRegular opens a regular file. Opening a device can have effects, and opening a named pipe waits for its other
+// end. openRegular therefore checks the type first, and opens the file in a mode that does not block if it was
+// replaced in the meantime.
 func openRegular(
 	name string, stat func(string) (fs.FileInfo, error), open func(string, int, fs.FileMode) (*os.File, error),
 ) (io.ReadCloser, error) {
@@ -166,8 +169,8 @@ func checkRegular(mode fs.FileMode) error {
 	return fmt.Errorf("it is %s, and only regular files are read; pipe its content in and name the file -", kind)
 }
 
-// read reads within the bound. A read that does not return, such as one of a terminal, is left behind when the context
-// ends: the program is about to end, too.
+// read reads within the limit. When the context ends, it abandons a read that does not return, such as one from a
+// terminal, because the program is about to exit.
 func (r *Reader) read(ctx context.Context, open func() (io.ReadCloser, error)) ([]byte, error) {
 	type result struct {
 		data []byte
@@ -195,7 +198,7 @@ func (r *Reader) read(ctx context.Context, open func() (io.ReadCloser, error)) (
 	}
 }
 
-// Plain returns the error without the path, for messages that name the path themselves.
+// Plain returns the error without the path, for messages that contain the path themselves.
 func Plain(err error) error {
 	var of *fs.PathError
 	if errors.As(err, &of) {

@@ -9,16 +9,17 @@ import (
 )
 
 const (
-	// mostRepeated is how much the aliases of one document may repeat. It is more than an object may have that the API
-	// server stores.
+	// mostRepeated is the maximum number of bytes that the aliases of one document may repeat. It exceeds the size of
+	// the largest object that the API server stores.
 	mostRepeated = 2 << 20
-	// mostNodes is how many values one YAML document may have. Each takes some 400 bytes of memory, and two in the text.
+	// mostNodes is the maximum number of values in one YAML document. Each value uses about 400 bytes of memory, and
+	// at least two bytes of text.
 	mostNodes = 2_000_000
-	// nodeSize is what a node counts beside its text.
+	// nodeSize is the size that counts for a node in addition to its text.
 	nodeSize = 16
 )
 
-// checkNodes counts what may begin a value, without parsing the document.
+// checkNodes counts the possible starts of values without parsing the document.
 func (d *document) checkNodes() error {
 	count := 0
 	for i, c := range d.text {
@@ -37,11 +38,11 @@ func (d *document) checkNodes() error {
 	return nil
 }
 
-// repeatedByAliases returns how many bytes the aliases of the document repeat, without writing them out: a few hundred
-// bytes can stand for gigabytes. More than mostRepeated is an error.
+// repeatedByAliases returns the number of bytes that the aliases of the document repeat, without expanding them: a
+// few hundred bytes can expand to gigabytes. More than mostRepeated bytes are an error.
 func (d *document) repeatedByAliases() (int64, error) {
 	if !bytes.Contains(d.text, []byte("&")) || !bytes.Contains(d.text, []byte("*")) {
-		return 0, nil // most documents: they need not be parsed for this
+		return 0, nil // most documents have no alias and are not parsed here
 	}
 	root := d.node()
 	if d.err != nil {
@@ -57,14 +58,14 @@ func (d *document) repeatedByAliases() (int64, error) {
 	return e.repeated, nil
 }
 
-// expansion counts what a document would be with its aliases written out.
+// expansion computes the size of a document with its aliases expanded.
 type expansion struct {
-	sizes    map[*yamlv3.Node]int64 // of what aliases refer to; 0 while it is being counted
+	sizes    map[*yamlv3.Node]int64 // of the targets of aliases; 0 while a size is being computed
 	repeated int64
-	line     int // of the alias that is too much
+	line     int // of the alias that exceeds the limit
 }
 
-// size returns the size of the node with all aliases in it written out.
+// size returns the size of the node with all its aliases expanded.
 func (e *expansion) size(node *yamlv3.Node) (int64, error) {
 	if node.Kind == yamlv3.AliasNode {
 		return e.sizeOfAlias(node)

@@ -13,18 +13,18 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// Helm is the field manager of Helm, and the annotation in which it keeps the name of the release.
+// Helm is the field manager of Helm. annotationHelmRelease is the annotation with the name of the release.
 const (
 	helmManager           = "helm"
 	annotationHelmRelease = "meta.helm.sh/release-name"
 )
 
-// annotationLastApplied is where a client-side "kubectl apply" keeps the manifest.
+// annotationLastApplied is the annotation in which a client-side "kubectl apply" stores the manifest.
 const annotationLastApplied = corev1.LastAppliedConfigAnnotation
 
-// UndoneByApply returns the fields of the spec, such as spec.members, that the change gives another value than the last
-// client-side "kubectl apply" did. Such an apply sends a list as a whole, so the next one brings these fields back to what
-// its manifests say. The result is empty where the object was last applied server-side, or never.
+// UndoneByApply returns the changed fields of the spec, such as spec.members, whose new value differs from the last
+// client-side "kubectl apply". Such an apply sends a list as a whole, so the next one restores the value in its
+// manifests. The result is empty if the object was last applied server-side, or never.
 func (c *Change) UndoneByApply() []string {
 	if c.Before == nil {
 		return nil
@@ -37,7 +37,7 @@ func (c *Change) UndoneByApply() []string {
 	after := spec(c.After)
 	var fields []string
 	for _, name := range c.changedFields() {
-		// An annotation that nobody can read may name any field.
+		// A malformed annotation may name any field.
 		if last, named := applied[name]; err != nil || (named && !reflect.DeepEqual(last, after[name])) {
 			fields = append(fields, "spec."+name)
 		}
@@ -45,8 +45,8 @@ func (c *Change) UndoneByApply() []string {
 	return fields
 }
 
-// UndoneByHelm returns the release of Helm that the object belongs to, and the changed fields of the spec that Helm has
-// written as a whole. An upgrade with another value for such a field replaces it.
+// UndoneByHelm returns the Helm release that the object belongs to, and the changed fields of the spec that Helm
+// has written as a whole. A Helm upgrade with another value for such a field replaces it.
 func (c *Change) UndoneByHelm() (release string, fields []string) {
 	if c.Before == nil {
 		return "", nil
@@ -67,7 +67,7 @@ func (c *Change) UndoneByHelm() (release string, fields []string) {
 	return release, fields
 }
 
-// changedFields returns the names of the fields right below the spec that differ, sorted.
+// changedFields returns the sorted names of the top-level spec fields that differ.
 func (c *Change) changedFields() []string {
 	before, after := spec(c.Before.Object), spec(c.After)
 	return slices.DeleteFunc(sortedNames(before, after), func(name string) bool {
@@ -75,8 +75,9 @@ func (c *Change) changedFields() []string {
 	})
 }
 
-// isAppliedByServer reports whether the annotation of client-side applies was last written by a server-side apply.
-// "kubectl apply --server-side" keeps it up to date, and takes over what earlier client-side applies own.
+// isAppliedByServer reports whether a server-side apply was the last to write the annotation of client-side
+// applies. "kubectl apply --server-side" keeps the annotation up to date, and takes over the fields of earlier
+// client-side applies.
 func isAppliedByServer(o client.Object) bool {
 	all, err := ownerships(o)
 	if err != nil {
@@ -96,7 +97,7 @@ func isAppliedByServer(o client.Object) bool {
 	return byServer
 }
 
-// decodeSpec returns the spec of a manifest of the kind, in the form that spec gives.
+// decodeSpec returns the spec of a manifest of the kind, in the same form as spec.
 func decodeSpec(text, kind string) (map[string]any, error) {
 	made, err := scheme.New(accessv1alpha1.GroupVersion.WithKind(kind))
 	if err != nil {

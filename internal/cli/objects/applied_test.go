@@ -9,7 +9,7 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// applied is a group as a client-side apply leaves it: with the manifest in an annotation.
+// applied returns a group after a client-side apply, with the manifest in an annotation.
 func applied(manifest string, managed ...metav1.ManagedFieldsEntry) *accessv1alpha1.AccessGroup {
 	g := &accessv1alpha1.AccessGroup{}
 	g.Name, g.Namespace = "team", "acme"

@@ -14,20 +14,20 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// listKeys are the fields by which lists of maps name their entries, as the schemas of the kinds have it.
+// listKeys are the fields that identify the entries of lists of maps, as the schemas of the kinds define.
 var listKeys = map[string]string{
 	"members": "user", "applicationAccess": "application", "systemAccess": "organization", "dataPermissions": "application",
 	"attributes": "name",
 }
 
-// granular are the lists of listKeys of whose entries several managers may own parts. Entries of the others are owned as
-// a whole.
+// granular contains the lists in listKeys whose entries can have several owners. Entries of the other lists have
+// one owner.
 var granular = map[string]bool{"systemAccess": true, "dataPermissions": true}
 
-// setLists are the lists whose values have individual owners.
+// setLists are the lists whose values are owned individually.
 var setLists = map[string]bool{"groups": true, "memberGroups": true, "channels": true}
 
-// Change is an object as it is and as it would be. Without Before it is new.
+// Change is an object before and after a change. Before is nil for a new object.
 type Change struct {
 	Before *Object
 	After  client.Object
@@ -41,11 +41,11 @@ func (c *Change) IsChange() bool {
 	return c.Before == nil || !reflect.DeepEqual(spec(c.Before.Object), spec(c.After))
 }
 
-// delta is what differs between two specs.
+// delta is the difference between two specs.
 type delta struct {
-	// set is what is added, and what gets another value, in the form of the spec.
+	// set contains the added and changed values, in the form of the spec.
 	set map[string]any
-	// overwritten and removed are the paths of what was there before.
+	// overwritten and removed are the paths of previous values.
 	overwritten, removed []fieldpath.Path
 }
 
@@ -59,17 +59,17 @@ func (c *Change) delta() *delta {
 	return d
 }
 
-// spec returns the spec as JSON has it.
+// spec returns the spec in its decoded JSON form.
 func spec(o client.Object) map[string]any {
 	encoded, err := json.Marshal(o)
 	if err != nil {
-		panic(fmt.Sprintf("%s cannot be encoded: %s", Name(o), err)) // the kinds hold nothing that cannot be
+		panic(fmt.Sprintf("%s cannot be encoded: %s", Name(o), err)) // the kinds contain only values that can be encoded
 	}
 	var fields struct {
 		Spec map[string]any `json:"spec"`
 	}
 	if err := json.Unmarshal(encoded, &fields); err != nil {
-		panic(fmt.Sprintf("%s cannot be decoded: %s", Name(o), err)) // it has just been encoded
+		panic(fmt.Sprintf("%s cannot be decoded: %s", Name(o), err)) // it was just encoded
 	}
 	return fields.Spec
 }
@@ -102,7 +102,8 @@ func (d *delta) compare(before, after map[string]any, at fieldpath.Path) map[str
 	return set
 }
 
-// compareEntries returns the entries that are new or not the same: whole, or of granular lists what differs in them.
+// compareEntries returns the new and changed entries. It returns a changed entry as a whole, or only its
+// differences if the list is granular.
 func (d *delta) compareEntries(list string, before, after []any, at fieldpath.Path) []any {
 	key := listKeys[list]
 	were := map[string]map[string]any{}
@@ -163,14 +164,15 @@ func sortedNames(a, b map[string]any) []string {
 	return slices.Compact(names)
 }
 
-// What is of another type is as good as absent: these are encoded objects of our kinds.
+// A value of another type counts as absent: the values are encoded objects of our kinds.
 func asList(v any) []any { list, _ := v.([]any); return list }
 
 func asMap(v any) map[string]any { entries, _ := v.(map[string]any); return entries }
 
 func asString(v any) string { text, _ := v.(string); return text }
 
-// Manifest returns the object as a person would write it: what the API server and its clients add is left out.
+// Manifest returns the object as a person would write it, without the fields that the API server and its clients
+// add.
 func Manifest(o client.Object) map[string]any {
 	metadata := map[string]any{"name": o.GetName()}
 	if o.GetNamespace() != "" {
@@ -197,7 +199,7 @@ func without(entries map[string]string, name string) map[string]any {
 	return kept
 }
 
-// elementOf is what an entry of a list goes by in a path.
+// elementOf returns the path element that identifies an entry of a list.
 func elementOf(key string, entry any) fieldpath.PathElement {
 	if fields, isMap := entry.(map[string]any); isMap {
 		return entryElement(key, asString(fields[key]))

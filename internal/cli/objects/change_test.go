@@ -11,7 +11,8 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// TestDelta holds what is applied of a change: entries of lists one by one, and lists without a key as a whole.
+// TestDelta checks which parts of a change are applied: entries of lists one by one, and lists without a key as a
+// whole.
 func TestDelta(t *testing.T) {
 	attributes := func(values ...accessv1alpha1.AttributeValue) *accessv1alpha1.UserAccess {
 		ua := &accessv1alpha1.UserAccess{}

@@ -20,21 +20,21 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// Cluster says what to read of a cluster.
+// Cluster defines what to read from a cluster.
 type Cluster struct {
 	Config *rest.Config
-	// Namespaces are those to read; none stands for all.
+	// Namespaces are the namespaces to read. An empty list means all.
 	Namespaces []string
-	// Optional is a namespace that is read too, and without which there is still something to answer.
+	// Optional is a further namespace. If it cannot be read, the remaining objects are still used.
 	Optional string
-	// WithNamespaces says that the Namespace objects are read, too. They also are where an object selects organizations by
-	// the labels of their namespaces.
+	// WithNamespaces reads the Namespace objects, too. They are also read if an object selects organizations by the
+	// labels of their namespaces.
 	WithNamespaces bool
-	// Say is told what is being done; it may be nil.
+	// Say reports progress; it may be nil.
 	Say func(format string, args ...any)
 }
 
-// kind is one of the four, as it is listed.
+// kind is one of the four kinds, with what is needed to list it.
 type kind struct {
 	name, resource string
 	list           func() client.ObjectList
@@ -47,12 +47,12 @@ var kinds = []kind{
 	{"UserAccess", "useraccesses", func() client.ObjectList { return &accessv1alpha1.UserAccessList{} }},
 }
 
-// pageSize is how many objects one answer of the API server holds.
+// pageSize is the maximum number of objects in one response of the API server.
 const pageSize = 500
 
-// Read lists every kind once, page by page: in all namespaces, or in each of the given ones. What may not be read in
-// the optional namespace is a problem of the set, and so are Namespace objects that may not be read and were not asked
-// for; everything else that fails is an error.
+// Read lists every kind once, page by page: in all namespaces, or in each of the given ones. If a kind cannot be
+// read in the optional namespace, the set records a problem. The same holds for Namespace objects that cannot be
+// read and were not asked for. Every other failure is an error.
 func (c *Cluster) Read(ctx context.Context) (*Set, error) {
 	access, err := restClient(c.Config, accessv1alpha1.GroupVersion, "/apis")
 	if err != nil {
@@ -80,7 +80,7 @@ func (c *Cluster) Read(ctx context.Context) (*Set, error) {
 			}
 			s.Problems = append(s.Problems,
 				Problem{Err: fmt.Errorf("%w; what the system namespace gives and takes is left out", err)})
-			optional = "" // said once; without one of its kinds nothing of it counts
+			optional = "" // reported once; if one kind is missing, the namespace is not used
 			s.Objects = slices.DeleteFunc(s.Objects, func(o Object) bool { return o.GetNamespace() == c.Optional })
 		}
 	}
@@ -167,7 +167,7 @@ func restClient(config *rest.Config, version schema.GroupVersion, path string) (
 	return rest.RESTClientFor(config)
 }
 
-// explained says what to do about an error of a LIST.
+// explained adds the remedy to an error of a LIST.
 func explained(err error, k kind, namespace string) error {
 	if err == nil {
 		return nil

@@ -31,7 +31,7 @@ func newScheme() *runtime.Scheme {
 	return s
 }
 
-// header identifies the kind of an object.
+// header contains the fields that identify the kind of an object.
 type header struct {
 	APIVersion string   `json:"apiVersion"`
 	Kind       string   `json:"kind"`
@@ -41,11 +41,11 @@ type header struct {
 	} `json:"metadata"`
 }
 
-// itemList is a list of objects that are yet to be decoded. It has no more items than it takes to see that there are too
-// many.
+// itemList is a list of objects in encoded form. It stops collecting items as soon as the list is known to be too
+// long.
 type itemList []json.RawMessage
 
-// UnmarshalJSON takes the items apart.
+// UnmarshalJSON splits the list into its items.
 func (l *itemList) UnmarshalJSON(text []byte) error {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	begin, err := decoder.Token()
@@ -65,7 +65,7 @@ func (l *itemList) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// found is what a document holds.
+// found is the content of a document.
 type found struct {
 	objects  []Object
 	problems []Problem
@@ -73,7 +73,8 @@ type found struct {
 	ignored  []string
 }
 
-// decode reads one document: an object, a list of objects, or nothing. Its error is that of the limit of the input.
+// decode reads one document: an object, a list of objects, or nothing. It returns an error only if the limit of the
+// input is reached.
 func decode(d *document, namespace string, in *input.Reader) (found, error) {
 	var f found
 	encoded, err := d.json(in)
@@ -144,8 +145,8 @@ func (f *found) decode(d *document, path string, encoded []byte, namespace strin
 	return nil
 }
 
-// add takes the object in. One with a field that its kind does not have is refused as a whole, as the API server
-// refuses it from kubectl: what was meant is not known.
+// add decodes the object and adds it. It refuses an object with a field that its kind does not have, as the API
+// server does for kubectl, because the intention of the author is unknown.
 func (f *found) add(d *document, path string, encoded []byte, into client.Object, namespace string) {
 	strict, err := kjson.UnmarshalStrict(encoded, into)
 	if err == nil && len(strict) > 0 {
@@ -157,7 +158,7 @@ func (f *found) add(d *document, path string, encoded []byte, into client.Object
 	}
 	if err != nil {
 		var h header
-		_ = json.Unmarshal(encoded, &h) // it has been decoded before
+		_ = json.Unmarshal(encoded, &h) // it was decoded before
 		f.problem(d, path, fmt.Errorf("%s: %w", strings.TrimSpace(h.Kind+" "+h.Metadata.Name), err))
 		return
 	}
@@ -169,8 +170,8 @@ func (f *found) add(d *document, path string, encoded []byte, into client.Object
 	})
 }
 
-// json returns the document as JSON. Keys that are given twice are an error, and so are more values, or aliases that repeat
-// more, than a document of access needs.
+// json returns the document as JSON. It returns an error for duplicate keys, and for a document with more values,
+// or more bytes repeated by aliases, than any valid document needs.
 func (d *document) json(in *input.Reader) ([]byte, error) {
 	if text := bytes.TrimSpace(d.text); len(text) > 0 && text[0] == '{' && json.Valid(text) {
 		return text, nil
@@ -193,8 +194,8 @@ var (
 	unknownField = regexp.MustCompile(`(?:unknown|duplicate) field "([^"]+)"`)
 )
 
-// lineOfError returns the line of the file that an error is about: the one that the YAML parser names, that of the
-// field, or that of the value.
+// lineOfError returns the line of the file that an error refers to: the line that the YAML parser reports, the line
+// of the field, or the line of the value.
 func (d *document) lineOfError(path string, err error) int {
 	if match := yamlLine.FindStringSubmatch(err.Error()); match != nil {
 		if line, err := strconv.Atoi(match[1]); err == nil {
@@ -217,8 +218,8 @@ func (d *document) lineOfError(path string, err error) int {
 	return d.line(path)
 }
 
-// trimLine says the same for people: without the line within the document, since the origin says the line within the
-// file, and without words of Go.
+// trimLine rewrites the error for people. It drops the line within the document, because the origin names the line
+// within the file, and terms that are specific to Go.
 func trimLine(err error) error {
 	message := yamlLine.ReplaceAllString(err.Error(), "")
 	var mistyped *json.UnmarshalTypeError
@@ -238,7 +239,7 @@ func trimLine(err error) error {
 	return errors.New(strings.TrimSpace(message))
 }
 
-// errorOfJSON is the part of the error's text that the JSON decoder has written.
+// errorOfJSON returns the part of the error's text that comes from the JSON decoder.
 func errorOfJSON(err error) string {
 	if i := strings.Index(err.Error(), "json: "); i >= 0 {
 		return err.Error()[i:]
@@ -246,7 +247,7 @@ func errorOfJSON(err error) string {
 	return err.Error()
 }
 
-// article puts an article before the word for a JSON value.
+// article returns the word for a JSON value with its indefinite article.
 func article(value string) string {
 	kind, _, _ := strings.Cut(value, " ")
 	if strings.ContainsRune("aeiou", rune(kind[0])) {
@@ -255,8 +256,8 @@ func article(value string) string {
 	return "a " + kind
 }
 
-// Content returns the object as it is written, for who asks what the text says rather than what it means. It is nil for
-// one of a cluster.
+// Content returns the object as it is written, without defaults or conversions, but with its namespace. It returns
+// nil for an object of a cluster.
 func (o *Object) Content() (map[string]any, error) {
 	if o.text == nil {
 		return nil, nil

@@ -19,34 +19,34 @@ import (
 	"github.com/usher-dev/usher/internal/cli/input"
 )
 
-// Files says which files to read.
+// Files defines which files to read.
 type Files struct {
-	// Names are files, directories, or - for standard input.
+	// Names are the files and directories to read; - stands for standard input.
 	Names []string
-	// Recursive: directories with all that is under them.
+	// Recursive also reads all subdirectories of directories.
 	Recursive bool
-	// Kustomize is a directory with a kustomization, in place of Names.
+	// Kustomize is the directory of a kustomization to build instead of reading Names.
 	Kustomize string
-	// Namespace is that of objects that name none.
+	// Namespace is the namespace of objects that name none.
 	Namespace string
 
-	// Input reads them.
+	// Input reads the files.
 	Input *input.Reader
-	// Say is told what is being done; it may be nil.
+	// Say reports progress; it may be nil.
 	Say func(format string, args ...any)
 }
 
-// file is a file that was read, or one that could not be.
+// file is a file that was read, or an error for a file that could not be read.
 type file struct {
 	name string
 	data []byte
 	err  error
-	// lines reports whether lines of data are lines of a file.
+	// lines reports whether the lines of data are the lines of a file.
 	lines bool
 }
 
-// Read reads what the files hold. An error means that there is nothing to answer from; what is wrong with one file
-// among others is a problem of the set.
+// Read reads all objects in the files. It returns an error if no answer is possible. An error in one of several
+// files is a problem of the set.
 func (f *Files) Read(ctx context.Context) (*Set, error) {
 	files, err := f.read(ctx)
 	if err != nil {
@@ -86,7 +86,7 @@ func (f *Files) Read(ctx context.Context) (*Set, error) {
 	return s, nil
 }
 
-// decode decodes the documents, several at once.
+// decode decodes several documents in parallel.
 func (f *Files) decode(ctx context.Context, documents []*document) ([]found, error) {
 	decoded := make([]found, len(documents))
 	group, ctx := errgroup.WithContext(ctx)
@@ -135,7 +135,7 @@ func (f *Files) read(ctx context.Context) ([]file, error) {
 	return files, nil
 }
 
-// readPath reads a file, or those of a directory whose names say that they may hold objects.
+// readPath reads a file, or the files of a directory whose names indicate that they may contain objects.
 func (f *Files) readPath(ctx context.Context, name string) ([]file, error) {
 	info, err := os.Stat(name)
 	if err != nil {
@@ -165,7 +165,8 @@ func (f *Files) readPath(ctx context.Context, name string) ([]file, error) {
 	return files, nil
 }
 
-// holdsObjects goes by the name. A kustomization is for kustomize, and says nothing of access itself.
+// holdsObjects reports whether the file may contain objects, judging by its name. It excludes kustomization files,
+// which only kustomize reads and which contain no access objects.
 func holdsObjects(path string) bool {
 	if slices.Contains([]string{"kustomization.yaml", "kustomization.yml"}, filepath.Base(path)) {
 		return false
@@ -173,7 +174,7 @@ func holdsObjects(path string) bool {
 	return slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(path))
 }
 
-// split cuts a file into its documents, and appends them.
+// split splits a file into its documents and appends them.
 func (f *Files) split(documents []*document, from file) ([]*document, error) {
 	first := func(n int) int {
 		if !from.lines {
@@ -199,7 +200,7 @@ func (f *Files) split(documents []*document, from file) ([]*document, error) {
 				return nil, err
 			}
 			documents = append(documents, &document{file: from.name, first: first(beginLine), text: from.data[begin:at]})
-			// What follows the marker on its line is part of the document.
+			// Text after the marker on the same line is part of the document.
 			begin, beginLine = at+len("---"), number
 		}
 		at = end
@@ -212,7 +213,7 @@ func isSeparator(line []byte) bool {
 	return is && (len(rest) == 0 || strings.ContainsRune(" \t\r\n", rune(rest[0])))
 }
 
-// splitJSON cuts a file of one JSON object after another; nil where it is none.
+// splitJSON splits a file that consists of JSON objects. It returns nil if the file is something else.
 func (f *Files) splitJSON(from file, first func(int) int) ([]*document, error) {
 	var documents []*document
 	decoder := json.NewDecoder(bytes.NewReader(from.data))
@@ -224,14 +225,14 @@ func (f *Files) splitJSON(from file, first func(int) int) ([]*document, error) {
 		case errors.Is(err, io.EOF):
 			return documents, nil
 		case err != nil:
-			return nil, nil //nolint:nilerr // it may be YAML, which says what is wrong
+			return nil, nil //nolint:nilerr // it may be YAML; the YAML parser reports the error
 		}
 		if err := f.Input.CountObject(); err != nil {
 			return nil, err
 		}
 		line += bytes.Count(from.data[counted:begin], []byte("\n"))
 		counted = begin
-		// White space before the object counts as part of it, so that its lines stay right.
+		// White space before the object is part of the document, so that its line numbers stay correct.
 		documents = append(documents, &document{file: from.name, first: first(line), text: from.data[begin:decoder.InputOffset()]})
 	}
 }

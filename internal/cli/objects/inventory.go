@@ -15,7 +15,7 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// Keeper is what a GitOps tool has in the cluster for a tree that it applies: a Kustomization or an Application.
+// Keeper is the object by which a GitOps tool manages a tree of manifests: a Kustomization or an Application.
 type Keeper struct{ Kind, Namespace, Name string }
 
 // The kinds of keepers.
@@ -31,7 +31,7 @@ func (k Keeper) String() string {
 	return k.Kind + " " + k.Namespace + "/" + k.Name
 }
 
-// The marks of the tools.
+// The labels and annotations by which the tools mark objects.
 const (
 	fluxName      = "kustomize.toolkit.fluxcd.io/name"
 	fluxNamespace = "kustomize.toolkit.fluxcd.io/namespace"
@@ -43,15 +43,16 @@ var (
 	applications   = schema.GroupVersion{Group: "argoproj.io", Version: "v1alpha1"}
 )
 
-// KeeperOf returns the Kustomization or Application whose marks the object carries. An Application in a namespace other
-// than that of Argo CD is marked as NAMESPACE_NAME; without the namespace it is not known.
+// KeeperOf returns the Kustomization or Application whose marks the object carries. Argo CD marks objects with
+// NAMESPACE_NAME if the Application is in a namespace other than its own. Without a namespace in the mark, the
+// namespace of the Application is unknown.
 func KeeperOf(o client.Object) (Keeper, bool) {
 	labels := o.GetLabels()
 	if labels[fluxName] != "" && labels[fluxNamespace] != "" {
 		return Keeper{kindKustomization, labels[fluxNamespace], labels[fluxName]}, true
 	}
 	name, id, ok := strings.Cut(o.GetAnnotations()[argoTracking], ":")
-	if !ok || name == "" || id != trackingID(o) { // the mark of another object, which was copied with it
+	if !ok || name == "" || id != trackingID(o) { // the mark was copied from another object
 		return Keeper{}, false
 	}
 	namespace, rest, of := strings.Cut(name, "_")
@@ -65,16 +66,16 @@ func trackingID(o client.Object) string {
 	return fmt.Sprintf("%s/%s:%s/%s", accessv1alpha1.GroupVersion.Group, kindOf(o), o.GetNamespace(), o.GetName())
 }
 
-// Inventories reads the inventories of keepers, each once.
+// Inventories reads the inventories of keepers. It reads each inventory once.
 type Inventories struct {
 	flux, argo *rest.RESTClient
 	known      map[Keeper]inventory
-	// applications are those of the cluster, by name; nil until they are read.
+	// applications are the Applications of the cluster by name; nil until they are read.
 	applications map[string][]application
 	unread       error
 }
 
-// inventory is what a keeper says that it keeps, or why that cannot be known.
+// inventory is the list of objects of a keeper, or the reason why it is unknown.
 type inventory struct {
 	ids    map[string]bool
 	exists bool
@@ -116,7 +117,7 @@ func (i *Inventories) Has(ctx context.Context, k Keeper, o client.Object) (has, 
 	return found.ids[inventoryID(o.GetNamespace(), o.GetName(), accessv1alpha1.GroupVersion.Group, kindOf(o))], found.exists, found.err
 }
 
-// inventoryID is how Flux writes an object in an inventory.
+// inventoryID returns the form in which Flux identifies an object in an inventory.
 func inventoryID(namespace, name, group, kind string) string {
 	return strings.Join([]string{namespace, name, group, kind}, "_")
 }
@@ -148,7 +149,7 @@ func (i *Inventories) readKustomization(ctx context.Context, k Keeper) inventory
 	return found
 }
 
-// readApplication lists the applications of the cluster, since the mark of most does not name their namespace.
+// readApplication lists the Applications of the cluster, because most marks do not contain the namespace.
 func (i *Inventories) readApplication(ctx context.Context, k Keeper) inventory {
 	if i.applications == nil && i.unread == nil {
 		i.unread = i.listApplications(ctx)
@@ -189,7 +190,7 @@ func (i *Inventories) listApplications(ctx context.Context) error {
 	return nil
 }
 
-// notRead says what it takes to read an inventory.
+// notRead adds to the error the permission that is needed to read an inventory.
 func notRead(err error, what, verb, resource, where string) error {
 	if apierrors.IsForbidden(err) {
 		return fmt.Errorf("%s may not be read: it takes the verb %s on %s %s", what, verb, resource, where)

@@ -10,8 +10,8 @@ import (
 	"github.com/usher-dev/usher/internal/cli/input"
 )
 
-// build builds a kustomization, as "kubectl kustomize" does. Kustomize takes no context: when it ends, the build is left
-// behind.
+// build builds a kustomization, as "kubectl kustomize" does. Kustomize takes no context, so a build that is still
+// running when the context ends is abandoned.
 func build(ctx context.Context, dir string, in *input.Reader) ([]file, error) {
 	type result struct {
 		files []file
@@ -46,12 +46,13 @@ func kustomize(ctx context.Context, dir string, in *input.Reader) ([]file, error
 	return files, nil
 }
 
-// boundedDisk is the disk as kustomize reads it: regular files only, within the limit of the input, without documents
-// whose aliases stand for more than they say. Which files outside a kustomization may be read is for kustomize to say.
+// boundedDisk is the file system that kustomize reads. It reads regular files only, enforces the limit of the
+// input, and refuses documents whose aliases expand too far. Kustomize itself decides which files outside a
+// kustomization may be read.
 type boundedDisk struct {
 	filesys.FileSystem
 
-	ctx context.Context //nolint:containedctx // kustomize hands none over
+	ctx context.Context //nolint:containedctx // kustomize does not pass a context
 	in  *input.Reader
 }
 
@@ -71,7 +72,7 @@ func (b *boundedDisk) ReadFile(path string) ([]byte, error) {
 		}
 		repeated, err := d.repeatedByAliases()
 		if d.err != nil {
-			continue // it is no YAML, which is for kustomize to say
+			continue // kustomize reports that the file is not YAML
 		}
 		if err == nil {
 			err = b.in.CountRepeated(repeated)
@@ -83,8 +84,9 @@ func (b *boundedDisk) ReadFile(path string) ([]byte, error) {
 	return data, nil
 }
 
-// locate looks for the files that objects of a kustomization were written in: those under the directory in which one
-// object has the kind and the name. What kustomize renamed, or fetched from elsewhere, stays where it is.
+// locate finds the source files of the objects of a kustomization: a file under the directory in which exactly one
+// object has the kind and the name. It does not change the origin of objects that kustomize renamed or fetched from
+// elsewhere.
 func (f *Files) locate(ctx context.Context, s *Set) error {
 	dir := f.Kustomize
 	files := &Files{Names: []string{dir}, Recursive: true, Input: f.Input.Renewed()}
@@ -118,13 +120,13 @@ func (f *Files) locate(ctx context.Context, s *Set) error {
 	return nil
 }
 
-// place is where an object of a name stands; more says that there are several.
+// place is the position of the object with a name. more reports that there are several.
 type place struct {
 	object Object
 	more   bool
 }
 
-// place notes where the objects of the file stand, and what is wrong in it.
+// place records the positions of the objects in the file, and the errors in it.
 func (f *Files) place(ctx context.Context, from file, places map[string]*place, wrong map[string]Origin) error {
 	documents, err := f.split(nil, from)
 	if err != nil {
@@ -153,8 +155,8 @@ func (f *Files) place(ctx context.Context, from file, places map[string]*place, 
 	return nil
 }
 
-// noLocation returns the error of the context. Without one the objects stay where kustomize built them: that says less,
-// and nothing wrong.
+// noLocation returns the error of the context. Without one, the objects keep the position in the output of
+// kustomize, which is less precise but correct.
 func noLocation(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

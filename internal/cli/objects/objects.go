@@ -1,5 +1,5 @@
-// Package objects finds the objects that a command answers from: in files, in what a kustomization builds, or on a
-// cluster. It reads and never judges; what could not be read is said beside what could.
+// Package objects reads the objects that a command needs: from files, from the output of a kustomization, or from a
+// cluster. It does not evaluate them. It reports what it could not read along with what it could.
 package objects
 
 import (
@@ -10,13 +10,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Origin is where an object stands. The zero value stands for a cluster.
+// Origin is the file and line of an object. The zero value stands for a cluster.
 type Origin struct {
 	File string
 	Line int
 }
 
-// String returns file:line, as compilers and editors have it.
+// String returns file:line, the format of compilers and editors.
 func (o Origin) String() string {
 	switch {
 	case o.File == "":
@@ -28,18 +28,18 @@ func (o Origin) String() string {
 	}
 }
 
-// Object is one object with where it stands.
+// Object is one object with its origin.
 type Object struct {
 	client.Object
 	Origin Origin
 
-	text    *document // nil for one of a cluster
+	text    *document // nil for an object of a cluster
 	path    string    // within the document: empty, or "items[#2]"
 	encoded []byte    // as JSON
 }
 
-// Line returns the line of a field of the object, such as spec.members[3].user, or of what there is of it; 0 where the
-// object is of a cluster.
+// Line returns the line of a field of the object, such as spec.members[3].user, or of the deepest part of the path
+// that exists. It returns 0 for an object of a cluster.
 func (o *Object) Line(field string) int {
 	if o.text == nil {
 		return 0
@@ -47,13 +47,13 @@ func (o *Object) Line(field string) int {
 	return o.text.line(joinPath(o.path, field))
 }
 
-// Problem is something that could not be read, so that answers are incomplete.
+// Problem is something that could not be read. It makes answers incomplete.
 type Problem struct {
 	Origin Origin
 	Err    error
 }
 
-// String says where and what.
+// String returns the origin and the error.
 func (p Problem) String() string {
 	if p.Origin.File == "" {
 		return p.Err.Error()
@@ -61,16 +61,16 @@ func (p Problem) String() string {
 	return p.Origin.String() + ": " + p.Err.Error()
 }
 
-// Set is what was found.
+// Set is the result of reading.
 type Set struct {
-	// Objects are those of the four kinds, and namespaces, in the order in which they were found.
+	// Objects are the objects of the four kinds and the Namespaces, in the order in which they were read.
 	Objects []Object
-	// Problems say what is missing.
+	// Problems list what could not be read.
 	Problems []Problem
-	// Notes say what was passed over, and needs no mending.
+	// Notes list what was skipped without any need for action.
 	Notes []string
 
-	ignored map[string]int // how many there are of each kind that is of no use here
+	ignored map[string]int // the number of objects of each kind that the plugin does not use
 }
 
 func (s *Set) ignore(kind string) {
@@ -80,7 +80,7 @@ func (s *Set) ignore(kind string) {
 	s.ignored[kind]++
 }
 
-// noteIgnored says in one line what was of other kinds.
+// noteIgnored adds one note for all objects of other kinds.
 func (s *Set) noteIgnored() {
 	if len(s.ignored) == 0 {
 		return
@@ -101,7 +101,7 @@ func (s *Set) noteIgnored() {
 	s.Notes = append(s.Notes, fmt.Sprintf("ignored %d %s: %s", count, objects, strings.Join(kinds, ", ")))
 }
 
-// noteDuplicates finds objects that are declared twice: which of them counts would depend on the order.
+// noteDuplicates reports objects that are declared twice, because the result would depend on their order.
 func (s *Set) noteDuplicates() {
 	first := map[string]Origin{}
 	kept := s.Objects[:0]
@@ -119,7 +119,7 @@ func (s *Set) noteDuplicates() {
 	s.Objects = kept
 }
 
-// Name returns Kind/namespace/name, or Kind/name for a namespace.
+// Name returns Kind/namespace/name, or Kind/name for a Namespace.
 func Name(o client.Object) string {
 	kind := kindOf(o)
 	if o.GetNamespace() == "" {

@@ -9,14 +9,14 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 )
 
-// ownership is one entry of managedFields about the object itself.
+// ownership is one entry of managedFields for the main resource, without subresources.
 type ownership struct {
 	manager   string
 	operation metav1.ManagedFieldsOperationType
 	fields    *fieldpath.Set
 }
 
-// applies reports whether this is what the manager applies.
+// applies reports whether the entry records a server-side apply by the manager.
 func (o *ownership) applies(manager string) bool {
 	return o.manager == manager && o.operation == metav1.ManagedFieldsOperationApply
 }
@@ -36,8 +36,8 @@ func ownerships(o client.Object) ([]ownership, error) {
 	return all, nil
 }
 
-// appliedBy returns what of the spec the manager has applied. A manager who applies less than before gives the rest up,
-// and what nobody else has goes.
+// appliedBy returns the part of the spec that the manager has applied. A later apply with fewer fields gives up the
+// rest, and the API server removes the fields without another owner.
 func appliedBy(o client.Object, all []ownership, manager string) map[string]any {
 	name := "spec"
 	for i := range all {
@@ -51,7 +51,7 @@ func appliedBy(o client.Object, all []ownership, manager string) map[string]any 
 	return map[string]any{}
 }
 
-// pickFields returns those of the values that are in the set.
+// pickFields returns the values that are in the set.
 func pickFields(values map[string]any, fields *fieldpath.Set) map[string]any {
 	picked := map[string]any{}
 	for element := range fields.Members.All() {
@@ -59,7 +59,7 @@ func pickFields(values map[string]any, fields *fieldpath.Set) map[string]any {
 			continue
 		}
 		if _, inner := fields.Children.Get(element); inner {
-			continue // what is in it says more
+			continue // the set of its children is more precise
 		}
 		if each, has := values[*element.FieldName]; has {
 			picked[*element.FieldName] = each
@@ -83,7 +83,7 @@ func pickFields(values map[string]any, fields *fieldpath.Set) map[string]any {
 	return picked
 }
 
-// pickEntries returns those of the entries that are in the set, in their order.
+// pickEntries returns the entries that are in the set, in their order.
 func pickEntries(key string, entries []any, fields *fieldpath.Set) []any {
 	var picked []any
 	for _, each := range entries {
@@ -106,7 +106,7 @@ func pickEntries(key string, entries []any, fields *fieldpath.Set) []any {
 	return picked
 }
 
-// otherOwners lists who else has one of the paths, or something below it.
+// otherOwners lists the other managers that own one of the paths or a path below it.
 func otherOwners(all []ownership, manager string, paths []fieldpath.Path) []string {
 	var names []string
 	for i := range all {
@@ -134,7 +134,7 @@ func (o *ownership) has(path fieldpath.Path) bool {
 	return true
 }
 
-// merge lays the fields of over on those of base, entry by entry.
+// merge merges the fields of over into those of base, entry by entry.
 func merge(base, over map[string]any) map[string]any {
 	for _, name := range sortedNames(over, nil) {
 		was, is := base[name], over[name]
@@ -168,7 +168,7 @@ func mergeEntries(list string, base, over []any) []any {
 	return merged
 }
 
-// drop takes the paths out of the fields.
+// drop removes the paths from the fields.
 func drop(fields map[string]any, paths []fieldpath.Path) {
 	for _, path := range paths {
 		dropPath(fields, path[1:]) // without "spec"

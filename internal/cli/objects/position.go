@@ -14,16 +14,16 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// document is one document of a file, with what it takes to find a field's line in it. It is parsed for that only when
-// somebody asks: most are never asked about.
+// document is one document of a file. It is parsed for the lines of its fields only on demand, because most
+// documents never need it.
 type document struct {
 	file  string
-	first int // its first line in the file, from 1; 0 where lines mean nothing
+	first int // its first line in the file, from 1; 0 if the data has no lines of a file
 	text  []byte
 
 	once sync.Once
 	root *yamlv3.Node
-	err  error // why there is no root
+	err  error // why root is nil
 }
 
 func joinPath(path, field string) string {
@@ -33,8 +33,8 @@ func joinPath(path, field string) string {
 	return path + "." + field
 }
 
-// line returns the line of what there is of the path; for an empty path the one where the document begins to say
-// something.
+// line returns the line of the deepest existing part of the path. For an empty path, it returns the first line with
+// content.
 func (d *document) line(path string) int {
 	if d.first == 0 {
 		return 0
@@ -67,7 +67,7 @@ func (d *document) node() *yamlv3.Node {
 	return d.root
 }
 
-// leadingLines counts the lines before the first that is neither empty nor a comment.
+// leadingLines returns the number of empty lines and comment lines at the start.
 func leadingLines(text []byte) int {
 	count := 0
 	for line := range strings.Lines(string(text)) {
@@ -80,8 +80,8 @@ func leadingLines(text []byte) int {
 	return 0
 }
 
-// segments cuts spec.members[3].user into spec, members, [3], user. A key in brackets may hold dots. [#3] is the fourth
-// entry, [3] also one that is called so.
+// segments splits spec.members[3].user into spec, members, [3], user. A key in brackets may contain dots. [#3] is
+// the fourth entry. [3] may also be the entry with the name 3.
 func segments(path string) []string {
 	var cut []string
 	for path != "" {
@@ -105,10 +105,10 @@ func segments(path string) []string {
 	return cut
 }
 
-// identifying are the fields by which lists of maps name their entries.
+// identifying are the fields that identify the entries of lists of maps.
 var identifying = []string{"user", "application", "organization", "name"}
 
-// descend returns the node that the segment leads to, and the line to name for it: that of the key in a map.
+// descend returns the node at the segment, and the line to report for it. In a map, that is the line of the key.
 func descend(node *yamlv3.Node, segment string) (*yamlv3.Node, int) {
 	for node.Kind == yamlv3.AliasNode {
 		node = node.Alias
@@ -129,7 +129,7 @@ func descend(node *yamlv3.Node, segment string) (*yamlv3.Node, int) {
 	}
 	inner = strings.Trim(strings.TrimSuffix(inner, "]"), `"`)
 	if node.Kind != yamlv3.SequenceNode {
-		if key, value := entry(node, inner); value != nil { // the entry of a map, such as a label
+		if key, value := entry(node, inner); value != nil { // an entry of a map, such as a label
 			return value, key.Line
 		}
 		return nil, 0
@@ -157,13 +157,13 @@ func entry(node *yamlv3.Node, name string) (key, value *yamlv3.Node) {
 	}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		if node.Content[i].Value == name {
-			key, value = node.Content[i], node.Content[i+1] // of a key that is given twice, the second
+			key, value = node.Content[i], node.Content[i+1] // the second of duplicate keys wins
 		}
 	}
 	return key, value
 }
 
-// lineOfValue returns the first line that has the value; 0 where none has.
+// lineOfValue returns the first line that contains the value, or 0 if no line does.
 func (d *document) lineOfValue(value string) int {
 	root := d.node()
 	if root == nil || d.first == 0 {
@@ -183,8 +183,9 @@ func (d *document) lineOfValue(value string) int {
 	return line
 }
 
-// unquoted finds the value that the error of the JSON decoder is about where a text belongs and a number, boolean or null
-// is: the path of its field with the places in lists, its line in the file and its node; nil, where the error is another.
+// unquoted finds the number, boolean or null that a JSON decoding error reports where a string is required. It
+// returns the path of the field with list indexes, its line in the file, and its node. The node is nil if the error
+// has another cause.
 func (d *document) unquoted(path string, err error) (at string, line int, found *yamlv3.Node) {
 	var mistyped *json.UnmarshalTypeError
 	root := d.node()
@@ -203,7 +204,7 @@ func (d *document) unquoted(path string, err error) (at string, line int, found 
 	return at, d.first + found.Line - 1, found
 }
 
-// firstUnquoted returns the first scalar at the path of fields that is read as something else than a text.
+// firstUnquoted returns the first scalar at the path of fields that YAML reads as something other than a string.
 func firstUnquoted(node *yamlv3.Node, fields []string, at string) (string, *yamlv3.Node) {
 	for node.Kind == yamlv3.AliasNode {
 		node = node.Alias

@@ -14,13 +14,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Rewriter edits the documents that objects were read from: what does not change keeps its order and its comments.
+// Rewriter edits the documents that objects were read from. Unchanged parts keep their order and their comments.
 type Rewriter struct {
 	edited map[*document]*yamlv3.Node
 	order  []*document
 }
 
-// Edit makes the change in the document of the object.
+// Edit applies the change to the document of the object.
 func (r *Rewriter) Edit(c *Change) error {
 	d := c.Before.text
 	root := r.edited[d]
@@ -47,7 +47,7 @@ func (r *Rewriter) Edit(c *Change) error {
 	return r.check(c, node)
 }
 
-// check holds what is written now against what is meant: a file that says something else is worse than none.
+// check compares the edited document with the intended object, so that a wrong edit is never written to a file.
 func (r *Rewriter) check(c *Change, node *yamlv3.Node) error {
 	var says struct {
 		Spec any `yaml:"spec"`
@@ -69,7 +69,7 @@ func (r *Rewriter) check(c *Change, node *yamlv3.Node) error {
 	return nil
 }
 
-// Documents returns the edited documents, one after the other.
+// Documents returns the edited documents in order.
 func (r *Rewriter) Documents() ([][]byte, error) {
 	var all [][]byte
 	for _, d := range r.order {
@@ -82,8 +82,8 @@ func (r *Rewriter) Documents() ([][]byte, error) {
 	return all, nil
 }
 
-// Files returns the files of the edited documents as they would be. What is not edited stays to the byte. The files are
-// read again with read.
+// Files returns the new content of the files with edited documents. Every unedited document keeps its exact bytes.
+// Files uses read to read the files again.
 func (r *Rewriter) Files(read func(name string) ([]byte, error)) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	// Start at the last line, so that earlier positions stay valid.
@@ -113,7 +113,7 @@ func (r *Rewriter) Files(read func(name string) ([]byte, error)) (map[string][]b
 			return nil, fmt.Errorf("%s: %w", d.file, err)
 		}
 		if follows {
-			// A comment may stand on the line of the marker, and nothing else that is rendered here.
+			// The line of the marker may hold a comment, which is the only other content that is rendered here.
 			between := []byte("\n")
 			if text[0] == '#' && d.text[0] != '\n' {
 				between = []byte(" ")
@@ -138,7 +138,7 @@ func lineAt(content []byte, at int) []byte {
 	return append(bytes.Clone(line), '\n')
 }
 
-// render writes the node as the text that it was read from is written.
+// render writes the node in the formatting of the text that it was read from.
 func render(node *yamlv3.Node, like []byte) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := yamlv3.NewEncoder(&b)
@@ -153,8 +153,8 @@ func render(node *yamlv3.Node, like []byte) ([]byte, error) {
 	return b.Bytes(), encoder.Close()
 }
 
-// indentation returns how far the text moves fields of maps in, and whether the entries of lists stay where the name of
-// their list is.
+// indentation returns the number of columns by which the text indents the fields of maps, and reports whether the
+// entries of a list start in the column of the list's name.
 func indentation(text []byte) (step int, compact bool) {
 	step, compact = 2, true
 	before, opens, found := 0, false, false
@@ -176,7 +176,7 @@ func indentation(text []byte) (step int, compact bool) {
 	return step, compact
 }
 
-// RenderManifest returns the object as a document for git.
+// RenderManifest returns the object as a YAML document for git.
 func RenderManifest(o client.Object) ([]byte, error) {
 	node, err := newNode(Manifest(o))
 	if err != nil {
@@ -187,7 +187,7 @@ func RenderManifest(o client.Object) ([]byte, error) {
 
 var errAlias = errors.New("it refers to another place of the file (an alias)")
 
-// editEntry makes the entry of the map what it is to be; without it where that is nil.
+// editEntry changes the entry of the map from before to after. It removes the entry if after is nil.
 func editEntry(node *yamlv3.Node, name string, before, after any) error {
 	if node.Kind == yamlv3.AliasNode {
 		return errAlias
@@ -200,7 +200,7 @@ func editEntry(node *yamlv3.Node, name string, before, after any) error {
 	}
 	i := 0
 	for i < len(node.Content) && node.Content[i].Value != name {
-		i += 2 // past the key and its value
+		i += 2 // skip the key and its value
 	}
 	has := i < len(node.Content)
 	switch {
@@ -221,7 +221,7 @@ func appendEntry(node *yamlv3.Node, name string, after any) error {
 		return err
 	}
 	if len(node.Content) == 0 {
-		node.Style = 0 // {} becomes a map with lines of its own
+		node.Style = 0 // {} becomes a map in block style
 	}
 	key, err := newNode(name)
 	if err != nil {
@@ -258,13 +258,13 @@ func editValue(at **yamlv3.Node, name string, before, after any) error {
 	}
 	made.HeadComment, made.LineComment, made.FootComment = node.HeadComment, node.LineComment, node.FootComment
 	if made.Kind == yamlv3.ScalarNode && made.Style == 0 && made.Tag == node.Tag {
-		made.Style = node.Style // with the quotes that it had
+		made.Style = node.Style // keep the quotes
 	}
 	*at = made
 	return nil
 }
 
-// editList edits a list whose entries are known by a key or by their value.
+// editList edits a list whose entries are identified by a key or by their value.
 func editList(node *yamlv3.Node, name string, before, after []any) error {
 	key := listKeys[name]
 	were, are := map[string]any{}, map[string]any{}
@@ -330,10 +330,10 @@ func nodeName(key string, item *yamlv3.Node) (string, error) {
 	return "", errAlias
 }
 
-// first are the fields that come first where the plugin writes an entry.
+// first are the fields that the plugin writes first in an entry.
 var first = []string{"apiVersion", "kind", "metadata", "name", "user", "application", "organization", "attribute", "displayName", "type"}
 
-// newNode makes the node of a value. A string is quoted where it would be read as something else.
+// newNode returns the node of a value. It quotes a string that would otherwise be read as another type.
 func newNode(value any) (*yamlv3.Node, error) {
 	fields, isMap := value.(map[string]any)
 	entries, isList := value.([]any)

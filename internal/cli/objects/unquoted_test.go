@@ -11,7 +11,8 @@ import (
 	"github.com/usher-dev/usher/internal/cli/input"
 )
 
-// TestUnquotedValues has a value where a text belongs that YAML reads as something else. A date is read as a text.
+// TestUnquotedValues uses values that YAML does not read as strings where a string is required. YAML reads a date
+// as a string.
 func TestUnquotedValues(t *testing.T) {
 	for _, value := range []string{"123456789", "1e3", "on", "yes", "true", "0x1F"} {
 		text := strings.ReplaceAll(`apiVersion: access.usher.dev/v1alpha1

@@ -18,18 +18,18 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// FieldManager is who the API server notes as the owner of what the plugin writes.
+// FieldManager is the field manager of everything that the plugin writes.
 const FieldManager = "kubectl-access"
 
-// Writer writes changes to a cluster, each only to the object as it was read.
+// Writer writes changes to a cluster. It writes an object only if the object has not changed since it was read.
 type Writer struct {
 	rest *rest.RESTClient
 }
 
-// NewWriter makes a writer.
+// NewWriter returns a writer for the cluster.
 func NewWriter(config *rest.Config) (*Writer, error) {
 	config = rest.CopyConfig(config)
-	// They come back from each write, and are shown with its object.
+	// The warnings come back from each write, and are shown with its object.
 	config.WarningHandler = rest.NoWarnings{}
 	access, err := restClient(config, accessv1alpha1.GroupVersion, "/apis")
 	if err != nil {
@@ -38,24 +38,24 @@ func NewWriter(config *rest.Config) (*Writer, error) {
 	return &Writer{access}, nil
 }
 
-// Written is what came of a write.
+// Written is the result of a write.
 type Written struct {
-	// Warnings are those of the API server, and of admission.
+	// Warnings are the warnings of the API server and of admission.
 	Warnings []string
-	// Overruled are managers whose value was overwritten or removed.
+	// Overruled lists the managers whose values were overwritten or removed.
 	Overruled []string
 }
 
-// request is how a change is written.
+// request is the API request that writes a change.
 type request struct {
 	kind  types.PatchType
 	body  any
 	force bool
-	// overruled are managers who own what is overwritten or removed.
+	// overruled lists the managers that own the overwritten or removed values.
 	overruled []string
 }
 
-// Write writes the change. It does not write an object that has changed in the meantime, and returns a conflict.
+// Write writes the change. It returns a conflict error if the object has changed since it was read.
 func (w *Writer) Write(ctx context.Context, c *Change, dryRun bool) (*Written, error) {
 	r, err := c.request()
 	if err != nil {
@@ -85,7 +85,7 @@ func (w *Writer) Write(ctx context.Context, c *Change, dryRun bool) (*Written, e
 	return written, result.Error()
 }
 
-// Annotate sets an annotation of the object, whatever else has changed in it.
+// Annotate sets an annotation of the object, regardless of other changes to the object.
 func (w *Writer) Annotate(ctx context.Context, o client.Object, key, value string) error {
 	k, err := kindNamed(kindOf(o))
 	if err != nil {
@@ -99,7 +99,7 @@ func (w *Writer) Annotate(ctx context.Context, o client.Object, key, value strin
 		VersionedParams(&metav1.PatchOptions{FieldManager: FieldManager}, metav1.ParameterCodec).Body(body).Do(ctx).Error()
 }
 
-// Read returns the object as it is now.
+// Read returns the current object from the cluster.
 func (w *Writer) Read(ctx context.Context, o client.Object) (client.Object, error) {
 	k, err := kindNamed(kindOf(o))
 	if err != nil {
@@ -121,12 +121,13 @@ func kindNamed(name string) (*kind, error) {
 	return &kinds[i], nil
 }
 
-// request finds out how the change is written: by server-side apply, which leaves to others what is theirs. What others
-// have is not gone when this manager stops to apply it: a patch takes it away.
+// request returns the request that writes the change. It uses server-side apply, which leaves the fields of other
+// managers alone. A value that another manager also owns stays when this manager stops applying it, so a JSON patch
+// removes it.
 func (c *Change) request() (*request, error) {
 	if c.Before == nil {
 		made := Manifest(c.After)
-		// Whoever made the object meanwhile is not overruled.
+		// Without force, the request fails if another client has created the object in the meantime.
 		return &request{kind: types.ApplyPatchType, body: made}, nil
 	}
 	all, err := ownerships(c.Before.Object)
@@ -154,7 +155,8 @@ func (c *Change) request() (*request, error) {
 	if made := merge(applied, d.set); len(made) > 0 {
 		body["spec"] = made
 	}
-	// Nothing but what was shown is overwritten: the object has to be the one that was read.
+	// The resource version makes the API server refuse the write if the object has changed, so force overwrites only
+	// what was shown.
 	return &request{
 		kind: types.ApplyPatchType, body: body, force: true, overruled: otherOwners(all, FieldManager, d.overwritten),
 	}, nil
@@ -167,8 +169,8 @@ type patchOperation struct {
 	Value     any    `json:"value,omitempty"`
 }
 
-// removals removes the paths from the object as it was read. It removes the last elements of a list first, so that the
-// places of the others stay valid.
+// removals returns the operations that remove the paths from the object as it was read. They remove the last
+// elements of a list first, so that the indexes of the others stay valid.
 func removals(o *Object, paths []fieldpath.Path) []patchOperation {
 	var pointers [][]string
 	for _, path := range paths {
@@ -191,7 +193,7 @@ func compareLast(a, b []string) int {
 	return slices.Compare(a, b)
 }
 
-// pointer returns the segments of the path, with the places of entries for their names.
+// pointer returns the segments of the path, with indexes in place of the names of list entries.
 func pointer(values any, path fieldpath.Path) []string {
 	var segments []string
 	list := ""

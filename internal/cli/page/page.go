@@ -1,10 +1,10 @@
-// Package page writes tables as one web page that needs nothing beside itself: with search, filter and sort, and
-// readable on a phone. Text is shown as text; the page's own script is the only one that its policy lets run.
+// Package page writes tables as one self-contained web page with search, filter and sort. The page is readable on a
+// phone. It escapes all text, and its content security policy allows only the page's own script.
 package page
 
 import (
 	"crypto/sha256"
-	_ "embed" // the parts of the page
+	_ "embed" // embeds the parts of the page
 	"encoding/base64"
 	"html/template"
 	"io"
@@ -24,18 +24,18 @@ var (
 	parsed = template.Must(template.New("page").Funcs(template.FuncMap{"show": terminal.Escape, "body": body}).Parse(source))
 )
 
-// Page is a title and sections of one table each.
+// Page is a title and a list of sections with one table each.
 type Page struct {
 	Title string
 	Notes []string
-	// SectionName is what a section is.
+	// SectionName is the label of the list of sections, such as Organization.
 	SectionName string
 	Sections    []*Section
-	// Roles are those to filter by.
+	// Roles are the roles that the page offers as a filter.
 	Roles []string
 }
 
-// Section is one table. The first cell of a row says what the row is about.
+// Section is one table. The first cell of a row names the subject of the row.
 type Section struct {
 	Title   string
 	Notes   []string
@@ -43,13 +43,13 @@ type Section struct {
 	Rows    []Row
 }
 
-// Row is one row. Roles are those that it is found by, with spaces between them.
+// Row is one row. Roles are the roles that the filter matches, separated by spaces.
 type Row struct {
 	Roles string
 	Cells []Cell
 }
 
-// Cell is one cell. Order is what it is sorted by; empty, its text. Reason is shown on demand.
+// Cell is one cell. Order is the sort key; if it is empty, the text is. The page shows Reason on demand.
 type Cell struct {
 	Text, Order, Reason string
 	Faint               bool
@@ -64,21 +64,21 @@ func Write(w io.Writer, p *Page) error {
 		StyleHash, ScriptHash template.HTMLAttr
 	}{
 		Page: p,
-		// Both are parts of this package, and hold nothing of an object.
+		// Both are parts of this package and contain nothing from an object.
 		Style:     template.CSS(style),
 		Script:    template.JS(script),
 		StyleHash: hash(style), ScriptHash: hash(script),
 	})
 }
 
-// hash is how a content security policy names what may run.
+// hash returns the hash by which a content security policy allows a script or a style.
 func hash(text string) template.HTMLAttr {
 	sum := sha256.Sum256([]byte(text))
 	return template.HTMLAttr("sha256-" + base64.StdEncoding.EncodeToString(sum[:]))
 }
 
-// body writes the rows of a table. A page of ten thousand users has a hundred thousand cells, for which a template takes
-// seconds; every text goes through the same escaping.
+// body writes the rows of a table without a template. A page of ten thousand users has a hundred thousand cells,
+// and a template takes seconds for them. Every text goes through the same escaping.
 func body(s *Section) template.HTML {
 	var b strings.Builder
 	columns := make([]string, len(s.Columns))
@@ -112,8 +112,9 @@ func body(s *Section) template.HTML {
 	return template.HTML(b.String())
 }
 
-// breakable is safe as text, and lets a line end after a slash: names of objects are long, and have no spaces.
+// breakable escapes the text and allows a line break after each slash, because names of objects are long and have
+// no spaces.
 func breakable(text string) string { return strings.ReplaceAll(escaped(text), "/", "/<wbr>") }
 
-// escaped is safe as text and as the value of a quoted attribute.
+// escaped returns the text escaped for use as HTML text and as the value of a quoted attribute.
 func escaped(text string) string { return template.HTMLEscapeString(terminal.Escape(text)) }

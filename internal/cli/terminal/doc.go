@@ -1,3 +1,3 @@
-// Package terminal writes for people: tables that fit, text from objects that cannot move the cursor, colour only
-// where it is seen, and progress. It knows nothing of access.
+// Package terminal writes output for people: tables that fit the terminal, escaped text from objects, colour where
+// the terminal shows it, and progress. It does not depend on any concept of access.
 package terminal

@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// Escape returns the text with everything written out that is not shown as itself: control and format characters,
-// line and paragraph separators, and bytes that are no UTF-8. A terminal does nothing on what is left but show it.
+// Escape returns the text with every unsafe character in escaped form: control and format characters, line and
+// paragraph separators, and bytes that are not valid UTF-8. A terminal can only display the result.
 func Escape(text string) string {
 	if !strings.ContainsFunc(text, acts) && utf8.ValidString(text) {
 		return text
@@ -32,7 +32,7 @@ func Escape(text string) string {
 	return b.String()
 }
 
-// EscapeLines does the same for text of several lines, and leaves line ends and tabs.
+// EscapeLines is like Escape for text of several lines. It keeps line ends and tabs.
 func EscapeLines(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
@@ -45,8 +45,8 @@ func EscapeLines(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// EscapeJSON does the same for encoded JSON, in which such a character can only stand in a string. The JSON stays the
-// same to who decodes it.
+// EscapeJSON is like Escape for encoded JSON, where such characters occur only in strings. The result decodes to
+// the same value.
 func EscapeJSON(encoded []byte) []byte {
 	if !bytes.ContainsFunc(encoded, actsInJSON) {
 		return encoded
@@ -68,9 +68,9 @@ func EscapeJSON(encoded []byte) []byte {
 
 func actsInJSON(r rune) bool { return r != '\n' && r != '\t' && acts(r) }
 
-// acts reports whether a terminal may do something else on the character than show it.
+// acts reports whether a terminal may do something other than display the character.
 func acts(r rune) bool {
-	if r < utf8.RuneSelf { // most text, and a report is long
+	if r < utf8.RuneSelf { // most text; a report is long
 		return unicode.IsControl(r)
 	}
 	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)

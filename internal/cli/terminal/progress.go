@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Progress says on stderr what a command is about, once that has taken longer than a second. The zero value says
+// Progress reports on stderr what a command is doing, if that takes longer than a second. The zero value reports
 // nothing.
 type Progress struct {
 	streams *Streams
@@ -18,10 +18,10 @@ type Progress struct {
 	pause   time.Duration
 }
 
-// pauseWithoutTerminal is between two lines where a line cannot be written over.
+// pauseWithoutTerminal is the interval between two lines if a line cannot be overwritten.
 const pauseWithoutTerminal = 10 * time.Second
 
-// NewProgress starts to watch the time. The caller ends it with Done.
+// NewProgress starts the timer. The caller must call Done.
 func NewProgress(s *Streams) *Progress {
 	p := &Progress{streams: s, pause: pauseWithoutTerminal}
 	if s.ErrIsTerminal {
@@ -33,7 +33,7 @@ func NewProgress(s *Streams) *Progress {
 	return p
 }
 
-// Say notes what the command is doing now.
+// Say sets the description of the current activity.
 func (p *Progress) Say(format string, args ...any) {
 	if p == nil || p.streams == nil {
 		return
@@ -54,14 +54,14 @@ func (p *Progress) write() {
 		if p.streams.ErrIsTerminal {
 			begin, end = "\r\x1b[K", ""
 		}
-		// What cannot be written here nobody misses.
+		// A failure to write progress is harmless.
 		_, _ = fmt.Fprint(p.streams.ErrOut, begin, p.what, "...", end)
 		p.written = true
 	}
 	p.timer.Reset(p.pause)
 }
 
-// Done ends it and takes away what can be.
+// Done stops the progress and clears its line if possible.
 func (p *Progress) Done() {
 	if p == nil || p.streams == nil {
 		return

@@ -7,17 +7,17 @@ import (
 	"golang.org/x/term"
 )
 
-// Streams are what a command reads and writes, and what is known of the terminal behind them.
+// Streams are the input and output of a command, with the properties of the terminal behind them.
 type Streams struct {
 	In     io.Reader
 	Out    io.Writer
 	ErrOut io.Writer
 
-	// Width is the number of columns of Out. It is 0 if Out is not a terminal; lines are then not wrapped.
+	// Width is the number of columns of Out. It is 0 if Out is not a terminal; then lines are not wrapped.
 	Width int
 	// Colour reports whether Out shows colour.
 	Colour bool
-	// ErrIsTerminal reports whether what is written to ErrOut can be written over.
+	// ErrIsTerminal reports whether ErrOut can overwrite a line that it has shown.
 	ErrIsTerminal bool
 }
 
@@ -35,10 +35,10 @@ func Standard() Streams {
 	return s
 }
 
-// Style is how a piece of text stands out. It never carries meaning that the text does not.
+// Style is a style for a piece of text. It never carries information that the text does not contain.
 type Style string
 
-// The styles.
+// The available styles.
 const (
 	Plain  Style = ""
 	Bold   Style = "1"
@@ -48,7 +48,7 @@ const (
 	Yellow Style = "33"
 )
 
-// Paint returns the text in the style, where colour is shown.
+// Paint returns the text in the style if Out shows colour.
 func (s *Streams) Paint(text string, style Style) string {
 	if !s.Colour || style == Plain || text == "" {
 		return text
@@ -56,7 +56,7 @@ func (s *Streams) Paint(text string, style Style) string {
 	return "\x1b[" + string(style) + "m" + text + "\x1b[0m"
 }
 
-// Quiet returns streams that show nothing.
+// Quiet returns streams that discard all output.
 func Quiet(in io.Reader) Streams {
 	return Streams{In: in, Out: io.Discard, ErrOut: io.Discard}
 }

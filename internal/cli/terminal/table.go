@@ -9,7 +9,7 @@ import (
 
 const (
 	gap = "   "
-	// narrowest is what is left of a column that has to give way.
+	// narrowest is the minimum width to which a column shrinks.
 	narrowest = 12
 )
 
@@ -19,12 +19,12 @@ type Cell struct {
 	Style Style
 }
 
-// Table is a table for people. Every cell is escaped.
+// Table is a table for people. It escapes every cell.
 type Table struct {
-	// Columns are the headers.
+	// Columns are the column headers.
 	Columns []string
-	// Keep is how many of the first columns are repeated where the table is too wide and is cut into parts; 0: it is
-	// never cut, and long cells go on in the next line.
+	// Keep is the number of leading columns that are repeated when a table that is too wide is split into parts. With
+	// 0, the table is not split, and long cells wrap.
 	Keep int
 	Rows [][]Cell
 }
@@ -38,7 +38,7 @@ func (t *Table) Add(cells ...string) {
 	t.Rows = append(t.Rows, row)
 }
 
-// Write writes the table so that it fits the terminal.
+// Write writes the table so that it fits the width of the terminal.
 func (t *Table) Write(s *Streams) error {
 	escaped := t.escaped()
 	widths := escaped.widths()
@@ -82,7 +82,7 @@ func total(widths []int) int {
 	return sum
 }
 
-// shrink takes from the widest columns until the table fits, as long as something of them is left.
+// shrink reduces the widest columns until the table fits or no column can shrink further.
 func shrink(widths []int, width int) {
 	if width <= 0 {
 		return
@@ -101,7 +101,7 @@ func shrink(widths []int, width int) {
 	}
 }
 
-// writeParts cuts the table into parts of as many columns as fit; the first columns stand in each.
+// writeParts splits the table into parts with as many columns as fit. Each part repeats the first columns.
 func (t *Table) writeParts(s *Streams, widths []int) error {
 	shrink(widths[:t.Keep], s.Width/2)
 	kept := total(widths[:t.Keep])
@@ -147,7 +147,7 @@ func (t *Table) writeRows(s *Streams, widths []int) error {
 	return err
 }
 
-// writeRow writes one row, on as many lines as its longest cell takes.
+// writeRow writes one row on as many lines as its longest cell needs.
 func writeRow(b *strings.Builder, s *Streams, row []Cell, widths []int) {
 	lines := make([][]string, len(row))
 	height := 1
@@ -178,7 +178,8 @@ func writeRow(b *strings.Builder, s *Streams, row []Cell, widths []int) {
 	}
 }
 
-// wrap cuts the text into lines of at most that width, after a space or one of the marks of names where there is one.
+// wrap splits the text into lines of at most the width. It prefers to break after a space or after a punctuation
+// mark of names.
 func wrap(text string, width int) []string {
 	var lines []string
 	for runewidth.StringWidth(text) > width {
@@ -205,7 +206,7 @@ func wrap(text string, width int) []string {
 	return append(lines, text)
 }
 
-// Wrap cuts plain text to the width of the terminal, every line but the first with the indent.
+// Wrap wraps plain text at the width of the terminal. It indents every line but the first.
 func (s *Streams) Wrap(text, indent string) string {
 	if s.Width <= len(indent)+narrowest {
 		return text

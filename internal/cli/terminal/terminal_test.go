@@ -149,7 +149,7 @@ func TestProgressIsSilentForASecond(t *testing.T) {
 	none.Done()
 }
 
-// written hands on what is written to it.
+// written sends everything that is written to it to a channel.
 type written chan string
 
 func (w written) Write(text []byte) (int, error) {

@@ -16,13 +16,13 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// resources are the resources of the four kinds, as requests name them.
+// resources maps the four kinds to their resources in requests.
 var resources = map[string]string{
 	kindGroup: "accessgroups", kindPolicy: "accesspolicies", kindApplication: "applicationaccesses", kindUser: "useraccesses",
 }
 
-// checkRequest returns an error where the request is none that the webhook configuration sends: of another kind, resource,
-// subresource or operation.
+// checkRequest returns an error for a request that the webhook configuration does not send: one for another kind,
+// resource, subresource or operation.
 func checkRequest(review *admission.Request) error {
 	switch review.Operation {
 	case admissionv1.Create, admissionv1.Update, admissionv1.Delete:
@@ -47,11 +47,11 @@ func checkRequest(review *admission.Request) error {
 	return nil
 }
 
-// readObject reads one of the two objects of a review, and returns an error unless it is the object that the request
-// names. A request without a name creates an object whose name is generated.
+// readObject reads one of the two objects of a review. It returns an error if it is not the object that the
+// request names. A request without a name creates an object with a generated name.
 func readObject(review *admission.Request, which string, raw runtime.RawExtension) (client.Object, error) {
 	made := newObject(review.Kind)
-	// The cases of keys count, as they do for the API server: otherwise two keys could be one field.
+	// Keys are case-sensitive, as they are for the API server. Otherwise two keys could set the same field.
 	if err := json.UnmarshalCaseSensitivePreserveInts(raw.Raw, made); err != nil {
 		return nil, fmt.Errorf("%s: reading the %s: %w", which, review.Kind.Kind, err)
 	}
@@ -81,8 +81,8 @@ func readObject(review *admission.Request, which string, raw runtime.RawExtensio
 	return made, nil
 }
 
-// agree returns an error unless both are the same object. That each is the one that the request names, readObject has
-// found; a request for a generated name names none.
+// agree returns an error unless both are the same object. readObject has compared each object with the name in the
+// request, but a request for a generated name has none.
 func agree(old, made client.Object) error {
 	for _, each := range []struct{ what, was, is string }{
 		{"metadata.namespace", old.GetNamespace(), made.GetNamespace()},
@@ -98,16 +98,16 @@ func agree(old, made client.Object) error {
 }
 
 const (
-	// mostOfName bounds what messages and logs repeat of a name in a review.
+	// mostOfName bounds how much of a name in a review appears in messages and logs.
 	mostOfName = 256
-	// mostLogged bounds what logs repeat of a message.
+	// mostLogged bounds how much of a message appears in logs.
 	mostLogged = 4096
 )
 
-// shortened returns the text, or its beginning where it is too long for a name.
+// shortened returns the text, or its beginning if it is longer than a name may be.
 func shortened(text string) string { return excerpt(text, mostOfName) }
 
-// excerpt returns the text, or so many bytes of its beginning.
+// excerpt returns the text, or its beginning if it has more than most bytes.
 func excerpt(text string, most int) string {
 	if len(text) <= most {
 		return text

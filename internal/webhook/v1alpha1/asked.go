@@ -12,13 +12,13 @@ import (
 )
 
 const (
-	// sideBySide bounds the reviews that one request has under way.
+	// sideBySide bounds the concurrent access reviews of one admission request.
 	sideBySide = 32
-	// several rights that differ in one point only are worth a review that leaves the point open.
+	// several is how many rights must differ in only one attribute to justify a review without that attribute.
 	several = 4
 )
 
-// Asked is what was asked about one requester. It is for one admission request.
+// Asked holds the answers about one requester, for one admission request.
 type Asked struct {
 	reviewer *Reviewer
 	user     *authenticationv1.UserInfo
@@ -28,8 +28,9 @@ type Asked struct {
 	answers map[validation.Attributes]bool
 }
 
-// Missing returns the rights that the requester lacks, in their order. It asks as little as it can: first what would
-// settle several rights at once, then each by itself, from the narrowest alternative on.
+// Missing returns the rights that the requester lacks, in the given order. To send as few reviews as possible, it
+// first asks for what would settle several rights at once, then for each right by itself, starting with the
+// narrowest alternative.
 func (a *Asked) Missing(ctx context.Context, rights []validation.Right) ([]validation.Right, error) {
 	open := a.open(rights)
 	if err := a.ask(ctx, shared(open)); err != nil {
@@ -54,8 +55,8 @@ func (a *Asked) Missing(ctx context.Context, rights []validation.Right) ([]valid
 	}
 }
 
-// told returns the texts of the hints that the requester may read. An access review that fails is no reason to refuse the
-// request: the requester is then told what everybody may read.
+// told returns the texts of the hints that the requester may read. A failed access review is not a reason to
+// refuse the request: the requester then gets the texts that everyone may read.
 func (a *Asked) told(ctx context.Context, hints []validation.Hint) []string {
 	if len(hints) == 0 {
 		return nil
@@ -81,7 +82,7 @@ func (a *Asked) told(ctx context.Context, hints []validation.Hint) []string {
 	return texts
 }
 
-// open returns the rights that nothing known gives.
+// open returns the rights that no known answer grants.
 func (a *Asked) open(rights []validation.Right) []validation.Right {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -98,7 +99,8 @@ func (a *Asked) open(rights []validation.Right) []validation.Right {
 	return open
 }
 
-// holds says whether it is known that the requester holds the right, or one for all namespaces or all names.
+// holds reports whether the requester is known to hold the right, or the same right for all namespaces or all
+// names.
 func (a *Asked) holds(right validation.Attributes) bool {
 	for _, wide := range []validation.Attributes{right, anyNamespace(right), anyName(right), anyName(anyNamespace(right))} {
 		if a.answers[wide] {
@@ -112,7 +114,7 @@ func (a *Asked) holds(right validation.Attributes) bool {
 	return false
 }
 
-// ask asks about each right that has no answer yet, side by side.
+// ask reviews each right that has no answer yet. The reviews run concurrently.
 func (a *Asked) ask(ctx context.Context, rights []validation.Attributes) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(sideBySide)
@@ -142,8 +144,8 @@ func (a *Asked) ask(ctx context.Context, rights []validation.Attributes) error {
 	return group.Wait()
 }
 
-// shared returns what would settle more than one of the rights: an alternative that they have in common, or the broadest
-// one for all namespaces, or for all names, where there are several.
+// shared returns what would settle more than one of the rights: alternatives that they have in common and, if
+// there are several, the broadest alternatives for all namespaces or for all names.
 func shared(rights []validation.Right) []validation.Attributes {
 	var found []validation.Attributes
 	alternatives := map[validation.Attributes]int{}

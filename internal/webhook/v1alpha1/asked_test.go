@@ -134,7 +134,7 @@ func TestWhatIsRemembered(t *testing.T) {
 	r.may(grant("acme", "Editor", ""))
 	ask(ana, 0, 1)
 	ask(ana, 0, 0)
-	ask(ben, 0, 1) // somebody else
+	ask(ben, 0, 1) // another user
 	clock = clock.Add(rememberedFor + time.Second)
 	r.allowed = map[validation.Attributes]bool{}
 	ask(ana, 1, 1)

@@ -22,7 +22,8 @@ import (
 	"github.com/usher-dev/usher/internal/validation"
 )
 
-// realHandler is a handler that judges by a real roster, now. Everything is granted to whoever asks.
+// realHandler returns a handler that judges by a real roster at the current time. It grants everything to every
+// requester.
 func realHandler(t *testing.T, objects ...client.Object) (*Handler, *roster.Roster) {
 	t.Helper()
 	return realHandlerAt(t, now, objects...)
@@ -65,7 +66,7 @@ func kindOf(o client.Object) metav1.GroupVersionKind {
 	return metav1.GroupVersionKind(accessv1alpha1.GroupVersion.WithKind(string(roster.ObjectOf(o).Kind)))
 }
 
-// updating is a review that has old changed to made, as the API server would send it for made.
+// updating returns a review of an update from old to made, as the API server would send it.
 func updating(t *testing.T, old, made client.Object) admission.Request {
 	t.Helper()
 	return admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
@@ -90,8 +91,8 @@ func groupOf(namespace, name, user, role string) *accessv1alpha1.AccessGroup {
 	return g
 }
 
-// TestAttackForgedReview posts reviews whose objects are not one object, as whoever reaches the port can. Each left the
-// second object in the roster, or took the first away.
+// TestAttackForgedReview posts reviews whose two objects are not the same object, which any client that reaches
+// the port can send. Each of them once left the second object in the roster, or removed the first.
 func TestAttackForgedReview(t *testing.T) {
 	staff := groupOf("acme", "staff", "ana", "Viewer")
 	copied := staff.DeepCopy()
@@ -192,9 +193,9 @@ func TestAttackForgedReview(t *testing.T) {
 	}
 }
 
-// TestAttackDeletesAgainInTheBackground deletes what is being deleted in the foreground again, with another propagation
-// policy. The API server then drops the finalizer of the garbage collector, and the object goes without an update that would
-// be judged.
+// TestAttackDeletesAgainInTheBackground deletes an object again that is being deleted in the foreground, with
+// another propagation policy. The API server then drops the finalizer of the garbage collector, and the object is
+// removed without an update that would be judged.
 func TestAttackDeletesAgainInTheBackground(t *testing.T) {
 	for name, tc := range map[string]struct{ finalizer, options string }{
 		"in the background":                {metav1.FinalizerDeleteDependents, `{"propagationPolicy":"Background"}`},
@@ -212,7 +213,7 @@ func TestAttackDeletesAgainInTheBackground(t *testing.T) {
 	}
 }
 
-// withMembers returns a group that has so many members.
+// withMembers returns a group with the given number of members.
 func withMembers(count int, change ...func(*accessv1alpha1.AccessGroup)) *accessv1alpha1.AccessGroup {
 	g := newGroup(change...)
 	for i := range count {
@@ -221,8 +222,8 @@ func withMembers(count int, change ...func(*accessv1alpha1.AccessGroup)) *access
 	return g
 }
 
-// TestAttackObjectsThatTheSchemaRefuses posts objects that no API server would let pass. They were judged: whoever reaches
-// the port had the roster decide for any number of users.
+// TestAttackObjectsThatTheSchemaRefuses posts objects that no API server would accept. They used to be judged: any
+// client that reached the port could make the roster decide for any number of users.
 func TestAttackObjectsThatTheSchemaRefuses(t *testing.T) {
 	small, large, larger := withMembers(1), withMembers(6000), withMembers(6001)
 	relabelled := withMembers(6000, func(g *accessv1alpha1.AccessGroup) { g.Labels = map[string]string{"team": "one"} })

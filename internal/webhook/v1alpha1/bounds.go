@@ -15,17 +15,18 @@ import (
 	"github.com/usher-dev/usher/internal/validation"
 )
 
-// errNotStored says that the API server does not hold the old object of a review. A review of the API server has only objects
-// that it holds.
+// errNotStored is returned if the API server does not hold the old object of a review. A review from the API
+// server contains only stored objects.
 var errNotStored = errors.New("the API server does not hold this object as the review has it")
 
-// bounds returns a refusal where the object is outside the bounds of its schema, and nil where it may be judged. So a
-// review costs no more than the largest legal object, whoever sends it.
+// bounds returns a refusal if the object exceeds the bounds of its schema, and nil if it may be judged. A review
+// therefore costs no more than the largest legal object, even if its sender is not the API server.
 //
-// The API server has validated the object before it asks: a refusal means that the review is forged, or that the cluster
-// has looser definitions of the kinds. As there, what is invalid in the old object alike passes, and a deletion is never
-// refused. The old object may be outside the bounds where it was stored under looser ones. Then it has to be the object
-// that the watch shows or the API server holds; otherwise a forged old object would let everything pass.
+// The API server validates the object before it asks. A refusal means that the review is forged, or that the
+// cluster has looser definitions of the kinds. As in the API server, a value passes if it is invalid in the old
+// object too, and a deletion is never refused. The old object may exceed the bounds if it was stored under looser
+// definitions. It must then be the object that the watch shows or the API server holds. Otherwise a forged old
+// object would let everything pass.
 func (h *Handler) bounds(ctx context.Context, review *admission.Request, request *validation.Request) (*answer, error) {
 	if request.Old != nil {
 		if err := h.checkOld(ctx, review, request.Old); err != nil {
@@ -75,8 +76,8 @@ func (h *Handler) checkOld(ctx context.Context, review *admission.Request, old c
 	return nil
 }
 
-// untyped reads what of an object has bounds. The status and the managed fields are left out: nothing rests on them, and
-// they may be most of the object.
+// untyped reads the parts of an object that have bounds. It leaves out the status and the managed fields: nothing
+// depends on them, and they may be most of the object.
 func untyped(which string, raw []byte) (map[string]any, error) {
 	var content struct {
 		Metadata struct {
@@ -88,7 +89,7 @@ func untyped(which string, raw []byte) (map[string]any, error) {
 		Spec any `json:"spec"`
 	}
 	if err := json.UnmarshalCaseSensitivePreserveInts(raw, &content); err != nil {
-		return nil, field.InternalError(field.NewPath(which), err) // it was read once already
+		return nil, field.InternalError(field.NewPath(which), err) // readObject has read it before
 	}
 	object := map[string]any{"metadata": map[string]any{
 		"annotations": content.Metadata.Annotations, "finalizers": content.Metadata.Finalizers,

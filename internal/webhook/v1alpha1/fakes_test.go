@@ -37,7 +37,7 @@ type reviews struct {
 
 	mu      sync.Mutex
 	allowed map[validation.Attributes]bool
-	// everything is allowed to everybody.
+	// everything is set to allow every review.
 	everything bool
 	failure    error
 	then       func()
@@ -82,7 +82,7 @@ func (r *reviews) reviewer(now func() time.Time) *Reviewer {
 	return NewReviewer(r.client, NewMetrics(prometheus.NewRegistry()), now)
 }
 
-// fakeCluster is what the API server holds, and what the watch shows of it.
+// fakeCluster has the objects of the API server and of the watch.
 type fakeCluster struct {
 	scheme      *runtime.Scheme
 	api, cached client.Client
@@ -120,7 +120,7 @@ func newFakeCluster(t *testing.T) *fakeCluster {
 	return c
 }
 
-// has puts objects there, or changes them.
+// has creates or replaces objects.
 func (c *fakeCluster) has(objects ...client.Object) {
 	for _, o := range objects {
 		if err := c.api.Create(context.Background(), o); err != nil {
@@ -143,7 +143,7 @@ func (c *fakeCluster) hasNot(objects ...client.Object) {
 	}
 }
 
-// watched has the watch show what there is now.
+// watched makes the watch show the current objects.
 func (c *fakeCluster) watched(t *testing.T) {
 	t.Helper()
 	var groups accessv1alpha1.AccessGroupList

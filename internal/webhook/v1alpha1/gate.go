@@ -19,23 +19,24 @@ import (
 	kjson "sigs.k8s.io/json"
 )
 
-// Limits bound what reviews cost together, whoever sends them. A review of the API server's stays far below those of one
-// review: it has two objects of at most 1.5 MiB, which is what etcd takes.
+// Limits bound the total cost of reviews, even if their sender is not the API server. A review from the API server
+// stays far below the limits of one review: it has two objects of at most 1.5 MiB, the limit of etcd.
 type Limits struct {
 	// Body bounds the bytes of one review, Values its JSON values.
 	Body, Values int
-	// Small is up to how many bytes a review is small. Small and large reviews do not wait for each other.
+	// Small is the size in bytes up to which a review is small. Small and large reviews do not wait for each other.
 	Small int
-	// SmallReaders and LargeReaders bound the reviews that are in memory.
+	// SmallReaders and LargeReaders bound the reviews in memory.
 	SmallReaders, LargeReaders int
-	// SmallJudged, LargeJudged and Deletions bound the reviews that are judged at the same time. Deletions of any size
-	// have a share of their own: what takes access away does not wait for what gives it.
+	// SmallJudged, LargeJudged and Deletions bound the reviews that are judged at the same time. Deletions of any
+	// size have their own share: a request that takes access away does not wait for one that gives it.
 	SmallJudged, LargeJudged, Deletions int
 	// Reading bounds how long the body of a review may take to arrive.
 	Reading time.Duration
 }
 
-// DefaultLimits are those of the manager. A review is judged on one processor; large ones leave one for everything else.
+// DefaultLimits returns the limits of the manager. One review uses one processor. Large reviews leave one
+// processor for everything else.
 func DefaultLimits() Limits {
 	return Limits{
 		Body: 4 << 20, Values: 500_000, Small: 64 << 10,
@@ -45,20 +46,20 @@ func DefaultLimits() Limits {
 	}
 }
 
-// Gate is the HTTP handler of the webhook. It bounds what reviews cost before it hands them on: bytes, JSON values, and
-// how many are read and judged at the same time, of which one address has at most half. A review that has to wait does so
-// until its context ends.
+// Gate is the HTTP handler of the webhook. It bounds the cost of reviews before it passes them on: their bytes,
+// their JSON values, and how many are read and judged at the same time. One address gets at most half of these
+// places. A review waits for a place until its context ends.
 type Gate struct {
 	limits  Limits
 	webhook *admission.Webhook
 	metrics *Metrics
-	within  time.Duration // how long a review may take, with what it waits
+	within  time.Duration // how long a review may take, including waiting
 
 	smallReaders, largeReaders *lane
 	small, large, deletions    *lane
 }
 
-// NewGate returns a gate before the handler.
+// NewGate returns a gate in front of the handler.
 func NewGate(handler *Handler, limits Limits) *Gate {
 	return &Gate{
 		limits: limits, metrics: handler.Metrics, within: handler.within(),
@@ -68,7 +69,8 @@ func NewGate(handler *Handler, limits Limits) *Gate {
 	}
 }
 
-// logReview adds what log lines say of a review. Nothing in a review is trusted to be short.
+// logReview adds the values of a review to log lines. It shortens them because a forged review may contain long
+// values.
 func logReview(base logr.Logger, review *admission.Request) logr.Logger {
 	if review == nil {
 		return base
@@ -78,7 +80,7 @@ func logReview(base logr.Logger, review *admission.Request) logr.Logger {
 		"requestID", shortened(string(review.UID)))
 }
 
-// statusError says why a review is not judged, with an HTTP status.
+// statusError is the reason why a review is not judged, with an HTTP status.
 type statusError struct {
 	error
 
@@ -89,7 +91,7 @@ func refuse(status int, format string, args ...any) error {
 	return &statusError{fmt.Errorf(format, args...), status}
 }
 
-// errBusy says that a review waited too long, or would have to.
+// errBusy is returned if a review has waited, or would have to wait, too long.
 var errBusy = errors.New("too many reviews at the same time: try again in a moment")
 
 // ServeHTTP answers one review.
@@ -114,7 +116,7 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.answer(w, review, g.judge(ctx, review, size, address))
 }
 
-// admit waits for a reader.
+// admit checks the headers of the request and waits for a reader.
 func (g *Gate) admit(ctx context.Context, r *http.Request, address string) (leave func(), err error) {
 	if r.Method != http.MethodPost {
 		return nil, refuse(http.StatusMethodNotAllowed, "the method is %s; reviews are sent by POST", shortened(r.Method))
@@ -136,12 +138,12 @@ func (g *Gate) tooLarge() error {
 	return refuse(http.StatusRequestEntityTooLarge, "the review has more than %d bytes", g.limits.Body)
 }
 
-// read reads the review, and returns its size.
+// read returns the review and its size.
 func (g *Gate) read(w http.ResponseWriter, r *http.Request) (*admissionv1.AdmissionReview, int, error) {
 	reading, cancel := context.WithTimeout(r.Context(), g.limits.Reading)
 	defer cancel()
 	inTime := context.AfterFunc(reading, func() {
-		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0)) // long ago: whoever reads gets an error
+		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0)) // in the past: reads fail at once
 	})
 	body, err := readBody(w, r, g.limits.Body)
 	inTime()
@@ -174,7 +176,7 @@ func readBody(w http.ResponseWriter, r *http.Request, most int) ([]byte, error) 
 	return body, err
 }
 
-// judge waits until the review may be judged, and has it judged.
+// judge waits until the review may be judged, and then passes it to the handler.
 func (g *Gate) judge(
 	ctx context.Context, review *admissionv1.AdmissionReview, size int, address string,
 ) admission.Response {
@@ -201,10 +203,11 @@ func (g *Gate) answer(w http.ResponseWriter, review *admissionv1.AdmissionReview
 	answer := admissionv1.AdmissionReview{TypeMeta: review.TypeMeta, Response: &response.AdmissionResponse}
 	answer.Response.UID = types.UID(shortened(string(answer.Response.UID)))
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(&answer) // who does not read it has gone
+	_ = json.NewEncoder(w).Encode(&answer) // fails only if the client has gone
 }
 
-// turnAway answers what is no review, or one that nobody has time for. What was not read of it ends with the connection.
+// turnAway answers a request that has no valid review, or a review that has waited too long. It closes the
+// connection, which discards the unread part of the request.
 func (g *Gate) turnAway(w http.ResponseWriter, err error) {
 	g.metrics.answered(outcomeError)
 	status := http.StatusServiceUnavailable
@@ -215,8 +218,8 @@ func (g *Gate) turnAway(w http.ResponseWriter, err error) {
 	http.Error(w, err.Error(), status)
 }
 
-// countValues returns the number of values and keys in JSON text, or a number above most where there are more. It takes no
-// memory: decoding takes a multiple of the text where values are many and short.
+// countValues returns the number of values and keys in JSON text, or a number above most if there are more. It
+// allocates no memory. Decoding many short values takes a multiple of the size of the text.
 func countValues(text []byte, most int) int {
 	count, inString := 0, false
 	for i := 0; i < len(text) && count <= most; i++ {

@@ -45,7 +45,7 @@ func encoded(t *testing.T, review *admission.Request) []byte {
 	return text
 }
 
-// answered is what came of a review: an HTTP status and a text, or an answer.
+// answered is the result of a review: an HTTP status and a text, or an answer.
 type answered struct {
 	status int
 	text   string
@@ -146,8 +146,8 @@ func TestGate(t *testing.T) {
 	}
 }
 
-// TestValuesAreCountedWithoutDecoding holds the count to what there is in the text: every value but the first is after a
-// comma or colon, or the first of a list.
+// TestValuesAreCountedWithoutDecoding compares the count with the text: every value but the first follows a comma
+// or a colon, or is the first of a list.
 func TestValuesAreCountedWithoutDecoding(t *testing.T) {
 	for text, want := range map[string]int{
 		``: 0, `7`: 0, `"a,b:[{"`: 0, `[1,2,3]`: 3, `{"a":1,"b":[{}]}`: 6, `"\\",`: 1, `"\",":`: 1, `["\"",{"\\":"}"}]`: 4,
@@ -161,8 +161,9 @@ func TestValuesAreCountedWithoutDecoding(t *testing.T) {
 	}
 }
 
-// TestAttackFlood has forged reviews of four megabytes arrive by forty connections from one address without end. Real
-// reviews, small ones and deletions of large objects, are answered meanwhile, and no forged one is judged.
+// TestAttackFlood sends forged reviews of four megabytes on forty connections from one address without end.
+// Meanwhile real reviews, both small ones and deletions of large objects, are answered, and no forged one is
+// judged.
 func TestAttackFlood(t *testing.T) {
 	large := withMembers(4000, func(g *accessv1alpha1.AccessGroup) { g.Name = "large" })
 	oversize := withMembers(45_000)
@@ -267,14 +268,15 @@ func TestLane(t *testing.T) {
 	}
 }
 
-// fill takes all of a lane.
+// fill takes all places of a lane.
 func fill(l *lane) {
 	for range cap(l.inside) {
 		l.inside <- struct{}{}
 	}
 }
 
-// TestAGateThatIsFullSaysSo has reviews of each class come where all of the class is taken and their time is up.
+// TestAGateThatIsFullSaysSo sends reviews of each class while all places of the class are taken, until they time
+// out.
 func TestAGateThatIsFullSaysSo(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -20,44 +20,44 @@ import (
 	"github.com/usher-dev/usher/internal/validation"
 )
 
-// One webhook for all four kinds: they are judged together, and whom it leaves out is said once.
+// One webhook serves all four kinds: they are judged together, and the exceptions are configured once.
 // +kubebuilder:webhook:path=/validate-access-usher-dev-v1alpha1,mutating=false,failurePolicy=fail,sideEffects=None,matchPolicy=Equivalent,timeoutSeconds=10,groups=access.usher.dev,versions=v1alpha1,resources=accessgroups;accesspolicies;applicationaccesses;useraccesses,verbs=create;update;delete,name=access.usher.dev,admissionReviewVersions=v1
 
-// Path is where the webhook is served.
+// Path is the URL path of the webhook.
 const Path = "/validate-access-usher-dev-v1alpha1"
 
-// timeout leaves of the API server's ten seconds what it takes to hear of it.
+// timeout is one second less than the API server's timeout, so that the answer arrives in time.
 const timeout = 9 * time.Second
 
-// Judge says what there is to say about a request. It is the Judge method of a validation.Validator.
+// Judge judges a request. It is the Judge method of a validation.Validator.
 type Judge func(ctx context.Context, request *validation.Request) (*validation.Judgement, error)
 
 // Handler answers admission requests.
 type Handler struct {
-	// Ready is closed when the roster is complete. Before that the answer is an error.
+	// Ready is closed when the roster is complete. Before that, every answer is an error.
 	Ready <-chan struct{}
 	// Judge judges by the roster that follows the watch.
 	Judge    Judge
 	Reviewer *Reviewer
 	Live     *Live
 	Metrics  *Metrics
-	// Requesters, where set, is told who asked for what is admitted.
+	// Requesters, if set, records the requesters of admitted changes.
 	Requesters *Requesters
-	// Now is the clock.
+	// Now returns the current time.
 	Now func() time.Time
 
-	patience time.Duration // of tests; otherwise timeout
+	patience time.Duration // set by tests; 0 means timeout
 }
 
-// within is how long a review may take.
+// within returns how long a review may take.
 func (h *Handler) within() time.Duration { return cmp.Or(h.patience, timeout) }
 
-// SetupWithManager has the manager's webhook server serve it, behind a gate with the limits.
+// SetupWithManager registers the handler with the manager's webhook server, behind a gate with the limits.
 func (h *Handler) SetupWithManager(mgr ctrl.Manager, limits Limits) {
 	mgr.GetWebhookServer().Register(Path, NewGate(h, limits))
 }
 
-// Handle answers one request, and counts the answer.
+// Handle answers one request and counts the answer.
 func (h *Handler) Handle(ctx context.Context, review admission.Request) admission.Response {
 	response, with := h.handle(ctx, &review)
 	h.Metrics.answered(with)
@@ -94,7 +94,7 @@ func (h *Handler) handle(ctx context.Context, review *admission.Request) (admiss
 	return given.response(ctx, review, request), given.outcome()
 }
 
-// noAnswer says why there is none.
+// noAnswer returns the response for a request that could not be judged.
 func noAnswer(err error) admission.Response {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return admission.Errored(http.StatusServiceUnavailable,
@@ -106,11 +106,11 @@ func noAnswer(err error) admission.Response {
 	return admission.Errored(http.StatusInternalServerError, err)
 }
 
-// answer is what the requester gets to hear: without errors, a yes.
+// answer is the result for the requester. Without errors, the request is admitted.
 type answer struct {
 	errors   field.ErrorList
 	warnings []string
-	refused  outcome // why, where there are errors
+	refused  outcome // the reason, if there are errors
 }
 
 func (a *answer) outcome() outcome {
@@ -124,8 +124,8 @@ func (a *answer) outcome() outcome {
 	}
 }
 
-// answer judges the request by the roster. The watch may be behind: a refusal that rests on more than the object itself is
-// given only where it holds for what the API server holds now, and so are warnings where that can be found out quickly.
+// answer judges the request by the roster. The watch may be behind, so answer confirms a refusal that depends on
+// more than the object itself against the API server. It does the same for warnings if that is quick.
 func (h *Handler) answer(
 	ctx context.Context, user *authenticationv1.UserInfo, request *validation.Request,
 ) (*answer, error) {
@@ -151,7 +151,7 @@ func (h *Handler) answer(
 	return weigh(ctx, judgement, asked)
 }
 
-// weigh makes an answer of a judgement, by what the requester may do.
+// weigh turns a judgement into an answer, depending on the rights of the requester.
 func weigh(ctx context.Context, judgement *validation.Judgement, asked *Asked) (*answer, error) {
 	given := &answer{warnings: append(slices.Clone(judgement.Warnings), asked.told(ctx, judgement.Hints)...)}
 	if len(judgement.Errors) > 0 {
@@ -188,7 +188,7 @@ func weigh(ctx context.Context, judgement *validation.Judgement, asked *Asked) (
 	return given, nil
 }
 
-// response says it to the API server: a refusal is what its own validation would answer.
+// response returns the response to the API server. A refusal looks like one from the API server's own validation.
 func (a *answer) response(
 	ctx context.Context, review *admission.Request, request *validation.Request,
 ) admission.Response {

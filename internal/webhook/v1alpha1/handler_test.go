@@ -57,7 +57,7 @@ func raw(t *testing.T, object any) runtime.RawExtension {
 	return runtime.RawExtension{Raw: text}
 }
 
-// creating is a review of a new group.
+// creating returns a review that creates a group.
 func creating(t *testing.T, change ...func(*admission.Request)) admission.Request {
 	t.Helper()
 	r := admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
@@ -80,7 +80,7 @@ func deleting(t *testing.T, old *accessv1alpha1.AccessGroup, options string) adm
 	})
 }
 
-// harness is a handler with everything around it made up.
+// harness is a handler with fakes around it.
 type harness struct {
 	reviews  *reviews
 	cluster  *fakeCluster
@@ -116,13 +116,13 @@ func newHarness(t *testing.T) *harness {
 	return h
 }
 
-// says has both passes say the same.
+// says makes both judgements return the same.
 func (h *harness) says(j validation.Judgement) {
 	h.first = func(*validation.Request) (*validation.Judgement, error) { return &j, nil }
 	h.second = func(*roster.View, *validation.Request) (*validation.Judgement, error) { return &j, nil }
 }
 
-// ask sends the review as the API server does, through the HTTP handler's recovery.
+// ask sends the review as the API server does, through the panic recovery of the HTTP handler.
 func (h *harness) ask(t *testing.T, review admission.Request) admission.Response {
 	t.Helper()
 	return (&admission.Webhook{Handler: h.handler}).Handle(t.Context(), review)
@@ -229,7 +229,7 @@ func TestHandle(t *testing.T) {
 	}
 }
 
-// leaving returns a group that is being deleted and has the finalizers.
+// leaving returns a group that is being deleted and has these finalizers.
 func leaving(finalizers ...string) *accessv1alpha1.AccessGroup {
 	at := metav1.NewTime(now)
 	return newGroup(func(g *accessv1alpha1.AccessGroup) { g.DeletionTimestamp, g.Finalizers = &at, finalizers })

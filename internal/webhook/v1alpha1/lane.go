@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// lane bounds how many do something at the same time, and how many of them come from one address: at most half. So one
-// peer that sends without end does not keep the others waiting.
+// lane bounds how many reviews are handled at the same time. At most half of them may come from one address, so
+// one peer that sends continuously does not keep the others waiting.
 type lane struct {
 	inside chan struct{}
 
@@ -15,7 +15,7 @@ type lane struct {
 	shares map[string]*share
 }
 
-// share is what one address has of a lane.
+// share is the part of a lane that one address uses.
 type share struct {
 	inside chan struct{}
 	users  int // inside or waiting
@@ -25,8 +25,8 @@ func newLane(most int) *lane {
 	return &lane{inside: make(chan struct{}, most), shares: map[string]*share{}}
 }
 
-// enter returns when there is room, with a function that makes room for another. It returns errBusy where the context
-// ends first.
+// enter waits until there is room, and returns a function that frees it. It returns errBusy if the context ends
+// first.
 func (l *lane) enter(ctx context.Context, address string) (leave func(), err error) {
 	s := l.take(address)
 	for _, room := range []chan struct{}{s.inside, l.inside} {

@@ -21,32 +21,32 @@ import (
 )
 
 const (
-	// pageSize bounds what the API server holds for one read.
+	// pageSize bounds the objects of one list request, and so what the API server holds for it.
 	pageSize = 1000
-	// confirming bounds the memory and the reads that refused requests take.
+	// confirming bounds the concurrent confirmations, and so the memory and the reads that they take.
 	confirming = 2
-	// confirmingFor is how long warnings may take to confirm: they are not worth a longer wait.
+	// confirmingFor bounds the time to confirm warnings. They are not worth a longer wait.
 	confirmingFor = 2 * time.Second
-	// mostRead is up to how many objects of a kind in a namespace are read to confirm warnings.
+	// mostRead bounds the objects of a kind in a namespace that are read to confirm warnings.
 	mostRead = 250
-	// mostConfirmed is up to how many namespaces are read to confirm warnings.
+	// mostConfirmed bounds the namespaces that are read to confirm warnings.
 	mostConfirmed = 8
 )
 
-// Live judges a request by what the API server holds now.
+// Live judges a request by what the API server currently holds.
 type Live struct {
 	// API reads from the API server, Cached from the watch.
 	API, Cached client.Reader
-	// Roster follows the watch; Options are those of one that is built anew.
+	// Roster follows the watch. Options are the options of the rosters that Live builds.
 	Roster  *roster.Roster
 	Options roster.Options
-	// By returns how to judge by a view that is not that of the watch.
+	// By returns the Judge function for a view other than that of the watch.
 	By func(*roster.View) Judge
 
-	busy, warning chan struct{} // of refusals, and of warnings, which must not keep refusals waiting
+	busy, warning chan struct{} // of refusals and of warnings: warnings must not delay refusals
 }
 
-// NewLive returns it.
+// NewLive returns a Live that reads from the API server and from the cache of the watch.
 func NewLive(api, cached client.Reader, follows *roster.Roster, options roster.Options, by func(*roster.View) Judge) *Live {
 	return &Live{
 		API: api, Cached: cached, Roster: follows, Options: options, By: by,
@@ -54,9 +54,9 @@ func NewLive(api, cached client.Reader, follows *roster.Roster, options roster.O
 	}
 }
 
-// Judge makes sure of a judgement: it stands where the roster that it rests on held, and still holds, what the API server
-// holds. Otherwise a roster of the object's namespace, the system namespace and the organizations is built anew, and the
-// request judged by that.
+// Judge confirms a judgement. The judgement is valid if its roster held, and the current roster still holds, the
+// objects of the API server. Otherwise Judge builds a new roster of the object's namespace, the system namespace
+// and the organizations of the judgement, and judges the request by that.
 func (l *Live) Judge(
 	ctx context.Context, request *validation.Request, judged *validation.Judgement,
 ) (*validation.Judgement, error) {
@@ -96,10 +96,11 @@ func (l *Live) judge(
 	return l.By(fresh.Settle(request.Now).View)(ctx, request)
 }
 
-// Confirm returns the judgement with the warnings that hold for what the API server holds now; nothing else of it differs.
-// Where that would take the reading of many namespaces, or too long, or fails, the warnings stay as they are: one that is
-// behind is better than none, and than a refusal. A kind with many objects in a namespace is not read but taken from the
-// watch: where it is UserAccess, most of these are written by Usher, and no warning rests on them.
+// Confirm returns the judgement with the warnings that apply to what the API server holds now. Nothing else in it
+// changes. The warnings stay as they are if confirming them requires many namespaces, takes too long or fails: an
+// outdated warning is better than none, and better than a refusal. If a namespace has many objects of a kind,
+// Confirm takes them from the watch. Most of so many UserAccess objects are written by Usher, and no warning
+// depends on them.
 func (l *Live) Confirm(
 	ctx context.Context, request *validation.Request, judged *validation.Judgement,
 ) *validation.Judgement {
@@ -119,7 +120,7 @@ func (l *Live) Confirm(
 	confirmed := *judged
 	confirmed.Warnings, confirmed.Hints = now.Warnings, now.Hints
 	if object(request).GetNamespace() == l.Options.SystemNamespace {
-		// What is read are some of the organizations: what is said of all of them takes both.
+		// Only some of the organizations were read. A warning about all of them must be in both judgements.
 		confirmed.Warnings = slices.DeleteFunc(slices.Clone(judged.Warnings), func(warning string) bool {
 			return !slices.Contains(now.Warnings, warning)
 		})
@@ -137,23 +138,23 @@ func (l *Live) Holds(ctx context.Context, object client.Object) (bool, error) {
 		roster.SameSpec(found, object), nil
 }
 
-// present is what the API server holds of a namespace: which objects, not what they say.
+// present lists the objects of a namespace in the API server. It has only their metadata.
 type present struct {
 	name      string
-	namespace *corev1.Namespace // nil: there is none
+	namespace *corev1.Namespace // nil if it does not exist
 	objects   map[roster.Kind][]metav1.PartialObjectMetadata
-	// watched are the kinds that were not read, because the watch shows too many objects.
+	// watched has the kinds that were not read because the watch shows too many objects.
 	watched map[roster.Kind]bool
 }
 
-// unlimited has every object read.
+// unlimited makes present read every kind.
 const unlimited = math.MaxInt
 
 var kinds = []roster.Kind{
 	roster.KindAccessPolicy, roster.KindApplicationAccess, roster.KindAccessGroup, roster.KindUserAccess,
 }
 
-// present reads which objects there are, but for kinds of which the watch shows more than most in the namespace.
+// present lists the objects of a namespace. It skips kinds of which the watch shows more than most objects there.
 func (l *Live) present(ctx context.Context, name string, most int) (*present, error) {
 	p := &present{name: name, objects: map[roster.Kind][]metav1.PartialObjectMetadata{}, watched: map[roster.Kind]bool{}}
 	found := &corev1.Namespace{}
@@ -188,7 +189,7 @@ func (l *Live) present(ctx context.Context, name string, most int) (*present, er
 	return p, nil
 }
 
-// follows reports whether the roster holds what is present, and held it when the request was judged.
+// follows reports whether the roster holds the listed objects, and held them when the request was judged.
 func (l *Live) follows(p *present, judged *validation.Judgement) bool {
 	revision, known := judged.Revisions[p.name]
 	objects := l.Roster.Objects()
@@ -203,8 +204,8 @@ func (l *Live) follows(p *present, judged *validation.Judgement) bool {
 	return objects.Namespace(p.name).Revision() == revision
 }
 
-// load takes each object from the watch where that shows the same version: what takes long to read is read only where it
-// differs.
+// load copies the listed objects into the roster. It takes an object from the watch if the watch shows the same
+// version. Reading is slow, so only objects that differ are read.
 func (l *Live) load(ctx context.Context, p *present, into *roster.Roster) error {
 	if p.namespace != nil {
 		if err := into.Set(p.namespace); err != nil {
@@ -247,8 +248,8 @@ func (l *Live) loadKind(ctx context.Context, kind roster.Kind, p *present, into 
 	return nil
 }
 
-// object returns the object that the metadata is of, or nil where it has gone since. What counts of it is its spec, its
-// labels and whether it is being deleted.
+// object returns the object for the metadata, or nil if it has been removed since. It uses the cached object if
+// the spec, the labels and the deletion are unchanged, because nothing else counts.
 func (l *Live) object(
 	ctx context.Context, kind string, now *metav1.PartialObjectMetadata, cached client.Object,
 ) (client.Object, error) {
@@ -264,7 +265,7 @@ func (l *Live) object(
 	return found, nil
 }
 
-// cached returns what the watch shows, by name. It is not to be changed.
+// cached returns the objects that the watch shows, by name. The caller must not modify them.
 func (l *Live) cached(ctx context.Context, namespace, kind string) (map[string]client.Object, error) {
 	list, err := l.list(ctx, namespace, kind)
 	if err != nil {
@@ -282,7 +283,7 @@ func (l *Live) cached(ctx context.Context, namespace, kind string) (map[string]c
 	return found, err
 }
 
-// list returns what the watch shows. It is not to be changed.
+// list returns the objects that the watch shows. The caller must not modify them.
 func (l *Live) list(ctx context.Context, namespace, kind string) (client.ObjectList, error) {
 	list := newList(kind)
 	return list, l.Cached.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)

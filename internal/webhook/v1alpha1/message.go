@@ -17,18 +17,19 @@ import (
 )
 
 const (
-	// shown is how many missing rights a message names; the rest is counted.
+	// shown bounds the missing rights that a message names. The rest are counted.
 	shown = 10
-	// mostErrors keeps an answer readable whatever is wrong.
+	// mostErrors bounds the errors of an answer, to keep it readable.
 	mostErrors = 50
-	// mostRunes is a little less than what the API server passes on of all warnings of a request: past that it cuts each
-	// of them.
+	// mostRunes is a little less than what the API server passes on of all warnings of a request. Beyond that, it
+	// truncates each of them.
 	mostRunes = 3800
-	// mostOfOne leaves room for others.
+	// mostOfOne bounds one warning, to leave room for others.
 	mostOfOne = 1200
 )
 
-// refusals says which rights somebody lacks. One that another of them would give is not worth a line of its own.
+// refusals returns an error for each right that the user lacks. It omits rights that another missing right would
+// also satisfy.
 func refusals(missing []validation.Right, user *authenticationv1.UserInfo) field.ErrorList {
 	lacking := map[validation.Attributes]bool{}
 	missing = slices.DeleteFunc(slices.Clone(missing), func(right validation.Right) bool {
@@ -58,7 +59,7 @@ func refusal(right *validation.Right, user *authenticationv1.UserInfo) string {
 // mostGroups bounds the groups of the requester that a command names.
 const mostGroups = 5
 
-// as has kubectl ask for the requester. Groups that the API server adds by itself are left out.
+// as returns the kubectl flags that impersonate the requester. It omits groups that the API server adds by itself.
 func as(user *authenticationv1.UserInfo) []string {
 	words := []string{"--as=" + quoted(user.Username)}
 	if strings.HasPrefix(user.Username, "system:serviceaccount:") {
@@ -72,7 +73,7 @@ func as(user *authenticationv1.UserInfo) []string {
 	return words
 }
 
-// describe names a right in words.
+// describe returns the right in words.
 func describe(right validation.Attributes) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s %s.%s", right.Verb, right.Resource, right.Group)
@@ -90,9 +91,9 @@ func describe(right validation.Attributes) string {
 	return text.String()
 }
 
-// canI is the command that shows what somebody may do of the kind. There are no objects of the resources of the grants
-// group, and kubectl asks about a resource by name only where the API server serves it: of these it can list the rights.
-// What holds in all namespaces is listed in each.
+// canI returns the command that shows the user's rights to the resource. The resources of the grants group have no
+// objects, and kubectl asks about a resource by name only if the API server serves it. For these, the command
+// lists the rights. A right in all namespaces is listed in each namespace.
 func canI(right validation.Attributes, user *authenticationv1.UserInfo) string {
 	resource, words := right.Resource+"."+right.Group, []string{"kubectl", "auth", "can-i"}
 	if right.Group == validation.GrantsGroup {
@@ -116,7 +117,7 @@ func canI(right validation.Attributes, user *authenticationv1.UserInfo) string {
 
 var plain = regexp.MustCompile(`^[A-Za-z0-9@%+=:,./_-]+$`)
 
-// quoted writes a word so that a shell reads it as it is: names of users are free.
+// quoted quotes a word for a shell if necessary. User names may contain any character.
 func quoted(word string) string {
 	if plain.MatchString(word) {
 		return word
@@ -124,7 +125,7 @@ func quoted(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// limited counts what nobody would read.
+// limited returns at most mostErrors errors and counts the rest.
 func limited(all field.ErrorList) field.ErrorList {
 	rest := len(all) - mostErrors
 	if rest <= 0 {
@@ -134,7 +135,7 @@ func limited(all field.ErrorList) field.ErrorList {
 		field.Forbidden(field.NewPath("metadata"), fmt.Sprintf("and %d more errors", rest)))
 }
 
-// shorten keeps warnings within what the API server passes on, and counts the rest.
+// shorten cuts the warnings to what the API server passes on, and counts the rest.
 func shorten(warnings []string) []string {
 	var kept []string
 	left := mostRunes
@@ -151,7 +152,7 @@ func shorten(warnings []string) []string {
 	return kept
 }
 
-// printable has a line stay a line: a warning travels in a header.
+// printable replaces control characters: a warning is sent in a header and must be one line.
 func printable(r rune) rune {
 	if unicode.IsControl(r) {
 		return ' '

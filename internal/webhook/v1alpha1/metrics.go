@@ -8,10 +8,10 @@ const (
 	resultError   = "error"
 )
 
-// outcome is what an answer comes to, for counting.
+// outcome is the result of an admission request, as metrics count it.
 type outcome string
 
-// The outcomes, of several reasons to refuse the first.
+// The outcomes. If there are several reasons to refuse, the first one counts.
 const (
 	outcomeAllowed     outcome = "Allowed"
 	outcomeWarned      outcome = "Warned"
@@ -26,13 +26,13 @@ var outcomes = []outcome{
 	outcomeAllowed, outcomeWarned, outcomeInvalid, outcomeForbidden, outcomeBraked, outcomeConflicting, outcomeError,
 }
 
-// Metrics counts what the webhook asks, and what it answers. How long that takes, controller-runtime measures.
+// Metrics counts the access reviews and the answers of the webhook. controller-runtime measures their duration.
 type Metrics struct {
 	reviews *prometheus.CounterVec
 	answers *prometheus.CounterVec
 }
 
-// NewMetrics registers them.
+// NewMetrics returns the metrics and registers them.
 func NewMetrics(registry prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		reviews: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -45,7 +45,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		}, []string{"answer"}),
 	}
 	registry.MustRegister(m.reviews, m.answers)
-	// What has not happened yet is none, not nothing: an alert sees the first time.
+	// Export 0 for results that have not occurred yet, so that an alert sees the first one.
 	for _, each := range []string{resultAllowed, resultRefused, resultError} {
 		m.reviews.WithLabelValues(each)
 	}

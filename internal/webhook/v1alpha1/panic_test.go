@@ -15,16 +15,16 @@ import (
 	"github.com/usher-dev/usher/internal/validation"
 )
 
-// panicking is a context that panics when a preview asks whether it has ended: in the middle of the preview, and in every
-// goroutine that the preview has started.
+// panicking is a context that panics when a preview checks whether it has ended. The panic occurs in the middle of
+// the preview, and in every goroutine that the preview has started.
 type panicking struct{ context.Context }
 
 func (panicking) Err() error { panic("a defect of a preview") }
 
 func withPanic(ctx context.Context) context.Context { return panicking{ctx} }
 
-// TestPreviewThatPanics posts reviews whose previews panic beside other reviews. A review whose preview panics gets status
-// 500, and every other review is answered. The roster stays as it is, and takes in the next change.
+// TestPreviewThatPanics posts reviews whose previews panic beside other reviews. A review whose preview panics
+// gets status 500, and every other review is answered. The roster stays as it is, and takes in the next change.
 func TestPreviewThatPanics(t *testing.T) {
 	staff := groupOf("acme", "staff", "ana", "Viewer")
 	h, r := realHandler(t, staff)
@@ -52,7 +52,7 @@ func TestPreviewThatPanics(t *testing.T) {
 		"no panic":                     {staff, groupOf("acme", "staff", "ben", "Viewer"), http.StatusOK},
 		"a thousand members, no panic": {staff, withMembersOf(groupOf("acme", "staff", "ana", "Viewer"), 1000), http.StatusOK},
 	}
-	// These are more than are judged at the same time: a review whose preview panics makes room for the next one.
+	// More reviews than are judged at the same time: a review whose preview panics must free its place.
 	const each = 50
 	var posts sync.WaitGroup
 	for name, edit := range edits {

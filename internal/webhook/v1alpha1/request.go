@@ -54,9 +54,9 @@ func newList(kind string) client.ObjectList {
 	}
 }
 
-// read makes a request of a review. It returns nil where there is nothing to judge: what is being deleted already may be
-// deleted again, unless it goes by that. The error says what is wrong with the review: a review comes from whoever reaches the port, so nothing in
-// it is taken for granted.
+// read converts a review into a request. It returns nil if there is nothing to judge: an object that is being
+// deleted may be deleted again, unless that removes it. The error says what is wrong with the review. Any client
+// that reaches the port can send a review, so read validates all of it.
 func (h *Handler) read(review *admission.Request) (*validation.Request, error) {
 	if err := checkRequest(review); err != nil {
 		return nil, err
@@ -93,8 +93,9 @@ func (h *Handler) read(review *admission.Request) (*validation.Request, error) {
 	return request, err
 }
 
-// lingers reports whether a deleted object stays for a while: it has finalizers after the deletion. How it is deleted adds
-// and removes those of the garbage collector, also while it is being deleted already.
+// lingers reports whether a deleted object is not removed at once, because it has finalizers after the deletion.
+// The delete options add and remove the finalizers of the garbage collector, even while the object is already
+// being deleted.
 func lingers(old client.Object, options []byte) (bool, error) {
 	ofCollector := func(finalizer string) bool {
 		return finalizer == metav1.FinalizerOrphanDependents || finalizer == metav1.FinalizerDeleteDependents
@@ -119,7 +120,7 @@ func lingers(old client.Object, options []byte) (bool, error) {
 	return slices.ContainsFunc(old.GetFinalizers(), ofCollector), nil
 }
 
-// object is what the request is about.
+// object returns the object of the request.
 func object(request *validation.Request) client.Object {
 	if request.New != nil {
 		return request.New

@@ -18,36 +18,37 @@ const (
 	mostRequested = 10_000
 	// mostRequesters bounds the names that are kept for one change.
 	mostRequesters = 10
-	// others stands for the requesters of a change beyond these.
+	// others stands for the requesters of a change beyond mostRequesters.
 	others = "(others)"
 )
 
-// Requesters remembers whom reviews named as requesters of the last changes that this replica let pass, for the audit. It
-// is no proof: whoever reaches the port can post a review that names anybody, another replica may have been asked, and
-// what was let pass may have failed afterwards. So all who were named for a change are told, and none displaces another.
+// Requesters remembers, for the audit, the requesters that reviews named for the latest changes that this replica
+// admitted. They are not proof: any client that reaches the port can post a review that names any user, another
+// replica may have been asked, and an admitted change may have failed afterwards. All requesters that were named
+// for a change are therefore reported, and none replaces another.
 type Requesters struct {
 	log logr.Logger
 
 	mu    sync.Mutex
-	of    map[requested][]string // in the order in which they were named first
-	order []requested            // the oldest at next
+	of    map[requested][]string // in the order in which they were first named
+	order []requested            // a ring: the oldest is at next
 	next  int
 }
 
-// requested is one state of one object; of a deletion, the object alone.
+// requested is one state of one object or, for a deletion, the object alone.
 type requested struct {
 	object  roster.Object
 	version roster.Version
 }
 
-// NewRequesters returns a memory of nothing. The log gets a line for every review that is allowed: for those that another
-// replica tells of.
+// NewRequesters returns an empty Requesters. It logs a line for every admitted review, because another replica may
+// report the change.
 func NewRequesters(log logr.Logger) *Requesters {
 	return &Requesters{log: log, of: map[requested][]string{}}
 }
 
-// Of returns whom reviews named as requesters of the version of the object, or nothing where that is not known. The empty
-// version stands for deletions of the object.
+// Of returns the requesters that reviews named for the version of the object, or nil if they are not known. The
+// empty version stands for deletions of the object.
 func (r *Requesters) Of(object roster.Object, version roster.Version) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -60,7 +61,7 @@ func (r *Requesters) note(operation admissionv1.Operation, kind string, request 
 	if request.New != nil {
 		made.version = versionOf(request.New)
 	}
-	user = strings.Clone(shortened(user)) // not the whole review with it
+	user = strings.Clone(shortened(user)) // does not retain the whole review
 	r.log.Info("Review allowed", "operation", operation, "object", made.object.String(),
 		"uid", about.GetUID(), "generation", about.GetGeneration(), "requesterByReview", user)
 	r.mu.Lock()

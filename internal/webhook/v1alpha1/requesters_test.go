@@ -50,7 +50,7 @@ func TestRequesters(t *testing.T) {
 	expect(at("many"+strconv.Itoa(mostRequested), 1), "eve")
 }
 
-// TestAttackForgedRequester names somebody else as the requester of a real change, before and after it.
+// TestAttackForgedRequester names another user as the requester of a real change, before and after it.
 func TestAttackForgedRequester(t *testing.T) {
 	var lines []string
 	requesters := NewRequesters(funcr.NewJSON(func(line string) { lines = append(lines, line) }, funcr.Options{}))
@@ -67,7 +67,7 @@ func TestAttackForgedRequester(t *testing.T) {
 		t.Errorf("the line says more than that a review named somebody: %s", line)
 	}
 
-	// A flood of names displaces none, and takes little memory.
+	// A flood of names replaces none and takes little memory.
 	for i := range 1000 {
 		requesters.note(admissionv1.Update, kindGroup, change, strconv.Itoa(i)+strings.Repeat("x", 1<<20))
 	}

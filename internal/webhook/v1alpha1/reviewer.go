@@ -18,14 +18,14 @@ import (
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 
 const (
-	// rememberedFor is how long a right that was taken away may still count.
+	// rememberedFor is how long a revoked right may still count.
 	rememberedFor = 5 * time.Second
-	// mostRemembered bounds the memory that it takes, whoever asks for whatever.
+	// mostRemembered bounds the number of remembered answers, and so the memory.
 	mostRemembered = 10_000
 )
 
-// Reviewer asks the API server who may do what. It remembers for a few seconds what somebody may do, and never what
-// somebody may not: a right that is given counts at once.
+// Reviewer asks the API server who holds which right. It remembers for a few seconds that a user holds a right,
+// but never that a user lacks one: a new right counts at once.
 type Reviewer struct {
 	Client  client.Client
 	Metrics *Metrics
@@ -33,25 +33,25 @@ type Reviewer struct {
 	allowed *cache.LRUExpireCache
 }
 
-// NewReviewer returns a reviewer that remembers nothing yet.
+// NewReviewer returns a reviewer without any remembered answer.
 func NewReviewer(c client.Client, metrics *Metrics, now func() time.Time) *Reviewer {
 	return &Reviewer{Client: c, Metrics: metrics, allowed: cache.NewLRUExpireCacheWithClock(mostRemembered, clock(now))}
 }
 
 type clock func() time.Time
 
-// Now tells the time.
+// Now returns the current time.
 func (c clock) Now() time.Time { return c() }
 
-// remembered names an answer. The requester stands as a digest: extra fields may be long.
+// remembered is the key of an answer. It has a digest of the requester, because extra fields may be long.
 type remembered struct {
 	user  [sha256.Size]byte
 	right validation.Attributes
 }
 
-// For returns a way to ask about one requester, once per right.
+// For returns an Asked for one requester. It asks about each right once.
 func (r *Reviewer) For(user *authenticationv1.UserInfo) *Asked {
-	// Strings, and maps and lists of them: this cannot fail. Keys of maps are sorted.
+	// UserInfo has only strings, maps and lists, so this cannot fail. Map keys are sorted.
 	text, _ := json.Marshal(user)
 	return &Asked{reviewer: r, user: user, digest: sha256.Sum256(text), answers: map[validation.Attributes]bool{}}
 }
@@ -72,7 +72,7 @@ func (r *Reviewer) review(ctx context.Context, user *authenticationv1.UserInfo, 
 		r.Metrics.reviewed(resultError)
 		return false, fmt.Errorf("a review of %s: %w", describe(right), err)
 	}
-	// An evaluation error beside it is of roles that could not be read: what is allowed is allowed by others.
+	// An evaluation error means that some roles could not be read. The request is then allowed by other roles.
 	if review.Status.Allowed && !review.Status.Denied {
 		r.Metrics.reviewed(resultAllowed)
 		return true, nil

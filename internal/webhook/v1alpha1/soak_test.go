@@ -27,12 +27,12 @@ import (
 	"github.com/usher-dev/usher/internal/roster/rostertest"
 )
 
-// soak is how long TestAttackRandomReviews goes on, such as
+// soak is how long TestAttackRandomReviews runs. For example:
 //
 //	go test -race -timeout=2h -run=TestAttackRandomReviews ./internal/webhook/v1alpha1 -soak=1h -v
 var soak = flag.Duration("soak", 2*time.Second, "how long random reviews are posted")
 
-// mostGrowth is within what the heap of a process varies.
+// mostGrowth is the normal variation in the heap size of a process.
 const mostGrowth = 32 << 20
 
 // soaking is a world whose webhook gets random reviews.
@@ -55,7 +55,7 @@ func newSoaking(t *testing.T, w *rostertest.World) *soaking {
 	return s
 }
 
-// put makes or replaces an object, with what the API server sets.
+// put creates or replaces an object, and sets what the API server sets.
 func (s *soaking) put(o client.Object) client.Object {
 	s.version++
 	o.SetResourceVersion(strconv.Itoa(s.version))
@@ -65,7 +65,7 @@ func (s *soaking) put(o client.Object) client.Object {
 	return o
 }
 
-// change changes an object for good, as the watch would tell.
+// change changes an object permanently, as the watch would report it.
 func (s *soaking) change(t *testing.T, w *rostertest.World) {
 	t.Helper()
 	o := w.Object()
@@ -80,7 +80,7 @@ func (s *soaking) change(t *testing.T, w *rostertest.World) {
 	s.roster.Settle(s.start)
 }
 
-// review returns a review: of what the API server would send, or forged.
+// review returns a review that the API server would send, or a forged one.
 func (s *soaking) review(t *testing.T, w *rostertest.World) []byte {
 	t.Helper()
 	made := w.Object()
@@ -111,7 +111,7 @@ func (s *soaking) review(t *testing.T, w *rostertest.World) []byte {
 	return text
 }
 
-// forge makes something of the review what no API server would send.
+// forge turns the review into one that no API server would send.
 func forge(t *testing.T, w *rostertest.World, review *admission.Request, made, old client.Object) {
 	t.Helper()
 	other := w.Object()
@@ -160,9 +160,9 @@ func withMembersOf(group *accessv1alpha1.AccessGroup, count int) *accessv1alpha1
 	return group
 }
 
-// TestAttackRandomReviews posts random reviews over TLS, real and forged, side by side, while objects change. After each
-// round the whole state of the roster is as before it, at the end as that of a roster that is built anew, and the memory
-// has not grown.
+// TestAttackRandomReviews posts random reviews over TLS, real and forged, concurrently, while objects change.
+// After each round the state of the roster equals the state before it. At the end it equals that of a newly built
+// roster, and the memory has not grown.
 func TestAttackRandomReviews(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -224,7 +224,7 @@ func TestAttackRandomReviews(t *testing.T) {
 	}
 }
 
-// heap returns the bytes of the heap that are in use.
+// heap returns the number of heap bytes in use.
 func heap() uint64 {
 	runtime.GC()
 	var stats runtime.MemStats

@@ -15,7 +15,7 @@ import (
 	"github.com/usher-dev/usher/internal/validation"
 )
 
-// readingGlobex is what it takes to be told what groups of globex name.
+// readingGlobex is the right to see what the groups of globex name.
 var readingGlobex = validation.Attributes{Verb: "list", Group: "access.usher.dev", Resource: "accessgroups", Namespace: "globex"}
 
 func hintAt(field, message, otherwise string) validation.Hint {
@@ -119,7 +119,7 @@ func TestAWarningIsConfirmed(t *testing.T) {
 	}
 }
 
-// TestAKindWithManyObjectsIsNotReadToConfirmWarnings has more groups in the namespace than are read for it.
+// TestAKindWithManyObjectsIsNotReadToConfirmWarnings has more groups in the namespace than a confirmation reads.
 func TestAKindWithManyObjectsIsNotReadToConfirmWarnings(t *testing.T) {
 	h := newHarness(t)
 	h.cluster.has(newNamespace("acme"), newNamespace("access-system"))
