@@ -33,7 +33,7 @@ func (c *conditions) review(g *accessv1alpha1.AccessGroup, due time.Time) {
 	}
 	c.set(accessv1alpha1.ConditionReviewDue, true, reason, fmt.Sprintf(
 		"A review of the group was due at %s, %s after %s. %s Look at its members and at what it gives, then confirm both with: "+
-			"kubectl access review %s --namespace=%s --confirm. This takes the right to update the group%s.",
+			"kubectl access review %s --namespace=%s --confirm. This requires the right to update the group%s.",
 		due.UTC().Format(time.RFC3339), counted(int(g.Spec.Review.EveryDays), "day"), since, outcome, g.Name, g.Namespace, rights))
 }
 

@@ -49,7 +49,7 @@ func TestReviewDue(t *testing.T) {
 			group: reviewed(10, keep, 10*day), reason: accessv1alpha1.ReasonReviewMissed,
 			parts: []string{
 				"due at 2026-06-01T00:00:00Z, 10 days after spec.reviewedAt", "keeps what it gives",
-				"kubectl access review team --namespace=acme --confirm", "takes the right to update the group.",
+				"kubectl access review team --namespace=acme --confirm", "requires the right to update the group.",
 			},
 		},
 		"without ifMissed the access stays": {group: reviewed(10, "", 11*day), reason: accessv1alpha1.ReasonReviewMissed},
