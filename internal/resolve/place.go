@@ -201,6 +201,16 @@ func (s *Source) grants(at *Place, selected func(Selector) iter.Seq[string], yie
 	}
 }
 
+// given returns the role of the i-th application grant of the entry for one application.
+func (e *SystemGrant) given(outer, i int, application string) Given {
+	a := &e.Applications[i]
+	scope := ScopeApplication
+	if application == AnyApplication {
+		scope = ScopeBroad
+	}
+	return Given{scope, application, a.Role, a.Window, a.Selector, e.Selector, entry{outer, i + 1}}
+}
+
 // grants yields the roles of one entry. It returns false if yield returned false.
 func (e *SystemGrant) grants(outer int, selected func(Selector) iter.Seq[string], yield func(Given) bool) bool {
 	g := Given{Scope: ScopeSystem, Role: e.Role, ByOrganization: e.Selector, entry: entry{outer, 0}}
@@ -213,21 +223,14 @@ func (e *SystemGrant) grants(outer int, selected func(Selector) iter.Seq[string]
 	}
 	for i := range e.Applications {
 		a := &e.Applications[i]
-		g := Given{ScopeApplication, a.Application, a.Role, a.Window, a.Selector, e.Selector, entry{outer, i + 1}}
 		if a.Selector == nil {
-			if a.Application == AnyApplication {
-				g.Scope = ScopeBroad
-			}
-			if !yield(g) {
+			if !yield(e.given(outer, i, a.Application)) {
 				return false
 			}
 			continue
 		}
-		for g.Application = range selected(a.Selector) {
-			if g.Application == AnyApplication {
-				g.Scope = ScopeBroad
-			}
-			if !yield(g) {
+		for application := range selected(a.Selector) {
+			if !yield(e.given(outer, i, application)) {
 				return false
 			}
 		}

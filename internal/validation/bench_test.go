@@ -3,6 +3,7 @@ package validation_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -114,6 +115,12 @@ func BenchmarkJudge(b *testing.B) {
 		})}},
 		{"5000 members of a new group", validation.Request{New: changed(l.crowd, func(s *accessv1alpha1.AccessGroupSpec) {
 			s.ApplicationAccess = grantsOf("Editor", 0, manyApplications)
+		})}},
+		{"5000 members of a new group, from an hour later on", validation.Request{New: changed(l.crowd, func(s *accessv1alpha1.AccessGroupSpec) {
+			s.ApplicationAccess = grantsOf("Editor", 0, manyApplications)
+			for i := range s.Members {
+				s.Members[i].NotBefore = new(metav1.NewTime(june.Add(time.Hour)))
+			}
 		})}},
 		{"5000 members of a group that goes", validation.Request{Old: l.crowd}},
 		{"5000 members of a group that goes by and by", validation.Request{Old: l.crowd, Lingers: true}},

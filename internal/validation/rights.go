@@ -94,7 +94,11 @@ func (j *judge) asWritten(s *resolve.Source, o *resolve.Organization, resource, 
 	}
 	rules := o.Rules()
 	var organizationRoles, systemRoles []string
+	oneEntry := s.Origin != resolve.SystemGroup && s.Origin != resolve.IndividualAtSystem
 	for g := range s.Grants(j.placeOf(rules.Organization)) {
+		if oneEntry && g.Scope == resolve.ScopeApplication {
+			break // the grants of an entry for applications follow its other grants, and there may be hundreds
+		}
 		switch g.Scope {
 		case resolve.ScopeSystem:
 			systemRoles = append(systemRoles, g.Role)
