@@ -20,8 +20,11 @@ type Rewriter struct {
 	order  []*document
 }
 
-// Edit applies the change to the document of the object.
+// Edit applies the change to the document of the object. It does not delete objects.
 func (r *Rewriter) Edit(c *Change) error {
+	if c.After == nil {
+		return fmt.Errorf("%s: %s cannot be deleted from a file by this command; delete it by hand", c.Before.Origin, c.Name())
+	}
 	d := c.Before.text
 	root := r.edited[d]
 	if root == nil {
@@ -41,7 +44,7 @@ func (r *Rewriter) Edit(c *Change) error {
 			return fmt.Errorf("%s: %s is not found any more", c.Before.Origin, c.Name())
 		}
 	}
-	if err := editEntry(node, "spec", spec(c.Before.Object), spec(c.After)); err != nil {
+	if err := editEntry(node, "spec", spec(c.Before.Object), spec(c.After.Object)); err != nil {
 		return fmt.Errorf("%s: %s: %w; edit it by hand", c.Before.Origin, c.Name(), err)
 	}
 	return r.check(c, node)
@@ -59,11 +62,11 @@ func (r *Rewriter) check(c *Change, node *yamlv3.Node) error {
 	if err != nil {
 		return fmt.Errorf("%s: %s: %w", c.Before.Origin, c.Name(), err)
 	}
-	made := reflect.New(reflect.TypeOf(c.After).Elem()).Interface().(client.Object)
+	made := reflect.New(reflect.TypeOf(c.After.Object).Elem()).Interface().(client.Object)
 	if err := json.Unmarshal(encoded, made); err != nil {
 		return fmt.Errorf("%s: %s: %w", c.Before.Origin, c.Name(), err)
 	}
-	if !reflect.DeepEqual(spec(made), spec(c.After)) {
+	if !reflect.DeepEqual(spec(made), spec(c.After.Object)) {
 		return fmt.Errorf("%s: %s cannot be edited where it stands; edit it by hand", c.Before.Origin, c.Name())
 	}
 	return nil
