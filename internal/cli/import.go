@@ -5,14 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/usher-dev/usher/internal/cli/edit"
-	"github.com/usher-dev/usher/internal/cli/input"
 	"github.com/usher-dev/usher/internal/cli/objects"
 )
 
@@ -100,38 +96,16 @@ func (m *importing) read(ctx context.Context, name string) (*edit.Table, error) 
 	return edit.ReadTable(file, text, in)
 }
 
-// toDirectory writes the changed manifests as new files, one per object. It does not overwrite existing files, which may
-// contain manual changes.
+// toDirectory writes the changed manifests as new files, one per object.
 func (m *importing) toDirectory(ctx context.Context, changed []objects.Change) error {
-	files := map[string][]byte{}
-	for i := range changed {
-		text, err := objects.RenderManifest(changed[i].After.Object)
-		if err != nil {
-			return err
-		}
-		name := filepath.Join(m.directory, strings.ToLower(strings.ReplaceAll(changed[i].Name(), "/", "-"))+".yaml")
-		content, err := input.NewReader(nil, int64(len(text))).File(ctx, name)
-		if err == nil && slices.Equal(content, text) {
-			continue
-		}
-		if _, err := os.Lstat(name); err == nil {
-			return fmt.Errorf("%s is there already, and says something else; give another --output-dir, or remove it", name)
-		}
-		files[name] = text
+	files, err := edit.NewFiles(ctx, m.directory, changed)
+	if err != nil {
+		return err
 	}
 	if m.dryRun == dryRunNone {
 		if err := os.MkdirAll(m.directory, 0o755); err != nil {
 			return err
 		}
 	}
-	return m.writeFiles(files, writeNewFile)
-}
-
-func writeNewFile(name string, content []byte) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	return errors.Join(err, f.Close())
+	return m.writeFiles(files, edit.CreateFile)
 }

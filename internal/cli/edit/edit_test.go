@@ -110,6 +110,39 @@ func TestEffects(t *testing.T) {
 	}
 }
 
+// TestDeleteFromFiles deletes one object of two, then both.
+func TestDeleteFromFiles(t *testing.T) {
+	for name, tc := range map[string]struct {
+		groups []string
+		want   string
+	}{
+		"the first":  {[]string{"editors"}, manifests[strings.Index(manifests, "---\n"):]},
+		"the second": {[]string{"viewers"}, manifests[:strings.Index(manifests, "---\n")]},
+		"both":       {[]string{"viewers", "editors"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, file := load(t)
+			var changes []objects.Change
+			for _, o := range find(t, w, tc.groups...) {
+				changes = append(changes, objects.NewChange(o, nil))
+			}
+			files, err := edit.Files(t.Context(), changes, input.NewReader(nil, input.DefaultMaxBytes))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, string(files[file])); diff != "" {
+				t.Errorf("unexpected content (-want +got):\n%s", diff)
+			}
+			if err := edit.ReplaceFile(file, files[file]); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.Stat(file); os.IsNotExist(err) != (tc.want == "") {
+				t.Errorf("the file exists: %v", err)
+			}
+		})
+	}
+}
+
 func TestConfirmReviews(t *testing.T) {
 	w, _ := load(t)
 	plan, err := edit.ConfirmReviews(find(t, w, "editors", "viewers"), june)
