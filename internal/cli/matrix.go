@@ -81,7 +81,8 @@ func (m *matrix) write(w *source.World, all []query.Matrix) error {
 	case asJSON:
 		return writeMatrixJSON(s, all)
 	case asCSV:
-		return m.writeCSV(all)
+		header, rows := query.MatrixTable(all)
+		return writeCSV(s, header, rows)
 	case asHTML:
 		return m.writeHTML(w, all)
 	}

@@ -69,39 +69,6 @@ func shortReason(h *query.Holding) string {
 	return "[" + text + "]"
 }
 
-// columns returns all applications of the organizations.
-func columns(all []query.Matrix) []string {
-	var names []string
-	for i := range all {
-		names = append(names, all[i].Applications...)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
-func (m *matrix) writeCSV(all []query.Matrix) error {
-	applications := columns(all)
-	header := append([]string{"organization", "user", "organizationRole"}, applications...)
-	header = append(header, "defaultRole")
-	var rows [][]string
-	for i := range all {
-		of := &all[i]
-		for j := range of.Users {
-			user := &of.Users[j]
-			row := []string{of.Organization, user.User, user.OrganizationRole.Role}
-			for _, application := range applications {
-				role := "" // the organization does not have this application
-				if h := user.Applications[application]; h != nil {
-					role = h.Role
-				}
-				row = append(row, role)
-			}
-			rows = append(rows, append(row, user.Default.Role))
-		}
-	}
-	return writeCSV(&m.options.streams, header, rows)
-}
-
 func (m *matrix) writeHTML(w *source.World, all []query.Matrix) error {
 	p := &page.Page{
 		Title: "Access", SectionName: "Organization",

@@ -246,3 +246,31 @@ func OrganizationRung(o *resolve.Organization, role string) int {
 	}
 	return i
 }
+
+// MatrixTable returns the roles of all matrices as one table, with a column for each application.
+func MatrixTable(all []Matrix) (header []string, rows [][]string) {
+	var applications []string
+	for i := range all {
+		applications = append(applications, all[i].Applications...)
+	}
+	slices.Sort(applications)
+	applications = slices.Compact(applications)
+	header = append([]string{"organization", "user", "organizationRole"}, applications...)
+	header = append(header, "defaultRole")
+	for i := range all {
+		of := &all[i]
+		for j := range of.Users {
+			user := &of.Users[j]
+			row := []string{of.Organization, user.User, user.OrganizationRole.Role}
+			for _, application := range applications {
+				role := "" // the organization does not have this application
+				if h := user.Applications[application]; h != nil {
+					role = h.Role
+				}
+				row = append(row, role)
+			}
+			rows = append(rows, append(row, user.Default.Role))
+		}
+	}
+	return header, rows
+}
