@@ -143,6 +143,9 @@ type preview struct {
 	users         map[index.Account]*Affected
 	phantoms      []Affected
 	found         *Preview
+
+	walk     index.Walk      // scratch space
+	gatherer roster.Gatherer // scratch space
 }
 
 // side is one side of the change.
@@ -357,17 +360,19 @@ func (p *preview) state(sources *roster.Sources, user string, s side, recorded b
 	var made State
 	n := sources.Namespace
 	if n.Name() == p.object.Namespace {
-		made.Declared = declarations(n, user, p.comingGroup(s))
+		made.Declared = p.declarations(n, user, p.comingGroup(s))
 		if p.object.Kind == index.KindApplicationAccess && !n.AtSystem() {
-			made.Declared = append(made.Declared, declarations(s.System(), user, "")...)
+			made.Declared = append(made.Declared, p.declarations(s.System(), user, "")...)
 		}
 	}
 	if sources.Rules == nil {
 		return made
 	}
-	g := roster.Gatherer{Sources: sources} // a new Gatherer for each user, because the result is retained
+	g := &p.gatherer
+	g.Sources = sources
 	made.Rules, made.User = sources.Rules, g.Gather(user)
-	made.Sources = g.All
+	made.User.Holdings, made.User.Bars = slices.Clone(made.User.Holdings), slices.Clone(made.User.Bars)
+	made.Sources = slices.Clone(g.All)
 	made.Own, made.AtSystem = g.Attributes()
 	hide(sources, user, &made)
 	if s.after {
