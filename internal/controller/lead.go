@@ -14,7 +14,8 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// becomeLeader takes over the queue and enqueues every document and every status.
+// becomeLeader takes over the queue and enqueues every document and every status. The view may have earlier versions of
+// objects that another leader wrote statuses of, so it is renewed.
 func (r *Reconciler) becomeLeader(queue workqueue.TypedRateLimitingInterface[Output]) error {
 	priorities, ok := queue.(priorityqueue.PriorityQueue[Output])
 	if !ok {
@@ -26,6 +27,7 @@ func (r *Reconciler) becomeLeader(queue workqueue.TypedRateLimitingInterface[Out
 	r.queue = priorities
 	r.queueMu.Unlock()
 	r.touchAll(true)
+	r.Feed.Renew()
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -57,7 +58,14 @@ func New(fed *feed.Feed, publisher *publish.Publisher, metrics *Metrics) *Reconc
 	}
 	fed.Handle(&corev1.ConfigMap{}, r.configMapHandler())
 	fed.Subscribe(r.settled)
+	fed.Wanted = r.wants
 	return r
+}
+
+// wants reports whether the watch shows an object whose status must be computed again although no decision depends on the
+// update. Only the leader computes statuses.
+func (r *Reconciler) wants(updated client.Object) bool {
+	return r.isLeader() && !r.expectations.showsOwn(statusOf(roster.ObjectOf(updated)), updated.GetResourceVersion())
 }
 
 // settled marks the outputs that the settlement touches.

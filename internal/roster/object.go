@@ -18,6 +18,8 @@ type (
 	Object = index.Object
 	// Kind is the kind of a declared object.
 	Kind = index.Kind
+	// Namespace holds the objects of one namespace.
+	Namespace = index.Namespace
 	// Account identifies a user in a namespace.
 	Account = index.Account
 	// Version identifies one state of an object.
