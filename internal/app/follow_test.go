@@ -79,13 +79,6 @@ func TestRunFollow(t *testing.T) {
 	}
 }
 
-// TestDropProgramPages holds that the process goes on without them.
-func TestDropProgramPages(t *testing.T) {
-	if err := dropProgramPages(); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestRunFollowErrors(t *testing.T) {
 	taken := httptest.NewServer(http.NotFoundHandler())
 	defer taken.Close()
