@@ -32,16 +32,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("read the certificate: %w", err)
 	}
-	store := inmem.NewFromObjectWithOpts(map[string]any{}, inmem.OptReturnASTValuesOnRead(true))
-	manager, err := plugins.New([]byte("{}"), "bench", store)
-	if err != nil {
-		return err
-	}
-	if err := manager.Init(ctx); err != nil {
-		return err
-	}
-	serving, err := server.New().WithAddresses([]string{"https://" + args[0]}).WithCertificate(&certificate).
-		WithStore(store).WithManager(manager).Init(ctx)
+	serving, err := newServer(ctx, &certificate, "https://"+args[0])
 	if err != nil {
 		return err
 	}
@@ -54,4 +45,17 @@ func run(ctx context.Context, args []string) error {
 		go func() { ended <- loop() }()
 	}
 	return <-ended
+}
+
+// newServer returns a server without policies and data.
+func newServer(ctx context.Context, certificate *tls.Certificate, addresses ...string) (*server.Server, error) {
+	store := inmem.NewFromObjectWithOpts(map[string]any{}, inmem.OptReturnASTValuesOnRead(true))
+	manager, err := plugins.New([]byte("{}"), "usher", store)
+	if err != nil {
+		return nil, err
+	}
+	if err := manager.Init(ctx); err != nil {
+		return nil, err
+	}
+	return server.New().WithAddresses(addresses).WithCertificate(certificate).WithStore(store).WithManager(manager).Init(ctx)
 }
