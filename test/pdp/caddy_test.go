@@ -19,7 +19,7 @@ func startCaddy(ctx context.Context, organization string) string {
 		"/etc/caddy/usher/ca.crt", g.authorities,
 		"http://finance.analytics.svc:8080", g.application,
 	)
-	file := g.write("Caddyfile", "{\n\tadmin off\n\tpersist_config off\n}\n"+site)
+	file := g.write("Caddyfile", "{\n\tadmin off\n}\n"+site)
 	command := exec.CommandContext(context.WithoutCancel(ctx), path, "run", "--config", file, "--adapter", "caddyfile")
 	command.Env = append(os.Environ(), "HOME="+g.dir, "XDG_DATA_HOME="+g.dir, "XDG_CONFIG_HOME="+g.dir)
 	return g.start(ctx, command)
