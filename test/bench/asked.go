@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -86,7 +87,10 @@ func (l *lab) openAsked(ctx context.Context) (_ *asked, err error) {
 	if err := a.startOurs(ctx); err != nil {
 		return nil, err
 	}
-	a.ours = target{address: a.pdp.Address(), roots: roots}
+	a.ours = target{
+		address: a.pdp.Address(),
+		config:  &tls.Config{RootCAs: roots, ServerName: "localhost", MinVersion: tls.VersionTLS12},
+	}
 	l.say.printf("pdp: building and starting the bare handler and OPA")
 	program, err := os.Executable()
 	if err != nil {
@@ -123,7 +127,7 @@ func (a *asked) startOurs(ctx context.Context) (err error) {
 
 // start starts another server, and returns when it accepts connections.
 func (a *asked) start(ctx context.Context, program string, args func(address string) []string) (target, error) {
-	t := target{roots: a.ours.roots}
+	t := target{config: a.ours.config}
 	var err error
 	if t.address, err = cluster.FreeWebhookAddress(ctx); err != nil {
 		return t, err

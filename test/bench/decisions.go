@@ -53,7 +53,7 @@ func (b *bench) rates(ctx context.Context, a *asked) error {
 			if err := b.lab.calm(ctx); err != nil {
 				return err
 			}
-			rate, err := t.load(ctx)
+			rate, err := t.load(ctx, loadTime)
 			if err != nil {
 				return err
 			}

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -25,7 +24,7 @@ const (
 // target is a server of questions.
 type target struct {
 	address string
-	roots   *x509.CertPool
+	config  *tls.Config
 	// requests are complete requests: the client must cost little beside the servers that it compares.
 	requests [][]byte
 }
@@ -47,7 +46,7 @@ type connection struct {
 }
 
 func (t *target) dial(ctx context.Context) (*connection, error) {
-	dialer := tls.Dialer{Config: &tls.Config{RootCAs: t.roots, ServerName: "localhost", MinVersion: tls.VersionTLS12}}
+	dialer := tls.Dialer{Config: t.config}
 	opened, err := dialer.DialContext(ctx, "tcp", t.address)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", t.address, err)
@@ -80,8 +79,8 @@ func (c *connection) ask(request []byte) ([]byte, error) {
 	return body, nil
 }
 
-// load asks over many connections for a while, one question after the other, and returns the answers in a second.
-func (t *target) load(ctx context.Context) (float64, error) {
+// load asks over many connections for that long, one question after the other, and returns the answers in a second.
+func (t *target) load(ctx context.Context, lasting time.Duration) (float64, error) {
 	connections := make([]*connection, loadConnections)
 	defer func() {
 		for _, c := range connections {
@@ -108,7 +107,7 @@ func (t *target) load(ctx context.Context) (float64, error) {
 	var asking errgroup.Group
 	for i, c := range connections {
 		asking.Go(func() error {
-			for n := i; time.Since(began) < loadTime; n += loadConnections {
+			for n := i; time.Since(began) < lasting; n += loadConnections {
 				if _, err := c.ask(t.requests[n%len(t.requests)]); err != nil {
 					return err
 				}
