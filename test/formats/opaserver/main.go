@@ -28,14 +28,16 @@ func run(ctx context.Context, args []string) error {
 	if len(args) != 3 {
 		return errors.New("usage: opaserver ADDRESS CERTIFICATE KEY")
 	}
+	serving, err := newServer(ctx)
+	if err != nil {
+		return err
+	}
 	certificate, err := tls.LoadX509KeyPair(args[1], args[2])
 	if err != nil {
 		return fmt.Errorf("read the certificate: %w", err)
 	}
-	serving, err := newServer(ctx, &certificate, "https://"+args[0])
-	if err != nil {
-		return err
-	}
+	// The server starts its loops only for a certificate of which it watches the files.
+	serving = serving.WithAddresses([]string{"https://" + args[0]}).WithCertificate(&certificate).WithCertificatePaths(args[1], args[2], 0)
 	loops, err := serving.Listeners()
 	if err != nil {
 		return err
@@ -48,7 +50,7 @@ func run(ctx context.Context, args []string) error {
 }
 
 // newServer returns a server without policies and data.
-func newServer(ctx context.Context, certificate *tls.Certificate, addresses ...string) (*server.Server, error) {
+func newServer(ctx context.Context) (*server.Server, error) {
 	store := inmem.NewFromObjectWithOpts(map[string]any{}, inmem.OptReturnASTValuesOnRead(true))
 	manager, err := plugins.New([]byte("{}"), "usher", store)
 	if err != nil {
@@ -57,5 +59,5 @@ func newServer(ctx context.Context, certificate *tls.Certificate, addresses ...s
 	if err := manager.Init(ctx); err != nil {
 		return nil, err
 	}
-	return server.New().WithAddresses(addresses).WithCertificate(certificate).WithStore(store).WithManager(manager).Init(ctx)
+	return server.New().WithStore(store).WithManager(manager).Init(ctx)
 }

@@ -39,7 +39,7 @@ func TestDocumentedCurl(t *testing.T) {
 		}
 		t.Skip("no curl: install it")
 	}
-	serving, err := newServer(t.Context(), nil)
+	serving, err := newServer(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
