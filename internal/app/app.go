@@ -64,16 +64,8 @@ const leaseName = "usher.access.usher.dev"
 
 // Run runs the manager until the context ends.
 func Run(ctx context.Context, config *rest.Config, options Options) error {
-	selector, err := labels.Parse(options.OrganizationSelector)
+	start, err := begin(ctx, config, options.OrganizationSelector)
 	if err != nil {
-		return fmt.Errorf("--organization-selector: %w", err)
-	}
-	scheme, err := newScheme()
-	if err != nil {
-		return err
-	}
-	config = clientConfig(config)
-	if err := checkKinds(ctx, config); err != nil {
 		return err
 	}
 	admission, err := newAdmissionServer(options.Webhook)
@@ -81,7 +73,7 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 		return err
 	}
 	managerOptions := manager.Options{
-		Scheme:                        scheme,
+		Scheme:                        start.scheme,
 		Cache:                         cacheOptions(),
 		LeaderElection:                options.LeaderElect,
 		LeaderElectionID:              leaseName,
@@ -90,17 +82,17 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 		HealthProbeBindAddress:        options.HealthProbeBindAddress,
 		Metrics:                       metricsOptions(options.MetricsBindAddress, options.MetricsSecure),
 	}
-	writer := config
+	writer := start.config
 	if options.LeaderElect {
 		f := &fence{now: time.Now}
-		managerOptions.RenewDeadline, managerOptions.LeaderElectionConfig = new(renewDeadline), f.elector(config)
-		writer = f.writer(config)
+		managerOptions.RenewDeadline, managerOptions.LeaderElectionConfig = new(renewDeadline), f.elector(start.config)
+		writer = f.writer(start.config)
 	}
 	if admission != nil {
 		managerOptions.WebhookServer = admission.server
 		admission.caches(managerOptions.Cache.ByObject)
 	}
-	mgr, err := ctrl.NewManager(config, managerOptions)
+	mgr, err := ctrl.NewManager(start.config, managerOptions)
 	if err != nil {
 		return fmt.Errorf("creating the manager: %w", err)
 	}
@@ -109,8 +101,32 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 		return err
 	}
 	return run(ctx, mgr, writes, options, roster.Options{
-		SystemNamespace: options.SystemNamespace, Organizations: selector, HasNamespaces: true,
+		SystemNamespace: options.SystemNamespace, Organizations: start.organizations, HasNamespaces: true,
 	}, admission)
+}
+
+// beginning is what every process with a roster needs first.
+type beginning struct {
+	organizations labels.Selector
+	scheme        *runtime.Scheme
+	config        *rest.Config
+}
+
+// begin returns an error if the API server has a later version of the kinds.
+func begin(ctx context.Context, config *rest.Config, organizationSelector string) (beginning, error) {
+	selector, err := labels.Parse(organizationSelector)
+	if err != nil {
+		return beginning{}, fmt.Errorf("--organization-selector: %w", err)
+	}
+	scheme, err := newScheme()
+	if err != nil {
+		return beginning{}, err
+	}
+	config = clientConfig(config)
+	if err := checkKinds(ctx, config); err != nil {
+		return beginning{}, err
+	}
+	return beginning{selector, scheme, config}, nil
 }
 
 // clientConfig returns the configuration of a client that watches.

@@ -18,14 +18,15 @@ const (
 	single        = "single"
 	admission     = "admission"
 	contention    = "contention"
+	decisions     = "pdp"
 	resolving     = "resolve"
 	reading       = "read"
 	growth        = "growth"
 )
 
 var scenarios = []string{
-	fanOut, revoke, amplification, noGap, quietAfter, restart, single, admission, contention, resolving, reading,
-	growth,
+	fanOut, revoke, amplification, noGap, quietAfter, restart, single, admission, contention, decisions, resolving,
+	reading, growth,
 }
 
 // bench is one run of the program.
@@ -58,7 +59,7 @@ func (b *bench) run(ctx context.Context) error {
 		return err
 	}
 	var main *costs
-	if b.wants(fanOut, revoke, amplification, noGap, quietAfter, restart, single, admission, contention) {
+	if b.wants(fanOut, revoke, amplification, noGap, quietAfter, restart, single, admission, contention, decisions) {
 		var err error
 		if main, err = b.inLab(ctx); err != nil {
 			return err
@@ -103,6 +104,11 @@ func (b *bench) inLab(ctx context.Context) (_ *costs, err error) {
 	}
 	if b.wants(restart) {
 		if err := b.restart(ctx, costs); err != nil {
+			return nil, err
+		}
+	}
+	if b.wants(decisions) {
+		if err := b.decisions(ctx); err != nil {
 			return nil, err
 		}
 	}
