@@ -91,8 +91,8 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 		Metrics:                       metricsOptions(options.MetricsBindAddress, options.MetricsSecure),
 	}
 	writer := config
+	f := &fence{now: time.Now}
 	if options.LeaderElect {
-		f := &fence{now: time.Now}
 		managerOptions.RenewDeadline, managerOptions.LeaderElectionConfig = new(renewDeadline), f.elector(config)
 		writer = f.writer(config)
 	}
@@ -108,7 +108,7 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 	if err != nil {
 		return err
 	}
-	return run(ctx, mgr, writes, options, roster.Options{
+	return run(ctx, mgr, writes, f, options, roster.Options{
 		SystemNamespace: options.SystemNamespace, Organizations: selector, HasNamespaces: true,
 	}, admission)
 }
@@ -142,7 +142,8 @@ func newWriter(mgr ctrl.Manager, config *rest.Config) (*publish.Writer, error) {
 const mostEvaluations = 1_000_000
 
 func run(
-	ctx context.Context, mgr ctrl.Manager, writes *publish.Writer, options Options, rosterOptions roster.Options, admission *admissionServer,
+	ctx context.Context, mgr ctrl.Manager, writes *publish.Writer, f *fence, options Options, rosterOptions roster.Options,
+	admission *admissionServer,
 ) error {
 	measured := controller.NewMetrics(metrics.Registry)
 	rosterOptions.Evaluations = mostEvaluations
@@ -160,7 +161,7 @@ func run(
 	auditing := logr.New(options.Audit)
 	requesters := webhookv1alpha1.NewRequesters(auditing)
 	audit := controller.NewAudit(auditing, requesters.Of, measured)
-	reconciler.Audit = audit
+	reconciler.Audit, reconciler.LastLed = audit, f.leader
 	if err := errors.Join(mgr.Add(fed), mgr.Add(audit)); err != nil {
 		return fmt.Errorf("adding the feed: %w", err)
 	}
