@@ -21,11 +21,12 @@ const (
 	resolving     = "resolve"
 	reading       = "read"
 	growth        = "growth"
+	attributes    = "attributes"
 )
 
 var scenarios = []string{
 	fanOut, revoke, amplification, noGap, quietAfter, restart, single, admission, contention, resolving, reading,
-	growth,
+	growth, attributes,
 }
 
 // bench is one run of the program.
@@ -65,14 +66,19 @@ func (b *bench) run(ctx context.Context) error {
 		}
 	}
 	if b.wants(growth) {
-		return b.growth(ctx, main)
+		if err := b.growth(ctx, main); err != nil {
+			return err
+		}
+	}
+	if b.wants(attributes) {
+		return b.attributes(ctx)
 	}
 	return nil
 }
 
 // inLab runs the scenarios that need a control plane. The manager and the bare client alternate.
 func (b *bench) inLab(ctx context.Context) (_ *costs, err error) {
-	if b.lab, err = openLab(ctx, b.size, b.say); err != nil {
+	if b.lab, err = openLab(ctx, newWorld(b.size), b.say); err != nil {
 		return nil, err
 	}
 	defer func() {
