@@ -233,8 +233,8 @@ func TestWhatSlackWouldReadAsMore(t *testing.T) {
 func TestSlackListsReviews(t *testing.T) {
 	n := everyNotice()["reviews"]
 	want := `Groups in *acme* must be reviewed:
-• Spain &amp; friends: The review is due on 1 January 2027, 09:00 UTC. If it is missed, the group keeps its access.
-• Spain &amp; friends: The review was due on 1 January 2027, 09:00 UTC. The group keeps its access.
+• Spain &amp; friends (spain): The review is due on 1 January 2027, 09:00 UTC. If it is missed, the group keeps its access.
+• Spain &amp; friends (spain): The review was due on 1 January 2027, 09:00 UTC. The group keeps its access.
 • france: The review is due on 1 January 2027, 09:00 UTC. If it is missed, the access that the group gives ends.
 • france: The review was due on 1 January 2027, 09:00 UTC. The access that the group gave has ended.
 • and 3 more`

@@ -60,8 +60,13 @@ func lineOf(c *Change) mailtext.Line {
 	return line
 }
 
+// reviewLine returns the words of a review. They contain the name of the group, because the command that confirms the review
+// takes it.
 func reviewLine(r *Review) mailtext.Line {
-	line := mailtext.Line{Kind: string(r.State), Where: cmp.Or(r.Title, r.Group), Until: inWords(r.Due)}
+	line := mailtext.Line{Kind: string(r.State), Where: r.Group, Until: inWords(r.Due)}
+	if r.Title != "" && r.Title != r.Group {
+		line.Where = fmt.Sprintf("%s (%s)", r.Title, r.Group)
+	}
 	switch ends := r.IfMissed == string(accessv1alpha1.MissedReviewEnd); {
 	case r.State == ReviewComing && ends:
 		line.Text = fmt.Sprintf("The review is due on %s. If it is missed, the access that the group gives ends.", line.Until)
