@@ -2,7 +2,6 @@ package app
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 )
 
@@ -39,8 +39,9 @@ func (f *fence) leader() time.Time {
 
 // read records who held the lease, from an answer of the API server. An answer that it cannot read changes nothing.
 func (f *fence) read(body []byte) {
-	var lease coordinationv1.Lease
-	if json.Unmarshal(body, &lease) != nil || lease.Spec.RenewTime == nil {
+	decoded, _, err := clientgoscheme.Codecs.UniversalDeserializer().Decode(body, nil, nil) // JSON or protobuf
+	lease, ok := decoded.(*coordinationv1.Lease)
+	if err != nil || !ok || lease.Spec.RenewTime == nil {
 		return
 	}
 	f.mu.Lock()

@@ -88,12 +88,12 @@ func TestTheFenceKnowsWhoLedBefore(t *testing.T) {
 		return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(answer))}, nil
 	})}
 	for i, step := range []struct{ method, answer, want string }{
-		{http.MethodGet, `{"spec":{"holderIdentity":"a"}}`, "0001-01-01T00:00:00Z"},
-		{http.MethodGet, `{"spec":{"renewTime":"2026-06-01T10:00:00.000000Z"}}`, "2026-06-01T10:00:00Z"},
+		{http.MethodGet, `{"kind":"Lease","apiVersion":"coordination.k8s.io/v1","spec":{"holderIdentity":"a"}}`, "0001-01-01T00:00:00Z"},
+		{http.MethodGet, `{"kind":"Lease","apiVersion":"coordination.k8s.io/v1","spec":{"renewTime":"2026-06-01T10:00:00.000000Z"}}`, "2026-06-01T10:00:00Z"},
 		{http.MethodGet, "no lease", "2026-06-01T10:00:00Z"},
-		{http.MethodGet, `{"spec":{"renewTime":"2026-06-01T11:00:00.000000Z"}}`, "2026-06-01T11:00:00Z"},
-		{http.MethodPut, `{"spec":{"renewTime":"2026-06-01T12:00:00.000000Z"}}`, "2026-06-01T11:00:00Z"},
-		{http.MethodGet, `{"spec":{"renewTime":"2026-06-01T12:00:00.000000Z"}}`, "2026-06-01T11:00:00Z"},
+		{http.MethodGet, `{"kind":"Lease","apiVersion":"coordination.k8s.io/v1","spec":{"renewTime":"2026-06-01T11:00:00.000000Z"}}`, "2026-06-01T11:00:00Z"},
+		{http.MethodPut, `{"kind":"Lease","apiVersion":"coordination.k8s.io/v1","spec":{"renewTime":"2026-06-01T12:00:00.000000Z"}}`, "2026-06-01T11:00:00Z"},
+		{http.MethodGet, `{"kind":"Lease","apiVersion":"coordination.k8s.io/v1","spec":{"renewTime":"2026-06-01T12:00:00.000000Z"}}`, "2026-06-01T11:00:00Z"},
 	} {
 		answer = step.answer
 		response, err := elector.RoundTrip(httptest.NewRequest(step.method, lease, nil))

@@ -276,7 +276,7 @@ func sees(a *resolve.Access) bool {
 	if a.Role == resolve.NoAccess {
 		return false
 	}
-	for _, country := range []string{"France", "Germany", "neither"} {
+	for _, country := range []string{"France", "Germany", "neither", string(rostertest.Large[0])} {
 		for _, line := range []string{"x", "another"} {
 			for _, level := range []string{"2", "3.5", "5"} {
 				r := row{"country": country, "line": line, "level": level}
