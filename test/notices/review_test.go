@@ -46,7 +46,7 @@ var _ = Describe("A review", func() {
 		Eventually(waiting).WithContext(ctx).Should(BeZero())
 
 		Expect(manager.Stop()).To(Succeed())
-		startManager(ctx)
+		manager.Start(ctx)
 		// The notice of another group takes the same path as a repetition would.
 		reviewed("spain", 90)
 		Eventually(func(g Gomega) {
