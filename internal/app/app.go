@@ -82,11 +82,19 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 		HealthProbeBindAddress:        options.HealthProbeBindAddress,
 		Metrics:                       metricsOptions(options.MetricsBindAddress, options.MetricsSecure),
 	}
+<<<<<<< HEAD
 	writer := start.config
 	if options.LeaderElect {
 		f := &fence{now: time.Now}
 		managerOptions.RenewDeadline, managerOptions.LeaderElectionConfig = new(renewDeadline), f.elector(start.config)
 		writer = f.writer(start.config)
+=======
+	writer := config
+	f := &fence{now: time.Now}
+	if options.LeaderElect {
+		managerOptions.RenewDeadline, managerOptions.LeaderElectionConfig = new(renewDeadline), f.elector(config)
+		writer = f.writer(config)
+>>>>>>> reviews
 	}
 	if admission != nil {
 		managerOptions.WebhookServer = admission.server
@@ -100,8 +108,13 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 	if err != nil {
 		return err
 	}
+<<<<<<< HEAD
 	return run(ctx, mgr, writes, options, roster.Options{
 		SystemNamespace: options.SystemNamespace, Organizations: start.organizations, HasNamespaces: true,
+=======
+	return run(ctx, mgr, writes, f, options, roster.Options{
+		SystemNamespace: options.SystemNamespace, Organizations: selector, HasNamespaces: true,
+>>>>>>> reviews
 	}, admission)
 }
 
@@ -158,7 +171,8 @@ func newWriter(mgr ctrl.Manager, config *rest.Config) (*publish.Writer, error) {
 const mostEvaluations = 1_000_000
 
 func run(
-	ctx context.Context, mgr ctrl.Manager, writes *publish.Writer, options Options, rosterOptions roster.Options, admission *admissionServer,
+	ctx context.Context, mgr ctrl.Manager, writes *publish.Writer, f *fence, options Options, rosterOptions roster.Options,
+	admission *admissionServer,
 ) error {
 	measured := controller.NewMetrics(metrics.Registry)
 	rosterOptions.Evaluations = mostEvaluations
@@ -176,7 +190,7 @@ func run(
 	auditing := logr.New(options.Audit)
 	requesters := webhookv1alpha1.NewRequesters(auditing)
 	audit := controller.NewAudit(auditing, requesters.Of, measured)
-	reconciler.Audit = audit
+	reconciler.Audit, reconciler.LastLed = audit, f.leader
 	if err := errors.Join(mgr.Add(fed), mgr.Add(audit)); err != nil {
 		return fmt.Errorf("adding the feed: %w", err)
 	}

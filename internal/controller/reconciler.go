@@ -31,6 +31,9 @@ type Reconciler struct {
 	Recorder  events.EventRecorder
 	// Audit logs changed access on the leader. It may be nil.
 	Audit *Audit
+	// LastLed returns when another replica last renewed the lease before this one took it, or zero if that is not known. It
+	// may be nil.
+	LastLed func() time.Time
 	// Notices returns the reason and message of a condition if members of a group cannot be notified of changes of
 	// their access. Both are empty if notices work. Notices may be nil.
 	Notices func(*accessv1alpha1.AccessGroup) (reason, message string)
@@ -45,6 +48,7 @@ type Reconciler struct {
 	names        names
 	expectations expectations
 	precedence   precedence
+	takeover     takeover
 
 	queueMu sync.Mutex
 	queue   priorityqueue.PriorityQueue[Output]

@@ -72,6 +72,9 @@ func ReviewDue(g *accessv1alpha1.AccessGroup, now time.Time) (due time.Time, rev
 	return index.ReviewDue(g, now)
 }
 
+// ReviewNotice is how long before its due instant a review is announced and counted as coming.
+const ReviewNotice = 14 * 24 * time.Hour
+
 // Selector converts the selector to one that matches labels. A selector that has no terms or does not parse
 // selects nothing.
 func Selector(s *accessv1alpha1.LabelSelector) labels.Selector { return index.Selector(s) }

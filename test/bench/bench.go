@@ -22,11 +22,12 @@ const (
 	resolving     = "resolve"
 	reading       = "read"
 	growth        = "growth"
+	attributes    = "attributes"
 )
 
 var scenarios = []string{
 	fanOut, revoke, amplification, noGap, quietAfter, restart, single, admission, contention, decisions, resolving,
-	reading, growth,
+	reading, growth, attributes,
 }
 
 // bench is one run of the program.
@@ -66,14 +67,19 @@ func (b *bench) run(ctx context.Context) error {
 		}
 	}
 	if b.wants(growth) {
-		return b.growth(ctx, main)
+		if err := b.growth(ctx, main); err != nil {
+			return err
+		}
+	}
+	if b.wants(attributes) {
+		return b.attributes(ctx)
 	}
 	return nil
 }
 
 // inLab runs the scenarios that need a control plane. The manager and the bare client alternate.
 func (b *bench) inLab(ctx context.Context) (_ *costs, err error) {
-	if b.lab, err = openLab(ctx, b.size, b.say); err != nil {
+	if b.lab, err = openLab(ctx, newWorld(b.size), b.say); err != nil {
 		return nil, err
 	}
 	defer func() {
