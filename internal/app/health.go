@@ -4,14 +4,14 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/go-logr/logr"
 	"go.uber.org/zap/zapcore"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 )
 
 // reported returns the check. It logs why the check fails, once for each reason, and when the check passes again.
-func reported(name string, check healthz.Checker) healthz.Checker {
-	log := ctrl.Log.WithName("health").WithValues("check", name)
+func reported(log logr.Logger, name string, check healthz.Checker) healthz.Checker {
+	log = log.WithName("health").WithValues("check", name)
 	var mu sync.Mutex
 	last := ""
 	return func(request *http.Request) error {

@@ -20,13 +20,15 @@ import (
 func TestLinesOfLibrariesAreJSON(t *testing.T) {
 	var text bytes.Buffer
 	options := zap.Options{DestWriter: &text, Level: uberzap.DebugLevel}
-	setLogger(zap.New(zap.UseFlagOptions(&options), zap.RawZapOpts(uberzap.WrapCore(withoutProbes), uberzap.WrapCore(lazily))))
+	logger := zap.New(zap.UseFlagOptions(&options), zap.RawZapOpts(uberzap.WrapCore(withoutProbes), uberzap.WrapCore(lazily)))
+	setLogger(logger)
 
 	log.Print("http: TLS handshake error from 10.0.0.1:1234: no certificate")
 	klog.InfoS("Attempting to acquire leader lease", "lease", "usher")
+	logger.WithName("controller-runtime").WithName("healthz").Info("healthz check failed", "statuses", []struct{}{{}})
 	failure := errors.New("there is no certificate yet")
 	probes := &healthz.Handler{Checks: map[string]healthz.Checker{
-		"webhook": reported("webhook", func(*http.Request) error { return failure }),
+		"webhook": reported(logger, "webhook", func(*http.Request) error { return failure }),
 	}}
 	codes := make([]int, 3)
 	for i := range codes {
