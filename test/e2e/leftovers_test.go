@@ -82,7 +82,13 @@ func hierarchies() []string {
 	if _, err := os.Stat(filepath.Join(root, "cgroup.controllers")); err == nil {
 		return []string{root}
 	}
-	found, _ := filepath.Glob(root + "/*/")
+	entries, _ := os.ReadDir(root)
+	var found []string
+	for _, entry := range entries {
+		if entry.IsDir() { // a link is a second name of a hierarchy
+			found = append(found, filepath.Join(root, entry.Name()))
+		}
+	}
 	return found
 }
 

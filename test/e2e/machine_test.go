@@ -325,7 +325,7 @@ func (m *machine) makeCgroups(node string) error {
 			}
 			for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
 				value, err := os.ReadFile(filepath.Join(parent, file))
-				if err != nil || filepath.Base(root) != "cpuset" && !strings.Contains(root, "cpuset") {
+				if err != nil || !strings.Contains(filepath.Base(root), "cpuset") {
 					continue
 				}
 				if err := os.WriteFile(filepath.Join(dir, file), value, 0o644); err != nil {
