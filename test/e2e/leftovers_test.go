@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 // state is what the tests could leave on the machine, as sorted lines.
@@ -22,7 +25,7 @@ func machineState() (state, error) {
 	if err != nil {
 		return state{}, err
 	}
-	rules, err := exec.Command("nft", "list", "ruleset").Output() //nolint:noctx // it ends at once
+	rules, err := exec.Command("nft", "list", "ruleset").Output()
 	if err != nil {
 		return state{}, fmt.Errorf("list the packet filter: %w", err)
 	}
@@ -109,16 +112,17 @@ func cgroups(name string) []string {
 
 // removeCgroups removes the cgroups. The kernel needs a moment after their last process has ended.
 func removeCgroups(name string) error {
-	var err error
-	for range 50 {
-		err = nil
-		for _, dir := range cgroups(name) {
-			err = errors.Join(err, os.Remove(dir))
-		}
-		if err == nil {
-			return nil
-		}
-		time.Sleep(100 * time.Millisecond)
+	var left error
+	err := wait.PollUntilContextTimeout(context.Background(), 100*time.Millisecond, 10*time.Second, true,
+		func(context.Context) (bool, error) {
+			left = nil
+			for _, dir := range cgroups(name) {
+				left = errors.Join(left, os.Remove(dir))
+			}
+			return left == nil, nil
+		})
+	if err != nil {
+		return fmt.Errorf("remove the cgroups: %w", errors.Join(err, left))
 	}
-	return fmt.Errorf("remove the cgroups: %w", err)
+	return nil
 }

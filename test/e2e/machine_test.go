@@ -123,7 +123,7 @@ func (m *machine) start(name, program string, args ...string) error {
 		return err
 	}
 	defer func() { _ = log.Close() }()
-	cmd := exec.Command(program, args...) //nolint:noctx // it ends with the namespaces
+	cmd := exec.Command(program, args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append(os.Environ(), "PATH="+m.Nodes+":"+os.Getenv("PATH"))
 	cmd.Dir = m.Dir

@@ -117,7 +117,7 @@ func first() (code int, err error) {
 
 // again returns a command that runs this program in the stage.
 func again(stage string, env ...string) *exec.Cmd {
-	cmd := exec.Command("/proc/self/exe", os.Args[1:]...) //nolint:noctx // it ends with this process
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(append(os.Environ(), stageEnv+"="+stage), env...)
 	return cmd
@@ -222,7 +222,7 @@ func keep() error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("The cluster runs until you press Ctrl-C; its logs are in %s. To look inside:\n  nsenter --target=%s --net --mount --pid --ipc env KUBECONFIG=%s %s get pods -A\n",
+	fmt.Fprintf(os.Stdout, "The cluster runs until you press Ctrl-C; its logs are in %s. To look inside:\n  nsenter --target=%s --net --mount --pid --ipc env KUBECONFIG=%s %s get pods -A\n",
 		k.Dir, strings.TrimSpace(string(pid)), k.kubeconfig("admin"), k.ControlPlane+"/kubectl")
 	interrupted := make(chan os.Signal, 1)
 	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
