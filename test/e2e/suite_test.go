@@ -32,7 +32,7 @@ const (
 	pollInterval = 100 * time.Millisecond
 )
 
-// core labels the specs that CI runs: what an installation does first.
+// core labels the main part: an installation, and a document in a Pod.
 var core = Label("core")
 
 var (
