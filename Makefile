@@ -20,10 +20,10 @@ LDFLAGS := -X github.com/usher-dev/usher/internal/app.Version=$(VERSION) \
 	-X github.com/usher-dev/usher/internal/cli.Version=$(VERSION)
 
 # Each has its own go.mod; the first is Usher.
-MODULES := . api/document hack/controlplane hack/tools hack/tools/ko hack/tools/kube-score \
-	hack/tools/kustomize-controller hack/tools/vale test/browser \
+MODULES := . api/document hack/controlplane hack/tools hack/tools/cni hack/tools/containerd hack/tools/ko \
+	hack/tools/kube-score hack/tools/kustomize-controller hack/tools/vale test/browser test/e2e \
 	test/formats test/gitops test/install test/monitoring
-LINTED := . api/document hack/controlplane test/browser test/formats test/gitops test/install \
+LINTED := . api/document hack/controlplane test/browser test/e2e test/formats test/gitops test/install \
 	test/monitoring
 
 SAMPLES ?= config/samples
@@ -168,6 +168,14 @@ FOCUS ?=
 fault: control-plane ## Break what Usher runs on; SEED=n: as an earlier run did, FOCUS=words: one fault.
 	$(call say,faults)
 	@go test ./test/fault -count=1 -timeout=12m -v $(RACE) -long -seed=$(SEED) -ginkgo.focus='$(FOCUS)'
+
+# Root only, and minutes. What it builds is kept in the user's cache directory.
+LABELS ?=
+KEEP ?=
+.PHONY: e2e
+e2e: ## Run Usher from its image on two nodes; LABELS=core: the main part, KEEP=1: keep the cluster until Ctrl-C.
+	$(call say,a cluster with nodes)
+	@USHER_E2E_STAGE=prepare USHER_E2E_KEEP=$(KEEP) go test -C test/e2e -count=1 -v -timeout=40m . -ginkgo.label-filter='$(LABELS)'
 
 .PHONY: fuzz-short
 fuzz-short: ## Run every fuzz test for FUZZTIME.

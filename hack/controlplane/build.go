@@ -52,7 +52,7 @@ func (a *assets) buildAll(ctx context.Context, dir string, versions versions, co
 	args := append([]string{
 		"build", "-v", "-mod=readonly", "-ldflags", "-s -w " + versionFlags(versions[kubernetesModule]), "-o", dir + "/",
 	}, packages...)
-	err = runGo(ctx, a.source, io.Discard, plan, args...)
+	err = runGo(ctx, a.source, io.Discard, plan, args)
 	done()
 	if err != nil {
 		return fmt.Errorf("build %s: %w", what, err)
@@ -84,18 +84,19 @@ func versionFlags(version string) string {
 // goTool runs the go command on the module in dir and returns its output.
 func goTool(ctx context.Context, dir string, args ...string) (string, error) {
 	var stdout bytes.Buffer
-	err := runGo(ctx, dir, &stdout, io.Discard, args...)
+	err := runGo(ctx, dir, &stdout, io.Discard, args)
 	return stdout.String(), err
 }
 
 // runGo runs the go command on the module in dir, independent of the caller's workspace and flags. An error contains
 // the standard error output.
-func runGo(ctx context.Context, dir string, stdout, stderr io.Writer, args ...string) error {
+func runGo(ctx context.Context, dir string, stdout, stderr io.Writer, args []string, env ...string) error {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
 	// Compilers that collect garbage less often need a fifth less time. GOGC in the caller's environment takes
 	// precedence.
 	cmd.Env = append(append([]string{"GOGC=400"}, os.Environ()...), "GOFLAGS=", "GOWORK=off")
+	cmd.Env = append(cmd.Env, env...)
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = stdout, io.MultiWriter(stderr, &said)
 	if err := cmd.Run(); err != nil {

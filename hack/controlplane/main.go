@@ -20,6 +20,9 @@ import (
 const usage = `usage:
   controlplane assets [--source DIR] [--kubectl=false]
       Print the directory with the binaries, after fetching or building those that are not there.
+  controlplane nodes [--source DIR] [--cached]
+      Print the directory with the binaries of nodes, after building them if they are not in the user's cache directory;
+      with --cached, fail instead of building.
   controlplane start --dir DIR [--source DIR] [--controllers PROGRAM] [--kubectl=false] [--until-stdin-closes]
       Run a control plane until SIGTERM or SIGINT. DIR/kubeconfig appears when it is ready.
 
@@ -67,6 +70,21 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 			return err
 		}
 		_, err = fmt.Fprintln(stdout, assets)
+		return err
+	case "nodes":
+		cached := flags.Bool("cached", false, "do not build")
+		if err := flags.Parse(args[1:]); err != nil {
+			return err
+		}
+		a, err := newAssets(*source, stderr)
+		if err != nil {
+			return err
+		}
+		nodes, err := a.findNodes(ctx, *cached)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(stdout, nodes)
 		return err
 	case "start":
 		dir := flags.String("dir", "", "directory for state, logs and kubeconfig")

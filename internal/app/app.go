@@ -196,10 +196,10 @@ func run(
 		return err
 	}
 	alive := func(*http.Request) error { return fed.Alive() }
-	if err := mgr.AddHealthzCheck("roster", alive); err != nil {
+	if err := mgr.AddHealthzCheck("roster", reported(mgr.GetLogger(), "alive", alive)); err != nil {
 		return fmt.Errorf("adding the health check: %w", err)
 	}
-	if err := mgr.AddReadyzCheck("roster", rosterCheck(fed)); err != nil {
+	if err := mgr.AddReadyzCheck("roster", reported(mgr.GetLogger(), "roster", rosterCheck(fed))); err != nil {
 		return fmt.Errorf("adding the readiness check: %w", err)
 	}
 	return mgr.Start(ctx)

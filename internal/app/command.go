@@ -3,13 +3,16 @@ package app
 import (
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"runtime/debug"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	uberzap "go.uber.org/zap"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
@@ -71,9 +74,21 @@ func addCommonFlags(command *cobra.Command) *commonFlags {
 	return common
 }
 
+// libraryVerbosity is the verbosity of lines of the standard library's logger. net/http logs every failed TLS handshake, so
+// any peer could otherwise fill the log.
+const libraryVerbosity = 1
+
+// setLogger makes all lines those of one logger: also the lines of client-go and of the standard library.
+func setLogger(log logr.Logger) {
+	ctrl.SetLogger(log)
+	klog.SetLogger(log.WithName("client-go"))
+	slog.SetDefault(slog.New(logr.ToSlogHandler(log.WithName("go"))))
+	slog.SetLogLoggerLevel(slog.Level(-libraryVerbosity))
+}
+
 // setUp sets up the log and the garbage collector, and returns the configuration of the API server's client.
 func (c *commonFlags) setUp() (*rest.Config, error) {
-	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&c.logging), zap.RawZapOpts(uberzap.WrapCore(lazily))))
+	setLogger(zap.New(zap.UseFlagOptions(&c.logging), zap.RawZapOpts(uberzap.WrapCore(withoutProbes), uberzap.WrapCore(lazily))))
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}

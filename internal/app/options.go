@@ -36,7 +36,7 @@ type Options struct {
 // AddFlags adds the flags with their defaults.
 func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	addOrganizationFlags(flags, &o.SystemNamespace, &o.OrganizationSelector)
-	flags.DurationVar(&o.DocumentGrace, "document-grace", 2*time.Minute,
+	flags.DurationVar(&o.DocumentGrace, "document-grace", 7*time.Minute,
 		"How long a document stays empty before it is deleted.")
 	flags.BoolVar(&o.AuditLog, "audit-log", true,
 		"Log a line for every change of a user's access to an application and for every change that admission allows.")

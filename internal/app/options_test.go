@@ -102,7 +102,7 @@ func TestDefaults(t *testing.T) {
 	var o Options
 	o.AddFlags(pflag.NewFlagSet("", pflag.ContinueOnError))
 	want := Options{
-		SystemNamespace: "access-system", DocumentGrace: 2 * time.Minute, AuditLog: true,
+		SystemNamespace: "access-system", DocumentGrace: 7 * time.Minute, AuditLog: true,
 		MetricsBindAddress: "0", MetricsSecure: true, HealthProbeBindAddress: ":8081",
 		Webhook: WebhookOptions{
 			BindAddress: "0", Configuration: "usher-validating-webhook-configuration", Certificates: "Rotated",

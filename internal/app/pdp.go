@@ -78,9 +78,9 @@ func RunPDP(ctx context.Context, config *rest.Config, options PDPOptions) error 
 	metrics.Registry.MustRegister(buildInfo())
 	err = errors.Join(
 		mgr.Add(served),
-		mgr.AddHealthzCheck("roster", func(*http.Request) error { return fed.Alive() }),
-		mgr.AddReadyzCheck("answers", func(*http.Request) error { return answering.Current() }),
-		mgr.AddReadyzCheck("server", served.Check),
+		mgr.AddHealthzCheck("roster", reported(mgr.GetLogger(), "alive", func(*http.Request) error { return fed.Alive() })),
+		mgr.AddReadyzCheck("answers", reported(mgr.GetLogger(), "answers", func(*http.Request) error { return answering.Current() })),
+		mgr.AddReadyzCheck("server", reported(mgr.GetLogger(), "server", served.Check)),
 	)
 	if err != nil {
 		return fmt.Errorf("adding the server: %w", err)

@@ -137,8 +137,8 @@ func (a *admissionServer) setup(
 	handler.Requesters = requesters
 	handler.SetupWithManager(mgr, webhookv1alpha1.DefaultLimits())
 	return errors.Join(
-		mgr.AddReadyzCheck("webhook-certificate", a.serving.Check),
-		mgr.AddReadyzCheck("webhook-server", a.server.StartedChecker()),
+		mgr.AddReadyzCheck("webhook-certificate", reported(mgr.GetLogger(), "webhook-certificate", a.serving.Check)),
+		mgr.AddReadyzCheck("webhook-server", reported(mgr.GetLogger(), "webhook-server", a.server.StartedChecker())),
 	)
 }
 

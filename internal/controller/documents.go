@@ -168,10 +168,9 @@ func (r *Reconciler) endShards(ctx context.Context, o Output, from int) (progres
 		if shard < from {
 			continue
 		}
-		formats := publish.FormatsIn(seen[shard].Data)
-		empty := publish.EmptyApplication(o.Namespace, o.Name, shard, formats...)
-		failures = append(failures, r.end(ctx, o, &p, seen[shard], empty))
+		failures = append(failures, r.end(ctx, o, &p, seen[shard]))
 	}
+	failures = append(failures, r.leave(ctx, o, &p, from))
 	return p, joined(failures...)
 }
 
@@ -210,9 +209,8 @@ func (r *Reconciler) isHeld(want *publish.Want) bool {
 
 // end takes the next step in removing one ConfigMap. A document counts as ended as soon as it is empty, even if it
 // still exists.
-func (r *Reconciler) end(
-	ctx context.Context, o Output, p *progress, seen *corev1.ConfigMap, empty map[string]string,
-) error {
+func (r *Reconciler) end(ctx context.Context, o Output, p *progress, seen *corev1.ConfigMap) error {
+	empty := r.emptyData(o, seen)
 	p.done = p.done && seen.Annotations[accessv1alpha1.AnnotationDigest] == publish.Digest(empty)
 	r.expectations.send(o, seen.Name)
 	write, wait, err := r.Publisher.End(ctx, seen, string(o.Kind), empty)
@@ -221,6 +219,37 @@ func (r *Reconciler) end(
 		p.after = wait
 	}
 	return err
+}
+
+// leave writes empty documents where ConfigMaps of the document were deleted before they were empty, from the shard on.
+// The watch then shows them, and they end as others do.
+func (r *Reconciler) leave(ctx context.Context, o Output, p *progress, from int) error {
+	lost := r.Publisher.Observed.Lost(o.Namespace, string(o.Kind), o.Name, r.Feed.Now().Add(-r.Publisher.Grace))
+	var failures []error
+	for _, shard := range slices.Sorted(maps.Keys(lost)) {
+		if shard < from {
+			continue
+		}
+		p.done, p.after = false, recheckDelay
+		r.expectations.send(o, lost[shard].Name)
+		write, err := r.Publisher.Leave(ctx, lost[shard], string(o.Kind), r.emptyData(o, lost[shard]))
+		r.answered(o, client.ObjectKeyFromObject(lost[shard]), write, err)
+		failures = append(failures, err)
+	}
+	return joined(failures...)
+}
+
+// emptyData renders the document of the ConfigMap without any access, in the formats that the ConfigMap has.
+func (r *Reconciler) emptyData(o Output, cm *corev1.ConfigMap) map[string]string {
+	if o.Kind == ApplicationDocument {
+		_, _, shard := publish.ParseName(cm.Name)
+		return publish.EmptyApplication(o.Namespace, o.Name, shard, publish.FormatsIn(cm.Data)...)
+	}
+	user, _ := r.names.user(o.Name)
+	if o.Kind == OrganizationsDocument {
+		return publish.OrganizationsData(user, nil)
+	}
+	return publish.UserData(publish.EmptyUser(o.Namespace, user))
 }
 
 func (r *Reconciler) reconcileDocument(ctx context.Context, o Output) (reconcile.Result, error) {

@@ -10,6 +10,7 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/feed"
 	"github.com/usher-dev/usher/internal/publish"
 	"github.com/usher-dev/usher/internal/roster"
@@ -28,9 +29,21 @@ func (r *Reconciler) configMapHandler() toolscache.ResourceEventHandler {
 		DeleteFunc: func(object any) {
 			cm := feed.Last(object).(*corev1.ConfigMap)
 			r.Publisher.Observed.Delete(cm.Namespace, cm.Name)
+			r.lost(cm)
 			r.seen(cm, true)
 		},
 	}
+}
+
+// lost records a ConfigMap that was deleted before it was empty, for example by the garbage collector. Every replica
+// records it, so that a new leader knows it, too. A ConfigMap that is deleted with its namespace is not recorded.
+func (r *Reconciler) lost(cm *corev1.ConfigMap) {
+	o, ours := documentAt(client.ObjectKeyFromObject(cm))
+	if !ours || cm.Annotations[accessv1alpha1.AnnotationDigest] == publish.Digest(r.emptyData(o, cm)) ||
+		r.view().Index().Namespace(cm.Namespace).Terminating() {
+		return
+	}
+	r.Publisher.Observed.Lose(cm, r.Feed.Now(), r.Publisher.Grace)
 }
 
 // seen handles a watch event of a ConfigMap of a document.

@@ -92,7 +92,7 @@ func (r *Reconciler) writeUser(
 	r.noteCut(o, lacks)
 	if data == nil || owner.Owner == nil {
 		r.tracker.expect(o, touch, nil, holders{})
-		return r.endUser(ctx, o, user, r.Publisher.Observed.Get(key), owner)
+		return r.endUser(ctx, o, r.Publisher.Observed.Get(key), owner)
 	}
 	want := publish.Want{
 		Key: key, Document: string(o.Kind), Digest: publish.Digest(data),
@@ -158,15 +158,14 @@ func (r *Reconciler) userData(o Output, user string, owner roster.Ownership) (ma
 
 // endUser removes the document, and then the materialized UserAccess that is no longer needed.
 func (r *Reconciler) endUser(
-	ctx context.Context, o Output, user string, seen *corev1.ConfigMap, owner roster.Ownership,
+	ctx context.Context, o Output, seen *corev1.ConfigMap, owner roster.Ownership,
 ) (progress, error) {
 	p := progress{done: true}
 	if seen != nil {
-		empty := publish.UserData(publish.EmptyUser(o.Namespace, user))
-		if o.Kind == OrganizationsDocument {
-			empty = publish.OrganizationsData(user, nil)
-		}
-		err := r.end(ctx, o, &p, seen, empty)
+		err := r.end(ctx, o, &p, seen)
+		return p, err
+	}
+	if err := r.leave(ctx, o, &p, 0); err != nil || !p.done {
 		return p, err
 	}
 	if owner.Materialized != nil && !owner.Materialize {

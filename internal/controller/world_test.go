@@ -102,6 +102,10 @@ func newWorld(t *testing.T) *world {
 			if err := refused(o); err != nil {
 				return err
 			}
+			last := o.DeepCopyObject().(client.Object)
+			if err := c.Get(ctx, client.ObjectKeyFromObject(o), last); err != nil {
+				return err
+			}
 			if err := c.Delete(ctx, o, options...); err != nil {
 				return err
 			}
@@ -110,7 +114,7 @@ func newWorld(t *testing.T) *world {
 				w.show(kept)
 				return nil
 			}
-			w.showGone(o)
+			w.showGone(last)
 			return nil
 		},
 	})
@@ -182,6 +186,7 @@ func (w *world) show(o client.Object) {
 
 func (w *world) showGone(o client.Object) {
 	if cm, ok := o.(*corev1.ConfigMap); ok {
+		publish.Observe(cm)
 		w.reconciler.configMapHandler().OnDelete(cm)
 		return
 	}
@@ -221,8 +226,8 @@ func (w *world) write(o client.Object, name, spec string) {
 	}
 }
 
-// drop deletes an object of the four kinds.
-func (w *world) drop(o client.Object, name string) {
+// delete deletes an object in acme. The manager does not run.
+func (w *world) delete(o client.Object, name string) {
 	w.t.Helper()
 	if err := w.kube.Get(w.t.Context(), types.NamespacedName{Namespace: "acme", Name: name}, o); err != nil {
 		w.t.Fatal(err)
@@ -230,6 +235,12 @@ func (w *world) drop(o client.Object, name string) {
 	if err := w.kube.Delete(w.t.Context(), o); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// drop deletes an object of the four kinds, and runs the manager until it has nothing to do.
+func (w *world) drop(o client.Object, name string) {
+	w.t.Helper()
+	w.delete(o, name)
 	w.run()
 }
 

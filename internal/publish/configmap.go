@@ -162,9 +162,14 @@ func (w *Want) owned(references []metav1.OwnerReference) bool {
 // displaces reports whether the reference cannot coexist with that of the owner. An object has at most one controller,
 // and a published ConfigMap has at most one owner of Usher's kinds.
 func (w *Want) displaces(r metav1.OwnerReference) bool {
-	group, _, _ := strings.Cut(r.APIVersion, "/")
 	return !sameOwner(r, w.Owner) &&
-		(group == accessv1alpha1.GroupVersion.Group || (r.Controller != nil && *r.Controller) || r.UID == w.Owner.UID)
+		(isOurOwner(r) || (r.Controller != nil && *r.Controller) || r.UID == w.Owner.UID)
+}
+
+// isOurOwner reports whether the reference is to an object of Usher's kinds.
+func isOurOwner(r metav1.OwnerReference) bool {
+	group, _, _ := strings.Cut(r.APIVersion, "/")
+	return group == accessv1alpha1.GroupVersion.Group
 }
 
 func sameOwner(a, b metav1.OwnerReference) bool {

@@ -17,6 +17,23 @@ type Observed struct {
 	seen   map[types.NamespacedName]*corev1.ConfigMap
 	shards map[types.NamespacedName]map[int]*corev1.ConfigMap // by namespace and application
 	empty  map[types.NamespacedName]time.Time                 // the time since when a document that ends has been empty
+	lost   map[subject]map[int]loss                           // by shard
+	losses []lossAt                                           // in the order of time, to drop them
+}
+
+// subject identifies a document: its kind (a Document value of the API), and its application or the name of its user.
+type subject struct{ namespace, kind, name string }
+
+// loss is a ConfigMap that was deleted before it was empty.
+type loss struct {
+	last *corev1.ConfigMap
+	at   time.Time
+}
+
+type lossAt struct {
+	of    subject
+	shard int
+	at    time.Time
 }
 
 // NewObserved returns an empty index.
@@ -25,6 +42,7 @@ func NewObserved() *Observed {
 		seen:   map[types.NamespacedName]*corev1.ConfigMap{},
 		shards: map[types.NamespacedName]map[int]*corev1.ConfigMap{},
 		empty:  map[types.NamespacedName]time.Time{},
+		lost:   map[subject]map[int]loss{},
 	}
 }
 
@@ -33,7 +51,9 @@ func (o *Observed) Set(cm *corev1.ConfigMap) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.seen[types.NamespacedName{Namespace: cm.Namespace, Name: cm.Name}] = cm
-	if kind, application, shard := ParseName(cm.Name); kind == accessv1alpha1.DocumentApplication {
+	kind, application, shard := ParseName(cm.Name)
+	o.forget(subject{cm.Namespace, kind, application}, shard)
+	if kind == accessv1alpha1.DocumentApplication {
 		at := types.NamespacedName{Namespace: cm.Namespace, Name: application}
 		if o.shards[at] == nil {
 			o.shards[at] = map[int]*corev1.ConfigMap{}
@@ -55,6 +75,51 @@ func (o *Observed) Delete(namespace, name string) {
 			delete(o.shards, at)
 		}
 	}
+}
+
+// Lose records that a ConfigMap was deleted before it was empty. It forgets losses that are older than the period.
+func (o *Observed) Lose(cm *corev1.ConfigMap, now time.Time, period time.Duration) {
+	kind, name, shard := ParseName(cm.Name)
+	of := subject{cm.Namespace, kind, name}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for len(o.losses) > 0 && now.Sub(o.losses[0].at) > period {
+		oldest := o.losses[0]
+		o.losses = o.losses[1:]
+		if o.lost[oldest.of][oldest.shard].at.Equal(oldest.at) {
+			o.forget(oldest.of, oldest.shard)
+		}
+	}
+	if o.lost[of] == nil {
+		o.lost[of] = map[int]loss{}
+	}
+	o.lost[of][shard] = loss{cm, now}
+	o.losses = append(o.losses, lossAt{of, shard, now})
+}
+
+func (o *Observed) forget(of subject, shard int) {
+	delete(o.lost[of], shard)
+	if len(o.lost[of]) == 0 {
+		delete(o.lost, of)
+	}
+}
+
+// Lost returns the ConfigMaps of a document that were deleted before they were empty, not before the instant since. The
+// result is by shard. Kind is a Document value of the API; name is the application or the name of the user.
+func (o *Observed) Lost(namespace, kind, name string, since time.Time) map[int]*corev1.ConfigMap {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	var found map[int]*corev1.ConfigMap
+	for shard, l := range o.lost[subject{namespace, kind, name}] {
+		if l.at.Before(since) {
+			continue
+		}
+		if found == nil {
+			found = map[int]*corev1.ConfigMap{}
+		}
+		found[shard] = l.last
+	}
+	return found
 }
 
 // Get returns the ConfigMap, or nil.
@@ -93,13 +158,18 @@ func (o *Observed) notEmpty(key types.NamespacedName) {
 	delete(o.empty, key)
 }
 
-// Keys returns the keys of all ConfigMaps, in no order.
+// Keys returns the keys of all ConfigMaps, and of those that were deleted before they were empty, in no order.
 func (o *Observed) Keys() []types.NamespacedName {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
 	keys := make([]types.NamespacedName, 0, len(o.seen))
 	for key := range o.seen {
 		keys = append(keys, key)
+	}
+	for _, shards := range o.lost {
+		for _, l := range shards {
+			keys = append(keys, types.NamespacedName{Namespace: l.last.Namespace, Name: l.last.Name})
+		}
 	}
 	return keys
 }

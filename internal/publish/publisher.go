@@ -215,24 +215,22 @@ func (w *Want) fill(cm *corev1.ConfigMap, data map[string]string) {
 	cm.Data, cm.BinaryData = data, nil
 }
 
-// End removes a document. It writes the document empty, and deletes it when it has been empty for the grace period, so
-// that a workload that keeps the last content after the deletion keeps empty content. It returns the last write, as
-// [Publisher.Publish] does, and the delay before the next step, or zero if there is none.
+// End removes a document. It writes the document empty and without an owner, so that the garbage collector leaves it
+// alone, and deletes it when it has been empty for the grace period. A workload that keeps the last content after the
+// deletion so keeps empty content. End returns the last write, as [Publisher.Publish] does, and the delay before the next
+// step, or zero if there is none.
 func (p *Publisher) End(
 	ctx context.Context, seen *corev1.ConfigMap, document string, empty map[string]string,
 ) (Write, time.Duration, error) {
 	key := client.ObjectKeyFromObject(seen)
-	digest := Digest(empty)
 	var emptied Write
-	if seen.Annotations[accessv1alpha1.AnnotationDigest] != digest {
+	if seen.Annotations[accessv1alpha1.AnnotationDigest] != Digest(empty) || slices.ContainsFunc(seen.OwnerReferences, isOurOwner) {
 		if isImmutable(seen) {
 			deleted, err := p.delete(ctx, seen)
 			return deleted, 0, client.IgnoreNotFound(err)
 		}
 		cm := seen.DeepCopy()
-		want := Want{Key: key, Document: document, Digest: digest, Labels: FormatLabels(FormatsIn(empty))}
-		want.fill(cm, empty)
-		cm.OwnerReferences = seen.OwnerReferences
+		fillEmpty(cm, document, empty)
 		if err := p.Client.Update(ctx, cm); err != nil {
 			return Write{}, 0, client.IgnoreNotFound(err)
 		}
@@ -248,6 +246,31 @@ func (p *Publisher) End(
 	}
 	deleted, err := p.delete(ctx, seen)
 	return cmp.Or(deleted, emptied), 0, client.IgnoreNotFound(err)
+}
+
+// Leave writes an empty document where a ConfigMap was deleted before it was empty. A kubelet may not have seen the
+// deletion, and a mount that is not optional keeps the last content that the kubelet saw. The document has no owner;
+// [Publisher.End] removes it after the grace period. Leave returns the zero value if the ConfigMap exists again.
+func (p *Publisher) Leave(ctx context.Context, lost *corev1.ConfigMap, document string, empty map[string]string) (Write, error) {
+	cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: lost.Namespace, Name: lost.Name}}
+	fillEmpty(cm, document, empty)
+	err := p.Client.Create(ctx, cm)
+	if apierrors.IsAlreadyExists(err) {
+		return Write{}, nil
+	}
+	if err != nil {
+		return Write{}, err
+	}
+	p.notify("create", document, empty)
+	return Write{Version: cm.ResourceVersion}, nil
+}
+
+// fillEmpty makes the ConfigMap an empty document without an owner of Usher's kinds.
+func fillEmpty(cm *corev1.ConfigMap, document string, empty map[string]string) {
+	others := slices.DeleteFunc(slices.Clone(cm.OwnerReferences), isOurOwner)
+	want := Want{Document: document, Digest: Digest(empty), Labels: FormatLabels(FormatsIn(empty))}
+	want.fill(cm, empty)
+	cm.OwnerReferences = others
 }
 
 func (p *Publisher) delete(ctx context.Context, seen *corev1.ConfigMap) (Write, error) {

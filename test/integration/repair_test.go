@@ -291,6 +291,54 @@ var _ = Describe("An ApplicationAccess", func() {
 	})
 })
 
+var _ = Describe("The deletion of an owner", func() {
+	It("leaves the documents empty for the grace period, whatever the garbage collector does", func(ctx SpecContext) {
+		o := newOrganization(ctx)
+		const applications = 8 // the garbage collector is not first each time
+		o.apply(ctx, "AccessGroup", "team", `{members: [{user: ana@acme.example}], applicationAccess: [{application: "*", role: Editor}]}`)
+		o.apply(ctx, "UserAccess", "ben", `{user: ben@acme.example, applicationAccess: [{application: "*", role: Viewer}]}`)
+		for i := range applications {
+			o.apply(ctx, "ApplicationAccess", fmt.Sprintf("red-%d", i), "{}")
+		}
+		for i := range applications {
+			o.waitReady(ctx, "applicationaccess", fmt.Sprintf("red-%d", i))
+		}
+		o.waitReady(ctx, "useraccess", "ben")
+
+		emptyUser := func(cm *corev1.ConfigMap) (bool, error) {
+			d, err := parseDocument[document.User](cm, document.AccessKey)
+			return d != nil && d.DefaultRole == document.NoAccess && len(d.Applications) == 0, err
+		}
+		emptyApplication := func(cm *corev1.ConfigMap) (bool, error) {
+			d, err := documentOf(cm)
+			return d != nil && len(d.Users) == 0, err
+		}
+		ends := map[string]func(*corev1.ConfigMap) (bool, error){userMap("ben@acme.example"): emptyUser}
+		for i := range applications {
+			ends[applicationMap(fmt.Sprintf("red-%d", i))] = emptyApplication
+		}
+		watched := map[string]func() []mapEvent{}
+		for name := range ends {
+			watched[name] = watchMap(ctx, o, name)
+		}
+		ben := &accessv1alpha1.UserAccess{ObjectMeta: metav1.ObjectMeta{Namespace: o.name, Name: "ben"}}
+		Expect(kube.Delete(ctx, ben)).To(Succeed())
+		Expect(kube.DeleteAllOf(ctx, &accessv1alpha1.ApplicationAccess{}, client.InNamespace(o.name))).To(Succeed())
+		for name, empty := range ends {
+			// The garbage collector may remove the document before Usher leaves an empty one in its place.
+			Eventually(func(g Gomega) {
+				events := watched[name]()
+				g.Expect(events).NotTo(BeEmpty())
+				last := events[len(events)-1]
+				isEmpty, err := empty(last.configMap)
+				g.Expect(err).NotTo(HaveOccurred())
+				g.Expect(last.kind == watch.Deleted && isEmpty).To(BeTrue(), "ConfigMap %s ends with %s %v", name, last.kind, last.configMap.Data)
+			}).WithContext(ctx).Should(Succeed())
+			emptiedAndRemoved(watched[name](), empty)
+		}
+	})
+})
+
 // emptiedAndRemoved checks that the document was written empty once, stayed so for the grace period, and was removed.
 func emptiedAndRemoved(events []mapEvent, empty func(*corev1.ConfigMap) (bool, error)) {
 	GinkgoHelper()

@@ -1,0 +1,221 @@
+package e2e
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"github.com/usher-dev/usher/test/cluster"
+)
+
+// kit is what the tests find prepared.
+type kit struct {
+	Root         string // of the repository
+	Dir          string // for state and logs
+	ControlPlane string // the binaries of the control plane
+	Nodes        string // the binaries of the nodes
+	Cgroup       string // the parent of the nodes' cgroups
+}
+
+func (k *kit) pidFile() string { return filepath.Join(k.Dir, "pid") }
+
+func (k *kit) path(elements ...string) string {
+	return filepath.Join(append([]string{k.Dir}, elements...)...)
+}
+
+func readKit() (*kit, error) {
+	k := &kit{}
+	if err := json.Unmarshal([]byte(os.Getenv(kitEnv)), k); err != nil {
+		return nil, fmt.Errorf("%s: %w", kitEnv, err)
+	}
+	return k, nil
+}
+
+// Names of images.
+const (
+	usherImage    = "usher:latest" // as in the sample with the sidecar
+	nextImage     = "usher:next"   // another build of the same code
+	workloadImage = "usher-workload:latest"
+	shellImage    = "busybox:1.37"
+	pauseImage    = "localhost/pause:1"
+)
+
+// prepare finds or builds the components, and builds the images and what installs Usher.
+func prepare(dir string) (*kit, error) {
+	ctx := context.Background()
+	root, err := cluster.Root()
+	if err != nil {
+		return nil, err
+	}
+	k := &kit{Root: root, Dir: dir, Cgroup: filepath.Base(dir)}
+	program, err := cluster.BuildProgram("controlplane", "hack/controlplane", ".")
+	if err != nil {
+		return nil, err
+	}
+	source := "--source=" + filepath.Join(root, "hack", "controlplane")
+	if k.ControlPlane, err = run(ctx, root, nil, program, "assets", source); err != nil {
+		return nil, err
+	}
+	if k.Nodes, err = run(ctx, root, nil, program, "nodes", source); err != nil {
+		return nil, err
+	}
+	if err := k.images(ctx); err != nil {
+		return nil, err
+	}
+	for file, image := range map[string]string{"install.yaml": usherImage, "next.yaml": nextImage} {
+		manifests, err := run(ctx, root, nil, "go", "run", "./hack/manifests", "install", "--image="+image)
+		if err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(k.path(file), []byte(manifests), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	return k, nil
+}
+
+// run runs a program and returns its standard output. It shows its standard error.
+func run(ctx context.Context, dir string, env []string, program string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%s %s: %w", filepath.Base(program), strings.Join(args, " "), err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// images builds all images as archives. Those of Usher and of the sample workload are built by the steps of their
+// Dockerfiles, on a base without a shell.
+func (k *kit) images(ctx context.Context) error {
+	if err := os.MkdirAll(k.path("images"), 0o755); err != nil {
+		return err
+	}
+	busybox, err := exec.LookPath("busybox")
+	if err != nil {
+		return err
+	}
+	static := func(dir, pkg, version string) (string, error) {
+		target := k.path("images", filepath.Base(pkg)+version)
+		_, err := run(ctx, filepath.Join(k.Root, dir), []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath",
+			"-ldflags", "-s -w -X github.com/usher-dev/usher/internal/app.Version="+version, "-o", target, pkg)
+		return target, err
+	}
+	for _, image := range []struct {
+		name, dir, pkg, version, entrypoint string
+		links                               []string
+	}{
+		{name: usherImage, dir: ".", pkg: "./cmd/usher", version: "e2e", entrypoint: "/usher"},
+		{name: nextImage, dir: ".", pkg: "./cmd/usher", version: "e2e-next", entrypoint: "/usher"},
+		{name: workloadImage, dir: ".", pkg: "./test/workload", version: "e2e", entrypoint: "/workload"},
+		{name: pauseImage, dir: "test/e2e", pkg: "./pause", version: "1", entrypoint: "/pause"},
+		{name: shellImage, entrypoint: "/bin/sh", links: []string{"/bin/cat", "/bin/sleep", "/bin/ls"}},
+	} {
+		program := busybox
+		if image.pkg != "" {
+			if program, err = static(image.dir, image.pkg, image.version); err != nil {
+				return err
+			}
+		}
+		if err := k.writeImage(image.name, image.entrypoint, program, image.links); err != nil {
+			return fmt.Errorf("build the image %s: %w", image.name, err)
+		}
+	}
+	return nil
+}
+
+// archive returns where the archive of an image is.
+func (k *kit) archive(image string) string {
+	return k.path("images", strings.NewReplacer("/", "_", ":", "_").Replace(image)+".tar")
+}
+
+// writeImage writes an image that holds one program, with hard links to it, and the users that images without a shell have.
+func (k *kit) writeImage(image, entrypoint, program string, links []string) error {
+	content, err := os.ReadFile(program)
+	if err != nil {
+		return err
+	}
+	var layer bytes.Buffer
+	files := tar.NewWriter(&layer)
+	add := func(header tar.Header, content []byte) {
+		header.Size = int64(len(content))
+		if err == nil {
+			err = files.WriteHeader(&header)
+		}
+		if err == nil {
+			_, err = files.Write(content)
+		}
+	}
+	for _, dir := range []string{"etc/", "tmp/", "bin/"} {
+		add(tar.Header{Name: dir, Typeflag: tar.TypeDir, Mode: 0o755}, nil)
+	}
+	add(tar.Header{Name: "etc/passwd", Mode: 0o644}, []byte("root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/sbin/nologin\n"))
+	add(tar.Header{Name: entrypoint[1:], Mode: 0o755}, content)
+	for _, link := range links {
+		add(tar.Header{Name: link[1:], Typeflag: tar.TypeLink, Linkname: entrypoint[1:], Mode: 0o755}, nil)
+	}
+	if err != nil {
+		return err
+	}
+	if err := files.Close(); err != nil {
+		return err
+	}
+	unpacked, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(layer.Bytes())), nil })
+	if err != nil {
+		return err
+	}
+	built, err := mutate.AppendLayers(empty.Image, unpacked)
+	if err != nil {
+		return err
+	}
+	config := v1.Config{User: "65532:65532", Entrypoint: []string{entrypoint}, Env: []string{"PATH=/bin:/"}, WorkingDir: "/"}
+	if built, err = mutate.ConfigFile(built, &v1.ConfigFile{
+		Architecture: runtime.GOARCH, OS: "linux", Config: config, RootFS: must(built.ConfigFile()).RootFS,
+	}); err != nil {
+		return err
+	}
+	tag, err := name.NewTag(image, name.WithDefaultRegistry("docker.io"))
+	if err != nil {
+		return err
+	}
+	return tarball.WriteToFile(k.archive(image), tag, built)
+}
+
+// must returns the value of an image that is in memory.
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return value
+}
+
+// showLogs prints the ends of the components' logs.
+func (k *kit) showLogs() {
+	files, _ := filepath.Glob(k.path("log", "*.log"))
+	slices.Sort(files)
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		all := strings.Split(strings.TrimSpace(string(content)), "\n")
+		fmt.Fprintf(os.Stdout, "\n==> the end of %s\n%s\n", filepath.Base(file), strings.Join(all[max(0, len(all)-15):], "\n"))
+	}
+}
