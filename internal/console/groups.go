@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -114,7 +115,10 @@ func (s *Server) groupSection(f *frame, w *source.World, namespace string) secti
 			found = append(found, g)
 		}
 	}
-	byName := func(a, b **group) int { return strings.Compare((*a).Object.Name, (*b).Object.Name) }
+	byName := func(a, b **group) int {
+		return cmp.Or(strings.Compare(strings.ToLower((*a).title()), strings.ToLower((*b).title())), strings.Compare((*a).Object.Name, (*b).Object.Name))
+	}
+	slices.SortFunc(found, func(a, b *group) int { return byName(&a, &b) })
 	columns := sorted(f, found, []string{"Group", "Members", "Gives", "Review due", "State"},
 		sorter[*group]{"Group", byName},
 		sorter[*group]{"Members", func(a, b **group) int { return cmp.Or(cmp.Compare((*a).Members, (*b).Members), byName(a, b)) }},

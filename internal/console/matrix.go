@@ -225,18 +225,10 @@ func (s *Server) matrixCSV(r *http.Request) (reply, error) {
 		return nil, err
 	}
 	found.Users = slices.DeleteFunc(found.Users, func(u query.MatrixUser) bool { return !matches(asked.search, u.User) })
+	header, rows := query.MatrixTable([]query.Matrix{*found})
 	var b bytes.Buffer
 	writer := csv.NewWriter(&b)
-	lines := [][]string{slices.Concat([]string{"user", "organizationRole"}, found.Applications, []string{"defaultRole"})}
-	for i := range found.Users {
-		u := &found.Users[i]
-		line := []string{u.User, u.OrganizationRole.Role}
-		for _, name := range found.Applications {
-			line = append(line, u.Applications[name].Role)
-		}
-		lines = append(lines, append(line, u.Default.Role))
-	}
-	for _, line := range lines {
+	for _, line := range append([][]string{header}, rows...) {
 		if err := writer.Write(plain(line)); err != nil {
 			return nil, err
 		}
