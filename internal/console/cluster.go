@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -129,7 +130,8 @@ func (b *clusterBackend) reflect(ctx context.Context, list client.ObjectList, na
 	}
 	store := &watched{backend: b, namespace: namespace, names: map[string]bool{}}
 	reflector := cache.NewReflectorWithOptions(cache.ToListWatcherWithWatchListSemantics(lists, b.client), nil, store, cache.ReflectorOptions{Name: what})
-	reflector.RunWithContext(ctx)
+	// Every page shows the failures. The log of client-go would disturb the terminal.
+	reflector.RunWithContext(logr.NewContext(ctx, logr.Discard()))
 }
 
 // watched receives what one reflector sees.
