@@ -28,15 +28,15 @@ func groupAt(name string, version uint64, user accessv1alpha1.UserName) *accessv
 	}
 }
 
-func settledBy(t testing.TB, all ...client.Object) *source.World {
-	t.Helper()
+func settledBy(tb testing.TB, all ...client.Object) *source.World {
+	tb.Helper()
 	set := &objects.Set{}
 	for _, o := range all {
 		set.Objects = append(set.Objects, objects.Object{Object: o})
 	}
 	w, err := (&source.Source{SystemNamespace: "access-system"}).Settle(set, "", now)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return w
 }

@@ -219,10 +219,8 @@ func (f *form) refill(in *entered) {
 	})
 }
 
-// annotate puts each remark beside the field with the longest path that the remark is about. It returns the remarks
-// without such a field.
-func (f *form) annotate(remarks []query.Remark, refusals bool) []query.Remark {
-	var rest []query.Remark
+// annotate puts each remark beside the field with the longest path that the remark is about.
+func (f *form) annotate(remarks []query.Remark, refusals bool) {
 	for _, each := range remarks {
 		var found *formField
 		f.each(func(field *formField) {
@@ -232,14 +230,12 @@ func (f *form) annotate(remarks []query.Remark, refusals bool) []query.Remark {
 		})
 		switch {
 		case found == nil:
-			rest = append(rest, each)
 		case refusals:
 			found.Errors = append(found.Errors, each.Message)
 		default:
 			found.Warnings = append(found.Warnings, each.Message)
 		}
 	}
-	return rest
 }
 
 // isAbout reports whether the field of an object is the path, or within it.

@@ -231,7 +231,7 @@ func (s *Server) groupPage(r *http.Request) (reply, error) {
 		f.Part = partSystem
 	}
 	made := &content{Lead: g.Object.Spec.Description, Actions: s.groupActions(g.Object)}
-	made.Sections = append(made.Sections, s.groupFacts(w, g, o), s.memberSection(f, w, g.Object))
+	made.Sections = append(made.Sections, s.groupFacts(g, o), s.memberSection(f, w, g.Object))
 	made.Sections = append(made.Sections, s.privilegeSections(w, g)...)
 	made.Sections = append(made.Sections, s.problemSections(g)...)
 	return &page{frame: f, template: "content", data: made}, nil
@@ -258,7 +258,7 @@ func (s *Server) groupActions(g *accessv1alpha1.AccessGroup) []action {
 	return append(made, action{Text: "Delete", Link: bulk(bulkDelete), Danger: true})
 }
 
-func (s *Server) groupFacts(w *source.World, g *group, o *objects.Object) section {
+func (s *Server) groupFacts(g *group, o *objects.Object) section {
 	spec := &g.Object.Spec
 	made := section{ID: "general", Title: "General"}
 	add := func(name string, cells ...cell) { made.Facts = append(made.Facts, fact{name, cells}) }

@@ -36,8 +36,6 @@ type draft struct {
 	// outcomes are what was done. Nil means that nothing was written.
 	outcomes []edit.Outcome
 	written  time.Time
-	// undoes is the draft that this one undoes.
-	undoes *draft
 }
 
 // object returns the object that the form edits.

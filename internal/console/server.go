@@ -118,7 +118,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.touch()
 	}
 	if r.Method == http.MethodPost {
-		if p := s.checkForm(w, r); p != nil {
+		if p := s.checkForm(r); p != nil {
 			s.answer(w, r, nil, p)
 			return
 		}
@@ -152,7 +152,7 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request) {
 }
 
 // checkForm returns a problem if the token of the form is missing or was used.
-func (s *Server) checkForm(w http.ResponseWriter, r *http.Request) *problem {
+func (s *Server) checkForm(r *http.Request) *problem {
 	if err := r.ParseForm(); err != nil {
 		return &problem{Status: http.StatusBadRequest, Title: "The form cannot be read", Text: err.Error() + ". Nothing was done."}
 	}

@@ -70,7 +70,7 @@ func serve(t *testing.T, ctx context.Context, cancel context.CancelFunc, backend
 			t.Error(err)
 		}
 	})
-	answer := s.send(s.request(http.MethodGet, "?"+tokenParameter+"="+s.server.session.token, nil))
+	answer := s.send(s.request(http.MethodGet, "?"+tokenParameter+"="+s.server.session.token, nil)) //nolint:contextcheck // requests outlive the start
 	if len(answer.cookies) != 1 {
 		t.Fatalf("opening: %d, %d cookies", answer.status, len(answer.cookies))
 	}
