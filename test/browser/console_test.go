@@ -33,9 +33,7 @@ func startConsole(t *testing.T, browser context.Context, access plugin, director
 	if err := os.CopyFS(copied, os.DirFS(directory)); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	command := exec.CommandContext(ctx, string(access), "ui", "-f", copied, "-R")
-	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	command := exec.Command(string(access), "ui", "-f", copied, "-R")
 	var errOut bytes.Buffer
 	command.Stderr = &errOut
 	out, err := command.StdoutPipe()
@@ -46,8 +44,12 @@ func startConsole(t *testing.T, browser context.Context, access plugin, director
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		cancel()
-		_ = command.Wait() // it was interrupted
+		if err := command.Process.Signal(os.Interrupt); err != nil {
+			t.Error(err)
+		}
+		if err := command.Wait(); err != nil {
+			t.Errorf("the console: %v", err)
+		}
 	})
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
