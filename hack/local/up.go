@@ -167,6 +167,7 @@ Usher runs. Its log is %s. To try it:
 
   export KUBECONFIG=%s PATH=%s:$PATH
   kubectl get usher --all-namespaces
+  kubectl access ui
 `, p.managerLog, p.kubeconfig, bin)
 	if samples {
 		text += fmt.Sprintf(`  kubectl get configmap application-access-%s --namespace=%s -o jsonpath='{.data.access\.json}'

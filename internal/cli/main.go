@@ -86,7 +86,7 @@ a cluster. The answer is that of the manager: the same rules decide.`,
 	o.addFlags(root)
 	root.AddCommand(
 		newCan(o), newList(o), newWhoCan(o), newExplain(o), newMatrix(o), newDiff(o), newReport(o), newLint(o),
-		newMembers(o), newSetRole(o), newRemoveRole(o), newExport(o), newImport(o), newNotify(o), newReview(o),
+		newMembers(o), newSetRole(o), newRemoveRole(o), newExport(o), newImport(o), newNotify(o), newReview(o), newUI(o),
 	)
 	for _, c := range root.Commands() {
 		c.DisableFlagsInUseLine = true

@@ -222,6 +222,10 @@ func (p *tab) expect(t *testing.T, expression string, want any) {
 		look();
 	})`, expression, strconv.Quote(wanted))
 	equal, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](script, chromedp.EvalAwaitPromise))
+	// A page that is just being left, or not yet complete, cannot answer.
+	for end := time.Now().Add(limit / 3); err != nil && time.Now().Before(end); {
+		equal, err = chromedp.Run(p.ctx, chromedp.Evaluate[bool](script, chromedp.EvalAwaitPromise))
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
