@@ -32,7 +32,7 @@ func fold(text string) string {
 		for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
 			least = min(least, next)
 		}
-		return unicode.ToLower(least)
+		return least
 	}, text)
 }
 

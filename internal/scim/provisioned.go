@@ -161,7 +161,7 @@ func (p *provisioned) apply(ctx context.Context, ex *exchange, a *applied, lost 
 	for _, member := range written.Spec.Members {
 		if slices.Contains(lost, string(member.User)) {
 			return nil, conflict("AccessGroup %s/%s still has member %q: another field manager has changed the entry, for example to limit its time (%s). Remove the member there",
-				ex.organization, a.name, member.User, ownerOf(written))
+				ex.organization, a.name, member.User, otherManagers(written))
 		}
 	}
 	return written, nil

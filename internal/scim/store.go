@@ -25,6 +25,10 @@ const FieldManager = "usher-scim"
 // pageSize is the number of objects that the API server returns at a time.
 const pageSize = 100
 
+// mostRetries is how often the client repeats a request by itself, where a connection is lost or the API server asks for
+// it. After that, the identity provider repeats its request.
+const mostRetries = 2
+
 // kind is a kind of objects.
 type kind struct{ name, resource string }
 
@@ -85,7 +89,7 @@ type store struct {
 }
 
 func (s *store) get(ctx context.Context, k kind, name string, into runtime.Object) error {
-	return s.api.Get().Namespace(s.namespace).Resource(k.resource).Name(name).Do(ctx).Into(into)
+	return s.api.Get().Namespace(s.namespace).Resource(k.resource).Name(name).MaxRetries(mostRetries).Do(ctx).Into(into)
 }
 
 // eachPage lists the objects with the labels. It calls visit for each page; into is the list that each page is read into.
@@ -97,7 +101,7 @@ func (s *store) eachPage(ctx context.Context, k kind, selector string, into meta
 			return fmt.Errorf("%T is no list", into)
 		}
 		err := s.api.Get().Namespace(s.namespace).Resource(k.resource).
-			VersionedParams(&options, metav1.ParameterCodec).Do(ctx).Into(list)
+			VersionedParams(&options, metav1.ParameterCodec).MaxRetries(mostRetries).Do(ctx).Into(list)
 		if err != nil {
 			return err
 		}
@@ -204,7 +208,8 @@ func (s *store) apply(ctx context.Context, a *applied, into runtime.Object) erro
 		return err
 	}
 	return s.api.Patch(types.ApplyPatchType).Namespace(a.namespace).Resource(a.kind.resource).Name(a.name).
-		VersionedParams(&metav1.PatchOptions{FieldManager: FieldManager}, metav1.ParameterCodec).Body(body).Do(ctx).Into(into)
+		VersionedParams(&metav1.PatchOptions{FieldManager: FieldManager}, metav1.ParameterCodec).Body(body).
+		MaxRetries(mostRetries).Do(ctx).Into(into)
 }
 
 // remove deletes an object if it has not changed.
@@ -212,7 +217,7 @@ func (s *store) remove(ctx context.Context, k kind, o metav1.Object) error {
 	uid, version := o.GetUID(), o.GetResourceVersion()
 	return s.api.Delete().Namespace(s.namespace).Resource(k.resource).Name(o.GetName()).
 		Body(&metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid, ResourceVersion: &version}}).
-		Do(ctx).Error()
+		MaxRetries(mostRetries).Do(ctx).Error()
 }
 
 // ownerOf describes who has written the object, for messages.
@@ -220,14 +225,16 @@ func ownerOf(o metav1.Object) string {
 	if provider := o.GetLabels()[accessv1alpha1.LabelProvisionedBy]; provider != "" {
 		return "service account " + provider + " has provisioned it"
 	}
+	return otherManagers(o)
+}
+
+// otherManagers lists the field managers of the object other than identity providers, for messages.
+func otherManagers(o metav1.Object) string {
 	var managers []string
 	for _, entry := range o.GetManagedFields() {
-		if entry.Subresource == "" && !slices.Contains(managers, entry.Manager) {
+		if entry.Subresource == "" && entry.Manager != FieldManager && !slices.Contains(managers, entry.Manager) {
 			managers = append(managers, entry.Manager)
 		}
-	}
-	if len(managers) == 0 {
-		return "its field managers are unknown"
 	}
 	slices.Sort(managers)
 	return "its field managers are " + strings.Join(managers, ", ")
