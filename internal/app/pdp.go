@@ -92,7 +92,7 @@ func RunPDP(ctx context.Context, config *rest.Config, options PDPOptions) error 
 // newPDPServer returns the server, and what answers questions in it.
 func newPDPServer(
 	ctx context.Context, config *rest.Config, options PDPOptions, fed *feed.Feed, contact *decision.Contact,
-) (*pdpServer, *decision.Server, error) {
+) (*tlsServer, *decision.Server, error) {
 	clients, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, nil, fmt.Errorf("creating the client that reviews callers: %w", err)
@@ -117,7 +117,8 @@ func newPDPServer(
 			measured, options.Now),
 		Users: users, Metrics: measured, Now: options.Now, Log: ctrl.Log.WithName("pdp"),
 	})
-	return &pdpServer{
+	return &tlsServer{
+		name:    "the decision point",
 		address: options.BindAddress, certificateDir: options.CertificateDir, asksForCertificate: users.Header != "",
 		handler: answering, log: ctrl.Log.WithName("pdp"),
 	}, answering, nil

@@ -49,7 +49,7 @@ var (
 	plane    *cluster.Cluster
 	kube     client.Client
 	clients  *kubernetes.Clientset
-	pdp      *cluster.PDP
+	pdp      *cluster.Server
 	roots    *x509.CertPool
 	rootsPEM []byte
 	provider *issuer
@@ -88,7 +88,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	Expect(os.WriteFile(filepath.Join(dir, "authentication.yaml"), provider.configuration(), 0o600)).To(Succeed())
 	kubeconfig, err := plane.PDPKubeconfig(ctx)
 	Expect(err).NotTo(HaveOccurred())
-	pdp, err = plane.StartPDP(ctx, cluster.PDPOptions{
+	pdp, err = plane.StartPDP(ctx, cluster.ServerOptions{
 		Kubeconfig: kubeconfig, CertificateDir: dir, Race: cluster.CanRace(),
 		Args: []string{
 			"--application-type=record",

@@ -20,22 +20,23 @@ import (
 )
 
 const (
-	// pdpConnections bounds the connections to the decision point, and pdpConnectionsPerAddress those from one address.
-	pdpConnections           = 8192
-	pdpConnectionsPerAddress = 2048
+	// servedConnections bounds the connections to a server, and servedConnectionsPerAddress those from one address.
+	servedConnections           = 8192
+	servedConnectionsPerAddress = 2048
 
-	pdpHeaderTimeout  = 5 * time.Second
-	pdpRequestTimeout = 30 * time.Second
-	pdpIdleTimeout    = 2 * time.Minute
-	certificatePoll   = time.Second
-	// pdpDrain is how long requests may take that are being answered when the server is to stop.
-	pdpDrain = 20 * time.Second
-	// pdpHeaderBytes is room for the path and the tokens of a request to a gateway.
-	pdpHeaderBytes = 64 << 10
+	servedHeaderTimeout  = 5 * time.Second
+	servedRequestTimeout = 30 * time.Second
+	servedIdleTimeout    = 2 * time.Minute
+	certificatePoll      = time.Second
+	// servedDrain is how long requests may take that are being answered when the server is to stop.
+	servedDrain = 20 * time.Second
+	// servedHeaderBytes is room for the path and the tokens of a request to a gateway.
+	servedHeaderBytes = 64 << 10
 )
 
-// pdpServer is the listener of the decision point.
-type pdpServer struct {
+// tlsServer is the listener of the decision point, and that of the SCIM server.
+type tlsServer struct {
+	name                    string // for the log
 	address, certificateDir string
 	// asksForCertificate has clients send their certificate, where they have one. The handler verifies it.
 	asksForCertificate bool
@@ -46,10 +47,10 @@ type pdpServer struct {
 }
 
 // NeedLeaderElection reports that every replica serves.
-func (*pdpServer) NeedLeaderElection() bool { return false }
+func (*tlsServer) NeedLeaderElection() bool { return false }
 
 // listens returns an error while the server does not listen.
-func (s *pdpServer) listens() error {
+func (s *tlsServer) listens() error {
 	if !s.listening.Load() {
 		return errors.New("the server does not listen")
 	}
@@ -57,7 +58,7 @@ func (s *pdpServer) listens() error {
 }
 
 // Start serves until the context ends, and then answers the requests that it has begun.
-func (s *pdpServer) Start(ctx context.Context) error {
+func (s *tlsServer) Start(ctx context.Context) error {
 	certificate := s.certificate(ctx)
 	if certificate == nil {
 		return nil
@@ -69,7 +70,7 @@ func (s *pdpServer) Start(ctx context.Context) error {
 	}()
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.address)
 	if err != nil {
-		return fmt.Errorf("listening for questions (--bind-address): %w", err)
+		return fmt.Errorf("listening for requests (--bind-address): %w", err)
 	}
 	config := &tls.Config{
 		MinVersion:     tls.VersionTLS12,
@@ -80,12 +81,12 @@ func (s *pdpServer) Start(ctx context.Context) error {
 	if s.asksForCertificate {
 		config.ClientAuth = tls.RequestClientCert
 	}
-	return s.serve(ctx, tls.NewListener(server.Bound(listener, pdpConnections, pdpConnectionsPerAddress), config))
+	return s.serve(ctx, tls.NewListener(server.Bound(listener, servedConnections, servedConnectionsPerAddress), config))
 }
 
 // certificate returns a watch of the files of the certificate. It waits until they are there: somebody else issues the
 // certificate. It returns nil where the context ends first.
-func (s *pdpServer) certificate(ctx context.Context) *certwatcher.CertWatcher {
+func (s *tlsServer) certificate(ctx context.Context) *certwatcher.CertWatcher {
 	var found *certwatcher.CertWatcher
 	said := ""
 	err := wait.PollUntilContextCancel(ctx, certificatePoll, true, func(context.Context) (bool, error) {
@@ -93,7 +94,7 @@ func (s *pdpServer) certificate(ctx context.Context) *certwatcher.CertWatcher {
 		found, err = certwatcher.New(filepath.Join(s.certificateDir, "tls.crt"), filepath.Join(s.certificateDir, "tls.key"))
 		if err != nil && err.Error() != said {
 			said = err.Error()
-			s.log.Info("Waiting for the certificate of the decision point", "directory", s.certificateDir, "reason", said)
+			s.log.Info("Waiting for the certificate of "+s.name, "directory", s.certificateDir, "reason", said)
 		}
 		return err == nil, nil
 	})
@@ -103,11 +104,11 @@ func (s *pdpServer) certificate(ctx context.Context) *certwatcher.CertWatcher {
 	return found
 }
 
-func (s *pdpServer) serve(ctx context.Context, listener net.Listener) error {
+func (s *tlsServer) serve(ctx context.Context, listener net.Listener) error {
 	made := &http.Server{
 		Handler:           s.handler,
-		ReadHeaderTimeout: pdpHeaderTimeout, ReadTimeout: pdpRequestTimeout, WriteTimeout: pdpRequestTimeout,
-		IdleTimeout: pdpIdleTimeout, MaxHeaderBytes: pdpHeaderBytes,
+		ReadHeaderTimeout: servedHeaderTimeout, ReadTimeout: servedRequestTimeout, WriteTimeout: servedRequestTimeout,
+		IdleTimeout: servedIdleTimeout, MaxHeaderBytes: servedHeaderBytes,
 		// A line for every failed handshake would let any peer fill the log.
 		ErrorLog: log.New(debugLines{s.log.V(1)}, "", 0),
 	}
@@ -115,14 +116,14 @@ func (s *pdpServer) serve(ctx context.Context, listener net.Listener) error {
 	go func() {
 		<-ctx.Done()
 		s.listening.Store(false)
-		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), pdpDrain)
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), servedDrain)
 		defer cancel()
 		stopped <- made.Shutdown(ending)
 	}()
 	s.listening.Store(true)
-	s.log.Info("Serving the decision point", "address", listener.Addr().String())
+	s.log.Info("Serving "+s.name, "address", listener.Addr().String())
 	if err := made.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serving questions: %w", err)
+		return fmt.Errorf("serving %s: %w", s.name, err)
 	}
 	return <-stopped
 }

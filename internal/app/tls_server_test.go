@@ -21,11 +21,11 @@ import (
 	"github.com/usher-dev/usher/internal/webhook/certificate"
 )
 
-// TestPDPServer starts before there is a certificate, serves over TLS when there is one, and hands the certificate of a client
+// TestTLSServer starts before there is a certificate, serves over TLS when there is one, and hands the certificate of a client
 // to the handler, which verifies it.
-func TestPDPServer(t *testing.T) {
+func TestTLSServer(t *testing.T) {
 	address, dir := freeAddress(t), t.TempDir()
-	s := &pdpServer{
+	s := &tlsServer{
 		address: address, certificateDir: dir, asksForCertificate: true, log: logr.Discard(),
 		handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = fmt.Fprint(w, r.Proto, " ", len(r.TLS.PeerCertificates))
@@ -76,11 +76,11 @@ func TestPDPServer(t *testing.T) {
 	}
 }
 
-// TestPDPServerEndsWithoutACertificate stops before there is one.
-func TestPDPServerEndsWithoutACertificate(t *testing.T) {
+// TestTLSServerEndsWithoutACertificate stops before there is one.
+func TestTLSServerEndsWithoutACertificate(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	s := &pdpServer{address: "127.0.0.1:0", certificateDir: t.TempDir(), log: logr.Discard()}
+	s := &tlsServer{address: "127.0.0.1:0", certificateDir: t.TempDir(), log: logr.Discard()}
 	if err := s.Start(ctx); err != nil {
 		t.Error(err)
 	}
