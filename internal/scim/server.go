@@ -189,7 +189,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, organization, pat
 		filter: strings.TrimSpace(parameters.Get("filter")), ifMatch: strings.Join(r.Header.Values("If-Match"), ","),
 		returned: newReturned(parameters),
 	}
-	body, done, err := s.body(w, r)
+	body, done, err := s.body(w, r, connected)
 	if err != nil {
 		return err
 	}
@@ -232,10 +232,14 @@ func (k *resourceKind) normalize(r *http.Request, body *[]byte) error {
 	return err
 }
 
-// body reads the body of a request. The caller must call done after using it.
-func (s *Server) body(w http.ResponseWriter, r *http.Request) (body []byte, done func(), err error) {
+// body reads the body of a request. The caller must call done after using it. A large body is read only from a caller whom
+// the API server knows, because anybody can send one.
+func (s *Server) body(w http.ResponseWriter, r *http.Request, connected *store) (body []byte, done func(), err error) {
 	done = func() {}
 	if r.ContentLength < 0 || r.ContentLength > smallBodyBytes {
+		if err := connected.check(r.Context()); err != nil {
+			return nil, nil, err
+		}
 		select {
 		case s.large <- struct{}{}:
 			done = func() { <-s.large }

@@ -92,6 +92,13 @@ func (s *store) get(ctx context.Context, k kind, name string, into runtime.Objec
 	return s.api.Get().Namespace(s.namespace).Resource(k.resource).Name(name).MaxRetries(mostRetries).Do(ctx).Into(into)
 }
 
+// check returns an error if the API server does not accept the token, or lets it list no groups.
+func (s *store) check(ctx context.Context) error {
+	options := metav1.ListOptions{Limit: 1}
+	return s.api.Get().Namespace(s.namespace).Resource(kindAccessGroup.resource).
+		VersionedParams(&options, metav1.ParameterCodec).MaxRetries(mostRetries).Do(ctx).Error()
+}
+
 // eachPage lists the objects with the labels. It calls visit for each page; into is the list that each page is read into.
 func (s *store) eachPage(ctx context.Context, k kind, selector string, into metav1.ListInterface, visit func() error) error {
 	options := metav1.ListOptions{LabelSelector: selector, Limit: pageSize}
@@ -209,7 +216,7 @@ func (s *store) apply(ctx context.Context, a *applied, into runtime.Object) erro
 	}
 	return s.api.Patch(types.ApplyPatchType).Namespace(a.namespace).Resource(a.kind.resource).Name(a.name).
 		VersionedParams(&metav1.PatchOptions{FieldManager: FieldManager}, metav1.ParameterCodec).Body(body).
-		MaxRetries(mostRetries).Do(ctx).Into(into)
+		WarningHandler(rest.NoWarnings{}).MaxRetries(mostRetries).Do(ctx).Into(into)
 }
 
 // remove deletes an object if it has not changed.
@@ -217,7 +224,7 @@ func (s *store) remove(ctx context.Context, k kind, o metav1.Object) error {
 	uid, version := o.GetUID(), o.GetResourceVersion()
 	return s.api.Delete().Namespace(s.namespace).Resource(k.resource).Name(o.GetName()).
 		Body(&metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid, ResourceVersion: &version}}).
-		MaxRetries(mostRetries).Do(ctx).Error()
+		WarningHandler(rest.NoWarnings{}).MaxRetries(mostRetries).Do(ctx).Error()
 }
 
 // ownerOf describes who has written the object, for messages.
