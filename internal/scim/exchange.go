@@ -15,7 +15,7 @@ import (
 )
 
 // mostAttempts is how often a write is tried whose object changes between reading and writing.
-const mostAttempts = 8
+const mostAttempts = 20
 
 // exchange is one request, as the handlers of the library need it. The library passes the request on, and its context
 // has the exchange.
