@@ -5,11 +5,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/usher-dev/usher/internal/cli/query"
+	"github.com/usher-dev/usher/internal/cli/source"
 	"github.com/usher-dev/usher/internal/cli/terminal"
 )
 
 // completer lists the possible values of an argument.
-type completer func(w *world) []string
+type completer func(w *source.World) []string
 
 // complete completes each argument by its own completer, from the objects that the command would read.
 func (o *options) complete(completers ...completer) cobra.CompletionFunc {
@@ -38,20 +40,13 @@ func (o *options) completions(command *cobra.Command, c completer) []string {
 	return c(w)
 }
 
-func completeUser(w *world) []string { return w.users(w.organizations()) }
+func completeUser(w *source.World) []string { return query.Users(w, w.Asked()) }
 
-func completeApplication(w *world) []string {
-	var all []string
-	for _, organization := range w.organizations() {
-		all = append(all, w.Applications(organization)...)
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
-}
+func completeApplication(w *source.World) []string { return query.Applications(w, w.Asked()) }
 
-func completeRole(w *world) []string {
+func completeRole(w *source.World) []string {
 	var all []string
-	for _, organization := range w.organizations() {
+	for _, organization := range w.Asked() {
 		o := w.Organization(organization)
 		for _, r := range o.Rules().ApplicationRoles {
 			all = append(all, r.Name)

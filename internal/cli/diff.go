@@ -8,7 +8,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/usher-dev/usher/internal/cli/objects"
+	"github.com/usher-dev/usher/internal/cli/query"
+	"github.com/usher-dev/usher/internal/cli/source"
 	"github.com/usher-dev/usher/internal/cli/terminal"
+	"github.com/usher-dev/usher/internal/cli/words"
 )
 
 // diff shows the effects of a change of objects on users.
@@ -54,76 +57,79 @@ func (d *diff) run(ctx context.Context) error {
 	if err := d.output.validate(); err != nil {
 		return err
 	}
-	before, after, changes, err := d.load(ctx)
+	before, after, err := d.load(ctx)
 	if err != nil {
 		return err
 	}
-	found := newDifferences(before, after)
+	found := query.NewDifferences(before, after)
 	progress := terminal.NewProgress(&d.options.streams)
-	found.judge(ctx, before, changes, progress.Say)
+	found.Judge(ctx, before, source.ChangesBetween(before.Set, after.Set), progress.Say)
 	progress.Done()
+	d.options.note(found.Notes...)
 	if err := d.write(found); err != nil {
 		return err
 	}
-	if found.isEmpty() {
+	if found.IsEmpty() {
 		d.options.say("No difference: nobody's access would change")
 		return nil
 	}
 	return &exit{code: 1}
 }
 
-// load returns the worlds before and after the change, and the changed objects.
-func (d *diff) load(ctx context.Context) (before, after *world, changes []objectChange, err error) {
+// load returns the worlds before and after the change.
+func (d *diff) load(ctx context.Context) (before, after *source.World, err error) {
 	o := d.options
 	if err := o.validate(); err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	if !o.offline() {
-		return nil, nil, nil, errors.New("nothing to compare: give the objects with -f or -k")
+		return nil, nil, errors.New("nothing to compare: give the objects with -f or -k")
 	}
 	progress := terminal.NewProgress(&o.streams)
 	defer progress.Done()
-	made, err := o.readFiles(ctx, o.filenames, o.recursive, o.kustomize, progress.Say)
+	from := o.source(progress.Say)
+	made, err := from.ReadFiles(ctx, o.filenames, o.kustomize)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
-	base, err := d.readBase(ctx, made, progress.Say)
+	base, err := d.readBase(ctx, from, made)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	if len(d.against) == 0 {
-		made = overlay(base, made, d.prune)
+		made = source.Overlay(base, made, d.prune)
 	}
 	progress.Say("deciding for the users of %d and of %d objects", len(base.Objects), len(made.Objects))
 	// Both sets skip the same objects, so one note is enough.
 	base.Notes = nil
 	if before, err = o.settle(base, o.namespace()); err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	if after, err = o.settle(made, o.namespace()); err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	// An object that could not be read would look deleted.
 	if n := len(base.Problems) + len(made.Problems); n > 0 {
-		return nil, nil, nil, fmt.Errorf("no difference can be told: %s could not be read", counted(n, "object or file", "objects or files"))
+		return nil, nil, fmt.Errorf("no difference can be told: %s could not be read",
+			words.Counted(n, "object or file", "objects or files"))
 	}
-	return before, after, changesBetween(base, made), nil
+	return before, after, nil
 }
 
 // readBase reads the objects to compare with.
-func (d *diff) readBase(ctx context.Context, made *objects.Set, say func(string, ...any)) (*objects.Set, error) {
-	o := d.options
+func (d *diff) readBase(ctx context.Context, from *source.Source, made *objects.Set) (*objects.Set, error) {
+	kustomize := d.options.kustomize
 	switch {
-	case len(d.against) > 1 && o.kustomize != "":
+	case len(d.against) > 1 && kustomize != "":
 		return nil, errors.New("--against: with -k it is one directory with a kustomization")
 	case len(d.against) > 0 && d.prune:
 		return nil, errors.New("--prune: with --against both sides are complete; what one has not is deleted")
-	case len(d.against) > 0 && o.kustomize != "":
-		return o.readFiles(ctx, nil, false, d.against[0], say)
+	case len(d.against) > 0 && kustomize != "":
+		return from.ReadFiles(ctx, nil, d.against[0])
 	case len(d.against) > 0:
-		return o.readFiles(ctx, d.against, o.recursive, "", say)
+		return from.ReadFiles(ctx, d.against, "")
 	}
-	return o.readClusterIn(ctx, d.clusterNamespaces(made), objects.SelectsNamespaces(made), say)
+	return from.ReadCluster(ctx, d.clusterNamespaces(made), objects.SelectsNamespaces(made))
 }
 
 // clusterNamespaces returns the namespaces whose objects affect the change; nil means all.

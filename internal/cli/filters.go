@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/usher-dev/usher/internal/cli/query"
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
@@ -37,15 +38,15 @@ func (l *filterList) write(j *jsonStream) {
 
 // reference is a holding whose filters are indexes into the list of its document.
 type reference struct {
-	*holding
+	*query.Holding
 
 	// Filters replaces the field Filters of the holding.
 	Filters []int `json:"filters,omitempty"`
 }
 
 // reference returns the holding with the sorted indexes of its filters.
-func (l *filterList) reference(h *holding) *reference {
-	made := &reference{holding: h}
+func (l *filterList) reference(h *query.Holding) *reference {
+	made := &reference{Holding: h}
 	for i := range h.Filters {
 		made.Filters = append(made.Filters, l.places[h.Filters[i].JSON()])
 	}

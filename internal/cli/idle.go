@@ -2,27 +2,31 @@ package cli
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/cli/objects"
+	"github.com/usher-dev/usher/internal/cli/query"
+	"github.com/usher-dev/usher/internal/cli/source"
+	"github.com/usher-dev/usher/internal/cli/words"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
 // addIdle lists the selectors that select nothing and the attributes that no member of a group has.
-func (a *audit) addIdle(w *world, namespaces []string) {
-	for i := range w.set.Objects {
-		if o := w.set.Objects[i].Object; slices.Contains(namespaces, o.GetNamespace()) {
-			a.Hints = append(a.Hints, w.idle(o)...)
+func (a *audit) addIdle(w *source.World, namespaces []string) {
+	for i := range w.Set.Objects {
+		if o := w.Set.Objects[i].Object; slices.Contains(namespaces, o.GetNamespace()) {
+			a.Hints = append(a.Hints, idle(w, o)...)
 		}
 	}
 }
 
 // idle returns remarks on probable mistakes in the selectors and attributes that the object refers to: a selector
 // that selects nothing, and an attribute that no active member of the group has.
-func (w *world) idle(o client.Object) []remark {
+func idle(w *source.World, o client.Object) []query.Remark {
 	f := &idleFinder{world: w, object: o}
 	switch each := o.(type) {
 	case *accessv1alpha1.AccessGroup:
@@ -40,13 +44,13 @@ func (w *world) idle(o client.Object) []remark {
 
 // idleFinder collects the remarks on one object.
 type idleFinder struct {
-	world  *world
+	world  *source.World
 	object client.Object
-	found  []remark
+	found  []query.Remark
 }
 
 func (f *idleFinder) add(field, format string, args ...any) {
-	f.found = append(f.found, remark{Object: objects.Name(f.object), Field: field, Message: fmt.Sprintf(format, args...)})
+	f.found = append(f.found, query.Remark{Object: objects.Name(f.object), Field: field, Message: fmt.Sprintf(format, args...)})
 }
 
 func (f *idleFinder) sources(
@@ -57,7 +61,7 @@ func (f *idleFinder) sources(
 		f.applications("spec", own, []string{f.object.GetNamespace()})
 		return
 	}
-	if f.world.scope != "" && !f.world.options.offline() {
+	if f.world.IsPartial() {
 		return // most organizations were not read
 	}
 	all := f.world.Organizations()
@@ -74,7 +78,7 @@ func (f *idleFinder) sources(
 		path := fmt.Sprintf("spec.systemAccessSelectors[%d]", i)
 		var in []string
 		for _, organization := range all {
-			if f.world.selects(&e.Selector, f.world.Index().Namespace(organization).Labels()) {
+			if f.world.Selects(&e.Selector, f.world.Index().Namespace(organization).Labels()) {
 				in = append(in, organization)
 			}
 		}
@@ -95,26 +99,26 @@ func (f *idleFinder) organizations(path string, s *accessv1alpha1.LabelSelector)
 	}
 	if known {
 		f.add(path+".selector", "%s: no namespace of an organization has such labels, so the entry gives nothing; "+
-			"correct the selector, or label the namespaces", selectorText(s))
+			"correct the selector, or label the namespaces", query.SelectorText(s))
 	}
 }
 
 func (f *idleFinder) applications(path string, grants []accessv1alpha1.ApplicationSelectorGrant, in []string) {
 	for i := range grants {
 		s := &grants[i].Selector
-		if !slices.ContainsFunc(in, func(organization string) bool { return f.world.selectsIn(organization, s) }) {
+		if !slices.ContainsFunc(in, func(organization string) bool { return selectsIn(f.world, organization, s) }) {
 			f.add(fmt.Sprintf("%s.applicationSelectors[%d].selector", path, i),
 				"%s: no ApplicationAccess in %s has such labels, so the entry gives nothing; correct the selector, or label the "+
-					"ApplicationAccess objects", selectorText(s), some(in))
+					"ApplicationAccess objects", query.SelectorText(s), words.Some(in))
 		}
 	}
 }
 
 // selectsIn reports whether the selector selects an application of the organization.
-func (w *world) selectsIn(organization string, s *accessv1alpha1.LabelSelector) bool {
+func selectsIn(w *source.World, organization string, s *accessv1alpha1.LabelSelector) bool {
 	namespace := w.Index().Namespace(organization)
 	for name := range namespace.Applications() {
-		if w.selects(s, namespace.Application(name).Labels) {
+		if w.Selects(s, namespace.Application(name).Labels) {
 			return true
 		}
 	}
@@ -127,15 +131,15 @@ func (f *idleFinder) attributes(g *accessv1alpha1.AccessGroup) {
 	read := false
 	for i := range g.Spec.DataPermissions {
 		p := &g.Spec.DataPermissions[i]
-		for _, name := range sortedKeys(attributeNames(p)) {
+		for _, name := range slices.Sorted(maps.Keys(query.AttributeNames(p))) {
 			if !read {
 				members, read = f.world.ActiveMembers(roster.ObjectOf(g)), true
 			}
-			has := func(user string) bool { return f.world.attributeOf(g.Namespace, user, name).Source != "" }
+			has := func(user string) bool { return query.AttributeOf(f.world, g.Namespace, user, name).Source != "" }
 			if len(members) > 0 && !slices.ContainsFunc(members, has) {
 				f.add(fmt.Sprintf("spec.dataPermissions[%s]", p.Application), "userAttribute %s: none of %s has this attribute, so they "+
 					"see no row by it; correct the name, or add the attribute to spec.attributes of their UserAccess", name,
-					counted(len(members), "member", "members"))
+					words.Counted(len(members), "member", "members"))
 			}
 		}
 	}

@@ -5,15 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/usher-dev/usher/internal/cli/input"
+	"github.com/usher-dev/usher/internal/cli/edit"
 	"github.com/usher-dev/usher/internal/cli/objects"
-	"github.com/usher-dev/usher/internal/cli/terminal"
 )
 
 // importing creates objects from a CSV.
@@ -76,89 +72,40 @@ func (m *importing) run(ctx context.Context, name string) error {
 			m.output = asYAML
 		}
 	}
-	file, rows, err := m.read(ctx, name)
+	table, err := m.read(ctx, name)
 	if err != nil {
 		return err
 	}
-	makePlan := func(b *basis) (*plan, error) { return newImporter(file, b).plan(rows) }
-	switch {
-	case m.directory != "":
-		return m.toDirectory(ctx, makePlan)
-	default:
-		return m.writing.run(ctx, makePlan)
+	if m.directory != "" {
+		m.toFiles = func(changed []objects.Change) error { return m.toDirectory(ctx, changed) }
 	}
+	return m.writing.run(ctx, table.Import)
 }
 
-func (m *importing) read(ctx context.Context, name string) (file string, rows []row, err error) {
-	var text []byte
+func (m *importing) read(ctx context.Context, name string) (*edit.Table, error) {
+	in := m.options.reader()
+	read := func() ([]byte, error) { return in.File(ctx, name) }
+	file := name
 	if name == "-" {
-		file = "standard input"
-		text, err = m.options.reader().Standard(ctx)
-	} else {
-		file = name
-		text, err = m.options.reader().File(ctx, name)
+		file, read = "standard input", func() ([]byte, error) { return in.Standard(ctx) }
 	}
+	text, err := read()
 	if err != nil {
-		return file, nil, fmt.Errorf("%s: %w", file, err)
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	rows, err = readRows(file, text, m.options.reader())
-	return file, rows, err
+	return edit.ReadTable(file, text, in)
 }
 
-// toDirectory writes the changed manifests, one per file.
-func (m *importing) toDirectory(ctx context.Context, makePlan func(*basis) (*plan, error)) error {
-	m.toFiles = func(changed []objects.Change) error {
-		files := map[string][]byte{}
-		for i := range changed {
-			text, err := objects.RenderManifest(changed[i].After)
-			if err != nil {
-				return err
-			}
-			name := strings.ToLower(strings.ReplaceAll(changed[i].Name(), "/", "-")) + ".yaml"
-			files[filepath.Join(m.directory, name)] = text
-		}
-		return m.writeNewFiles(ctx, files)
-	}
-	return m.writing.run(ctx, makePlan)
-}
-
-// writeNewFiles writes new files. It does not overwrite existing files, which may contain manual changes.
-func (m *importing) writeNewFiles(ctx context.Context, files map[string][]byte) error {
-	names := sortedKeys(files)
-	names = slices.DeleteFunc(names, func(name string) bool {
-		content, err := input.NewReader(nil, int64(len(files[name]))).File(ctx, name)
-		return err == nil && slices.Equal(content, files[name])
-	})
-	for _, name := range names {
-		if _, err := os.Lstat(name); err == nil {
-			return fmt.Errorf("%s is there already, and says something else; give another --output-dir, or remove it", name)
-		}
+// toDirectory writes the changed manifests as new files, one per object.
+func (m *importing) toDirectory(ctx context.Context, changed []objects.Change) error {
+	files, err := edit.NewFiles(ctx, m.directory, changed)
+	if err != nil {
+		return err
 	}
 	if m.dryRun == dryRunNone {
 		if err := os.MkdirAll(m.directory, 0o755); err != nil {
 			return err
 		}
 	}
-	for i, name := range names {
-		text := "would be written"
-		if m.dryRun == dryRunNone {
-			text = "written"
-			if err := writeNewFile(name, files[name]); err != nil {
-				return &exit{1, fmt.Errorf("%s is not written (%s): %w", name, counted(i, "file was", "files were"), err)}
-			}
-		}
-		if _, err := fmt.Fprintf(m.options.streams.Out, "%s: %s\n", terminal.Escape(name), text); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func writeNewFile(name string, content []byte) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	return errors.Join(err, f.Close())
+	return m.writeFiles(files, edit.CreateFile)
 }

@@ -14,6 +14,8 @@ import (
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/cli/objects"
+	"github.com/usher-dev/usher/internal/cli/query"
+	"github.com/usher-dev/usher/internal/cli/source"
 	"github.com/usher-dev/usher/internal/cli/terminal"
 	"github.com/usher-dev/usher/internal/schema"
 	"github.com/usher-dev/usher/internal/validation"
@@ -65,7 +67,7 @@ const (
 // finding is one result of lint. Its JSON is a contract.
 type finding struct {
 	Severity string `json:"severity"`
-	remark
+	query.Remark
 	// AnyOf are alternative rights, with the narrowest first. One of them is enough.
 	AnyOf []attributes `json:"anyOf,omitempty"`
 }
@@ -83,7 +85,7 @@ func (l *lint) run(ctx context.Context) error {
 	}
 	progress := terminal.NewProgress(&o.streams)
 	defer progress.Done()
-	set, err := o.readFiles(ctx, o.filenames, o.recursive, o.kustomize, progress.Say)
+	set, err := o.source(progress.Say).ReadFiles(ctx, o.filenames, o.kustomize)
 	if err != nil {
 		return err
 	}
@@ -95,11 +97,11 @@ func (l *lint) run(ctx context.Context) error {
 	}
 	findings := []finding{}
 	for _, p := range problems {
-		findings = append(findings, finding{Severity: severityError, remark: remark{
+		findings = append(findings, finding{Severity: severityError, Remark: query.Remark{
 			File: p.Origin.File, Line: p.Origin.Line, Message: p.Err.Error(),
 		}})
 	}
-	found, err := w.lint(ctx, progress.Say)
+	found, err := o.lint(ctx, w, progress.Say)
 	if err != nil {
 		return err
 	}
@@ -142,9 +144,9 @@ func writeFindings(s *terminal.Streams, findings []finding) error {
 		if f.File != "" {
 			at = terminal.Escape(objects.Origin{File: f.File, Line: f.Line}.String()) + ": "
 		}
-		plain := f.remark
+		plain := f.Remark
 		plain.File = ""
-		text := terminal.Escape(strings.TrimPrefix(plain.text(), ": "))
+		text := terminal.Escape(strings.TrimPrefix(plain.Text(), ": "))
 		if _, err := fmt.Fprintf(s.Out, "%s%s: %s\n", at, s.Paint(f.Severity, style), text); err != nil {
 			return err
 		}
@@ -168,35 +170,35 @@ func sorted(findings []finding) []finding {
 
 // lint validates every object against the schema of its kind. If the object is valid, lint runs the validation of
 // admission as if the object were the last to be applied.
-func (w *world) lint(ctx context.Context, say func(string, ...any)) ([]finding, error) {
+func (o *options) lint(ctx context.Context, w *source.World, say func(string, ...any)) ([]finding, error) {
 	// Policies are added before any user holds a role on their ladders, so that validation does not treat them as
 	// changes for users.
-	policies, err := w.options.onlyPolicies(w.set)
+	policies, err := o.onlyPolicies(w.Set)
 	if err != nil {
 		return nil, err
 	}
 	var findings []finding
-	validators := map[*world]*validation.Validator{w: w.validator(), policies: policies.validator()}
-	for i := range w.set.Objects {
-		o := &w.set.Objects[i]
-		if isNamespace(o.Object) || !w.isAsked(&objectChange{after: o}) {
+	validators := map[*source.World]*validation.Validator{w: query.Validator(w), policies: query.Validator(policies)}
+	for i := range w.Set.Objects {
+		each := &w.Set.Objects[i]
+		if source.IsNamespace(each.Object) || !query.IsAsked(w, each.Object) {
 			continue
 		}
-		say("looking at %d of %d objects", i, len(w.set.Objects))
+		say("looking at %d of %d objects", i, len(w.Set.Objects))
 		among := w
-		if isPolicy(o.Object) {
+		if isPolicy(each.Object) {
 			among = policies
 		}
-		found, err := among.lintObject(ctx, validators[among], o)
+		found, err := lintObject(ctx, among, validators[among], each)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", objects.Name(o.Object), err)
+			return nil, fmt.Errorf("%s: %w", objects.Name(each.Object), err)
 		}
 		findings = append(findings, found...)
 	}
 	return findings, nil
 }
 
-func (w *world) lintObject(ctx context.Context, v *validation.Validator, o *objects.Object) ([]finding, error) {
+func lintObject(ctx context.Context, w *source.World, v *validation.Validator, o *objects.Object) ([]finding, error) {
 	refused, err := validateSchema(ctx, o)
 	if err != nil {
 		return nil, err
@@ -204,7 +206,7 @@ func (w *world) lintObject(ctx context.Context, v *validation.Validator, o *obje
 	var warnings []string
 	var rights []validation.Right
 	if len(refused) == 0 {
-		judgement, err := v.Judge(ctx, &validation.Request{New: o.Object, Now: w.now})
+		judgement, err := v.Judge(ctx, &validation.Request{New: o.Object, Now: w.Now()})
 		if err != nil {
 			return nil, err
 		}
@@ -220,11 +222,11 @@ func (w *world) lintObject(ctx context.Context, v *validation.Validator, o *obje
 		if validation.IsOfUnlisted(text) {
 			continue
 		}
-		at, message := fieldOf(text)
+		at, message := query.FieldOf(text)
 		findings = append(findings, newFinding(o, severityWarning, at, message))
 	}
 	if len(refused) == 0 {
-		for _, r := range w.idle(o.Object) {
+		for _, r := range idle(w, o.Object) {
 			findings = append(findings, newFinding(o, severityWarning, r.Field, r.Message))
 		}
 	}
@@ -235,10 +237,10 @@ func (w *world) lintObject(ctx context.Context, v *validation.Validator, o *obje
 }
 
 // onlyPolicies returns a world that contains only the policies.
-func (o *options) onlyPolicies(set *objects.Set) (*world, error) {
+func (o *options) onlyPolicies(set *objects.Set) (*source.World, error) {
 	policies := &objects.Set{}
 	for _, each := range set.Objects {
-		if isNamespace(each.Object) || isPolicy(each.Object) {
+		if source.IsNamespace(each.Object) || isPolicy(each.Object) {
 			policies.Objects = append(policies.Objects, each)
 		}
 	}
@@ -251,9 +253,7 @@ func isPolicy(o client.Object) bool {
 }
 
 func newFinding(o *objects.Object, severity, at, message string) finding {
-	f := finding{Severity: severity, remark: remark{Object: objects.Name(o.Object), Field: at, Message: message}}
-	f.place(o, at)
-	return f
+	return finding{Severity: severity, Remark: query.NewRemark(o, at, message)}
 }
 
 // validateSchema returns the errors that the API server itself would report.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/usher-dev/usher/internal/cli/query"
 	"github.com/usher-dev/usher/internal/cli/terminal"
 )
 
@@ -53,24 +54,18 @@ func (l *list) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	organizations := w.organizations()
-	held := []holding{}
-	known := false
-	for _, organization := range organizations {
-		of := w.holdings(organization, l.user)
-		known = known || len(of) > 0
-		held = append(held, of...)
-	}
-	if !known && len(organizations) > 0 {
-		return w.unknownUser(l.user, organizations)
+	l.options.asked(w)
+	held, err := query.List(w, l.user)
+	if err != nil {
+		return err
 	}
 	if err := l.write(held); err != nil {
 		return err
 	}
-	return w.finish()
+	return finish(w)
 }
 
-func (l *list) write(held []holding) error {
+func (l *list) write(held []query.Holding) error {
 	s := &l.options.streams
 	switch l.output.format {
 	case asJSON:
@@ -83,17 +78,17 @@ func (l *list) write(held []holding) error {
 	if wide {
 		table.Columns = []string{"ORGANIZATION", "APPLICATION", "ROLE", "UNTIL", "RULE", "SOURCE", "ROWS"}
 	} else {
-		held = slices.DeleteFunc(held, func(h holding) bool { return !h.gives() })
+		held = slices.DeleteFunc(held, func(h query.Holding) bool { return !h.Gives() })
 	}
 	for i := range held {
 		h := &held[i]
-		cells := append(plainCells(h.Organization, h.shown()), roleCell(h))
+		cells := append(plainCells(h.Organization, h.Shown()), roleCell(h))
 		if wide {
-			cells = append(cells, plainCells(h.until(), h.Rule, h.Source)...)
+			cells = append(cells, plainCells(h.Until(), h.Rule, h.Source)...)
 		} else {
-			cells = append(cells, plainCells(h.until())...)
+			cells = append(cells, plainCells(h.Until())...)
 		}
-		table.Rows = append(table.Rows, append(cells, plainCells(h.applicationRows())...))
+		table.Rows = append(table.Rows, append(cells, plainCells(h.ApplicationRows())...))
 	}
 	if len(held) == 0 {
 		l.options.say("%s holds nothing; explain says why", l.user)
@@ -102,26 +97,18 @@ func (l *list) write(held []holding) error {
 	return table.Write(s)
 }
 
-// applicationRows returns the visible rows of an application as text. An organization has no rows.
-func (h *holding) applicationRows() string {
-	if h.Scope == scopeOrganization {
-		return ""
-	}
-	return h.rows()
-}
-
 // holdingHeader and holdingRows are the header and the rows of the CSV of holdings.
 var holdingHeader = []string{
 	"organization", "user", "scope", "application", "role", "permissions", "rule", "source", "notAfter", "rows",
 }
 
-func holdingRows(held []holding) [][]string {
+func holdingRows(held []query.Holding) [][]string {
 	rows := make([][]string, 0, len(held))
 	for i := range held {
 		h := &held[i]
 		rows = append(rows, []string{
 			h.Organization, h.User, h.Scope, h.Application, h.Role, strings.Join(h.Permissions, " "), h.Rule, h.Source,
-			h.until(), h.applicationRows(),
+			h.Until(), h.ApplicationRows(),
 		})
 	}
 	return rows

@@ -1,11 +1,12 @@
 package cli
 
 import (
+	"github.com/usher-dev/usher/internal/cli/query"
 	"github.com/usher-dev/usher/internal/cli/terminal"
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// sharedMatrixUser is a matrixUser whose filters are indexes into the list of its organization.
+// sharedMatrixUser is a [query.MatrixUser] whose filters are indexes into the list of its organization.
 type sharedMatrixUser struct {
 	User             string                `json:"user"`
 	OrganizationRole *reference            `json:"organizationRole"`
@@ -14,17 +15,17 @@ type sharedMatrixUser struct {
 }
 
 // writeMatrixJSON writes the matrices as JSON, user by user.
-func writeMatrixJSON(s *terminal.Streams, all []matrixOf) error {
+func writeMatrixJSON(s *terminal.Streams, all []query.Matrix) error {
 	j := newJSONStream(s.Out)
 	j.open("[")
 	for i := range all {
-		all[i].writeJSON(j)
+		writeMatrix(j, &all[i])
 	}
 	j.shut("]")
 	return j.finish()
 }
 
-func (of *matrixOf) writeJSON(j *jsonStream) {
+func writeMatrix(j *jsonStream, of *query.Matrix) {
 	filters := newFilterList(func(yield func([]resolve.Filter) bool) {
 		for i := range of.Users {
 			user := &of.Users[i]
@@ -43,7 +44,7 @@ func (of *matrixOf) writeJSON(j *jsonStream) {
 	j.field("organization", of.Organization)
 	j.field("applications", of.Applications)
 	filters.write(j)
-	fieldOfList(j, "users", of.Users, func(user *matrixUser) any {
+	fieldOfList(j, "users", of.Users, func(user *query.MatrixUser) any {
 		made := &sharedMatrixUser{
 			User: user.User, OrganizationRole: filters.reference(&user.OrganizationRole),
 			Default: filters.reference(&user.Default), Applications: make(map[string]*reference, len(user.Applications)),

@@ -7,11 +7,14 @@ import (
 	"strings"
 
 	"github.com/usher-dev/usher/internal/cli/page"
+	"github.com/usher-dev/usher/internal/cli/query"
+	"github.com/usher-dev/usher/internal/cli/source"
 	"github.com/usher-dev/usher/internal/cli/terminal"
+	"github.com/usher-dev/usher/internal/cli/words"
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-func (m *matrix) writeTable(of *matrixOf, several bool) error {
+func (m *matrix) writeTable(of *query.Matrix, several bool) error {
 	s := &m.options.streams
 	if several {
 		title := s.Paint("Organization "+terminal.Escape(of.Organization), terminal.Bold)
@@ -26,7 +29,7 @@ func (m *matrix) writeTable(of *matrixOf, several bool) error {
 	wide := m.output.format == asWide
 	table := &terminal.Table{Columns: []string{"USER", "(ORGANIZATION)"}, Keep: 1}
 	for i, application := range of.Applications {
-		title := strings.TrimPrefix(of.titles[i], application)
+		title := strings.TrimPrefix(of.Titles[i], application)
 		table.Columns = append(table.Columns, strings.ToUpper(application)+title)
 	}
 	table.Columns = append(table.Columns, "(ANY OTHER)")
@@ -41,7 +44,7 @@ func (m *matrix) writeTable(of *matrixOf, several bool) error {
 	return table.Write(s)
 }
 
-func matrixCell(h *holding, wide bool) terminal.Cell {
+func matrixCell(h *query.Holding, wide bool) terminal.Cell {
 	cell := roleCell(h)
 	cell.Text += rowsMark(h)
 	if wide {
@@ -51,65 +54,32 @@ func matrixCell(h *holding, wide bool) terminal.Cell {
 }
 
 // rowsMark returns a mark if not all rows are visible.
-func rowsMark(h *holding) string {
-	if h.gives() && len(h.Filters) > 0 {
+func rowsMark(h *query.Holding) string {
+	if h.Gives() && len(h.Filters) > 0 {
 		return " (rows)"
 	}
 	return ""
 }
 
-func shortReason(h *holding) string {
+func shortReason(h *query.Holding) string {
 	text := h.Rule
 	if h.NotAfter != nil {
-		text += " until " + h.until()
+		text += " until " + h.Until()
 	}
 	return "[" + text + "]"
 }
 
-// columns returns all applications of the organizations.
-func columns(all []matrixOf) []string {
-	var names []string
-	for i := range all {
-		names = append(names, all[i].Applications...)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
-func (m *matrix) writeCSV(all []matrixOf) error {
-	applications := columns(all)
-	header := append([]string{"organization", "user", "organizationRole"}, applications...)
-	header = append(header, "defaultRole")
-	var rows [][]string
-	for i := range all {
-		of := &all[i]
-		for j := range of.Users {
-			user := &of.Users[j]
-			row := []string{of.Organization, user.User, user.OrganizationRole.Role}
-			for _, application := range applications {
-				role := "" // the organization does not have this application
-				if h := user.Applications[application]; h != nil {
-					role = h.Role
-				}
-				row = append(row, role)
-			}
-			rows = append(rows, append(row, user.Default.Role))
-		}
-	}
-	return writeCSV(&m.options.streams, header, rows)
-}
-
-func (m *matrix) writeHTML(w *world, all []matrixOf) error {
+func (m *matrix) writeHTML(w *source.World, all []query.Matrix) error {
 	p := &page.Page{
 		Title: "Access", SectionName: "Organization",
-		Notes: []string{"Who may do what, as of " + instantText(w.now) + "."},
+		Notes: []string{"Who may do what, as of " + query.InstantText(w.Now()) + "."},
 	}
 	for i := range all {
-		p.Sections = append(p.Sections, all[i].section())
-		for _, r := range all[i].organization.Rules().ApplicationRoles {
+		p.Sections = append(p.Sections, matrixSection(&all[i]))
+		for _, r := range all[i].Rules.Rules().ApplicationRoles {
 			p.Roles = append(p.Roles, r.Name)
 		}
-		for _, r := range all[i].organization.Rules().OrganizationRoles {
+		for _, r := range all[i].Rules.Rules().OrganizationRoles {
 			p.Roles = append(p.Roles, r.Name)
 		}
 	}
@@ -118,24 +88,24 @@ func (m *matrix) writeHTML(w *world, all []matrixOf) error {
 	return page.Write(m.options.streams.Out, p)
 }
 
-func (of *matrixOf) section() *page.Section {
-	s := &page.Section{Title: of.Organization, Columns: append([]string{"User", "(organization)"}, of.titles...)}
+func matrixSection(of *query.Matrix) *page.Section {
+	s := &page.Section{Title: of.Organization, Columns: append([]string{"User", "(organization)"}, of.Titles...)}
 	s.Columns = append(s.Columns, "(any other)")
-	s.Notes = []string{counted(len(of.Users), "user", "users") + ", " +
-		counted(len(of.Applications), "application", "applications")}
+	s.Notes = []string{words.Counted(len(of.Users), "user", "users") + ", " +
+		words.Counted(len(of.Applications), "application", "applications")}
 	for i := range of.Users {
 		user := &of.Users[i]
 		row := page.Row{Cells: []page.Cell{{Text: user.User}}}
 		roles := []string{}
-		add := func(h *holding, place int) {
+		add := func(h *query.Holding, place int) {
 			roles = append(roles, h.Role)
 			row.Cells = append(row.Cells, holdingCell(h, place))
 		}
-		add(&user.OrganizationRole, organizationRung(of.organization, user.OrganizationRole.Role))
+		add(&user.OrganizationRole, query.OrganizationRung(of.Rules, user.OrganizationRole.Role))
 		for _, application := range of.Applications {
-			add(user.Applications[application], rungOf(of.organization, user.Applications[application].Role))
+			add(user.Applications[application], query.Rung(of.Rules, user.Applications[application].Role))
 		}
-		add(&user.Default, rungOf(of.organization, user.Default.Role))
+		add(&user.Default, query.Rung(of.Rules, user.Default.Role))
 		slices.Sort(roles)
 		row.Roles = strings.Join(slices.Compact(roles), " ")
 		s.Rows = append(s.Rows, row)
@@ -144,18 +114,18 @@ func (of *matrixOf) section() *page.Section {
 }
 
 // holdingCell returns the page cell of a role with its reason. It is sorted by the role's position on the ladder.
-func holdingCell(h *holding, place int) page.Cell {
+func holdingCell(h *query.Holding, place int) page.Cell {
 	reason := h.Rule
 	if h.Source != "" {
 		reason += ", by " + h.Source
 	}
 	if h.NotAfter != nil {
-		reason += ", until " + h.until()
+		reason += ", until " + h.Until()
 	}
-	if h.gives() && len(h.Filters) > 0 {
-		reason += "; rows: " + h.rows()
+	if h.Gives() && len(h.Filters) > 0 {
+		reason += "; rows: " + h.Rows()
 	}
 	return page.Cell{
-		Text: h.Role + rowsMark(h), Order: strconv.Itoa(place), Reason: reason, Faint: !h.gives(),
+		Text: h.Role + rowsMark(h), Order: strconv.Itoa(place), Reason: reason, Faint: !h.Gives(),
 	}
 }

@@ -10,7 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/usher-dev/usher/internal/cli/query"
 	"github.com/usher-dev/usher/internal/cli/terminal"
+	"github.com/usher-dev/usher/internal/cli/words"
 )
 
 // The output formats.
@@ -52,16 +54,7 @@ func checkFlag(flag, value string, allowed ...string) error {
 
 // invalidFlag returns the error for an invalid value of a flag. It lists the valid values.
 func invalidFlag(flag, value string, use ...string) error {
-	return fmt.Errorf("invalid value %q for %s: use %s", value, flag, alternatives(use))
-}
-
-// alternatives joins the values for a sentence: a, b or c.
-func alternatives(values []string) string {
-	last := len(values) - 1
-	if last < 1 {
-		return strings.Join(values, "")
-	}
-	return strings.Join(values[:last], ", ") + " or " + values[last]
+	return fmt.Errorf("invalid value %q for %s: use %s", value, flag, words.Alternatives(use))
 }
 
 // writeJSON writes the value as indented JSON.
@@ -97,18 +90,18 @@ func writeCSV(s *terminal.Streams, header []string, rows [][]string) error {
 }
 
 // spreadsheetText returns the cell as spreadsheets read it as text. It adds an apostrophe before a cell that starts
-// like a formula.
+// like a formula, or with an apostrophe, so that import can tell both.
 func spreadsheetText(cell string) string {
 	cell = terminal.Escape(cell)
-	if cell != "" && strings.ContainsRune("=+-@", rune(cell[0])) {
+	if cell != "" && strings.ContainsRune("=+-@'", rune(cell[0])) {
 		return "'" + cell
 	}
 	return cell
 }
 
 // roleCell returns the cell of a role. It dims the absence of a role.
-func roleCell(h *holding) terminal.Cell {
-	if !h.gives() {
+func roleCell(h *query.Holding) terminal.Cell {
+	if !h.Gives() {
 		return terminal.Cell{Text: h.Role, Style: terminal.Faint}
 	}
 	return terminal.Cell{Text: h.Role}
@@ -129,6 +122,6 @@ func arguments(minimum, maximum int, usage string) cobra.PositionalArgs {
 			return nil
 		}
 		return fmt.Errorf("%s takes %s; got %s\nSee '%s --help'", command.Name(), usage,
-			counted(len(args), "argument", "arguments"), command.CommandPath())
+			words.Counted(len(args), "argument", "arguments"), command.CommandPath())
 	}
 }

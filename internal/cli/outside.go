@@ -8,6 +8,7 @@ import (
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/cli/objects"
+	"github.com/usher-dev/usher/internal/cli/source"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
@@ -23,11 +24,11 @@ type outside struct {
 
 // addOutside adds the objects of the cluster that are missing in the inventory of the tool that marked them.
 // Inventories that the caller may not read are listed and are not an error, because most callers may not read them.
-func (a *audit) addOutside(ctx context.Context, w *world) error {
-	if w.options.offline() {
+func (a *audit) addOutside(ctx context.Context, o *options, w *source.World) error {
+	if w.Offline {
 		return nil
 	}
-	config, err := w.options.config.ToRESTConfig()
+	config, err := o.cluster().RESTConfig()
 	if err != nil {
 		return err
 	}
@@ -35,7 +36,7 @@ func (a *audit) addOutside(ctx context.Context, w *world) error {
 	if err != nil {
 		return err
 	}
-	for _, o := range w.set.Objects {
+	for _, o := range w.Set.Objects {
 		keeper, marked := objects.KeeperOf(o.Object)
 		if ua, is := o.Object.(*accessv1alpha1.UserAccess); !marked || is && roster.IsMaterialized(ua) {
 			continue

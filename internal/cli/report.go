@@ -10,7 +10,10 @@ import (
 	"github.com/spf13/cobra"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/cli/objects"
 	"github.com/usher-dev/usher/internal/cli/page"
+	"github.com/usher-dev/usher/internal/cli/query"
+	"github.com/usher-dev/usher/internal/cli/source"
 	"github.com/usher-dev/usher/internal/cli/terminal"
 	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
@@ -57,14 +60,14 @@ func (r *report) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a := newAudit(w, w.organizations(), r.days)
-	if err := a.addOutside(ctx, w); err != nil {
+	a := newAudit(w, r.options.asked(w), r.days)
+	if err := a.addOutside(ctx, r.options, w); err != nil {
 		return err
 	}
 	if err := r.write(a); err != nil {
 		return err
 	}
-	return w.finish()
+	return finish(w)
 }
 
 func (r *report) write(a *audit) error {
@@ -89,19 +92,19 @@ type audit struct {
 	SystemNamespace string
 	Organizations   []auditOf
 	Incomplete      []string
-	Holdings        []holding
+	Holdings        []query.Holding
 	Protected       []userGrant
 	SystemLevel     []userGrant
-	Conflicts       []conflict
-	Exclusions      []exclusion
+	Conflicts       []query.Conflict
+	Exclusions      []query.Exclusion
 	Barred          []userBar
-	Ending          []holding
+	Ending          []query.Holding
 	Beginning       []userGrant
 	WithoutGrant    []account
-	Reviews         []dueReview // due, or due within the period
-	Unresolved      []remark
-	BarsNobody      []remark
-	Hints           []remark
+	Reviews         []query.Review // due, or due within the period
+	Unresolved      []query.Remark
+	BarsNobody      []query.Remark
+	Hints           []query.Remark
 	Outside         []outside
 	NotRead         []string // why inventories could not be read
 	// granted contains the users with a grant that counts.
@@ -110,23 +113,23 @@ type audit struct {
 
 // auditOf contains the counts of one organization.
 type auditOf struct {
-	Organization string `json:"organization"`
-	Policy       policy `json:"policy"`
-	Users        int    `json:"users"`
-	WithAccess   int    `json:"usersWithAccess"`
-	Applications int    `json:"applications"`
+	Organization string       `json:"organization"`
+	Policy       query.Policy `json:"policy"`
+	Users        int          `json:"users"`
+	WithAccess   int          `json:"usersWithAccess"`
+	Applications int          `json:"applications"`
 }
 
 type userGrant struct {
 	Organization string `json:"organization"`
 	User         string `json:"user"`
-	grant
+	query.Grant
 }
 
 type userBar struct {
 	Organization string `json:"organization"`
 	User         string `json:"user"`
-	bar
+	query.Bar
 }
 
 // account is a declared UserAccess. A UserAccess in the system namespace belongs to no organization.
@@ -136,16 +139,16 @@ type account struct {
 	Object       string `json:"object"`
 }
 
-func newAudit(w *world, organizations []string, days int) *audit {
+func newAudit(w *source.World, organizations []string, days int) *audit {
 	a := &audit{
-		At: w.now, Days: days, SystemNamespace: w.SystemNamespace(), granted: map[string]bool{},
+		At: w.Now(), Days: days, SystemNamespace: w.SystemNamespace(), granted: map[string]bool{},
 	}
-	for _, p := range w.set.Problems {
+	for _, p := range w.Set.Problems {
 		a.Incomplete = append(a.Incomplete, p.String())
 	}
 	for _, organization := range organizations {
 		of := auditOf{
-			Organization: organization, Policy: w.policy(organization),
+			Organization: organization, Policy: query.PolicyOf(w, organization),
 			Applications: len(w.Applications(organization)),
 		}
 		for _, user := range w.Users(organization) {
@@ -163,7 +166,7 @@ func newAudit(w *world, organizations []string, days int) *audit {
 	}
 	asked := organizations
 	// A report on one organization does not know the grants in the others.
-	if w.scope == "" {
+	if w.Scope == "" {
 		a.addSystemAccounts(w)
 		asked = append(slices.Clone(organizations), w.SystemNamespace())
 	}
@@ -172,11 +175,11 @@ func newAudit(w *world, organizations []string, days int) *audit {
 	return a
 }
 
-func (a *audit) addUser(w *world, organization, user string) {
+func (a *audit) addUser(w *source.World, organization, user string) {
 	deadline := a.At.AddDate(0, 0, a.Days)
 	d := w.Decision(organization, user)
-	for _, h := range w.holdings(organization, user) {
-		if !h.gives() {
+	for _, h := range query.Holdings(w, organization, user) {
+		if !h.Gives() {
 			continue
 		}
 		a.Holdings = append(a.Holdings, h)
@@ -185,13 +188,12 @@ func (a *audit) addUser(w *world, organization, user string) {
 		}
 	}
 	for _, c := range d.Conflicts {
-		a.Conflicts = append(a.Conflicts, newConflict(organization, user, c))
+		a.Conflicts = append(a.Conflicts, query.NewConflict(organization, user, c))
 	}
 	for _, e := range d.Exclusions {
-		a.Exclusions = append(a.Exclusions, exclusion{organization, user, e.Name, e.Source, e.Applications})
+		a.Exclusions = append(a.Exclusions, query.NewExclusion(organization, user, e))
 	}
-	e := explanation{Organization: organization}
-	e.addSources(w, w.Explain(organization, user, nil), nil)
+	e := query.Sources(w, organization, user)
 	for _, b := range e.Bars {
 		a.Barred = append(a.Barred, userBar{organization, user, b})
 	}
@@ -206,14 +208,14 @@ func (a *audit) addUser(w *world, organization, user string) {
 	for _, ua := range w.Index().Namespace(organization).Account(user).All() {
 		if !roster.IsMaterialized(ua) {
 			a.WithoutGrant = append(a.WithoutGrant, account{
-				organization, user, objectName(roster.KindUserAccess, organization, ua.Name),
+				organization, user, query.ObjectName(roster.KindUserAccess, organization, ua.Name),
 			})
 		}
 	}
 }
 
 // addGrant records the special properties of a grant, and reports whether the grant counts.
-func (a *audit) addGrant(organization, user string, g *grant, deadline time.Time) bool {
+func (a *audit) addGrant(organization, user string, g *query.Grant, deadline time.Time) bool {
 	of := userGrant{organization, user, *g}
 	if g.Fate == string(resolve.FateNotYet) && !g.Begins.After(deadline) {
 		a.Beginning = append(a.Beginning, of)
@@ -231,22 +233,19 @@ func (a *audit) addGrant(organization, user string, g *grant, deadline time.Time
 }
 
 // addReviews adds the reviews of groups in the namespaces that are due, or become due within the period.
-func (a *audit) addReviews(w *world, namespaces []string) {
-	for _, o := range groupsIn(w.set, "") {
-		g := o.Object.(*accessv1alpha1.AccessGroup)
-		due, has := w.reviewDue(g)
-		if has && slices.Contains(namespaces, g.Namespace) && !due.After(a.At.AddDate(0, 0, a.Days)) {
-			made := w.newReview(g, due)
-			made.ChangedBy = nil // omitted, so that the same objects in files give the same report
-			a.Reviews = append(a.Reviews, made)
-		}
+func (a *audit) addReviews(w *source.World, namespaces []string) {
+	groups := slices.DeleteFunc(w.GroupObjects(""), func(o *objects.Object) bool {
+		return !slices.Contains(namespaces, o.GetNamespace())
+	})
+	a.Reviews = query.Reviews(w, groups, a.At.AddDate(0, 0, a.Days))
+	for i := range a.Reviews {
+		a.Reviews[i].ChangedBy = nil // omitted, so that the same objects in files give the same report
 	}
-	sortReviews(a.Reviews)
 }
 
 // addSystemAccounts adds the UserAccess objects of the system namespace whose users have no grant in any
 // organization.
-func (a *audit) addSystemAccounts(w *world) {
+func (a *audit) addSystemAccounts(w *source.World) {
 	system := w.Index().System()
 	for o := range system.Objects() {
 		if o.Kind != roster.KindUserAccess {
@@ -259,21 +258,21 @@ func (a *audit) addSystemAccounts(w *world) {
 	}
 }
 
-func (a *audit) addUnresolved(w *world, namespace string) {
+func (a *audit) addUnresolved(w *source.World, namespace string) {
 	for o := range w.Index().Namespace(namespace).Objects() {
 		for _, u := range unresolvedIn(w, o) {
 			in := ""
 			if u.Organization != "" {
 				in = " in " + string(u.Organization)
 			}
-			a.Unresolved = append(a.Unresolved, remark{
+			a.Unresolved = append(a.Unresolved, query.Remark{
 				Object: o.String(), Field: u.Field, Message: fmt.Sprintf("there is no %s %s%s", u.Kind, u.Name, in),
 			})
 		}
 	}
 }
 
-func unresolvedIn(w *world, o roster.Object) []accessv1alpha1.UnresolvedReference {
+func unresolvedIn(w *source.World, o roster.Object) []accessv1alpha1.UnresolvedReference {
 	switch o.Kind {
 	case roster.KindAccessGroup:
 		return w.Group(o.Namespace, o.Name, 0).Unresolved
@@ -297,7 +296,7 @@ type section struct {
 
 func (a *audit) writeCSV(s *terminal.Streams) error {
 	var all [][]string
-	for _, each := range a.sections((*holding).where) {
+	for _, each := range a.sections((*query.Holding).Where) {
 		for _, row := range each.rows {
 			// All sections share one header. Columns that a section lacks stay empty.
 			cells := make([]string, len(auditColumns))
@@ -313,7 +312,7 @@ func (a *audit) writeCSV(s *terminal.Streams) error {
 
 func (a *audit) writeHTML(s *terminal.Streams) error {
 	p := &page.Page{Title: "Access report", SectionName: "Part", Notes: a.notes()}
-	for _, each := range a.sections((*holding).shown) {
+	for _, each := range a.sections((*query.Holding).Shown) {
 		made := &page.Section{Title: each.title, Columns: each.columns}
 		if len(each.rows) == 0 {
 			made.Notes = []string{"None."}

@@ -6,19 +6,21 @@ import (
 	"strings"
 
 	"github.com/usher-dev/usher/internal/cli/objects"
+	"github.com/usher-dev/usher/internal/cli/query"
+	"github.com/usher-dev/usher/internal/cli/source"
 	"github.com/usher-dev/usher/internal/validation"
 )
 
 // addHints adds the values in objects of the namespaces that are probably mistakes.
-func (a *audit) addHints(w *world, namespaces []string) {
-	validator := w.validator()
-	for i := range w.set.Objects {
-		o := w.set.Objects[i].Object
-		if !slices.Contains(namespaces, o.GetNamespace()) || isNamespace(o) {
+func (a *audit) addHints(w *source.World, namespaces []string) {
+	validator := query.Validator(w)
+	for i := range w.Set.Objects {
+		o := w.Set.Objects[i].Object
+		if !slices.Contains(namespaces, o.GetNamespace()) || source.IsNamespace(o) {
 			continue
 		}
 		for _, hint := range validator.Hints(nil, o, a.At) {
-			each := remark{Object: objects.Name(o), Field: hint.Field, Message: hint.Message}
+			each := query.Remark{Object: objects.Name(o), Field: hint.Field, Message: hint.Message}
 			if hint.Kind == validation.HintBarsNobody {
 				a.BarsNobody = append(a.BarsNobody, each)
 			} else {
@@ -27,8 +29,8 @@ func (a *audit) addHints(w *world, namespaces []string) {
 		}
 	}
 	a.addIdle(w, namespaces)
-	for _, remarks := range [][]remark{a.BarsNobody, a.Hints} {
-		slices.SortStableFunc(remarks, func(a, b remark) int {
+	for _, remarks := range [][]query.Remark{a.BarsNobody, a.Hints} {
+		slices.SortStableFunc(remarks, func(a, b query.Remark) int {
 			return cmp.Or(strings.Compare(a.Object, b.Object), strings.Compare(a.Field, b.Field))
 		})
 	}

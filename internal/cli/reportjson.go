@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"github.com/usher-dev/usher/internal/cli/query"
 	"github.com/usher-dev/usher/internal/cli/terminal"
 	"github.com/usher-dev/usher/internal/resolve"
 )
@@ -8,7 +9,7 @@ import (
 // writeJSON writes the report as JSON, entry by entry. The names are a contract (docs/kubectl-access.md).
 func (a *audit) writeJSON(s *terminal.Streams) error {
 	filters := newFilterList(func(yield func([]resolve.Filter) bool) {
-		for _, held := range [][]holding{a.Holdings, a.Ending} {
+		for _, held := range [][]query.Holding{a.Holdings, a.Ending} {
 			for i := range held {
 				if !yield(held[i].Filters) {
 					return
@@ -16,7 +17,7 @@ func (a *audit) writeJSON(s *terminal.Streams) error {
 			}
 		}
 	})
-	reference := func(h *holding) any { return filters.reference(h) }
+	reference := func(h *query.Holding) any { return filters.reference(h) }
 
 	j := newJSONStream(s.Out)
 	j.open("{")

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/usher-dev/usher/internal/cli/query"
+	"github.com/usher-dev/usher/internal/cli/words"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
@@ -16,7 +18,7 @@ var auditColumns = []string{
 
 func (a *audit) notes() []string {
 	notes := []string{
-		fmt.Sprintf("As of %s. The system namespace is %s.", instantText(a.At), a.SystemNamespace),
+		fmt.Sprintf("As of %s. The system namespace is %s.", query.InstantText(a.At), a.SystemNamespace),
 	}
 	for _, text := range a.Incomplete {
 		notes = append(notes, "INCOMPLETE: "+text)
@@ -31,15 +33,15 @@ func (a *audit) notes() []string {
 			by = "the built-in policy"
 		}
 		notes = append(notes, fmt.Sprintf("Organization %s: %s, %d of them with access, and %s; %s by %s.", o.Organization,
-			counted(o.Users, "user", "users"), o.WithAccess, counted(o.Applications, "application", "applications"),
+			words.Counted(o.Users, "user", "users"), o.WithAccess, words.Counted(o.Applications, "application", "applications"),
 			o.Policy.ConflictResolution, by))
 	}
 	return notes
 }
 
 // sections returns the parts of the report as tables of text. It names applications by where.
-func (a *audit) sections(where func(*holding) string) []section {
-	within := " within " + counted(a.Days, "day", "days")
+func (a *audit) sections(where func(*query.Holding) string) []section {
+	within := " within " + words.Counted(a.Days, "day", "days")
 	return []section{
 		holdingSection("held", "Everything held", a.Holdings, where),
 		grantSection("protected", "Protected grants", a.Protected),
@@ -58,14 +60,14 @@ func (a *audit) sections(where func(*holding) string) []section {
 	}
 }
 
-func holdingSection(name, title string, held []holding, where func(*holding) string) section {
+func holdingSection(name, title string, held []query.Holding, where func(*query.Holding) string) section {
 	s := section{name: name, title: title, columns: []string{
 		"user", "organization", "application", "role", "rule", "source", "notAfter", "rows",
 	}}
 	for i := range held {
 		h := &held[i]
 		s.rows = append(s.rows, []string{
-			h.User, h.Organization, where(h), h.Role, h.Rule, h.Source, h.until(), h.applicationRows(),
+			h.User, h.Organization, where(h), h.Role, h.Rule, h.Source, h.Until(), h.ApplicationRows(),
 		})
 		s.roles = append(s.roles, h.Role)
 	}
@@ -78,29 +80,29 @@ func grantSection(name, title string, grants []userGrant) section {
 	}}
 	for i := range grants {
 		g := &grants[i]
-		begins, ends := until(g.Begins), until(g.Ends)
+		begins, ends := query.Until(g.Begins), query.Until(g.Ends)
 		if g.Begins != nil {
-			ends = until(g.NotAfter)
+			ends = query.Until(g.NotAfter)
 		}
-		s.rows = append(s.rows, []string{g.User, g.Organization, grantScope(&g.grant), grantRole(&g.grant), g.Source, begins, ends})
+		s.rows = append(s.rows, []string{g.User, g.Organization, g.ScopeText(), g.RoleText(), g.Source, begins, ends})
 		s.roles = append(s.roles, g.Role)
 	}
 	return s
 }
 
-func conflictSection(conflicts []conflict) section {
+func conflictSection(conflicts []query.Conflict) section {
 	s := section{name: "conflict", title: "Conflicts", columns: []string{
 		"user", "organization", "application", "role", "rule", "detail",
 	}}
 	for i := range conflicts {
 		c := &conflicts[i]
-		s.rows = append(s.rows, []string{c.User, c.Organization, c.where(), c.Role, c.Rule, c.grants()})
+		s.rows = append(s.rows, []string{c.User, c.Organization, c.Where(), c.Role, c.Rule, c.GrantsText()})
 		s.roles = append(s.roles, c.Role)
 	}
 	return s
 }
 
-func exclusionSection(exclusions []exclusion) section {
+func exclusionSection(exclusions []query.Exclusion) section {
 	s := section{name: "exclusive", title: "Taken by exclusive access", columns: []string{
 		"user", "organization", "source", "detail",
 	}}
@@ -119,19 +121,19 @@ func barSection(bars []userBar) section {
 	}}
 	for i := range bars {
 		b := &bars[i]
-		s.rows = append(s.rows, []string{b.User, b.Organization, b.Rule, b.Source, until(b.NotBefore), until(b.NotAfter)})
+		s.rows = append(s.rows, []string{b.User, b.Organization, b.Rule, b.Source, query.Until(b.NotBefore), query.Until(b.NotAfter)})
 	}
 	return s
 }
 
-func reviewSection(title string, reviews []dueReview) section {
+func reviewSection(title string, reviews []query.Review) section {
 	s := section{name: "review", title: title, columns: []string{"organization", "source", "notAfter", "detail"}}
 	for i := range reviews {
 		r := &reviews[i]
 		s.rows = append(s.rows, []string{
-			r.Namespace, objectName(roster.KindAccessGroup, r.Namespace, r.Group), until(r.Due),
-			fmt.Sprintf("%s; ifMissed: %s; %s; confirmed: %s; gives: %s", r.State, r.IfMissed, counted(len(r.Members), "member", "members"),
-				cmp.Or(until(r.ReviewedAt), "never"), r.givesText()),
+			r.Namespace, query.ObjectName(roster.KindAccessGroup, r.Namespace, r.Group), query.Until(r.Due),
+			fmt.Sprintf("%s; ifMissed: %s; %s; confirmed: %s; gives: %s", r.State, r.IfMissed, words.Counted(len(r.Members), "member", "members"),
+				cmp.Or(query.Until(r.ReviewedAt), "never"), r.GivesText()),
 		})
 	}
 	return s
@@ -145,7 +147,7 @@ func accountSection(accounts []account) section {
 	return s
 }
 
-func remarkSection(name, title string, remarks []remark) section {
+func remarkSection(name, title string, remarks []query.Remark) section {
 	s := section{name: name, title: title, columns: []string{"source", "detail"}}
 	for i := range remarks {
 		s.rows = append(s.rows, []string{remarks[i].Object, remarks[i].Field + ": " + remarks[i].Message})
@@ -161,7 +163,7 @@ func (a *audit) markdown() string {
 		m.line("- %s", code(note))
 	}
 	m.line("")
-	for _, s := range a.sections((*holding).shown) {
+	for _, s := range a.sections((*query.Holding).Shown) {
 		m.line("## %s (%s)\n", s.title, strconv.Itoa(len(s.rows)))
 		if len(s.rows) == 0 {
 			m.line("None.\n")

@@ -2,24 +2,21 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
-	"github.com/usher-dev/usher/internal/cli/objects"
+	"github.com/usher-dev/usher/internal/cli/edit"
+	"github.com/usher-dev/usher/internal/cli/source"
 )
 
 // roleEdit changes the grants of groups.
 type roleEdit struct {
 	*writing
-	target       target
-	window       windowFlags
-	application  string
-	organization string
-	role         string
+	target targetFlags
+	window windowFlags
+	role   edit.Role
 }
 
 func newSetRole(o *options) *cobra.Command {
@@ -42,7 +39,7 @@ Where another manager had set it, that one is named.`,
 		RunE: func(command *cobra.Command, _ []string) error { return r.run(command.Context(), r.set) },
 	}
 	r.addFlags(o, command)
-	command.Flags().StringVar(&r.role, "role", "", "The role on the application ladder, or NoAccess")
+	command.Flags().StringVar(&r.role.Role, "role", "", "The role on the application ladder, or NoAccess")
 	r.window.add(command, "the role")
 	_ = command.MarkFlagRequired("role") // the flag exists, in both calls
 	_ = command.RegisterFlagCompletionFunc("role", o.completeEach(completeLadder))
@@ -71,19 +68,19 @@ by a patch of just that version of the object, and the others are named.`,
 func (r *roleEdit) addFlags(o *options, command *cobra.Command) {
 	r.writing = newWriting(o, command)
 	r.addInPlace(command)
-	r.target.addFlags(o, command)
+	r.target.add(o, command)
 	flags := command.Flags()
-	flags.StringVarP(&r.application, "application", "a", "", "The application, or * for all that no other entry names")
-	flags.StringVar(&r.organization, "organization", "", "Of System groups: the organization, or * for all that no other entry names")
+	flags.StringVarP(&r.role.Application, "application", "a", "", "The application, or * for all that no other entry names")
+	flags.StringVar(&r.role.Organization, "organization", "", "Of System groups: the organization, or * for all that no other entry names")
 	// MarkFlagRequired and RegisterFlagCompletionFunc fail only for flags that do not exist.
 	_ = command.MarkFlagRequired("application")
 	_ = command.RegisterFlagCompletionFunc("application", o.completeEach(completeApplication))
 }
 
 // completeLadder lists the roles of the application ladders, without permissions.
-func completeLadder(w *world) []string {
+func completeLadder(w *source.World) []string {
 	all := []string{string(accessv1alpha1.RoleNoAccess)}
-	for _, organization := range w.organizations() {
+	for _, organization := range w.Asked() {
 		for _, role := range w.Organization(organization).Rules().ApplicationRoles {
 			all = append(all, role.Name)
 		}
@@ -92,137 +89,30 @@ func completeLadder(w *world) []string {
 	return slices.Compact(all)
 }
 
-func (r *roleEdit) run(ctx context.Context, makePlan func(*basis) (*plan, error)) error {
-	failures := []error{checkSelector("--application", r.application)}
-	if r.organization != "" {
-		failures = append(failures, checkSelector("--organization", r.organization))
-	}
-	if r.role != "" {
-		failures = append(failures, checkRole(r.role))
-	}
-	if err := errors.Join(failures...); err != nil {
+func (r *roleEdit) run(ctx context.Context, makePlan func(*source.World) (*edit.Plan, error)) error {
+	if err := r.role.Check(); err != nil {
 		return err
 	}
 	return r.writing.run(ctx, makePlan)
 }
 
-// each plans the change for every group.
-func (r *roleEdit) each(b *basis, change func(*plan, *accessv1alpha1.AccessGroup) error) (*plan, error) {
-	groups, err := r.target.find(b)
+func (r *roleEdit) set(w *source.World) (*edit.Plan, error) {
+	window, err := r.window.parse()
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{}
-	var failures []error
-	for _, o := range groups {
-		made := edited[*accessv1alpha1.AccessGroup](o)
-		isSystem := made.Spec.Type == accessv1alpha1.GroupTypeSystem
-		switch {
-		case isSystem && r.organization == "":
-			failures = append(failures, fmt.Errorf("%s is a System group, and gives roles organization by organization: "+
-				"say which with --organization, * for all", objects.Name(made)))
-		case !isSystem && r.organization != "":
-			failures = append(failures, fmt.Errorf("%s is no System group, and gives roles in its own organization only: "+
-				"leave out --organization", objects.Name(made)))
-		default:
-			failures = append(failures, change(p, made))
-		}
-		p.changes = append(p.changes, objects.Change{Before: o, After: made})
-	}
-	return p, errors.Join(failures...)
-}
-
-func (r *roleEdit) set(b *basis) (*plan, error) {
-	w, err := r.window.period()
+	groups, err := r.target.Find(w)
 	if err != nil {
 		return nil, err
 	}
-	named := map[string]bool{}
-	return r.each(b, func(_ *plan, g *accessv1alpha1.AccessGroup) error {
-		if !named[g.Namespace] && r.organization == "" && r.application != accessv1alpha1.All && b.Organization(g.Namespace) != nil {
-			named[g.Namespace] = true
-			b.noteUnnamed(g.Namespace, r.application)
-		}
-		grants, at := &g.Spec.ApplicationAccess, "spec.applicationAccess"
-		if r.organization != "" {
-			entry := systemEntry(&g.Spec.SystemAccess, r.organization)
-			grants, at = &entry.ApplicationAccess, fmt.Sprintf("spec.systemAccess[%s].applicationAccess", r.organization)
-		}
-		if err := setGrant(grants, r.application, r.role, w); err != nil {
-			return fmt.Errorf("%s: %s[%s]: %w", objects.Name(g), at, r.application, err)
-		}
-		return nil
-	})
+	r.role.Window = *window
+	return r.role.Set(w, groups)
 }
 
-// systemEntry returns the entry of the organization. It adds the entry if there is none.
-func systemEntry(entries *[]accessv1alpha1.SystemGrant, organization string) *accessv1alpha1.SystemGrant {
-	i := slices.IndexFunc(*entries, func(each accessv1alpha1.SystemGrant) bool { return string(each.Organization) == organization })
-	if i < 0 {
-		i = len(*entries)
-		*entries = append(*entries, accessv1alpha1.SystemGrant{Organization: accessv1alpha1.OrganizationSelector(organization)})
+func (r *roleEdit) remove(w *source.World) (*edit.Plan, error) {
+	groups, err := r.target.Find(w)
+	if err != nil {
+		return nil, err
 	}
-	return &(*entries)[i]
-}
-
-// setGrant sets the role in the application, and the window if one is given.
-func setGrant(grants *[]accessv1alpha1.ApplicationGrant, application, role string, w *period) error {
-	i := slices.IndexFunc(*grants, func(each accessv1alpha1.ApplicationGrant) bool { return string(each.Application) == application })
-	made := accessv1alpha1.ApplicationGrant{Application: accessv1alpha1.ApplicationSelector(application)}
-	if i >= 0 {
-		made = (*grants)[i]
-	}
-	made.Role = accessv1alpha1.RoleName(role)
-	var err error
-	if made.NotBefore, made.NotAfter, err = w.over(made.NotBefore, made.NotAfter); err != nil {
-		return err
-	}
-	if i >= 0 {
-		(*grants)[i] = made
-		return nil
-	}
-	*grants = append(*grants, made)
-	return nil
-}
-
-func (r *roleEdit) remove(b *basis) (*plan, error) {
-	return r.each(b, func(p *plan, g *accessv1alpha1.AccessGroup) error {
-		before := len(g.Spec.ApplicationAccess)
-		if r.organization == "" {
-			g.Spec.ApplicationAccess = dropGrant(g.Spec.ApplicationAccess, r.application)
-			if len(g.Spec.ApplicationAccess) == before {
-				p.note("%s has no entry for application %s", objects.Name(g), r.application)
-			}
-			return nil
-		}
-		if !dropSystemGrant(&g.Spec.SystemAccess, r.organization, r.application) {
-			p.note("%s has no entry for application %s of organization %s", objects.Name(g), r.application, r.organization)
-		}
-		return nil
-	})
-}
-
-func dropGrant(grants []accessv1alpha1.ApplicationGrant, application string) []accessv1alpha1.ApplicationGrant {
-	return slices.DeleteFunc(grants, func(each accessv1alpha1.ApplicationGrant) bool { return string(each.Application) == application })
-}
-
-// dropSystemGrant removes the role. It also removes the organization's entry if that becomes empty.
-func dropSystemGrant(entries *[]accessv1alpha1.SystemGrant, organization, application string) bool {
-	i := slices.IndexFunc(*entries, func(each accessv1alpha1.SystemGrant) bool { return string(each.Organization) == organization })
-	if i < 0 {
-		return false
-	}
-	entry := &(*entries)[i]
-	before := len(entry.ApplicationAccess)
-	entry.ApplicationAccess = dropGrant(entry.ApplicationAccess, application)
-	if len(entry.ApplicationAccess) == before {
-		return false
-	}
-	if len(entry.ApplicationAccess) == 0 {
-		entry.ApplicationAccess = nil
-		if entry.Role == "" && entry.OrganizationRole == "" && len(entry.ApplicationSelectors) == 0 {
-			*entries = slices.Delete(*entries, i, i+1)
-		}
-	}
-	return true
+	return r.role.Remove(groups)
 }

@@ -1,26 +1,20 @@
 package cli
 
 import (
-	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/usher-dev/usher/internal/cli/query"
 	"github.com/usher-dev/usher/internal/cli/terminal"
-	"github.com/usher-dev/usher/internal/resolve"
 )
 
 // whoCan lists all users with a role or permission in an application.
 type whoCan struct {
-	options          *options
-	output           *output
-	application      string
-	role, permission string
+	options *options
+	output  *output
+	query   query.WhoCan
 }
 
 func newWhoCan(o *options) *cobra.Command {
@@ -37,15 +31,15 @@ and the source of the role.`,
   kubectl access who-can finance --role Editor -A`,
 		Args: arguments(1, 1, "APPLICATION"),
 		RunE: func(command *cobra.Command, args []string) error {
-			c.application = args[0]
+			c.query.Application = args[0]
 			return c.run(command.Context())
 		},
 		ValidArgsFunction: o.complete(completeApplication),
 	}
 	c.output = newOutput(command, asTable, asWide, asJSON, asCSV)
 	flags := command.Flags()
-	flags.StringVar(&c.role, "role", "", "Only those with that role or a higher one")
-	flags.StringVar(&c.permission, "permission", "", "Only those with that permission")
+	flags.StringVar(&c.query.Role, "role", "", "Only those with that role or a higher one")
+	flags.StringVar(&c.query.Permission, "permission", "", "Only those with that permission")
 	command.MarkFlagsMutuallyExclusive("role", "permission")
 	// RegisterFlagCompletionFunc fails only for a flag that does not exist.
 	_ = command.RegisterFlagCompletionFunc("role", o.completeEach(completeRole))
@@ -61,78 +55,23 @@ func (c *whoCan) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	organizations := w.organizations()
-	if w.scope == "" {
-		organizations = w.naming(organizations, []string{c.application})
-		if len(organizations) == 0 && len(w.Organizations()) > 0 {
-			return w.unknownApplication(c.application, w.Organizations())
+	c.options.asked(w)
+	if w.Scope != "" {
+		for _, organization := range w.Asked() {
+			c.options.note(query.Unnamed(w, organization, c.query.Application))
 		}
 	}
-	held := []holding{}
-	var unknown []error
-	for _, organization := range organizations {
-		if w.scope != "" {
-			w.noteUnnamed(organization, c.application)
-		}
-		o := w.Organization(organization)
-		if err := c.check(o); err != nil {
-			unknown = append(unknown, err)
-			continue
-		}
-		for _, user := range w.Users(organization) {
-			d := w.Decision(organization, user)
-			if c.matches(o, d, w.now) {
-				held = append(held, accessHolding(o, user, c.application, d.Application(c.application)))
-			}
-		}
-	}
-	if len(unknown) > 0 && len(unknown) == len(organizations) {
-		return errors.Join(unknown...)
+	held, err := c.query.Find(w)
+	if err != nil {
+		return err
 	}
 	if err := c.write(held); err != nil {
 		return err
 	}
-	return w.finish()
+	return finish(w)
 }
 
-// unknownApplication returns the error for an application that no organization names.
-func (w *world) unknownApplication(application string, organizations []string) error {
-	var named []string
-	for _, organization := range organizations {
-		named = append(named, w.Applications(organization)...)
-	}
-	slices.Sort(named)
-	named = slices.Compact(named)
-	if names := w.called(application, organizations); len(names) > 0 {
-		return fmt.Errorf("no organization names application %s; it is the displayName of %s", application, some(names))
-	}
-	if near := nearest(application, named); len(near) > 0 {
-		return fmt.Errorf("no organization names application %s; did you mean %s?", application, strings.Join(near, ", or "))
-	}
-	return fmt.Errorf("no organization names application %s; there is %s", application, cmp.Or(some(named), "none"))
-}
-
-// check returns an error if the organization does not know the role or permission.
-func (c *whoCan) check(o *resolve.Organization) error {
-	if c.role != "" && !o.HasApplicationRole(c.role) {
-		return unknownRole(o, c.role)
-	}
-	if c.permission != "" && !o.HasPermission(c.permission) {
-		return unknownRole(o, c.permission)
-	}
-	return nil
-}
-
-// matches reports whether the user has the role or permission at the instant t. Without either, any access matches.
-func (c *whoCan) matches(o *resolve.Organization, d *resolve.Decision, t time.Time) bool {
-	if c.role == "" && c.permission == "" {
-		return d.Application(c.application).GivesAccess()
-	}
-	q := resolve.Question{Application: c.application, Permission: c.permission, Role: c.role}
-	return o.Can(d, q, t).Allowed || isAnyRole(q)
-}
-
-func (c *whoCan) write(held []holding) error {
+func (c *whoCan) write(held []query.Holding) error {
 	s := &c.options.streams
 	switch c.output.format {
 	case asJSON:
@@ -145,7 +84,7 @@ func (c *whoCan) write(held []holding) error {
 		return nil
 	}
 	wide := c.output.format == asWide
-	several := slices.ContainsFunc(held, func(h holding) bool { return h.Organization != held[0].Organization })
+	several := slices.ContainsFunc(held, func(h query.Holding) bool { return h.Organization != held[0].Organization })
 	table := &terminal.Table{Columns: []string{"USER", "ROLE", "RULE", "SOURCE", "UNTIL"}}
 	if several || wide {
 		table.Columns = append([]string{"ORGANIZATION"}, table.Columns...)
@@ -155,12 +94,12 @@ func (c *whoCan) write(held []holding) error {
 	}
 	for i := range held {
 		h := &held[i]
-		cells := []terminal.Cell{{Text: h.User}, roleCell(h), {Text: h.Rule}, {Text: h.Source}, {Text: h.until()}}
+		cells := []terminal.Cell{{Text: h.User}, roleCell(h), {Text: h.Rule}, {Text: h.Source}, {Text: h.Until()}}
 		if several || wide {
 			cells = append(plainCells(h.Organization), cells...)
 		}
 		if wide {
-			cells = append(cells, plainCells(h.rows())...)
+			cells = append(cells, plainCells(h.Rows())...)
 		}
 		table.Rows = append(table.Rows, cells)
 	}

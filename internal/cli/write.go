@@ -6,17 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/usher-dev/usher/internal/cli/input"
+	"github.com/usher-dev/usher/internal/cli/edit"
 	"github.com/usher-dev/usher/internal/cli/objects"
+	"github.com/usher-dev/usher/internal/cli/source"
 	"github.com/usher-dev/usher/internal/cli/terminal"
+	"github.com/usher-dev/usher/internal/cli/words"
 )
 
 // The values of --dry-run.
@@ -42,24 +42,6 @@ type writing struct {
 	standalone bool
 	// toFiles writes the changes to files. If it is nil, the flags determine where they go.
 	toFiles func([]objects.Change) error
-}
-
-// basis is the state before a change.
-type basis struct {
-	*world
-	// target is the namespace of the objects to change; empty means all.
-	target string
-}
-
-// plan is the list of changes that a command is about to make.
-type plan struct {
-	// changes include the objects that need no change.
-	changes []objects.Change
-	notes   []string
-}
-
-func (p *plan) note(format string, args ...any) {
-	p.notes = append(p.notes, fmt.Sprintf(format, args...))
 }
 
 // writingCodes is the end of the help text of every command that writes.
@@ -126,72 +108,47 @@ func (w *writing) validate() error {
 	return errors.Join(append(failures, o.validate())...)
 }
 
-// load reads the objects. Objects in the system namespace affect all organizations, so a change to them needs the
-// objects of all organizations.
-func (w *writing) load(ctx context.Context) (*basis, error) {
+// load reads the objects.
+func (w *writing) load(ctx context.Context) (*source.World, error) {
 	o := w.options
 	if err := w.validate(); err != nil {
 		return nil, err
 	}
-	target, err := w.namespace()
+	if w.standalone {
+		return o.settle(&objects.Set{}, o.namespace())
+	}
+	made, err := o.loadToChange(ctx)
 	if err != nil {
 		return nil, err
 	}
-	scope := target
-	if scope == o.systemNamespace {
-		scope = ""
-	}
-	progress := terminal.NewProgress(&o.streams)
-	defer progress.Done()
-	set := &objects.Set{}
-	if !w.standalone {
-		if set, err = o.read(ctx, scope, progress.Say); err != nil {
-			return nil, err
-		}
-	}
-	progress.Say("deciding for the users of %d objects", len(set.Objects))
-	made, err := o.settle(set, scope)
-	if err != nil {
-		return nil, err
-	}
-	if o.offline() && len(set.Problems) > 0 {
+	if n := len(made.Set.Problems); n > 0 && o.offline() {
 		return nil, fmt.Errorf("%s could not be read; nothing is changed on the ground of the rest",
-			counted(len(set.Problems), "object or file", "objects or files"))
-	}
-	if len(set.Problems) > 0 {
+			words.Counted(n, "object or file", "objects or files"))
+	} else if n > 0 {
 		o.say("note: what is not read is missing in the difference, too; the API server judges by all there is")
 	}
-	return &basis{made, target}, nil
-}
-
-// namespace returns the namespace of the objects to change; empty means all. A standalone command does not read a
-// kubeconfig context.
-func (w *writing) namespace() (string, error) {
-	if w.standalone {
-		return w.options.namespace(), nil
-	}
-	return w.options.scope()
+	return made, nil
 }
 
 // run shows the effects of the plan and then carries it out.
-func (w *writing) run(ctx context.Context, makePlan func(*basis) (*plan, error)) error {
-	b, err := w.load(ctx)
+func (w *writing) run(ctx context.Context, makePlan func(*source.World) (*edit.Plan, error)) error {
+	before, err := w.load(ctx)
 	if err != nil {
 		return err
 	}
-	p, err := makePlan(b)
+	p, err := makePlan(before)
 	if err != nil {
 		return err
 	}
-	for _, text := range p.notes {
-		w.options.say("note: %s", text)
+	for _, text := range p.Notes {
+		w.options.note(text)
 	}
-	changed := slices.DeleteFunc(slices.Clone(p.changes), func(c objects.Change) bool { return !c.IsChange() })
+	changed := p.Changed()
 	if len(changed) == 0 {
 		streams := w.streams()
-		return tell(&streams, unchanged(p))
+		return tell(&streams, p.Unchanged())
 	}
-	if err := w.show(ctx, b, changed); err != nil {
+	if err := w.show(ctx, before, changed); err != nil {
 		return err
 	}
 	switch {
@@ -216,35 +173,22 @@ func (w *writing) streams() terminal.Streams {
 }
 
 // show writes the differences for users.
-func (w *writing) show(ctx context.Context, b *basis, changed []objects.Change) error {
-	o := w.options
+func (w *writing) show(ctx context.Context, before *source.World, changed []objects.Change) error {
 	streams := w.streams()
-	made := &objects.Set{}
-	for _, c := range changed {
-		each := objects.Object{Object: c.After}
-		if c.Before != nil {
-			each = *c.Before
-			each.Object = c.After
-		}
-		made.Objects = append(made.Objects, each)
-	}
-	progress := terminal.NewProgress(&o.streams)
+	progress := terminal.NewProgress(&w.options.streams)
 	defer progress.Done()
-	progress.Say("deciding what %s would change", counted(len(changed), "object", "objects"))
-	laid := overlay(b.set, made, false)
-	after, err := o.settle(laid, b.scope)
+	progress.Say("deciding what %s would change", words.Counted(len(changed), "object", "objects"))
+	found, err := edit.Effects(ctx, before, changed, progress.Say)
 	if err != nil {
 		return err
 	}
-	found := newDifferences(b.world, after)
-	// judge modifies the roster of the world before the change, which is not used after this.
-	found.judge(ctx, b.world, changesBetween(b.set, laid), progress.Say)
 	progress.Done()
-	if found.isEmpty() && len(found.Warnings) == 0 {
+	w.options.note(found.Notes...)
+	if found.IsEmpty() && len(found.Warnings) == 0 {
 		_, err := fmt.Fprintln(streams.Out, "Nobody's access changes.")
 		return err
 	}
-	return found.writeTable(&streams)
+	return writeDifferences(&streams, found)
 }
 
 // longestAnswer is the maximum number of bytes that are read as the answer to a question.
@@ -277,30 +221,13 @@ func (w *writing) confirm(ctx context.Context, question string) error {
 	return &exit{1, errors.New("nothing was written: it was not confirmed (--yes writes without asking)")}
 }
 
-// printManifests prints the manifests to commit. Manifests from files are edited; objects from a cluster are
-// rendered anew.
+// printManifests prints the manifests to commit.
 func (w *writing) printManifests(changed []objects.Change) error {
-	rewriter := &objects.Rewriter{}
-	var documents [][]byte
-	for i := range changed {
-		c := &changed[i]
-		if c.Before != nil && len(w.options.filenames) > 0 {
-			if err := rewriter.Edit(c); err != nil {
-				return err
-			}
-			continue
-		}
-		text, err := objects.RenderManifest(c.After)
-		if err != nil {
-			return err
-		}
-		documents = append(documents, text)
-	}
-	edited, err := rewriter.Documents()
+	documents, err := edit.Manifests(changed, len(w.options.filenames) > 0)
 	if err != nil {
 		return err
 	}
-	for i, text := range slices.Concat(edited, documents) {
+	for i, text := range documents {
 		if i > 0 {
 			text = append([]byte("---\n"), text...)
 		}
@@ -313,66 +240,32 @@ func (w *writing) printManifests(changed []objects.Change) error {
 
 // editFiles writes the changed manifests to the files that they were read from.
 func (w *writing) editFiles(ctx context.Context, changed []objects.Change) error {
-	rewriter := &objects.Rewriter{}
-	for i := range changed {
-		if err := rewriter.Edit(&changed[i]); err != nil {
-			return err
-		}
-	}
-	again := input.NewReader(nil, w.options.maxBytes.Value())
-	files, err := rewriter.Files(func(name string) ([]byte, error) { return again.File(ctx, name) })
+	files, err := edit.Files(ctx, changed, w.options.reader().Renewed())
 	if err != nil {
 		return err
 	}
-	names := sortedKeys(files)
 	if w.dryRun == dryRunNone {
-		if err := w.confirm(ctx, fmt.Sprintf("Write %s?", some(names))); err != nil {
+		names := slices.Sorted(maps.Keys(files))
+		if err := w.confirm(ctx, fmt.Sprintf("Write %s?", words.Some(names))); err != nil {
 			return err
 		}
 	}
-	for i, name := range names {
+	return w.writeFiles(files, edit.ReplaceFile)
+}
+
+// writeFiles writes the files, or says that it would in a dry run.
+func (w *writing) writeFiles(files map[string][]byte, write func(name string, content []byte) error) error {
+	for i, name := range slices.Sorted(maps.Keys(files)) {
+		text := "would be written"
 		if w.dryRun == dryRunNone {
-			if err := replaceFile(name, files[name]); err != nil {
-				return &exit{1, fmt.Errorf("%s is not written (%s): %w", name, counted(i, "file was", "files were"), err)}
+			text = "written"
+			if err := write(name, files[name]); err != nil {
+				return &exit{1, fmt.Errorf("%s is not written (%s): %w", name, words.Counted(i, "file was", "files were"), err)}
 			}
-		}
-		text := "written"
-		if w.dryRun != dryRunNone {
-			text = "would be written"
 		}
 		if _, err := fmt.Fprintf(w.options.streams.Out, "%s: %s\n", terminal.Escape(name), text); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// replaceFile replaces the content of the file atomically, and keeps its mode. A symbolic link stays a link.
-func replaceFile(name string, content []byte) error {
-	name, err := filepath.EvalSymlinks(name)
-	if err != nil {
-		return err
-	}
-	info, err := os.Stat(name)
-	if err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(name), ".kubectl-access-")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	err = errors.Join(err, f.Chmod(info.Mode().Perm()), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
-}
-
-// edited returns a copy of the object for editing.
-func edited[T client.Object](o *objects.Object) T {
-	return o.Object.DeepCopyObject().(T)
 }

@@ -78,6 +78,14 @@ func (v *View) at(namespace string) *organization {
 	return none
 }
 
+// Fork returns a roster that starts with the objects and the decisions of the view. It affects neither the view nor the
+// roster that published it. It decides without a budget.
+func (v *View) Fork() *Roster {
+	r := &Roster{layer: v.index.Layer()}
+	r.view.Store(v)
+	return r
+}
+
 // Index returns the objects.
 func (v *View) Index() *index.Index { return v.index }
 

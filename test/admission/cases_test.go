@@ -18,6 +18,7 @@ import (
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/test/cases"
+	"github.com/usher-dev/usher/test/suite"
 )
 
 // shuffled is the number of additional orders in which the cases with few objects are applied.
@@ -34,7 +35,7 @@ var _ = Describe("The cases", Ordered, ContinueOnFailure, func() {
 
 	BeforeAll(func(ctx SpecContext) {
 		for _, name := range cases.Namespaces() {
-			createNamespace(ctx, name)
+			suite.CreateNamespace(ctx, kube, name, nil)
 		}
 		applier = newRequester(ctx, newOrganization(ctx), "applier")
 		applier.bind(ctx, "", "ClusterRole", "usher-super-administrator")
@@ -43,7 +44,7 @@ var _ = Describe("The cases", Ordered, ContinueOnFailure, func() {
 		}).WithContext(ctx).Should(Succeed())
 		DeferCleanup(func(ctx SpecContext) {
 			for _, name := range cases.Namespaces()[1:] {
-				dropNamespace(ctx, name)
+				suite.DeleteNamespace(ctx, kube, name)
 			}
 		})
 	})

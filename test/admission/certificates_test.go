@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/usher-dev/usher/test/cluster"
+	"github.com/usher-dev/usher/test/suite"
 )
 
 const (
@@ -35,7 +36,7 @@ var _ = Describe("The webhook's certificate", func() {
 	}, SpecTimeout(patience))
 
 	It("is renewed before it expires, while requests flow, and none fails", func(ctx SpecContext) {
-		replaceManager(ctx, "--webhook-certificate-validity=9s")
+		manager.Replace(ctx, "--webhook-certificate-validity=9s")
 		// The manager starts with the certificate in the Secret and renews it at once for the shorter validity.
 		var first *x509.Certificate
 		Eventually(func(g Gomega) {
@@ -53,8 +54,8 @@ var _ = Describe("The webhook's certificate", func() {
 
 	It("is switched by every replica when its authority is replaced, and no request fails", func(ctx SpecContext) {
 		args := []string{"--webhook-certificate-validity=30s", "--leader-elect", "--leader-election-namespace=" + managerNamespace}
-		replaceManager(ctx, args...)
-		options := managerOptions(args...)
+		manager.Replace(ctx, args...)
+		options := manager.Options(args...)
 		var err error
 		options.WebhookAddress, err = cluster.FreeWebhookAddress(ctx)
 		Expect(err).NotTo(HaveOccurred())
@@ -83,7 +84,7 @@ var _ = Describe("The webhook's certificate", func() {
 			Expect(os.WriteFile(filepath.Join(dir, name), secret.Data[name], 0o600)).To(Succeed())
 		}
 		first := served(ctx, manager.WebhookAddress())
-		replaceManager(ctx, "--webhook-certificates=Mounted", "--webhook-certificate-dir="+dir)
+		manager.Replace(ctx, "--webhook-certificates=Mounted", "--webhook-certificate-dir="+dir)
 		Expect(served(ctx, manager.WebhookAddress()).Raw).To(Equal(first.Raw))
 		Expect(kube.Create(ctx, newGroup(newOrganization(ctx), "people"))).To(Succeed())
 	}, SpecTimeout(2*patience))
@@ -105,7 +106,7 @@ var _ = Describe("Without a manager", func() {
 		refused(kube.Patch(ctx, kept, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"displayName":"Kept"}}`))))
 		refused(kube.Delete(ctx, kept))
 
-		startManager(ctx)
+		manager.Start(ctx)
 		Expect(kube.Create(ctx, newGroup(organization, "new"))).To(Succeed())
 		Expect(kube.Delete(ctx, kept)).To(Succeed())
 	}, SpecTimeout(2*patience))
@@ -182,7 +183,7 @@ func flow(ctx context.Context, organization string, addresses ...string) *reques
 func (r *requests) repeat(until context.Context, request func(i int) error) {
 	r.done.Go(func() {
 		i := 0
-		_ = wait.PollUntilContextCancel(until, pollInterval, true, func(context.Context) (bool, error) {
+		_ = wait.PollUntilContextCancel(until, suite.PollInterval, true, func(context.Context) (bool, error) {
 			i++
 			err := request(i)
 			r.mu.Lock()

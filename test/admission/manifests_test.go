@@ -9,6 +9,8 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+
+	"github.com/usher-dev/usher/test/suite"
 )
 
 // directory returns the manifests of a sample, without its namespace and other files, moved to an organization.
@@ -44,8 +46,8 @@ var _ = Describe("A directory of manifests", func() {
 	DescribeTable("applies at first try, in any order of its files:", func(ctx SpecContext, sample string) {
 		for turn := range len(directory(sample, "any")) + 1 {
 			organization := newOrganization(ctx)
-			createNamespace(ctx, organization+"-2")
-			DeferCleanup(dropNamespace, organization+"-2")
+			suite.CreateNamespace(ctx, kube, organization+"-2", nil)
+			DeferCleanup(suite.DeleteNamespace, kube, organization+"-2")
 			paths := directory(sample, organization)
 			if turn == len(paths) {
 				slices.Reverse(paths)
@@ -110,7 +112,7 @@ spec: {crossObjectChecks: Deny, revocationLimit: {users: 1}}
 		refused(granter.try(ctx, organization, "delete AccessGroup bosses"))
 		if !up {
 			Expect(manager.Stop()).To(Succeed())
-			DeferCleanup(func(ctx SpecContext) { startManager(ctx) })
+			DeferCleanup(func(ctx SpecContext) { manager.Start(ctx) })
 		}
 		_, err := kubectl(ctx, "", "delete", "namespace", organization, "--timeout=30s")
 		Expect(err).NotTo(HaveOccurred())

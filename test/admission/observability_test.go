@@ -95,7 +95,7 @@ func financeGroup(organization string, member accessv1alpha1.UserName) *accessv1
 
 var _ = Describe("What an operator sees", func() {
 	It("includes exactly the documented metrics of Usher", func(ctx SpecContext) {
-		replaceManager(ctx, "--leader-elect", "--leader-election-namespace="+managerNamespace)
+		manager.Replace(ctx, "--leader-elect", "--leader-election-namespace="+managerNamespace)
 		organization := newOrganization(ctx)
 		group := financeGroup(organization, "amelie@acme.example")
 		group.Spec.ApplicationAccess[0].Role = "Edtior" // an object that is not ready

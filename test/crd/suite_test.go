@@ -27,6 +27,7 @@ import (
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/test/cluster"
+	"github.com/usher-dev/usher/test/suite"
 )
 
 const (
@@ -45,12 +46,8 @@ func TestCRDs(t *testing.T) {
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	c, err := cluster.Start(ctx, cluster.Options{Progress: GinkgoWriter})
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(c.Stop)
-	config = c.Config()
-
-	_, err = envtest.InstallCRDs(config, envtest.CRDInstallOptions{
+	config = suite.StartCluster(ctx, cluster.Options{}).Config()
+	_, err := envtest.InstallCRDs(config, envtest.CRDInstallOptions{
 		Paths:              []string{"../../config/crd/bases"},
 		ErrorIfPathMissing: true,
 	})

@@ -25,12 +25,11 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/test/cluster"
+	"github.com/usher-dev/usher/test/suite"
 )
 
 var (
@@ -59,10 +58,10 @@ func TestFault(t *testing.T) {
 	if *seed == 0 {
 		*seed = rand.Uint64N(1_000_000) + 1
 	}
-	suite, reporter := GinkgoConfiguration()
-	suite.RandomSeed = 1 // run specs in the order of the files: each has its own random stream
+	configuration, reporter := GinkgoConfiguration()
+	configuration.RandomSeed = 1 // run specs in the order of the files: each has its own random stream
 	say("seed %d", *seed)
-	RunSpecs(t, fmt.Sprintf("Fault (seed %d)", *seed), suite, reporter)
+	RunSpecs(t, fmt.Sprintf("Fault (seed %d)", *seed), configuration, reporter)
 }
 
 var began = time.Now()
@@ -93,15 +92,9 @@ func randomOf(purpose string) *rand.Rand {
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	SetDefaultEventuallyTimeout(patience)
+	suite.SetDefaults(patience)
 	SetDefaultEventuallyPollingInterval(4 * pollInterval)
-	EnforceDefaultTimeoutsWhenUsingContexts()
-
-	var err error
-	plane, err = cluster.Start(ctx, cluster.Options{Progress: GinkgoWriter})
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(plane.Stop)
-	Expect(plane.Install(ctx)).To(Succeed())
+	plane = suite.StartCluster(ctx, cluster.Options{}, (*cluster.Cluster).Install)
 	url, err := plane.EtcdURL()
 	Expect(err).NotTo(HaveOccurred())
 	watching, unwatch := context.WithCancel(context.Background())
@@ -109,17 +102,13 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	seen, err = observe(watching, url)
 	Expect(err).NotTo(HaveOccurred())
 
-	scheme := runtime.NewScheme()
-	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
-	Expect(accessv1alpha1.AddToScheme(scheme)).To(Succeed())
-	kube, err = client.New(plane.Config(), client.Options{Scheme: scheme})
-	Expect(err).NotTo(HaveOccurred())
+	kube = suite.NewClient(plane)
 	all = newWorld(randomOf("the world"), brief(60, 200))
 	for _, o := range all.objects {
 		Expect(client.IgnoreAlreadyExists(kube.Create(ctx, o.DeepCopyObject().(client.Object)))).To(Succeed())
 	}
 	say("declared %d users in %d objects", len(all.users), len(all.objects))
-}, NodeTimeout(15*time.Minute)) // The suite builds the control plane if necessary.
+}, NodeTimeout(suite.Beginning))
 
 var _ = BeforeEach(func() {
 	say("%s", CurrentSpecReport().FullText())

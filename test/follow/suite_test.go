@@ -18,18 +18,16 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"github.com/usher-dev/usher/api/document"
 	"github.com/usher-dev/usher/test/cluster"
+	"github.com/usher-dev/usher/test/suite"
 )
 
 const (
-	patience     = 45 * time.Second
-	pollInterval = 25 * time.Millisecond
+	patience = 45 * time.Second
 
 	application = "finance"
 	// mounted is where the sample has the documents.
@@ -48,21 +46,13 @@ func TestFollow(t *testing.T) {
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	SetDefaultEventuallyTimeout(patience)
-	SetDefaultEventuallyPollingInterval(pollInterval)
-	EnforceDefaultTimeoutsWhenUsingContexts()
-
+	suite.SetDefaults(patience)
+	plane = suite.StartCluster(ctx, cluster.Options{APIOnly: true})
+	kube = suite.NewClient(plane)
 	var err error
-	plane, err = cluster.Start(ctx, cluster.Options{Progress: GinkgoWriter, APIOnly: true})
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(plane.Stop)
-	scheme := runtime.NewScheme()
-	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
-	kube, err = client.New(plane.Config(), client.Options{Scheme: scheme})
-	Expect(err).NotTo(HaveOccurred())
 	program, err = cluster.BuildProgram("usher", ".", "./cmd/usher")
 	Expect(err).NotTo(HaveOccurred())
-}, NodeTimeout(15*time.Minute)) // Where nobody has built the control plane yet, the suite does.
+}, NodeTimeout(suite.Beginning))
 
 // sample is what config/samples/analytics/workload_sidecar.yaml has.
 type sample struct {

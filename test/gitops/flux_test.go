@@ -20,6 +20,7 @@ import (
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/identity"
+	"github.com/usher-dev/usher/test/suite"
 )
 
 // fluxGroup is the API group of Flux's Kustomization, which its labels and annotations use.
@@ -66,7 +67,7 @@ func (k *kustomization) reconcile(ctx context.Context) (map[string]ssa.Action, e
 }
 
 func waitOptions() ssa.WaitOptions {
-	return ssa.WaitOptions{Interval: pollInterval, Timeout: patience}
+	return ssa.WaitOptions{Interval: suite.PollInterval, Timeout: patience}
 }
 
 func (k *kustomization) apply(ctx context.Context) (*ssa.ChangeSet, error) {
@@ -75,7 +76,7 @@ func (k *kustomization) apply(ctx context.Context) (*ssa.ChangeSet, error) {
 	Expect(normalize.UnstructuredList(objects)).To(Succeed())
 	k.manager.SetOwnerLabels(objects, kustomizationName, kustomizationNamespace)
 	options := ssa.DefaultApplyOptions()
-	options.WaitInterval = pollInterval
+	options.WaitInterval = suite.PollInterval
 	// The controller removes kubectl's field ownership, so that manual changes do not persist.
 	options.Cleanup = ssa.ApplyCleanupOptions{
 		Annotations: []string{corev1.LastAppliedConfigAnnotation},
@@ -333,7 +334,7 @@ spec:
 		flux.inventory = changes.ToObjMetadataSet()
 		Eventually(func() string { return computed(ctx).Message }).WithContext(ctx).Should(ContainSubstring(`no role "Edtior"`))
 		Expect(computed(ctx).Status).To(Equal(status.InProgressStatus))
-		Expect(flux.manager.WaitForSet(flux.inventory, ssa.WaitOptions{Interval: pollInterval, Timeout: time.Second})).
+		Expect(flux.manager.WaitForSet(flux.inventory, ssa.WaitOptions{Interval: suite.PollInterval, Timeout: time.Second})).
 			To(MatchError(ContainSubstring("AccessGroup/broken/france status: 'InProgress'")))
 	})
 

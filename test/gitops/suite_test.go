@@ -18,26 +18,24 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/test/cluster"
+	"github.com/usher-dev/usher/test/suite"
 )
 
 const (
-	systemNamespace = "access-system"
+	systemNamespace = suite.SystemNamespace
 	// A busy machine needs several times the usual second.
-	patience     = time.Minute
-	pollInterval = 50 * time.Millisecond
+	patience = time.Minute
 )
 
 var (
 	plane   *cluster.Cluster
 	kube    client.Client
-	manager *cluster.Manager
+	manager *suite.Manager
 )
 
 func TestGitOps(t *testing.T) {
@@ -48,36 +46,15 @@ func TestGitOps(t *testing.T) {
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	SetDefaultEventuallyTimeout(patience)
-	SetDefaultEventuallyPollingInterval(pollInterval)
-	EnforceDefaultTimeoutsWhenUsingContexts()
-
-	var err error
-	plane, err = cluster.Start(ctx, cluster.Options{Progress: GinkgoWriter})
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(plane.Stop)
-	Expect(plane.Install(ctx)).To(Succeed())
-	Expect(plane.InstallWebhooks(ctx)).To(Succeed())
-
-	scheme := runtime.NewScheme()
-	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
-	Expect(accessv1alpha1.AddToScheme(scheme)).To(Succeed())
-	Expect(kustomizev1.AddToScheme(scheme)).To(Succeed())
-	Expect(sourcev1.AddToScheme(scheme)).To(Succeed())
-	kube, err = client.New(plane.Config(), client.Options{Scheme: scheme})
-	Expect(err).NotTo(HaveOccurred())
-	manager, err = plane.StartManager(ctx, cluster.ManagerOptions{Webhooks: true, Args: []string{
+	suite.SetDefaults(patience)
+	plane = suite.StartCluster(ctx, cluster.Options{}, (*cluster.Cluster).Install, (*cluster.Cluster).InstallWebhooks)
+	kube = suite.NewClient(plane, kustomizev1.AddToScheme, sourcev1.AddToScheme)
+	manager = suite.RunManager(ctx, plane, cluster.ManagerOptions{Webhooks: true, Args: []string{
 		"--document-grace=1s", "--organization-selector=access.usher.dev/organization=enabled",
 	}})
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(func() error { return manager.Stop() })
-}, NodeTimeout(15*time.Minute)) // The suite builds the control plane if necessary.
+}, NodeTimeout(suite.Beginning))
 
-var _ = JustAfterEach(func() {
-	if CurrentSpecReport().Failed() {
-		AddReportEntry("the end of the manager's log", manager.LogTail())
-	}
-})
+var _ = JustAfterEach(func() { suite.ReportLog("the manager", manager) })
 
 // render builds a kustomization, as both tools do.
 func render(ctx context.Context, directory string) []*unstructured.Unstructured {

@@ -170,7 +170,7 @@ var _ = Describe("An object without effect", func() {
 	})
 
 	It("is everything in a namespace that is not selected as an organization", func(ctx SpecContext) {
-		replaceManager(ctx, "--organization-selector=access.usher.dev/organization=enabled")
+		manager.Replace(ctx, "--organization-selector=access.usher.dev/organization=enabled")
 		o := newOrganization(ctx)
 		declared := [][2]string{{"ApplicationAccess", "red"}, {"AccessGroup", "team"}, {"UserAccess", "ben"}, {"AccessPolicy", "default"}}
 		o.apply(ctx, "ApplicationAccess", "red", "{}")

@@ -19,6 +19,7 @@ import (
 	"github.com/usher-dev/usher/api/document"
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/test/cases"
+	"github.com/usher-dev/usher/test/suite"
 )
 
 const casesDirectory = "../cases"
@@ -36,9 +37,9 @@ var _ = Describe("The cases", Ordered, func() {
 	BeforeAll(func(ctx SpecContext) {
 		eventually(ctx, noTerminatingNamespaces) // a grant in all organizations would apply to those of other specs
 		for _, name := range caseNamespaces {
-			createNamespace(ctx, name, nil)
+			suite.CreateNamespace(ctx, kube, name, nil)
 		}
-		replaceManager(ctx, soon)
+		manager.Replace(ctx, soon)
 		DeferCleanup(func(ctx SpecContext) {
 			_, err := plane.Kubectl(ctx, append([]string{"delete", "namespace", "--timeout=30s"}, caseNamespaces[1:]...)...)
 			Expect(err).NotTo(HaveOccurred())
@@ -59,7 +60,7 @@ var _ = Describe("The cases", Ordered, func() {
 			versions := versionsOf(ctx, caseNamespaces...)
 
 			By("starting the manager again")
-			restartManager(ctx, soon)
+			manager.Restart(ctx, soon)
 			eventually(ctx, managerIdle)
 			Expect(versionsOf(ctx, caseNamespaces...)).To(Equal(versions))
 

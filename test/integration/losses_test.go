@@ -77,7 +77,7 @@ func (n namespace) refuses(configMap string) check {
 // lossy checks the manager's count of documents that give more than they should.
 func lossy(want float64) check {
 	return func(ctx context.Context) error {
-		samples, err := samplesOf(ctx, manager)
+		samples, err := samplesOf(ctx, manager.Manager)
 		if err != nil {
 			return err
 		}
@@ -174,7 +174,7 @@ var _ = Describe("A loss of access", func() {
 		now(ctx, o.publishes("red", ana, "Editor"))
 
 		By("restarting the manager")
-		restartManager(ctx)
+		manager.Restart(ctx)
 		eventually(ctx, suspended)
 
 		By("giving the access back")
@@ -184,7 +184,7 @@ var _ = Describe("A loss of access", func() {
 		By("deleting the group that gave it")
 		o.remove(ctx, "AccessGroup", "team")
 		eventually(ctx, all(o.says("ApplicationAccess", "red", loss, why), lossy(1)))
-		restartManager(ctx)
+		manager.Restart(ctx)
 		eventually(ctx, all(o.says("ApplicationAccess", "red", loss, why), lossy(1)))
 
 		end(ctx)

@@ -14,6 +14,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/usher-dev/usher/test/cluster"
+	"github.com/usher-dev/usher/test/suite"
 )
 
 // sample is one line of the metrics text format.
@@ -69,7 +70,7 @@ func samplesOf(ctx context.Context, m *cluster.Manager) ([]sample, error) {
 
 // reconciled returns how many reconciles the manager has finished, and how many are queued or running.
 func reconciled(ctx context.Context) (done, open float64, err error) {
-	samples, err := samplesOf(ctx, manager)
+	samples, err := samplesOf(ctx, manager.Manager)
 	for _, s := range samples {
 		switch s.name {
 		case "controller_runtime_reconcile_total":
@@ -99,7 +100,7 @@ func managerIdle(ctx context.Context) error {
 			return fmt.Errorf("the manager is at work: %v looked at, and a moment later %v", first, done)
 		}
 		if i < times-1 {
-			if err := pause(ctx, pollInterval); err != nil {
+			if err := pause(ctx, suite.PollInterval); err != nil {
 				return err
 			}
 		}

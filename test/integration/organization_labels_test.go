@@ -53,7 +53,7 @@ var _ = Describe("Labels of namespaces under access.usher.dev/", func() {
 		labeller := namespaceWriter(ctx, "labeller", "usher-organization-labellers")
 		o := newOrganization(ctx)
 		Expect(manager.Stop()).To(Succeed())
-		DeferCleanup(func(ctx SpecContext) { startManager(ctx) })
+		DeferCleanup(func(ctx SpecContext) { manager.Start(ctx) })
 
 		By("refusing every way to set, change or take away such a label")
 		eventually(ctx, func(ctx context.Context) error {

@@ -323,13 +323,13 @@ var _ = Describe("The manager", func() {
 		counted := writes(ctx)
 
 		By("killing it")
-		restartManager(ctx)
+		manager.Restart(ctx)
 		eventually(ctx, managerIdle)
 		Expect(writes(ctx)).To(Equal(counted))
 
 		By("stopping it")
 		Expect(manager.Stop()).To(Succeed())
-		startManager(ctx)
+		manager.Start(ctx)
 		eventually(ctx, managerIdle)
 		Expect(writes(ctx)).To(Equal(counted))
 

@@ -222,7 +222,7 @@ var _ = Describe("While the manager is down", func() {
 		o.patch(ctx, "ConfigMap", userMap(ana), "{metadata: {labels: null}}")
 		now(ctx, all(o.present("ConfigMap", applicationMap("blue")), o.present("ConfigMap", userMap(ben))))
 
-		startManager(ctx)
+		manager.Start(ctx)
 		o.waitReady(ctx, "accessgroup", "team")
 		now(ctx, all(o.holds(ana, "red", "Viewer"), o.holds(ben, "red", "NoAccess"), o.holds(cy, "red", "NoAccess")))
 		eventually(ctx, all(

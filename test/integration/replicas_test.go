@@ -23,10 +23,10 @@ var _ = Describe("Two replicas", func() {
 	It("are both ready, one writes, and the other takes over at once when that one stops", func(ctx SpecContext) {
 		eventually(ctx, noTerminatingNamespaces)
 		Expect(manager.Stop()).To(Succeed())
-		DeferCleanup(func(ctx SpecContext) { startManager(ctx) })
+		DeferCleanup(func(ctx SpecContext) { manager.Start(ctx) })
 		replicas := map[string]*cluster.Manager{}
 		start := func(name string) *cluster.Manager {
-			options := managerOptions("--leader-elect", "--leader-election-namespace="+installed)
+			options := manager.Options("--leader-elect", "--leader-election-namespace="+installed)
 			options.LogFile = filepath.Join(plane.Dir(), name+".log")
 			m, err := plane.StartManager(ctx, options)
 			Expect(err).NotTo(HaveOccurred())

@@ -20,17 +20,16 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/test/cluster"
+	"github.com/usher-dev/usher/test/suite"
 )
 
 const (
-	systemNamespace = "access-system"
+	systemNamespace = suite.SystemNamespace
 	// fieldOwner is the field owner of declared objects, like a person or a GitOps tool.
 	fieldOwner = client.FieldOwner("somebody")
 	// grace is how long the manager leaves an ended document empty, unless a spec starts another manager.
@@ -38,15 +37,12 @@ const (
 
 	// A busy machine needs several times the usual fraction of a second.
 	patience = 45 * time.Second
-	// staysSo is how long the tests watch for something that must not happen.
-	staysSo      = 500 * time.Millisecond
-	pollInterval = 25 * time.Millisecond
 )
 
 var (
 	plane   *cluster.Cluster
 	kube    client.WithWatch
-	manager *cluster.Manager
+	manager *suite.Manager
 )
 
 func TestIntegration(t *testing.T) {
@@ -55,75 +51,18 @@ func TestIntegration(t *testing.T) {
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	SetDefaultEventuallyTimeout(patience)
-	SetDefaultEventuallyPollingInterval(pollInterval)
-	SetDefaultConsistentlyDuration(staysSo)
-	SetDefaultConsistentlyPollingInterval(pollInterval)
-	EnforceDefaultTimeoutsWhenUsingContexts()
-
-	var err error
-	plane, err = cluster.Start(ctx, cluster.Options{Progress: GinkgoWriter})
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(plane.Stop)
-	Expect(plane.Install(ctx)).To(Succeed())
-
-	scheme := runtime.NewScheme()
-	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
-	Expect(accessv1alpha1.AddToScheme(scheme)).To(Succeed())
-	kube, err = client.NewWithWatch(plane.Config(), client.Options{Scheme: scheme})
-	Expect(err).NotTo(HaveOccurred())
-	createNamespace(ctx, systemNamespace, nil)
-	startManager(ctx)
-	DeferCleanup(func() error { return manager.Stop() })
-}, NodeTimeout(15*time.Minute)) // The suite builds the control plane if necessary.
-
-// A spec that failed while no manager was running must not fail others.
-var _ = BeforeEach(func(ctx SpecContext) {
-	select {
-	case <-manager.Done():
-		startManager(ctx)
-	default:
-	}
-})
-
-var _ = JustAfterEach(func() {
-	if CurrentSpecReport().Failed() {
-		AddReportEntry("the end of the manager's log", manager.LogTail())
-	}
-})
-
-// startManager starts the manager with additional flags, which override the default ones.
-func startManager(ctx context.Context, args ...string) {
-	GinkgoHelper()
-	var err error
-	manager, err = plane.StartManager(ctx, managerOptions(args...))
-	Expect(err).NotTo(HaveOccurred())
-}
-
-func managerOptions(args ...string) cluster.ManagerOptions {
-	return cluster.ManagerOptions{
-		Race: cluster.CanRace(),
-		Args: append([]string{"--document-grace=" + grace.String()}, args...),
-	}
-}
-
-// replaceManager runs another manager until the end of the spec or container.
-func replaceManager(ctx context.Context, args ...string) {
-	GinkgoHelper()
-	Expect(manager.Stop()).To(Succeed())
-	startManager(ctx, args...)
-	DeferCleanup(func(ctx SpecContext) {
-		Expect(manager.Kill()).To(Succeed())
-		startManager(ctx)
+	suite.SetDefaults(patience)
+	plane = suite.StartCluster(ctx, cluster.Options{}, (*cluster.Cluster).Install)
+	kube = suite.NewClient(plane)
+	suite.CreateNamespace(ctx, kube, systemNamespace, nil)
+	manager = suite.RunManager(ctx, plane, cluster.ManagerOptions{
+		Race: cluster.CanRace(), Args: []string{"--document-grace=" + grace.String()},
 	})
-}
+}, NodeTimeout(suite.Beginning))
 
-// restartManager kills the manager and starts it again.
-func restartManager(ctx context.Context, args ...string) {
-	GinkgoHelper()
-	Expect(manager.Kill()).To(Succeed())
-	startManager(ctx, args...)
-}
+var _ = BeforeEach(func(ctx SpecContext) { manager.Revive(ctx) })
+
+var _ = JustAfterEach(func() { suite.ReportLog("the manager", manager) })
 
 // A check returns an error that describes what is wrong, or nil.
 type check func(context.Context) error
@@ -162,31 +101,10 @@ type namespace struct{ name string }
 
 var system = namespace{systemNamespace}
 
-var organizations int
-
 // newOrganization creates a namespace for one spec, which is deleted after the spec.
 func newOrganization(ctx context.Context) namespace {
 	GinkgoHelper()
-	organizations++
-	n := namespace{fmt.Sprintf("org-%d", organizations)}
-	createNamespace(ctx, n.name, nil)
-	DeferCleanup(n.drop)
-	return n
-}
-
-// drop deletes the namespace without waiting.
-func (n namespace) drop(ctx context.Context) {
-	GinkgoHelper()
-	gone := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: n.name}}
-	Expect(client.IgnoreNotFound(kube.Delete(ctx, gone))).To(Succeed())
-}
-
-func createNamespace(ctx context.Context, name string, labels map[string]string) {
-	GinkgoHelper()
-	created := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}
-	if err := kube.Create(ctx, created); !apierrors.IsAlreadyExists(err) {
-		Expect(err).NotTo(HaveOccurred())
-	}
+	return namespace{suite.NewOrganization(ctx, kube)}
 }
 
 func newObject(kind, namespace, name string) *unstructured.Unstructured {

@@ -130,7 +130,7 @@ var _ = Describe("Somebody with the rights of edit in an organization", func() {
 	stopManager := func() {
 		GinkgoHelper()
 		Expect(manager.Stop()).To(Succeed())
-		DeferCleanup(func(ctx SpecContext) { startManager(ctx) })
+		DeferCleanup(func(ctx SpecContext) { manager.Start(ctx) })
 	}
 
 	changesNothing := func(ctx context.Context, o namespace, tenant client.Client) {
@@ -312,7 +312,7 @@ var _ = Describe("With the admission policies in force", func() {
 		Expect(manager.Stop()).To(Succeed())
 		DeferCleanup(func(ctx SpecContext) {
 			if !restarted {
-				startManager(ctx)
+				manager.Start(ctx)
 			}
 		})
 
@@ -328,7 +328,7 @@ var _ = Describe("With the admission policies in force", func() {
 		for _, name := range []string{"finance", "sales"} {
 			o.apply(ctx, "ApplicationAccess", name, "{}")
 		}
-		startManager(ctx)
+		manager.Start(ctx)
 		restarted = true
 		for _, name := range []string{"finance", "sales"} {
 			o.waitReady(ctx, "applicationaccess", name)
@@ -345,7 +345,7 @@ var _ = Describe("With the admission policies in force", func() {
 		o.apply(ctx, "AccessGroup", "team", team)
 		o.waitReady(ctx, "accessgroup", "team")
 		Expect(manager.Stop()).To(Succeed())
-		DeferCleanup(func(ctx SpecContext) { startManager(ctx) })
+		DeferCleanup(func(ctx SpecContext) { manager.Start(ctx) })
 		_, err := plane.Kubectl(ctx, "delete", "namespace", o.name, "--timeout=30s")
 		Expect(err).NotTo(HaveOccurred())
 	})

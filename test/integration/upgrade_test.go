@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/test/suite"
 )
 
 // storedDirectory contains, for each minor version, what its manager left in a cluster: the objects with their
@@ -42,13 +43,13 @@ var _ = Describe("An upgrade", func() {
 				Skip("written")
 			}
 			Expect(manager.Stop()).To(Succeed())
-			DeferCleanup(startAgain)
+			DeferCleanup(func(ctx SpecContext) { manager.Revive(ctx) })
 			s := readStored(path)
 			s.restore(ctx)
 			versions := s.versions(ctx)
 			Expect(len(versions)).To(BeNumerically(">", 10))
 
-			startManager(ctx)
+			manager.Start(ctx)
 			eventually(ctx, managerIdle)
 			Expect(s.versions(ctx)).To(Equal(versions), "something published was written")
 			now(ctx, s.ready)
@@ -62,15 +63,6 @@ var _ = Describe("An upgrade", func() {
 		})
 	}
 })
-
-// startAgain starts the manager if a spec failed without one.
-func startAgain(ctx SpecContext) {
-	select {
-	case <-manager.Done():
-		startManager(ctx)
-	default:
-	}
-}
 
 // stored is what a version left in a cluster.
 type stored struct {
@@ -103,9 +95,9 @@ func readStored(path string) *stored {
 func (s *stored) makeNamespaces(ctx context.Context) {
 	GinkgoHelper()
 	for _, name := range s.namespaces {
-		createNamespace(ctx, name, nil)
+		suite.CreateNamespace(ctx, kube, name, nil)
 		if name != systemNamespace {
-			DeferCleanup(namespace{name}.drop)
+			DeferCleanup(suite.DeleteNamespace, kube, name)
 		}
 	}
 	for _, o := range s.objects {
@@ -291,14 +283,14 @@ var _ = Describe("A downgrade", func() {
 		DeferCleanup(func(ctx SpecContext) {
 			Expect(plane.Install(ctx)).To(Succeed())
 			eventually(ctx, describes("onlyLater", false))
-			startAgain(ctx)
+			manager.Revive(ctx)
 		})
 		patchDefinition(ctx, `[{"op": "add", "path": "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/onlyLater",
 			"value": {"type": "string", "enum": ["Deny"]}}]`)
 		eventually(ctx, describes("onlyLater", true))
-		now(ctx, isReady(manager)) // the running manager continues
+		now(ctx, isReady(manager.Manager)) // the running manager continues
 
-		_, err := plane.StartManager(ctx, managerOptions())
+		_, err := plane.StartManager(ctx, manager.Options())
 		Expect(err).To(MatchError(And(
 			ContainSubstring("are from a later version of Usher"), ContainSubstring("does not know AccessGroup.spec.onlyLater."),
 		)))

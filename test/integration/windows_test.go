@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/test/suite"
 )
 
 // late is how long after an instant its effect may come on a busy machine.
@@ -24,7 +25,7 @@ func becomesAt(ctx context.Context, instant time.Time, before, after check) {
 			break // the check may already have seen the effect of the instant
 		}
 		Expect(err).NotTo(HaveOccurred(), "%s before its time", time.Until(instant))
-		Expect(pause(ctx, pollInterval)).To(Succeed())
+		Expect(pause(ctx, suite.PollInterval)).To(Succeed())
 	}
 	Eventually(func() error { return after(ctx) }).WithContext(ctx).WithTimeout(late).Should(Succeed())
 }
@@ -110,7 +111,7 @@ var _ = Describe("A window", func() {
 
 		Expect(manager.Kill()).To(Succeed())
 		Expect(pause(ctx, time.Until(instant))).To(Succeed())
-		startManager(ctx)
+		manager.Start(ctx)
 		eventually(ctx, all(o.holds(ana, "red", "Editor"), o.holds(ben, "red", "NoAccess"), o.absent("UserAccess", userName(ben))))
 	})
 })

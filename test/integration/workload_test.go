@@ -28,6 +28,7 @@ import (
 
 	"github.com/usher-dev/usher/api/document"
 	"github.com/usher-dev/usher/test/cluster"
+	"github.com/usher-dev/usher/test/suite"
 )
 
 // volume simulates a projected volume without the kubelet's delay. Whenever a ConfigMap changes, it writes all files
@@ -306,7 +307,7 @@ func (w *workload) keepAsking(ctx context.Context, user string) *asker {
 	DeferCleanup(func() { stop(); <-ended })
 	go func() {
 		defer close(ended)
-		for pause(asking, pollInterval) == nil {
+		for pause(asking, suite.PollInterval) == nil {
 			asked := time.Now()
 			status, _, err := w.get(asking, user)
 			if asking.Err() != nil {
@@ -413,7 +414,7 @@ var _ = Describe("A workload", func() {
 		down := true
 		DeferCleanup(func(ctx SpecContext) {
 			if down { // other specs need it, even after a failure
-				startManager(ctx)
+				manager.Start(ctx)
 			}
 		})
 		Expect(time.Now()).To(BeTemporally("<", end), "the manager has to be down before the end")
@@ -422,7 +423,7 @@ var _ = Describe("A workload", func() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(published.Users).To(HaveKey(amelie), "the document has not been written again")
 
-		startManager(ctx)
+		manager.Start(ctx)
 		down = false
 		w.loses(ctx, amelie)
 		Expect(all(ends.turns(end, end), stays.keeps(time.Time{}))(ctx)).To(Succeed())
@@ -445,7 +446,7 @@ var _ = Describe("A workload", func() {
 		allKeep := func(ctx context.Context) error {
 			var failures []error
 			for _, a := range keep {
-				failures = append(failures, a.keeps(time.Now().Add(-staysSo))(ctx))
+				failures = append(failures, a.keeps(time.Now().Add(-suite.Steady))(ctx))
 			}
 			return errors.Join(failures...)
 		}

@@ -260,7 +260,7 @@ var _ = Describe("Asking", func() {
 
 var _ = Describe("A mass change", func() {
 	It("causes one digest to the administrators in addition to the single notices", func(ctx SpecContext) {
-		replaceManager(ctx, "--notice-mass=30", "--notice-window=1s")
+		manager.Replace(ctx, "--notice-mass=30", "--notice-window=1s")
 		server := newMailServer()
 		acme := newOrganization(ctx)
 		acme.mailPolicy(ctx, server)

@@ -38,7 +38,7 @@ var _ = Describe("A manager that is killed", func() {
 		Eventually(func() int { return len(server.all()) }).WithContext(ctx).Should(BeNumerically(">=", people/2))
 		Expect(manager.Kill()).To(Succeed())
 		Expect(len(server.all())).To(BeNumerically("<", people), "it was not in the middle")
-		startManager(ctx)
+		manager.Start(ctx)
 		Eventually(func() int { return len(distinct(server.recipients())) }).WithContext(ctx).WithTimeout(2 * patience).
 			Should(Equal(people))
 		Eventually(waiting).WithContext(ctx).Should(BeZero())
@@ -62,7 +62,7 @@ var _ = Describe("A settled cluster", func() {
 		Eventually(waiting).WithContext(ctx).Should(BeZero())
 
 		Expect(manager.Stop()).To(Succeed())
-		startManager(ctx)
+		manager.Start(ctx)
 		// Later changes take the same path as everything that would have been sent at the start, and after it.
 		acme.apply(ctx, "AccessGroup", "later",
 			"members: [{user: late@acme.example}]\napplicationAccess: [{application: hr, role: Viewer}]\n"+mailed)
@@ -78,7 +78,7 @@ var _ = Describe("A settled cluster", func() {
 		_, list := members(20)
 		acme.apply(ctx, "AccessGroup", "all", list+
 			"applicationAccess: [{application: finance, role: Viewer, notAfter: '2099-01-01T00:00:00Z'}]\n"+mailed)
-		startManager(ctx)
+		manager.Start(ctx)
 		acme.waitTracked(ctx)
 		acme.apply(ctx, "AccessGroup", "later",
 			"members: [{user: late@acme.example}]\napplicationAccess: [{application: hr, role: Viewer}]\n"+mailed)

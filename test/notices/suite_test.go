@@ -18,21 +18,19 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/test/cluster"
+	"github.com/usher-dev/usher/test/suite"
 )
 
 const (
-	systemNamespace = "access-system"
+	systemNamespace = suite.SystemNamespace
 	fieldOwner      = client.FieldOwner("somebody")
 
-	patience     = 30 * time.Second
-	pollInterval = 25 * time.Millisecond
+	patience = 30 * time.Second
 
 	username = "usher"
 	password = "correct horse battery staple"
@@ -44,7 +42,7 @@ var (
 	root    string
 	plane   *cluster.Cluster
 	kube    client.Client
-	manager *cluster.Manager
+	manager *suite.Manager
 	ca      *authority
 )
 
@@ -54,92 +52,48 @@ func TestNotices(t *testing.T) {
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	SetDefaultEventuallyTimeout(patience)
-	SetDefaultEventuallyPollingInterval(pollInterval)
-	EnforceDefaultTimeoutsWhenUsingContexts()
-
+	suite.SetDefaults(patience)
 	var err error
 	root, err = cluster.Root()
 	Expect(err).NotTo(HaveOccurred())
 	ca = newAuthority()
-	plane, err = cluster.Start(ctx, cluster.Options{Progress: GinkgoWriter})
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(plane.Stop)
-	Expect(plane.Install(ctx)).To(Succeed())
+	plane = suite.StartCluster(ctx, cluster.Options{}, (*cluster.Cluster).Install)
+	kube = suite.NewClient(plane)
+	manager = suite.RunManager(ctx, plane, cluster.ManagerOptions{Race: cluster.CanRace(), Args: flags})
+}, NodeTimeout(suite.Beginning))
 
-	scheme := runtime.NewScheme()
-	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
-	Expect(accessv1alpha1.AddToScheme(scheme)).To(Succeed())
-	kube, err = client.New(plane.Config(), client.Options{Scheme: scheme})
-	Expect(err).NotTo(HaveOccurred())
-	startManager(ctx)
-	DeferCleanup(func() error { return manager.Stop() })
-}, NodeTimeout(15*time.Minute)) // The suite builds the control plane if necessary.
+var _ = BeforeEach(func(ctx SpecContext) { manager.Revive(ctx) })
 
-var _ = BeforeEach(func(ctx SpecContext) {
-	select {
-	case <-manager.Done():
-		startManager(ctx)
-	default:
-	}
-})
-
-var _ = JustAfterEach(func() {
-	if CurrentSpecReport().Failed() {
-		AddReportEntry("the end of the manager's log", manager.LogTail())
-	}
-})
+var _ = JustAfterEach(func() { suite.ReportLog("the manager", manager) })
 
 // flags make the manager send notices soon and allow it to reach the servers of this process.
 var flags = []string{"--notice-window=300ms", "--notice-timeout=2s", "--notice-mass=0", "--notice-allowed-networks=127.0.0.0/8"}
 
-// startManager starts the manager with flags that override the default ones.
-func startManager(ctx context.Context, args ...string) {
-	GinkgoHelper()
-	var err error
-	manager, err = plane.StartManager(ctx, cluster.ManagerOptions{
-		Race: cluster.CanRace(), Args: append(append([]string{}, flags...), args...),
-	})
-	Expect(err).NotTo(HaveOccurred())
-}
-
-// replaceManager runs another manager until the end of the spec.
-func replaceManager(ctx context.Context, args ...string) {
-	GinkgoHelper()
-	Expect(manager.Stop()).To(Succeed())
-	startManager(ctx, args...)
-	DeferCleanup(func(ctx SpecContext) {
-		Expect(manager.Stop()).To(Succeed())
-		startManager(ctx)
-	})
-}
-
 // organization is the namespace of a spec.
 type organization struct{ name string }
-
-var organizations int
 
 // newOrganization creates a namespace for one spec, in which Usher may read Secrets.
 func newOrganization(ctx context.Context) organization {
 	GinkgoHelper()
-	organizations++
-	return namedOrganization(ctx, fmt.Sprintf("org-%d", organizations))
+	o := organization{suite.NewOrganization(ctx, kube)}
+	o.allowSecrets(ctx)
+	return o
 }
 
 func namedOrganization(ctx context.Context, name string) organization {
 	GinkgoHelper()
 	o := organization{name}
-	Expect(kube.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: o.name}})).To(Succeed())
-	DeferCleanup(o.drop)
-	_, err := plane.Kubectl(ctx, "--namespace="+o.name, "apply", "--server-side", "--kustomize="+filepath.Join(root, "config", "notices"))
-	Expect(err).NotTo(HaveOccurred())
+	suite.CreateNamespace(ctx, kube, name, nil)
+	DeferCleanup(suite.DeleteNamespace, kube, name)
+	o.allowSecrets(ctx)
 	return o
 }
 
-// drop deletes the namespace without waiting.
-func (o organization) drop(ctx context.Context) {
+// allowSecrets lets Usher read the Secrets of channels in the namespace.
+func (o organization) allowSecrets(ctx context.Context) {
 	GinkgoHelper()
-	Expect(kube.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: o.name}})).To(Succeed())
+	_, err := plane.Kubectl(ctx, "--namespace="+o.name, "apply", "--server-side", "--kustomize="+filepath.Join(root, "config", "notices"))
+	Expect(err).NotTo(HaveOccurred())
 }
 
 // apply applies an object with the spec in YAML.

@@ -12,6 +12,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/usher-dev/usher/test/cluster"
+	"github.com/usher-dev/usher/test/suite"
 )
 
 // printedRoles returns the manifests of docs/security.md, in order.
@@ -125,11 +126,11 @@ var _ = Describe("The printed roles", Ordered, func() {
 	BeforeAll(func(ctx SpecContext) {
 		blocks = printedRoles()
 		Expect(blocks).To(HaveLen(4), "the tenant, the tenant of named groups, the account of GitOps, the reader of the system namespace")
-		createNamespace(ctx, "acme")
+		suite.CreateNamespace(ctx, kube, "acme", nil)
 		apply(ctx, "somebody", financeManifests)
 		DeferCleanup(func(ctx SpecContext) {
 			for _, name := range []string{"acme", "acme-gitops"} {
-				dropNamespace(ctx, name)
+				suite.DeleteNamespace(ctx, kube, name)
 			}
 			_, err := plane.Kubectl(ctx, "delete", "--ignore-not-found", "-n", "access-system", "role,rolebinding", "access-reader")
 			Expect(err).NotTo(HaveOccurred())

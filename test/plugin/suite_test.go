@@ -16,29 +16,23 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/test/cluster"
+	"github.com/usher-dev/usher/test/suite"
 )
 
-const (
-	// A busy machine needs several times the usual fraction of a second.
-	patience     = time.Minute
-	pollInterval = 25 * time.Millisecond
-)
+// A busy machine needs several times the usual fraction of a second.
+const patience = time.Minute
 
 var (
 	plane   *cluster.Cluster
 	kube    client.Client
-	manager *cluster.Manager
+	manager *suite.Manager
 	program string
 )
 
@@ -51,10 +45,7 @@ func TestPlugin(t *testing.T) {
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	SetDefaultEventuallyTimeout(patience)
-	SetDefaultEventuallyPollingInterval(pollInterval)
-	EnforceDefaultTimeoutsWhenUsingContexts()
-
+	suite.SetDefaults(patience)
 	root, err := cluster.Root()
 	Expect(err).NotTo(HaveOccurred())
 	directory, err := os.MkdirTemp("", "usher-plugin-")
@@ -65,54 +56,17 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	text, err := build.CombinedOutput()
 	Expect(err).NotTo(HaveOccurred(), string(text))
 
-	plane, err = cluster.Start(ctx, cluster.Options{Progress: GinkgoWriter})
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(plane.Stop)
-	Expect(plane.Install(ctx)).To(Succeed())
-	Expect(plane.InstallWebhooks(ctx)).To(Succeed())
-	scheme := runtime.NewScheme()
-	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
-	Expect(accessv1alpha1.AddToScheme(scheme)).To(Succeed())
-	config := plane.Config()
-	kube, err = client.New(config, client.Options{Scheme: scheme})
-	Expect(err).NotTo(HaveOccurred())
-	createNamespace(ctx, "access-system")
-	manager, err = plane.StartManager(ctx, cluster.ManagerOptions{Webhooks: true, Args: []string{"--document-grace=1s"}})
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(func() error { return manager.Stop() })
-}, NodeTimeout(15*time.Minute)) // The suite builds the control plane if necessary.
+	plane = suite.StartCluster(ctx, cluster.Options{}, (*cluster.Cluster).Install, (*cluster.Cluster).InstallWebhooks)
+	kube = suite.NewClient(plane)
+	suite.CreateNamespace(ctx, kube, suite.SystemNamespace, nil)
+	manager = suite.RunManager(ctx, plane, cluster.ManagerOptions{Webhooks: true, Args: []string{"--document-grace=1s"}})
+}, NodeTimeout(suite.Beginning))
 
-var _ = JustAfterEach(func() {
-	if CurrentSpecReport().Failed() {
-		AddReportEntry("the end of the manager's log", manager.LogTail())
-	}
-})
+var _ = JustAfterEach(func() { suite.ReportLog("the manager", manager) })
 
-func createNamespace(ctx context.Context, name string) {
-	GinkgoHelper()
-	created := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	if err := kube.Create(ctx, created); !apierrors.IsAlreadyExists(err) {
-		Expect(err).NotTo(HaveOccurred())
-	}
-}
-
-var organizations int
-
-// newOrganization creates a namespace for one spec, which is deleted after the spec.
 func newOrganization(ctx context.Context) string {
 	GinkgoHelper()
-	organizations++
-	name := fmt.Sprintf("org-%d", organizations)
-	createNamespace(ctx, name)
-	DeferCleanup(dropNamespace, name)
-	return name
-}
-
-// dropNamespace deletes the namespace without waiting.
-func dropNamespace(ctx context.Context, name string) {
-	GinkgoHelper()
-	gone := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	Expect(client.IgnoreNotFound(kube.Delete(ctx, gone))).To(Succeed())
+	return suite.NewOrganization(ctx, kube)
 }
 
 // answer is the output of a command.

@@ -21,22 +21,19 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/test/cluster"
+	"github.com/usher-dev/usher/test/suite"
 )
 
 const (
-	patience     = 45 * time.Second
-	pollInterval = 20 * time.Millisecond
+	patience = 45 * time.Second
 
-	providerRole = "usher-scim-provider"
-	application  = "finance"
+	application = "finance"
 
 	userSchema  = "urn:ietf:params:scim:schemas:core:2.0:User"
 	groupSchema = "urn:ietf:params:scim:schemas:core:2.0:Group"
@@ -58,28 +55,13 @@ func TestSCIM(t *testing.T) {
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	SetDefaultEventuallyTimeout(patience)
-	SetDefaultEventuallyPollingInterval(pollInterval)
-	EnforceDefaultTimeoutsWhenUsingContexts()
-
+	suite.SetDefaults(patience)
+	plane = suite.StartCluster(ctx, cluster.Options{APIOnly: true},
+		(*cluster.Cluster).Install, (*cluster.Cluster).InstallSCIM, (*cluster.Cluster).InstallWebhooks)
+	suite.RunManager(ctx, plane, cluster.ManagerOptions{Webhooks: true, Args: cluster.CertificateArgs})
+	kube = suite.NewClient(plane)
 	var err error
-	plane, err = cluster.Start(ctx, cluster.Options{Progress: GinkgoWriter, APIOnly: true})
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(plane.Stop)
-	Expect(plane.Install(ctx)).To(Succeed())
-	Expect(plane.InstallSCIM(ctx)).To(Succeed())
-	Expect(plane.InstallWebhooks(ctx)).To(Succeed())
-	manager, err := plane.StartManager(ctx, cluster.ManagerOptions{Webhooks: true, Args: cluster.CertificateArgs})
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(manager.Stop)
-	scheme := runtime.NewScheme()
-	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
-	Expect(accessv1alpha1.AddToScheme(scheme)).To(Succeed())
-	config := plane.Config()
-	config.QPS = -1
-	kube, err = client.New(config, client.Options{Scheme: scheme})
-	Expect(err).NotTo(HaveOccurred())
-	clients, err = kubernetes.NewForConfig(config)
+	clients, err = kubernetes.NewForConfig(plane.Config())
 	Expect(err).NotTo(HaveOccurred())
 
 	dir, authorities, err := plane.SCIMCertificate(ctx)
@@ -95,18 +77,14 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	options.Address = started.Address() // also after a restart
 	server.Store(started)
 	DeferCleanup(func() error { return server.Load().Stop() })
-}, NodeTimeout(15*time.Minute)) // Where nobody has built the control plane yet, the suite does.
+}, NodeTimeout(suite.Beginning))
 
-var _ = JustAfterEach(func() {
-	if CurrentSpecReport().Failed() {
-		AddReportEntry("the end of the SCIM server's log", server.Load().LogTail())
-	}
-})
+var _ = JustAfterEach(func() { suite.ReportLog("the SCIM server", server.Load()) })
 
 // organization makes a namespace, in which the application has roles.
 func organization(ctx context.Context, name string) {
 	GinkgoHelper()
-	Expect(kube.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})).To(Succeed())
+	suite.CreateNamespace(ctx, kube, name, nil)
 	apply(ctx, name, "ApplicationAccess", application, nil, "{}")
 }
 

@@ -26,7 +26,7 @@ const annotationLastApplied = corev1.LastAppliedConfigAnnotation
 // client-side "kubectl apply". Such an apply sends a list as a whole, so the next one restores the value in its
 // manifests. The result is empty if the object was last applied server-side, or never.
 func (c *Change) UndoneByApply() []string {
-	if c.Before == nil {
+	if c.Before == nil || c.After == nil {
 		return nil
 	}
 	text, has := c.Before.GetAnnotations()[annotationLastApplied]
@@ -34,7 +34,7 @@ func (c *Change) UndoneByApply() []string {
 		return nil
 	}
 	applied, err := decodeSpec(text, kindOf(c.Before.Object))
-	after := spec(c.After)
+	after := spec(c.After.Object)
 	var fields []string
 	for _, name := range c.changedFields() {
 		// A malformed annotation may name any field.
@@ -48,7 +48,7 @@ func (c *Change) UndoneByApply() []string {
 // UndoneByHelm returns the Helm release that the object belongs to, and the changed fields of the spec that Helm
 // has written as a whole. A Helm upgrade with another value for such a field replaces it.
 func (c *Change) UndoneByHelm() (release string, fields []string) {
-	if c.Before == nil {
+	if c.Before == nil || c.After == nil {
 		return "", nil
 	}
 	release = c.Before.GetAnnotations()[annotationHelmRelease]
@@ -69,7 +69,7 @@ func (c *Change) UndoneByHelm() (release string, fields []string) {
 
 // changedFields returns the sorted names of the top-level spec fields that differ.
 func (c *Change) changedFields() []string {
-	before, after := spec(c.Before.Object), spec(c.After)
+	before, after := spec(c.Before.Object), spec(c.After.Object)
 	return slices.DeleteFunc(sortedNames(before, after), func(name string) bool {
 		return reflect.DeepEqual(before[name], after[name])
 	})

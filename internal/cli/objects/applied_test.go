@@ -67,7 +67,7 @@ func TestUndoneByApply(t *testing.T) {
 			if tc.change != nil {
 				tc.change(after)
 			}
-			c := Change{Before: &Object{Object: tc.before}, After: after}
+			c := NewChange(&Object{Object: tc.before}, after)
 			if diff := cmp.Diff(tc.want, c.UndoneByApply()); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
@@ -95,7 +95,7 @@ func TestUndoneByHelm(t *testing.T) {
 			}
 			after := before.DeepCopy()
 			after.Spec.Members = append(after.Spec.Members, accessv1alpha1.Member{User: "ben"})
-			c := Change{Before: &Object{Object: before}, After: after}
+			c := NewChange(&Object{Object: before}, after)
 			if _, got := c.UndoneByHelm(); !cmp.Equal(tc.want, got) {
 				t.Errorf("got %v, want %v", got, tc.want)
 			}

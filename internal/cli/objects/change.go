@@ -1,6 +1,7 @@
 package objects
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -27,18 +28,35 @@ var granular = map[string]bool{"systemAccess": true, "dataPermissions": true}
 // setLists are the lists whose values are owned individually.
 var setLists = map[string]bool{"groups": true, "memberGroups": true, "channels": true}
 
-// Change is an object before and after a change. Before is nil for a new object.
+// Change is an object before and after a change. Before is nil for a new object, and After for a deleted one.
 type Change struct {
-	Before *Object
-	After  client.Object
+	Before, After *Object
 }
 
-// Name returns Kind/namespace/name.
-func (c *Change) Name() string { return Name(c.After) }
+// NewChange returns the change of an object. The object after the change has the origin of the object before it. before is
+// nil for a new object, and after for a deleted one.
+func NewChange(before *Object, after client.Object) Change {
+	c := Change{Before: before}
+	switch {
+	case after == nil:
+	case before == nil:
+		c.After = &Object{Object: after}
+	default:
+		c.After = new(*before)
+		c.After.Object = after
+	}
+	return c
+}
 
-// IsChange reports whether the spec changes.
+// Object returns the object after the change, or the deleted object.
+func (c *Change) Object() *Object { return cmp.Or(c.After, c.Before) }
+
+// Name returns Kind/namespace/name.
+func (c *Change) Name() string { return Name(c.Object().Object) }
+
+// IsChange reports whether the spec changes, or the object is created or deleted.
 func (c *Change) IsChange() bool {
-	return c.Before == nil || !reflect.DeepEqual(spec(c.Before.Object), spec(c.After))
+	return c.Before == nil || c.After == nil || !reflect.DeepEqual(spec(c.Before.Object), spec(c.After.Object))
 }
 
 // delta is the difference between two specs.
@@ -55,7 +73,7 @@ func (c *Change) delta() *delta {
 	if c.Before != nil {
 		before = spec(c.Before.Object)
 	}
-	d.set = d.compare(before, spec(c.After), fieldpath.MakePathOrDie("spec"))
+	d.set = d.compare(before, spec(c.After.Object), fieldpath.MakePathOrDie("spec"))
 	return d
 }
 

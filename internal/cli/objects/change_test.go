@@ -60,7 +60,7 @@ func TestDelta(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := Change{Before: &Object{Object: tc.before}, After: tc.after}
+			c := NewChange(&Object{Object: tc.before}, tc.after)
 			d := c.delta()
 			if diff := cmp.Diff(tc.set, d.set); diff != "" {
 				t.Errorf("set (-want +got):\n%s", diff)

@@ -18,6 +18,8 @@ import (
 type Rewriter struct {
 	edited map[*document]*yamlv3.Node
 	order  []*document
+	// gone are the deleted objects: a document, or an item of a list.
+	gone map[*yamlv3.Node]bool
 }
 
 // Edit applies the change to the document of the object.
@@ -41,7 +43,14 @@ func (r *Rewriter) Edit(c *Change) error {
 			return fmt.Errorf("%s: %s is not found any more", c.Before.Origin, c.Name())
 		}
 	}
-	if err := editEntry(node, "spec", spec(c.Before.Object), spec(c.After)); err != nil {
+	if c.After == nil {
+		if r.gone == nil {
+			r.gone = map[*yamlv3.Node]bool{}
+		}
+		r.gone[node] = true
+		return nil
+	}
+	if err := editEntry(node, "spec", spec(c.Before.Object), spec(c.After.Object)); err != nil {
 		return fmt.Errorf("%s: %s: %w; edit it by hand", c.Before.Origin, c.Name(), err)
 	}
 	return r.check(c, node)
@@ -59,31 +68,49 @@ func (r *Rewriter) check(c *Change, node *yamlv3.Node) error {
 	if err != nil {
 		return fmt.Errorf("%s: %s: %w", c.Before.Origin, c.Name(), err)
 	}
-	made := reflect.New(reflect.TypeOf(c.After).Elem()).Interface().(client.Object)
+	made := reflect.New(reflect.TypeOf(c.After.Object).Elem()).Interface().(client.Object)
 	if err := json.Unmarshal(encoded, made); err != nil {
 		return fmt.Errorf("%s: %s: %w", c.Before.Origin, c.Name(), err)
 	}
-	if !reflect.DeepEqual(spec(made), spec(c.After)) {
+	if !reflect.DeepEqual(spec(made), spec(c.After.Object)) {
 		return fmt.Errorf("%s: %s cannot be edited where it stands; edit it by hand", c.Before.Origin, c.Name())
 	}
 	return nil
 }
 
-// Documents returns the edited documents in order.
+// Documents returns the edited documents in order, without those of deleted objects.
 func (r *Rewriter) Documents() ([][]byte, error) {
 	var all [][]byte
 	for _, d := range r.order {
-		text, err := render(r.edited[d], d.text)
+		text, err := r.render(d)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", d.file, err)
+			return nil, err
 		}
-		all = append(all, text)
+		if text != nil {
+			all = append(all, text)
+		}
 	}
 	return all, nil
 }
 
-// Files returns the new content of the files with edited documents. Every unedited document keeps its exact bytes.
-// Files uses read to read the files again.
+// render returns the edited document, or nil if its object was deleted.
+func (r *Rewriter) render(d *document) ([]byte, error) {
+	root := r.edited[d]
+	if r.gone[root.Content[0]] {
+		return nil, nil
+	}
+	if items, _ := descend(root.Content[0], "items"); items != nil {
+		items.Content = slices.DeleteFunc(items.Content, func(item *yamlv3.Node) bool { return r.gone[item] })
+	}
+	text, err := render(root, d.text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", d.file, err)
+	}
+	return text, nil
+}
+
+// Files returns the new content of the files with edited documents. Every unedited document keeps its exact bytes. The
+// content of a file without any object left is nil. Files uses read to read the files again.
 func (r *Rewriter) Files(read func(name string) ([]byte, error)) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	// Start at the last line, so that earlier positions stay valid.
@@ -101,6 +128,7 @@ func (r *Rewriter) Files(read func(name string) ([]byte, error)) (map[string][]b
 			return nil, fmt.Errorf("%s: JSON is not edited in place; take what is printed without --in-place", d.file)
 		}
 		begin := offsetOfLine(content, d.first)
+		marker := begin
 		follows := isSeparator(lineAt(content, begin))
 		if follows {
 			begin += len("---")
@@ -108,9 +136,13 @@ func (r *Rewriter) Files(read func(name string) ([]byte, error)) (map[string][]b
 		if !bytes.HasPrefix(content[begin:], d.text) {
 			return nil, fmt.Errorf("%s changed while it was edited; run the command again", d.file)
 		}
-		text, err := render(r.edited[d], d.text)
+		text, err := r.render(d)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", d.file, err)
+			return nil, err
+		}
+		if text == nil {
+			files[d.file] = slices.Concat(content[:marker], content[begin+len(d.text):])
+			continue
 		}
 		if follows {
 			// The line of the marker may hold a comment, which is the only other content that is rendered here.
@@ -121,6 +153,11 @@ func (r *Rewriter) Files(read func(name string) ([]byte, error)) (map[string][]b
 			text = append(between, text...)
 		}
 		files[d.file] = slices.Concat(content[:begin], text, content[begin+len(d.text):])
+	}
+	for name, content := range files {
+		if len(bytes.Trim(content, "- \t\r\n")) == 0 {
+			files[name] = nil
+		}
 	}
 	return files, nil
 }

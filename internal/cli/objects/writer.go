@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -44,6 +45,8 @@ type Written struct {
 	Warnings []string
 	// Overruled lists the managers whose values were overwritten or removed.
 	Overruled []string
+	// Object is the object after the write; nil if it was deleted.
+	Object client.Object
 }
 
 // request is the API request that writes a change.
@@ -57,6 +60,13 @@ type request struct {
 
 // Write writes the change. It returns a conflict error if the object has changed since it was read.
 func (w *Writer) Write(ctx context.Context, c *Change, dryRun bool) (*Written, error) {
+	k, err := kindNamed(kindOf(c.Object().Object))
+	if err != nil {
+		return nil, err
+	}
+	if c.After == nil {
+		return w.delete(ctx, k, c.Before, dryRun)
+	}
 	r, err := c.request()
 	if err != nil {
 		return nil, err
@@ -65,24 +75,50 @@ func (w *Writer) Write(ctx context.Context, c *Change, dryRun bool) (*Written, e
 	if err != nil {
 		return nil, err
 	}
-	options := &metav1.PatchOptions{FieldManager: FieldManager}
+	options := &metav1.PatchOptions{FieldManager: FieldManager, DryRun: dryRunOption(dryRun)}
 	if r.kind == types.ApplyPatchType {
 		options.Force = &r.force
 	}
-	if dryRun {
-		options.DryRun = []string{metav1.DryRunAll}
-	}
-	k, err := kindNamed(kindOf(c.After))
+	into, err := scheme.New(accessv1alpha1.GroupVersion.WithKind(k.name))
 	if err != nil {
 		return nil, err
 	}
 	result := w.rest.Patch(r.kind).Namespace(c.After.GetNamespace()).Resource(k.resource).Name(c.After.GetName()).
 		VersionedParams(options, metav1.ParameterCodec).Body(body).Do(ctx)
-	written := &Written{Overruled: r.overruled}
-	for _, warning := range result.Warnings() {
-		written.Warnings = append(written.Warnings, warning.Text)
+	written := &Written{Warnings: warnings(result), Overruled: r.overruled}
+	if err := result.Into(into); err != nil {
+		return written, err
 	}
-	return written, result.Error()
+	written.Object = into.(client.Object)
+	return written, nil
+}
+
+func (w *Writer) delete(ctx context.Context, k *kind, o *Object, dryRun bool) (*Written, error) {
+	body, err := json.Marshal(&metav1.DeleteOptions{
+		DryRun:        dryRunOption(dryRun),
+		Preconditions: &metav1.Preconditions{UID: new(o.GetUID()), ResourceVersion: new(o.GetResourceVersion())},
+	})
+	if err != nil {
+		return nil, err
+	}
+	result := w.rest.Delete().Namespace(o.GetNamespace()).Resource(k.resource).Name(o.GetName()).
+		SetHeader("Content-Type", runtime.ContentTypeJSON).Body(body).Do(ctx)
+	return &Written{Warnings: warnings(result)}, result.Error()
+}
+
+func dryRunOption(dryRun bool) []string {
+	if dryRun {
+		return []string{metav1.DryRunAll}
+	}
+	return nil
+}
+
+func warnings(result rest.Result) []string {
+	var texts []string
+	for _, warning := range result.Warnings() {
+		texts = append(texts, warning.Text)
+	}
+	return texts
 }
 
 // Annotate sets an annotation of the object, regardless of other changes to the object.
@@ -126,7 +162,7 @@ func kindNamed(name string) (*kind, error) {
 // removes it.
 func (c *Change) request() (*request, error) {
 	if c.Before == nil {
-		made := Manifest(c.After)
+		made := Manifest(c.After.Object)
 		// Without force, the request fails if another client has created the object in the meantime.
 		return &request{kind: types.ApplyPatchType, body: made}, nil
 	}
@@ -150,7 +186,7 @@ func (c *Change) request() (*request, error) {
 		"uid": c.Before.GetUID(), "resourceVersion": c.Before.GetResourceVersion(),
 	}
 	body := map[string]any{
-		"apiVersion": accessv1alpha1.GroupVersion.String(), "kind": kindOf(c.After), "metadata": metadata,
+		"apiVersion": accessv1alpha1.GroupVersion.String(), "kind": kindOf(c.After.Object), "metadata": metadata,
 	}
 	if made := merge(applied, d.set); len(made) > 0 {
 		body["spec"] = made

@@ -1,4 +1,4 @@
-package cli
+package edit
 
 import (
 	"fmt"
@@ -36,9 +36,9 @@ var syncers = []syncer{
 	},
 }
 
-// keptBy returns the tool that keeps the object in the state of git, with the evidence for it. It returns the empty
+// KeptBy returns the tool that keeps the object in the state of git, with the evidence for it. It returns the empty
 // string if no such tool is known.
-func keptBy(o client.Object) string {
+func KeptBy(o client.Object) string {
 	for i := range syncers {
 		s := &syncers[i]
 		var signs []string

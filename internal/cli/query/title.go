@@ -1,13 +1,15 @@
-package cli
+package query
 
 import (
 	"fmt"
 	"strings"
+
+	"github.com/usher-dev/usher/internal/cli/source"
 )
 
-// title returns the name of the application for people. It adds the displayName of its ApplicationAccess if that
+// Title returns the name of the application for people. It adds the displayName of its ApplicationAccess if that
 // differs from the name in more than case.
-func (w *world) title(organization, application string) string {
+func Title(w *source.World, organization, application string) string {
 	aa := w.Index().Namespace(organization).Application(application)
 	if aa == nil || aa.Spec.DisplayName == "" || strings.EqualFold(aa.Spec.DisplayName, application) {
 		return application
@@ -16,7 +18,7 @@ func (w *world) title(organization, application string) string {
 }
 
 // called returns the names of the applications with the displayName in one of the organizations, ignoring case.
-func (w *world) called(displayName string, organizations []string) []string {
+func called(w *source.World, displayName string, organizations []string) []string {
 	var names []string
 	for _, organization := range organizations {
 		objects := w.Index().Namespace(organization)

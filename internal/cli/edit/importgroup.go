@@ -1,15 +1,15 @@
-package cli
+package edit
 
 import (
 	"cmp"
 	"fmt"
-	"strings"
-
 	"slices"
+	"strings"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/cli/words"
 )
 
 // takeGroup applies a row to its group.
@@ -25,7 +25,7 @@ func (m *importer) takeGroup(r *row, namespace string) {
 		made := &accessv1alpha1.AccessGroup{}
 		made.Name, made.Namespace = name, namespace
 		return made
-	}).After.(*accessv1alpha1.AccessGroup)
+	}).After.Object.(*accessv1alpha1.AccessGroup)
 	var err error
 	switch r.get(columnRecord) {
 	case recordGroup:
@@ -59,9 +59,8 @@ func (m *importer) unknownGroup(namespace, name string) error {
 		}
 	}
 	slices.Sort(names)
-	if near := nearest(name, slices.Compact(names)); len(near) > 0 {
-		return fmt.Errorf("there is no group %s in %s; did you mean %s? A line with the record group makes one", name, namespace,
-			strings.Join(near, ", or "))
+	if meant := words.Meant(name, slices.Compact(names)); meant != "" {
+		return fmt.Errorf("there is no group %s in %s; %s A line with the record group makes one", name, namespace, meant)
 	}
 	return fmt.Errorf("there is no group %s in %s; a line with the record group makes one", name, namespace)
 }
@@ -107,7 +106,7 @@ func (m *importer) setMember(g *accessv1alpha1.AccessGroup, r *row) error {
 	if is {
 		made = g.Spec.Members[i]
 	}
-	if made.NotBefore, made.NotAfter, err = w.over(made.NotBefore, made.NotAfter); err != nil {
+	if made.NotBefore, made.NotAfter, err = w.Over(made.NotBefore, made.NotAfter); err != nil {
 		return err
 	}
 	if is {

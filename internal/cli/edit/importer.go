@@ -1,4 +1,4 @@
-package cli
+package edit
 
 import (
 	"cmp"
@@ -12,14 +12,20 @@ import (
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/cli/objects"
+	"github.com/usher-dev/usher/internal/cli/source"
+	"github.com/usher-dev/usher/internal/cli/words"
 	"github.com/usher-dev/usher/internal/identity"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
+// Import returns the plan that makes the objects of the world what the table says. Errors name the file, the line and
+// the column.
+func (t *Table) Import(w *source.World) (*Plan, error) { return newImporter(t.file, w).plan(t.rows) }
+
 // importer applies the rows of a CSV to the existing objects.
 type importer struct {
 	file  string
-	basis *basis
+	world *source.World
 
 	changes  map[string]*objects.Change // by Kind/namespace/name
 	order    []string
@@ -31,13 +37,13 @@ type importer struct {
 	failures []error
 }
 
-func newImporter(file string, b *basis) *importer {
+func newImporter(file string, w *source.World) *importer {
 	m := &importer{
-		file: file, basis: b, changes: map[string]*objects.Change{}, seen: map[string]*row{},
+		file: file, world: w, changes: map[string]*objects.Change{}, seen: map[string]*row{},
 		groups: map[string]*objects.Object{}, accounts: map[string][]*objects.Object{}, members: map[string]map[string]int{},
 	}
-	for i := range b.set.Objects {
-		o := &b.set.Objects[i]
+	for i := range w.Set.Objects {
+		o := &w.Set.Objects[i]
 		switch each := o.Object.(type) {
 		case *accessv1alpha1.AccessGroup:
 			m.groups[each.Namespace+"/"+each.Name] = o
@@ -53,23 +59,23 @@ func newImporter(file string, b *basis) *importer {
 var rank = map[string]int{recordGroup: -2, recordUser: -1}
 
 // plan returns the changes of all rows, or the errors in them.
-func (m *importer) plan(rows []row) (*plan, error) {
+func (m *importer) plan(rows []row) (*Plan, error) {
 	rows = slices.Clone(rows)
 	slices.SortStableFunc(rows, func(a, b row) int { return rank[a.get(columnRecord)] - rank[b.get(columnRecord)] })
 	for i := range rows {
 		m.take(&rows[i])
 	}
-	p := &plan{}
+	p := &Plan{}
 	for _, name := range m.order {
 		c := m.changes[name]
-		m.failures = append(m.failures, checkSize(c.After)...)
-		p.changes = append(p.changes, *c)
+		m.failures = append(m.failures, checkSize(c.After.Object)...)
+		p.Changes = append(p.Changes, *c)
 	}
 	if len(m.failures) > 0 {
 		return nil, firstOf(m.failures)
 	}
 	if m.again > 0 {
-		p.note("%s: %s again what an earlier one says", m.file, counted(m.again, "line says", "lines say"))
+		p.Note("%s: %s again what an earlier one says", m.file, words.Counted(m.again, "line says", "lines say"))
 	}
 	return p, nil
 }
@@ -81,13 +87,13 @@ func (m *importer) fail(r *row, column string, err error) {
 
 // take applies one row to the objects.
 func (m *importer) take(r *row) {
-	namespace := cmp.Or(r.get(columnNamespace), m.basis.target)
+	namespace := cmp.Or(r.get(columnNamespace), m.world.Namespace)
 	switch {
 	case namespace == "":
 		m.fail(r, columnNamespace, fmt.Errorf("empty, and no -n says which"))
 		return
-	case m.basis.target != "" && namespace != m.basis.target:
-		m.fail(r, columnNamespace, fmt.Errorf("%s is not the namespace %s that is asked for; -A takes all", namespace, m.basis.target))
+	case m.world.Namespace != "" && namespace != m.world.Namespace:
+		m.fail(r, columnNamespace, fmt.Errorf("%s is not the namespace %s that is asked for; -A takes all", namespace, m.world.Namespace))
 		return
 	}
 	if err := checkName("namespace", namespace, labelPattern, maximumName, "small letters, digits, and - between them"); err != nil {
@@ -109,7 +115,7 @@ func (m *importer) take(r *row) {
 func (m *importer) check(r *row) bool {
 	failures := len(m.failures)
 	checks := map[string]func(string) error{
-		columnGroup: checkGroupName, columnMemberGroup: checkGroupName, columnUser: checkUser, columnRole: checkRole,
+		columnGroup: checkGroupName, columnMemberGroup: checkGroupName, columnUser: CheckUser, columnRole: checkRole,
 		columnApplication:  func(text string) error { return checkSelector("application", text) },
 		columnOrganization: func(text string) error { return checkSelector("organization", text) },
 		columnNotBefore:    checkInstant, columnNotAfter: checkInstant,
@@ -135,7 +141,7 @@ func (m *importer) check(r *row) bool {
 			return checkName("email", text, emailPattern, maximumEmail, "an address such as ana@acme.example")
 		},
 	}
-	for _, column := range sortedKeys(checks) {
+	for _, column := range slices.Sorted(maps.Keys(checks)) {
 		if cell := r.get(column); cell != "" {
 			if err := checks[column](cell); err != nil {
 				m.fail(r, column, err)
@@ -145,7 +151,7 @@ func (m *importer) check(r *row) bool {
 	return len(m.failures) == failures
 }
 
-func checkInstant(text string) error { _, err := parseInstant(text); return err }
+func checkInstant(text string) error { _, err := ParseInstant(text); return err }
 
 func oneOf[T ~string](values ...T) func(string) error {
 	return func(text string) error {
@@ -156,7 +162,7 @@ func oneOf[T ~string](values ...T) func(string) error {
 		for i, each := range values {
 			names[i] = string(each)
 		}
-		return fmt.Errorf("invalid value %q: use %s", text, alternatives(names))
+		return fmt.Errorf("invalid value %q: use %s", text, words.Alternatives(names))
 	}
 }
 
@@ -200,68 +206,36 @@ func withNamespace(cells map[string]string, namespace string) map[string]string 
 func (m *importer) changeOf(before *objects.Object, fresh func() client.Object) *objects.Change {
 	made := fresh()
 	if before != nil {
-		made = before.Object.DeepCopyObject().(client.Object)
+		made = Edited[client.Object](before)
 	}
 	name := objects.Name(made)
 	if c := m.changes[name]; c != nil {
 		return c
 	}
-	c := &objects.Change{Before: before, After: made}
+	c := new(objects.NewChange(before, made))
 	m.changes[name] = c
 	m.order = append(m.order, name)
 	return c
 }
 
 // said returns the window in the row. An empty cell leaves a bound unchanged; none removes it.
-func (r *row) said() (*period, error) {
-	w := &period{}
+func (r *row) said() (*Window, error) {
+	w := &Window{}
 	for _, each := range []struct {
 		column string
 		into   **metav1.Time
-	}{{columnNotBefore, &w.notBefore}, {columnNotAfter, &w.notAfter}} {
+	}{{columnNotBefore, &w.NotBefore}, {columnNotAfter, &w.NotAfter}} {
 		text := r.get(each.column)
 		if text == "" {
 			continue
 		}
-		t, err := parseInstant(text)
+		t, err := ParseInstant(text)
 		if err != nil {
 			return nil, err
 		}
 		*each.into = t
 	}
 	return w, nil
-}
-
-// checkSize returns an error for each list that exceeds its maximum length.
-func checkSize(o client.Object) []error {
-	var failures []error
-	check := func(field string, n, maximum int, remedy string) {
-		if n > maximum {
-			failures = append(failures, fmt.Errorf("%s: spec.%s: it would have %d, and may have %d; %s", objects.Name(o), field, n,
-				maximum, remedy))
-		}
-	}
-	const elsewhere = "put some in another group"
-	switch each := o.(type) {
-	case *accessv1alpha1.AccessGroup:
-		check("members", len(each.Spec.Members), maximumMembers, "put some in another group, and name that in memberGroups")
-		check("memberGroups", len(each.Spec.MemberGroups), maximumGroups, "nest them deeper")
-		check("applicationAccess", len(each.Spec.ApplicationAccess), maximumGrants, elsewhere)
-		check("systemAccess", len(each.Spec.SystemAccess), maximumSystem, elsewhere)
-		check("applicationSelectors", len(each.Spec.ApplicationSelectors), maximumSelectors, elsewhere)
-		check("systemAccessSelectors", len(each.Spec.SystemAccessSelectors), maximumSelectors, elsewhere)
-	case *accessv1alpha1.UserAccess:
-		check("groups", len(each.Spec.Groups), maximumGroups, "name the user in the members of groups")
-		check("applicationAccess", len(each.Spec.ApplicationAccess), maximumGrants, elsewhere)
-		check("systemAccess", len(each.Spec.SystemAccess), maximumSystem, elsewhere)
-		check("applicationSelectors", len(each.Spec.ApplicationSelectors), maximumSelectors, elsewhere)
-		check("systemAccessSelectors", len(each.Spec.SystemAccessSelectors), maximumSelectors, elsewhere)
-		check("attributes", len(each.Spec.Attributes), maximumAttributes, "leave out those that no group refers to")
-		for _, a := range each.Spec.Attributes {
-			check(fmt.Sprintf("attributes[%s].values", a.Name), len(a.Values), maximumValues, "put the rows into an entry of a group")
-		}
-	}
-	return failures
 }
 
 // takeUser applies a row to the UserAccess of its user.
@@ -272,7 +246,7 @@ func (m *importer) takeUser(r *row, namespace string) {
 		made.Name, made.Namespace = identity.Name(user), namespace
 		made.Spec.User = accessv1alpha1.UserName(user)
 		return made
-	}).After.(*accessv1alpha1.UserAccess)
+	}).After.Object.(*accessv1alpha1.UserAccess)
 	var err error
 	switch r.get(columnRecord) {
 	case recordUser:
@@ -322,6 +296,6 @@ func setAccount(ua *accessv1alpha1.UserAccess, r *row) error {
 	if err != nil {
 		return err
 	}
-	spec.NotBefore, spec.NotAfter, err = w.over(spec.NotBefore, spec.NotAfter)
+	spec.NotBefore, spec.NotAfter, err = w.Over(spec.NotBefore, spec.NotAfter)
 	return err
 }

@@ -1,4 +1,4 @@
-package cli
+package query
 
 import (
 	"fmt"
@@ -7,14 +7,16 @@ import (
 	"time"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/cli/source"
+	"github.com/usher-dev/usher/internal/cli/words"
 )
 
 // planWindow is the period in which a planned end of access counts for the revocation brake (docs/admission.md). It
 // is also the period for which the plugin proposes to allow a revocation.
 const planWindow = 24 * time.Hour
 
-// revocation is a loss of all access to an application for more users than a limit allows.
-type revocation struct {
+// Revocation is a loss of all access to an application for more users than a limit allows.
+type Revocation struct {
 	Organization string `json:"organization"`
 	// Application is empty for all applications that nothing names.
 	Application string `json:"application,omitempty"`
@@ -29,10 +31,10 @@ type revocation struct {
 
 // addRevocations counts the losses of all changes together. Admission evaluates one object at a time, so its
 // refusals count only the changes so far.
-func (f *differences) addRevocations(before, after *world) {
+func (f *Differences) addRevocations(before, after *source.World) {
 	lost := map[[2]string]int{}
 	for i := range f.Changes {
-		if c := &f.Changes[i]; c.Change == loses && c.Scope != scopeOrganization {
+		if c := &f.Changes[i]; c.Change == ChangeLoses && c.Scope != ScopeOrganization {
 			lost[[2]string{c.Organization, c.Application}]++
 		}
 	}
@@ -42,7 +44,7 @@ func (f *differences) addRevocations(before, after *world) {
 	for _, key := range keys {
 		organization, application := key[0], key[1]
 		if _, known := limits[organization]; !known {
-			limits[organization] = before.limits(organization)
+			limits[organization] = limitsOf(before, organization)
 		}
 		if len(limits[organization]) == 0 {
 			continue
@@ -54,7 +56,7 @@ func (f *differences) addRevocations(before, after *world) {
 				allowed = before.Holders(organization)(application) * l.most / 100
 			}
 			if users > allowed {
-				f.Revocations = append(f.Revocations, revocation{
+				f.Revocations = append(f.Revocations, Revocation{
 					Organization: organization, Application: application, Users: users, Limit: allowed, Source: l.source,
 				})
 				most = max(most, users)
@@ -62,18 +64,18 @@ func (f *differences) addRevocations(before, after *world) {
 			}
 		}
 	}
-	allowance := fmt.Sprintf("%d@%s", most, after.now.Add(planWindow).UTC().Format(time.RFC3339))
+	allowance := fmt.Sprintf("%d@%s", most, after.Now().Add(planWindow).UTC().Format(time.RFC3339))
 	for i := range f.Revocations {
 		f.Revocations[i].Allowance = allowance
 	}
 }
 
 // ending returns the number of users whose access to the application ends within a day.
-func ending(w *world, organization, application string) int {
+func ending(w *source.World, organization, application string) int {
 	count := 0
 	for _, user := range w.Users(organization) {
 		a := w.Decision(organization, user).Application(application)
-		if a.GivesAccess() && !a.NotAfter.IsZero() && !a.NotAfter.After(w.now.Add(planWindow)) {
+		if a.GivesAccess() && !a.NotAfter.IsZero() && !a.NotAfter.After(w.Now().Add(planWindow)) {
 			count++
 		}
 	}
@@ -87,13 +89,13 @@ type limit struct {
 	source  string
 }
 
-// limits returns the limits that apply in the organization: from its own policy and from the policy of the system
+// limitsOf returns the limits that apply in the organization: from its own policy and from the policy of the system
 // namespace.
-func (w *world) limits(organization string) []limit {
+func limitsOf(w *source.World, organization string) []limit {
 	var limits []limit
 	for _, namespace := range []string{organization, w.SystemNamespace()} {
-		for i := range w.set.Objects {
-			p, is := w.set.Objects[i].Object.(*accessv1alpha1.AccessPolicy)
+		for i := range w.Set.Objects {
+			p, is := w.Set.Objects[i].Object.(*accessv1alpha1.AccessPolicy)
 			if !is || p.Namespace != namespace {
 				continue
 			}
@@ -109,7 +111,8 @@ func (w *world) limits(organization string) []limit {
 	return limits
 }
 
-func revocationLines(revocations []revocation) []string {
+// RevocationLines describes the revocations in words, and how to allow all of them.
+func RevocationLines(revocations []Revocation) []string {
 	var lines []string
 	for i := range revocations {
 		r := &revocations[i]
@@ -118,7 +121,7 @@ func revocationLines(revocations []revocation) []string {
 			application = "application " + r.Application
 		}
 		lines = append(lines, fmt.Sprintf("%s: %s lose all access to %s, or will within a day; %s allows %d", r.Organization,
-			counted(r.Users, "user", "users"), application, r.Source, r.Limit))
+			words.Counted(r.Users, "user", "users"), application, r.Source, r.Limit))
 	}
 	if len(revocations) > 0 {
 		lines = append(lines, fmt.Sprintf("To allow all of it, annotate each changed object first with %s: %q. Raise the number by "+

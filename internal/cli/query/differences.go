@@ -1,4 +1,4 @@
-package cli
+package query
 
 import (
 	"cmp"
@@ -6,50 +6,54 @@ import (
 	"strings"
 	"time"
 
+	"github.com/usher-dev/usher/internal/cli/source"
 	"github.com/usher-dev/usher/internal/preview"
 	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// differences are the effects of a change. The JSON is a contract.
-type differences struct {
-	Changes []userChange `json:"changes"`
+// Differences are the effects of a change. The JSON is a contract.
+type Differences struct {
+	Changes []UserChange `json:"changes"`
 	// Conflicts are the conflicts that the change introduces. Settled are the conflicts that it resolves.
-	Conflicts []conflict `json:"conflicts"`
-	Settled   []conflict `json:"settledConflicts"`
+	Conflicts []Conflict `json:"conflicts"`
+	Settled   []Conflict `json:"settledConflicts"`
 	// Exclusions are the roles that exclusive access takes away because of the change.
-	Exclusions []exclusion `json:"exclusions"`
+	Exclusions []Exclusion `json:"exclusions"`
 	// Revocations are losses of access that exceed a revocationLimit.
-	Revocations []revocation `json:"revocations,omitempty"`
+	Revocations []Revocation `json:"revocations,omitempty"`
 	// Refusals are the refusals of admission that do not depend on the requesting user. Warnings are its warnings.
-	Refusals []remark `json:"refusals"`
-	Warnings []remark `json:"warnings"`
-	Summary  summary  `json:"summary"`
+	Refusals []Remark `json:"refusals"`
+	Warnings []Remark `json:"warnings"`
+	Summary  Summary  `json:"summary"`
+	// Notes say what is not known.
+	Notes []string `json:"-"`
 }
 
 // The kinds of changes to a user's access.
 const (
-	gains   = "gains"   // from no access
-	loses   = "loses"   // all of it
-	raised  = "raised"  // to a higher role
-	lowered = "lowered" // to a lower role
-	changed = "changed" // to a role that cannot be compared
-	rows    = "rows"    // the same role, for other rows
-	ends    = "ends"    // the same role, until another instant
+	ChangeGains   = "gains"   // from no access
+	ChangeLoses   = "loses"   // all of it
+	ChangeRaised  = "raised"  // to a higher role
+	ChangeLowered = "lowered" // to a lower role
+	ChangeChanged = "changed" // to a role that cannot be compared
+	ChangeRows    = "rows"    // the same role, for other rows
+	ChangeEnds    = "ends"    // the same role, until another instant
 )
 
-// userChange is the change for one user in one place.
-type userChange struct {
+// UserChange is the change for one user in one place.
+type UserChange struct {
 	Change       string  `json:"change"`
 	Organization string  `json:"organization"`
 	User         string  `json:"user"`
 	Scope        string  `json:"scope"`
 	Application  string  `json:"application,omitempty"`
-	Before       holding `json:"before"`
-	After        holding `json:"after"`
+	Before       Holding `json:"before"`
+	After        Holding `json:"after"`
 }
 
-type conflict struct {
+// Conflict is a conflict between grants of a user, and the role that results from it.
+type Conflict struct {
 	Organization string               `json:"organization"`
 	User         string               `json:"user"`
 	Scope        string               `json:"scope"`
@@ -59,7 +63,8 @@ type conflict struct {
 	Rule         string               `json:"rule"`
 }
 
-type exclusion struct {
+// Exclusion is a rule of exclusive access that takes roles from a user.
+type Exclusion struct {
 	Organization string   `json:"organization"`
 	User         string   `json:"user"`
 	Name         string   `json:"name"`
@@ -67,8 +72,8 @@ type exclusion struct {
 	Applications []string `json:"applications"`
 }
 
-// remark is a message about an object.
-type remark struct {
+// Remark is a message about an object.
+type Remark struct {
 	Object  string `json:"object"`
 	File    string `json:"file,omitempty"`
 	Line    int    `json:"line,omitempty"`
@@ -76,22 +81,23 @@ type remark struct {
 	Message string `json:"message"`
 }
 
-// summary counts users. Each line counts a user at most once.
-type summary struct {
+// Summary counts users. Each line counts a user at most once.
+type Summary struct {
 	Users   int `json:"users"`
 	Gaining int `json:"gaining"`
 	Losing  int `json:"losing"`
 	Other   int `json:"other"`
 }
 
-// newDifferences compares the access of the users in the organizations that the command asks about.
-func newDifferences(before, after *world) *differences {
-	found := &differences{
-		Changes: []userChange{}, Conflicts: []conflict{}, Settled: []conflict{}, Exclusions: []exclusion{},
-		Refusals: []remark{}, Warnings: []remark{},
+// NewDifferences compares the access of the users in the organizations of the scope. Both worlds must be of the same
+// instant.
+func NewDifferences(before, after *source.World) *Differences {
+	found := &Differences{
+		Changes: []UserChange{}, Conflicts: []Conflict{}, Settled: []Conflict{}, Exclusions: []Exclusion{},
+		Refusals: []Remark{}, Warnings: []Remark{},
 	}
 	for _, d := range preview.Diff(before.View, after.View) {
-		if after.scope != "" && d.Organization != after.scope {
+		if after.Scope != "" && d.Organization != after.Scope {
 			continue
 		}
 		found.addChanges(before, after, &d)
@@ -102,40 +108,41 @@ func newDifferences(before, after *world) *differences {
 	return found
 }
 
-func (f *differences) isEmpty() bool {
+// IsEmpty reports whether nothing changes for users, and nothing would be refused.
+func (f *Differences) IsEmpty() bool {
 	return len(f.Changes)+len(f.Conflicts)+len(f.Settled)+len(f.Exclusions)+len(f.Refusals) == 0
 }
 
 // none is the decision for a user without any declared access.
 var none = resolve.NewOrganization(resolve.Rules{}).Resolve(&resolve.User{}, time.Time{})
 
-func (f *differences) addChanges(before, after *world, d *roster.Difference) {
+func (f *Differences) addChanges(before, after *source.World, d *roster.Difference) {
 	was, is := cmp.Or(d.Before, &none), cmp.Or(d.After, &none)
 	wasIn, isIn := before.Organization(d.Organization), after.Organization(d.Organization)
 	note := func(scope, application string, a, b *resolve.Access) {
-		one := userChange{Organization: d.Organization, User: d.User, Scope: scope, Application: application}
+		one := UserChange{Organization: d.Organization, User: d.User, Scope: scope, Application: application}
 		one.Before = sideOf(wasIn, d, scope, application, a)
 		one.After = sideOf(isIn, d, scope, application, b)
 		if application != "" {
-			one.After.title = after.title(d.Organization, application)
+			one.After.title = Title(after, d.Organization, application)
 		}
 		if one.Change = kindOfChange(scope, wasIn, isIn, a, b); one.Change != "" {
 			f.Changes = append(f.Changes, one)
 		}
 	}
-	note(scopeOrganization, "", &resolve.Access{Outcome: was.OrganizationRole}, &resolve.Access{Outcome: is.OrganizationRole})
+	note(ScopeOrganization, "", &resolve.Access{Outcome: was.OrganizationRole}, &resolve.Access{Outcome: is.OrganizationRole})
 	applications := slices.Concat(before.Applications(d.Organization), after.Applications(d.Organization))
 	slices.Sort(applications)
 	for _, application := range slices.Compact(applications) {
-		note(scopeApplication, application, was.Application(application), is.Application(application))
+		note(ScopeApplication, application, was.Application(application), is.Application(application))
 	}
-	note(scopeDefault, "", &was.Default, &is.Default)
+	note(ScopeDefault, "", &was.Default, &is.Default)
 }
 
-func sideOf(o *resolve.Organization, d *roster.Difference, scope, application string, a *resolve.Access) holding {
+func sideOf(o *resolve.Organization, d *roster.Difference, scope, application string, a *resolve.Access) Holding {
 	h := outcomeHolding(d.Organization, d.User, scope, &a.Outcome)
 	h.Application, h.Filters = application, a.Filters
-	if o != nil && scope != scopeOrganization {
+	if o != nil && scope != ScopeOrganization {
 		h.Permissions = o.Permissions(a.Role)
 	}
 	return h
@@ -148,15 +155,15 @@ func kindOfChange(scope string, wasIn, isIn *resolve.Organization, was, is *reso
 	case !was.GivesAccess() && !is.GivesAccess():
 		return ""
 	case !was.GivesAccess():
-		return gains
+		return ChangeGains
 	case !is.GivesAccess():
-		return loses
+		return ChangeLoses
 	case was.Role != is.Role:
 		return compareRoles(scope, wasIn, isIn, was.Role, is.Role)
 	case !slices.EqualFunc(was.Filters, is.Filters, resolve.Filter.Equal):
-		return rows
+		return ChangeRows
 	case !was.NotAfter.Equal(is.NotAfter):
-		return ends
+		return ChangeEnds
 	default:
 		return ""
 	}
@@ -165,50 +172,56 @@ func kindOfChange(scope string, wasIn, isIn *resolve.Organization, was, is *reso
 // compareRoles compares two roles on the ladder after the change if it has both, or else on the ladder before the
 // change.
 func compareRoles(scope string, wasIn, isIn *resolve.Organization, was, is string) string {
-	place, has := rungOf, (*resolve.Organization).HasApplicationRole
-	if scope == scopeOrganization {
-		place, has = organizationRung, (*resolve.Organization).HasOrganizationRole
+	place, has := Rung, (*resolve.Organization).HasApplicationRole
+	if scope == ScopeOrganization {
+		place, has = OrganizationRung, (*resolve.Organization).HasOrganizationRole
 	}
 	for _, o := range []*resolve.Organization{isIn, wasIn} {
 		if o == nil || !has(o, was) || !has(o, is) {
 			continue
 		}
 		if place(o, is) < place(o, was) {
-			return raised
+			return ChangeRaised
 		}
-		return lowered
+		return ChangeLowered
 	}
-	return changed
+	return ChangeChanged
 }
 
-func (f *differences) addReports(d *roster.Difference) {
+func (f *Differences) addReports(d *roster.Difference) {
 	was, is := cmp.Or(d.Before, &none), cmp.Or(d.After, &none)
 	for _, c := range is.Conflicts {
 		if !slices.ContainsFunc(was.Conflicts, c.Equal) {
-			f.Conflicts = append(f.Conflicts, newConflict(d.Organization, d.User, c))
+			f.Conflicts = append(f.Conflicts, NewConflict(d.Organization, d.User, c))
 		}
 	}
 	for _, c := range was.Conflicts {
 		if !slices.ContainsFunc(is.Conflicts, func(other resolve.Conflict) bool {
 			return other.Scope == c.Scope && other.Application == c.Application
 		}) {
-			f.Settled = append(f.Settled, newConflict(d.Organization, d.User, c))
+			f.Settled = append(f.Settled, NewConflict(d.Organization, d.User, c))
 		}
 	}
 	for _, e := range is.Exclusions {
 		if !slices.ContainsFunc(was.Exclusions, func(other resolve.Exclusion) bool {
 			return other.Name == e.Name && other.Source == e.Source && slices.Equal(other.Applications, e.Applications)
 		}) {
-			f.Exclusions = append(f.Exclusions, exclusion{d.Organization, d.User, e.Name, e.Source, e.Applications})
+			f.Exclusions = append(f.Exclusions, NewExclusion(d.Organization, d.User, e))
 		}
 	}
 }
 
-func newConflict(organization, user string, c resolve.Conflict) conflict {
-	return conflict{organization, user, string(c.Scope), c.Application, c.Grants, c.Role, string(c.Rule)}
+// NewConflict returns the conflict of the user.
+func NewConflict(organization, user string, c resolve.Conflict) Conflict {
+	return Conflict{organization, user, string(c.Scope), c.Application, c.Grants, c.Role, string(c.Rule)}
 }
 
-func (f *differences) sum() {
+// NewExclusion returns the exclusion of the user.
+func NewExclusion(organization, user string, e resolve.Exclusion) Exclusion {
+	return Exclusion{organization, user, e.Name, e.Source, e.Applications}
+}
+
+func (f *Differences) sum() {
 	type identity struct{ organization, user string }
 	kinds := map[identity]map[string]bool{}
 	for i := range f.Changes {
@@ -221,7 +234,7 @@ func (f *differences) sum() {
 	}
 	f.Summary.Users = len(kinds)
 	for _, of := range kinds {
-		up, down := of[gains] || of[raised], of[loses] || of[lowered]
+		up, down := of[ChangeGains] || of[ChangeRaised], of[ChangeLoses] || of[ChangeLowered]
 		if up {
 			f.Summary.Gaining++
 		}
@@ -234,39 +247,40 @@ func (f *differences) sum() {
 	}
 }
 
-// group merges equal changes of a user in several places into one entry.
-func (f *differences) group() []changeGroup {
-	var groups []changeGroup
+// Groups merges equal changes of a user in several places into one entry.
+func (f *Differences) Groups() []ChangeGroup {
+	var groups []ChangeGroup
 	at := map[string]int{}
 	for i := range f.Changes {
 		c := &f.Changes[i]
 		key := strings.Join([]string{
-			c.Organization, c.User, c.Change, c.Before.state(), c.After.state(), c.After.Rule, c.After.Source, c.Before.Source,
+			c.Organization, c.User, c.Change, c.Before.State(), c.After.State(), c.After.Rule, c.After.Source, c.Before.Source,
 		}, "\n")
 		if n, again := at[key]; again {
-			groups[n].where = append(groups[n].where, c.After.shown())
+			groups[n].Places = append(groups[n].Places, c.After.Shown())
 			continue
 		}
 		at[key] = len(groups)
-		groups = append(groups, changeGroup{c, []string{c.After.shown()}})
+		groups = append(groups, ChangeGroup{c, []string{c.After.Shown()}})
 	}
 	return groups
 }
 
-// changeGroup is a change with all the places in which it is the same.
-type changeGroup struct {
-	*userChange
-	where []string
+// ChangeGroup is a change with all the places in which it is the same.
+type ChangeGroup struct {
+	*UserChange
+	// Places are the names of these places.
+	Places []string
 }
 
-// state describes the access of a user on one side of a change.
-func (h *holding) state() string {
+// State describes the access of a user on one side of a change.
+func (h *Holding) State() string {
 	text := h.Role
-	if h.Scope != scopeOrganization && h.gives() && len(h.Filters) > 0 {
-		text += ", rows: " + h.rows()
+	if h.Scope != ScopeOrganization && h.Gives() && len(h.Filters) > 0 {
+		text += ", rows: " + h.Rows()
 	}
 	if h.NotAfter != nil {
-		text += ", until " + h.until()
+		text += ", until " + h.Until()
 	}
 	return text
 }

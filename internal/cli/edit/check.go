@@ -1,14 +1,16 @@
-package cli
+package edit
 
 import (
 	"fmt"
 	"regexp"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/cli/objects"
 )
 
 // The limits and patterns of the schemas. The API server has the final word; these checks report an error before
@@ -42,8 +44,8 @@ var (
 	forbiddenUserNames = map[rune]string{',': "a comma", '"': "a double quote", '\\': "a backslash"}
 )
 
-// checkUser returns an error that names the rule by which the API server would refuse the user name.
-func checkUser(user string) error {
+// CheckUser returns an error that names the rule by which the API server would refuse the user name.
+func CheckUser(user string) error {
 	switch {
 	case user == "":
 		return fmt.Errorf("user %q: it is empty", user)
@@ -112,51 +114,34 @@ func labelOf(name string) string {
 	return strings.Trim(notInLabels.ReplaceAllString(strings.ToLower(name), "-"), "-")
 }
 
-// period is a window from --not-before and --not-after, or from two cells. A nil bound keeps the previous value. A
-// zero bound removes it.
-type period struct {
-	notBefore, notAfter *metav1.Time
-}
-
-// parseInstant parses an instant or a date, which stands for midnight UTC. "none" returns the zero time.
-func parseInstant(text string) (*metav1.Time, error) {
-	if text == "none" {
-		return &metav1.Time{}, nil
-	}
-	for _, layout := range []string{time.RFC3339, time.DateOnly} {
-		t, err := time.Parse(layout, text)
-		if err == nil && t.Nanosecond() == 0 && t.UTC().Year() >= 1000 {
-			return &metav1.Time{Time: t.UTC()}, nil
+// checkSize returns an error for each list that exceeds its maximum length.
+func checkSize(o client.Object) []error {
+	var failures []error
+	check := func(field string, n, maximum int, remedy string) {
+		if n > maximum {
+			failures = append(failures, fmt.Errorf("%s: spec.%s: it would have %d, and may have %d; %s", objects.Name(o), field, n,
+				maximum, remedy))
 		}
 	}
-	return nil, fmt.Errorf("%q is not an instant; write it as 2026-07-01T09:00:00Z or 2026-07-01, or none", text)
-}
-
-// over replaces the bounds of the previous window with those of the period, and returns an error if the result is
-// invalid.
-func (w *period) over(notBefore, notAfter *metav1.Time) (*metav1.Time, *metav1.Time, error) {
-	if w.notBefore != nil {
-		notBefore = orNone(w.notBefore)
+	const elsewhere = "put some in another group"
+	switch each := o.(type) {
+	case *accessv1alpha1.AccessGroup:
+		check("members", len(each.Spec.Members), maximumMembers, "put some in another group, and name that in memberGroups")
+		check("memberGroups", len(each.Spec.MemberGroups), maximumGroups, "nest them deeper")
+		check("applicationAccess", len(each.Spec.ApplicationAccess), maximumGrants, elsewhere)
+		check("systemAccess", len(each.Spec.SystemAccess), maximumSystem, elsewhere)
+		check("applicationSelectors", len(each.Spec.ApplicationSelectors), maximumSelectors, elsewhere)
+		check("systemAccessSelectors", len(each.Spec.SystemAccessSelectors), maximumSelectors, elsewhere)
+	case *accessv1alpha1.UserAccess:
+		check("groups", len(each.Spec.Groups), maximumGroups, "name the user in the members of groups")
+		check("applicationAccess", len(each.Spec.ApplicationAccess), maximumGrants, elsewhere)
+		check("systemAccess", len(each.Spec.SystemAccess), maximumSystem, elsewhere)
+		check("applicationSelectors", len(each.Spec.ApplicationSelectors), maximumSelectors, elsewhere)
+		check("systemAccessSelectors", len(each.Spec.SystemAccessSelectors), maximumSelectors, elsewhere)
+		check("attributes", len(each.Spec.Attributes), maximumAttributes, "leave out those that no group refers to")
+		for _, a := range each.Spec.Attributes {
+			check(fmt.Sprintf("attributes[%s].values", a.Name), len(a.Values), maximumValues, "put the rows into an entry of a group")
+		}
 	}
-	if w.notAfter != nil {
-		notAfter = orNone(w.notAfter)
-	}
-	if notBefore != nil && notAfter != nil && !notBefore.Before(notAfter) {
-		return nil, nil, fmt.Errorf("notBefore %s is not before notAfter %s", shownInstant(notBefore), shownInstant(notAfter))
-	}
-	return notBefore, notAfter, nil
-}
-
-func orNone(t *metav1.Time) *metav1.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return t
-}
-
-func shownInstant(t *metav1.Time) string {
-	if t == nil {
-		return ""
-	}
-	return t.UTC().Format(time.RFC3339)
+	return failures
 }

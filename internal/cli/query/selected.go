@@ -1,8 +1,9 @@
-package cli
+package query
 
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -12,13 +13,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/cli/source"
 	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// selection describes how an entry of a source selects an application or an organization by labels. Its JSON is a
+// Selection describes how an entry of a source selects an application or an organization by labels. Its JSON is a
 // contract.
-type selection struct {
+type Selection struct {
 	// Field is the selector in the source, such as spec.applicationSelectors[0].selector.
 	Field    string `json:"field"`
 	Selector string `json:"selector"`
@@ -28,66 +30,25 @@ type selection struct {
 	Labels map[string]string `json:"labels"`
 }
 
-// labelsText returns the labels of the object that the selector refers to, as text.
-func (s *selection) labelsText() string {
+// LabelsText returns the labels of the object that the selector refers to, as text.
+func (s *Selection) LabelsText() string {
 	if len(s.Labels) == 0 {
 		return "no such label"
 	}
 	return labels.FormatLabels(s.Labels)
 }
 
-// name returns the name of the object, without its kind and namespace.
-func (s *selection) name() string { return s.Object[strings.LastIndex(s.Object, "/")+1:] }
+// Name returns the name of the object, without its kind and namespace.
+func (s *Selection) Name() string { return s.Object[strings.LastIndex(s.Object, "/")+1:] }
 
-// writeSelections writes the labels by which sources select applications and the organization, one line for each
-// selector.
-func (e *explainer) writeSelections() {
-	var selectors []string // in the order of the grants
-	selected := map[string][]string{}
-	for i := range e.Grants {
-		g := &e.Grants[i]
-		for j := range g.SelectedBy {
-			by := &g.SelectedBy[j]
-			selector := fmt.Sprintf("%s, %s: %s selects", g.Source, by.Field, by.Selector)
-			if selected[selector] == nil {
-				selectors = append(selectors, selector)
-			}
-			object := fmt.Sprintf("%s (%s)", by.name(), by.labelsText())
-			if !slices.Contains(selected[selector], object) {
-				selected[selector] = append(selected[selector], object)
-			}
-		}
-	}
-	if len(selectors) > 0 {
-		e.heading("Selected by label (R2)")
-	}
-	for _, selector := range selectors {
-		e.line("  ", "%s %s", selector, strings.Join(selected[selector], ", "))
-	}
-}
-
-// selectorText returns the selector in the syntax of the kubectl flag --selector. A selector without terms selects
+// SelectorText returns the selector in the syntax of the kubectl flag --selector. A selector without terms selects
 // nothing.
-func selectorText(s *accessv1alpha1.LabelSelector) string {
+func SelectorText(s *accessv1alpha1.LabelSelector) string {
 	return cmp.Or(roster.Selector(s).String(), "no labels")
 }
 
-// selects reports whether the selector of an object of the world selects an object with the labels. It caches
-// parsed selectors, because a report evaluates them for every grant of every user.
-func (w *world) selects(s *accessv1alpha1.LabelSelector, of map[string]string) bool {
-	parsed := w.selectors[s]
-	if parsed == nil {
-		if w.selectors == nil {
-			w.selectors = map[*accessv1alpha1.LabelSelector]labels.Selector{}
-		}
-		parsed = roster.Selector(s)
-		w.selectors[s] = parsed
-	}
-	return parsed.Matches(labels.Set(of))
-}
-
-func newSelection(field string, s *accessv1alpha1.LabelSelector, object string, of map[string]string) *selection {
-	made := &selection{Field: field, Selector: selectorText(s), Object: object, Labels: map[string]string{}}
+func newSelection(field string, s *accessv1alpha1.LabelSelector, object string, of map[string]string) *Selection {
+	made := &Selection{Field: field, Selector: SelectorText(s), Object: object, Labels: map[string]string{}}
 	note := func(key string) {
 		if value, has := of[key]; has {
 			made.Labels[key] = value
@@ -110,22 +71,22 @@ type giving struct {
 	organizationRole accessv1alpha1.RoleName
 	applications     []accessv1alpha1.ApplicationGrant
 	selectors        []accessv1alpha1.ApplicationSelectorGrant
-	by               *selection // the organization, if it is selected by labels
+	by               *Selection // the organization, if it is selected by labels
 }
 
 // givings returns the entries of the source that apply in the organization (docs/rules.md R2).
-func (w *world) givings(source client.Object, organization string) []giving {
+func givings(w *source.World, source client.Object, organization string) []giving {
 	switch o := source.(type) {
 	case *accessv1alpha1.AccessGroup:
 		s := &o.Spec
 		if s.Type == accessv1alpha1.GroupTypeSystem {
-			return w.systemGivings(organization, s.SystemAccess, s.SystemAccessSelectors)
+			return systemGivings(w, organization, s.SystemAccess, s.SystemAccessSelectors)
 		}
 		return []giving{{"spec", "", s.OrganizationRole, s.ApplicationAccess, s.ApplicationSelectors, nil}}
 	case *accessv1alpha1.UserAccess:
 		s := &o.Spec
 		if o.Namespace == w.SystemNamespace() {
-			return w.systemGivings(organization, s.SystemAccess, s.SystemAccessSelectors)
+			return systemGivings(w, organization, s.SystemAccess, s.SystemAccessSelectors)
 		}
 		return []giving{{"spec", "", s.OrganizationRole, s.ApplicationAccess, s.ApplicationSelectors, nil}}
 	default:
@@ -135,8 +96,8 @@ func (w *world) givings(source client.Object, organization string) []giving {
 
 // systemGivings returns the entry that names the organization. If there is none, it returns all entries that select
 // the organization, or else the entry for all organizations.
-func (w *world) systemGivings(
-	organization string, entries []accessv1alpha1.SystemGrant, selectors []accessv1alpha1.SystemSelectorGrant,
+func systemGivings(
+	w *source.World, organization string, entries []accessv1alpha1.SystemGrant, selectors []accessv1alpha1.SystemSelectorGrant,
 ) []giving {
 	named := func(name string) []giving {
 		for i := range entries {
@@ -155,7 +116,7 @@ func (w *world) systemGivings(
 	of := w.Index().Namespace(organization).Labels()
 	for i := range selectors {
 		e := &selectors[i]
-		if !w.selects(&e.Selector, of) {
+		if !w.Selects(&e.Selector, of) {
 			continue
 		}
 		path := fmt.Sprintf("spec.systemAccessSelectors[%d]", i)
@@ -172,14 +133,14 @@ func (w *world) systemGivings(
 
 // selectedBy returns the labels by which the grant selects the organization and the application. It returns nil if
 // the source names both.
-func (w *world) selectedBy(organization string, g *resolve.ExplainedGrant) []selection {
+func selectedBy(w *source.World, organization string, g *resolve.ExplainedGrant) []Selection {
 	key, ok := roster.ParseObject(g.Source)
 	if !ok || (g.Scope != resolve.ScopeApplication && key.Namespace != w.SystemNamespace()) {
 		return nil
 	}
-	var found []selection
-	for _, each := range w.givings(w.Index().Lookup(key), organization) {
-		gives, by := w.gives(&each, organization, g)
+	var found []Selection
+	for _, each := range givings(w, w.Index().Lookup(key), organization) {
+		gives, by := gives(w, &each, organization, g)
 		if gives && each.by != nil {
 			found = append(found, *each.by)
 		}
@@ -189,7 +150,7 @@ func (w *world) selectedBy(organization string, g *resolve.ExplainedGrant) []sel
 }
 
 // gives reports whether the entry gives the grant, and returns the labels by which it selects the application.
-func (w *world) gives(e *giving, organization string, g *resolve.ExplainedGrant) (gives bool, by []selection) {
+func gives(w *source.World, e *giving, organization string, g *resolve.ExplainedGrant) (gives bool, by []Selection) {
 	switch g.Scope {
 	case resolve.ScopeSystem:
 		return string(e.role) == g.Role, nil
@@ -209,11 +170,11 @@ func (w *world) gives(e *giving, organization string, g *resolve.ExplainedGrant)
 	}
 	for i := range e.selectors {
 		s := &e.selectors[i]
-		if string(s.Role) != g.Role || !sameWindow(s.NotBefore, s.NotAfter, g.Window) || !w.selects(&s.Selector, aa.Labels) {
+		if string(s.Role) != g.Role || !sameWindow(s.NotBefore, s.NotAfter, g.Window) || !w.Selects(&s.Selector, aa.Labels) {
 			continue
 		}
 		by = append(by, *newSelection(fmt.Sprintf("%s.applicationSelectors[%d].selector", e.path, i), &s.Selector,
-			objectName(roster.KindApplicationAccess, organization, application), aa.Labels))
+			ObjectName(roster.KindApplicationAccess, organization, application), aa.Labels))
 	}
 	return gives || len(by) > 0, by
 }
@@ -229,8 +190,8 @@ func sameInstant(a *metav1.Time, b time.Time) bool {
 	return a.Time.Equal(b)
 }
 
-// attribute is a user attribute that a row requirement refers to by userAttribute. Its JSON is a contract.
-type attribute struct {
+// Attribute is a user attribute that a row requirement refers to by userAttribute. Its JSON is a contract.
+type Attribute struct {
 	Name string `json:"name"`
 	// Values are the values of the user. If there are none, the requirement matches no row.
 	Values []string `json:"values"`
@@ -238,16 +199,17 @@ type attribute struct {
 	Source string `json:"source,omitempty"`
 }
 
-func (a *attribute) text() string {
+// Text describes the attribute in words.
+func (a *Attribute) Text() string {
 	if a.Source == "" {
 		return fmt.Sprintf("attribute %s: the user has none, so the requirement matches no row", a.Name)
 	}
 	return fmt.Sprintf("attribute %s of %s: %s", a.Name, a.Source, strings.Join(a.Values, ", "))
 }
 
-// attributeOf returns the value of the user's attribute in the organization (docs/rules.md R7).
-func (w *world) attributeOf(organization, user, name string) attribute {
-	made := attribute{Name: name, Values: []string{}}
+// AttributeOf returns the value of the user's attribute in the organization (docs/rules.md R7).
+func AttributeOf(w *source.World, organization, user, name string) Attribute {
+	made := Attribute{Name: name, Values: []string{}}
 	for _, namespace := range []string{organization, w.SystemNamespace()} {
 		ua := w.Index().Namespace(namespace).Account(user).Counting()
 		if ua == nil {
@@ -255,7 +217,7 @@ func (w *world) attributeOf(organization, user, name string) attribute {
 		}
 		for i := range ua.Spec.Attributes {
 			if a := &ua.Spec.Attributes[i]; string(a.Name) == name {
-				made.Source = objectName(roster.KindUserAccess, namespace, ua.Name)
+				made.Source = ObjectName(roster.KindUserAccess, namespace, ua.Name)
 				for _, value := range a.Values {
 					made.Values = append(made.Values, string(value))
 				}
@@ -268,7 +230,7 @@ func (w *world) attributeOf(organization, user, name string) attribute {
 }
 
 // attributesOf returns the user attributes that a group's row entry refers to, sorted by name.
-func (w *world) attributesOf(organization, user string, rows *resolve.ContributedRows) []attribute {
+func attributesOf(w *source.World, organization, user string, rows *resolve.ContributedRows) []Attribute {
 	names := map[string]bool{}
 	for _, alternative := range rows.Written.AnyOf {
 		for _, r := range alternative.AllOf {
@@ -277,15 +239,15 @@ func (w *world) attributesOf(organization, user string, rows *resolve.Contribute
 			}
 		}
 	}
-	var all []attribute
-	for _, name := range sortedKeys(names) {
-		all = append(all, w.attributeOf(organization, user, name))
+	var all []Attribute
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		all = append(all, AttributeOf(w, organization, user, name))
 	}
 	return all
 }
 
-// attributeNames returns the names of the user attributes that the entry refers to.
-func attributeNames(p *accessv1alpha1.DataPermission) map[string]bool {
+// AttributeNames returns the names of the user attributes that the entry refers to.
+func AttributeNames(p *accessv1alpha1.DataPermission) map[string]bool {
 	names := map[string]bool{}
 	for i := range p.AnyOf {
 		for j := range p.AnyOf[i].AllOf {

@@ -1,4 +1,4 @@
-package cli
+package edit
 
 import (
 	"bytes"
@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/usher-dev/usher/internal/cli/input"
-	"github.com/usher-dev/usher/internal/cli/terminal"
+	"github.com/usher-dev/usher/internal/cli/words"
 )
 
 // The columns of the CSV that export writes and import reads. The names and their order are a contract.
@@ -105,15 +106,7 @@ func (r *row) failure(file, column string, err error) error {
 	return fmt.Errorf("%s:%d: %w", file, r.line, err)
 }
 
-// escapeCell escapes a cell so that spreadsheets do not interpret it as a formula. unescapeCell reverses it.
-func escapeCell(cell string) string {
-	cell = terminal.Escape(cell)
-	if cell != "" && strings.ContainsRune("=+-@'", rune(cell[0])) {
-		return "'" + cell
-	}
-	return cell
-}
-
+// unescapeCell returns the cell without the apostrophe that keeps a spreadsheet from reading it as a formula.
 func unescapeCell(cell string) string {
 	if len(cell) > 1 && cell[0] == '\'' && strings.ContainsRune("=+-@'", rune(cell[1])) {
 		return cell[1:]
@@ -121,30 +114,17 @@ func unescapeCell(cell string) string {
 	return cell
 }
 
-// writeRows writes the rows with a header.
-func writeRows(out io.Writer, rows []map[string]string) error {
-	w := csv.NewWriter(out)
-	if err := w.Write(tableColumns); err != nil {
-		return err
-	}
-	for _, each := range rows {
-		cells := make([]string, len(tableColumns))
-		for i, name := range tableColumns {
-			cells[i] = escapeCell(each[name])
-		}
-		if err := w.Write(cells); err != nil {
-			return err
-		}
-	}
-	w.Flush()
-	return w.Error()
-}
-
 // mostFailures is the maximum number of errors that are reported for a file.
 const mostFailures = 20
 
-// readRows reads the CSV. If the format is invalid, it returns all errors and no rows.
-func readRows(file string, text []byte, in *input.Reader) ([]row, error) {
+// Table is the content of a CSV that [Export] has written, or that a person has.
+type Table struct {
+	file string
+	rows []row
+}
+
+// ReadTable reads the CSV with the name. It returns the errors in its format.
+func ReadTable(file string, text []byte, in *input.Reader) (*Table, error) {
 	text = bytes.TrimPrefix(text, []byte("\ufeff")) // spreadsheets write a byte order mark
 	if !utf8.Valid(text) {
 		return nil, fmt.Errorf("%s:%d: it is no UTF-8; save it as CSV in UTF-8", file, lineOfInvalid(text))
@@ -190,7 +170,7 @@ func readRows(file string, text []byte, in *input.Reader) ([]row, error) {
 	if len(failures) > 0 {
 		return nil, firstOf(failures)
 	}
-	return rows, nil
+	return &Table{file, rows}, nil
 }
 
 // firstOf joins the first errors, and counts the rest.
@@ -245,8 +225,8 @@ func checkHeader(file string, reader *csv.Reader, header []string) error {
 		case slices.Contains(tableColumns, name):
 		default:
 			text := "there is " + strings.Join(tableColumns, ", ")
-			if near := nearest(name, tableColumns); len(near) > 0 {
-				text = "did you mean " + strings.Join(near, ", or ") + "?"
+			if meant := words.Meant(name, tableColumns); meant != "" {
+				text = meant
 			}
 			failures = append(failures, fmt.Errorf("%s:%d:%d: column %q: there is no such column; %s", file, line, place, name, text))
 		}
@@ -264,7 +244,7 @@ func newRow(file string, reader *csv.Reader, header, cells []string) (row, error
 	line, _ := reader.FieldPos(0)
 	one := row{line: line, header: header, cells: map[string]string{}}
 	if len(cells) != len(header) {
-		return one, one.failure(file, "", fmt.Errorf("it has %s, and the header has %d", counted(len(cells), "cell", "cells"), len(header)))
+		return one, one.failure(file, "", fmt.Errorf("it has %s, and the header has %d", words.Counted(len(cells), "cell", "cells"), len(header)))
 	}
 	one.places = make([]int, len(header))
 	for i, name := range header {
@@ -308,9 +288,9 @@ func (r *row) checkColumns(file string) error {
 	record := r.get(columnRecord)
 	takes, known := recordColumns[record]
 	if !known {
-		text := "there is " + strings.Join(sortedKeys(recordColumns), ", ")
-		if near := nearest(record, sortedKeys(recordColumns)); len(near) > 0 {
-			text = "did you mean " + strings.Join(near, ", or ") + "?"
+		text := "there is " + strings.Join(slices.Sorted(maps.Keys(recordColumns)), ", ")
+		if meant := words.Meant(record, slices.Sorted(maps.Keys(recordColumns))); meant != "" {
+			text = meant
 		}
 		return r.failure(file, columnRecord, fmt.Errorf("%q is no record; %s", record, text))
 	}
@@ -319,7 +299,7 @@ func (r *row) checkColumns(file string) error {
 			return r.failure(file, name, fmt.Errorf("empty; a %s takes it", record))
 		}
 	}
-	for _, name := range sortedKeys(r.cells) {
+	for _, name := range slices.Sorted(maps.Keys(r.cells)) {
 		if name != columnRecord && name != columnNamespace && !slices.Contains(takes.columns, name) {
 			return r.failure(file, name, fmt.Errorf("a %s takes none; it takes %s", record, strings.Join(takes.columns, ", ")))
 		}

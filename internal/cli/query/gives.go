@@ -1,4 +1,4 @@
-package cli
+package query
 
 import (
 	"fmt"
@@ -6,9 +6,9 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// givenBy describes the grants of the group in words, in the order of its fields. It mentions windows without their
+// GivenBy describes the grants of the group in words, in the order of its fields. It mentions windows without their
 // bounds.
-func givenBy(g *accessv1alpha1.AccessGroup) []string {
+func GivenBy(g *accessv1alpha1.AccessGroup) []string {
 	spec := &g.Spec
 	var given []string
 	if spec.Privileges == accessv1alpha1.GroupPrivilegesDisabled {
@@ -25,7 +25,7 @@ func givenBy(g *accessv1alpha1.AccessGroup) []string {
 		}
 		for i := range spec.SystemAccessSelectors {
 			e := &spec.SystemAccessSelectors[i]
-			in := " in organizations with " + selectorText(&e.Selector)
+			in := " in organizations with " + SelectorText(&e.Selector)
 			given = append(given, systemRolesText(in, e.Role, e.OrganizationRole, e.ApplicationAccess, e.ApplicationSelectors)...)
 		}
 	}
@@ -61,7 +61,7 @@ func rolesText(
 	}
 	for i := range selectors {
 		e := &selectors[i]
-		given = append(given, fmt.Sprintf("%s of applications with %s%s", e.Role, selectorText(&e.Selector), in)+
+		given = append(given, fmt.Sprintf("%s of applications with %s%s", e.Role, SelectorText(&e.Selector), in)+
 			timedText(e.NotBefore != nil || e.NotAfter != nil))
 	}
 	return given

@@ -1,4 +1,4 @@
-package cli
+package edit
 
 import (
 	"strings"
@@ -32,7 +32,7 @@ func TestKeptBy(t *testing.T) {
 			g := &accessv1alpha1.AccessGroup{}
 			g.Labels, g.Annotations = tc.labels, tc.annotations
 			g.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: tc.manager, Subresource: tc.subresource}}
-			if got := keptBy(g); !strings.HasPrefix(got, tc.want) || (got == "") != (tc.want == "") {
+			if got := KeptBy(g); !strings.HasPrefix(got, tc.want) || (got == "") != (tc.want == "") {
 				t.Errorf("got %q, want %q", got, tc.want)
 			}
 		})

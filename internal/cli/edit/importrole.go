@@ -1,4 +1,4 @@
-package cli
+package edit
 
 import (
 	"cmp"
@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/cli/query"
 )
 
 // roles points to the fields of a spec that give roles.
@@ -60,8 +61,8 @@ func systemSelectorEntry(entries *[]accessv1alpha1.SystemSelectorGrant, text str
 	if err != nil {
 		return nil, err
 	}
-	text = selectorText(selector)
-	i := slices.IndexFunc(*entries, func(each accessv1alpha1.SystemSelectorGrant) bool { return selectorText(&each.Selector) == text })
+	text = query.SelectorText(selector)
+	i := slices.IndexFunc(*entries, func(each accessv1alpha1.SystemSelectorGrant) bool { return query.SelectorText(&each.Selector) == text })
 	if i < 0 {
 		i = len(*entries)
 		*entries = append(*entries, accessv1alpha1.SystemSelectorGrant{Selector: *selector})
@@ -71,21 +72,21 @@ func systemSelectorEntry(entries *[]accessv1alpha1.SystemSelectorGrant, text str
 
 // setSelectorGrant sets the window of the entry with the selector and the role. It adds the entry if there is none.
 func setSelectorGrant(
-	grants *[]accessv1alpha1.ApplicationSelectorGrant, text string, role accessv1alpha1.RoleName, w *period,
+	grants *[]accessv1alpha1.ApplicationSelectorGrant, text string, role accessv1alpha1.RoleName, w *Window,
 ) error {
 	selector, err := parseSelector(text)
 	if err != nil {
 		return err
 	}
-	text = selectorText(selector)
+	text = query.SelectorText(selector)
 	i := slices.IndexFunc(*grants, func(each accessv1alpha1.ApplicationSelectorGrant) bool {
-		return selectorText(&each.Selector) == text && each.Role == role
+		return query.SelectorText(&each.Selector) == text && each.Role == role
 	})
 	made := accessv1alpha1.ApplicationSelectorGrant{Selector: *selector, Role: role}
 	if i >= 0 {
 		made = (*grants)[i]
 	}
-	if made.NotBefore, made.NotAfter, err = w.over(made.NotBefore, made.NotAfter); err != nil {
+	if made.NotBefore, made.NotAfter, err = w.Over(made.NotBefore, made.NotAfter); err != nil {
 		return err
 	}
 	if i >= 0 {
@@ -146,7 +147,7 @@ func setReview(g *accessv1alpha1.AccessGroup, r *row) error {
 	g.Spec.Review.EveryDays = int32(days)
 	g.Spec.Review.IfMissed = cmp.Or(accessv1alpha1.MissedReview(r.get(columnIfMissed)), g.Spec.Review.IfMissed)
 	if text := r.get(columnReviewedAt); text != "" {
-		at, err := parseInstant(text)
+		at, err := ParseInstant(text)
 		if err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package cli
+package source
 
 import (
 	"maps"
@@ -13,21 +13,9 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// objectChange is an object that differs before and after a change. One of the two may be nil.
-type objectChange struct {
-	before, after *objects.Object
-}
-
-func (c *objectChange) name() string {
-	if c.after != nil {
-		return objects.Name(c.after.Object)
-	}
-	return objects.Name(c.before.Object)
-}
-
-// overlay returns the objects of the cluster after an apply of the objects in made. With prune, it omits the
+// Overlay returns the objects of the cluster after an apply of the objects in made. With prune, it omits the
 // declared objects of the cluster in the namespaces of made that are not in made.
-func overlay(base, made *objects.Set, prune bool) *objects.Set {
+func Overlay(base, made *objects.Set, prune bool) *objects.Set {
 	all := &objects.Set{Problems: made.Problems, Notes: made.Notes}
 	given, namespaces := map[string]bool{}, map[string]bool{}
 	for _, o := range made.Objects {
@@ -57,8 +45,7 @@ func prunable(o client.Object) bool {
 	if ua, is := o.(*accessv1alpha1.UserAccess); is {
 		return !roster.IsMaterialized(ua)
 	}
-	_, is := o.(*corev1.Namespace)
-	return !is
+	return !IsNamespace(o)
 }
 
 // laidOver returns the object after an apply. It keeps the deletion timestamp, because an apply does not cancel a
@@ -72,38 +59,37 @@ func laidOver(was, made client.Object) client.Object {
 	return made
 }
 
-// changesBetween lists the objects of the four kinds that differ: first created and changed objects in the order of
+// ChangesBetween lists the objects of the four kinds that differ: first created and changed objects in the order of
 // the files, then removed objects.
-func changesBetween(base, made *objects.Set) []objectChange {
+func ChangesBetween(base, made *objects.Set) []objects.Change {
 	were := map[string]*objects.Object{}
 	for i := range base.Objects {
 		were[objects.Name(base.Objects[i].Object)] = &base.Objects[i]
 	}
-	var changes []objectChange
+	var changes []objects.Change
 	for i := range made.Objects {
 		o := &made.Objects[i]
 		name := objects.Name(o.Object)
 		was := were[name]
 		delete(were, name)
-		if was == nil || !sameDeclaration(was.Object, o.Object) {
-			changes = append(changes, objectChange{was, o})
+		if was == nil || !SameDeclaration(was.Object, o.Object) {
+			changes = append(changes, objects.Change{Before: was, After: o})
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(were)) {
-		changes = append(changes, objectChange{before: were[name]})
+		changes = append(changes, objects.Change{Before: were[name]})
 	}
-	return slices.DeleteFunc(changes, func(c objectChange) bool {
-		return (c.after != nil && isNamespace(c.after.Object)) || (c.before != nil && isNamespace(c.before.Object))
-	})
+	return slices.DeleteFunc(changes, func(c objects.Change) bool { return IsNamespace(c.Object().Object) })
 }
 
-func isNamespace(o client.Object) bool {
+// IsNamespace reports whether the object is a Namespace.
+func IsNamespace(o client.Object) bool {
 	_, is := o.(*corev1.Namespace)
 	return is
 }
 
-// sameDeclaration reports whether two objects are equal apart from the fields that the cluster adds.
-func sameDeclaration(a, b client.Object) bool {
+// SameDeclaration reports whether two objects are equal apart from the fields that the cluster adds.
+func SameDeclaration(a, b client.Object) bool {
 	return maps.Equal(a.GetLabels(), b.GetLabels()) &&
 		a.GetAnnotations()[accessv1alpha1.AnnotationAllowRevocation] == b.GetAnnotations()[accessv1alpha1.AnnotationAllowRevocation] &&
 		equality.Semantic.DeepEqual(specOf(a), specOf(b))

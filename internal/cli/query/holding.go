@@ -1,4 +1,4 @@
-package cli
+package query
 
 import (
 	"cmp"
@@ -6,11 +6,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/usher-dev/usher/internal/cli/source"
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// holding is one role of a user with its reason, as all commands show it. Its JSON is a contract.
-type holding struct {
+// Holding is one role of a user with its reason. Its JSON is a contract.
+type Holding struct {
 	Organization string `json:"organization"`
 	User         string `json:"user"`
 	// Scope is Organization, Application, or Default for every application that nothing names.
@@ -31,44 +32,46 @@ type holding struct {
 
 // The scopes of holdings.
 const (
-	scopeOrganization = "Organization"
-	scopeApplication  = "Application"
-	scopeDefault      = "Default"
+	ScopeOrganization = "Organization"
+	ScopeApplication  = "Application"
+	ScopeDefault      = "Default"
 )
 
-func (h *holding) gives() bool { return h.Role != resolve.NoAccess }
+// Gives reports whether the role gives access.
+func (h *Holding) Gives() bool { return h.Role != resolve.NoAccess }
 
-// where returns the name of the organization or application that the role is in.
-func (h *holding) where() string {
+// Where returns the name of the organization or application that the role is in.
+func (h *Holding) Where() string {
 	switch h.Scope {
-	case scopeOrganization:
+	case ScopeOrganization:
 		return "(organization)"
-	case scopeDefault:
+	case ScopeDefault:
 		return "(any other)"
 	default:
 		return h.Application
 	}
 }
 
-// shown is like where, but adds the display name of an application.
-func (h *holding) shown() string { return cmp.Or(h.title, h.where()) }
+// Shown is like Where, but adds the display name of an application.
+func (h *Holding) Shown() string { return cmp.Or(h.title, h.Where()) }
 
-func (h *holding) until() string { return until(h.NotAfter) }
+// Until returns NotAfter as text, or the empty string.
+func (h *Holding) Until() string { return Until(h.NotAfter) }
 
-func (h *holding) rows() string {
-	if !h.gives() {
+// Rows describes the visible rows of the application in words. It returns the empty string without access.
+func (h *Holding) Rows() string {
+	if !h.Gives() {
 		return ""
 	}
-	return rowsText(h.Filters)
+	return RowsText(h.Filters)
 }
 
-func organizationHolding(organization, user string, d *resolve.Decision) holding {
-	h := outcomeHolding(organization, user, scopeOrganization, &d.OrganizationRole)
-	return h
+func organizationHolding(organization, user string, d *resolve.Decision) Holding {
+	return outcomeHolding(organization, user, ScopeOrganization, &d.OrganizationRole)
 }
 
-func outcomeHolding(organization, user, scope string, o *resolve.Outcome) holding {
-	h := holding{
+func outcomeHolding(organization, user, scope string, o *resolve.Outcome) Holding {
+	h := Holding{
 		Organization: organization, User: user, Scope: scope,
 		Role: o.Role, Rule: string(o.Rule), Source: o.Source,
 	}
@@ -78,12 +81,12 @@ func outcomeHolding(organization, user, scope string, o *resolve.Outcome) holdin
 	return h
 }
 
-// accessHolding returns the holding for the access to an application. An empty name stands for every application
+// accessHolding returns the Holding for the access to an application. An empty name stands for every application
 // that nothing names.
-func accessHolding(o *resolve.Organization, user, application string, a *resolve.Access) holding {
-	scope := scopeApplication
+func accessHolding(o *resolve.Organization, user, application string, a *resolve.Access) Holding {
+	scope := ScopeApplication
 	if application == "" {
-		scope = scopeDefault
+		scope = ScopeDefault
 	}
 	h := outcomeHolding(o.Rules().Organization, user, scope, &a.Outcome)
 	h.Application = application
@@ -92,34 +95,58 @@ func accessHolding(o *resolve.Organization, user, application string, a *resolve
 	return h
 }
 
-// holdings lists all roles of the user in the organization: of the organization, of each application named there,
+// Holdings lists all roles of the user in the organization: of the organization, of each application named there,
 // and of every other application. It returns nil if there is no decision for the user.
-func (w *world) holdings(organization, user string) []holding {
+func Holdings(w *source.World, organization, user string) []Holding {
 	d := w.Decision(organization, user)
 	if d == nil {
 		return nil
 	}
 	o := w.Organization(organization)
-	all := []holding{organizationHolding(organization, user, d)}
+	all := []Holding{organizationHolding(organization, user, d)}
 	for _, application := range w.Applications(organization) {
 		h := accessHolding(o, user, application, d.Application(application))
-		h.title = w.title(organization, application)
+		h.title = Title(w, organization, application)
 		all = append(all, h)
 	}
 	return append(all, accessHolding(o, user, "", &d.Default))
 }
 
-func until(t *time.Time) string {
+// List returns all roles of the user in the organizations of the scope.
+func List(w *source.World, user string) ([]Holding, error) {
+	held, known := []Holding{}, false
+	for _, organization := range w.Asked() {
+		of := Holdings(w, organization, user)
+		known = known || len(of) > 0
+		held = append(held, of...)
+	}
+	if organizations := w.Asked(); !known && len(organizations) > 0 {
+		return nil, UnknownUser(w, user, organizations)
+	}
+	return held, nil
+}
+
+// ApplicationRows returns the visible rows of an application as text. An organization has no rows.
+func (h *Holding) ApplicationRows() string {
+	if h.Scope == ScopeOrganization {
+		return ""
+	}
+	return h.Rows()
+}
+
+// Until returns the instant as text, or the empty string for none.
+func Until(t *time.Time) string {
 	if t == nil || t.IsZero() {
 		return ""
 	}
-	return instantText(*t)
+	return InstantText(*t)
 }
 
-func instantText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+// InstantText returns the instant as text, in UTC.
+func InstantText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// rowsText describes in words the rows that pass the filters.
-func rowsText(filters []resolve.Filter) string {
+// RowsText describes in words the rows that pass the filters.
+func RowsText(filters []resolve.Filter) string {
 	if len(filters) == 0 {
 		return "all"
 	}
