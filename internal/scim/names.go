@@ -9,9 +9,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"k8s.io/apimachinery/pkg/util/validation"
-
 	scimerrors "github.com/elimity-com/scim/errors"
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 const (

@@ -49,7 +49,7 @@ var (
 )
 
 // Entra ID sends booleans as text. The library has this switch for all servers of a process.
-func init() { schema.SetAllowStringValues(true) } //nolint:gochecknoinits // it is a global setting of the library
+func init() { schema.SetAllowStringValues(true) }
 
 // Options are the settings of a [Server].
 type Options struct {
