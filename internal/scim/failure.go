@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	scimerrors "github.com/elimity-com/scim/errors"
@@ -70,6 +71,10 @@ func asFailure(err error) *failure {
 	}
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
+		// Without the address of the API server.
+		if e, ok := errors.AsType[*url.Error](err); ok {
+			err = e.Err
+		}
 		return &failure{
 			code: http.StatusServiceUnavailable, retryAfter: retryAfter,
 			detail: "The API server did not answer. Repeat the request: " + err.Error(),
