@@ -39,7 +39,7 @@ func (h *groups) Create(r *http.Request, attributes scim.ResourceAttributes) (sc
 			if err := h.checkUnique(ctx, ex, wanted.group.displayName, name); err != nil {
 				return err
 			}
-			// The parts need the UID of the group, so a large group first has the members of the group itself.
+			// A large group first has the members of the group itself, so that its parts are not left over if it is refused.
 			a := existing.mainApply(ex, name, &wanted.group, placed[0], 0)
 			group := &accessv1alpha1.AccessGroup{}
 			if err := ex.store.apply(ctx, a, group); err != nil {
@@ -247,6 +247,10 @@ func (h *groups) Delete(r *http.Request, id string) error {
 			if err := ex.matches(p.version()); err != nil {
 				return err
 			}
+			// Also parts that the group does not name, because an earlier request was not completed.
+			if p, err = h.withAllParts(ctx, ex, p.group); err != nil {
+				return err
+			}
 			if !p.adopted() {
 				return ex.store.remove(ctx, kindAccessGroup, p.group)
 			}
@@ -287,6 +291,10 @@ func (h *groups) withParts(ctx context.Context, ex *exchange, ag *accessv1alpha1
 	if namedParts(ag) == 0 {
 		return newProvisioned(ag, nil)
 	}
+	return h.withAllParts(ctx, ex, ag)
+}
+
+func (h *groups) withAllParts(ctx context.Context, ex *exchange, ag *accessv1alpha1.AccessGroup) (*provisioned, error) {
 	var parts []*accessv1alpha1.AccessGroup
 	terms := selector(accessv1alpha1.LabelProvisionedBy+"="+ex.provider, accessv1alpha1.LabelPartOf+"="+ag.Name)
 	err := ex.store.groups(ctx, terms, func(part *accessv1alpha1.AccessGroup) error {

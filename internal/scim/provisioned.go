@@ -118,7 +118,7 @@ func (p *provisioned) write(ctx context.Context, ex *exchange, next *groupChange
 		if existing != nil && slices.Equal(placed[part], p.placed[part]) {
 			continue
 		}
-		a := partApply(ex, p.reference(), partName(p.group.Name, part), existing, placed[part])
+		a := partApply(ex, p.group.Name, partName(p.group.Name, part), existing, placed[part])
 		if written.parts[part], err = p.apply(ctx, ex, a, p.lost(part, placed)); err != nil {
 			return nil, partly(err, wrote)
 		}
@@ -213,29 +213,19 @@ func (p *provisioned) mainApply(ex *exchange, name string, g *group, list []stri
 	return a
 }
 
-// partApply returns what is applied for a part. Existing is the part as it is, or nil.
-func partApply(
-	ex *exchange, group metav1.OwnerReference, name string, existing *accessv1alpha1.AccessGroup, list []string,
-) *applied {
+// partApply returns what is applied for a part of the group with the name. Existing is the part as it is, or nil. The part
+// has no owner reference to the group: setting one takes the right to grant every role.
+func partApply(ex *exchange, group, name string, existing *accessv1alpha1.AccessGroup, list []string) *applied {
 	a := &applied{
-		kind: kindAccessGroup, namespace: ex.organization, name: name, owner: &group,
-		labels: map[string]string{
-			accessv1alpha1.LabelProvisionedBy: ex.provider, accessv1alpha1.LabelPartOf: group.Name,
-		},
-		spec: map[string]any{},
+		kind: kindAccessGroup, namespace: ex.organization, name: name,
+		labels: map[string]string{accessv1alpha1.LabelProvisionedBy: ex.provider, accessv1alpha1.LabelPartOf: group},
+		spec:   map[string]any{},
 	}
 	if existing != nil {
 		a.uid, a.resourceVersion = existing.UID, existing.ResourceVersion
 	}
 	a.setMembers(list)
 	return a
-}
-
-// reference returns the reference of the parts to the group, so that they go with it.
-func (p *provisioned) reference() metav1.OwnerReference {
-	return metav1.OwnerReference{
-		APIVersion: accessv1alpha1.GroupVersion.String(), Kind: kindAccessGroup.name, Name: p.group.Name, UID: p.group.UID,
-	}
 }
 
 func (a *applied) setMembers(list []string) {
@@ -278,8 +268,8 @@ func removeFrom(ctx context.Context, ex *exchange, object *accessv1alpha1.Access
 	p := &provisioned{group: object}
 	g := groupFromObject(object)
 	a := p.mainApply(ex, object.Name, &g, remaining, namedParts(object))
-	if owners := object.OwnerReferences; object.Labels[accessv1alpha1.LabelPartOf] != "" && len(owners) > 0 {
-		a = partApply(ex, owners[0], object.Name, object, remaining)
+	if group := object.Labels[accessv1alpha1.LabelPartOf]; group != "" {
+		a = partApply(ex, group, object.Name, object, remaining)
 	}
 	_, err = p.apply(ctx, ex, a, []string{who})
 	return err

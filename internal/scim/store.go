@@ -160,7 +160,6 @@ type applied struct {
 	resourceVersion string
 	labels          map[string]string
 	annotations     map[string]string
-	owner           *metav1.OwnerReference
 	spec            map[string]any
 }
 
@@ -197,9 +196,6 @@ func (a *applied) MarshalJSON() ([]byte, error) {
 	}
 	if len(a.annotations) > 0 {
 		metadata["annotations"] = a.annotations
-	}
-	if a.owner != nil {
-		metadata["ownerReferences"] = []any{a.owner}
 	}
 	body := map[string]any{"apiVersion": accessv1alpha1.GroupVersion.String(), "kind": a.kind.name, "metadata": metadata}
 	if len(a.spec) > 0 {
