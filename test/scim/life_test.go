@@ -72,19 +72,27 @@ var _ = Describe("An identity provider", func() {
 			ids = append(ids, base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "user%05d@acme.example", i))+".1")
 		}
 		group := p.must(ctx, http.StatusCreated, http.MethodPost, "/Groups", newGroup("everyone", ids...)).text("id")
-		members := func() (int32, error) {
-			var ag accessv1alpha1.AccessGroup
-			err := kube.Get(ctx, client.ObjectKey{Namespace: "large", Name: "everyone"}, &ag)
-			return int32(ag.Status.Members), err
+		// sizes returns the number of members of the group and its parts, and what the group names.
+		sizes := func() (all []int, named []accessv1alpha1.GroupName) {
+			GinkgoHelper()
+			var list accessv1alpha1.AccessGroupList
+			Expect(kube.List(ctx, &list, client.InNamespace("large"))).To(Succeed())
+			for i := range list.Items {
+				all = append(all, len(list.Items[i].Spec.Members))
+				named = append(named, list.Items[i].Spec.MemberGroups...)
+			}
+			return all, named
 		}
-		Eventually(members).WithContext(ctx).Should(BeEquivalentTo(12_000))
+		all, named := sizes()
+		Expect(all).To(Equal([]int{5000, 5000, 2000}))
+		Expect(named).To(Equal([]accessv1alpha1.GroupName{"everyone.1", "everyone.2"}))
 		p.must(ctx, http.StatusNoContent, http.MethodPatch, "/Groups/"+group, patch("Remove", "members", memberList(ids[0], ids[7_000], ids[11_000])))
-		Eventually(members).WithContext(ctx).Should(BeEquivalentTo(11_997))
+		all, _ = sizes()
+		Expect(all).To(Equal([]int{4999, 4999, 1999}))
 		p.must(ctx, http.StatusOK, http.MethodPut, "/Groups/"+group, newGroup("everyone", ids[:4_000]...))
-		Eventually(members).WithContext(ctx).Should(BeEquivalentTo(4_000))
-		var list accessv1alpha1.AccessGroupList
-		Expect(kube.List(ctx, &list, client.InNamespace("large"))).To(Succeed())
-		Expect(list.Items).To(HaveLen(1))
+		all, named = sizes()
+		Expect(all).To(Equal([]int{4000}))
+		Expect(named).To(BeEmpty())
 		p.must(ctx, http.StatusNoContent, http.MethodDelete, "/Groups/"+group, nil)
 	}, NodeTimeout(patience*3))
 
