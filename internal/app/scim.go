@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,6 +14,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/usher-dev/usher/internal/scim"
+	"github.com/usher-dev/usher/internal/server"
+)
+
+const (
+	// scimConnections bounds the connections to the SCIM server; a gateway shares few of them between many requests.
+	scimConnections = 2048
+	// scimHeaderBytes is room for the path, a filter and the token of a request.
+	scimHeaderBytes = 64 << 10
 )
 
 // newSCIMCommand returns a command that runs the SCIM server.
@@ -61,18 +68,21 @@ func RunSCIM(ctx context.Context, options SCIMOptions) error {
 		return fmt.Errorf("creating the manager: %w", err)
 	}
 	log := ctrl.Log.WithName("scim")
-	served := &tlsServer{
-		name: "the SCIM server", address: options.BindAddress, certificateDir: options.CertificateDir, log: log,
-		handler: scim.NewServer(scim.Options{
+	served := server.New(server.Options{
+		Name: "the SCIM server", Address: options.BindAddress, CertificateDir: options.CertificateDir,
+		Handler: scim.NewServer(scim.Options{
 			Connector: connector, UserAttribute: scim.UserAttribute(options.UserAttribute), Attributes: attributes,
 			Metrics: scim.NewMetrics(metrics.Registry), Now: options.Now, Log: log,
 		}),
-	}
+		Connections: scimConnections, ConnectionsPerAddress: scimConnections / 4,
+		RequestTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, ShutdownTimeout: 20 * time.Second,
+		HeaderBytes: scimHeaderBytes, Log: log,
+	})
 	metrics.Registry.MustRegister(buildInfo())
 	err = errors.Join(
 		mgr.Add(served),
 		mgr.AddHealthzCheck("ping", healthz.Ping),
-		mgr.AddReadyzCheck("server", func(*http.Request) error { return served.listens() }),
+		mgr.AddReadyzCheck("server", served.Check),
 	)
 	if err != nil {
 		return fmt.Errorf("adding the server: %w", err)
