@@ -253,7 +253,7 @@ verify-manifests: $(HELM) $(KUBE_SCORE)
 	@go run ./hack/manifests install --image=$(EXAMPLE_IMAGE):v1 | $(KUBE_SCORE) score --ignore-test=$(KUBE_SCORE_IGNORED) -
 	@for issuer in Usher CertManager; do \
 		$(HELM) template usher config/helm/usher --namespace=usher-system --set=certificates.issuedBy=$$issuer \
-			--set=image.repository=$(EXAMPLE_IMAGE) --set=image.tag=v1 --set=metrics.serviceMonitor.enabled=true --set=metrics.prometheusRule.enabled=true --set=pdp.enabled=true \
+			--set=image.repository=$(EXAMPLE_IMAGE) --set=image.tag=v1 --set=metrics.serviceMonitor.enabled=true --set=metrics.prometheusRule.enabled=true --set=pdp.enabled=true --set=scim.enabled=true \
 			| $(KUBE_SCORE) score --ignore-test=$(KUBE_SCORE_IGNORED) - || exit 1; \
 	done
 

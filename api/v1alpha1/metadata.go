@@ -20,6 +20,19 @@ const (
 	// deployment.
 	LabelOrganization = "access.usher.dev/organization"
 
+	// LabelProvisionedBy names the service account by whose token an identity provider created the object, or added the
+	// members of an AccessGroup.
+	LabelProvisionedBy = "access.usher.dev/provisioned-by"
+
+	// LabelPartOf on an AccessGroup names the provisioned AccessGroup whose members it holds a part of.
+	LabelPartOf = "access.usher.dev/part-of"
+
+	// LabelUserNameDigest, LabelDisplayNameDigest and LabelExternalIDDigest hold digests by which an identity provider's
+	// objects are found.
+	LabelUserNameDigest    = "access.usher.dev/user-name-digest"
+	LabelDisplayNameDigest = "access.usher.dev/display-name-digest"
+	LabelExternalIDDigest  = "access.usher.dev/external-id-digest"
+
 	// LabelManagedBy is the common label that published ConfigMaps carry with the value ManagedBy.
 	LabelManagedBy = "app.kubernetes.io/managed-by"
 
@@ -32,6 +45,15 @@ const (
 
 	// AnnotationAllowRevocation lets one change pass the revocation limit: "<users>@<RFC 3339 deadline>".
 	AnnotationAllowRevocation = "access.usher.dev/allow-revocation"
+
+	// AnnotationMembers with the value MembersProvisioned on an AccessGroup lets an identity provider add members to it.
+	AnnotationMembers = "access.usher.dev/members"
+
+	// AnnotationExternalID is the identifier by which an identity provider knows the object.
+	AnnotationExternalID = "access.usher.dev/external-id"
+
+	// AnnotationUserName is the userName that an identity provider gave a user whose identity is another attribute.
+	AnnotationUserName = "access.usher.dev/user-name"
 )
 
 // Values of the labels above.
@@ -53,6 +75,9 @@ const (
 
 	// DocumentOrganizations is the value of LabelDocument on an organizations document.
 	DocumentOrganizations = "organizations"
+
+	// MembersProvisioned is the value of AnnotationMembers.
+	MembersProvisioned = "provisioned"
 
 	// RecordNotices is the value of LabelRecord on the record of sent notices.
 	RecordNotices = "notices"

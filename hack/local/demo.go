@@ -51,7 +51,7 @@ func demo(ctx context.Context, samples string, out io.Writer, steps *steps) (err
 			return nil
 		}
 	}
-	if err := applySamples(ctx, c, samples, alive, steps); err != nil {
+	if _, err := applySamples(ctx, c, samples, alive, steps); err != nil {
 		return err
 	}
 	if samples == "" {

@@ -30,7 +30,7 @@ type access struct {
 }
 
 // startPDP starts the decision point beside a manager that runs, and returns how to ask it.
-func startPDP(ctx context.Context, c *cluster.Cluster, options cluster.PDPOptions, steps *steps) (*cluster.PDP, access, error) {
+func startPDP(ctx context.Context, c *cluster.Cluster, options cluster.ServerOptions, steps *steps) (*cluster.Server, access, error) {
 	steps.say("starting the decision point")
 	to := access{Audience: cluster.PDPAudience}
 	var err error
@@ -57,14 +57,14 @@ func startPDP(ctx context.Context, c *cluster.Cluster, options cluster.PDPOption
 	return started, to, nil
 }
 
-// write writes how to ask the decision point. Only the owner may read the token.
-func (a *access) write(path string) error {
-	text, err := json.MarshalIndent(a, "", "  ")
+// writeAccess writes how to reach a server. Only the owner may read the tokens.
+func writeAccess(path string, access any) error {
+	text, err := json.MarshalIndent(access, "", "  ")
 	if err != nil {
 		return err
 	}
 	if err := os.WriteFile(path, append(text, '\n'), 0o600); err != nil {
-		return fmt.Errorf("write how to ask the decision point: %w", err)
+		return fmt.Errorf("write how to reach a server: %w", err)
 	}
 	return nil
 }
@@ -75,7 +75,7 @@ const demoQuestion = `{"subject":{"type":"user","id":"amelie@acme.example"},` +
 
 // ask starts a decision point, asks it one question, and prints both as curl would.
 func ask(ctx context.Context, c *cluster.Cluster, out io.Writer, steps *steps) (err error) {
-	p, to, err := startPDP(ctx, c, cluster.PDPOptions{}, steps)
+	p, to, err := startPDP(ctx, c, cluster.ServerOptions{}, steps)
 	if err != nil {
 		return err
 	}

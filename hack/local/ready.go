@@ -50,6 +50,21 @@ func keysOf(applied []unstructured.Unstructured) objectKeys {
 	return keys
 }
 
+// systemNamespace is the namespace above all organizations.
+const systemNamespace = "access-system"
+
+// organizations returns the namespaces of the objects without the system namespace, sorted.
+func (keys objectKeys) organizations() []string {
+	var names []string
+	for _, key := range keys {
+		if key.namespace != systemNamespace {
+			names = append(names, key.namespace)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // missing returns the keys that are not Ready, with the reasons.
 func (keys objectKeys) missing(reasons map[objectKey]string) []string {
 	var missing []string

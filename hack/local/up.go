@@ -14,9 +14,9 @@ import (
 
 // places are the paths that up uses.
 type places struct {
-	state, cluster, managerLog, pdpLog string
-	kubeconfig, kubectl, pdpFile       string
-	controlPlane, manager, pdp         background
+	state, cluster, managerLog, pdpLog, scimLog string
+	kubeconfig, kubectl, pdpFile, scimFile      string
+	controlPlane, manager, pdp, scim            background
 }
 
 func newPlaces(root string) places {
@@ -31,6 +31,8 @@ func newPlaces(root string) places {
 		pdpLog:     filepath.Join(state, "pdp.log"),
 		kubectl:    filepath.Join(bin, "kubectl"),
 		pdpFile:    filepath.Join(bin, "pdp.json"),
+		scimLog:    filepath.Join(state, "scim.log"),
+		scimFile:   filepath.Join(bin, "scim.json"),
 		controlPlane: background{
 			name:    "control plane",
 			pidFile: filepath.Join(state, "controlplane.pid"),
@@ -45,6 +47,11 @@ func newPlaces(root string) places {
 			name:    "decision point",
 			pidFile: filepath.Join(state, "pdp.pid"),
 			mark:    "--kubeconfig=" + filepath.Join(clusterDir, "pdp.kubeconfig"),
+		},
+		scim: background{
+			name:    "SCIM server",
+			pidFile: filepath.Join(state, "scim.pid"),
+			mark:    "--api-server-ca=" + filepath.Join(clusterDir, "api-server-ca.crt"),
 		},
 	}
 }
@@ -83,8 +90,12 @@ func up(ctx context.Context, places places, manifests, samples string, out io.Wr
 	if err := places.linkTools(c); err != nil {
 		return err
 	}
-	if err := applySamples(ctx, c, samples, func() error { return places.managerAlive(ctx) }, steps); err != nil {
+	organizations, err := applySamples(ctx, c, samples, func() error { return places.managerAlive(ctx) }, steps)
+	if err != nil {
 		return fmt.Errorf("%w\nthe manager's log is %s", err, places.managerLog)
+	}
+	if err := places.ensureSCIM(ctx, c, organizations, steps); err != nil {
+		return err
 	}
 	steps.say("up")
 	_, err = fmt.Fprint(out, places.whatNext(samples != ""))
@@ -129,11 +140,27 @@ func (p places) ensurePDP(ctx context.Context, c *cluster.Cluster, steps *steps)
 	if err != nil || running != 0 {
 		return err
 	}
-	started, to, err := startPDP(ctx, c, cluster.PDPOptions{LogFile: p.pdpLog, Detached: true}, steps)
+	started, to, err := startPDP(ctx, c, cluster.ServerOptions{LogFile: p.pdpLog, Detached: true}, steps)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(p.pdp.write(started.PID()), to.write(p.pdpFile)); err != nil {
+	if err := errors.Join(p.pdp.write(started.PID()), writeAccess(p.pdpFile, to)); err != nil {
+		return errors.Join(err, started.Kill())
+	}
+	return nil
+}
+
+// ensureSCIM starts the SCIM server where it does not run, and writes how identity providers of the organizations reach it.
+func (p places) ensureSCIM(ctx context.Context, c *cluster.Cluster, organizations []string, steps *steps) error {
+	running, err := p.scim.pid(ctx)
+	if err != nil || running != 0 {
+		return err
+	}
+	started, to, err := startSCIM(ctx, c, organizations, cluster.ServerOptions{LogFile: p.scimLog, Detached: true}, steps)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(p.scim.write(started.PID()), writeAccess(p.scimFile, to)); err != nil {
 		return errors.Join(err, started.Kill())
 	}
 	return nil
@@ -175,18 +202,19 @@ Usher runs. Its log is %s. To try it:
 	}
 	return text + fmt.Sprintf(`
 The decision point runs, too: %s has its address, its certificate authority, and a token
-that may ask everything.
+that may ask everything. So does the SCIM server: %s has its address, its certificate authority, and a
+token for each organization.
 
 "make down" ends it all.
-`, p.pdpFile)
+`, p.pdpFile, p.scimFile)
 }
 
 // end stops all processes and keeps their logs. It has its own timeout, because it also runs after the user has
 // interrupted up.
 func (p places) end(ctx context.Context, steps *steps) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*endTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 6*endTimeout)
 	defer cancel()
-	return errors.Join(p.pdp.end(ctx, steps), p.manager.end(ctx, steps), p.controlPlane.end(ctx, steps))
+	return errors.Join(p.scim.end(ctx, steps), p.pdp.end(ctx, steps), p.manager.end(ctx, steps), p.controlPlane.end(ctx, steps))
 }
 
 func down(ctx context.Context, places places, steps *steps) error {
@@ -194,7 +222,7 @@ func down(ctx context.Context, places places, steps *steps) error {
 	if err := places.end(ctx, steps); err != nil {
 		return err
 	}
-	for _, path := range []string{places.state, places.kubeconfig, places.kubectl, places.pdpFile} {
+	for _, path := range []string{places.state, places.kubeconfig, places.kubectl, places.pdpFile, places.scimFile} {
 		if err := os.RemoveAll(path); err != nil {
 			return fmt.Errorf("remove %s: %w", path, err)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -29,7 +30,7 @@ func startUsher(
 		return nil, err
 	}
 	steps.say("building and starting the manager")
-	options.Args = slices.Concat(managerArgs, cluster.PDPCertificateArgs)
+	options.Args = slices.Concat(managerArgs, cluster.CertificateArgs)
 	options.Webhooks = true
 	return c.StartManager(ctx, options)
 }
@@ -41,31 +42,33 @@ func install(ctx context.Context, c *cluster.Cluster, manifests string, steps *s
 		if err := c.InstallManifests(ctx, manifests); err != nil {
 			return err
 		}
-		return c.InstallPDP(ctx)
+		return errors.Join(c.InstallPDP(ctx), c.InstallSCIM(ctx))
 	}
 	steps.say("installing Usher")
 	if err := c.Install(ctx); err != nil {
 		return err
 	}
-	if err := c.InstallPDP(ctx); err != nil { // before the manager looks for the Secret of the certificate
+	// Before the manager looks for the Secrets of the certificates.
+	if err := errors.Join(c.InstallPDP(ctx), c.InstallSCIM(ctx)); err != nil {
 		return err
 	}
 	return c.InstallWebhooks(ctx)
 }
 
-// applySamples applies a kustomize directory and waits until all of Usher's objects in it are Ready.
+// applySamples applies a kustomize directory and waits until all of Usher's objects in it are Ready. It returns the
+// organizations that have such objects.
 func applySamples(
 	ctx context.Context, c *cluster.Cluster, samples string, alive func() error, steps *steps,
-) error {
+) (organizations []string, err error) {
 	if samples == "" {
-		return nil
+		return nil, nil
 	}
 	steps.say("applying %s", samples)
 	applied, err := c.ApplyKustomization(ctx, samples)
 	if err != nil {
-		return fmt.Errorf("apply the samples: %w", err)
+		return nil, fmt.Errorf("apply the samples: %w", err)
 	}
 	wanted := keysOf(applied)
 	what := fmt.Sprintf("%d sample objects are Ready", len(wanted))
-	return waitReady(ctx, c.Config(), what, wanted.missing, alive, steps)
+	return wanted.organizations(), waitReady(ctx, c.Config(), what, wanted.missing, alive, steps)
 }

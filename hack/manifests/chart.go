@@ -17,6 +17,7 @@ const (
 	certManagerDir = "config/certmanager"
 	alertsDir      = "config/alerts"
 	pdpDir         = "config/pdp"
+	scimDir        = "config/scim"
 	templatesDir   = "config/helm/usher/templates"
 	crdsDir        = "crds"
 
@@ -61,12 +62,14 @@ func writeChart(root string) error {
 	if templates["prometheusrule.yaml"], err = rules(alerts); err != nil {
 		return err
 	}
-	pdp, err := build(root, pdpDir)
-	if err != nil {
-		return err
-	}
-	if templates["pdp-rbac.yaml"], err = rights(pdp); err != nil {
-		return fmt.Errorf("%s: %w", pdpDir, err)
+	for _, each := range []struct{ dir, value string }{{pdpDir, "pdp"}, {scimDir, "scim"}} {
+		built, err := build(root, each.dir)
+		if err != nil {
+			return err
+		}
+		if templates[each.value+"-rbac.yaml"], err = rights(built, each.value); err != nil {
+			return fmt.Errorf("%s: %w", each.dir, err)
+		}
 	}
 	// Remove files of kinds that config no longer has.
 	target := filepath.Join(root, templatesDir)
@@ -137,10 +140,10 @@ func rules(alerts resmap.ResMap) (string, error) {
 	return header + "{{- if and .Values.metrics.enabled .Values.metrics.prometheusRule.enabled }}\n" + escaped + end + "\n", nil
 }
 
-// rights returns the template of the decision point's rights.
-func rights(pdp resmap.ResMap) (string, error) {
+// rights returns the template of the roles and bindings of a server that the value enables.
+func rights(built resmap.ResMap, value string) (string, error) {
 	var texts []string
-	for _, object := range pdp.Resources() {
+	for _, object := range built.Resources() {
 		if generated[object.GetKind()] != generated["ClusterRole"] {
 			continue
 		}
@@ -150,7 +153,7 @@ func rights(pdp resmap.ResMap) (string, error) {
 		}
 		texts = append(texts, text)
 	}
-	return header + "{{- if .Values.pdp.enabled }}\n" + strings.Join(texts, "---\n") + end + "\n", nil
+	return header + "{{- if .Values." + value + ".enabled }}\n" + strings.Join(texts, "---\n") + end + "\n", nil
 }
 
 // template returns an object as a template that renders the object in the release's namespace.

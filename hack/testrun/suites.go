@@ -29,7 +29,7 @@ const (
 )
 
 // goroutines matches packages that start goroutines. For others, the race detector would only cost time.
-var goroutines = regexp.MustCompile(`/internal/(app|controller|decision|delivery|egress|follow|notify|publish|roster|webhook)(/|$)`)
+var goroutines = regexp.MustCompile(`/internal/(app|controller|decision|delivery|egress|follow|notify|publish|roster|scim|webhook)(/|$)`)
 
 // fresh disables the test cache for tests that read files outside of their module, because go test does not see changes
 // of these.

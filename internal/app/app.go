@@ -192,7 +192,10 @@ func run(
 	if err := setupNotices(mgr, writes, fed, reconciler, options); err != nil {
 		return err
 	}
-	if err := setupPDPCertificate(mgr, options.PDP, writes, time.Now); err != nil {
+	if err := options.PDP.setup(certifiedPDP, mgr, writes, time.Now); err != nil {
+		return err
+	}
+	if err := options.SCIM.setup(certifiedSCIM, mgr, writes, time.Now); err != nil {
 		return err
 	}
 	alive := func(*http.Request) error { return fed.Alive() }

@@ -23,7 +23,7 @@ import (
 func NewCommand() *cobra.Command {
 	root := newManagerCommand("usher")
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(newManagerCommand("manager"), newPDPCommand(), newFollowCommand())
+	root.AddCommand(newManagerCommand("manager"), newPDPCommand(), newFollowCommand(), newSCIMCommand())
 	return root
 }
 
@@ -66,9 +66,8 @@ type commonFlags struct{ logging zap.Options }
 
 // addCommonFlags adds these flags to the command.
 func addCommonFlags(command *cobra.Command) *commonFlags {
-	common := &commonFlags{}
+	common := addLogFlags(command)
 	goFlags := flag.NewFlagSet("", flag.ContinueOnError)
-	common.logging.BindFlags(goFlags)
 	config.RegisterFlags(goFlags)
 	command.Flags().AddGoFlagSet(goFlags)
 	return common
@@ -86,12 +85,26 @@ func setLogger(log logr.Logger) {
 	slog.SetLogLoggerLevel(slog.Level(-libraryVerbosity))
 }
 
-// setUp sets up the log and the garbage collector, and returns the configuration of the API server's client.
-func (c *commonFlags) setUp() (*rest.Config, error) {
+// addLogFlags adds only the flags of the log to the command.
+func addLogFlags(command *cobra.Command) *commonFlags {
+	common := &commonFlags{}
+	goFlags := flag.NewFlagSet("", flag.ContinueOnError)
+	common.logging.BindFlags(goFlags)
+	command.Flags().AddGoFlagSet(goFlags)
+	return common
+}
+
+// setUpProcess sets up the log and the garbage collector.
+func (c *commonFlags) setUpProcess() {
 	setLogger(zap.New(zap.UseFlagOptions(&c.logging), zap.RawZapOpts(uberzap.WrapCore(withoutProbes), uberzap.WrapCore(lazily))))
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
+}
+
+// setUp is setUpProcess, and returns the configuration of the API server's client.
+func (c *commonFlags) setUp() (*rest.Config, error) {
+	c.setUpProcess()
 	found, err := config.GetConfig()
 	if err != nil {
 		return nil, fmt.Errorf("finding the cluster: %w", err)

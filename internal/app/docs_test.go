@@ -17,7 +17,7 @@ var flagRow = regexp.MustCompile("(?m)^\\| `--([a-z-]+)` \\| (?:`([^`]*)`)? ?\\|
 func TestTheDocumentedFlags(t *testing.T) {
 	bare := newSubcommand("", "")
 	addCommonFlags(bare)
-	for page, command := range map[string]string{"operations.md": "manager", "decisions.md": "pdp", "workloads.md": "follow"} {
+	for page, command := range map[string]string{"operations.md": "manager", "decisions.md": "pdp", "workloads.md": "follow", "scim.md": "scim"} {
 		t.Run(command, func(t *testing.T) {
 			text, err := os.ReadFile(filepath.Join("..", "..", "docs", page))
 			if err != nil {

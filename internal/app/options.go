@@ -25,7 +25,8 @@ type Options struct {
 
 	Webhook WebhookOptions
 	Notices NoticeOptions
-	PDP     PDPCertificateOptions
+	PDP     CertificateOptions
+	SCIM    CertificateOptions
 
 	// Now is the clock for resolving access. It has no flag: the command uses the machine's clock.
 	Now func() time.Time
@@ -47,7 +48,8 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	addEndpointFlags(flags, &o.MetricsBindAddress, &o.MetricsSecure, &o.HealthProbeBindAddress)
 	o.Webhook.AddFlags(flags)
 	o.Notices.AddFlags(flags)
-	o.PDP.AddFlags(flags)
+	o.PDP.addFlags(certifiedPDP, flags)
+	o.SCIM.addFlags(certifiedSCIM, flags)
 }
 
 // Validate returns the errors of all flags.
@@ -57,6 +59,7 @@ func (o *Options) Validate() error {
 		failures = append(failures, fmt.Errorf("--document-grace %s: must not be negative", o.DocumentGrace))
 	}
 	failures = append(failures, o.Webhook.validate()...)
-	failures = append(failures, o.PDP.validate()...)
+	failures = append(failures, o.PDP.validate(certifiedPDP)...)
+	failures = append(failures, o.SCIM.validate(certifiedSCIM)...)
 	return errors.Join(append(failures, o.Notices.validate()...)...)
 }

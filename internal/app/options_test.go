@@ -115,7 +115,8 @@ func TestDefaults(t *testing.T) {
 		Notices: NoticeOptions{
 			Window: 30 * time.Second, Mass: 50, Keep: 24 * time.Hour, Timeout: 30 * time.Second, Plaintext: "Refused",
 		},
-		PDP: PDPCertificateOptions{ConfigMap: "usher-system/usher-pdp-ca", DNSNames: []string{"usher-pdp.usher-system.svc"}},
+		PDP:  CertificateOptions{ConfigMap: "usher-system/usher-pdp-ca", DNSNames: []string{"usher-pdp.usher-system.svc"}},
+		SCIM: CertificateOptions{ConfigMap: "usher-system/usher-scim-ca", DNSNames: []string{"usher-scim.usher-system.svc"}},
 	}
 	if diff := cmp.Diff(want, o); diff != "" {
 		t.Errorf("unexpected defaults (-want +got):\n%s", diff)

@@ -16,6 +16,7 @@ import (
 type importing struct {
 	*writing
 	apply     bool
+	prune     bool
 	directory string
 }
 
@@ -25,7 +26,9 @@ func newImport(o *options) *cobra.Command {
 		Use:   "import FILE|-",
 		Short: "Make manifests of CSV, or apply it",
 		Long: `Reads the CSV that export writes, and makes the objects that it speaks of what it says. What it does not speak of stays:
-nothing is removed. Groups that there are not take a line of their own (record group); users get a UserAccess.
+nothing is removed. Groups that there are not take a line of their own (record group); users get a UserAccess. With
+--prune, what an earlier import wrote to the cluster and the CSV does not speak of is removed, too: members, roles, groups
+and users. What anybody else declares stays.
 
 It also reads a plain CSV, without the column record: a line with group and user is a member, one with application and
 role a role of the group or user, one with memberGroup a nested group. Groups that there are not are made.
@@ -46,6 +49,7 @@ two lines that contradict each other are an error.`,
 	m.writing = newWriting(o, command)
 	flags := command.Flags()
 	flags.BoolVar(&m.apply, "apply", false, "Write to the cluster")
+	flags.BoolVar(&m.prune, "prune", false, "With --apply: remove what earlier imports wrote and the CSV does not speak of")
 	flags.BoolVar(&m.standalone, "standalone", false, "Begin from nothing: the manifests are what the CSV says and no more")
 	flags.StringVar(&m.directory, "output-dir", "", "A directory to write the manifests to, a file each")
 	command.MarkFlagsMutuallyExclusive("apply", "standalone", "output-dir", "output")
@@ -64,6 +68,9 @@ func (m *importing) run(ctx context.Context, name string) error {
 	if m.apply && name == "-" && !m.yes && m.dryRun == dryRunNone {
 		return errors.New("import -: standard input cannot both be the CSV and answer the question; add --yes or --dry-run")
 	}
+	if m.prune && !m.apply {
+		return errors.New("--prune: it takes --apply; only the cluster knows what an import wrote")
+	}
 	if !m.apply {
 		if m.dryRun == dryRunServer {
 			return errors.New("--dry-run=server: it takes --apply")
@@ -78,6 +85,10 @@ func (m *importing) run(ctx context.Context, name string) error {
 	}
 	if m.directory != "" {
 		m.toFiles = func(changed []objects.Change) error { return m.toDirectory(ctx, changed) }
+	}
+	m.manager = objects.ImportManager
+	if m.prune {
+		return m.writing.run(ctx, table.ImportAndPrune)
 	}
 	return m.writing.run(ctx, table.Import)
 }

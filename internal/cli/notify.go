@@ -145,7 +145,7 @@ func (n *notify) request(ctx context.Context, notices []edit.Notice) error {
 	if err != nil {
 		return err
 	}
-	writer, err := objects.NewWriter(config)
+	writer, err := objects.NewWriter(config, objects.FieldManager)
 	if err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func (w *writing) toCluster(ctx context.Context, p *edit.Plan, changed []objects
 			return err
 		}
 	}
-	writer, err := objects.NewWriter(config)
+	writer, err := objects.NewWriter(config, w.manager)
 	if err != nil {
 		return err
 	}

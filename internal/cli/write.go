@@ -38,6 +38,8 @@ type writing struct {
 	dryRun   string
 	overrule bool
 	inPlace  bool
+	// manager is the field manager to write as.
+	manager string
 	// standalone starts from an empty set of objects.
 	standalone bool
 	// toFiles writes the changes to files. If it is nil, the flags determine where they go.
@@ -69,7 +71,7 @@ func (w *writing) addOutput(command *cobra.Command, usage string, formats ...str
 
 // newWritingWithoutOutput is like newWriting, for commands whose flag -o takes other values, too.
 func newWritingWithoutOutput(o *options, command *cobra.Command) *writing {
-	w := &writing{options: o}
+	w := &writing{options: o, manager: objects.FieldManager}
 	command.Annotations = map[string]string{errorCode: "true"}
 	command.Long += writingCodes
 	flags := command.Flags()

@@ -51,7 +51,7 @@ expired(entry) if time.parse_rfc3339_ns(entry.notAfter) <= time.now_ns()
 // same certificate and the same questions.
 type asked struct {
 	lab            *lab
-	pdp            *cluster.PDP
+	pdp            *cluster.Server
 	others         []*cluster.Program
 	token          string
 	ours, bare     target
@@ -121,7 +121,7 @@ func (a *asked) startOurs(ctx context.Context) (err error) {
 		return err
 	}
 	a.lab.say.printf("pdp: starting the decision point")
-	a.pdp, err = a.lab.plane.StartPDP(ctx, cluster.PDPOptions{Kubeconfig: kubeconfig, CertificateDir: a.certificateDir})
+	a.pdp, err = a.lab.plane.StartPDP(ctx, cluster.ServerOptions{Kubeconfig: kubeconfig, CertificateDir: a.certificateDir})
 	return err
 }
 

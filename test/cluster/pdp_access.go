@@ -21,16 +21,17 @@ const (
 	PDPAudience = "usher-pdp"
 
 	pdpAccount = "usher-pdp"
-	pdpSecret  = "usher-pdp-tls"
-	pdpBundle  = "usher-pdp-ca"
 	// pdpClient is the role of callers, and a service account that has it everywhere.
 	pdpClient = "usher-pdp-client"
 
 	authorityKey = "ca.crt"
 )
 
-// PDPCertificateArgs have a manager issue the certificate of a decision point that is called at localhost.
-var PDPCertificateArgs = []string{"--pdp-certificate-secret=" + managerNamespace + "/" + pdpSecret, "--pdp-dns-names=localhost"}
+// CertificateArgs have a manager issue the certificates of a decision point and a SCIM server that are called at localhost.
+var CertificateArgs = []string{
+	"--pdp-certificate-secret=" + managerNamespace + "/usher-pdp-tls", "--pdp-dns-names=localhost",
+	"--scim-certificate-secret=" + managerNamespace + "/usher-scim-tls", "--scim-dns-names=localhost",
+}
 
 // InstallPDP applies config/local/pdp after Install: the rights of the decision point and of its callers, and the objects
 // for its certificate. It may be repeated.
@@ -50,23 +51,28 @@ func (c *Cluster) PDPKubeconfig(ctx context.Context) (string, error) {
 	return c.accountKubeconfig(ctx, managerNamespace, pdpAccount, "pdp.kubeconfig")
 }
 
-// PDPCertificate waits for the certificate of the decision point, which a manager with PDPCertificateArgs issues. It writes
-// what the kubelet would mount, and returns the directory and the authorities that callers trust, in PEM.
+// PDPCertificate waits for the certificate of the decision point, which a manager with CertificateArgs issues. It writes what
+// the kubelet would mount, and returns the directory and the authorities that callers trust, in PEM.
 func (c *Cluster) PDPCertificate(ctx context.Context) (dir string, authorities []byte, err error) {
+	return c.servedCertificate(ctx, "pdp")
+}
+
+// servedCertificate is PDPCertificate for a server, by its subcommand.
+func (c *Cluster) servedCertificate(ctx context.Context, subcommand string) (dir string, authorities []byte, err error) {
 	clients, err := kubernetes.NewForConfig(c.config)
 	if err != nil {
 		return "", nil, fmt.Errorf("reach the cluster: %w", err)
 	}
-	dir = filepath.Join(c.dir, "pdp-certificate")
+	dir = filepath.Join(c.dir, subcommand+"-certificate")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", nil, fmt.Errorf("make a directory for the certificate of the decision point: %w", err)
+		return "", nil, fmt.Errorf("make a directory for the certificate of usher %s: %w", subcommand, err)
 	}
 	err = wait.PollUntilContextTimeout(ctx, pollInterval, readyTimeout, true, func(ctx context.Context) (bool, error) {
-		secret, err := clients.CoreV1().Secrets(managerNamespace).Get(ctx, pdpSecret, metav1.GetOptions{})
+		secret, err := clients.CoreV1().Secrets(managerNamespace).Get(ctx, "usher-"+subcommand+"-tls", metav1.GetOptions{})
 		if err != nil || len(secret.Data[corev1.TLSCertKey]) == 0 {
 			return false, err
 		}
-		bundle, err := clients.CoreV1().ConfigMaps(managerNamespace).Get(ctx, pdpBundle, metav1.GetOptions{})
+		bundle, err := clients.CoreV1().ConfigMaps(managerNamespace).Get(ctx, "usher-"+subcommand+"-ca", metav1.GetOptions{})
 		if err != nil {
 			return false, err
 		}
@@ -78,7 +84,7 @@ func (c *Cluster) PDPCertificate(ctx context.Context) (dir string, authorities [
 		return true, errors.Join(failures...)
 	})
 	if err != nil {
-		return "", nil, fmt.Errorf("get the certificate of the decision point, which the manager issues: %w", err)
+		return "", nil, fmt.Errorf("get the certificate of usher %s, which the manager issues: %w", subcommand, err)
 	}
 	return dir, authorities, nil
 }

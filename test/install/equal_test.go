@@ -44,6 +44,18 @@ func TestTheChartIsConfig(t *testing.T) {
 			set:  with(created, values{"pdp": values{"enabled": true}, "metrics": values{"serviceMonitor": values{"enabled": true}}}),
 			want: []string{"default", "prometheus", "pdp", "pdp/prometheus"},
 		},
+		"with the SCIM server": {
+			set:  with(created, values{"scim": values{"enabled": true}}),
+			want: []string{"default", "scim"},
+		},
+		"with the SCIM server and certificates by cert-manager": {
+			set:  with(created, values{"scim": values{"enabled": true}, "certificates": values{"issuedBy": "CertManager"}}),
+			want: []string{"certmanager", "certmanager/scim"},
+		},
+		"with the SCIM server and ServiceMonitors": {
+			set:  with(created, values{"scim": values{"enabled": true}, "metrics": values{"serviceMonitor": values{"enabled": true}}}),
+			want: []string{"default", "prometheus", "scim", "scim/prometheus"},
+		},
 		"with the Secrets of channels": {
 			set:  with(created, values{"notices": values{"namespaces": []any{"acme"}}}),
 			want: []string{"default", "notices"},
@@ -108,10 +120,12 @@ func TestAnotherNamespace(t *testing.T) {
 	for name, set := range map[string]values{
 		"by Usher":        created,
 		"by cert-manager": with(created, values{"certificates": values{"issuedBy": "CertManager"}}),
-		"by cert-manager, with the decision point": with(created, values{
-			"certificates": values{"issuedBy": "CertManager"}, "pdp": values{"enabled": true},
+		"by cert-manager, with the decision point and the SCIM server": with(created, values{
+			"certificates": values{"issuedBy": "CertManager"}, "pdp": values{"enabled": true}, "scim": values{"enabled": true},
 		}),
-		"by Usher, with the decision point": with(created, values{"pdp": values{"enabled": true}}),
+		"by Usher, with the decision point and the SCIM server": with(created, values{
+			"pdp": values{"enabled": true}, "scim": values{"enabled": true},
+		}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			const elsewhere = "access-manager"
@@ -128,6 +142,8 @@ func TestAnotherNamespace(t *testing.T) {
 				// The defaults of these flags contain the namespace.
 				appendArgs(t, want[deployment], "--pdp-certificate-configmap="+elsewhere+"/usher-pdp-ca",
 					"--pdp-dns-names=usher-pdp."+elsewhere+".svc",
+					"--scim-certificate-configmap="+elsewhere+"/usher-scim-ca",
+					"--scim-dns-names=usher-scim."+elsewhere+".svc",
 					"--webhook-certificate-secret="+elsewhere+"/usher-webhook-certificate",
 					"--webhook-dns-names=usher-webhook-service."+elsewhere+".svc")
 			}

@@ -37,23 +37,25 @@ func TestTheManagerTakesTheArguments(t *testing.T) {
 	}
 }
 
-// TestTheDecisionPointTakesTheArguments parses what the chart renders with the flags of the decision point.
-func TestTheDecisionPointTakesTheArguments(t *testing.T) {
-	for name, set := range map[string]values{
-		"as shipped":    {},
-		"with all else": {"logging": values{"level": "debug", "encoder": "console"}, "metrics": values{"secure": false}},
-		"no metrics":    {"metrics": values{"enabled": false}},
-		"another flag":  {"pdp": values{"extraArgs": []any{"--application-type=app"}}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			command, rest, err := app.NewCommand().Find(args(t, mustRender(t, with(decisions, set))[pdpDeployment]))
-			if err != nil || command.Name() != "pdp" {
-				t.Fatalf("it runs %s: %v", command.Name(), err)
-			}
-			if err := command.ParseFlags(rest); err != nil {
-				t.Error(err)
-			}
-		})
+// TestTheServersTakeTheArguments parses what the chart renders with the flags of the decision point and the SCIM server.
+func TestTheServersTakeTheArguments(t *testing.T) {
+	for subcommand, server := range servers {
+		for name, set := range map[string]values{
+			"as shipped":    {},
+			"with all else": {"logging": values{"level": "debug", "encoder": "console"}, "metrics": values{"secure": false}},
+			"no metrics":    {"metrics": values{"enabled": false}},
+			"another flag":  {subcommand: values{"extraArgs": []any{server.flag}}},
+		} {
+			t.Run(subcommand+" "+name, func(t *testing.T) {
+				command, rest, err := app.NewCommand().Find(args(t, mustRender(t, with(server.given, set))[server.deployment]))
+				if err != nil || command.Name() != subcommand {
+					t.Fatalf("it runs %s: %v", command.Name(), err)
+				}
+				if err := command.ParseFlags(rest); err != nil {
+					t.Error(err)
+				}
+			})
+		}
 	}
 }
 
@@ -72,7 +74,8 @@ func TestEveryFlagCanBeSet(t *testing.T) {
 	})
 	want := []string{
 		"document-grace", "health-probe-bind-address", "leader-elect", "metrics-bind-address", "metrics-secure",
-		"organization-selector", "pdp-certificate-configmap", "pdp-certificate-secret", "system-namespace", "webhook-bind-address", "webhook-ca-validity", "webhook-certificate-dir",
+		"organization-selector", "pdp-certificate-configmap", "pdp-certificate-secret", "scim-certificate-configmap",
+		"scim-certificate-secret", "system-namespace", "webhook-bind-address", "webhook-ca-validity", "webhook-certificate-dir",
 		"webhook-certificate-secret", "webhook-certificate-validity", "webhook-certificates", "webhook-client-ca", "zap-encoder",
 		"zap-log-level",
 	}
@@ -82,31 +85,48 @@ func TestEveryFlagCanBeSet(t *testing.T) {
 	}
 }
 
-// TestEveryFlagOfTheDecisionPointCanBeSet checks the same for the decision point.
-func TestEveryFlagOfTheDecisionPointCanBeSet(t *testing.T) {
-	command, _, err := app.NewCommand().Find([]string{"pdp"})
-	if err != nil {
-		t.Fatal(err)
+// TestEveryFlagOfTheServersCanBeSet checks the same for the decision point and the SCIM server.
+func TestEveryFlagOfTheServersCanBeSet(t *testing.T) {
+	for subcommand, server := range servers {
+		t.Run(subcommand, func(t *testing.T) {
+			command, _, err := app.NewCommand().Find([]string{subcommand})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var refused []string
+			command.Flags().VisitAll(func(flag *pflag.Flag) {
+				given := "--" + flag.Name + "=" + flag.DefValue
+				rendered, _, err := render(t, shippedIn, with(server.given, values{subcommand: values{"extraArgs": []any{given}}}))
+				switch {
+				case err != nil:
+					refused = append(refused, flag.Name)
+				case !slices.Contains(args(t, rendered[server.deployment]), given):
+					t.Errorf("%s does not reach it", given)
+				}
+			})
+			slices.Sort(refused)
+			if diff := cmp.Diff(server.refused, refused); diff != "" {
+				t.Errorf("flags that have a value of their own (-want +got):\n%s", diff)
+			}
+		})
 	}
-	var refused []string
-	command.Flags().VisitAll(func(flag *pflag.Flag) {
-		given := "--" + flag.Name + "=" + flag.DefValue
-		rendered, _, err := render(t, shippedIn, with(decisions, values{"pdp": values{"extraArgs": []any{given}}}))
-		switch {
-		case err != nil:
-			refused = append(refused, flag.Name)
-		case !slices.Contains(args(t, rendered[pdpDeployment]), given):
-			t.Errorf("%s does not reach the decision point", given)
-		}
-	})
-	want := []string{
+}
+
+// servers are the optional servers by subcommand.
+var servers = map[string]struct {
+	given      values
+	deployment string
+	flag       string
+	refused    []string // the flags that have a value of their own
+}{
+	"pdp": {decisions, pdpDeployment, "--application-type=app", []string{
 		"bind-address", "certificate-dir", "health-probe-bind-address", "max-staleness", "metrics-bind-address", "metrics-secure",
 		"organization-selector", "system-namespace", "zap-encoder", "zap-log-level",
-	}
-	slices.Sort(refused)
-	if diff := cmp.Diff(want, refused); diff != "" {
-		t.Errorf("flags that have a value of their own (-want +got):\n%s", diff)
-	}
+	}},
+	"scim": {provisioning, scimDeployment, "--attribute=title=jobTitle", []string{
+		"api-server-ca", "bind-address", "certificate-dir", "health-probe-bind-address", "metrics-bind-address", "metrics-secure",
+		"zap-encoder", "zap-log-level",
+	}},
 }
 
 // TestTheSelectorIsOne checks that the flag and the admission policies select the same namespaces.

@@ -24,6 +24,7 @@ const (
 	shippedIn       = "usher-system"
 	deployment      = "Deployment/usher-controller-manager"
 	pdpDeployment   = "Deployment/usher-pdp"
+	scimDeployment  = "Deployment/usher-scim"
 	networkPolicy   = "NetworkPolicy/usher-controller-manager"
 	webhooks        = "ValidatingWebhookConfiguration/usher-validating-webhook-configuration"
 	metricsService  = "Service/usher-controller-manager-metrics"

@@ -81,13 +81,23 @@ var effects = map[string]struct {
 		"NetworkPolicy/usher-pdp", "PodDisruptionBudget/usher-pdp", "Secret/usher-pdp-tls", "Service/usher-pdp", "Service/usher-pdp-metrics",
 		"ServiceAccount/usher-pdp",
 	}},
-	"pdp.replicas":                      {given: decisions, value: 3, want: []string{pdpDeployment}},
-	"pdp.resources":                     {given: decisions, value: values{"limits": values{"memory": "4Gi"}}, want: []string{pdpDeployment}},
-	"pdp.maxStaleness":                  {given: decisions, value: "10m", want: []string{pdpDeployment}},
-	"pdp.extraArgs":                     {given: decisions, value: []any{"--application-type=app"}, want: []string{pdpDeployment}},
-	"pdp.volumes":                       {given: decisions, value: []any{values{"name": "check", "configMap": values{"name": "check"}}}, want: []string{pdpDeployment}},
-	"pdp.volumeMounts":                  {given: decisions, value: []any{values{"name": "check", "mountPath": "/etc/check"}}, want: []string{pdpDeployment}},
-	"pdp.affinity":                      {given: decisions, value: values{"nodeAffinity": values{}}, want: []string{pdpDeployment}},
+	"pdp.replicas":     {given: decisions, value: 3, want: []string{pdpDeployment}},
+	"pdp.resources":    {given: decisions, value: values{"limits": values{"memory": "4Gi"}}, want: []string{pdpDeployment}},
+	"pdp.maxStaleness": {given: decisions, value: "10m", want: []string{pdpDeployment}},
+	"pdp.extraArgs":    {given: decisions, value: []any{"--application-type=app"}, want: []string{pdpDeployment}},
+	"pdp.volumes":      {given: decisions, value: []any{values{"name": "check", "configMap": values{"name": "check"}}}, want: []string{pdpDeployment}},
+	"pdp.volumeMounts": {given: decisions, value: []any{values{"name": "check", "mountPath": "/etc/check"}}, want: []string{pdpDeployment}},
+	"pdp.affinity":     {given: decisions, value: values{"nodeAffinity": values{}}, want: []string{pdpDeployment}},
+	"scim.enabled": {value: true, want: []string{
+		"ClusterRole/usher-scim-provider", "ConfigMap/usher-scim-ca", scimDeployment, "NetworkPolicy/usher-scim",
+		"PodDisruptionBudget/usher-scim", "Secret/usher-scim-tls", "Service/usher-scim", "Service/usher-scim-metrics",
+		"ServiceAccount/usher-scim",
+	}},
+	"scim.replicas":                     {given: provisioning, value: 3, want: []string{scimDeployment}},
+	"scim.resources":                    {given: provisioning, value: values{"limits": values{"memory": "4Gi"}}, want: []string{scimDeployment}},
+	"scim.extraArgs":                    {given: provisioning, value: []any{"--user-attribute=email"}, want: []string{scimDeployment}},
+	"scim.affinity":                     {given: provisioning, value: values{"nodeAffinity": values{}}, want: []string{scimDeployment}},
+	"networkPolicy.scimFrom":            {given: provisioning, value: labelled("team", "gateways"), want: []string{"NetworkPolicy/usher-scim"}},
 	"podDisruptionBudget.enabled":       {value: false, want: []string{"PodDisruptionBudget/usher-controller-manager"}},
 	"podDisruptionBudget.minAvailable":  {value: "50%", want: []string{"PodDisruptionBudget/usher-controller-manager"}},
 	"crds.enabled":                      {value: false, want: definitions},
@@ -107,10 +117,11 @@ var effects = map[string]struct {
 }
 
 var (
-	monitored   = values{"metrics": values{"serviceMonitor": values{"enabled": true}}}
-	decisions   = values{"pdp": values{"enabled": true}}
-	alerted     = values{"metrics": values{"prometheusRule": values{"enabled": true}}}
-	definitions = []string{
+	monitored    = values{"metrics": values{"serviceMonitor": values{"enabled": true}}}
+	decisions    = values{"pdp": values{"enabled": true}}
+	provisioning = values{"scim": values{"enabled": true}}
+	alerted      = values{"metrics": values{"prometheusRule": values{"enabled": true}}}
+	definitions  = []string{
 		"CustomResourceDefinition/accessgroups.access.usher.dev",
 		"CustomResourceDefinition/accesspolicies.access.usher.dev",
 		"CustomResourceDefinition/applicationaccesses.access.usher.dev",
@@ -146,25 +157,34 @@ func TestEveryValueHasItsEffect(t *testing.T) {
 	}
 }
 
-// TestTheDecisionPointFollowsTheValuesOfAll holds that the values that are not the manager's alone reach the decision point.
-func TestTheDecisionPointFollowsTheValuesOfAll(t *testing.T) {
-	for name, want := range map[string]string{
-		"image.repository": pdpDeployment, "image.tag": pdpDeployment, "image.digest": pdpDeployment, "image.pullPolicy": pdpDeployment,
-		"imagePullSecrets": pdpDeployment, "systemNamespace": pdpDeployment, "organizationSelector": pdpDeployment,
-		"logging.level": pdpDeployment, "logging.encoder": pdpDeployment, "certificates.issuedBy": "Certificate/usher-pdp",
-		"metrics.enabled": pdpDeployment, "metrics.secure": pdpDeployment, "metrics.serviceMonitor.enabled": "ServiceMonitor/usher-pdp-metrics",
-		"networkPolicy.enabled": "NetworkPolicy/usher-pdp", "networkPolicy.metricsFrom": "NetworkPolicy/usher-pdp",
-		"podDisruptionBudget.enabled": "PodDisruptionBudget/usher-pdp", "podDisruptionBudget.minAvailable": "PodDisruptionBudget/usher-pdp",
-		"pod.labels": pdpDeployment, "pod.annotations": pdpDeployment, "pod.nodeSelector": pdpDeployment, "pod.tolerations": pdpDeployment,
-		"pod.priorityClassName": pdpDeployment, "pod.terminationGracePeriodSeconds": pdpDeployment, "pod.securityContext": pdpDeployment,
-		"pod.env": pdpDeployment,
-	} {
-		t.Run(name, func(t *testing.T) {
-			before, after := mustRender(t, decisions), mustRender(t, with(decisions, nested(name, effects[name].value)))
-			if cmp.Equal(before[want], after[want]) {
-				t.Errorf("%s does not differ", want)
-			}
-		})
+// TestTheServersFollowTheValuesOfAll holds that the values that are not the manager's alone reach the decision point and the
+// SCIM server.
+func TestTheServersFollowTheValuesOfAll(t *testing.T) {
+	for subcommand, server := range servers {
+		wants := map[string]string{
+			"certificates.issuedBy": "Certificate/usher-" + subcommand, "metrics.serviceMonitor.enabled": "ServiceMonitor/usher-" + subcommand + "-metrics",
+			"networkPolicy.enabled": "NetworkPolicy/usher-" + subcommand, "networkPolicy.metricsFrom": "NetworkPolicy/usher-" + subcommand,
+			"podDisruptionBudget.enabled":      "PodDisruptionBudget/usher-" + subcommand,
+			"podDisruptionBudget.minAvailable": "PodDisruptionBudget/usher-" + subcommand,
+		}
+		for _, name := range []string{
+			"image.repository", "image.tag", "image.digest", "image.pullPolicy", "imagePullSecrets", "logging.level", "logging.encoder",
+			"metrics.enabled", "metrics.secure", "pod.labels", "pod.annotations", "pod.nodeSelector", "pod.tolerations",
+			"pod.priorityClassName", "pod.terminationGracePeriodSeconds", "pod.securityContext", "pod.env",
+		} {
+			wants[name] = server.deployment
+		}
+		if subcommand == "pdp" {
+			wants["systemNamespace"], wants["organizationSelector"] = server.deployment, server.deployment
+		}
+		for name, want := range wants {
+			t.Run(subcommand+" "+name, func(t *testing.T) {
+				before, after := mustRender(t, server.given), mustRender(t, with(server.given, nested(name, effects[name].value)))
+				if cmp.Equal(before[want], after[want]) {
+					t.Errorf("%s does not differ", want)
+				}
+			})
+		}
 	}
 }
 
@@ -197,7 +217,7 @@ func leaves(prefix string, of values) []string {
 	for key, value := range of {
 		name := prefix + key
 		inner, isMap := value.(values)
-		if isMap && len(inner) > 0 && name != "resources" && name != "pdp.resources" && name != "pod.securityContext" {
+		if isMap && len(inner) > 0 && name != "resources" && name != "pdp.resources" && name != "scim.resources" && name != "pod.securityContext" {
 			names = append(names, leaves(name+".", inner)...)
 		} else {
 			names = append(names, name)
@@ -257,6 +277,7 @@ func TestBadValuesAreRefused(t *testing.T) {
 			values{"pdp": values{"enabled": true, "extraArgs": []any{"--max-staleness=0"}}},
 			[]string{"pdp.extraArgs: --max-staleness is not set here; the value for it is pdp.maxStaleness"},
 		},
+		"no SCIM server":      {values{"scim": values{"replicas": 0}}, []string{"at '/scim/replicas'"}},
 		"no decision point":   {values{"pdp": values{"replicas": 0}}, []string{"at '/pdp/replicas'"}},
 		"flag that is served": {values{"extraArgs": []any{"--webhook-bind-address=:1"}}, []string{"the Service follows it"}},
 	} {

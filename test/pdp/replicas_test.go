@@ -96,7 +96,7 @@ var _ = Describe("Two replicas", func() {
 			MaxIdleConnsPerHost: clients,
 			TLSClientConfig:     &tls.Config{RootCAs: roots, ServerName: serverName, MinVersion: tls.VersionTLS12},
 		}}}
-		var replicas [2]*cluster.PDP
+		var replicas [2]*cluster.Server
 		for i := range replicas {
 			replicas[i] = startReplica(ctx, "")
 			asking.addresses = append(asking.addresses, replicas[i].Address())

@@ -49,9 +49,9 @@ var (
 	plane   *cluster.Cluster
 	kube    client.Client
 	clients *kubernetes.Clientset
-	pdp     *cluster.PDP
+	pdp     *cluster.Server
 	// pdpOptions are those of pdp and of other replicas.
-	pdpOptions cluster.PDPOptions
+	pdpOptions cluster.ServerOptions
 	roots      *x509.CertPool
 	rootsPEM   []byte
 	provider   *issuer
@@ -88,7 +88,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	gateways = newAuthority("gateways")
 	Expect(os.WriteFile(filepath.Join(dir, "gateways.crt"), gateways.pem(), 0o600)).To(Succeed())
 	Expect(os.WriteFile(filepath.Join(dir, "authentication.yaml"), provider.configuration(), 0o600)).To(Succeed())
-	pdpOptions = cluster.PDPOptions{
+	pdpOptions = cluster.ServerOptions{
 		CertificateDir: dir, Race: cluster.CanRace(),
 		Args: []string{
 			"--application-type=record",
@@ -110,7 +110,7 @@ var _ = JustAfterEach(func() {
 })
 
 // startReplica starts a decision point at the address; empty means a free one.
-func startReplica(ctx context.Context, address string) *cluster.PDP {
+func startReplica(ctx context.Context, address string) *cluster.Server {
 	GinkgoHelper()
 	options := pdpOptions
 	options.Address = address

@@ -67,7 +67,7 @@ func (m *Manager) Revive(ctx context.Context) {
 	}
 }
 
-// Log is the log of a process. cluster.Manager, cluster.PDP and cluster.Program have one.
+// Log is the log of a process. cluster.Manager, cluster.Server and cluster.Program have one.
 type Log interface{ LogTail() string }
 
 // ReportLog adds the end of the log to the report of a spec that failed.

@@ -211,7 +211,7 @@ func TestWrite(t *testing.T) {
 			answers := &apiServer{refuse: tc.refuse}
 			server := httptest.NewServer(answers)
 			t.Cleanup(server.Close)
-			writer, err := objects.NewWriter(&rest.Config{Host: server.URL})
+			writer, err := objects.NewWriter(&rest.Config{Host: server.URL}, objects.FieldManager)
 			if err != nil {
 				t.Fatal(err)
 			}

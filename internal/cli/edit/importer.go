@@ -22,6 +22,16 @@ import (
 // the column.
 func (t *Table) Import(w *source.World) (*Plan, error) { return newImporter(t.file, w).plan(t.rows) }
 
+// ImportAndPrune is Import, and removes what an earlier import has written and the table does not say. What another field
+// manager has declared stays.
+func (t *Table) ImportAndPrune(w *source.World) (*Plan, error) {
+	m := newImporter(t.file, w)
+	if err := m.strip(); err != nil {
+		return nil, err
+	}
+	return m.plan(t.rows)
+}
+
 // importer applies the rows of a CSV to the existing objects.
 type importer struct {
 	file  string
@@ -35,6 +45,9 @@ type importer struct {
 	seen     map[string]*row              // rows by the key of their subject
 	again    int
 	failures []error
+	// stripped are the objects of earlier imports without what these have written, by Kind/namespace/name. It is nil for
+	// an object that belongs to imports as a whole.
+	stripped map[string]client.Object
 }
 
 func newImporter(file string, w *source.World) *importer {
@@ -65,9 +78,17 @@ func (m *importer) plan(rows []row) (*Plan, error) {
 	for i := range rows {
 		m.take(&rows[i])
 	}
+	m.prune()
 	p := &Plan{}
 	for _, name := range m.order {
 		c := m.changes[name]
+		if c.After == nil {
+			p.Changes = append(p.Changes, *c)
+			continue
+		}
+		if m.stripped != nil {
+			keepOrder(c)
+		}
 		m.failures = append(m.failures, checkSize(c.After.Object)...)
 		p.Changes = append(p.Changes, *c)
 	}
@@ -206,7 +227,7 @@ func withNamespace(cells map[string]string, namespace string) map[string]string 
 func (m *importer) changeOf(before *objects.Object, fresh func() client.Object) *objects.Change {
 	made := fresh()
 	if before != nil {
-		made = Edited[client.Object](before)
+		made = m.start(before, made)
 	}
 	name := objects.Name(made)
 	if c := m.changes[name]; c != nil {

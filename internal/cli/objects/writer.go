@@ -19,16 +19,21 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
 
-// FieldManager is the field manager of everything that the plugin writes.
-const FieldManager = "kubectl-access"
+// FieldManager is the field manager of what the plugin writes, and ImportManager that of what it imports. So a later import
+// finds what an earlier one has written.
+const (
+	FieldManager  = "kubectl-access"
+	ImportManager = "kubectl-access-import"
+)
 
 // Writer writes changes to a cluster. It writes an object only if the object has not changed since it was read.
 type Writer struct {
-	rest *rest.RESTClient
+	rest    *rest.RESTClient
+	manager string
 }
 
-// NewWriter returns a writer for the cluster.
-func NewWriter(config *rest.Config) (*Writer, error) {
+// NewWriter returns a writer for the cluster that writes as the field manager.
+func NewWriter(config *rest.Config, manager string) (*Writer, error) {
 	config = rest.CopyConfig(config)
 	// The warnings come back from each write, and are shown with its object.
 	config.WarningHandler = rest.NoWarnings{}
@@ -36,7 +41,7 @@ func NewWriter(config *rest.Config) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Writer{access}, nil
+	return &Writer{access, manager}, nil
 }
 
 // Written is the result of a write.
@@ -67,7 +72,7 @@ func (w *Writer) Write(ctx context.Context, c *Change, dryRun bool) (*Written, e
 	if c.After == nil {
 		return w.delete(ctx, k, c.Before, dryRun)
 	}
-	r, err := c.request()
+	r, err := c.request(w.manager)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +80,7 @@ func (w *Writer) Write(ctx context.Context, c *Change, dryRun bool) (*Written, e
 	if err != nil {
 		return nil, err
 	}
-	options := &metav1.PatchOptions{FieldManager: FieldManager, DryRun: dryRunOption(dryRun)}
+	options := &metav1.PatchOptions{FieldManager: w.manager, DryRun: dryRunOption(dryRun)}
 	if r.kind == types.ApplyPatchType {
 		options.Force = &r.force
 	}
@@ -132,7 +137,7 @@ func (w *Writer) Annotate(ctx context.Context, o client.Object, key, value strin
 		return err
 	}
 	return w.rest.Patch(types.MergePatchType).Namespace(o.GetNamespace()).Resource(k.resource).Name(o.GetName()).
-		VersionedParams(&metav1.PatchOptions{FieldManager: FieldManager}, metav1.ParameterCodec).Body(body).Do(ctx).Error()
+		VersionedParams(&metav1.PatchOptions{FieldManager: w.manager}, metav1.ParameterCodec).Body(body).Do(ctx).Error()
 }
 
 // Read returns the current object from the cluster.
@@ -160,7 +165,7 @@ func kindNamed(name string) (*kind, error) {
 // request returns the request that writes the change. It uses server-side apply, which leaves the fields of other
 // managers alone. A value that another manager also owns stays when this manager stops applying it, so a JSON patch
 // removes it.
-func (c *Change) request() (*request, error) {
+func (c *Change) request(manager string) (*request, error) {
 	if c.Before == nil {
 		made := Manifest(c.After.Object)
 		// Without force, the request fails if another client has created the object in the meantime.
@@ -171,7 +176,7 @@ func (c *Change) request() (*request, error) {
 		return nil, err
 	}
 	d := c.delta()
-	if others := otherOwners(all, FieldManager, d.removed); len(others) > 0 {
+	if others := otherOwners(all, manager, d.removed); len(others) > 0 {
 		if len(d.set) > 0 {
 			return nil, errors.New("one write cannot both set fields and remove those of other managers")
 		}
@@ -179,7 +184,7 @@ func (c *Change) request() (*request, error) {
 			kind: types.JSONPatchType, body: removals(c.Before, d.removed), overruled: others,
 		}, nil
 	}
-	applied := appliedBy(c.Before.Object, all, FieldManager)
+	applied := appliedBy(c.Before.Object, all, manager)
 	drop(applied, d.removed)
 	metadata := map[string]any{
 		"name": c.After.GetName(), "namespace": c.After.GetNamespace(),
@@ -194,7 +199,7 @@ func (c *Change) request() (*request, error) {
 	// The resource version makes the API server refuse the write if the object has changed, so force overwrites only
 	// what was shown.
 	return &request{
-		kind: types.ApplyPatchType, body: body, force: true, overruled: otherOwners(all, FieldManager, d.overwritten),
+		kind: types.ApplyPatchType, body: body, force: true, overruled: otherOwners(all, manager, d.overwritten),
 	}, nil
 }
 

@@ -15,8 +15,8 @@ import (
 )
 
 // Both objects are shipped empty: a right to create cannot be limited to a name.
-// +kubebuilder:rbac:groups="",namespace=system,resources=secrets,resourceNames=usher-pdp-tls,verbs=get;update
-// +kubebuilder:rbac:groups="",namespace=system,resources=configmaps,resourceNames=usher-pdp-ca,verbs=get;update
+// +kubebuilder:rbac:groups="",namespace=system,resources=secrets,resourceNames=usher-pdp-tls;usher-scim-tls,verbs=get;update
+// +kubebuilder:rbac:groups="",namespace=system,resources=configmaps,resourceNames=usher-pdp-ca;usher-scim-ca,verbs=get;update
 
 // publishedPoll is how often [PublishedRotation] looks at its objects.
 const publishedPoll = time.Minute

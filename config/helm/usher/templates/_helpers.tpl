@@ -10,6 +10,12 @@ app.kubernetes.io/name: usher
 control-plane: pdp
 {{- end }}
 
+{{- /* What selects the SCIM server's pods. */}}
+{{- define "usher.scimSelector" -}}
+app.kubernetes.io/name: usher
+control-plane: scim
+{{- end }}
+
 {{- define "usher.image" -}}
 {{- if .Values.image.digest -}}
 {{ .Values.image.repository }}@{{ .Values.image.digest }}
@@ -102,6 +108,19 @@ the name of the value that has the flags. */}}
 {{- include "usher.checkFlags" (dict "given" .Values.pdp.extraArgs "values" $values "name" "pdp.extraArgs") -}}
 {{- end }}
 
+{{- define "usher.checkSCIMArgs" -}}
+{{- $values := dict
+  "bind-address" "nothing: the Service follows it"
+  "certificate-dir" "nothing: the mount follows it"
+  "api-server-ca" "nothing: the mount follows it"
+  "metrics-bind-address" "metrics.enabled"
+  "metrics-secure" "metrics.secure"
+  "health-probe-bind-address" "nothing: the probes follow it"
+  "zap-log-level" "logging.level"
+  "zap-encoder" "logging.encoder" -}}
+{{- include "usher.checkFlags" (dict "given" .Values.scim.extraArgs "values" $values "name" "scim.extraArgs") -}}
+{{- end }}
+
 {{- define "usher.checkArgs" -}}
 {{- $values := dict
   "leader-elect" "replicas"
@@ -120,6 +139,8 @@ the name of the value that has the flags. */}}
   "webhook-client-ca" "webhook.clientCA"
   "pdp-certificate-secret" "certificates.issuedBy"
   "pdp-certificate-configmap" "nothing: the ConfigMap has a fixed name"
+  "scim-certificate-secret" "certificates.issuedBy"
+  "scim-certificate-configmap" "nothing: the ConfigMap has a fixed name"
   "zap-log-level" "logging.level"
   "zap-encoder" "logging.encoder" -}}
 {{- include "usher.checkFlags" (dict "given" .Values.extraArgs "values" $values "name" "extraArgs") -}}

@@ -9,28 +9,29 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 )
 
-// PDPOptions say how to start a PDP.
-type PDPOptions struct {
-	// Kubeconfig is that of its service account.
+// ServerOptions say how to start a decision point or a SCIM server.
+type ServerOptions struct {
+	// Kubeconfig is that of the service account of a decision point. A SCIM server has none.
 	Kubeconfig string
 	// CertificateDir has the files tls.crt and tls.key that it serves.
 	CertificateDir string
-	// Args go after the flags that StartPDP sets, and win over them.
+	// Args go after the flags that are set here, and win over them.
 	Args []string
 	// Address is where it serves; empty: a free port.
 	Address string
 	// Race has it built with the race detector, where CanRace says that it can be. What that finds, Kill and Stop return.
 	Race bool
-	// LogFile is appended to. Empty means pdp.log in the cluster's directory.
+	// LogFile is appended to. Empty means pdp.log or scim.log in the cluster's directory.
 	LogFile string
 	// Detached lets it outlive this process.
 	Detached bool
 }
 
-// PDP is a running decision point.
-type PDP struct {
+// Server is a running decision point or SCIM server.
+type Server struct {
 	process    *process
 	race       bool
 	address    string
@@ -40,7 +41,21 @@ type PDP struct {
 
 // StartPDP builds usher, starts the decision point, and returns when it is ready. Several may run on one cluster. The
 // context bounds the start only.
-func (c *Cluster) StartPDP(ctx context.Context, options PDPOptions) (*PDP, error) {
+func (c *Cluster) StartPDP(ctx context.Context, options ServerOptions) (*Server, error) {
+	return c.startServer(ctx, "pdp", options, "--kubeconfig="+options.Kubeconfig)
+}
+
+// StartSCIM does the same for the SCIM server.
+func (c *Cluster) StartSCIM(ctx context.Context, options ServerOptions) (*Server, error) {
+	authorities := filepath.Join(c.dir, "api-server-ca.crt")
+	if err := os.WriteFile(authorities, c.config.CAData, 0o600); err != nil {
+		return nil, fmt.Errorf("write the authorities of the API server: %w", err)
+	}
+	return c.startServer(ctx, "scim", options, "--api-server="+c.config.Host, "--api-server-ca="+authorities)
+}
+
+// startServer starts a subcommand of usher that serves.
+func (c *Cluster) startServer(ctx context.Context, subcommand string, options ServerOptions, flags ...string) (*Server, error) {
 	build := buildManager
 	if options.Race {
 		build = buildRacedManager
@@ -61,24 +76,23 @@ func (c *Cluster) StartPDP(ctx context.Context, options PDPOptions) (*PDP, error
 	}
 	log := options.LogFile
 	if log == "" {
-		log = filepath.Join(c.dir, "pdp.log")
+		log = filepath.Join(c.dir, subcommand+".log")
 	}
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), program, append([]string{
-		"pdp",
-		"--kubeconfig=" + options.Kubeconfig,
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), program, slices.Concat([]string{
+		subcommand,
 		"--bind-address=" + address,
 		"--certificate-dir=" + options.CertificateDir,
 		"--health-probe-bind-address=" + health,
 		"--metrics-bind-address=" + metrics,
 		"--metrics-secure=false",
-	}, options.Args...)...)
-	p := &PDP{
+	}, flags, options.Args)...)
+	p := &Server{
 		race: options.Race, address: address, healthURL: "http://" + health, metricsURL: "http://" + metrics + "/metrics",
 	}
 	if p.process, err = startProcess(cmd, log, options.Detached); err != nil {
 		return nil, err
 	}
-	err = p.process.waitUntil(ctx, "the decision point is ready", func(ctx context.Context) bool {
+	err = p.process.waitUntil(ctx, "usher "+subcommand+" is ready", func(ctx context.Context) bool {
 		return isOK(ctx, http.DefaultClient, p.healthURL+"/readyz")
 	})
 	if err != nil {
@@ -89,25 +103,27 @@ func (c *Cluster) StartPDP(ctx context.Context, options PDPOptions) (*PDP, error
 }
 
 // Address returns where it serves.
-func (p *PDP) Address() string { return p.address }
+func (p *Server) Address() string { return p.address }
 
 // HealthURL returns the base of /healthz and /readyz.
-func (p *PDP) HealthURL() string { return p.healthURL }
+func (p *Server) HealthURL() string { return p.healthURL }
 
 // MetricsURL returns where the metrics are.
-func (p *PDP) MetricsURL() string { return p.metricsURL }
+func (p *Server) MetricsURL() string { return p.metricsURL }
 
 // PID returns its process.
-func (p *PDP) PID() int { return p.process.pid() }
+func (p *Server) PID() int { return p.process.pid() }
 
 // LogTail returns the last lines of the log.
-func (p *PDP) LogTail() string { return tail(p.process.log) }
+func (p *Server) LogTail() string { return tail(p.process.log) }
 
 // Kill ends it as a crash would, and returns when it is gone.
-func (p *PDP) Kill() error { return errors.Join(p.process.kill(), races(p.race, p.process.log)) }
+func (p *Server) Kill() error { return errors.Join(p.process.kill(), races(p.race, p.process.log)) }
 
 // Stop ends it as a roll-out would, and returns when it is gone.
-func (p *PDP) Stop() error { return errors.Join(p.process.terminate(), races(p.race, p.process.log)) }
+func (p *Server) Stop() error {
+	return errors.Join(p.process.terminate(), races(p.race, p.process.log))
+}
 
 // races returns what the race detector has said in the log.
 func races(raced bool, path string) error {
