@@ -11,7 +11,7 @@ import (
 	"github.com/usher-dev/usher/internal/cli/query"
 	"github.com/usher-dev/usher/internal/cli/source"
 	"github.com/usher-dev/usher/internal/cli/terminal"
-	"github.com/usher-dev/usher/internal/cli/words"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // diff shows the effects of a change of objects on users.

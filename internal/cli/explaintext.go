@@ -8,8 +8,8 @@ import (
 
 	"github.com/usher-dev/usher/internal/cli/query"
 	"github.com/usher-dev/usher/internal/cli/terminal"
-	"github.com/usher-dev/usher/internal/cli/words"
 	"github.com/usher-dev/usher/internal/resolve"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // explainer writes explanations as text for people.

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/usher-dev/usher/internal/cli/edit"
-	"github.com/usher-dev/usher/internal/cli/words"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // export writes the declared objects as CSV.

@@ -11,8 +11,8 @@ import (
 	"github.com/usher-dev/usher/internal/cli/objects"
 	"github.com/usher-dev/usher/internal/cli/query"
 	"github.com/usher-dev/usher/internal/cli/source"
-	"github.com/usher-dev/usher/internal/cli/words"
 	"github.com/usher-dev/usher/internal/roster"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // addIdle lists the selectors that select nothing and the attributes that no member of a group has.

@@ -16,7 +16,7 @@ import (
 	"github.com/usher-dev/usher/internal/cli/objects"
 	"github.com/usher-dev/usher/internal/cli/source"
 	"github.com/usher-dev/usher/internal/cli/terminal"
-	"github.com/usher-dev/usher/internal/cli/words"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // cluster is the cluster that the flags of kubectl configure.

@@ -10,8 +10,8 @@ import (
 	"github.com/usher-dev/usher/internal/cli/query"
 	"github.com/usher-dev/usher/internal/cli/source"
 	"github.com/usher-dev/usher/internal/cli/terminal"
-	"github.com/usher-dev/usher/internal/cli/words"
 	"github.com/usher-dev/usher/internal/resolve"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 func (m *matrix) writeTable(of *query.Matrix, several bool) error {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/usher-dev/usher/internal/cli/query"
 	"github.com/usher-dev/usher/internal/cli/terminal"
-	"github.com/usher-dev/usher/internal/cli/words"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // The output formats.

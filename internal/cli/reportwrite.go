@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"github.com/usher-dev/usher/internal/cli/query"
-	"github.com/usher-dev/usher/internal/cli/words"
 	"github.com/usher-dev/usher/internal/roster"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // auditColumns are the columns of the report's CSV.

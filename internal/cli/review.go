@@ -18,7 +18,7 @@ import (
 	"github.com/usher-dev/usher/internal/cli/query"
 	"github.com/usher-dev/usher/internal/cli/source"
 	"github.com/usher-dev/usher/internal/cli/terminal"
-	"github.com/usher-dev/usher/internal/cli/words"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // review lists the groups whose access requires periodic confirmation, and confirms them.

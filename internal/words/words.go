@@ -1,11 +1,9 @@
-// Package words joins names and numbers into the sentences of messages.
+// Package words joins names and numbers into the sentences of messages. It imports only the standard library.
 package words
 
 import (
 	"fmt"
 	"strings"
-
-	"github.com/usher-dev/usher/internal/validation"
 )
 
 // Counted returns the number with its noun, in the singular or the plural.
@@ -36,10 +34,9 @@ func Alternatives(values []string) string {
 	return strings.Join(values[:last], ", ") + " or " + values[last]
 }
 
-// Meant returns the question whether one of the names was meant, such as "did you mean france?". It returns the empty
-// string if the name is not similar to any of them.
-func Meant(name string, names []string) string {
-	near := validation.Nearest(name, names)
+// Meant returns the question whether one of the similar names was meant, such as "did you mean france?". It returns the
+// empty string if there is none.
+func Meant(near []string) string {
 	if len(near) == 0 {
 		return ""
 	}
