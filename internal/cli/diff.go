@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
 	"github.com/usher-dev/usher/internal/cli/objects"
+	"github.com/usher-dev/usher/internal/cli/print"
 	"github.com/usher-dev/usher/internal/cli/query"
 	"github.com/usher-dev/usher/internal/cli/source"
 	"github.com/usher-dev/usher/internal/cli/terminal"
@@ -147,4 +149,16 @@ func (d *diff) clusterNamespaces(made *objects.Set) []string {
 		}
 	}
 	return names
+}
+
+func (d *diff) write(f *query.Differences) error {
+	switch d.output.format {
+	case asJSON:
+		return print.JSON(d.options.streams.Out, f)
+	case asMarkdown:
+		_, err := io.WriteString(d.options.streams.Out, print.DifferencesMarkdown(f))
+		return err
+	default:
+		return print.Differences(&d.options.streams, f)
+	}
 }

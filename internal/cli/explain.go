@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/usher-dev/usher/internal/cli/print"
 	"github.com/usher-dev/usher/internal/cli/query"
 )
 
@@ -72,9 +73,9 @@ func (e *explain) run(ctx context.Context) error {
 		return query.UnknownUser(w, e.user, organizations)
 	}
 	if e.output.format == asJSON {
-		err = writeJSON(&e.options.streams, explanations)
+		err = print.JSON(e.options.streams.Out, explanations)
 	} else {
-		err = writeExplanations(&e.options.streams, explanations)
+		err = print.Explanations(&e.options.streams, explanations)
 	}
 	if err != nil {
 		return err

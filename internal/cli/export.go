@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/usher-dev/usher/internal/cli/edit"
+	"github.com/usher-dev/usher/internal/cli/print"
 	"github.com/usher-dev/usher/internal/words"
 )
 
@@ -36,7 +37,7 @@ func (e *export) run(ctx context.Context) error {
 		return err
 	}
 	exported := edit.Export(w)
-	if err := writeCSV(&e.options.streams, exported.Header, exported.Rows); err != nil {
+	if err := print.CSV(e.options.streams.Out, exported.Header, exported.Rows); err != nil {
 		return err
 	}
 	for _, what := range slices.Sorted(maps.Keys(exported.Left)) {

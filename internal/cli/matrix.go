@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/usher-dev/usher/internal/cli/print"
 	"github.com/usher-dev/usher/internal/cli/query"
 	"github.com/usher-dev/usher/internal/cli/source"
 )
@@ -79,12 +80,12 @@ func (m *matrix) write(w *source.World, all []query.Matrix) error {
 	s := &m.options.streams
 	switch m.output.format {
 	case asJSON:
-		return writeMatrixJSON(s, all)
+		return print.MatrixJSON(s.Out, all)
 	case asCSV:
 		header, rows := query.MatrixTable(all)
-		return writeCSV(s, header, rows)
+		return print.CSV(s.Out, header, rows)
 	case asHTML:
-		return m.writeHTML(w, all)
+		return print.MatrixPage(s.Out, w.Now(), all)
 	}
 	for i := range all {
 		if i > 0 {
@@ -92,8 +93,11 @@ func (m *matrix) write(w *source.World, all []query.Matrix) error {
 				return err
 			}
 		}
-		if err := m.writeTable(&all[i], len(all) > 1); err != nil {
+		if err := print.Matrix(s, &all[i], len(all) > 1, m.output.format == asWide); err != nil {
 			return err
+		}
+		if len(all[i].Users) == 0 {
+			m.options.say("Nobody in %s", all[i].Organization)
 		}
 	}
 	if len(all) == 0 && len(w.Asked()) > 0 {

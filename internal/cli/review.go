@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,9 +14,9 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/cli/edit"
 	"github.com/usher-dev/usher/internal/cli/objects"
+	"github.com/usher-dev/usher/internal/cli/print"
 	"github.com/usher-dev/usher/internal/cli/query"
 	"github.com/usher-dev/usher/internal/cli/source"
-	"github.com/usher-dev/usher/internal/cli/terminal"
 	"github.com/usher-dev/usher/internal/words"
 )
 
@@ -200,51 +199,13 @@ func (r *review) find(w *source.World, within time.Duration) ([]query.Review, er
 // write prints the reviews in the requested format.
 func (r *review) write(reviews []query.Review) error {
 	s := &r.options.streams
-	switch r.output {
-	case asJSON:
-		return writeJSON(s, reviews)
-	case asCSV:
-		return writeCSV(s, reviewHeader, reviewRows(reviews))
-	}
-	if len(reviews) == 0 {
+	switch {
+	case r.output == asJSON:
+		return print.JSON(s.Out, reviews)
+	case r.output == asCSV:
+		return print.ReviewsCSV(s.Out, reviews)
+	case len(reviews) == 0:
 		return nil
 	}
-	table := &terminal.Table{Columns: []string{"GROUP", "DUE", "IF MISSED", "MEMBERS", "CONFIRMED", "CHANGED BY", "GIVES"}}
-	for i := range reviews {
-		each := &reviews[i]
-		style := terminal.Plain
-		switch each.State {
-		case query.ReviewDue:
-			style = terminal.Yellow
-		case query.ReviewEnded:
-			style = terminal.Red
-		}
-		cells := append(plainCells(each.Namespace+"/"+each.Group), terminal.Cell{Text: each.DueText(), Style: style})
-		table.Rows = append(table.Rows, append(cells, plainCells(each.IfMissed, strconv.Itoa(len(each.Members)),
-			cmp.Or(query.Until(each.ReviewedAt), "never"), each.ChangedBy.Text(), each.GivesText())...))
-	}
-	return table.Write(s)
-}
-
-// reviewHeader and reviewRows are the header and the rows of the CSV of reviews.
-var reviewHeader = []string{
-	"namespace", "group", "displayName", "due", "state", "everyDays", "ifMissed", "reviewedAt", "memberCount", "members", "gives",
-	"changedBy", "changedAt",
-}
-
-func reviewRows(reviews []query.Review) [][]string {
-	rows := make([][]string, 0, len(reviews))
-	for i := range reviews {
-		each := &reviews[i]
-		by, at := "", ""
-		if each.ChangedBy != nil {
-			by, at = each.ChangedBy.Manager, query.InstantText(each.ChangedBy.At)
-		}
-		rows = append(rows, []string{
-			each.Namespace, each.Group, each.DisplayName, query.Until(each.Due), each.State, strconv.Itoa(int(each.EveryDays)),
-			each.IfMissed, query.Until(each.ReviewedAt), strconv.Itoa(len(each.Members)), strings.Join(each.Members, " "),
-			strings.Join(each.Gives, "; "), by, at,
-		})
-	}
-	return rows
+	return print.Reviews(s, reviews)
 }

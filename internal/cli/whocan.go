@@ -2,12 +2,11 @@ package cli
 
 import (
 	"context"
-	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/usher-dev/usher/internal/cli/print"
 	"github.com/usher-dev/usher/internal/cli/query"
-	"github.com/usher-dev/usher/internal/cli/terminal"
 )
 
 // whoCan lists all users with a role or permission in an application.
@@ -75,33 +74,13 @@ func (c *whoCan) write(held []query.Holding) error {
 	s := &c.options.streams
 	switch c.output.format {
 	case asJSON:
-		return writeJSON(s, held)
+		return print.JSON(s.Out, held)
 	case asCSV:
-		return writeCSV(s, holdingHeader, holdingRows(held))
+		return print.HoldingsCSV(s.Out, held)
 	}
 	if len(held) == 0 {
 		c.options.say("Nobody")
 		return nil
 	}
-	wide := c.output.format == asWide
-	several := slices.ContainsFunc(held, func(h query.Holding) bool { return h.Organization != held[0].Organization })
-	table := &terminal.Table{Columns: []string{"USER", "ROLE", "RULE", "SOURCE", "UNTIL"}}
-	if several || wide {
-		table.Columns = append([]string{"ORGANIZATION"}, table.Columns...)
-	}
-	if wide {
-		table.Columns = append(table.Columns, "ROWS")
-	}
-	for i := range held {
-		h := &held[i]
-		cells := []terminal.Cell{{Text: h.User}, roleCell(h), {Text: h.Rule}, {Text: h.Source}, {Text: h.Until()}}
-		if several || wide {
-			cells = append(plainCells(h.Organization), cells...)
-		}
-		if wide {
-			cells = append(cells, plainCells(h.Rows())...)
-		}
-		table.Rows = append(table.Rows, cells)
-	}
-	return table.Write(s)
+	return print.WhoCan(s, held, c.output.format == asWide)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/usher-dev/usher/internal/cli/edit"
 	"github.com/usher-dev/usher/internal/cli/objects"
+	"github.com/usher-dev/usher/internal/cli/print"
 	"github.com/usher-dev/usher/internal/cli/source"
 	"github.com/usher-dev/usher/internal/cli/terminal"
 	"github.com/usher-dev/usher/internal/words"
@@ -188,7 +189,7 @@ func (w *writing) show(ctx context.Context, before *source.World, changed []obje
 		_, err := fmt.Fprintln(streams.Out, "Nobody's access changes.")
 		return err
 	}
-	return writeDifferences(&streams, found)
+	return print.Differences(&streams, found)
 }
 
 // longestAnswer is the maximum number of bytes that are read as the answer to a question.

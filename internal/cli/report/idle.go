@@ -1,4 +1,4 @@
-package cli
+package report
 
 import (
 	"fmt"
@@ -16,7 +16,7 @@ import (
 )
 
 // addIdle lists the selectors that select nothing and the attributes that no member of a group has.
-func (a *audit) addIdle(w *source.World, namespaces []string) {
+func (a *Audit) addIdle(w *source.World, namespaces []string) {
 	for i := range w.Set.Objects {
 		if o := w.Set.Objects[i].Object; slices.Contains(namespaces, o.GetNamespace()) {
 			a.Hints = append(a.Hints, idle(w, o)...)

@@ -1,8 +1,9 @@
-package cli
+package print
 
 import (
+	"io"
+
 	"github.com/usher-dev/usher/internal/cli/query"
-	"github.com/usher-dev/usher/internal/cli/terminal"
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
@@ -14,9 +15,9 @@ type sharedMatrixUser struct {
 	Applications     map[string]*reference `json:"applications"`
 }
 
-// writeMatrixJSON writes the matrices as JSON, user by user.
-func writeMatrixJSON(s *terminal.Streams, all []query.Matrix) error {
-	j := newJSONStream(s.Out)
+// MatrixJSON writes the matrices as JSON, user by user.
+func MatrixJSON(out io.Writer, all []query.Matrix) error {
+	j := newJSONStream(out)
 	j.open("[")
 	for i := range all {
 		writeMatrix(j, &all[i])

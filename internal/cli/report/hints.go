@@ -1,4 +1,4 @@
-package cli
+package report
 
 import (
 	"cmp"
@@ -12,7 +12,7 @@ import (
 )
 
 // addHints adds the values in objects of the namespaces that are probably mistakes.
-func (a *audit) addHints(w *source.World, namespaces []string) {
+func (a *Audit) addHints(w *source.World, namespaces []string) {
 	validator := query.Validator(w)
 	for i := range w.Set.Objects {
 		o := w.Set.Objects[i].Object

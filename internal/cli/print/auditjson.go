@@ -1,13 +1,15 @@
-package cli
+package print
 
 import (
+	"io"
+
 	"github.com/usher-dev/usher/internal/cli/query"
-	"github.com/usher-dev/usher/internal/cli/terminal"
+	"github.com/usher-dev/usher/internal/cli/report"
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// writeJSON writes the report as JSON, entry by entry. The names are a contract (docs/kubectl-access.md).
-func (a *audit) writeJSON(s *terminal.Streams) error {
+// AuditJSON writes the report as JSON, entry by entry. The names are a contract (docs/kubectl-access.md).
+func AuditJSON(out io.Writer, a *report.Audit) error {
 	filters := newFilterList(func(yield func([]resolve.Filter) bool) {
 		for _, held := range [][]query.Holding{a.Holdings, a.Ending} {
 			for i := range held {
@@ -19,7 +21,7 @@ func (a *audit) writeJSON(s *terminal.Streams) error {
 	})
 	reference := func(h *query.Holding) any { return filters.reference(h) }
 
-	j := newJSONStream(s.Out)
+	j := newJSONStream(out)
 	j.open("{")
 	j.field("at", a.At)
 	j.field("days", a.Days)

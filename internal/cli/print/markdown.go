@@ -1,10 +1,9 @@
-package cli
+package print
 
 import (
 	"fmt"
 	"strings"
 
-	"github.com/usher-dev/usher/internal/cli/query"
 	"github.com/usher-dev/usher/internal/cli/terminal"
 )
 
@@ -90,26 +89,4 @@ func (m *markdown) table(header []string, rows [][]string) {
 		m.row("| " + strings.Join(row, " | ") + " |")
 	}
 	m.end()
-}
-
-func differencesMarkdown(f *query.Differences) string {
-	m := &markdown{}
-	m.line("### Access\n\n%s\n", f.Summary.Text())
-	m.list("Revocation brake", query.RevocationLines(f.Revocations))
-	m.list("Admission would refuse", query.RemarkLines(f.Refusals))
-	if len(f.Changes) > 0 {
-		var rows [][]string
-		for _, g := range f.Groups() {
-			rows = append(rows, []string{
-				signs[g.Change].sign + " " + g.Change, code(g.User), code(g.Organization), codes(g.Places),
-				code(g.Before.State()), code(g.After.State()), code(g.Because()),
-			})
-		}
-		m.table([]string{"change", "user", "organization", "application", "before", "after", "because"}, rows)
-	}
-	m.list("Conflicts that the change brings", query.ConflictLines(f.Conflicts))
-	m.list("Conflicts that it ends", query.ConflictLines(f.Settled))
-	m.list("Taken by exclusive access", query.ExclusionLines(f.Exclusions))
-	m.list("Admission would warn", query.RemarkLines(f.Warnings))
-	return strings.TrimRight(m.text.String(), "\n") + "\n"
 }

@@ -1,4 +1,4 @@
-package cli
+package print
 
 import (
 	"encoding/json"

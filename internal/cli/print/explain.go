@@ -1,4 +1,4 @@
-package cli
+package print
 
 import (
 	"fmt"
@@ -19,7 +19,8 @@ type explainer struct {
 	text    strings.Builder
 }
 
-func writeExplanations(s *terminal.Streams, all []query.Explanation) error {
+// Explanations writes the explanations as text.
+func Explanations(s *terminal.Streams, all []query.Explanation) error {
 	for i := range all {
 		e := &explainer{Explanation: &all[i], streams: s}
 		if i > 0 {

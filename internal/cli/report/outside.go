@@ -1,10 +1,11 @@
-package cli
+package report
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
+
+	"k8s.io/client-go/rest"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/cli/objects"
@@ -12,9 +13,9 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// outside is a declared object that carries the marks of a Kustomization or Application but is not in its
+// Outside is a declared object that carries the marks of a Kustomization or Application but is not in its
 // inventory. The tool neither changes nor prunes the object, so its access stays (docs/gitops.md).
-type outside struct {
+type Outside struct {
 	Object string `json:"object"`
 	// KeptBy is the Kustomization or Application in the marks of the object.
 	KeptBy string `json:"keptBy"`
@@ -22,16 +23,9 @@ type outside struct {
 	Gone bool `json:"gone,omitempty"`
 }
 
-// addOutside adds the objects of the cluster that are missing in the inventory of the tool that marked them.
+// AddOutside adds the objects of the cluster that are missing in the inventory of the tool that marked them.
 // Inventories that the caller may not read are listed and are not an error, because most callers may not read them.
-func (a *audit) addOutside(ctx context.Context, o *options, w *source.World) error {
-	if w.Offline {
-		return nil
-	}
-	config, err := o.cluster().RESTConfig()
-	if err != nil {
-		return err
-	}
+func (a *Audit) AddOutside(ctx context.Context, config *rest.Config, w *source.World) error {
 	inventories, err := objects.NewInventories(config)
 	if err != nil {
 		return err
@@ -48,24 +42,11 @@ func (a *audit) addOutside(ctx context.Context, o *options, w *source.World) err
 		case err != nil:
 			a.NotRead = append(a.NotRead, err.Error())
 		case !has:
-			a.Outside = append(a.Outside, outside{Object: objects.Name(o.Object), KeptBy: keeper.String(), Gone: !exists})
+			a.Outside = append(a.Outside, Outside{Object: objects.Name(o.Object), KeptBy: keeper.String(), Gone: !exists})
 		}
 	}
-	slices.SortFunc(a.Outside, func(x, y outside) int { return strings.Compare(x.Object, y.Object) })
+	slices.SortFunc(a.Outside, func(x, y Outside) int { return strings.Compare(x.Object, y.Object) })
 	slices.Sort(a.NotRead)
 	a.NotRead = slices.Compact(a.NotRead)
 	return nil
-}
-
-func outsideSection(found []outside) section {
-	s := section{name: "outsideInventory", title: "Marked by a GitOps tool and in no inventory of it", columns: []string{"source", "detail"}}
-	for i := range found {
-		o := &found[i]
-		detail := fmt.Sprintf("%s does not have it in its inventory, and will not remove it", o.KeptBy)
-		if o.Gone {
-			detail = fmt.Sprintf("%s does not exist, and nothing will remove it", o.KeptBy)
-		}
-		s.rows = append(s.rows, []string{o.Object, detail})
-	}
-	return s
 }

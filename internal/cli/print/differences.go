@@ -1,4 +1,4 @@
-package cli
+package print
 
 import (
 	"io"
@@ -18,20 +18,8 @@ var signs = map[string]struct {
 	query.ChangeChanged: {"~", terminal.Yellow}, query.ChangeRows: {"~", terminal.Yellow}, query.ChangeEnds: {"~", terminal.Yellow},
 }
 
-func (d *diff) write(f *query.Differences) error {
-	switch d.output.format {
-	case asJSON:
-		return writeJSON(&d.options.streams, f)
-	case asMarkdown:
-		_, err := io.WriteString(d.options.streams.Out, differencesMarkdown(f))
-		return err
-	default:
-		return writeDifferences(&d.options.streams, f)
-	}
-}
-
-// writeDifferences writes the differences for people.
-func writeDifferences(s *terminal.Streams, f *query.Differences) error {
+// Differences writes the differences for people.
+func Differences(s *terminal.Streams, f *query.Differences) error {
 	if f.IsEmpty() && len(f.Warnings) == 0 {
 		return nil
 	}
@@ -72,4 +60,27 @@ func writeChanges(s *terminal.Streams, f *query.Differences) error {
 		})
 	}
 	return table.Write(s)
+}
+
+// DifferencesMarkdown returns the differences as Markdown for a comment on a pull request.
+func DifferencesMarkdown(f *query.Differences) string {
+	m := &markdown{}
+	m.line("### Access\n\n%s\n", f.Summary.Text())
+	m.list("Revocation brake", query.RevocationLines(f.Revocations))
+	m.list("Admission would refuse", query.RemarkLines(f.Refusals))
+	if len(f.Changes) > 0 {
+		var rows [][]string
+		for _, g := range f.Groups() {
+			rows = append(rows, []string{
+				signs[g.Change].sign + " " + g.Change, code(g.User), code(g.Organization), codes(g.Places),
+				code(g.Before.State()), code(g.After.State()), code(g.Because()),
+			})
+		}
+		m.table([]string{"change", "user", "organization", "application", "before", "after", "because"}, rows)
+	}
+	m.list("Conflicts that the change brings", query.ConflictLines(f.Conflicts))
+	m.list("Conflicts that it ends", query.ConflictLines(f.Settled))
+	m.list("Taken by exclusive access", query.ExclusionLines(f.Exclusions))
+	m.list("Admission would warn", query.RemarkLines(f.Warnings))
+	return strings.TrimRight(m.text.String(), "\n") + "\n"
 }

@@ -1,21 +1,22 @@
-package cli
+package print
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/usher-dev/usher/internal/cli/page"
 	"github.com/usher-dev/usher/internal/cli/query"
-	"github.com/usher-dev/usher/internal/cli/source"
 	"github.com/usher-dev/usher/internal/cli/terminal"
 	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/words"
 )
 
-func (m *matrix) writeTable(of *query.Matrix, several bool) error {
-	s := &m.options.streams
+// Matrix writes the matrix of one organization. With several, its name is the title.
+func Matrix(s *terminal.Streams, of *query.Matrix, several, wide bool) error {
 	if several {
 		title := s.Paint("Organization "+terminal.Escape(of.Organization), terminal.Bold)
 		if _, err := fmt.Fprintln(s.Out, title); err != nil {
@@ -23,10 +24,8 @@ func (m *matrix) writeTable(of *query.Matrix, several bool) error {
 		}
 	}
 	if len(of.Users) == 0 {
-		m.options.say("Nobody in %s", of.Organization)
 		return nil
 	}
-	wide := m.output.format == asWide
 	table := &terminal.Table{Columns: []string{"USER", "(ORGANIZATION)"}, Keep: 1}
 	for i, application := range of.Applications {
 		title := strings.TrimPrefix(of.Titles[i], application)
@@ -69,10 +68,11 @@ func shortReason(h *query.Holding) string {
 	return "[" + text + "]"
 }
 
-func (m *matrix) writeHTML(w *source.World, all []query.Matrix) error {
+// MatrixPage writes the matrices of an instant as a web page.
+func MatrixPage(out io.Writer, at time.Time, all []query.Matrix) error {
 	p := &page.Page{
 		Title: "Access", SectionName: "Organization",
-		Notes: []string{"Who may do what, as of " + query.InstantText(w.Now()) + "."},
+		Notes: []string{"Who may do what, as of " + query.InstantText(at) + "."},
 	}
 	for i := range all {
 		p.Sections = append(p.Sections, matrixSection(&all[i]))
@@ -85,7 +85,7 @@ func (m *matrix) writeHTML(w *source.World, all []query.Matrix) error {
 	}
 	slices.Sort(p.Roles)
 	p.Roles = append(slices.Compact(p.Roles), resolve.NoAccess)
-	return page.Write(m.options.streams.Out, p)
+	return page.Write(out, p)
 }
 
 func matrixSection(of *query.Matrix) *page.Section {

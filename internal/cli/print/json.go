@@ -1,4 +1,4 @@
-package cli
+package print
 
 import (
 	"bufio"
@@ -70,14 +70,11 @@ func (j *jsonStream) name(name string) {
 
 // value writes a value on one line.
 func (j *jsonStream) value(value any) {
-	encoded, err := encodeLine(value)
-	if err != nil {
-		if j.err == nil {
-			j.err = err
-		}
-		return
+	encoded, err := encode(value, "")
+	if err == nil {
+		_, err = j.out.Write(encoded)
 	}
-	if _, err := j.out.Write(terminal.EscapeJSON(encoded)); j.err == nil {
+	if j.err == nil {
 		j.err = err
 	}
 }
@@ -102,13 +99,24 @@ func fieldOfList[T any](j *jsonStream, name string, entries []T, shown func(*T) 
 // asIs returns the entry itself, so that its own encoding is used.
 func asIs[T any](entry *T) any { return entry }
 
-// encodeLine encodes a value without a line end.
-func encodeLine(value any) ([]byte, error) {
+// JSON writes the value as indented JSON.
+func JSON(out io.Writer, value any) error {
+	encoded, err := encode(value, "  ")
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(append(encoded, '\n'))
+	return err
+}
+
+// encode returns the value as JSON without a line end, with all unsafe characters in escaped form.
+func encode(value any, indent string) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", indent)
 	if err := encoder.Encode(value); err != nil {
 		return nil, err
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	return terminal.EscapeJSON(bytes.TrimSuffix(b.Bytes(), []byte("\n"))), nil
 }

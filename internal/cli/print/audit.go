@@ -1,12 +1,16 @@
-package cli
+package print
 
 import (
 	"cmp"
 	"fmt"
+	"io"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/usher-dev/usher/internal/cli/page"
 	"github.com/usher-dev/usher/internal/cli/query"
+	"github.com/usher-dev/usher/internal/cli/report"
 	"github.com/usher-dev/usher/internal/roster"
 	"github.com/usher-dev/usher/internal/words"
 )
@@ -16,7 +20,7 @@ var auditColumns = []string{
 	"part", "user", "organization", "application", "role", "rule", "source", "notBefore", "notAfter", "rows", "detail",
 }
 
-func (a *audit) notes() []string {
+func notes(a *report.Audit) []string {
 	notes := []string{
 		fmt.Sprintf("As of %s. The system namespace is %s.", query.InstantText(a.At), a.SystemNamespace),
 	}
@@ -40,7 +44,7 @@ func (a *audit) notes() []string {
 }
 
 // sections returns the parts of the report as tables of text. It names applications by where.
-func (a *audit) sections(where func(*query.Holding) string) []section {
+func sections(a *report.Audit, where func(*query.Holding) string) []section {
 	within := " within " + words.Counted(a.Days, "day", "days")
 	return []section{
 		holdingSection("held", "Everything held", a.Holdings, where),
@@ -74,7 +78,7 @@ func holdingSection(name, title string, held []query.Holding, where func(*query.
 	return s
 }
 
-func grantSection(name, title string, grants []userGrant) section {
+func grantSection(name, title string, grants []report.UserGrant) section {
 	s := section{name: name, title: title, columns: []string{
 		"user", "organization", "application", "role", "source", "notBefore", "notAfter",
 	}}
@@ -115,7 +119,7 @@ func exclusionSection(exclusions []query.Exclusion) section {
 	return s
 }
 
-func barSection(bars []userBar) section {
+func barSection(bars []report.UserBar) section {
 	s := section{name: "barred", title: "Barred", columns: []string{
 		"user", "organization", "rule", "source", "notBefore", "notAfter",
 	}}
@@ -139,7 +143,7 @@ func reviewSection(title string, reviews []query.Review) section {
 	return s
 }
 
-func accountSection(accounts []account) section {
+func accountSection(accounts []report.Account) section {
 	s := section{name: "withoutGrant", title: "Accounts without a grant", columns: []string{"user", "organization", "source"}}
 	for _, each := range accounts {
 		s.rows = append(s.rows, []string{each.User, each.Organization, each.Object})
@@ -155,15 +159,82 @@ func remarkSection(name, title string, remarks []query.Remark) section {
 	return s
 }
 
-// markdown returns the report as Markdown for people. It has no size limit, because a report must be complete.
-func (a *audit) markdown() string {
+func outsideSection(found []report.Outside) section {
+	s := section{name: "outsideInventory", title: "Marked by a GitOps tool and in no inventory of it", columns: []string{"source", "detail"}}
+	for i := range found {
+		o := &found[i]
+		detail := fmt.Sprintf("%s does not have it in its inventory, and will not remove it", o.KeptBy)
+		if o.Gone {
+			detail = fmt.Sprintf("%s does not exist, and nothing will remove it", o.KeptBy)
+		}
+		s.rows = append(s.rows, []string{o.Object, detail})
+	}
+	return s
+}
+
+// section is a table of the report.
+type section struct {
+	name, title string
+	columns     []string
+	rows        [][]string
+	// roles returns the role by which a row can be filtered; nil if rows have none.
+	roles []string
+}
+
+// AuditCSV writes the report as CSV.
+func AuditCSV(out io.Writer, a *report.Audit) error {
+	var all [][]string
+	for _, each := range sections(a, (*query.Holding).Where) {
+		for _, row := range each.rows {
+			// All sections share one header. Columns that a section lacks stay empty.
+			cells := make([]string, len(auditColumns))
+			cells[0] = each.name
+			for i, column := range each.columns {
+				cells[slices.Index(auditColumns, column)] = row[i]
+			}
+			all = append(all, cells)
+		}
+	}
+	return CSV(out, auditColumns, all)
+}
+
+// AuditPage writes the report as a web page.
+func AuditPage(out io.Writer, a *report.Audit) error {
+	p := &page.Page{Title: "Access report", SectionName: "Part", Notes: notes(a)}
+	for _, each := range sections(a, (*query.Holding).Shown) {
+		made := &page.Section{Title: each.title, Columns: each.columns}
+		if len(each.rows) == 0 {
+			made.Notes = []string{"None."}
+		}
+		for i, row := range each.rows {
+			r := page.Row{}
+			if each.roles != nil {
+				r.Roles = each.roles[i]
+			}
+			for _, text := range row {
+				r.Cells = append(r.Cells, page.Cell{Text: text})
+			}
+			made.Rows = append(made.Rows, r)
+		}
+		p.Sections = append(p.Sections, made)
+	}
+	for i := range a.Holdings {
+		p.Roles = append(p.Roles, a.Holdings[i].Role)
+	}
+	slices.Sort(p.Roles)
+	p.Roles = slices.Compact(p.Roles)
+	return page.Write(out, p)
+}
+
+// AuditMarkdown writes the report as Markdown. It has no size limit, because a report must be complete.
+func AuditMarkdown(out io.Writer, a *report.Audit) error {
 	m := &markdown{unlimited: true}
 	m.line("# Access report\n")
-	for _, note := range a.notes() {
+	for _, note := range notes(a) {
 		m.line("- %s", code(note))
 	}
 	m.line("")
-	for _, s := range a.sections((*query.Holding).Shown) {
+	for _, s := range sections(a, (*query.Holding).Shown) {
 		m.line("## %s (%s)\n", s.title, strconv.Itoa(len(s.rows)))
 		if len(s.rows) == 0 {
 			m.line("None.\n")
@@ -178,5 +249,6 @@ func (a *audit) markdown() string {
 		}
 		m.table(s.columns, rows)
 	}
-	return strings.TrimRight(m.text.String(), "\n") + "\n"
+	_, err := io.WriteString(out, strings.TrimRight(m.text.String(), "\n")+"\n")
+	return err
 }
