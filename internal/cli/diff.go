@@ -56,9 +56,6 @@ Exit code: 0 no difference, 1 differences, 2 error.`,
 }
 
 func (d *diff) run(ctx context.Context) error {
-	if err := d.output.validate(); err != nil {
-		return err
-	}
 	before, after, err := d.load(ctx)
 	if err != nil {
 		return err

@@ -49,9 +49,6 @@ Exit code: 0 nothing to refuse, 1 something to refuse (with --strict also someth
 }
 
 func (l *lint) run(ctx context.Context) error {
-	if err := l.output.validate(); err != nil {
-		return err
-	}
 	o := l.options
 	if !o.offline() {
 		return errors.New("nothing to look at: give files with -f or -k")

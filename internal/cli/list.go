@@ -8,6 +8,7 @@ import (
 
 	"github.com/usher-dev/usher/internal/cli/print"
 	"github.com/usher-dev/usher/internal/cli/query"
+	"github.com/usher-dev/usher/internal/cli/source"
 )
 
 // list shows all access of one user.
@@ -42,26 +43,18 @@ Without -n it asks in all namespaces; on a cluster that takes the right to list 
 }
 
 func (l *list) run(ctx context.Context) error {
-	if err := l.output.validate(); err != nil {
-		return err
-	}
 	// list covers all organizations, even where kubectl would use the namespace of the context.
 	if l.options.namespace() == "" {
 		l.options.allNamespaces = true
 	}
-	w, err := l.options.load(ctx)
-	if err != nil {
-		return err
-	}
-	l.options.asked(w)
-	held, err := query.List(w, l.user)
-	if err != nil {
-		return err
-	}
-	if err := l.write(held); err != nil {
-		return err
-	}
-	return finish(w)
+	return l.options.answer(ctx, func(w *source.World) error {
+		l.options.asked(w)
+		held, err := query.List(w, l.user)
+		if err != nil {
+			return err
+		}
+		return l.write(held)
+	})
 }
 
 func (l *list) write(held []query.Holding) error {

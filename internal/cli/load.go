@@ -143,6 +143,18 @@ func finish(w *source.World) error {
 		words.Counted(len(w.Set.Problems), "object or file", "objects or files"))
 }
 
+// answer loads the objects and answers from them. It returns an error if the answer is based on incomplete data.
+func (o *options) answer(ctx context.Context, write func(*source.World) error) error {
+	w, err := o.load(ctx)
+	if err != nil {
+		return err
+	}
+	if err := write(w); err != nil {
+		return err
+	}
+	return finish(w)
+}
+
 // asked returns the organizations that the command asks about. It prints a message if there are none.
 func (o *options) asked(w *source.World) []string {
 	asked := w.Asked()

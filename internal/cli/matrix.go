@@ -48,32 +48,23 @@ explain says which rows.`,
 	flags.StringSliceVar(&m.query.Roles, "role", nil, "Only users who hold one of these roles in what is shown")
 	flags.StringVar(&m.query.Sort, "sort", query.SortByUser,
 		"Sort by user, organization (its role, highest first), default, or the name of an application (the role there)")
-	// RegisterFlagCompletionFunc fails only for a flag that does not exist.
-	_ = command.RegisterFlagCompletionFunc("application", o.completeEach(completeApplication))
-	_ = command.RegisterFlagCompletionFunc("role", o.completeEach(completeRole))
+	o.completeFlag(command, "application", completeApplication)
+	o.completeFlag(command, "role", completeRole)
 	return command
 }
 
 func (m *matrix) run(ctx context.Context) error {
-	if err := m.output.validate(); err != nil {
-		return err
-	}
 	if err := m.query.Validate(); err != nil {
 		return err
 	}
-	w, err := m.options.load(ctx)
-	if err != nil {
-		return err
-	}
-	all, err := m.query.Find(w)
-	if err != nil {
-		return err
-	}
-	m.options.asked(w)
-	if err := m.write(w, all); err != nil {
-		return err
-	}
-	return finish(w)
+	return m.options.answer(ctx, func(w *source.World) error {
+		all, err := m.query.Find(w)
+		if err != nil {
+			return err
+		}
+		m.options.asked(w)
+		return m.write(w, all)
+	})
 }
 
 func (m *matrix) write(w *source.World, all []query.Matrix) error {

@@ -21,22 +21,16 @@ const (
 	asMarkdown = "markdown"
 )
 
-// output is the flag -o. It takes one of the formats of a command, with the first as the default.
-type output struct {
-	format  string
-	allowed []string
-}
+// output is the flag -o. It takes one of the formats of a command, with the first as the default. Any other format is
+// refused before the command runs.
+type output struct{ format string }
 
 func newOutput(command *cobra.Command, formats ...string) *output {
-	o := &output{allowed: formats}
+	o := &output{}
 	command.Flags().StringVarP(&o.format, "output", "o", formats[0], "Output format: "+strings.Join(formats, ", "))
-	// RegisterFlagCompletionFunc fails only for a flag that does not exist.
-	_ = command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+	completeValues(command, "output", formats...)
+	command.PreRunE = func(*cobra.Command, []string) error { return checkFlag("-o", o.format, formats...) }
 	return o
-}
-
-func (o *output) validate() error {
-	return checkFlag("-o", o.format, o.allowed...)
 }
 
 // checkFlag returns an error unless the value of a flag is one of the allowed values.

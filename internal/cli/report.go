@@ -42,24 +42,16 @@ Flux or an Application of Argo CD without being in an inventory of it, as far as
 }
 
 func (r *reporting) run(ctx context.Context) error {
-	if err := r.output.validate(); err != nil {
-		return err
-	}
 	if r.days < 0 {
 		return fmt.Errorf("--days %d: must not be negative", r.days)
 	}
-	w, err := r.options.load(ctx)
-	if err != nil {
-		return err
-	}
-	a := report.NewAudit(w, r.options.asked(w), r.days)
-	if err := r.addOutside(ctx, a, w); err != nil {
-		return err
-	}
-	if err := r.write(a); err != nil {
-		return err
-	}
-	return finish(w)
+	return r.options.answer(ctx, func(w *source.World) error {
+		a := report.NewAudit(w, r.options.asked(w), r.days)
+		if err := r.addOutside(ctx, a, w); err != nil {
+			return err
+		}
+		return r.write(a)
+	})
 }
 
 // addOutside adds the objects of the cluster that are missing in the inventory of the tool that marked them.

@@ -68,14 +68,11 @@ what the group gives, and both are right. The next review is due spec.review.eve
 
 // completeReviewed lists the groups that have a review.
 func completeReviewed(w *source.World) []string {
-	var names []string
-	for _, o := range w.GroupObjects(w.Scope) {
-		if o.Object.(*accessv1alpha1.AccessGroup).Spec.Review.EveryDays > 0 {
-			names = append(names, o.GetName())
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	return namesOf(slices.DeleteFunc(w.GroupObjects(w.Scope), withoutReview))
+}
+
+func withoutReview(o *objects.Object) bool {
+	return o.Object.(*accessv1alpha1.AccessGroup).Spec.Review.EveryDays == 0
 }
 
 // checkTarget returns an error if the command both names and selects groups.
@@ -105,10 +102,7 @@ func (r *review) planConfirmation(w *source.World) (*edit.Plan, error) {
 	}
 	if r.target.Selector != "" {
 		all := len(groups)
-		groups = slices.DeleteFunc(groups, func(o *objects.Object) bool {
-			return o.Object.(*accessv1alpha1.AccessGroup).Spec.Review.EveryDays == 0
-		})
-		if len(groups) == 0 {
+		if groups = slices.DeleteFunc(groups, withoutReview); len(groups) == 0 {
 			return nil, fmt.Errorf("--selector %q: none of %s has a spec.review", r.target.Selector,
 				words.Counted(all, "group", "groups"))
 		}
@@ -122,21 +116,16 @@ func (r *review) list(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w, err := r.options.load(ctx)
-	if err != nil {
-		return err
-	}
-	reviews, err := r.find(w, within)
-	if err != nil {
-		return err
-	}
-	if err := r.write(reviews); err != nil {
-		return err
-	}
-	if len(reviews) == 0 {
-		r.options.say("No review is due within %s", words.Counted(int(within/day), "day", "days"))
-	}
-	return finish(w)
+	return r.options.answer(ctx, func(w *source.World) error {
+		reviews, err := r.find(w, within)
+		if err != nil {
+			return err
+		}
+		if len(reviews) == 0 {
+			r.options.say("No review is due within %s", words.Counted(int(within/day), "day", "days"))
+		}
+		return r.write(reviews)
+	})
 }
 
 func (r *review) validateList() (time.Duration, error) {
@@ -145,22 +134,17 @@ func (r *review) validateList() (time.Duration, error) {
 	if r.output != "" {
 		failures = append(failures, checkFlag("-o", r.output, asTable, asJSON, asCSV))
 	}
-	for flag, given := range map[string]bool{
-		"--yes": r.yes, "--in-place": r.inPlace, "--overrule-gitops": r.overrule, "--dry-run": r.dryRun != dryRunNone,
+	for _, each := range []struct {
+		flag  string
+		given bool
+	}{
+		{"--dry-run", r.dryRun != dryRunNone}, {"--in-place", r.inPlace}, {"--overrule-gitops", r.overrule}, {"--yes", r.yes},
 	} {
-		if given {
-			failures = append(failures, fmt.Errorf("%s: without --confirm nothing is written", flag))
+		if each.given {
+			failures = append(failures, fmt.Errorf("%s: without --confirm nothing is written", each.flag))
 		}
 	}
-	slices.SortStableFunc(failures, func(a, b error) int { return strings.Compare(errorText(a), errorText(b)) })
 	return within, errors.Join(failures...)
-}
-
-func errorText(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
 }
 
 const day = 24 * time.Hour

@@ -1,12 +1,11 @@
 package cli
 
 import (
-	"context"
-
 	"github.com/spf13/cobra"
 
 	"github.com/usher-dev/usher/internal/cli/print"
 	"github.com/usher-dev/usher/internal/cli/query"
+	"github.com/usher-dev/usher/internal/cli/source"
 )
 
 // whoCan lists all users with a role or permission in an application.
@@ -31,7 +30,7 @@ and the source of the role.`,
 		Args: arguments(1, 1, "APPLICATION"),
 		RunE: func(command *cobra.Command, args []string) error {
 			c.query.Application = args[0]
-			return c.run(command.Context())
+			return o.answer(command.Context(), c.answer)
 		},
 		ValidArgsFunction: o.complete(completeApplication),
 	}
@@ -40,20 +39,12 @@ and the source of the role.`,
 	flags.StringVar(&c.query.Role, "role", "", "Only those with that role or a higher one")
 	flags.StringVar(&c.query.Permission, "permission", "", "Only those with that permission")
 	command.MarkFlagsMutuallyExclusive("role", "permission")
-	// RegisterFlagCompletionFunc fails only for a flag that does not exist.
-	_ = command.RegisterFlagCompletionFunc("role", o.completeEach(completeRole))
-	_ = command.RegisterFlagCompletionFunc("permission", o.completeEach(completeRole))
+	o.completeFlag(command, "role", completeRole)
+	o.completeFlag(command, "permission", completeRole)
 	return command
 }
 
-func (c *whoCan) run(ctx context.Context) error {
-	if err := c.output.validate(); err != nil {
-		return err
-	}
-	w, err := c.options.load(ctx)
-	if err != nil {
-		return err
-	}
+func (c *whoCan) answer(w *source.World) error {
 	c.options.asked(w)
 	if w.Scope != "" {
 		for _, organization := range w.Asked() {
@@ -64,10 +55,7 @@ func (c *whoCan) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.write(held); err != nil {
-		return err
-	}
-	return finish(w)
+	return c.write(held)
 }
 
 func (c *whoCan) write(held []query.Holding) error {

@@ -64,8 +64,7 @@ func newWriting(o *options, command *cobra.Command) *writing {
 // addOutput adds the flag -o with its values.
 func (w *writing) addOutput(command *cobra.Command, usage string, formats ...string) {
 	command.Flags().StringVarP(&w.output, "output", "o", "", usage)
-	// RegisterFlagCompletionFunc fails only for a flag that does not exist.
-	_ = command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+	completeValues(command, "output", formats...)
 }
 
 // newWritingWithoutOutput is like newWriting, for commands whose flag -o takes other values, too.
@@ -78,9 +77,7 @@ func newWritingWithoutOutput(o *options, command *cobra.Command) *writing {
 	flags.StringVar(&w.dryRun, "dry-run", dryRunNone,
 		"none, client (show what would be sent) or server (have the API server and admission answer, and write nothing)")
 	flags.BoolVar(&w.overrule, "overrule-gitops", false, "Write also what a GitOps tool keeps as git has it")
-	// RegisterFlagCompletionFunc fails only for a flag that does not exist.
-	_ = command.RegisterFlagCompletionFunc("dry-run",
-		cobra.FixedCompletions([]string{dryRunNone, dryRunClient, dryRunServer}, cobra.ShellCompDirectiveNoFileComp))
+	completeValues(command, "dry-run", dryRunNone, dryRunClient, dryRunServer)
 	return w
 }
 

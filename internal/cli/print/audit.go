@@ -106,70 +106,70 @@ func conflictSection(conflicts []query.Conflict) section {
 	return s
 }
 
-func exclusionSection(exclusions []query.Exclusion) section {
-	s := section{name: "exclusive", title: "Taken by exclusive access", columns: []string{
-		"user", "organization", "source", "detail",
-	}}
-	for i := range exclusions {
-		e := &exclusions[i]
-		s.rows = append(s.rows, []string{
-			e.User, e.Organization, e.Source, e.Name + ": held in " + strings.Join(e.Applications, " and "),
-		})
+// rowsOf returns a row for each entry.
+func rowsOf[T any](entries []T, row func(*T) []string) [][]string {
+	rows := make([][]string, len(entries))
+	for i := range entries {
+		rows[i] = row(&entries[i])
 	}
-	return s
+	return rows
+}
+
+func exclusionSection(exclusions []query.Exclusion) section {
+	return section{
+		name: "exclusive", title: "Taken by exclusive access", columns: []string{"user", "organization", "source", "detail"},
+		rows: rowsOf(exclusions, func(e *query.Exclusion) []string {
+			return []string{e.User, e.Organization, e.Source, e.Name + ": held in " + strings.Join(e.Applications, " and ")}
+		}),
+	}
 }
 
 func barSection(bars []report.UserBar) section {
-	s := section{name: "barred", title: "Barred", columns: []string{
-		"user", "organization", "rule", "source", "notBefore", "notAfter",
-	}}
-	for i := range bars {
-		b := &bars[i]
-		s.rows = append(s.rows, []string{b.User, b.Organization, b.Rule, b.Source, query.Until(b.NotBefore), query.Until(b.NotAfter)})
+	return section{
+		name: "barred", title: "Barred", columns: []string{"user", "organization", "rule", "source", "notBefore", "notAfter"},
+		rows: rowsOf(bars, func(b *report.UserBar) []string {
+			return []string{b.User, b.Organization, b.Rule, b.Source, query.Until(b.NotBefore), query.Until(b.NotAfter)}
+		}),
 	}
-	return s
 }
 
 func reviewSection(title string, reviews []query.Review) section {
-	s := section{name: "review", title: title, columns: []string{"organization", "source", "notAfter", "detail"}}
-	for i := range reviews {
-		r := &reviews[i]
-		s.rows = append(s.rows, []string{
-			r.Namespace, query.ObjectName(roster.KindAccessGroup, r.Namespace, r.Group), query.Until(r.Due),
-			fmt.Sprintf("%s; ifMissed: %s; %s; confirmed: %s; gives: %s", r.State, r.IfMissed, words.Counted(len(r.Members), "member", "members"),
-				cmp.Or(query.Until(r.ReviewedAt), "never"), r.GivesText()),
-		})
+	return section{
+		name: "review", title: title, columns: []string{"organization", "source", "notAfter", "detail"},
+		rows: rowsOf(reviews, func(r *query.Review) []string {
+			return []string{
+				r.Namespace, query.ObjectName(roster.KindAccessGroup, r.Namespace, r.Group), query.Until(r.Due),
+				fmt.Sprintf("%s; ifMissed: %s; %s; confirmed: %s; gives: %s", r.State, r.IfMissed,
+					words.Counted(len(r.Members), "member", "members"), cmp.Or(query.Until(r.ReviewedAt), "never"), r.GivesText()),
+			}
+		}),
 	}
-	return s
 }
 
 func accountSection(accounts []report.Account) section {
-	s := section{name: "withoutGrant", title: "Accounts without a grant", columns: []string{"user", "organization", "source"}}
-	for _, each := range accounts {
-		s.rows = append(s.rows, []string{each.User, each.Organization, each.Object})
+	return section{
+		name: "withoutGrant", title: "Accounts without a grant", columns: []string{"user", "organization", "source"},
+		rows: rowsOf(accounts, func(a *report.Account) []string { return []string{a.User, a.Organization, a.Object} }),
 	}
-	return s
 }
 
 func remarkSection(name, title string, remarks []query.Remark) section {
-	s := section{name: name, title: title, columns: []string{"source", "detail"}}
-	for i := range remarks {
-		s.rows = append(s.rows, []string{remarks[i].Object, remarks[i].Field + ": " + remarks[i].Message})
+	return section{
+		name: name, title: title, columns: []string{"source", "detail"},
+		rows: rowsOf(remarks, func(r *query.Remark) []string { return []string{r.Object, r.Field + ": " + r.Message} }),
 	}
-	return s
 }
 
 func outsideSection(found []report.Outside) section {
-	s := section{name: "outsideInventory", title: "Marked by a GitOps tool and in no inventory of it", columns: []string{"source", "detail"}}
-	for i := range found {
-		o := &found[i]
-		detail := fmt.Sprintf("%s does not have it in its inventory, and will not remove it", o.KeptBy)
-		if o.Gone {
-			detail = fmt.Sprintf("%s does not exist, and nothing will remove it", o.KeptBy)
-		}
-		s.rows = append(s.rows, []string{o.Object, detail})
+	return section{
+		name: "outsideInventory", title: "Marked by a GitOps tool and in no inventory of it", columns: []string{"source", "detail"},
+		rows: rowsOf(found, func(o *report.Outside) []string {
+			if o.Gone {
+				return []string{o.Object, o.KeptBy + " does not exist, and nothing will remove it"}
+			}
+			return []string{o.Object, o.KeptBy + " does not have it in its inventory, and will not remove it"}
+		}),
 	}
-	return s
 }
 
 // section is a table of the report.
@@ -240,14 +240,7 @@ func AuditMarkdown(out io.Writer, a *report.Audit) error {
 			m.line("None.\n")
 			continue
 		}
-		rows := make([][]string, len(s.rows))
-		for i, row := range s.rows {
-			rows[i] = make([]string, len(row))
-			for j := range row {
-				rows[i][j] = code(row[j])
-			}
-		}
-		m.table(s.columns, rows)
+		m.table(s.columns, rowsOf(s.rows, func(row *[]string) []string { return mapped(*row, code) }))
 	}
 	_, err := io.WriteString(out, strings.TrimRight(m.text.String(), "\n")+"\n")
 	return err

@@ -15,11 +15,7 @@ func CSV(out io.Writer, header []string, rows [][]string) error {
 		return err
 	}
 	for _, row := range rows {
-		safe := make([]string, len(row))
-		for i, cell := range row {
-			safe[i] = spreadsheetText(cell)
-		}
-		if err := w.Write(safe); err != nil {
+		if err := w.Write(mapped(row, spreadsheetText)); err != nil {
 			return err
 		}
 	}

@@ -15,22 +15,26 @@ import (
 // explainer writes explanations as text for people.
 type explainer struct {
 	*query.Explanation
-	streams *terminal.Streams
-	text    strings.Builder
+	streams *terminal.Streams // writes to text
+	text    *strings.Builder
 }
 
 // Explanations writes the explanations as text.
 func Explanations(s *terminal.Streams, all []query.Explanation) error {
+	var text strings.Builder
+	to := *s
+	to.Out = &text
 	for i := range all {
-		e := &explainer{Explanation: &all[i], streams: s}
 		if i > 0 {
-			e.line("", "")
+			text.WriteString("\n")
 		}
+		e := &explainer{Explanation: &all[i], streams: &to, text: &text}
 		if err := e.write(); err != nil {
 			return err
 		}
 	}
-	return nil
+	_, err := io.WriteString(s.Out, text.String())
+	return err
 }
 
 // line writes plain text after the indent, and wraps it at the width of the terminal.
@@ -60,9 +64,7 @@ func (e *explainer) write() error {
 		e.heading("As any other: %s", strings.Join(e.Same, ", "))
 	}
 	e.writeFuture()
-	_, err := io.WriteString(e.streams.Out, e.text.String())
-	e.text.Reset()
-	return err
+	return nil
 }
 
 func (e *explainer) writePolicy() {
@@ -119,10 +121,6 @@ func (e *explainer) writeGrants() error {
 		return nil
 	}
 	e.heading("Grants")
-	if _, err := io.WriteString(e.streams.Out, e.text.String()); err != nil {
-		return err
-	}
-	e.text.Reset()
 	table := &terminal.Table{Columns: []string{"SCOPE", "ROLE", "SOURCE", "WHEN", "COUNTS"}}
 	for i := range e.Grants {
 		g := &e.Grants[i]

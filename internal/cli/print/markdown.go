@@ -40,12 +40,14 @@ func code(text string) string {
 	return fence + text + fence
 }
 
-func codes(texts []string) string {
-	all := make([]string, len(texts))
+func codes(texts []string) string { return strings.Join(mapped(texts, code), ", ") }
+
+func mapped(texts []string, each func(string) string) []string {
+	made := make([]string, len(texts))
 	for i := range texts {
-		all[i] = code(texts[i])
+		made[i] = each(texts[i])
 	}
-	return strings.Join(all, ", ")
+	return made
 }
 
 func (m *markdown) line(format string, args ...any) {

@@ -11,20 +11,17 @@ import (
 )
 
 // Users returns all known users of the organizations, sorted.
-func Users(w *source.World, organizations []string) []string {
-	var all []string
-	for _, organization := range organizations {
-		all = append(all, w.Users(organization)...)
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
-}
+func Users(w *source.World, organizations []string) []string { return union(organizations, w.Users) }
 
 // Applications returns all applications that the organizations name, sorted.
 func Applications(w *source.World, organizations []string) []string {
+	return union(organizations, w.Applications)
+}
+
+func union(organizations []string, namesIn func(organization string) []string) []string {
 	var all []string
 	for _, organization := range organizations {
-		all = append(all, w.Applications(organization)...)
+		all = append(all, namesIn(organization)...)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
