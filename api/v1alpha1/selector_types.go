@@ -21,6 +21,7 @@ type LabelValue string
 //
 // +structType=atomic
 // +kubebuilder:validation:MinProperties=1
+// +kubebuilder:validation:XValidation:rule="has(self.matchLabels) || has(self.matchExpressions)",message="a selector takes matchLabels or matchExpressions; to select everything, give the name '*' in applicationAccess or systemAccess",reason="FieldValueInvalid"
 type LabelSelector struct {
 	// matchLabels lists labels that an object must carry with these values. Absent: none.
 	// +optional

@@ -181,7 +181,8 @@ type UnresolvedReference struct {
 	// +kubebuilder:validation:Pattern=`^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$`
 	Name string `json:"name,omitempty"`
 
-	// organization is the organization in which the name is missing. Absent: the object's own namespace.
+	// organization is the organization in which the name is missing. Absent: the object's own namespace, or, for a role
+	// that an object of the system namespace gives in organizations that it does not name, every organization.
 	// +optional
 	Organization OrganizationName `json:"organization,omitempty"`
 }

@@ -86,15 +86,19 @@ func ask(ctx context.Context, c *cluster.Cluster, out io.Writer, steps *steps) (
 		return fmt.Errorf("ask the decision point: %w", err)
 	}
 	var text bytes.Buffer
-	fmt.Fprintf(&text, "\nWhat the decision point answers to any program:\n\n"+
-		"curl --cacert ca.crt -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' \\\n"+
-		"  %s%s \\\n  -d '%s'\n\n", to.URL, path, demoQuestion)
+	fmt.Fprintf(&text, "\nWhat the decision point answers to any program:\n\n%s\n\n", to.curl(path, demoQuestion))
 	if err := writePretty(&text, answer); err != nil {
 		return fmt.Errorf("read the answer of the decision point: %w", err)
 	}
 	text.WriteString("\n")
 	_, err = text.WriteTo(out)
 	return err
+}
+
+// curl returns the command that sends a question.
+func (a *access) curl(path, question string) string {
+	return "curl --cacert ca.crt -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' \\\n" +
+		"  " + a.URL + path + " \\\n  -d '" + question + "'"
 }
 
 // post sends a question and returns the answer.

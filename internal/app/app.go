@@ -64,16 +64,8 @@ const leaseName = "usher.access.usher.dev"
 
 // Run runs the manager until the context ends.
 func Run(ctx context.Context, config *rest.Config, options Options) error {
-	selector, err := labels.Parse(options.OrganizationSelector)
+	start, err := begin(ctx, config, options.OrganizationSelector)
 	if err != nil {
-		return fmt.Errorf("--organization-selector: %w", err)
-	}
-	scheme, err := newScheme()
-	if err != nil {
-		return err
-	}
-	config = clientConfig(config)
-	if err := checkKinds(ctx, config); err != nil {
 		return err
 	}
 	admission, err := newAdmissionServer(options.Webhook)
@@ -81,7 +73,7 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 		return err
 	}
 	managerOptions := manager.Options{
-		Scheme:                        scheme,
+		Scheme:                        start.scheme,
 		Cache:                         cacheOptions(),
 		LeaderElection:                options.LeaderElect,
 		LeaderElectionID:              leaseName,
@@ -90,17 +82,25 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 		HealthProbeBindAddress:        options.HealthProbeBindAddress,
 		Metrics:                       metricsOptions(options.MetricsBindAddress, options.MetricsSecure),
 	}
-	writer := config
+<<<<<<< HEAD
+	writer := start.config
 	if options.LeaderElect {
 		f := &fence{now: time.Now}
+		managerOptions.RenewDeadline, managerOptions.LeaderElectionConfig = new(renewDeadline), f.elector(start.config)
+		writer = f.writer(start.config)
+=======
+	writer := config
+	f := &fence{now: time.Now}
+	if options.LeaderElect {
 		managerOptions.RenewDeadline, managerOptions.LeaderElectionConfig = new(renewDeadline), f.elector(config)
 		writer = f.writer(config)
+>>>>>>> reviews
 	}
 	if admission != nil {
 		managerOptions.WebhookServer = admission.server
 		admission.caches(managerOptions.Cache.ByObject)
 	}
-	mgr, err := ctrl.NewManager(config, managerOptions)
+	mgr, err := ctrl.NewManager(start.config, managerOptions)
 	if err != nil {
 		return fmt.Errorf("creating the manager: %w", err)
 	}
@@ -108,9 +108,38 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 	if err != nil {
 		return err
 	}
+<<<<<<< HEAD
 	return run(ctx, mgr, writes, options, roster.Options{
+		SystemNamespace: options.SystemNamespace, Organizations: start.organizations, HasNamespaces: true,
+=======
+	return run(ctx, mgr, writes, f, options, roster.Options{
 		SystemNamespace: options.SystemNamespace, Organizations: selector, HasNamespaces: true,
+>>>>>>> reviews
 	}, admission)
+}
+
+// beginning is what every process with a roster needs first.
+type beginning struct {
+	organizations labels.Selector
+	scheme        *runtime.Scheme
+	config        *rest.Config
+}
+
+// begin returns an error if the API server has a later version of the kinds.
+func begin(ctx context.Context, config *rest.Config, organizationSelector string) (beginning, error) {
+	selector, err := labels.Parse(organizationSelector)
+	if err != nil {
+		return beginning{}, fmt.Errorf("--organization-selector: %w", err)
+	}
+	scheme, err := newScheme()
+	if err != nil {
+		return beginning{}, err
+	}
+	config = clientConfig(config)
+	if err := checkKinds(ctx, config); err != nil {
+		return beginning{}, err
+	}
+	return beginning{selector, scheme, config}, nil
 }
 
 // clientConfig returns the configuration of a client that watches.
@@ -142,7 +171,8 @@ func newWriter(mgr ctrl.Manager, config *rest.Config) (*publish.Writer, error) {
 const mostEvaluations = 1_000_000
 
 func run(
-	ctx context.Context, mgr ctrl.Manager, writes *publish.Writer, options Options, rosterOptions roster.Options, admission *admissionServer,
+	ctx context.Context, mgr ctrl.Manager, writes *publish.Writer, f *fence, options Options, rosterOptions roster.Options,
+	admission *admissionServer,
 ) error {
 	measured := controller.NewMetrics(metrics.Registry)
 	rosterOptions.Evaluations = mostEvaluations
@@ -160,7 +190,7 @@ func run(
 	auditing := logr.New(options.Audit)
 	requesters := webhookv1alpha1.NewRequesters(auditing)
 	audit := controller.NewAudit(auditing, requesters.Of, measured)
-	reconciler.Audit = audit
+	reconciler.Audit, reconciler.LastLed = audit, f.leader
 	if err := errors.Join(mgr.Add(fed), mgr.Add(audit)); err != nil {
 		return fmt.Errorf("adding the feed: %w", err)
 	}

@@ -1,13 +1,17 @@
 package app
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 )
 
@@ -23,6 +27,28 @@ type fence struct {
 
 	mu      sync.Mutex
 	renewed time.Time // when the last request was sent that renewed the lease
+	lastLed time.Time // when another replica last renewed the lease, as read before this one took it
+}
+
+// leader returns when another replica last renewed the lease before this one took it, or zero if there was no lease.
+func (f *fence) leader() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.lastLed
+}
+
+// read records who held the lease, from an answer of the API server. An answer that it cannot read changes nothing.
+func (f *fence) read(body []byte) {
+	decoded, _, err := clientgoscheme.Codecs.UniversalDeserializer().Decode(body, nil, nil) // JSON or protobuf
+	lease, ok := decoded.(*coordinationv1.Lease)
+	if err != nil || !ok || lease.Spec.RenewTime == nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.renewed.IsZero() {
+		f.lastLed = lease.Spec.RenewTime.Time
+	}
 }
 
 // elector returns the client configuration for the lease.
@@ -67,15 +93,24 @@ type renewals struct {
 	next  http.RoundTripper
 }
 
-// RoundTrip records when a request was sent that wrote the lease.
+// RoundTrip records when a request was sent that wrote the lease, and the lease that a request read.
 func (r *renewals) RoundTrip(request *http.Request) (*http.Response, error) {
 	sent := r.fence.now()
 	response, err := r.next.RoundTrip(request)
-	if err == nil && request.Method != http.MethodGet && response.StatusCode < http.StatusMultipleChoices &&
-		strings.Contains(request.URL.Path, "/leases") {
-		r.fence.renew(sent)
+	if err != nil || response.StatusCode >= http.StatusMultipleChoices || !strings.Contains(request.URL.Path, "/leases") {
+		return response, err
 	}
-	return response, err
+	if request.Method != http.MethodGet {
+		r.fence.renew(sent)
+		return response, nil
+	}
+	body, err := io.ReadAll(response.Body)
+	if err := errors.Join(err, response.Body.Close()); err != nil {
+		return nil, fmt.Errorf("reading the lease: %w", err)
+	}
+	r.fence.read(body)
+	response.Body = io.NopCloser(bytes.NewReader(body))
+	return response, nil
 }
 
 type fenced struct {

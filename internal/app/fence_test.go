@@ -80,6 +80,36 @@ func TestFenceAllowsWritesOnlyWithTheLease(t *testing.T) {
 	}
 }
 
+func TestTheFenceKnowsWhoLedBefore(t *testing.T) {
+	const lease = "/apis/coordination.k8s.io/v1/namespaces/usher-system/leases/usher"
+	f := &fence{now: time.Now}
+	answer := ""
+	elector := &renewals{f, roundTrip(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(answer))}, nil
+	})}
+	for i, step := range []struct{ method, answer, want string }{
+		{http.MethodGet, `{"kind":"Lease","apiVersion":"coordination.k8s.io/v1","spec":{"holderIdentity":"a"}}`, "0001-01-01T00:00:00Z"},
+		{http.MethodGet, `{"kind":"Lease","apiVersion":"coordination.k8s.io/v1","spec":{"renewTime":"2026-06-01T10:00:00.000000Z"}}`, "2026-06-01T10:00:00Z"},
+		{http.MethodGet, "no lease", "2026-06-01T10:00:00Z"},
+		{http.MethodGet, `{"kind":"Lease","apiVersion":"coordination.k8s.io/v1","spec":{"renewTime":"2026-06-01T11:00:00.000000Z"}}`, "2026-06-01T11:00:00Z"},
+		{http.MethodPut, `{"kind":"Lease","apiVersion":"coordination.k8s.io/v1","spec":{"renewTime":"2026-06-01T12:00:00.000000Z"}}`, "2026-06-01T11:00:00Z"},
+		{http.MethodGet, `{"kind":"Lease","apiVersion":"coordination.k8s.io/v1","spec":{"renewTime":"2026-06-01T12:00:00.000000Z"}}`, "2026-06-01T11:00:00Z"},
+	} {
+		answer = step.answer
+		response, err := elector.RoundTrip(httptest.NewRequest(step.method, lease, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		if err = errors.Join(err, response.Body.Close()); err != nil || string(body) != step.answer {
+			t.Errorf("step %d: the elector reads %q, %v", i, body, err)
+		}
+		if got := f.leader().UTC().Format(time.RFC3339); got != step.want {
+			t.Errorf("step %d: somebody led until %s, want %s", i, got, step.want)
+		}
+	}
+}
+
 type closed struct {
 	io.Reader
 	closed bool

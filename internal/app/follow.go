@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/wait"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -24,8 +25,12 @@ import (
 	"github.com/usher-dev/usher/internal/follow"
 )
 
-// followMemoryLimit is what the garbage collector of a sidecar aims at. GOMEMLIMIT in the environment wins.
-const followMemoryLimit = 20 << 20
+const (
+	// followMemoryLimit is what the garbage collector of a sidecar aims at. GOMEMLIMIT in the environment wins.
+	followMemoryLimit = 10 << 20
+	// dropInterval is how often the pages of the program that are no longer used leave the memory.
+	dropInterval = 5 * time.Second
+)
 
 // FollowOptions are the flags of the sidecar.
 type FollowOptions struct {
@@ -108,10 +113,15 @@ func RunFollow(ctx context.Context, config *rest.Config, options FollowOptions) 
 		Client: client.ConfigMaps(options.Namespace), Directory: options.Directory, ConfigMaps: options.ConfigMaps,
 		Log: ctrl.Log.WithName("follow").WithValues("namespace", options.Namespace),
 	}
-	if err := dropProgramPages(); err != nil {
-		follower.Log.V(1).Info("The pages of the program stay in memory", "reason", err.Error())
-	}
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		wait.UntilWithContext(ctx, func(context.Context) {
+			if err := dropProgramPages(); err != nil {
+				follower.Log.V(1).Info("The pages of the program stay in memory", "reason", err.Error())
+			}
+		}, dropInterval)
+		return nil
+	})
 	if options.HealthProbeBindAddress != "0" {
 		probes, err := newProbeServer(ctx, options.HealthProbeBindAddress, follower.Ready)
 		if err != nil {

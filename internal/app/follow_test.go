@@ -22,10 +22,7 @@ import (
 )
 
 func TestFollowOptions(t *testing.T) {
-	for name, tc := range map[string]struct {
-		args []string
-		want []string // each in the error; none: valid
-	}{
+	testOptions(t, func() flagged { return &FollowOptions{} }, map[string]optionCase{
 		"one":                {args: []string{"--namespace=acme", "--configmap=a", "--directory=/etc/access"}},
 		"several":            {args: []string{"--namespace=acme", "--configmap=a", "--configmap=b,a.1", "--directory=access"}},
 		"nothing":            {want: []string{"--namespace", "--configmap: give at least one", "--directory"}},
@@ -33,25 +30,7 @@ func TestFollowOptions(t *testing.T) {
 		"no name":            {args: []string{"--configmap=../x"}, want: []string{`--configmap "../x"`}},
 		"a name that is two": {args: []string{"--configmap=a/b"}, want: []string{`--configmap "a/b"`}},
 		"twice":              {args: []string{"--configmap=a,b", "--configmap=a"}, want: []string{`--configmap "a": it is given twice`}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var o FollowOptions
-			flags := pflag.NewFlagSet("", pflag.ContinueOnError)
-			o.AddFlags(flags)
-			if err := flags.Parse(tc.args); err != nil {
-				t.Fatal(err)
-			}
-			err := o.Validate()
-			if (err == nil) != (len(tc.want) == 0) {
-				t.Fatalf("got error %v", err)
-			}
-			for _, part := range tc.want {
-				if !strings.Contains(err.Error(), part) {
-					t.Errorf("%q does not say %q", err, part)
-				}
-			}
-		})
-	}
+	})
 }
 
 func TestFollowDefaults(t *testing.T) {
@@ -96,13 +75,6 @@ func TestRunFollow(t *testing.T) {
 	}
 	stop()
 	if err := <-ended; err != nil {
-		t.Error(err)
-	}
-}
-
-// TestDropProgramPages holds that the process goes on without them.
-func TestDropProgramPages(t *testing.T) {
-	if err := dropProgramPages(); err != nil {
 		t.Error(err)
 	}
 }

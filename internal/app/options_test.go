@@ -9,11 +9,44 @@ import (
 	"github.com/spf13/pflag"
 )
 
+// optionCase is a command line.
+type optionCase struct {
+	args []string
+	want []string // every string must be in the error; empty if valid
+}
+
+// testOptions parses and validates each command line into new options.
+func testOptions(t *testing.T, newOptions func() flagged, cases map[string]optionCase) {
+	t.Helper()
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			o := newOptions()
+			flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+			o.AddFlags(flags)
+			if err := flags.Parse(tc.args); err != nil {
+				t.Fatal(err)
+			}
+			err := o.Validate()
+			if (err == nil) != (len(tc.want) == 0) {
+				t.Fatalf("got error %v", err)
+			}
+			for _, part := range tc.want {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("%q does not say %q", err, part)
+				}
+			}
+		})
+	}
+}
+
+// flagged are the options of a subcommand.
+type flagged interface {
+	AddFlags(flags *pflag.FlagSet)
+	Validate() error
+}
+
 func TestOptions(t *testing.T) {
-	for name, tc := range map[string]struct {
-		args []string
-		want []string // every string must be in the error; empty if valid
-	}{
+	testOptions(t, func() flagged { return &Options{} }, map[string]optionCase{
 		"defaults":       {},
 		"as shipped":     {args: []string{"--organization-selector=access.usher.dev/organization=enabled", "--leader-elect"}},
 		"no namespace":   {args: []string{"--system-namespace="}, want: []string{"--system-namespace"}},
@@ -62,25 +95,7 @@ func TestOptions(t *testing.T) {
 				`--notice-allowed-networks "10.0.0.1"`, `--notice-plaintext "yes": must be Refused or Allowed`,
 			},
 		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var o Options
-			flags := pflag.NewFlagSet("", pflag.ContinueOnError)
-			o.AddFlags(flags)
-			if err := flags.Parse(tc.args); err != nil {
-				t.Fatal(err)
-			}
-			err := o.Validate()
-			if (err == nil) != (len(tc.want) == 0) {
-				t.Fatalf("got error %v", err)
-			}
-			for _, part := range tc.want {
-				if !strings.Contains(err.Error(), part) {
-					t.Errorf("%q does not say %q", err, part)
-				}
-			}
-		})
-	}
+	})
 }
 
 func TestDefaults(t *testing.T) {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -20,6 +19,14 @@ import (
 	"github.com/usher-dev/usher/internal/decision"
 	"github.com/usher-dev/usher/internal/feed"
 	"github.com/usher-dev/usher/internal/roster"
+	"github.com/usher-dev/usher/internal/server"
+)
+
+const (
+	// pdpConnections bounds the connections to the decision point. A gateway uses one for each request in progress.
+	pdpConnections = 8192
+	// pdpHeaderBytes is room for the path and the tokens of a request to a gateway.
+	pdpHeaderBytes = 64 << 10
 )
 
 // newPDPCommand returns a command that runs the decision point.
@@ -43,23 +50,15 @@ func newPDPCommand() *cobra.Command {
 
 // RunPDP runs the decision point until the context ends. Each replica has a roster of its own, and there is no leader.
 func RunPDP(ctx context.Context, config *rest.Config, options PDPOptions) error {
-	selector, err := labels.Parse(options.OrganizationSelector)
+	start, err := begin(ctx, config, options.OrganizationSelector)
 	if err != nil {
-		return fmt.Errorf("--organization-selector: %w", err)
-	}
-	scheme, err := newScheme()
-	if err != nil {
-		return err
-	}
-	config = clientConfig(config)
-	if err := checkKinds(ctx, config); err != nil {
 		return err
 	}
 	contact := decision.NewContact(options.Now, "namespaces", "accesspolicies", "applicationaccesses", "accessgroups", "useraccesses")
-	watching := rest.CopyConfig(config)
+	watching := rest.CopyConfig(start.config)
 	watching.Wrap(contact.Wrap)
 	mgr, err := ctrl.NewManager(watching, manager.Options{
-		Scheme: scheme, Cache: rosterCacheOptions(),
+		Scheme: start.scheme, Cache: rosterCacheOptions(),
 		HealthProbeBindAddress: options.HealthProbeBindAddress,
 		Metrics:                metricsOptions(options.MetricsBindAddress, options.MetricsSecure),
 	})
@@ -67,12 +66,12 @@ func RunPDP(ctx context.Context, config *rest.Config, options PDPOptions) error 
 		return fmt.Errorf("creating the manager: %w", err)
 	}
 	fed := feed.New(roster.New(roster.Options{
-		SystemNamespace: options.SystemNamespace, Organizations: selector, HasNamespaces: true, Evaluations: mostEvaluations,
+		SystemNamespace: options.SystemNamespace, Organizations: start.organizations, HasNamespaces: true, Evaluations: mostEvaluations,
 	}), mgr.GetCache(), options.Now)
 	if err := mgr.Add(fed); err != nil {
 		return fmt.Errorf("adding the feed: %w", err)
 	}
-	served, answering, err := newPDPServer(ctx, config, options, fed, contact)
+	served, answering, err := newPDPServer(ctx, start.config, options, fed, contact)
 	if err != nil {
 		return err
 	}
@@ -81,7 +80,7 @@ func RunPDP(ctx context.Context, config *rest.Config, options PDPOptions) error 
 		mgr.Add(served),
 		mgr.AddHealthzCheck("roster", func(*http.Request) error { return fed.Alive() }),
 		mgr.AddReadyzCheck("answers", func(*http.Request) error { return answering.Current() }),
-		mgr.AddReadyzCheck("server", func(*http.Request) error { return served.listens() }),
+		mgr.AddReadyzCheck("server", served.Check),
 	)
 	if err != nil {
 		return fmt.Errorf("adding the server: %w", err)
@@ -92,7 +91,7 @@ func RunPDP(ctx context.Context, config *rest.Config, options PDPOptions) error 
 // newPDPServer returns the server, and what answers questions in it.
 func newPDPServer(
 	ctx context.Context, config *rest.Config, options PDPOptions, fed *feed.Feed, contact *decision.Contact,
-) (*pdpServer, *decision.Server, error) {
+) (*server.Server, *decision.Server, error) {
 	clients, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, nil, fmt.Errorf("creating the client that reviews callers: %w", err)
@@ -117,10 +116,13 @@ func newPDPServer(
 			measured, options.Now),
 		Users: users, Metrics: measured, Now: options.Now, Log: ctrl.Log.WithName("pdp"),
 	})
-	return &pdpServer{
-		address: options.BindAddress, certificateDir: options.CertificateDir, asksForCertificate: users.Header != "",
-		handler: answering, log: ctrl.Log.WithName("pdp"),
-	}, answering, nil
+	return server.New(server.Options{
+		Name: "the decision point", Address: options.BindAddress, Handler: answering, CertificateDir: options.CertificateDir,
+		RequestsClientCertificate: users.Header != "",
+		Connections:               pdpConnections, ConnectionsPerAddress: pdpConnections / 4,
+		RequestTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, ShutdownTimeout: 20 * time.Second,
+		HeaderBytes: pdpHeaderBytes, Log: ctrl.Log.WithName("pdp"),
+	}), answering, nil
 }
 
 // newUsers returns what finds the user of a check.

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -10,10 +9,7 @@ import (
 )
 
 func TestPDPOptions(t *testing.T) {
-	for name, tc := range map[string]struct {
-		args []string
-		want []string // each in the error; none: valid
-	}{
+	testOptions(t, func() flagged { return &PDPOptions{} }, map[string]optionCase{
 		"defaults":    {},
 		"no bound":    {args: []string{"--max-staleness=0"}},
 		"every check": {args: []string{"--authentication-config=a.yaml", "--user-header=X-User", "--user-header-client-ca=ca.crt", "--user-header-client-names=a,b"}},
@@ -34,25 +30,7 @@ func TestPDPOptions(t *testing.T) {
 			args: []string{"--user-header=X-User", "--user-header-client-ca=ca.crt", "--user-header-client-names=a,"},
 			want: []string{"--user-header-client-names"},
 		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var o PDPOptions
-			flags := pflag.NewFlagSet("", pflag.ContinueOnError)
-			o.AddFlags(flags)
-			if err := flags.Parse(tc.args); err != nil {
-				t.Fatal(err)
-			}
-			err := o.Validate()
-			if (err == nil) != (len(tc.want) == 0) {
-				t.Fatalf("got error %v", err)
-			}
-			for _, part := range tc.want {
-				if !strings.Contains(err.Error(), part) {
-					t.Errorf("%q does not say %q", err, part)
-				}
-			}
-		})
-	}
+	})
 }
 
 func TestPDPDefaults(t *testing.T) {

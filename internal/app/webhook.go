@@ -1,8 +1,10 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,15 +15,16 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"github.com/usher-dev/usher/internal/feed"
 	"github.com/usher-dev/usher/internal/publish"
 	"github.com/usher-dev/usher/internal/roster"
+	"github.com/usher-dev/usher/internal/server"
 	"github.com/usher-dev/usher/internal/validation"
 	"github.com/usher-dev/usher/internal/webhook/certificate"
-	"github.com/usher-dev/usher/internal/webhook/server"
 	webhookv1alpha1 "github.com/usher-dev/usher/internal/webhook/v1alpha1"
 )
 
@@ -31,6 +34,32 @@ const longestSettled = 10 * time.Second
 
 // mostConnections bounds the connections to the webhook. An API server uses one for each review in progress.
 const mostConnections = 1024
+
+const (
+	// reviewTimeout bounds a review. The API server waits ten seconds.
+	reviewTimeout = 15 * time.Second
+	// reviewHeaderBytes is several times the size of a header from an API server.
+	reviewHeaderBytes = 16 << 10
+)
+
+// webhookServer is the webhook.Server of controller-runtime on a server with bounds, which its own does not have.
+type webhookServer struct {
+	webhook.Server // registers handlers, with metrics
+
+	serving *server.Server
+}
+
+func newWebhookServer(options server.Options) webhookServer {
+	mux := http.NewServeMux()
+	options.Handler = mux
+	return webhookServer{webhook.NewServer(webhook.Options{WebhookMux: mux}), server.New(options)}
+}
+
+// Start serves until the context ends.
+func (s webhookServer) Start(ctx context.Context) error { return s.serving.Start(ctx) }
+
+// StartedChecker returns a readiness check that passes when the server is listening.
+func (s webhookServer) StartedChecker() healthz.Checker { return s.serving.Check }
 
 // admissionServer is the webhook server with the components that it needs.
 type admissionServer struct {
@@ -46,8 +75,10 @@ func newAdmissionServer(options WebhookOptions) (*admissionServer, error) {
 		return nil, nil
 	}
 	serverOptions := server.Options{
-		Address: options.BindAddress, CertificateDir: options.CertificateDir, ClientCA: options.ClientCA,
-		Connections: mostConnections, ConnectionsPerAddress: mostConnections / 4, Log: ctrl.Log.WithName("webhook"),
+		Name: "the webhook", Address: options.BindAddress, CertificateDir: options.CertificateDir, ClientCA: options.ClientCA,
+		Connections: mostConnections, ConnectionsPerAddress: mostConnections / 4,
+		RequestTimeout: reviewTimeout, IdleTimeout: time.Minute, ShutdownTimeout: time.Minute, HeaderBytes: reviewHeaderBytes,
+		Log: ctrl.Log.WithName("webhook"),
 	}
 	a := &admissionServer{options: options, serving: &certificate.Serving{
 		Configuration: options.Configuration,
@@ -63,7 +94,7 @@ func newAdmissionServer(options WebhookOptions) (*admissionServer, error) {
 		a.serving.Secret = a.secret
 		serverOptions.GetCertificate = a.serving.GetCertificate
 	}
-	a.server = server.New(serverOptions)
+	a.server = newWebhookServer(serverOptions)
 	return a, nil
 }
 

@@ -178,8 +178,11 @@ func unresolvedMessage(references []accessv1alpha1.UnresolvedReference) string {
 			b.WriteString("; ")
 		}
 		fmt.Fprintf(&b, "%s: "+missing[ref.Kind], ref.Field, ref.Name)
-		if ref.Organization != "" {
+		switch {
+		case ref.Organization != "":
 			fmt.Fprintf(&b, " of organization %s", ref.Organization)
+		case strings.HasPrefix(ref.Field, "spec.systemAccess") && ref.Kind != accessv1alpha1.ReferenceSystemRole:
+			b.WriteString(" of any organization") // an entry that names none
 		}
 	}
 	if more := len(references) - shown; more > 0 {

@@ -189,6 +189,9 @@ func (r *Reconciler) publish(ctx context.Context, o Output, want *publish.Want, 
 
 // answered records the result of a write of the ConfigMap, and handles watch events that arrived before the answer.
 func (r *Reconciler) answered(o Output, key types.NamespacedName, write publish.Write, err error) {
+	if write != (publish.Write{}) {
+		r.takeover.wrote(o) // first, because the watch may have shown it
+	}
 	if _, shown := r.expectations.answer(o, key.Name, write, err, r.versionSeen(key), r.Feed.Now()); shown {
 		r.look(o)
 	}

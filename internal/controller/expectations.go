@@ -19,8 +19,9 @@ import (
 // expectations are the writes that the watch has not shown yet. The zero value is ready to use.
 //
 // A document is not finished while a write of one of its ConfigMaps is expected, even if the watch cache holds the
-// wanted content: that content may be older than the expected write. A status is neither compared nor written while a
-// write of it is expected. A status that the watch shows at the version of Usher's own write needs no further check.
+// wanted content: that content may be older than the expected write. A status is neither compared nor written while the
+// view has an older version of its object. A status that the view has at the version of Usher's own write needs no
+// further check.
 type expectations struct {
 	mu       sync.Mutex
 	byOutput map[Output][]*expectation
@@ -76,8 +77,12 @@ func (x *expectations) find(o Output, name string) *expectation {
 	return nil
 }
 
-// dropMet drops the expectations of the output that are met.
+// dropMet drops the expectations of the document that are met. The expectation of a status ends when the view has the
+// object.
 func (x *expectations) dropMet(o Output) {
+	if !o.isDocument() {
+		return
+	}
 	left := slices.DeleteFunc(x.byOutput[o], (*expectation).isMet)
 	if len(left) == 0 {
 		delete(x.byOutput, o)
@@ -177,20 +182,20 @@ func (x *expectations) inDoubt(o Output, now time.Time) []string {
 func (x *expectations) doubtsOf(o Output, now time.Time) []string {
 	var names []string
 	for _, e := range x.byOutput[o] {
-		if !e.sent && (e.unknown || !now.Before(e.doubt)) {
+		if !e.sent && !e.isMet() && (e.unknown || !now.Before(e.doubt)) {
 			names = append(names, e.name)
 		}
 	}
 	return names
 }
 
-// doubtful lists the documents that have expectations in doubt.
+// doubtful lists the outputs that have expectations in doubt.
 func (x *expectations) doubtful(now time.Time) []Output {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	var outputs []Output
 	for o := range x.byOutput {
-		if o.isDocument() && len(x.doubtsOf(o, now)) > 0 {
+		if len(x.doubtsOf(o, now)) > 0 {
 			outputs = append(outputs, o)
 		}
 	}
@@ -218,27 +223,41 @@ func (x *expectations) learn(o Output, name, live, seen string, now time.Time) {
 	e.doubt = now.Add(e.rest)
 }
 
-// isOwn reports whether the watch shows the object with the status that Usher wrote, or an earlier one. Such an event
-// needs no reconcile.
-func (x *expectations) isOwn(status Output, version string) bool {
+// isOwn reports whether an object at the version has the status that Usher wrote, or an earlier one. While the write is
+// in flight that is unknown, and the sender decides when it has the answer.
+func (e *expectation) isOwn(version string) bool {
+	return e.sent || isLater(e.version, version) || (version == e.version && !e.awaited)
+}
+
+// showsOwn records the version of the object that the watch shows, and reports whether Usher wrote its status. Such an
+// event needs no settlement.
+func (x *expectations) showsOwn(status Output, version string) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	e := x.find(status, status.Name)
-	switch {
-	case e == nil:
+	if e == nil {
 		return false
-	case e.sent:
-		e.shown = version // the answer to the write decides
-		return true
-	case isLater(e.version, version):
-		return true
-	default:
-		delete(x.byOutput, status)
-		return version == e.version && !e.awaited
 	}
+	e.shown = version
+	return e.isOwn(version)
 }
 
-// await has the status computed again when the watch shows the write that it has not shown yet.
+// hasOwn reports whether the view has the object with the status that Usher wrote, or an earlier one. Such a renewal
+// needs no reconcile.
+func (x *expectations) hasOwn(status Output, version string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	e := x.find(status, status.Name)
+	if e == nil {
+		return false
+	}
+	if !e.sent && !isLater(e.version, version) {
+		delete(x.byOutput, status)
+	}
+	return e.isOwn(version)
+}
+
+// await has the status computed again when the view has the expected write.
 func (x *expectations) await(status Output) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -247,7 +266,8 @@ func (x *expectations) await(status Output) {
 	}
 }
 
-// isBehind reports whether the object, as the watch shows it, is older than the status that was written.
+// isBehind reports whether the version of the object, which is that of the view, is older than the status that was
+// written.
 func (x *expectations) isBehind(status Output, version string) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -262,15 +282,19 @@ func (x *expectations) isBehind(status Output, version string) bool {
 	return false
 }
 
-// confirm reads the ConfigMaps of the document whose last write has an unknown result.
+// confirm reads the objects of the output whose last write has an unknown result, or should have been shown by the watch.
+// The watch never shows the version of a status if etcd was restored from a backup, because versions then start again.
 func (r *Reconciler) confirm(ctx context.Context, o Output) error {
 	for _, name := range r.expectations.inDoubt(o, r.Feed.Now()) {
-		key := types.NamespacedName{Namespace: o.Namespace, Name: name}
-		version, err := r.Publisher.Version(ctx, key)
-		if err != nil {
-			return fmt.Errorf("reading ConfigMap %s, because the result of its last write is unknown: %w", key, err)
+		key, kind, seen := types.NamespacedName{Namespace: o.Namespace, Name: name}, o.objectKind(), ""
+		if o.isDocument() {
+			seen = r.versionSeen(key)
 		}
-		r.expectations.learn(o, name, version, r.versionSeen(key), r.Feed.Now())
+		version, err := r.Publisher.Version(ctx, kind, key)
+		if err != nil {
+			return fmt.Errorf("reading %s %s, because the result of its last write is unknown: %w", kind.Kind, key, err)
+		}
+		r.expectations.learn(o, name, version, seen, r.Feed.Now())
 	}
 	return nil
 }
@@ -283,7 +307,7 @@ func (r *Reconciler) versionSeen(key types.NamespacedName) string {
 	return ""
 }
 
-// enqueueDoubtful enqueues the documents that have expectations in doubt.
+// enqueueDoubtful enqueues the outputs that have expectations in doubt.
 func (r *Reconciler) enqueueDoubtful() {
 	for _, o := range r.expectations.doubtful(r.Feed.Now()) {
 		r.enqueue(o)

@@ -343,6 +343,7 @@ type statuses struct {
 
 	waiting *world
 	written *accessv1alpha1.AccessGroup
+	live    string // the version that the API server holds
 	// meanwhile, if set, runs before a write is answered.
 	meanwhile func()
 }
@@ -354,11 +355,18 @@ func newStatuses(t *testing.T) *statuses {
 	s.reconciler.Publisher.Client = interceptor.NewClient(s.kube, interceptor.Funcs{
 		SubResourceUpdate: func(_ context.Context, _ client.Client, _ string, o client.Object, _ ...client.SubResourceUpdateOption) error {
 			version++
-			o.SetResourceVersion(strconv.FormatInt(version, 10))
+			s.live = strconv.FormatInt(version, 10)
+			o.SetResourceVersion(s.live)
 			s.written = o.DeepCopyObject().(*accessv1alpha1.AccessGroup)
 			if s.meanwhile != nil {
 				s.meanwhile()
 			}
+			return nil
+		},
+	})
+	s.reconciler.Publisher.Live = interceptor.NewClient(s.kube, interceptor.Funcs{
+		Get: func(_ context.Context, _ client.WithWatch, _ client.ObjectKey, o client.Object, _ ...client.GetOption) error {
+			o.SetResourceVersion(s.live)
 			return nil
 		},
 	})
@@ -391,11 +399,18 @@ func (s *statuses) team(generation int64, users ...accessv1alpha1.UserName) {
 
 // showStatus has the watch show the group with the status that was written.
 func (s *statuses) showStatus(o *accessv1alpha1.AccessGroup) {
+	shown := s.observed(o)
+	s.reconciler.Feed.Handler().OnUpdate(shown, shown)
+	s.reconciler.settle()
+}
+
+// observed returns the group as the watch shows it with the status that was written.
+func (s *statuses) observed(o *accessv1alpha1.AccessGroup) *accessv1alpha1.AccessGroup {
+	s.Helper()
 	shown := o.DeepCopy()
 	shown.Generation, shown.Spec = 1, accessv1alpha1.AccessGroupSpec{MemberGroups: []accessv1alpha1.GroupName{"team"}}
 	ObserveStatus(shown)
-	s.reconciler.Feed.Handler().OnUpdate(nil, shown)
-	s.reconciler.settle()
+	return shown
 }
 
 // write reconciles the status when nothing delays it any more, and returns what was written.
@@ -447,6 +462,63 @@ func TestOwnStatusIsNotRecomputed(t *testing.T) {
 				t.Errorf("looked at again: %t, want %t", got, tc.want)
 			}
 		})
+	}
+}
+
+// TestOnlySomeUpdatesOfAStatusAreWanted checks which updates without effect on decisions need a settlement.
+func TestOnlySomeUpdatesOfAStatusAreWanted(t *testing.T) {
+	atVersion := func(o *accessv1alpha1.AccessGroup, version string) *accessv1alpha1.AccessGroup {
+		o.ResourceVersion = version
+		return o
+	}
+	for name, tc := range map[string]struct {
+		shows func(s *statuses) *accessv1alpha1.AccessGroup
+		want  bool
+	}{
+		"the own status":     {func(s *statuses) *accessv1alpha1.AccessGroup { return s.written }, false},
+		"an earlier version": {func(s *statuses) *accessv1alpha1.AccessGroup { return atVersion(s.written, "2") }, false},
+		"a later version":    {func(s *statuses) *accessv1alpha1.AccessGroup { return atVersion(s.written, "900") }, true},
+		"the own status, which should be another one by now": {func(s *statuses) *accessv1alpha1.AccessGroup {
+			own := s.written
+			s.team(2, "ana@acme.example", "ben@acme.example")
+			if again := s.write(); again != nil {
+				s.Errorf("written although the view has an earlier version: %+v", again.Status)
+			}
+			return own
+		}, true},
+		"on a replica that does not lead": {func(s *statuses) *accessv1alpha1.AccessGroup {
+			s.reconciler.queue = nil
+			return atVersion(s.written, "900")
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStatuses(t)
+			s.write()
+			if got := s.reconciler.Feed.Wanted(s.observed(tc.shows(s))); got != tc.want {
+				t.Errorf("wanted: %t, want %t", got, tc.want)
+			}
+		})
+	}
+}
+
+// TestStatusOfARestoredObjectIsWrittenAgain restores etcd after a status was written. The watch then shows the object
+// without the status, at a version that is earlier than the one that was written.
+func TestStatusOfARestoredObjectIsWrittenAgain(t *testing.T) {
+	s := newStatuses(t)
+	restored := s.write().DeepCopy()
+	s.live = "50"
+	restored.ResourceVersion, restored.Status = s.live, accessv1alpha1.AccessGroupStatus{}
+	s.showStatus(restored)
+	if s.isLookedAt() {
+		t.Error("an earlier version is looked at, although the watch may show the written one later")
+	}
+	s.now = s.now.Add(firstDoubt)
+	s.reconciler.enqueueDoubtful()
+	if !s.isLookedAt() {
+		t.Fatal("a status that the watch does not show is not looked at")
+	}
+	if s.write() == nil {
+		t.Error("the status was not written again")
 	}
 }
 

@@ -14,7 +14,8 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// becomeLeader takes over the queue and enqueues every document and every status.
+// becomeLeader takes over the queue and enqueues every document and every status. The view may have earlier versions of
+// objects that another leader wrote statuses of, so it is renewed.
 func (r *Reconciler) becomeLeader(queue workqueue.TypedRateLimitingInterface[Output]) error {
 	priorities, ok := queue.(priorityqueue.PriorityQueue[Output])
 	if !ok {
@@ -26,11 +27,13 @@ func (r *Reconciler) becomeLeader(queue workqueue.TypedRateLimitingInterface[Out
 	r.queue = priorities
 	r.queueMu.Unlock()
 	r.touchAll(true)
+	r.Feed.Renew()
 	return nil
 }
 
 // touchAll touches every document that exists or should exist, and enqueues every status. If wait is true, no status of
-// a namespace is written before all documents that should exist in it have been checked.
+// a namespace is written before all documents that should exist in it have been checked, and an audit line reports the
+// documents that differ.
 func (r *Reconciler) touchAll(wait bool) {
 	now := r.Feed.Now()
 	users, documents := map[string]string{}, map[Output]bool{} // the value is whether statuses wait for the document
@@ -68,6 +71,9 @@ func (r *Reconciler) touchAll(wait bool) {
 		r.Concern(slices.Collect(objects.Objects()))
 	}
 	r.names.keep(users)
+	if wait && r.takeover.begin(documents) {
+		r.reportTakeover()
+	}
 	for o, awaited := range documents {
 		r.tracker.touch(o, touch{isResync: true, awaited: awaited}, now)
 		r.enqueue(o)

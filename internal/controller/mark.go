@@ -36,7 +36,7 @@ func (r *Reconciler) mark(changes *roster.Changes, now time.Time) {
 	}
 	r.Concern(changes.Objects)
 	for _, o := range changes.Renewed {
-		if status := statusOf(roster.ObjectOf(o)); !r.expectations.isOwn(status, o.GetResourceVersion()) {
+		if status := statusOf(roster.ObjectOf(o)); !r.expectations.hasOwn(status, o.GetResourceVersion()) {
 			r.enqueue(status)
 		}
 	}

@@ -1,6 +1,8 @@
 package controller
 
 import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
@@ -50,6 +52,14 @@ func (o Output) priority() int {
 }
 
 func (o Output) isDocument() bool { return o.priority() != priorityStatus }
+
+// objectKind returns the kind of the objects that hold the output.
+func (o Output) objectKind() schema.GroupVersionKind {
+	if o.isDocument() {
+		return corev1.SchemeGroupVersion.WithKind("ConfigMap")
+	}
+	return accessv1alpha1.GroupVersion.WithKind(string(o.Kind))
+}
 
 func statusOf(object roster.Object) Output {
 	return Output{OutputKind(object.Kind), object.Namespace, object.Name}

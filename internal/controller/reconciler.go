@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -30,6 +31,9 @@ type Reconciler struct {
 	Recorder  events.EventRecorder
 	// Audit logs changed access on the leader. It may be nil.
 	Audit *Audit
+	// LastLed returns when another replica last renewed the lease before this one took it, or zero if that is not known. It
+	// may be nil.
+	LastLed func() time.Time
 	// Notices returns the reason and message of a condition if members of a group cannot be notified of changes of
 	// their access. Both are empty if notices work. Notices may be nil.
 	Notices func(*accessv1alpha1.AccessGroup) (reason, message string)
@@ -44,6 +48,7 @@ type Reconciler struct {
 	names        names
 	expectations expectations
 	precedence   precedence
+	takeover     takeover
 
 	queueMu sync.Mutex
 	queue   priorityqueue.PriorityQueue[Output]
@@ -57,7 +62,14 @@ func New(fed *feed.Feed, publisher *publish.Publisher, metrics *Metrics) *Reconc
 	}
 	fed.Handle(&corev1.ConfigMap{}, r.configMapHandler())
 	fed.Subscribe(r.settled)
+	fed.Wanted = r.wants
 	return r
+}
+
+// wants reports whether the watch shows an object whose status must be computed again although no decision depends on the
+// update. Only the leader computes statuses.
+func (r *Reconciler) wants(updated client.Object) bool {
+	return r.isLeader() && !r.expectations.showsOwn(statusOf(roster.ObjectOf(updated)), updated.GetResourceVersion())
 }
 
 // settled marks the outputs that the settlement touches.

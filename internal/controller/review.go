@@ -9,9 +9,6 @@ import (
 	"github.com/usher-dev/usher/internal/words"
 )
 
-// reviewNotice is how long before its due instant a review is counted as coming, and an alert tells of it.
-const reviewNotice = 14 * 24 * time.Hour
-
 // review sets ReviewDue from the instant on at which a review of the group is due (docs/rules.md R1). A zero instant stands
 // for a group that takes none.
 func (c *conditions) review(g *accessv1alpha1.AccessGroup, due time.Time) {
@@ -40,7 +37,7 @@ func (c *conditions) review(g *accessv1alpha1.AccessGroup, due time.Time) {
 
 // The states in which reviews are counted.
 const (
-	reviewComing  = "Coming"  // due within reviewNotice
+	reviewComing  = "Coming"  // due within roster.ReviewNotice
 	reviewPending = "Pending" // due, and the access stays
 	reviewEnded   = "Ended"   // due, and the group gives only NoAccess
 )
@@ -57,7 +54,7 @@ func reviews(v *roster.View, now time.Time) map[string]int {
 			due, has := roster.ReviewDue(g, now)
 			switch {
 			case !has || group.Inert || g.DeletionTimestamp != nil:
-			case due.After(now.Add(reviewNotice)):
+			case due.After(now.Add(roster.ReviewNotice)):
 			case due.After(now):
 				counts[reviewComing]++
 			case g.Spec.Review.IfMissed == accessv1alpha1.MissedReviewEnd:

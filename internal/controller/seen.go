@@ -74,6 +74,7 @@ func (r *Reconciler) finished(o Output, touch uint64) {
 	wasBlocked := r.tracker.blockedBy(o) != nil
 	losers, _ := r.tracker.losers(o)
 	free, took := r.tracker.finish(o, touch, r.Feed.Now())
+	r.checked(o, false)
 	if took > 0 {
 		r.Metrics.published(o.Kind, took)
 	}
@@ -97,6 +98,7 @@ func (r *Reconciler) blocked(o Output, touch uint64, why error, still *loss) tim
 	previous := r.tracker.blockedBy(o)
 	losers, gave := r.tracker.losers(o)
 	free, attempts := r.tracker.block(o, touch, why, still, r.Feed.Now())
+	r.checked(o, true)
 	r.released(o, free)
 	differs := previous == nil || previous.Error() != why.Error()
 	if differs {

@@ -104,9 +104,18 @@ func (w *statusWrite) differs() bool {
 // reconcileStatus writes the status of one object if it differs. It waits for documents that are being written because
 // of the object. If that takes longer than patience, it writes that they are pending.
 func (r *Reconciler) reconcileStatus(ctx context.Context, o Output) (reconcile.Result, error) {
+	if err := r.confirm(ctx, o); err != nil {
+		return reconcile.Result{}, err
+	}
 	r.expectations.await(o)
 	write, wait := r.planStatus(o)
-	if write == nil || r.expectations.isBehind(o, write.seen.GetResourceVersion()) || !write.differs() {
+	switch {
+	case write == nil:
+		return reconcile.Result{RequeueAfter: wait}, nil
+	case r.expectations.isBehind(o, write.seen.GetResourceVersion()):
+		r.Feed.Renew()
+		return reconcile.Result{RequeueAfter: wait}, nil
+	case !write.differs():
 		return reconcile.Result{RequeueAfter: wait}, nil
 	}
 	err := r.writeStatus(ctx, o, write.object)
@@ -114,6 +123,7 @@ func (r *Reconciler) reconcileStatus(ctx context.Context, o Output) (reconcile.R
 	case apierrors.IsNotFound(err):
 		return reconcile.Result{}, nil
 	case apierrors.IsConflict(err):
+		r.Feed.Renew()
 		return reconcile.Result{RequeueAfter: recheckDelay}, nil
 	case err != nil:
 		return reconcile.Result{}, err

@@ -37,6 +37,7 @@ type world struct {
 	kube client.WithWatch
 	// refuse, if set, is the API server's answer to a write of a ConfigMap or a UserAccess.
 	refuse func(client.Object) error
+	audit  *Audit // of the next leader
 	// alter, if set, changes every written ConfigMap, as a mutating admission policy does.
 	alter      func(*corev1.ConfigMap)
 	writes     map[string]int // by name of the ConfigMap
@@ -145,6 +146,8 @@ func (w *world) startLeader(observed *publish.Observed) {
 	w.reconciler = newReconciler(&publish.Publisher{
 		Client: w.kube, Live: w.kube, Observed: observed, Grace: 2 * time.Second, Now: now,
 	})
+	w.reconciler.Audit = w.audit
+	w.reconciler.LastLed = func() time.Time { return june.Add(-time.Hour) }
 	for _, list := range []client.ObjectList{
 		&accessv1alpha1.AccessPolicyList{}, &accessv1alpha1.ApplicationAccessList{}, &accessv1alpha1.AccessGroupList{},
 		&accessv1alpha1.UserAccessList{}, &corev1.ConfigMapList{},

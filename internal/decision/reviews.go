@@ -42,10 +42,19 @@ func newReviews[K comparable, V any](now func() time.Time, text func(K) string, 
 	}
 }
 
+// known returns the cached answer to the question, and reports whether there is one.
+func (r *reviews[K, V]) known(question K) (V, bool) {
+	if answer, found := r.answers.Get(question); found {
+		return answer.(V), true
+	}
+	var none V
+	return none, false
+}
+
 // of returns the cached answer to the question, or requests a review.
 func (r *reviews[K, V]) of(ctx context.Context, question K, review func(context.Context) (V, error)) (V, error) {
-	if answer, found := r.answers.Get(question); found {
-		return answer.(V), nil
+	if answer, found := r.known(question); found {
+		return answer, nil
 	}
 	// Other requests may wait for the same review, so it does not end with the request that started it.
 	asking := r.asking.DoChan(r.text(question), func() (any, error) {

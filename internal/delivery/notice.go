@@ -17,6 +17,8 @@ const (
 	ReasonAsked Reason = "Asked"
 	// ReasonDigest is the reason of a digest, which tells administrators about a mass change.
 	ReasonDigest Reason = "Digest"
+	// ReasonReview is the reason if administrators are told about groups that must be reviewed.
+	ReasonReview Reason = "Review"
 )
 
 // Notice is what a user is told through one channel.
@@ -36,7 +38,33 @@ type Notice struct {
 	Groups  []Group
 	// Digest is set on a digest.
 	Digest *mailtext.Counts
+	// Reviews are the groups that must be reviewed, sorted by due instant, then by name. MoreReviews counts the groups that
+	// the notice leaves out.
+	Reviews     []Review
+	MoreReviews int
 }
+
+// Review is a review of a group that is due or soon will be.
+type Review struct {
+	Namespace string `json:"namespace"`
+	Group     string `json:"group"`
+	// Title is the display name of the group, which may be empty.
+	Title string      `json:"-"`
+	Due   time.Time   `json:"due"`
+	State ReviewState `json:"state"`
+	// IfMissed says what happens to the access that the group gives when the review is due: Keep or End.
+	IfMissed string `json:"ifMissed"`
+}
+
+// ReviewState is the state of a review.
+type ReviewState string
+
+// The states of reviews.
+const (
+	ReviewComing ReviewState = "Coming" // it becomes due later
+	ReviewDue    ReviewState = "Due"    // it is due, and the group keeps its access
+	ReviewEnded  ReviewState = "Ended"  // it is due, and the group gives only NoAccess
+)
 
 // Group is a group on whose behalf a notice is sent.
 type Group struct {

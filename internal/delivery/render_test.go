@@ -24,6 +24,16 @@ func everyNotice() map[string]*Notice {
 		}
 	}
 	source := "AccessGroup/acme/france"
+	reviews := newNotice(ReasonReview)
+	reviews.Groups, reviews.MoreReviews = nil, 3
+	for _, state := range []ReviewState{ReviewComing, ReviewDue} {
+		reviews.Reviews = append(reviews.Reviews, Review{
+			Namespace: acme, Group: "spain", Title: "Spain & friends", Due: end, State: state, IfMissed: "Keep",
+		})
+	}
+	for _, state := range []ReviewState{ReviewComing, ReviewEnded} {
+		reviews.Reviews = append(reviews.Reviews, Review{Namespace: acme, Group: "france", Due: end, State: state, IfMissed: "End"})
+	}
 	digest := newNotice(ReasonDigest)
 	digest.Digest = &mailtext.Counts{Users: 80, Granted: 70, Revoked: 10}
 	return map[string]*Notice{
@@ -40,6 +50,7 @@ func everyNotice() map[string]*Notice {
 		"asked":    newNotice(ReasonAsked, Change{Kind: Unchanged, Scope: ScopeApplication, Application: "a", Before: "Viewer", After: "Viewer"}),
 		"nothing":  newNotice(ReasonAsked),
 		"digest":   digest,
+		"reviews":  reviews,
 	}
 }
 
@@ -62,10 +73,15 @@ func TestUshersOwnWords(t *testing.T) {
 					t.Errorf("the HTML does not say %q:\n%s", text, said.HTML)
 				}
 			}
+			for i := range n.Reviews {
+				if text := reviewLine(&n.Reviews[i]).Text; !strings.Contains(said.Text, text) || !strings.Contains(said.HTML, text) {
+					t.Errorf("%q is missing:\n%s\n%s", text, said.Text, said.HTML)
+				}
+			}
 			if strings.Contains(said.HTML, "<Ask>") {
 				t.Error("what a group says is not escaped")
 			}
-			if n.Digest == nil && !strings.Contains(said.Text, "<Ask> & tell") {
+			if len(n.Groups) > 0 && n.Digest == nil && !strings.Contains(said.Text, "<Ask> & tell") {
 				t.Error("what a group says is missing in the text")
 			}
 		})
@@ -211,6 +227,25 @@ func TestWhatSlackWouldReadAsMore(t *testing.T) {
 	}
 	if text := slackText(n); !strings.Contains(text, "• and 2 more") {
 		t.Errorf("got %q", text)
+	}
+}
+
+func TestSlackListsReviews(t *testing.T) {
+	n := everyNotice()["reviews"]
+	want := `Groups in *acme* must be reviewed:
+• Spain &amp; friends (spain): The review is due on 1 January 2027, 09:00 UTC. If it is missed, the group keeps its access.
+• Spain &amp; friends (spain): The review was due on 1 January 2027, 09:00 UTC. The group keeps its access.
+• france: The review is due on 1 January 2027, 09:00 UTC. If it is missed, the access that the group gives ends.
+• france: The review was due on 1 January 2027, 09:00 UTC. The access that the group gave has ended.
+• and 3 more`
+	if got := slackText(n); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+	for range mostLines {
+		n.Reviews = append(n.Reviews, n.Reviews[0])
+	}
+	if got := slackText(n); !strings.HasSuffix(got, "\n• and 7 more") {
+		t.Errorf("got %q", got)
 	}
 }
 

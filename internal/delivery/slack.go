@@ -95,6 +95,19 @@ func slackText(n *Notice) string {
 			n.Digest.Users, escapeSlack(v.Organization), n.Digest.Granted, n.Digest.Changed, n.Digest.Revoked)
 		return b.String()
 	}
+	if n.Reason == ReasonReview {
+		fmt.Fprintf(&b, "Groups in *%s* must be reviewed:", escapeSlack(v.Organization))
+		for i := range v.Reviews {
+			if i == mostLines {
+				break
+			}
+			fmt.Fprintf(&b, "\n• %s", escapeSlack(v.Reviews[i].Where+": "+v.Reviews[i].Text))
+		}
+		if more := max(0, len(v.Reviews)-mostLines) + v.MoreReviews; more > 0 {
+			fmt.Fprintf(&b, "\n• and %d more", more)
+		}
+		return b.String()
+	}
 	fmt.Fprintf(&b, "*%s*", escapeSlack(v.Name))
 	if v.Name != v.User {
 		fmt.Fprintf(&b, " (%s)", escapeSlack(v.User))

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/mailtext"
 	"github.com/usher-dev/usher/internal/roster"
 )
@@ -30,6 +31,10 @@ func viewOf(n *Notice) *mailtext.View {
 			v.Changed = append(v.Changed, line)
 		}
 	}
+	for i := range n.Reviews {
+		v.Reviews = append(v.Reviews, reviewLine(&n.Reviews[i]))
+	}
+	v.MoreReviews = n.MoreReviews
 	for i := range n.Groups {
 		g := &n.Groups[i]
 		v.Groups = append(v.Groups, cmp.Or(g.DisplayName, g.Name))
@@ -52,6 +57,26 @@ func lineOf(c *Change) mailtext.Line {
 		line.Where = "All other applications"
 	}
 	line.Text = sentence(c, &line)
+	return line
+}
+
+// reviewLine returns the words of a review. They contain the name of the group, because the command that confirms the review
+// takes it.
+func reviewLine(r *Review) mailtext.Line {
+	line := mailtext.Line{Kind: string(r.State), Where: r.Group, Until: inWords(r.Due)}
+	if r.Title != "" && r.Title != r.Group {
+		line.Where = fmt.Sprintf("%s (%s)", r.Title, r.Group)
+	}
+	switch ends := r.IfMissed == string(accessv1alpha1.MissedReviewEnd); {
+	case r.State == ReviewComing && ends:
+		line.Text = fmt.Sprintf("The review is due on %s. If it is missed, the access that the group gives ends.", line.Until)
+	case r.State == ReviewComing:
+		line.Text = fmt.Sprintf("The review is due on %s. If it is missed, the group keeps its access.", line.Until)
+	case ends:
+		line.Text = fmt.Sprintf("The review was due on %s. The access that the group gave has ended.", line.Until)
+	default:
+		line.Text = fmt.Sprintf("The review was due on %s. The group keeps its access.", line.Until)
+	}
 	return line
 }
 

@@ -112,6 +112,8 @@ type eventData struct {
 	Changes      []Change         `json:"changes,omitempty"`
 	Groups       []Group          `json:"groups,omitempty"`
 	Digest       *mailtext.Counts `json:"digest,omitempty"`
+	Reviews      []Review         `json:"reviews,omitempty"`
+	MoreReviews  int              `json:"moreReviews,omitempty"`
 }
 
 // eventTypes are the types of CloudEvents.
@@ -119,6 +121,7 @@ var eventTypes = map[Reason]string{
 	ReasonChanged: "dev.usher.access.changed",
 	ReasonAsked:   "dev.usher.access.told",
 	ReasonDigest:  "dev.usher.access.digest",
+	ReasonReview:  "dev.usher.access.review",
 }
 
 // encodeEvent returns the notice as a CloudEvent in JSON.
@@ -131,7 +134,7 @@ func encodeEvent(n *Notice) ([]byte, error) {
 		e.SetSubject(n.User)
 	}
 	e.SetTime(n.At.UTC())
-	data := eventData{n.Organization, n.User, n.Changes, n.Groups, n.Digest}
+	data := eventData{n.Organization, n.User, n.Changes, n.Groups, n.Digest, n.Reviews, n.MoreReviews}
 	if err := errors.Join(e.SetData(cloudevents.ApplicationJSON, data), e.Validate()); err != nil {
 		return nil, fmt.Errorf("encoding the event: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -23,8 +24,7 @@ const (
 	longestSettling = 5 * time.Minute
 	// longestRest bounds the time until a change of the clock is noticed.
 	longestRest = 10 * time.Second
-	// renewalRest is how long an update with an unchanged spec may wait for further updates. Most of these are statuses
-	// that the leader has written.
+	// renewalRest is how long the settlement of a renewal may wait for further updates.
 	renewalRest = 20 * time.Millisecond
 )
 
@@ -44,6 +44,9 @@ type Feed struct {
 	Now func() time.Time
 	// Settled, if set, is called with every settlement before Settle returns. It must be fast.
 	Settled func(*Settlement)
+	// Wanted, if set, reports whether a renewal needs a settlement soon. A renewal is an update that affects no decision:
+	// mostly a status that the leader has written. Otherwise the next settlement includes it, whatever its reason.
+	Wanted func(updated client.Object) bool
 
 	watched       []watched
 	subscriptions []*subscription
@@ -100,10 +103,11 @@ func (f *Feed) Handler() toolscache.ResourceEventHandler {
 		},
 		UpdateFunc: func(old, object any) {
 			_ = f.Roster.Set(object.(runtime.Object))
-			if isRenewal(old, object) {
-				signal(f.renewed)
-			} else {
+			switch {
+			case !isRenewal(old, object):
 				signal(f.wake)
+			case f.Wanted != nil && f.Wanted(object.(client.Object)):
+				f.Renew()
 			}
 		},
 		DeleteFunc: func(object any) {
@@ -113,12 +117,15 @@ func (f *Feed) Handler() toolscache.ResourceEventHandler {
 	}
 }
 
-// isRenewal reports whether an update leaves the spec unchanged.
+// Renew has the roster settle soon, so that the view has the last version of every object.
+func (f *Feed) Renew() { signal(f.renewed) }
+
+// isRenewal reports whether an update leaves everything unchanged that decisions depend on.
 func isRenewal(old, updated any) bool {
 	a, isOld := old.(client.Object)
 	b, isMade := updated.(client.Object)
 	return isOld && isMade && a.GetUID() == b.GetUID() && b.GetGeneration() != 0 && a.GetGeneration() == b.GetGeneration() &&
-		(a.GetDeletionTimestamp() == nil) == (b.GetDeletionTimestamp() == nil)
+		labels.Equals(a.GetLabels(), b.GetLabels()) && (a.GetDeletionTimestamp() == nil) == (b.GetDeletionTimestamp() == nil)
 }
 
 // Last returns the object of a delete event. If the watch missed the deletion, it is the last state that the watch

@@ -14,6 +14,7 @@ import (
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache/informertest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllertest"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
@@ -95,24 +96,47 @@ func TestSettlementIncludesWatchedObjects(t *testing.T) {
 }
 
 func TestOnlyARenewalMayWait(t *testing.T) {
-	deleted := group("one", "1", 1)
+	deleted, labelled := group("one", "1", 1), group("one", "1", 1)
 	deleted.DeletionTimestamp = &metav1.Time{Time: june}
+	labelled.Labels = map[string]string{"team": "red"}
 	for name, tc := range map[string]struct {
 		updated *accessv1alpha1.AccessGroup
-		want    bool
+		wanted  bool
+		want    string
 	}{
-		"the same generation":       {group("one", "1", 1), true},
-		"another generation":        {group("one", "1", 2), false},
-		"deleted and created again": {group("one", "2", 1), false},
-		"being deleted":             {deleted, false},
+		"the same generation":       {group("one", "1", 1), true, "settles soon"},
+		"one that nobody wants":     {group("one", "1", 1), false, "settles with the next change"},
+		"another generation":        {group("one", "1", 2), false, "settles at once"},
+		"other labels":              {labelled, false, "settles at once"},
+		"deleted and created again": {group("one", "2", 1), false, "settles at once"},
+		"being deleted":             {deleted, false, "settles at once"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFeed()
+			f.Wanted = func(updated client.Object) bool { return tc.wanted && updated == client.Object(tc.updated) }
 			f.Handler().OnUpdate(group("one", "1", 1), tc.updated)
-			if got := len(f.renewed) == 1 && len(f.wake) == 0; got != tc.want {
-				t.Errorf("it may wait: %t, want %t", got, tc.want)
+			got := map[[2]int]string{
+				{0, 0}: "settles with the next change", {1, 0}: "settles soon", {0, 1}: "settles at once",
+			}[[2]int{len(f.renewed), len(f.wake)}]
+			if got != tc.want {
+				t.Errorf("the roster %s, want that it %s", got, tc.want)
 			}
 		})
+	}
+}
+
+// TestRenewalIsPartOfTheNextSettlement updates the status of an object, which nobody wants to know of.
+func TestRenewalIsPartOfTheNextSettlement(t *testing.T) {
+	f := newFeed()
+	h := f.Handler()
+	one := group("one", "1", 1)
+	h.OnAdd(one, true)
+	f.Settle()
+	renewed := one.DeepCopy()
+	renewed.ResourceVersion = "9"
+	h.OnUpdate(one, renewed)
+	if has := f.View().Index().Lookup(roster.ObjectOf(one)); has != client.Object(renewed) {
+		t.Errorf("the view of a review has version %q", has.GetResourceVersion())
 	}
 }
 

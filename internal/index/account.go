@@ -120,6 +120,7 @@ func (l *Layer) replaceUserAccess(n *Namespace, old, made *accessv1alpha1.UserAc
 	} else {
 		n.accounts.Set(user, after)
 	}
+	n.indexCase(user)
 	for _, each := range after.All() {
 		l.touched.Objects.Add(Object{KindUserAccess, n.name, each.Name})
 	}

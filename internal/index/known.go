@@ -3,10 +3,42 @@ package index
 import (
 	"iter"
 	"slices"
+	"strings"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/resolve"
 )
+
+// knows reports whether a declared object of the namespace names the user.
+func (n *Namespace) knows(user string) bool {
+	a := n.accounts.Get(user)
+	return len(n.members.Get(user)) > 0 || (a != nil && len(a.Declared) > 0)
+}
+
+// indexCase updates the index that Alike uses. Callers call it when objects begin or cease to name the user.
+func (n *Namespace) indexCase(user string) {
+	if folded := strings.ToLower(user); folded != user {
+		n.folded.put(folded, user, n.knows(user))
+	}
+}
+
+// Alike lists the users, sorted, whom declared objects of the namespace name and whose names differ only in case
+// from the given one.
+func (n *Namespace) Alike(user string) []string {
+	n = n.orEmpty()
+	var found []string
+	folded := strings.ToLower(user)
+	if folded != user && n.knows(folded) {
+		found = append(found, folded)
+	}
+	for other := range n.folded.from(folded) {
+		if other != user {
+			found = append(found, other)
+		}
+	}
+	slices.Sort(found)
+	return found
+}
 
 // KnownUsers iterates over the users that declared objects of the namespace name, in no particular order.
 func (n *Namespace) KnownUsers() iter.Seq[string] {

@@ -3,6 +3,7 @@ package index
 import (
 	"cmp"
 	"iter"
+	"strings"
 	"sync"
 
 	"github.com/google/btree"
@@ -105,7 +106,7 @@ type mapped[V any] struct {
 	value V
 }
 
-func (m mapped[V]) compare(n mapped[V]) int { return cmp.Compare(m.key, n.key) }
+func (m mapped[V]) compare(n mapped[V]) int { return strings.Compare(m.key, n.key) }
 
 // Share has the semantics of [Tree.Share].
 func (m *Map[V]) Share() { m.tree.Share() }
@@ -169,7 +170,7 @@ type links struct{ tree Tree[link] }
 type link struct{ from, to string }
 
 func (l link) compare(m link) int {
-	return cmp.Or(cmp.Compare(l.from, m.from), cmp.Compare(l.to, m.to))
+	return cmp.Or(strings.Compare(l.from, m.from), strings.Compare(l.to, m.to))
 }
 
 func (l *links) put(from, to string, in bool) {

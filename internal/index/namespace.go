@@ -32,6 +32,7 @@ type Namespace struct {
 	naming    links          // group: users whose counting UserAccess names it
 	parents   links          // group: groups that name it as a member group
 	selecting Map[*Group]    // groups with a selector of members
+	folded    links          // lower-case name: known users whose names are not in lower case
 
 	bySelector Map[*resolve.Source] // sources that select applications or organizations, by name
 
@@ -55,6 +56,7 @@ func (n *Namespace) clone() *Namespace {
 	c.naming.tree.Share()
 	c.parents.tree.Share()
 	c.selecting.Share()
+	c.folded.tree.Share()
 	c.bySelector.Share()
 	c.named.Share()
 	return &c
@@ -240,6 +242,7 @@ func (n *Namespace) indexMember(g *Group, m *accessv1alpha1.Member, in bool) {
 	case listed:
 		n.members.Set(user, slices.Concat(before, after))
 	}
+	n.indexCase(user)
 }
 
 // count adds one to, or subtracts one from, the number of objects that make the namespace an organization.

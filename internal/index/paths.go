@@ -31,8 +31,9 @@ type Step struct {
 
 // Steps returns the first step of each of the user's paths.
 func (n *Namespace) Steps(user string) []Step {
-	var steps []Step
-	for _, l := range n.members.Get(user) {
+	listings := n.members.Get(user)
+	steps := make([]Step, 0, len(listings))
+	for _, l := range listings {
 		s := Step{By: ByMembers, Group: l.group}
 		if l.window != nil {
 			s.Window = *l.window

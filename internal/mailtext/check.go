@@ -17,8 +17,8 @@ func check(tree *parse.Tree, v *View) error {
 		return err
 	}
 	if work(tree.Root, v) > mostWork {
-		return fmt.Errorf("it goes over lists in lists too often for this notice (%d changes): "+
-			"use fewer range actions within range actions", len(v.Changed)+len(v.Ending)+len(v.Standing))
+		return fmt.Errorf("it goes over lists in lists too often for this notice (%d lines): "+
+			"use fewer range actions within range actions", len(v.Changed)+len(v.Ending)+len(v.Standing)+len(v.Reviews))
 	}
 	return nil
 }
@@ -60,6 +60,8 @@ func lengthOf(list string, v *View) int {
 		return len(v.Ending)
 	case "Standing":
 		return len(v.Standing)
+	case "Reviews":
+		return len(v.Reviews)
 	case "Messages":
 		return len(v.Messages)
 	case "Groups":

@@ -81,7 +81,7 @@ const mostChanges = 500
 
 // Validate returns an error if a template cannot be used: it does not parse, does more than a template may, or fails on a
 // sample notice. The samples are a notice in which everything has a value, one with empty lists, and one with as many
-// changes as a group can cause.
+// changes as a group can cause and as many reviews as a notice has.
 func Validate(source string, parse Parse) error {
 	full := sample(1)
 	for _, v := range []*View{full, {Reason: full.Reason, Organization: full.Organization, User: full.User, Name: full.Name, At: full.At}} {
@@ -102,7 +102,12 @@ func sample(changes int) *View {
 	v := &View{
 		Reason: "Changed", Organization: "acme", User: "amelie@acme.example", Name: "Amelie", At: "1 January 2026, 00:00 UTC",
 		Ending: []Line{line}, Standing: []Line{line}, Messages: []string{"Welcome."}, Groups: []string{"france"},
-		Digest: Counts{Users: 80, Granted: 70, Changed: 5, Revoked: 5},
+		MoreReviews: 1, Digest: Counts{Users: 80, Granted: 70, Changed: 5, Revoked: 5},
+	}
+	for range min(changes, MostReviews) {
+		v.Reviews = append(v.Reviews, Line{
+			Kind: "Coming", Where: "france", Until: line.Until, Text: "The review is due on 1 January 2027, 00:00 UTC.",
+		})
 	}
 	for range changes {
 		v.Changed = append(v.Changed, line)

@@ -24,7 +24,7 @@ func TestValidate(t *testing.T) {
 		"fails without changes":      {source: "{{(index .Changed 0).Where}}", text: "index out of range", html: "index out of range"},
 		"careful without changes":    {source: "{{if .Changed}}{{(index .Changed 0).Where}}{{end}}"},
 		"too much for a large notice": {
-			source: within, text: "it goes over lists in lists too often for this notice (502 changes)", html: "it goes over lists in lists too often",
+			source: within, text: "it goes over lists in lists too often for this notice (602 lines)", html: "it goes over lists in lists too often",
 		},
 		"an attribute that is not closed": {source: `<a href="{{.Name}}`, html: "ends in a non-text context"},
 		"larger than a mail":              {source: strings.Repeat("x", LargestPart+1), text: "more than 512 KiB", html: "more than 512 KiB"},

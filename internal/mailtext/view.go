@@ -11,12 +11,19 @@ type View struct {
 	Changed, Ending, Standing []Line
 	// Messages are the messages, and Groups the display names of the groups.
 	Messages, Groups []string
+	// Reviews are the groups that must be reviewed, with the name of the group in Where, the due instant in Until, and the
+	// state of the review in Kind. MoreReviews is the number of further groups.
+	Reviews     []Line
+	MoreReviews int
 	// Digest has the counts of a digest; otherwise they are zero.
 	Digest Counts
 	At     string
 }
 
-// Line is one role in a view.
+// MostReviews is the maximum number of reviews in a view.
+const MostReviews = 100
+
+// Line is one role or one review in a view.
 type Line struct {
 	// Kind is the kind of the change, such as Granted.
 	Kind string

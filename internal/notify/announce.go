@@ -47,7 +47,7 @@ func (n *Notifier) assign(t *tracked, user string, e *entry, d *duty, now time.T
 	}
 	n.setUserProblem(d.Groups, accessv1alpha1.ReasonNoAddress, m, "")
 	e.duties = slices.DeleteFunc(e.duties, func(old *duty) bool {
-		if old.Channel != d.Channel || old.Digest != nil || old.Asked != d.Asked || !n.withdraw(t, old) {
+		if old.Channel != d.Channel || old.isForAdministrators() || old.Asked != d.Asked || !n.withdraw(t, old) {
 			return false
 		}
 		if !d.Asked {
@@ -123,8 +123,7 @@ func (n *Notifier) count(t *tracked, found []delivery.Change, channels []Channel
 	t.touchPart(indexPart, now)
 }
 
-// digest tells the organization's administrators about a mass change whose window has closed: each of them by mail, and
-// every other channel once.
+// digest tells the organization's administrators about a mass change whose window has closed.
 func (n *Notifier) digest(t *tracked, now time.Time) {
 	m := t.index.Mass
 	if m == nil || m.Due.After(now) {
@@ -136,22 +135,34 @@ func (n *Notifier) digest(t *tracked, now time.Time) {
 		return
 	}
 	for _, key := range m.Channels {
-		users := []string{""} // a digest of the channel as a whole
-		if n.channels.needsAddress(key) {
-			users = n.Roster.View().Administrators(t.organization)
+		n.tellAdministrators(t, &duty{Channel: key, Digest: &m.Counts}, now)
+	}
+}
+
+// tellAdministrators creates copies of a notice for the organization's administrators: one for each of them by mail, or one
+// for any other channel as a whole. It creates no copy that already waits for delivery, which may be so after a crash.
+func (n *Notifier) tellAdministrators(t *tracked, d *duty, now time.Time) {
+	users := []string{""} // the channel as a whole
+	if n.channels.needsAddress(d.Channel) {
+		users = n.Roster.View().Administrators(t.organization)
+	}
+	for _, user := range users {
+		e, m := t.at(user), n.Roster.View().Member(t.organization, user)
+		e.know(m.Account, m.Decision == nil)
+		problem := ""
+		if user != "" && e.address(user) == "" {
+			n.Metrics.unaddressed.Inc()
+			problem = "no address"
 		}
-		for _, user := range users {
-			e, member := t.at(user), n.Roster.View().Member(t.organization, user)
-			e.know(member.Account, member.Decision == nil)
-			if user != "" && e.address(user) == "" {
-				n.Metrics.unaddressed.Inc()
-				continue
-			}
-			d := &duty{ID: newID(), Channel: key, At: now.UTC(), Digest: &m.Counts}
-			e.duties = append(e.duties, d)
-			t.send(user, e, d, now)
-			t.touch(user, now)
+		n.setUserProblem(d.Groups, accessv1alpha1.ReasonNoAddress, member{t.organization, user}, problem)
+		if problem != "" || slices.ContainsFunc(e.duties, d.repeats) {
+			continue
 		}
+		copied := *d
+		copied.ID, copied.At = newID(), now.UTC()
+		e.duties = append(e.duties, &copied)
+		t.send(user, e, &copied, now)
+		t.touch(user, now)
 	}
 }
 

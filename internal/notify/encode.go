@@ -60,6 +60,9 @@ func decodeIndex(text []byte) (index, error) {
 	if e.Asked == nil {
 		e.Asked = map[string]time.Time{}
 	}
+	if e.Reviews == nil {
+		e.Reviews = map[string]review{}
+	}
 	return e.index, nil
 }
 

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -80,7 +81,8 @@ func (n *Notifier) setUserProblem(groups []string, reason string, m member, mess
 	n.concern(changed)
 }
 
-// forgetFormerMembers removes the problems of users who are no longer members of the group that notifies them.
+// forgetFormerMembers removes the problems of users who are neither members of the group that notifies them nor
+// administrators of the organization any more.
 func (n *Notifier) forgetFormerMembers(organization string) {
 	var changed []roster.Object
 	n.health.mu.Lock()
@@ -88,7 +90,8 @@ func (n *Notifier) forgetFormerMembers(organization string) {
 		o := roster.Object{Kind: roster.KindAccessGroup, Namespace: p.namespace, Name: p.name}
 		before := len(messages)
 		maps.DeleteFunc(messages, func(m member, _ string) bool {
-			return m.organization == organization && !n.Roster.View().IsMember(o, m.user)
+			return m.organization == organization && !n.Roster.View().IsMember(o, m.user) &&
+				!n.Roster.View().Administers(organization, m.user)
 		})
 		if len(messages) < before {
 			changed = append(changed, o)
@@ -162,9 +165,11 @@ func (h *health) users(p problem) (names, message string) {
 		return "", ""
 	}
 	const shown = 3
-	names = users[0].user
-	for _, m := range users[1:min(shown, len(users))] {
-		names += ", " + m.user
+	for i, m := range users[:min(shown, len(users))] {
+		if i > 0 {
+			names += ", "
+		}
+		names += cmp.Or(m.user, "the administrators") // a notice to a channel as a whole
 	}
 	if len(users) > shown {
 		names += fmt.Sprintf(" and %d more", len(users)-shown)

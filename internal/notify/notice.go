@@ -24,6 +24,9 @@ func (j *job) notice(r *roster.Roster) *delivery.Notice {
 	switch {
 	case d.Digest != nil:
 		n.Reason = delivery.ReasonDigest
+	case d.Reviews > 0:
+		n.Reason, n.Reviews, n.MoreReviews = delivery.ReasonReview, reviewsIn(d.Groups, r.View()), d.Reviews-len(d.Groups)
+		return n // the messages of groups are for their members
 	case d.Asked:
 		n.Reason, n.Changes = delivery.ReasonAsked, roles(j.after)
 	default:

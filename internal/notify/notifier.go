@@ -188,6 +188,7 @@ func (n *Notifier) reconcileRecord(ctx context.Context, organization string, b *
 	}
 	n.compare(t, b.users, now)
 	n.answerGroups(t, now)
+	n.tellReviews(t, now)
 	n.digest(t, now)
 	if t.isFinished() {
 		err = n.remove(ctx, t, now)

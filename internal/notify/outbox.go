@@ -42,6 +42,7 @@ const (
 	delivered outcome = iota
 	failed            // refused for good, or given up
 	retried
+	dropped // it became wrong before it was sent
 )
 
 // result is what an outbox reports to the reconciliation of the organization.
@@ -180,6 +181,11 @@ func (o *outbox) process(ctx context.Context, id string) (pause time.Duration) {
 	if o.notifier.Now().Sub(j.duty.At) > o.notifier.Options.Keep {
 		o.queue.Forget(id)
 		o.finish(j, failed, errTooOld)
+		return 0
+	}
+	if j.isOutdated(o.notifier.Roster.View()) {
+		o.queue.Forget(id)
+		o.finish(j, dropped, nil)
 		return 0
 	}
 	select {

@@ -26,6 +26,9 @@ type tracked struct {
 	comparedAt time.Time
 	// nextEnd is when the next end of a role has to be announced; zero: none has.
 	nextEnd time.Time
+	// nextReview is when the next review of a group has to be announced, and reviewsDue when the reviews that wait become a
+	// notice; zero: there are none.
+	nextReview, reviewsDue time.Time
 	// due is when the changes of a user become a notice, by user.
 	due map[string]time.Time
 	// ready are notices for the outboxes to send once the record is written.
@@ -36,7 +39,7 @@ type tracked struct {
 
 // open reads the record of an organization and begins to track it. It returns nil if the organization needs no record. If
 // no record says what a user was told, the user counts as told about the present access, or about the access before the
-// batch if the batch changed it.
+// batch if the batch changed it. If the record is lost, administrators count as told about reviews.
 func (n *Notifier) open(ctx context.Context, organization string, users map[string]before) (*tracked, error) {
 	view, now := n.Roster.View(), n.Now()
 	found, loaded := n.loaded[organization]
@@ -56,6 +59,9 @@ func (n *Notifier) open(ctx context.Context, organization string, users map[stri
 	n.records[organization] = t
 	if s.lost != nil {
 		n.reportLoss(ctx, organization, s.lost)
+		if !t.index.Begun {
+			t.index.Reviews, _ = reachedReviews(view.Notifying(organization), organization, now)
+		}
 	}
 	for _, user := range view.Users(organization) {
 		if t.index.Begun && !s.gaps[shardOf(user, t.index.Shards)] {
@@ -93,7 +99,7 @@ func (n *Notifier) reportLoss(ctx context.Context, organization string, cause er
 
 // next returns when the organization has to be reconciled again.
 func (t *tracked) next() time.Time {
-	times := slices.AppendSeq([]time.Time{t.comparedAt.Add(compareAgain), t.nextEnd, t.writeAt}, maps.Values(t.due))
+	times := slices.AppendSeq([]time.Time{t.comparedAt.Add(compareAgain), t.nextEnd, t.nextReview, t.reviewsDue, t.writeAt}, maps.Values(t.due))
 	if t.index.Mass != nil {
 		times = append(times, t.index.Mass.Due)
 	}

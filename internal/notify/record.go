@@ -26,9 +26,12 @@ type duty struct {
 	// Groups are the groups on whose behalf it is sent, as namespace/name, sorted.
 	Groups []string `json:"groups,omitempty"`
 	// Digest is set on a digest for administrators, which has neither Before nor After.
-	Digest  *mailtext.Counts `json:"digest,omitempty"`
-	Tries   int              `json:"tries,omitempty"`
-	Channel ChannelKey       `json:"channel"`
+	Digest *mailtext.Counts `json:"digest,omitempty"`
+	// Reviews is the number of reviews in a notice to administrators, which has neither Before nor After. Groups are the
+	// first of the groups to review.
+	Reviews int        `json:"reviews,omitempty"`
+	Tries   int        `json:"tries,omitempty"`
+	Channel ChannelKey `json:"channel"`
 }
 
 // entry is the part of the record about one user.
@@ -77,6 +80,8 @@ type index struct {
 	Begun bool `json:"begun"`
 	// Asked is the instant of the last request that was answered, by object (Kind/namespace/name).
 	Asked map[string]time.Time `json:"asked,omitempty"`
+	// Reviews is what administrators were told about reviews, by name of the group.
+	Reviews map[string]review `json:"reviews,omitempty"`
 	// Mass counts the users with changes in the current window.
 	Mass *mass `json:"mass,omitempty"`
 }
@@ -90,7 +95,7 @@ type mass struct {
 
 func newRecord(organization string, shards int, now time.Time) *record {
 	r := &record{
-		organization: organization, index: index{Shards: shards, Since: now.UTC(), Asked: map[string]time.Time{}},
+		organization: organization, index: index{Shards: shards, Since: now.UTC(), Asked: map[string]time.Time{}, Reviews: map[string]review{}},
 		interned: map[string]*Access{"": none}, dirty: map[int]struct{}{}, versions: map[string]string{},
 	}
 	r.split(shards)

@@ -189,6 +189,9 @@ func describe(n *delivery.Notice) string {
 		return fmt.Sprintf("%s: digest %d/%d/%d/%d", n.User, n.Digest.Users, n.Digest.Granted, n.Digest.Changed, n.Digest.Revoked)
 	}
 	var parts []string
+	for _, r := range n.Reviews {
+		parts = append(parts, fmt.Sprintf("%s %s %s %s", r.Group, r.State, r.Due.Format(time.DateOnly), r.IfMissed))
+	}
 	for _, c := range n.Changes {
 		where := c.Application
 		if where == "" {
@@ -209,17 +212,23 @@ func describe(n *delivery.Notice) string {
 	return n.User + ": " + strings.Join(parts, "; ")
 }
 
-// deliver delivers and records all queued notices. It returns them like queued.
+// deliver delivers and records all queued notices except outdated ones. It returns them like queued.
 func (w *world) deliver() []string {
 	w.Helper()
-	all := w.queued()
+	var all []string
 	for _, o := range w.n.outboxes {
 		for j := o.first(); j != nil; j = o.first() {
+			if j.isOutdated(w.roster.View()) {
+				o.finish(j, dropped, nil)
+				continue
+			}
+			all = append(all, o.key.Name+" "+describe(j.notice(w.roster)))
 			o.slots <- struct{}{}
 			o.finish(j, delivered, nil)
 			w.step()
 		}
 	}
+	slices.Sort(all)
 	return all
 }
 

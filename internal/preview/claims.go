@@ -65,15 +65,15 @@ func lastOf(declared []*accessv1alpha1.UserAccess) *accessv1alpha1.UserAccess {
 // declarations returns the sources that the objects of the namespace declare for the user. A reference to a
 // group that does not exist makes the user a member of the groups that name that group. The group named by
 // coming is an exception.
-func declarations(n *index.Namespace, user, coming string) []Declaration {
-	var walk index.Walk
+func (p *preview) declarations(n *index.Namespace, user, coming string) []Declaration {
+	walk := &p.walk
 	walk.Begin(n)
 	walk.EnterByLists(user)
 	var individual []Declaration
 	if a := n.Account(user); a != nil {
 		for _, ua := range a.Declared {
 			walk.EnterBy(ua)
-			enterMissing(&walk, n, ua, coming)
+			enterMissing(walk, n, ua, coming)
 			if s := n.UserSource(ua); s != nil && !s.BeingDeleted {
 				individual = append(individual, Declaration{Source: s})
 			}
@@ -110,7 +110,7 @@ func declarationsIn(n *index.Namespace, group string) []Declaration {
 }
 
 func declarationsOf(memberships []index.Membership) []Declaration {
-	var declared []Declaration
+	declared := make([]Declaration, 0, len(memberships))
 	for _, m := range memberships {
 		if s := m.Group.Source; !s.WithoutPrivileges && !s.BeingDeleted {
 			declared = append(declared, Declaration{s, m.Windows})

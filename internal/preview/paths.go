@@ -17,7 +17,7 @@ func (p *preview) endPaths(s side, sources *roster.Sources, user string, later [
 	if at.Name() != sources.Namespace.Name() && !at.AtSystem() {
 		return
 	}
-	var walk index.Walk
+	walk := &p.walk
 	walk.Begin(at)
 	for _, before := range at.Steps(user) {
 		for _, lost := range lostOf(before, later) {
@@ -26,7 +26,7 @@ func (p *preview) endPaths(s side, sources *roster.Sources, user string, later [
 	}
 	for _, name := range p.lostGroups() {
 		if own := at.Group(p.object.Name); own != nil {
-			enterThrough(&walk, at, user, name, own)
+			enterThrough(walk, at, user, name, own)
 		}
 	}
 	for _, m := range walk.Found() {

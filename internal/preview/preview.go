@@ -143,6 +143,9 @@ type preview struct {
 	users         map[index.Account]*Affected
 	phantoms      []Affected
 	found         *Preview
+
+	walk     index.Walk      // scratch space
+	gatherer roster.Gatherer // scratch space
 }
 
 // side is one side of the change.
@@ -356,18 +359,26 @@ func (p *preview) lookAtOrganization(i *involved, s side, sources *roster.Source
 func (p *preview) state(sources *roster.Sources, user string, s side, recorded bool) State {
 	var made State
 	n := sources.Namespace
+	g := &p.gatherer
+	g.Sources = sources
+	if sources.Rules != nil {
+		made.Rules, made.User = sources.Rules, g.Gather(user)
+	}
 	if n.Name() == p.object.Namespace {
-		made.Declared = declarations(n, user, p.comingGroup(s))
+		if a := n.Account(user); sources.Rules != nil && (a == nil || len(a.Declared) == 0) {
+			made.Declared = declarationsOf(g.Memberships()) // these are all from lists of members
+		} else {
+			made.Declared = p.declarations(n, user, p.comingGroup(s))
+		}
 		if p.object.Kind == index.KindApplicationAccess && !n.AtSystem() {
-			made.Declared = append(made.Declared, declarations(s.System(), user, "")...)
+			made.Declared = append(made.Declared, p.declarations(s.System(), user, "")...)
 		}
 	}
 	if sources.Rules == nil {
 		return made
 	}
-	g := roster.Gatherer{Sources: sources} // a new Gatherer for each user, because the result is retained
-	made.Rules, made.User = sources.Rules, g.Gather(user)
-	made.Sources = g.All
+	made.User.Holdings, made.User.Bars = slices.Clone(made.User.Holdings), slices.Clone(made.User.Bars)
+	made.Sources = slices.Clone(g.All)
 	made.Own, made.AtSystem = g.Attributes()
 	hide(sources, user, &made)
 	if s.after {

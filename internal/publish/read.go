@@ -5,6 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -22,11 +23,10 @@ func (p *Publisher) Read(ctx context.Context, key types.NamespacedName) (*corev1
 	return live, nil
 }
 
-// Version returns the current resourceVersion of the ConfigMap on the API server, whoever wrote it, or "" if there is
-// none.
-func (p *Publisher) Version(ctx context.Context, key types.NamespacedName) (string, error) {
+// Version returns the current resourceVersion of the object on the API server, whoever wrote it, or "" if there is none.
+func (p *Publisher) Version(ctx context.Context, kind schema.GroupVersionKind, key types.NamespacedName) (string, error) {
 	live := &metav1.PartialObjectMetadata{}
-	live.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("ConfigMap"))
+	live.SetGroupVersionKind(kind)
 	if err := p.Live.Get(ctx, key, live); err != nil {
 		return "", client.IgnoreNotFound(err)
 	}

@@ -77,6 +77,7 @@ func (o *Organization) Courses(u *User, now time.Time) *Courses {
 	c := &Courses{
 		Organization: f.organizationCourse(),
 		Default:      f.course(f.instants(nil), func(t time.Time) Access { return f.accessAt(nil, t) }),
+		Applications: make([]ApplicationCourse, 0, len(f.lines)),
 	}
 	for i := range f.lines {
 		l := &f.lines[i]

@@ -2,12 +2,15 @@ package roster_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
 )
 
@@ -104,6 +107,73 @@ func BenchmarkBudget(b *testing.B) {
 			}
 			b.ReportMetric(float64(longest.Milliseconds()), "ms/longest")
 			b.ReportMetric(float64(settlings)/float64(b.N), "settlings/op")
+		})
+	}
+}
+
+// TestTheBudgetMayApplyToTheFirstSettling settles a roster that nothing is published from.
+func TestTheBudgetMayApplyToTheFirstSettling(t *testing.T) {
+	r := roster.New(roster.Options{SystemNamespace: "access-system", Evaluations: 1, LimitFirst: true})
+	manyWindows(t, r, 3, 30, 20)
+	r.Settle(june)
+	if d := r.View().Decision("acme", "user-0000"); !d.Unfinished || !d.Application("application-000").GivesAccess() {
+		t.Errorf("unfinished %t, with %+v", d.Unfinished, d.Application("application-000"))
+	}
+}
+
+// TestExpiringAdministratorsAreReportedWhenTheirEndsAreKnown has one administrator, by windows that follow each other,
+// and needs more evaluations than the budget of one settling.
+func TestExpiringAdministratorsAreReportedWhenTheirEndsAreKnown(t *testing.T) {
+	for name, tc := range map[string]struct {
+		forGood bool // whether another group makes the user an administrator without an end
+		want    []string
+	}{
+		"an administrator with an end":    {false, []string{"acme"}},
+		"an administrator without an end": {true, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := roster.New(roster.Options{SystemNamespace: "access-system", Evaluations: 20})
+			r.Settle(june)
+			top := resolve.BuiltInOrganizationRoles()[0].Name
+			set := func(name string, spec accessv1alpha1.AccessGroupSpec) {
+				spec.OrganizationRole = accessv1alpha1.RoleName(top)
+				must(t, r.Set(group("acme", name, func(s *accessv1alpha1.AccessGroupSpec) { *s = spec })))
+			}
+			policy := &accessv1alpha1.AccessPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: "default"}}
+			must(t, r.Set(policy))
+			for i := range 60 {
+				begin, end := metav1.NewTime(june.Add(time.Duration(i)*time.Hour)), metav1.NewTime(june.Add(time.Duration(i+1)*time.Hour))
+				set(fmt.Sprintf("hour-%02d", i), accessv1alpha1.AccessGroupSpec{
+					Members: []accessv1alpha1.Member{{User: "ana", NotBefore: &begin, NotAfter: &end}},
+				})
+			}
+			if tc.forGood {
+				set("always", accessv1alpha1.AccessGroupSpec{Members: members("ana")})
+			}
+			settlings := 0
+			for unfinished := true; unfinished; settlings++ {
+				changes := r.Settle(june)
+				unfinished = r.View().Decision("acme", "ana").Unfinished
+				got := r.View().Policy("acme").Expiring
+				if settlings > 100 {
+					t.Fatal("the decision is never finished")
+				}
+				if unfinished && len(got) > 0 {
+					t.Fatalf("settling %d: everybody in %v loses the role, although the end is not known yet", settlings, got)
+				}
+				if unfinished {
+					continue
+				}
+				if diff := cmp.Diff(tc.want, got); diff != "" {
+					t.Errorf("expiring (-want +got):\n%s", diff)
+				}
+				if !slices.Contains(changes.Objects, roster.ObjectOf(policy)) {
+					t.Error("the policy is not reported as changed")
+				}
+			}
+			if settlings < 2 {
+				t.Error("the first settling found every end")
+			}
 		})
 	}
 }

@@ -218,6 +218,10 @@ func (g *Gatherer) Gather(user string) resolve.User {
 	return u
 }
 
+// Memberships returns the memberships of the user of the last Gather in the organization. The result is valid until
+// the next use of the gatherer.
+func (g *Gatherer) Memberships() []index.Membership { return g.own }
+
 // Attributes returns the attributes of the user of the last Gather, in the organization and in the system
 // namespace.
 func (g *Gatherer) Attributes() (own, atSystem resolve.Attributes) {

@@ -114,6 +114,11 @@ func (v *View) Administrators(organization string) []string {
 	return users
 }
 
+// Administers reports whether the user holds the top organization role in the organization.
+func (v *View) Administers(organization, user string) bool {
+	return holdsTop(v.at(organization), v.Decision(organization, user))
+}
+
 // Notifying lists the groups that have notification channels for members in the organization: its own groups
 // first, then those of the system namespace, each sorted by name. The cost grows with the number of groups in
 // both namespaces.

@@ -18,6 +18,8 @@ type (
 	Object = index.Object
 	// Kind is the kind of a declared object.
 	Kind = index.Kind
+	// Namespace holds the objects of one namespace.
+	Namespace = index.Namespace
 	// Account identifies a user in a namespace.
 	Account = index.Account
 	// Version identifies one state of an object.
@@ -69,6 +71,9 @@ func IsMaterialized(ua *accessv1alpha1.UserAccess) bool { return index.IsMateria
 func ReviewDue(g *accessv1alpha1.AccessGroup, now time.Time) (due time.Time, reviewed bool) {
 	return index.ReviewDue(g, now)
 }
+
+// ReviewNotice is how long before its due instant a review is announced and counted as coming.
+const ReviewNotice = 14 * 24 * time.Hour
 
 // Selector converts the selector to one that matches labels. A selector that has no terms or does not parse
 // selects nothing.

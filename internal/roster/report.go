@@ -69,7 +69,8 @@ type PolicyReport struct {
 	Report
 	Object        *accessv1alpha1.AccessPolicy
 	Organizations int
-	// Expiring lists the organizations in which every holder's top organization role has an end.
+	// Expiring lists the organizations in which every holder's top organization role has an end. It leaves out
+	// organizations in which the end of a holder is not known yet.
 	Expiring []string
 }
 
@@ -210,14 +211,14 @@ func (v *View) Policy(namespace string) *PolicyReport {
 }
 
 // administratorsExpire reports whether the top organization role has holders and each of them holds it with an
-// end.
+// end. It returns false while a holder's decision is unfinished, because that holder may turn out to have no end.
 func (o *organization) administratorsExpire() bool {
 	expires := false
 	for _, rec := range o.records.All() {
 		if !holdsTop(o, rec.decision) {
 			continue
 		}
-		if rec.decision.OrganizationRole.NotAfter.IsZero() {
+		if rec.decision.Unfinished || rec.decision.OrganizationRole.NotAfter.IsZero() {
 			return false
 		}
 		expires = true

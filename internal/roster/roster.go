@@ -23,6 +23,9 @@ type Options struct {
 	// Evaluations is the budget of one settling for computing the ends of entries (resolve.Budget). Zero means no
 	// limit.
 	Evaluations int
+	// LimitFirst reports whether the budget applies to the first settling too. A roster whose decisions are published
+	// needs every end then: a restart must publish nothing that it would take back.
+	LimitFirst bool
 }
 
 // Roster receives objects and decides for the users that they affect. Its [View] holds the decisions. A Roster
@@ -32,6 +35,7 @@ type Roster struct {
 	layer *index.Layer
 
 	evaluations int
+	limitFirst  bool
 
 	settling sync.Mutex // held while decisions are made
 	view     atomic.Pointer[View]
@@ -43,7 +47,7 @@ func New(options Options) *Roster {
 		layer: index.New(index.Options{
 			SystemNamespace: options.SystemNamespace, Organizations: options.Organizations, HasNamespaces: options.HasNamespaces,
 		}),
-		evaluations: options.Evaluations,
+		evaluations: options.Evaluations, limitFirst: options.LimitFirst,
 	}
 	r.view.Store(&View{
 		index: r.layer.Freeze(), conflicts: index.NewTree(conflicts.compare), timed: index.NewTree(timedUser.compare),

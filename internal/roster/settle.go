@@ -69,7 +69,7 @@ func (r *Roster) Settle(now time.Time) Changes {
 	r.mu.Unlock()
 
 	s := newSettlement(r.View(), objects, touched)
-	if !s.now.IsZero() { // no limit at first: a restart must publish nothing that it would take back
+	if r.limitFirst || !s.now.IsZero() {
 		s.budgets = newBudgets(r.evaluations)
 	}
 	s.setTime(now.UTC().Truncate(time.Second)) // the resolution of windows

@@ -515,6 +515,13 @@ func TestWarnings(t *testing.T) {
 		"a role that no ladder has": {editors, "AccessGroup acme/g\nspec: {applicationAccess: [{application: red, role: Editr}]}", []string{
 			"spec.applicationAccess[red].role: there is no application role Editr in acme; did you mean Editor? It counts for nothing until there is",
 		}},
+		"a role that no organization's ladder has": {
+			editors, "AccessGroup access-system/s\nspec: {type: System, systemAccessSelectors: [{selector: {matchLabels: {a: b}}, " +
+				"role: Obsrver, applicationSelectors: [{selector: {matchLabels: {a: b}}, role: Editr}]}]}", []string{
+				"spec.systemAccessSelectors[0].role: there is no system role Obsrver in access-system; did you mean Observer? It counts for nothing until there is",
+				"spec.systemAccessSelectors[0].applicationSelectors[0].role: there is no application role Editr in any organization; did you mean Editor? It counts for nothing until there is",
+			},
+		},
 		"a group that does not exist": {editors, "UserAccess acme/u\nspec: {user: u, groups: [editor]}", []string{
 			"spec.groups[editor]: there is no AccessGroup editor in acme; did you mean editors? It counts for nothing until there is",
 		}},
@@ -539,6 +546,11 @@ func TestWarnings(t *testing.T) {
 		"a window that has closed": {"", "AccessGroup acme/g\nspec: {applicationAccess: [{application: red, role: Viewer, notAfter: \"2026-05-01T00:00:00Z\"}]}", []string{
 			"spec.applicationAccess[red].notAfter: 2026-05-01T00:00:00Z has passed; the entry gives nothing",
 		}},
+		"a review that was missed long ago": {
+			"", "AccessGroup acme/g\nspec: {review: {everyDays: 30, ifMissed: End}, reviewedAt: \"1970-01-01T00:00:00Z\"}", []string{
+				"spec.review: the review was due at 1970-01-31T00:00:00Z, so the group gives only NoAccess until it is reviewed again",
+			},
+		},
 		"grants in the wrong place": {"", "UserAccess access-system/u\nspec: {user: u, organizationRole: Viewer}", []string{
 			"spec.organizationRole counts for nothing in access-system: roles across organizations are in spec.systemAccess",
 		}},

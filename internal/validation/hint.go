@@ -87,7 +87,7 @@ type hinter struct {
 	self   roster.Object
 	hints  []Hint
 	counts map[HintKind]int
-	search []searchedIn // see searched
+	search []*roster.Namespace // see searched
 
 	organizations    []string // all organizations, sorted; see everyOrganization
 	haveOrganization bool

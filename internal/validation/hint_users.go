@@ -1,7 +1,6 @@
 package validation
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -101,8 +100,8 @@ func inCase(a, b string) string {
 // confused.
 func (h *hinter) alike(at, user string) {
 	for _, in := range h.searched() {
-		for _, other := range in.index.likes(user) {
-			by := h.others(in.view.Index().Namespace(in.namespace).NamingUser(other))
+		for _, other := range in.Alike(user) {
+			by := h.others(in.NamingUser(other))
 			if len(by) == 0 {
 				continue
 			}
@@ -123,18 +122,16 @@ func (h *hinter) nearestUser(user string) (string, roster.Object) {
 	q := newQuery(user)
 	nearest, by, least, left := "", roster.Object{}, q.bound+1, mostCompared
 	for i, in := range h.searched() {
-		if left -= len(in.index.users); left < 0 && i > 0 {
+		users := slices.Sorted(in.KnownUsers())
+		if left -= len(users); left < 0 && i > 0 {
 			break
 		}
-		for k, other := range in.index.users {
-			if !q.mayBeNear(in.index.masks[k]) || other == user {
-				continue
-			}
+		for _, other := range users {
 			d := q.distance(other)
-			if d >= least {
+			if d >= least || other == user {
 				continue
 			}
-			if named := h.others(in.view.Index().Namespace(in.namespace).NamingUser(other)); len(named) > 0 {
+			if named := h.others(in.NamingUser(other)); len(named) > 0 {
 				nearest, by, least = other, named[0], d
 			}
 		}
@@ -145,30 +142,20 @@ func (h *hinter) nearestUser(user string) (string, roster.Object) {
 	return nearest, by
 }
 
-// searchedIn is a namespace that is searched for users.
-type searchedIn struct {
-	namespace string
-	view      *roster.View
-	index     *namesIn
-}
-
-// searched lists the namespaces to search for users: that of the object, the system namespace, then the others.
-func (h *hinter) searched() []searchedIn {
+// searched lists the namespaces to search for users: that of the object, the system namespace, then the others. Some
+// may be nil.
+func (h *hinter) searched() []*roster.Namespace {
 	if h.search != nil {
 		return h.search
 	}
 	own, system := h.self.Namespace, h.view.SystemNamespace()
-	add := func(names *names, v *roster.View, namespace string) {
-		h.search = append(h.search, searchedIn{namespace, v, names.in(v, namespace)})
+	for _, name := range slices.Compact([]string{own, system}) {
+		h.search = append(h.search, h.view.Index().Namespace(name))
 	}
-	for _, namespace := range slices.Compact([]string{own, system}) {
-		add(&h.names, h.view, namespace)
-	}
-	for namespace := range h.elsewhere.Index().Namespaces() {
-		if namespace != own && namespace != system {
-			add(cmp.Or(h.namesElse, &h.names), h.elsewhere, namespace)
+	for name, n := range h.elsewhere.Index().Namespaces() {
+		if name != own && name != system {
+			h.search = append(h.search, n)
 		}
 	}
-	h.names.forget(h.search)
 	return h.search
 }

@@ -50,7 +50,7 @@ type finding struct {
 
 var findingTexts = []*regexp.Regexp{
 	regexp.MustCompile(`role conflict of (\S+) in (.+) of organization (\S+?)(?:, from (\S+) on)?:`),
-	regexp.MustCompile(`exclusive access: (\S+) would hold (.+) in organization (\S+?)(?:, from (\S+) on)?, which rule`),
+	regexp.MustCompile(`exclusive access: (\S+) would hold (.+) in organization (\S+?)(?:, from (\S+) on)?, which rule (\S+ of \S+) excludes`),
 	regexp.MustCompile(`organization (\S+) would have nobody with (its top organization role) (\S+?)(?:, from (\S+) on)?: `),
 }
 
@@ -65,7 +65,10 @@ func (o *checksOracle) found() (all map[finding]bool, more bool) {
 				continue
 			}
 			f := finding{what: fmt.Sprint(i, " ", parts[1], " ", parts[2], " ", parts[3]), deny: deny}
-			if i == 2 {
+			switch i {
+			case 1:
+				f.what += " " + parts[5] // two policies may have rules of the same name
+			case 2:
 				f.what = "2 " + parts[1]
 			}
 			if parts[4] != "" {
@@ -169,7 +172,7 @@ func brought(s *standing) []string {
 			}
 		}
 		if slices.ContainsFunc(e.Applications, func(application string) bool { return !held[application] }) {
-			all = append(all, fmt.Sprint("1 ", s.user, " ", strings.Join(e.Applications, " and "), " ", s.organization))
+			all = append(all, fmt.Sprint("1 ", s.user, " ", strings.Join(e.Applications, " and "), " ", s.organization, " ", e.Name, " of ", e.Source))
 		}
 	}
 	return all
@@ -276,7 +279,7 @@ func sees(a *resolve.Access) bool {
 	if a.Role == resolve.NoAccess {
 		return false
 	}
-	for _, country := range []string{"France", "Germany", "neither"} {
+	for _, country := range []string{"France", "Germany", "neither", string(rostertest.Large[0])} {
 		for _, line := range []string{"x", "another"} {
 			for _, level := range []string{"2", "3.5", "5"} {
 				r := row{"country": country, "line": line, "level": level}

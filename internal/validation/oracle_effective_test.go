@@ -2,6 +2,7 @@ package validation_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"testing"
@@ -31,13 +32,13 @@ type futures struct {
 	at            []time.Time
 }
 
-// look builds a new roster for every minute. If the change makes a namespace an organization, or ends that, asIf
-// compares the states as if it always were one: a user gains nothing by that alone.
+// look builds a new roster for every minute. asIf compares the states as if every namespace with an object of the four
+// kinds always were an organization: a user gains nothing by that alone.
 func look(t *testing.T, options roster.Options, before, after objects, now time.Time, asIf bool) *futures {
 	t.Helper()
 	if asIf {
 		was, is := organizations(t, options, before), organizations(t, options, after)
-		for _, name := range append(slices.Clone(was), is...) {
+		for _, name := range inhabited(before, after) {
 			if !slices.Contains(was, name) || !slices.Contains(is, name) {
 				declared := &accessv1alpha1.ApplicationAccess{ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: "zz-declared"}}
 				before = before.with("declared "+name, declared)
@@ -55,6 +56,19 @@ func look(t *testing.T, options roster.Options, before, after objects, now time.
 		f.after = append(f.after, settled(t, options, after, at))
 	}
 	return f
+}
+
+// inhabited returns the namespaces other than the system namespace that hold an object of the four kinds in any of the worlds.
+func inhabited(worlds ...objects) []string {
+	names := map[string]bool{}
+	for _, all := range worlds {
+		for _, object := range all {
+			if name := object.GetNamespace(); name != "" && name != rostertest.System {
+				names[name] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
 }
 
 // dueAfter returns the instants after the given one at which a review of any of the objects is due.

@@ -81,17 +81,13 @@ type Validator struct {
 	// million. The remaining entries are judged like entries with too many instants (docs/admission.md, many
 	// windows).
 	MostEvaluations int
-
-	names     names
-	namesElse *names // index of Elsewhere, shared with another validator; see On
 }
 
-// On returns a validator that judges by the view. It shares this validator's knowledge of other namespaces, and
-// the index of their names.
+// On returns a validator that judges by the view. It shares this validator's knowledge of other namespaces.
 func (v *Validator) On(view *roster.View) *Validator {
 	return &Validator{
 		View: func() *roster.View { return view }, Elsewhere: v.Elsewhere, Partial: v.Partial, Losses: v.Losses,
-		ConfigMaps: v.ConfigMaps, MostEvaluations: v.MostEvaluations, namesElse: &v.names,
+		ConfigMaps: v.ConfigMaps, MostEvaluations: v.MostEvaluations,
 	}
 }
 

@@ -1,6 +1,7 @@
 package validation
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -122,16 +123,12 @@ func (j *judge) warnOfReferences(trial *preview.Preview) {
 		if count++; count > mostShown {
 			continue
 		}
-		where := trial.Object.Namespace
-		if u.Organization != "" {
-			where = string(u.Organization)
-		}
 		suggestion := ""
-		if near := Nearest(u.Name, j.known(u.Kind, where)); len(near) > 0 {
+		if near := Nearest(u.Name, j.known(&u, trial.Object.Namespace)); len(near) > 0 {
 			suggestion = "; " + words.Meant(near[:1])
 		}
-		j.warning("%s: there is no %s %s in %s%s It counts for nothing until there is", u.Field, noun(u.Kind), u.Name, where,
-			sentence(suggestion))
+		j.warning("%s: there is no %s %s in %s%s It counts for nothing until there is", u.Field, noun(u.Kind), u.Name,
+			j.place(&u, trial.Object.Namespace), sentence(suggestion))
 	}
 	if count > mostShown {
 		j.warning("further references to what does not exist: %d", count-mostShown)
@@ -160,21 +157,41 @@ func noun(kind accessv1alpha1.ReferenceKind) string {
 	}
 }
 
-// known returns the existing names of the kind.
-func (j *judge) known(kind accessv1alpha1.ReferenceKind, namespace string) []string {
+// anywhere reports whether the reference of an object in the namespace is looked up in all organizations: a role that an
+// object of the system namespace gives in organizations that it does not name.
+func (j *judge) anywhere(u *accessv1alpha1.UnresolvedReference, namespace string) bool {
+	return u.Organization == "" && namespace == j.view.SystemNamespace() &&
+		(u.Kind == accessv1alpha1.ReferenceApplicationRole || u.Kind == accessv1alpha1.ReferenceOrganizationRole)
+}
+
+// place returns the words for where the reference is looked up.
+func (j *judge) place(u *accessv1alpha1.UnresolvedReference, namespace string) string {
+	if j.anywhere(u, namespace) {
+		return "any organization"
+	}
+	return cmp.Or(string(u.Organization), namespace)
+}
+
+// known returns the existing names where the reference is looked up. For a role in any organization, these are the roles of
+// an organization without a policy.
+func (j *judge) known(u *accessv1alpha1.UnresolvedReference, namespace string) []string {
 	var names []string
-	if kind == accessv1alpha1.ReferenceAccessGroup {
-		for name := range j.view.Index().Namespace(namespace).Groups() {
+	place := cmp.Or(string(u.Organization), namespace)
+	if u.Kind == accessv1alpha1.ReferenceAccessGroup {
+		for name := range j.view.Index().Namespace(place).Groups() {
 			names = append(names, name)
 		}
 		return names
 	}
-	o := j.view.Organization(namespace)
+	o := j.view.Organization(place)
+	if place == j.view.SystemNamespace() {
+		o = resolve.NewOrganization(j.view.Index().DefaultRules())
+	}
 	if o == nil {
 		return nil
 	}
 	names = append(names, resolve.NoAccess)
-	switch rules := o.Rules(); kind {
+	switch rules := o.Rules(); u.Kind {
 	case accessv1alpha1.ReferenceApplicationRole:
 		for _, r := range rules.ApplicationRoles {
 			names = append(names, r.Name)

@@ -17,6 +17,12 @@ const (
 	// contentionAim is the ratio of the 99th percentile with large reviews to that without.
 	contentionAim = 3
 	resolveAim    = 1.5
+	// The aims of the decision point: the rate against the bare handler and against OPA, the time of an item of a batch
+	// against that of a single question, the 99th percentile during a fan-out against that before it, and the time until
+	// a deleted group is denied against the watch event.
+	bareAim, opaAim, itemAim, fanOutTailAim, denyAim = 0.7, 5, 0.1, 3, 3
+	// The aims of the sidecar: against the watch event, and its resident memory in MiB.
+	followAim, followMemoryAim = 2, 32
 )
 
 // revokeAimOf returns the aim for a group with that many members.

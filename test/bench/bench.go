@@ -18,14 +18,16 @@ const (
 	single        = "single"
 	admission     = "admission"
 	contention    = "contention"
+	decisions     = "pdp"
 	resolving     = "resolve"
 	reading       = "read"
 	growth        = "growth"
+	attributes    = "attributes"
 )
 
 var scenarios = []string{
-	fanOut, revoke, amplification, noGap, quietAfter, restart, single, admission, contention, resolving, reading,
-	growth,
+	fanOut, revoke, amplification, noGap, quietAfter, restart, single, admission, contention, decisions, resolving,
+	reading, growth, attributes,
 }
 
 // bench is one run of the program.
@@ -58,21 +60,26 @@ func (b *bench) run(ctx context.Context) error {
 		return err
 	}
 	var main *costs
-	if b.wants(fanOut, revoke, amplification, noGap, quietAfter, restart, single, admission, contention) {
+	if b.wants(fanOut, revoke, amplification, noGap, quietAfter, restart, single, admission, contention, decisions) {
 		var err error
 		if main, err = b.inLab(ctx); err != nil {
 			return err
 		}
 	}
 	if b.wants(growth) {
-		return b.growth(ctx, main)
+		if err := b.growth(ctx, main); err != nil {
+			return err
+		}
+	}
+	if b.wants(attributes) {
+		return b.attributes(ctx)
 	}
 	return nil
 }
 
 // inLab runs the scenarios that need a control plane. The manager and the bare client alternate.
 func (b *bench) inLab(ctx context.Context) (_ *costs, err error) {
-	if b.lab, err = openLab(ctx, b.size, b.say); err != nil {
+	if b.lab, err = openLab(ctx, newWorld(b.size), b.say); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -103,6 +110,11 @@ func (b *bench) inLab(ctx context.Context) (_ *costs, err error) {
 	}
 	if b.wants(restart) {
 		if err := b.restart(ctx, costs); err != nil {
+			return nil, err
+		}
+	}
+	if b.wants(decisions) {
+		if err := b.decisions(ctx); err != nil {
 			return nil, err
 		}
 	}

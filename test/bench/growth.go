@@ -61,7 +61,7 @@ func (b *bench) growth(ctx context.Context, measured *costs) error {
 
 func (b *bench) costsOf(ctx context.Context, s size) (_ *costs, err error) {
 	b.say.printf("growth: %s", s)
-	l, err := openLab(ctx, s, b.say)
+	l, err := openLab(ctx, newWorld(s), b.say)
 	if err != nil {
 		return nil, err
 	}

@@ -44,8 +44,8 @@ type lab struct {
 var managerArgs = []string{"--document-grace=24h"}
 
 // openLab starts a control plane, declares the world, and makes the manager publish it.
-func openLab(ctx context.Context, s size, say *progress) (_ *lab, err error) {
-	l := &lab{world: newWorld(s), say: say}
+func openLab(ctx context.Context, w *world, say *progress) (_ *lab, err error) {
+	l := &lab{world: w, say: say}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, l.close())

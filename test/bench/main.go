@@ -37,8 +37,13 @@ func run(ctx context.Context, args []string) error {
 	only := flags.String("bench", "", "measure one scenario: "+strings.Join(scenarios, ", "))
 	output := flags.String("output", "bin/bench.json", "the file for all figures")
 	kubeconfig := flags.String(listAndWatchFlag, "", "be the bare client that lists and watches with this kubeconfig")
+	answer := flags.String(answerFlag, "", "be the bare handler of questions at this address")
+	certificates := flags.String(certificatesFlag, "", "the directory with the certificate of the bare handler")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *answer != "" {
+		return answerConstant(ctx, *answer, *certificates)
 	}
 	if *kubeconfig != "" {
 		return listAndWatch(ctx, *kubeconfig)

@@ -42,17 +42,22 @@ func parseCPUTime(stat string) (time.Duration, error) {
 }
 
 // peakMemory returns the maximum resident memory of the process in MiB.
-func peakMemory(pid int) (float64, error) {
+func peakMemory(pid int) (float64, error) { return memory(pid, "VmHWM") }
+
+// residentMemory returns the resident memory of the process in MiB.
+func residentMemory(pid int) (float64, error) { return memory(pid, "VmRSS") }
+
+func memory(pid int, name string) (float64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
-		return 0, fmt.Errorf("read what the manager takes: %w", err)
+		return 0, fmt.Errorf("read what a process takes: %w", err)
 	}
-	return parsePeakMemory(string(text))
+	return parseMemory(string(text), name)
 }
 
-func parsePeakMemory(status string) (float64, error) {
+func parseMemory(status, name string) (float64, error) {
 	for line := range strings.Lines(status) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+		if rest, ok := strings.CutPrefix(line, name+":"); ok {
 			kib, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 64)
 			if err != nil {
 				return 0, fmt.Errorf("no size in %q: %w", line, err)
@@ -60,7 +65,7 @@ func parsePeakMemory(status string) (float64, error) {
 			return kib / 1024, nil
 		}
 	}
-	return 0, fmt.Errorf("no VmHWM in what /proc says of a process")
+	return 0, fmt.Errorf("no %s in what /proc says of a process", name)
 }
 
 // usage records the processor time of a process over time.

@@ -82,11 +82,11 @@ func TestProcessorTime(t *testing.T) {
 }
 
 func TestPeakMemory(t *testing.T) {
-	got, err := parsePeakMemory("Name:\tusher\nVmPeak:\t  9999 kB\nVmHWM:\t  262144 kB\nVmRSS:\t  1024 kB\n")
+	got, err := parseMemory("Name:\tusher\nVmPeak:\t  9999 kB\nVmHWM:\t  262144 kB\nVmRSS:\t  1024 kB\n", "VmHWM")
 	if err != nil || got != 256 {
 		t.Errorf("got %v MiB, %v, want 256", got, err)
 	}
-	if got, err := parsePeakMemory("Name:\tusher\n"); err == nil {
+	if got, err := parseMemory("Name:\tusher\n", "VmHWM"); err == nil {
 		t.Errorf("got %v from nothing", got)
 	}
 }

@@ -77,6 +77,22 @@ func TestOnlyTheWaveGivesItsAccess(t *testing.T) {
 	}
 }
 
+func TestEveryUserHasAnAttribute(t *testing.T) {
+	for own, want := range map[bool]int{true: sizes[0].Users, false: 1} {
+		w := newAttributeWorld(sizes[0], own)
+		values, members := map[accessv1alpha1.AttributeValue]bool{}, 0
+		for _, ua := range w.declared {
+			values[ua.Spec.Attributes[0].Values[0]] = true
+		}
+		for _, g := range w.groups {
+			members += len(g.Spec.Members)
+		}
+		if len(values) != want || members != sizes[0].Users {
+			t.Errorf("own %t: %d distinct values of %d members, want %d", own, len(values), members, want)
+		}
+	}
+}
+
 func TestDifference(t *testing.T) {
 	put := func(s snapshot, resource, name, bytes string) {
 		s[written{resource, name}] = content{object(resource, name), bytes}

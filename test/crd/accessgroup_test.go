@@ -137,7 +137,9 @@ dataPermissions:
 		"dataPermissions: [{application: red, anyOf: [{allOf: [{attribute: a, operator: LessThan, values: ['1', '2']}]}]}]",
 		"spec.dataPermissions[0].anyOf[0].allOf[0].values: GreaterThan and LessThan take exactly one value"),
 	Entry("an empty selector of applications", "applicationSelectors: [{selector: {}, role: Viewer}]",
-		"spec.applicationSelectors[0].selector: should have at least 1 properties"),
+		"spec.applicationSelectors[0].selector: should have at least 1 properties",
+		"spec.applicationSelectors[0].selector: a selector takes matchLabels or matchExpressions; "+
+			"to select everything, give the name '*' in applicationAccess or systemAccess"),
 	Entry("selectors whose parts are empty", `
 applicationSelectors:
 - {selector: {matchLabels: {}}, role: Viewer}

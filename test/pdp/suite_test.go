@@ -46,14 +46,16 @@ const (
 )
 
 var (
-	plane    *cluster.Cluster
-	kube     client.Client
-	clients  *kubernetes.Clientset
-	pdp      *cluster.PDP
-	roots    *x509.CertPool
-	rootsPEM []byte
-	provider *issuer
-	gateways *authority
+	plane   *cluster.Cluster
+	kube    client.Client
+	clients *kubernetes.Clientset
+	pdp     *cluster.PDP
+	// pdpOptions are those of pdp and of other replicas.
+	pdpOptions cluster.PDPOptions
+	roots      *x509.CertPool
+	rootsPEM   []byte
+	provider   *issuer
+	gateways   *authority
 )
 
 func TestPDP(t *testing.T) {
@@ -86,18 +88,18 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	gateways = newAuthority("gateways")
 	Expect(os.WriteFile(filepath.Join(dir, "gateways.crt"), gateways.pem(), 0o600)).To(Succeed())
 	Expect(os.WriteFile(filepath.Join(dir, "authentication.yaml"), provider.configuration(), 0o600)).To(Succeed())
-	kubeconfig, err := plane.PDPKubeconfig(ctx)
-	Expect(err).NotTo(HaveOccurred())
-	pdp, err = plane.StartPDP(ctx, cluster.PDPOptions{
-		Kubeconfig: kubeconfig, CertificateDir: dir, Race: cluster.CanRace(),
+	pdpOptions = cluster.PDPOptions{
+		CertificateDir: dir, Race: cluster.CanRace(),
 		Args: []string{
 			"--application-type=record",
 			"--authentication-config=" + filepath.Join(dir, "authentication.yaml"),
 			"--user-header=X-Forwarded-User", "--user-header-client-names=gateway",
 			"--user-header-client-ca=" + filepath.Join(dir, "gateways.crt"),
 		},
-	})
+	}
+	pdpOptions.Kubeconfig, err = plane.PDPKubeconfig(ctx)
 	Expect(err).NotTo(HaveOccurred())
+	pdp = startReplica(ctx, "")
 	DeferCleanup(func() error { return pdp.Stop() })
 }, NodeTimeout(15*time.Minute)) // Where nobody has built the control plane yet, the suite does.
 
@@ -106,6 +108,16 @@ var _ = JustAfterEach(func() {
 		AddReportEntry("the end of the decision point's log", pdp.LogTail())
 	}
 })
+
+// startReplica starts a decision point at the address; empty means a free one.
+func startReplica(ctx context.Context, address string) *cluster.PDP {
+	GinkgoHelper()
+	options := pdpOptions
+	options.Address = address
+	replica, err := plane.StartPDP(ctx, options)
+	Expect(err).NotTo(HaveOccurred())
+	return replica
+}
 
 // issueCertificate writes a certificate of the decision point into the directory.
 func issueCertificate(dir string) {

@@ -197,6 +197,8 @@ type Attribute struct {
 	Values []string `json:"values"`
 	// Source is the UserAccess that has the attribute; empty if there is none.
 	Source string `json:"source,omitempty"`
+	// SingleValued are the operators of requirements that match no row because the user has several values.
+	SingleValued []string `json:"singleValued,omitempty"`
 }
 
 // Text describes the attribute in words.
@@ -204,7 +206,12 @@ func (a *Attribute) Text() string {
 	if a.Source == "" {
 		return fmt.Sprintf("attribute %s: the user has none, so the requirement matches no row", a.Name)
 	}
-	return fmt.Sprintf("attribute %s of %s: %s", a.Name, a.Source, strings.Join(a.Values, ", "))
+	text := fmt.Sprintf("attribute %s of %s: %s", a.Name, a.Source, strings.Join(a.Values, ", "))
+	if len(a.SingleValued) > 0 {
+		text += fmt.Sprintf("; %s takes one value and the user has %d, so the requirement matches no row",
+			strings.Join(a.SingleValued, " or "), len(a.Values))
+	}
+	return text
 }
 
 // AttributeOf returns the value of the user's attribute in the organization (docs/rules.md R7).
@@ -231,17 +238,25 @@ func AttributeOf(w *source.World, organization, user, name string) Attribute {
 
 // attributesOf returns the user attributes that a group's row entry refers to, sorted by name.
 func attributesOf(w *source.World, organization, user string, rows *resolve.ContributedRows) []Attribute {
-	names := map[string]bool{}
+	operators := map[string][]string{} // by attribute
 	for _, alternative := range rows.Written.AnyOf {
 		for _, r := range alternative.AllOf {
 			if r.UserAttribute != "" {
-				names[r.UserAttribute] = true
+				operators[r.UserAttribute] = append(operators[r.UserAttribute], r.Operator)
 			}
 		}
 	}
 	var all []Attribute
-	for _, name := range slices.Sorted(maps.Keys(names)) {
-		all = append(all, AttributeOf(w, organization, user, name))
+	for _, name := range slices.Sorted(maps.Keys(operators)) {
+		a := AttributeOf(w, organization, user, name)
+		if len(a.Values) > 1 {
+			a.SingleValued = slices.DeleteFunc(operators[name], func(operator string) bool {
+				return operator != string(accessv1alpha1.DataOperatorGreaterThan) && operator != string(accessv1alpha1.DataOperatorLessThan)
+			})
+			slices.Sort(a.SingleValued)
+			a.SingleValued = slices.Compact(a.SingleValued)
+		}
+		all = append(all, a)
 	}
 	return all
 }

@@ -34,8 +34,8 @@ var (
 	stages      = []string{"prod", "test"}
 	countries   = []accessv1alpha1.AttributeValue{"France", "Germany"}
 
-	// Two of the first, or one of the second, are more than the filters of a user may be together.
-	large = []accessv1alpha1.AttributeValue{
+	// Large are values of attributes. Two of the first, or one of the second, are more than the filters of a user may be together.
+	Large = []accessv1alpha1.AttributeValue{
 		accessv1alpha1.AttributeValue(strings.Repeat("x", 40<<10)), accessv1alpha1.AttributeValue(strings.Repeat("y", 66<<10)),
 	}
 )
@@ -261,7 +261,7 @@ func (w *World) rows() []accessv1alpha1.DataPermission {
 				a.AllOf[0].Operator = "NotIn"
 			}
 			if w.Chance(10) {
-				a.AllOf[0].Values[0] = Pick(w, large)
+				a.AllOf[0].Values[0] = Pick(w, Large)
 			}
 			if w.Chance(25) {
 				a.AllOf[0].Values, a.AllOf[0].UserAttribute = nil, "countries"
@@ -307,7 +307,7 @@ func (w *World) userAccess(namespace, name, user string) *accessv1alpha1.UserAcc
 func (w *World) attributes() []accessv1alpha1.UserAttribute {
 	var all []accessv1alpha1.UserAttribute
 	if w.Chance(40) {
-		values := append([]accessv1alpha1.AttributeValue{Pick(w, large)}, countries...)
+		values := append([]accessv1alpha1.AttributeValue{Pick(w, Large)}, countries...)
 		from := w.IntN(len(values))
 		all = append(all, accessv1alpha1.UserAttribute{Name: "countries", Values: values[from:]})
 	}

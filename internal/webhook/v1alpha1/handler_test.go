@@ -530,6 +530,37 @@ func TestLiveReads(t *testing.T) {
 	}
 }
 
+// TestAConfirmationHasABudget confirms a refusal in a namespace whose user has more windows than the budget allows to
+// evaluate.
+func TestAConfirmationHasABudget(t *testing.T) {
+	h := newHarness(t)
+	h.cluster.has(newNamespace("acme"))
+	for i := range 60 {
+		h.cluster.has(newGroup(func(g *accessv1alpha1.AccessGroup) {
+			begin, end := metav1.NewTime(now.Add(time.Duration(i)*time.Hour)), metav1.NewTime(now.Add(time.Duration(i+1)*time.Hour))
+			g.Name, g.Spec = fmt.Sprintf("hour-%d", i), accessv1alpha1.AccessGroupSpec{
+				OrganizationRole: "Administrator", Members: []accessv1alpha1.Member{{User: "ana", NotBefore: &begin, NotAfter: &end}},
+			}
+		}))
+	}
+	unfinished := false
+	live := h.handler.Live
+	live = NewLive(live.API, live.Cached, live.Roster, roster.Options{SystemNamespace: "access-system", Evaluations: 1},
+		func(v *roster.View) Judge {
+			d := v.Decision("acme", "ana")
+			unfinished = d != nil && d.Unfinished
+			return func(context.Context, *validation.Request) (*validation.Judgement, error) {
+				return &validation.Judgement{}, nil
+			}
+		})
+	if _, err := live.Judge(t.Context(), &validation.Request{New: newGroup(), Now: now}, &validation.Judgement{}); err != nil {
+		t.Fatal(err)
+	}
+	if !unfinished {
+		t.Error("every end of ana's role was computed")
+	}
+}
+
 func TestALongAnswerIsCounted(t *testing.T) {
 	h := newHarness(t)
 	var judgement validation.Judgement

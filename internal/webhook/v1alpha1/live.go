@@ -37,7 +37,8 @@ const (
 type Live struct {
 	// API reads from the API server, Cached from the watch.
 	API, Cached client.Reader
-	// Roster follows the watch. Options are the options of the rosters that Live builds.
+	// Roster follows the watch. Options are the options of the rosters that Live builds. These settle once, so the
+	// budget applies to the first settling.
 	Roster  *roster.Roster
 	Options roster.Options
 	// By returns the Judge function for a view other than that of the watch.
@@ -48,6 +49,7 @@ type Live struct {
 
 // NewLive returns a Live that reads from the API server and from the cache of the watch.
 func NewLive(api, cached client.Reader, follows *roster.Roster, options roster.Options, by func(*roster.View) Judge) *Live {
+	options.LimitFirst = true
 	return &Live{
 		API: api, Cached: cached, Roster: follows, Options: options, By: by,
 		busy: make(chan struct{}, confirming), warning: make(chan struct{}, confirming),

@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -84,9 +85,12 @@ func run(t *testing.T, options Options) *running {
 	r := &running{serving: newAuthority(t, "serving")}
 	certificate := r.serving.issue(t, x509.ExtKeyUsageServerAuth)
 	options.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &certificate, nil }
-	options.Log = logr.Discard()
+	options.Name, options.Log = "the test", logr.Discard()
+	options.RequestTimeout, options.IdleTimeout, options.ShutdownTimeout = time.Minute, time.Minute, time.Minute
+	options.Handler = http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		_, _ = fmt.Fprintf(w, "served by %s, %d certificates", request.Proto, len(request.TLS.PeerCertificates))
+	})
 	r.Server = New(options)
-	r.Register("/path", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "served") }))
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -111,28 +115,30 @@ func run(t *testing.T, options Options) *running {
 // call calls the server, with client certificates if any are given.
 func (r *running) call(t *testing.T, certificates ...tls.Certificate) error {
 	t.Helper()
+	text, err := r.serving.get(t.Context(), r.address, certificates...)
+	if err == nil && text != fmt.Sprintf("served by HTTP/1.1, %d certificates", len(certificates)) {
+		return fmt.Errorf("got %q", text)
+	}
+	return err
+}
+
+// get calls a server that has a certificate of the authority.
+func (a *authority) get(ctx context.Context, address string, certificates ...tls.Certificate) (string, error) {
 	pool := x509.NewCertPool()
-	pool.AddCert(r.serving.certificate)
-	caller := http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{
+	pool.AddCert(a.certificate)
+	caller := http.Client{Transport: &http.Transport{DisableKeepAlives: true, ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{
 		RootCAs: pool, ServerName: "localhost", Certificates: certificates, MinVersion: tls.VersionTLS12,
 	}}}
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+r.address+"/path", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+address+"/path", nil)
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	response, err := caller.Do(request)
 	if err != nil {
-		return err
+		return "", err
 	}
-	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		return err
-	}
-	if string(text) != "served" || response.ProtoMajor != 1 {
-		return fmt.Errorf("got %q by HTTP/%d", text, response.ProtoMajor)
-	}
-	return nil
+	return string(text), errors.Join(err, response.Body.Close())
 }
 
 // TestAttackClientCertificates calls with the credentials that a peer may have: no certificate, one of another
@@ -144,6 +150,10 @@ func TestAttackClientCertificates(t *testing.T) {
 	open := run(t, Options{Connections: 10, ConnectionsPerAddress: 10})
 	if err := open.call(t); err != nil {
 		t.Errorf("without a client CA: %v", err)
+	}
+	requests := run(t, Options{Connections: 10, ConnectionsPerAddress: 10, RequestsClientCertificate: true})
+	if err := errors.Join(requests.call(t), requests.call(t, other.issue(t, x509.ExtKeyUsageClientAuth))); err != nil {
+		t.Errorf("with a handler that verifies certificates: %v", err)
 	}
 	closed := run(t, Options{Connections: 10, ConnectionsPerAddress: 10, ClientCA: file})
 	if err := closed.call(t, api.issue(t, x509.ExtKeyUsageClientAuth)); err != nil {
@@ -190,7 +200,8 @@ func TestInvalidClientCAIsAnError(t *testing.T) {
 		"no file": func() {}, "no certificate": func() { write(t, file, []byte("garbage")) },
 	} {
 		prepare()
-		if _, err := New(Options{ClientCA: file}).tlsConfig(t.Context()); err == nil {
+		options := Options{ClientCA: file, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }}
+		if _, err := New(options).tlsConfig(t.Context()); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
@@ -254,15 +265,59 @@ func TestAttackConnections(t *testing.T) {
 	}
 }
 
-func TestReadiness(t *testing.T) {
-	s := New(Options{})
-	if err := s.StartedChecker()(nil); err == nil {
-		t.Error("a server that was not started is ready")
+// TestStart starts without a certificate, serves when there is one, and stops.
+func TestStart(t *testing.T) {
+	free, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
-	r := run(t, Options{Connections: 1, ConnectionsPerAddress: 1})
-	for r.StartedChecker()(nil) != nil {
+	dir, address := t.TempDir(), free.Addr().String()
+	_ = free.Close()
+	s := New(Options{
+		Name: "the test", Address: address, CertificateDir: dir, Connections: 1, ConnectionsPerAddress: 1, ShutdownTimeout: time.Minute,
+		Handler: http.NotFoundHandler(), Log: logr.Discard(),
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Start(ctx) }()
+	if err := s.Check(nil); err == nil {
+		t.Error("it is ready without a certificate")
+	}
+	serving := newAuthority(t, "serving")
+	pair := serving.issue(t, x509.ExtKeyUsageServerAuth)
+	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "tls.key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))
+	write(t, filepath.Join(dir, "tls.crt"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]}))
+	for s.Check(nil) != nil {
 		if t.Context().Err() != nil {
 			t.Fatal("it is never ready")
 		}
+	}
+	if text, err := serving.get(ctx, address); err != nil || text != "404 page not found\n" {
+		t.Errorf("got %q, %v", text, err)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if err := s.Check(nil); err == nil {
+		t.Error("it is ready after its end")
+	}
+}
+
+func TestStartErrors(t *testing.T) {
+	taken := run(t, Options{Connections: 1, ConnectionsPerAddress: 1})
+	options := taken.options
+	options.Address = taken.address
+	if err := New(options).Start(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "listening for the test: ") {
+		t.Errorf("an address that is taken: got error %v", err)
+	}
+	ended, stop := context.WithCancel(t.Context())
+	stop()
+	if err := New(Options{CertificateDir: t.TempDir(), Log: logr.Discard()}).Start(ended); err != nil {
+		t.Errorf("it waits for a certificate when it is stopped: got error %v", err)
 	}
 }
