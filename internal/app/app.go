@@ -82,19 +82,11 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 		HealthProbeBindAddress:        options.HealthProbeBindAddress,
 		Metrics:                       metricsOptions(options.MetricsBindAddress, options.MetricsSecure),
 	}
-<<<<<<< HEAD
 	writer := start.config
-	if options.LeaderElect {
-		f := &fence{now: time.Now}
-		managerOptions.RenewDeadline, managerOptions.LeaderElectionConfig = new(renewDeadline), f.elector(start.config)
-		writer = f.writer(start.config)
-=======
-	writer := config
 	f := &fence{now: time.Now}
 	if options.LeaderElect {
-		managerOptions.RenewDeadline, managerOptions.LeaderElectionConfig = new(renewDeadline), f.elector(config)
-		writer = f.writer(config)
->>>>>>> reviews
+		managerOptions.RenewDeadline, managerOptions.LeaderElectionConfig = new(renewDeadline), f.elector(start.config)
+		writer = f.writer(start.config)
 	}
 	if admission != nil {
 		managerOptions.WebhookServer = admission.server
@@ -108,13 +100,8 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 	if err != nil {
 		return err
 	}
-<<<<<<< HEAD
-	return run(ctx, mgr, writes, options, roster.Options{
-		SystemNamespace: options.SystemNamespace, Organizations: start.organizations, HasNamespaces: true,
-=======
 	return run(ctx, mgr, writes, f, options, roster.Options{
-		SystemNamespace: options.SystemNamespace, Organizations: selector, HasNamespaces: true,
->>>>>>> reviews
+		SystemNamespace: options.SystemNamespace, Organizations: start.organizations, HasNamespaces: true,
 	}, admission)
 }
 

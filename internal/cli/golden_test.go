@@ -46,7 +46,7 @@ func (c call) run(t *testing.T) answer {
 	if now.IsZero() {
 		now = june
 	}
-	streams := terminal.Streams{In: strings.NewReader(c.stdin), Out: &out, ErrOut: &errOut, Width: c.width}
+	streams := terminal.Streams{In: strings.NewReader(c.stdin), Out: &out, ErrOut: &errOut, Width: c.width, NoProgress: true}
 	code := cli.Main(context.Background(), c.args, streams, func() time.Time { return now })
 	return answer{out.String(), errOut.String(), code}
 }

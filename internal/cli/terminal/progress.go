@@ -21,8 +21,11 @@ type Progress struct {
 // pauseWithoutTerminal is the interval between two lines if a line cannot be overwritten.
 const pauseWithoutTerminal = 10 * time.Second
 
-// NewProgress starts the timer. The caller must call Done.
+// NewProgress starts the timer. The caller must call Done. It returns nil, which reports nothing, if progress is disabled.
 func NewProgress(s *Streams) *Progress {
+	if s.NoProgress {
+		return nil
+	}
 	p := &Progress{streams: s, pause: pauseWithoutTerminal}
 	if s.ErrIsTerminal {
 		p.pause = time.Second / 4

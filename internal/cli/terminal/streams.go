@@ -19,6 +19,8 @@ type Streams struct {
 	Colour bool
 	// ErrIsTerminal reports whether ErrOut can overwrite a line that it has shown.
 	ErrIsTerminal bool
+	// NoProgress disables progress, which depends on the speed of the machine, where the whole of ErrOut is compared.
+	NoProgress bool
 }
 
 // Standard returns the streams of the process.
