@@ -30,6 +30,16 @@ func (o *options) completeEach(c completer) cobra.CompletionFunc {
 	}
 }
 
+// completeFlag completes the values of a flag.
+func (o *options) completeFlag(command *cobra.Command, flag string, c completer) {
+	_ = command.RegisterFlagCompletionFunc(flag, o.completeEach(c)) // the flag exists
+}
+
+// completeValues completes a flag that takes one of the values.
+func completeValues(command *cobra.Command, flag string, values ...string) {
+	_ = command.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)) // the flag exists
+}
+
 func (o *options) completions(command *cobra.Command, c completer) []string {
 	quiet := *o
 	quiet.streams = terminal.Quiet(o.streams.In)

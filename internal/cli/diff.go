@@ -4,14 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
 	"github.com/usher-dev/usher/internal/cli/objects"
+	"github.com/usher-dev/usher/internal/cli/print"
 	"github.com/usher-dev/usher/internal/cli/query"
 	"github.com/usher-dev/usher/internal/cli/source"
 	"github.com/usher-dev/usher/internal/cli/terminal"
-	"github.com/usher-dev/usher/internal/cli/words"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // diff shows the effects of a change of objects on users.
@@ -54,9 +56,6 @@ Exit code: 0 no difference, 1 differences, 2 error.`,
 }
 
 func (d *diff) run(ctx context.Context) error {
-	if err := d.output.validate(); err != nil {
-		return err
-	}
 	before, after, err := d.load(ctx)
 	if err != nil {
 		return err
@@ -147,4 +146,16 @@ func (d *diff) clusterNamespaces(made *objects.Set) []string {
 		}
 	}
 	return names
+}
+
+func (d *diff) write(f *query.Differences) error {
+	switch d.output.format {
+	case asJSON:
+		return print.JSON(d.options.streams.Out, f)
+	case asMarkdown:
+		_, err := io.WriteString(d.options.streams.Out, print.DifferencesMarkdown(f))
+		return err
+	default:
+		return print.Differences(&d.options.streams, f)
+	}
 }

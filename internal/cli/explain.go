@@ -1,11 +1,11 @@
 package cli
 
 import (
-	"context"
-
 	"github.com/spf13/cobra"
 
+	"github.com/usher-dev/usher/internal/cli/print"
 	"github.com/usher-dev/usher/internal/cli/query"
+	"github.com/usher-dev/usher/internal/cli/source"
 )
 
 // explain shows how each holding of a user came about.
@@ -32,25 +32,17 @@ The names of rules (R1 to R9) are those of docs/rules.md.`,
 		Args: arguments(1, 1, "USER"),
 		RunE: func(command *cobra.Command, args []string) error {
 			e.user = args[0]
-			return e.run(command.Context())
+			return o.answer(command.Context(), e.answer)
 		},
 		ValidArgsFunction: o.complete(completeUser),
 	}
 	e.output = newOutput(command, asText, asJSON)
 	command.Flags().StringSliceVarP(&e.applications, "application", "a", nil, "Only what bears on these applications")
-	// RegisterFlagCompletionFunc fails only for a flag that does not exist.
-	_ = command.RegisterFlagCompletionFunc("application", o.completeEach(completeApplication))
+	o.completeFlag(command, "application", completeApplication)
 	return command
 }
 
-func (e *explain) run(ctx context.Context) error {
-	if err := e.output.validate(); err != nil {
-		return err
-	}
-	w, err := e.options.load(ctx)
-	if err != nil {
-		return err
-	}
+func (e *explain) answer(w *source.World) error {
 	organizations := e.options.asked(w)
 	if w.Scope == "" && len(e.applications) > 0 {
 		naming := query.Naming(w, organizations, e.applications)
@@ -72,12 +64,7 @@ func (e *explain) run(ctx context.Context) error {
 		return query.UnknownUser(w, e.user, organizations)
 	}
 	if e.output.format == asJSON {
-		err = writeJSON(&e.options.streams, explanations)
-	} else {
-		err = writeExplanations(&e.options.streams, explanations)
+		return print.JSON(e.options.streams.Out, explanations)
 	}
-	if err != nil {
-		return err
-	}
-	return finish(w)
+	return print.Explanations(&e.options.streams, explanations)
 }

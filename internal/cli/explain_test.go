@@ -75,14 +75,14 @@ type explained struct {
 	Same         []string
 }
 
-// TestExplainNamesTheRuleOfEveryCase compares explain with the expected results of the cases. It compares the text
-// with the rules in testdata/cases.golden, which contains the rule of docs/rules.md behind every role.
+// TestExplainNamesTheRuleOfEveryCase compares explain with the expected results of the cases, and its text with the
+// files in testdata/explain-cases. testdata/cases.golden contains the rule of docs/rules.md behind every role.
 func TestExplainNamesTheRuleOfEveryCase(t *testing.T) {
 	cases, err := filepath.Glob(filepath.Join(root(t), "test", "cases", "*.yaml"))
 	if err != nil || len(cases) < 34 {
 		t.Fatalf("%d cases, %v", len(cases), err)
 	}
-	var rules, texts strings.Builder
+	var rules strings.Builder
 	for _, path := range cases {
 		name := strings.TrimSuffix(filepath.Base(path), ".yaml")
 		text, err := os.ReadFile(path)
@@ -93,6 +93,7 @@ func TestExplainNamesTheRuleOfEveryCase(t *testing.T) {
 		if now == nil {
 			t.Fatalf("%s does not say when", path)
 		}
+		var texts strings.Builder
 		for _, want := range expected(t, path) {
 			args := []string{
 				"explain", want.User, "-n", want.Organization, "--at", string(now[1]), "-f", "test/cases/" + name + ".yaml",
@@ -114,9 +115,9 @@ func TestExplainNamesTheRuleOfEveryCase(t *testing.T) {
 					[]string{name, want.Organization, want.User, where, r.Role, r.Rule, r.Source}, " ")), " "))
 			}
 		}
+		compare(t, filepath.Join("explain-cases", name+".golden"), texts.String())
 	}
 	compare(t, "cases.golden", rules.String())
-	compare(t, "explain-cases.golden", texts.String())
 }
 
 func expected(t *testing.T, path string) []userDocument {

@@ -1,14 +1,15 @@
 package cli
 
 import (
-	"context"
 	"maps"
 	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/usher-dev/usher/internal/cli/edit"
-	"github.com/usher-dev/usher/internal/cli/words"
+	"github.com/usher-dev/usher/internal/cli/print"
+	"github.com/usher-dev/usher/internal/cli/source"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // export writes the declared objects as CSV.
@@ -26,21 +27,17 @@ is noted. Selectors of applications and organizations, attributes of users and r
 Cells that a spreadsheet would take for a formula begin with an apostrophe, which import takes away.`,
 		Example: `  kubectl access export -n analytics > analytics.csv`,
 		Args:    cobra.NoArgs,
-		RunE:    func(command *cobra.Command, _ []string) error { return e.run(command.Context()) },
+		RunE:    func(command *cobra.Command, _ []string) error { return o.answer(command.Context(), e.answer) },
 	}
 }
 
-func (e *export) run(ctx context.Context) error {
-	w, err := e.options.load(ctx)
-	if err != nil {
-		return err
-	}
+func (e *export) answer(w *source.World) error {
 	exported := edit.Export(w)
-	if err := writeCSV(&e.options.streams, exported.Header, exported.Rows); err != nil {
+	if err := print.CSV(e.options.streams.Out, exported.Header, exported.Rows); err != nil {
 		return err
 	}
 	for _, what := range slices.Sorted(maps.Keys(exported.Left)) {
 		e.options.say("note: not in the CSV: %s (%s)", what, words.Counted(exported.Left[what], "object", "objects"))
 	}
-	return finish(w)
+	return nil
 }

@@ -1,24 +1,15 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/util/validation/field"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
-	"github.com/usher-dev/usher/internal/cli/objects"
-	"github.com/usher-dev/usher/internal/cli/query"
-	"github.com/usher-dev/usher/internal/cli/source"
+	"github.com/usher-dev/usher/internal/cli/print"
+	"github.com/usher-dev/usher/internal/cli/report"
 	"github.com/usher-dev/usher/internal/cli/terminal"
-	"github.com/usher-dev/usher/internal/schema"
-	"github.com/usher-dev/usher/internal/validation"
 )
 
 // lint reports what admission would report.
@@ -57,25 +48,7 @@ Exit code: 0 nothing to refuse, 1 something to refuse (with --strict also someth
 	return command
 }
 
-// The severities of findings.
-const (
-	severityError   = "error"
-	severityWarning = "warning"
-	severityRight   = "right" // not a fault: a right that an apply of the object needs
-)
-
-// finding is one result of lint. Its JSON is a contract.
-type finding struct {
-	Severity string `json:"severity"`
-	query.Remark
-	// AnyOf are alternative rights, with the narrowest first. One of them is enough.
-	AnyOf []attributes `json:"anyOf,omitempty"`
-}
-
 func (l *lint) run(ctx context.Context) error {
-	if err := l.output.validate(); err != nil {
-		return err
-	}
 	o := l.options
 	if !o.offline() {
 		return errors.New("nothing to look at: give files with -f or -k")
@@ -85,7 +58,8 @@ func (l *lint) run(ctx context.Context) error {
 	}
 	progress := terminal.NewProgress(&o.streams)
 	defer progress.Done()
-	set, err := o.source(progress.Say).ReadFiles(ctx, o.filenames, o.kustomize)
+	from := o.source(progress.Say)
+	set, err := from.ReadFiles(ctx, o.filenames, o.kustomize)
 	if err != nil {
 		return err
 	}
@@ -95,172 +69,31 @@ func (l *lint) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	findings := []finding{}
-	for _, p := range problems {
-		findings = append(findings, finding{Severity: severityError, Remark: query.Remark{
-			File: p.Origin.File, Line: p.Origin.Line, Message: p.Err.Error(),
-		}})
-	}
-	found, err := o.lint(ctx, w, progress.Say)
+	findings, err := report.Lint(ctx, from, w, problems, progress.Say)
 	if err != nil {
 		return err
 	}
 	if !l.rights {
-		found = slices.DeleteFunc(found, func(f finding) bool { return f.Severity == severityRight })
+		findings = slices.DeleteFunc(findings, func(f report.Finding) bool { return f.Severity == report.SeverityRight })
 	}
 	progress.Done()
-	return l.write(sorted(append(findings, found...)))
+	return l.write(findings)
 }
 
-func (l *lint) write(findings []finding) error {
+func (l *lint) write(findings []report.Finding) error {
 	s := &l.options.streams
-	refused := slices.ContainsFunc(findings, func(f finding) bool {
-		return f.Severity == severityError || f.Severity == severityWarning && l.strict
+	refused := slices.ContainsFunc(findings, func(f report.Finding) bool {
+		return f.Severity == report.SeverityError || f.Severity == report.SeverityWarning && l.strict
 	})
 	if l.output.format == asJSON {
-		if err := writeJSON(s, findings); err != nil {
+		if err := print.JSON(s.Out, findings); err != nil {
 			return err
 		}
-	} else if err := writeFindings(s, findings); err != nil {
+	} else if err := print.Findings(s, findings); err != nil {
 		return err
 	}
 	if refused {
 		return &exit{code: 1}
 	}
 	return nil
-}
-
-func writeFindings(s *terminal.Streams, findings []finding) error {
-	for i := range findings {
-		f := &findings[i]
-		style := terminal.Yellow
-		switch f.Severity {
-		case severityError:
-			style = terminal.Red
-		case severityRight:
-			style = terminal.Bold
-		}
-		at := ""
-		if f.File != "" {
-			at = terminal.Escape(objects.Origin{File: f.File, Line: f.Line}.String()) + ": "
-		}
-		plain := f.Remark
-		plain.File = ""
-		text := terminal.Escape(strings.TrimPrefix(plain.Text(), ": "))
-		if _, err := fmt.Fprintf(s.Out, "%s%s: %s\n", at, s.Paint(f.Severity, style), text); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// sorted sorts the findings by position. It drops duplicates, such as the same conflict reported for both sides.
-func sorted(findings []finding) []finding {
-	slices.SortStableFunc(findings, func(a, b finding) int {
-		return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line, strings.Compare(a.Message, b.Message))
-	})
-	said := map[string]bool{}
-	return slices.DeleteFunc(findings, func(f finding) bool {
-		key := f.Severity + f.Message
-		again := said[key] && f.Field == ""
-		said[key] = true
-		return again
-	})
-}
-
-// lint validates every object against the schema of its kind. If the object is valid, lint runs the validation of
-// admission as if the object were the last to be applied.
-func (o *options) lint(ctx context.Context, w *source.World, say func(string, ...any)) ([]finding, error) {
-	// Policies are added before any user holds a role on their ladders, so that validation does not treat them as
-	// changes for users.
-	policies, err := o.onlyPolicies(w.Set)
-	if err != nil {
-		return nil, err
-	}
-	var findings []finding
-	validators := map[*source.World]*validation.Validator{w: query.Validator(w), policies: query.Validator(policies)}
-	for i := range w.Set.Objects {
-		each := &w.Set.Objects[i]
-		if source.IsNamespace(each.Object) || !query.IsAsked(w, each.Object) {
-			continue
-		}
-		say("looking at %d of %d objects", i, len(w.Set.Objects))
-		among := w
-		if isPolicy(each.Object) {
-			among = policies
-		}
-		found, err := lintObject(ctx, among, validators[among], each)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", objects.Name(each.Object), err)
-		}
-		findings = append(findings, found...)
-	}
-	return findings, nil
-}
-
-func lintObject(ctx context.Context, w *source.World, v *validation.Validator, o *objects.Object) ([]finding, error) {
-	refused, err := validateSchema(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	var warnings []string
-	var rights []validation.Right
-	if len(refused) == 0 {
-		judgement, err := v.Judge(ctx, &validation.Request{New: o.Object, Now: w.Now()})
-		if err != nil {
-			return nil, err
-		}
-		refused = slices.Concat(judgement.Errors, judgement.Braked, judgement.Refusals)
-		warnings, rights = judgement.AllWarnings(), judgement.Rights
-	}
-	var findings []finding
-	for _, e := range refused {
-		findings = append(findings, newFinding(o, severityError, e.Field, e.ErrorBody()))
-	}
-	for _, text := range warnings {
-		// The warning is about members that other objects add. The author of the files has written those objects, too.
-		if validation.IsOfUnlisted(text) {
-			continue
-		}
-		at, message := query.FieldOf(text)
-		findings = append(findings, newFinding(o, severityWarning, at, message))
-	}
-	if len(refused) == 0 {
-		for _, r := range idle(w, o.Object) {
-			findings = append(findings, newFinding(o, severityWarning, r.Field, r.Message))
-		}
-	}
-	for i := range rights {
-		findings = append(findings, newRight(o, &rights[i]))
-	}
-	return findings, nil
-}
-
-// onlyPolicies returns a world that contains only the policies.
-func (o *options) onlyPolicies(set *objects.Set) (*source.World, error) {
-	policies := &objects.Set{}
-	for _, each := range set.Objects {
-		if source.IsNamespace(each.Object) || isPolicy(each.Object) {
-			policies.Objects = append(policies.Objects, each)
-		}
-	}
-	return o.settle(policies, "")
-}
-
-func isPolicy(o client.Object) bool {
-	_, is := o.(*accessv1alpha1.AccessPolicy)
-	return is
-}
-
-func newFinding(o *objects.Object, severity, at, message string) finding {
-	return finding{Severity: severity, Remark: query.NewRemark(o, at, message)}
-}
-
-// validateSchema returns the errors that the API server itself would report.
-func validateSchema(ctx context.Context, o *objects.Object) (field.ErrorList, error) {
-	content, err := o.Content()
-	if err != nil || content == nil {
-		return nil, err
-	}
-	return schema.Validate(ctx, content)
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/usher-dev/usher/internal/cli/objects"
 	"github.com/usher-dev/usher/internal/cli/source"
 	"github.com/usher-dev/usher/internal/cli/terminal"
-	"github.com/usher-dev/usher/internal/cli/words"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // cluster is the cluster that the flags of kubectl configure.
@@ -141,6 +141,18 @@ func finish(w *source.World) error {
 	}
 	return fmt.Errorf("the answer is incomplete: %s could not be read",
 		words.Counted(len(w.Set.Problems), "object or file", "objects or files"))
+}
+
+// answer loads the objects and answers from them. It returns an error if the answer is based on incomplete data.
+func (o *options) answer(ctx context.Context, write func(*source.World) error) error {
+	w, err := o.load(ctx)
+	if err != nil {
+		return err
+	}
+	if err := write(w); err != nil {
+		return err
+	}
+	return finish(w)
 }
 
 // asked returns the organizations that the command asks about. It prints a message if there are none.

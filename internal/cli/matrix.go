@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/usher-dev/usher/internal/cli/print"
 	"github.com/usher-dev/usher/internal/cli/query"
 	"github.com/usher-dev/usher/internal/cli/source"
 )
@@ -47,44 +48,35 @@ explain says which rows.`,
 	flags.StringSliceVar(&m.query.Roles, "role", nil, "Only users who hold one of these roles in what is shown")
 	flags.StringVar(&m.query.Sort, "sort", query.SortByUser,
 		"Sort by user, organization (its role, highest first), default, or the name of an application (the role there)")
-	// RegisterFlagCompletionFunc fails only for a flag that does not exist.
-	_ = command.RegisterFlagCompletionFunc("application", o.completeEach(completeApplication))
-	_ = command.RegisterFlagCompletionFunc("role", o.completeEach(completeRole))
+	o.completeFlag(command, "application", completeApplication)
+	o.completeFlag(command, "role", completeRole)
 	return command
 }
 
 func (m *matrix) run(ctx context.Context) error {
-	if err := m.output.validate(); err != nil {
-		return err
-	}
 	if err := m.query.Validate(); err != nil {
 		return err
 	}
-	w, err := m.options.load(ctx)
-	if err != nil {
-		return err
-	}
-	all, err := m.query.Find(w)
-	if err != nil {
-		return err
-	}
-	m.options.asked(w)
-	if err := m.write(w, all); err != nil {
-		return err
-	}
-	return finish(w)
+	return m.options.answer(ctx, func(w *source.World) error {
+		all, err := m.query.Find(w)
+		if err != nil {
+			return err
+		}
+		m.options.asked(w)
+		return m.write(w, all)
+	})
 }
 
 func (m *matrix) write(w *source.World, all []query.Matrix) error {
 	s := &m.options.streams
 	switch m.output.format {
 	case asJSON:
-		return writeMatrixJSON(s, all)
+		return print.MatrixJSON(s.Out, all)
 	case asCSV:
 		header, rows := query.MatrixTable(all)
-		return writeCSV(s, header, rows)
+		return print.CSV(s.Out, header, rows)
 	case asHTML:
-		return m.writeHTML(w, all)
+		return print.MatrixPage(s.Out, w.Now(), all)
 	}
 	for i := range all {
 		if i > 0 {
@@ -92,8 +84,11 @@ func (m *matrix) write(w *source.World, all []query.Matrix) error {
 				return err
 			}
 		}
-		if err := m.writeTable(&all[i], len(all) > 1); err != nil {
+		if err := print.Matrix(s, &all[i], len(all) > 1, m.output.format == asWide); err != nil {
 			return err
+		}
+		if len(all[i].Users) == 0 {
+			m.options.say("Nobody in %s", all[i].Organization)
 		}
 	}
 	if len(all) == 0 && len(w.Asked()) > 0 {

@@ -15,7 +15,7 @@ import (
 	"github.com/usher-dev/usher/internal/cli/objects"
 	"github.com/usher-dev/usher/internal/cli/source"
 	"github.com/usher-dev/usher/internal/cli/terminal"
-	"github.com/usher-dev/usher/internal/cli/words"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // notify requests that Usher notifies users of their access.
@@ -56,11 +56,9 @@ Exit code: 0 done, 1 not done, or not for all: refused or declined; 2 error, and
 	flags.StringVar(&n.dryRun, "dry-run", dryRunNone, "none, or client: show whom it would reach, and no more")
 	command.MarkFlagsMutuallyExclusive("group", "selector", "user")
 	command.MarkFlagsOneRequired("group", "selector", "user")
-	// RegisterFlagCompletionFunc fails only for a flag that does not exist.
-	_ = command.RegisterFlagCompletionFunc("group", o.completeEach(completeGroup))
-	_ = command.RegisterFlagCompletionFunc("user", o.completeEach(completeUser))
-	_ = command.RegisterFlagCompletionFunc("dry-run",
-		cobra.FixedCompletions([]string{dryRunNone, dryRunClient}, cobra.ShellCompDirectiveNoFileComp))
+	o.completeFlag(command, "group", completeGroup)
+	o.completeFlag(command, "user", completeUser)
+	completeValues(command, "dry-run", dryRunNone, dryRunClient)
 	return command
 }
 

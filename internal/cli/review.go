@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,10 +14,10 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/cli/edit"
 	"github.com/usher-dev/usher/internal/cli/objects"
+	"github.com/usher-dev/usher/internal/cli/print"
 	"github.com/usher-dev/usher/internal/cli/query"
 	"github.com/usher-dev/usher/internal/cli/source"
-	"github.com/usher-dev/usher/internal/cli/terminal"
-	"github.com/usher-dev/usher/internal/cli/words"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // review lists the groups whose access requires periodic confirmation, and confirms them.
@@ -69,14 +68,11 @@ what the group gives, and both are right. The next review is due spec.review.eve
 
 // completeReviewed lists the groups that have a review.
 func completeReviewed(w *source.World) []string {
-	var names []string
-	for _, o := range w.GroupObjects(w.Scope) {
-		if o.Object.(*accessv1alpha1.AccessGroup).Spec.Review.EveryDays > 0 {
-			names = append(names, o.GetName())
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	return namesOf(slices.DeleteFunc(w.GroupObjects(w.Scope), withoutReview))
+}
+
+func withoutReview(o *objects.Object) bool {
+	return o.Object.(*accessv1alpha1.AccessGroup).Spec.Review.EveryDays == 0
 }
 
 // checkTarget returns an error if the command both names and selects groups.
@@ -106,10 +102,7 @@ func (r *review) planConfirmation(w *source.World) (*edit.Plan, error) {
 	}
 	if r.target.Selector != "" {
 		all := len(groups)
-		groups = slices.DeleteFunc(groups, func(o *objects.Object) bool {
-			return o.Object.(*accessv1alpha1.AccessGroup).Spec.Review.EveryDays == 0
-		})
-		if len(groups) == 0 {
+		if groups = slices.DeleteFunc(groups, withoutReview); len(groups) == 0 {
 			return nil, fmt.Errorf("--selector %q: none of %s has a spec.review", r.target.Selector,
 				words.Counted(all, "group", "groups"))
 		}
@@ -123,21 +116,16 @@ func (r *review) list(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w, err := r.options.load(ctx)
-	if err != nil {
-		return err
-	}
-	reviews, err := r.find(w, within)
-	if err != nil {
-		return err
-	}
-	if err := r.write(reviews); err != nil {
-		return err
-	}
-	if len(reviews) == 0 {
-		r.options.say("No review is due within %s", words.Counted(int(within/day), "day", "days"))
-	}
-	return finish(w)
+	return r.options.answer(ctx, func(w *source.World) error {
+		reviews, err := r.find(w, within)
+		if err != nil {
+			return err
+		}
+		if len(reviews) == 0 {
+			r.options.say("No review is due within %s", words.Counted(int(within/day), "day", "days"))
+		}
+		return r.write(reviews)
+	})
 }
 
 func (r *review) validateList() (time.Duration, error) {
@@ -146,22 +134,17 @@ func (r *review) validateList() (time.Duration, error) {
 	if r.output != "" {
 		failures = append(failures, checkFlag("-o", r.output, asTable, asJSON, asCSV))
 	}
-	for flag, given := range map[string]bool{
-		"--yes": r.yes, "--in-place": r.inPlace, "--overrule-gitops": r.overrule, "--dry-run": r.dryRun != dryRunNone,
+	for _, each := range []struct {
+		flag  string
+		given bool
+	}{
+		{"--dry-run", r.dryRun != dryRunNone}, {"--in-place", r.inPlace}, {"--overrule-gitops", r.overrule}, {"--yes", r.yes},
 	} {
-		if given {
-			failures = append(failures, fmt.Errorf("%s: without --confirm nothing is written", flag))
+		if each.given {
+			failures = append(failures, fmt.Errorf("%s: without --confirm nothing is written", each.flag))
 		}
 	}
-	slices.SortStableFunc(failures, func(a, b error) int { return strings.Compare(errorText(a), errorText(b)) })
 	return within, errors.Join(failures...)
-}
-
-func errorText(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
 }
 
 const day = 24 * time.Hour
@@ -200,51 +183,13 @@ func (r *review) find(w *source.World, within time.Duration) ([]query.Review, er
 // write prints the reviews in the requested format.
 func (r *review) write(reviews []query.Review) error {
 	s := &r.options.streams
-	switch r.output {
-	case asJSON:
-		return writeJSON(s, reviews)
-	case asCSV:
-		return writeCSV(s, reviewHeader, reviewRows(reviews))
-	}
-	if len(reviews) == 0 {
+	switch {
+	case r.output == asJSON:
+		return print.JSON(s.Out, reviews)
+	case r.output == asCSV:
+		return print.ReviewsCSV(s.Out, reviews)
+	case len(reviews) == 0:
 		return nil
 	}
-	table := &terminal.Table{Columns: []string{"GROUP", "DUE", "IF MISSED", "MEMBERS", "CONFIRMED", "CHANGED BY", "GIVES"}}
-	for i := range reviews {
-		each := &reviews[i]
-		style := terminal.Plain
-		switch each.State {
-		case query.ReviewDue:
-			style = terminal.Yellow
-		case query.ReviewEnded:
-			style = terminal.Red
-		}
-		cells := append(plainCells(each.Namespace+"/"+each.Group), terminal.Cell{Text: each.DueText(), Style: style})
-		table.Rows = append(table.Rows, append(cells, plainCells(each.IfMissed, strconv.Itoa(len(each.Members)),
-			cmp.Or(query.Until(each.ReviewedAt), "never"), each.ChangedBy.Text(), each.GivesText())...))
-	}
-	return table.Write(s)
-}
-
-// reviewHeader and reviewRows are the header and the rows of the CSV of reviews.
-var reviewHeader = []string{
-	"namespace", "group", "displayName", "due", "state", "everyDays", "ifMissed", "reviewedAt", "memberCount", "members", "gives",
-	"changedBy", "changedAt",
-}
-
-func reviewRows(reviews []query.Review) [][]string {
-	rows := make([][]string, 0, len(reviews))
-	for i := range reviews {
-		each := &reviews[i]
-		by, at := "", ""
-		if each.ChangedBy != nil {
-			by, at = each.ChangedBy.Manager, query.InstantText(each.ChangedBy.At)
-		}
-		rows = append(rows, []string{
-			each.Namespace, each.Group, each.DisplayName, query.Until(each.Due), each.State, strconv.Itoa(int(each.EveryDays)),
-			each.IfMissed, query.Until(each.ReviewedAt), strconv.Itoa(len(each.Members)), strings.Join(each.Members, " "),
-			strings.Join(each.Gives, "; "), by, at,
-		})
-	}
-	return rows
+	return print.Reviews(s, reviews)
 }

@@ -42,7 +42,7 @@ Where another manager had set it, that one is named.`,
 	command.Flags().StringVar(&r.role.Role, "role", "", "The role on the application ladder, or NoAccess")
 	r.window.add(command, "the role")
 	_ = command.MarkFlagRequired("role") // the flag exists, in both calls
-	_ = command.RegisterFlagCompletionFunc("role", o.completeEach(completeLadder))
+	o.completeFlag(command, "role", completeLadder)
 	return command
 }
 
@@ -72,9 +72,8 @@ func (r *roleEdit) addFlags(o *options, command *cobra.Command) {
 	flags := command.Flags()
 	flags.StringVarP(&r.role.Application, "application", "a", "", "The application, or * for all that no other entry names")
 	flags.StringVar(&r.role.Organization, "organization", "", "Of System groups: the organization, or * for all that no other entry names")
-	// MarkFlagRequired and RegisterFlagCompletionFunc fail only for flags that do not exist.
-	_ = command.MarkFlagRequired("application")
-	_ = command.RegisterFlagCompletionFunc("application", o.completeEach(completeApplication))
+	_ = command.MarkFlagRequired("application") // the flag exists
+	o.completeFlag(command, "application", completeApplication)
 }
 
 // completeLadder lists the roles of the application ladders, without permissions.

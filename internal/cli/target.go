@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/usher-dev/usher/internal/cli/objects"
 	"github.com/usher-dev/usher/internal/cli/source"
 )
 
@@ -17,13 +18,15 @@ func (t *targetFlags) add(o *options, command *cobra.Command) {
 	flags.StringVarP(&t.Selector, "selector", "l", "", "Label selector over the groups to change, in place of --group")
 	command.MarkFlagsMutuallyExclusive("group", "selector")
 	command.MarkFlagsOneRequired("group", "selector")
-	// RegisterFlagCompletionFunc fails only for a flag that does not exist.
-	_ = command.RegisterFlagCompletionFunc("group", o.completeEach(completeGroup))
+	o.completeFlag(command, "group", completeGroup)
 }
 
-func completeGroup(w *source.World) []string {
+func completeGroup(w *source.World) []string { return namesOf(w.GroupObjects(w.Scope)) }
+
+// namesOf returns the names of the objects, sorted and without duplicates.
+func namesOf(all []*objects.Object) []string {
 	var names []string
-	for _, each := range w.GroupObjects(w.Scope) {
+	for _, each := range all {
 		names = append(names, each.GetName())
 	}
 	slices.Sort(names)

@@ -1,13 +1,11 @@
 package cli
 
 import (
-	"context"
-	"slices"
-
 	"github.com/spf13/cobra"
 
+	"github.com/usher-dev/usher/internal/cli/print"
 	"github.com/usher-dev/usher/internal/cli/query"
-	"github.com/usher-dev/usher/internal/cli/terminal"
+	"github.com/usher-dev/usher/internal/cli/source"
 )
 
 // whoCan lists all users with a role or permission in an application.
@@ -32,7 +30,7 @@ and the source of the role.`,
 		Args: arguments(1, 1, "APPLICATION"),
 		RunE: func(command *cobra.Command, args []string) error {
 			c.query.Application = args[0]
-			return c.run(command.Context())
+			return o.answer(command.Context(), c.answer)
 		},
 		ValidArgsFunction: o.complete(completeApplication),
 	}
@@ -41,20 +39,12 @@ and the source of the role.`,
 	flags.StringVar(&c.query.Role, "role", "", "Only those with that role or a higher one")
 	flags.StringVar(&c.query.Permission, "permission", "", "Only those with that permission")
 	command.MarkFlagsMutuallyExclusive("role", "permission")
-	// RegisterFlagCompletionFunc fails only for a flag that does not exist.
-	_ = command.RegisterFlagCompletionFunc("role", o.completeEach(completeRole))
-	_ = command.RegisterFlagCompletionFunc("permission", o.completeEach(completeRole))
+	o.completeFlag(command, "role", completeRole)
+	o.completeFlag(command, "permission", completeRole)
 	return command
 }
 
-func (c *whoCan) run(ctx context.Context) error {
-	if err := c.output.validate(); err != nil {
-		return err
-	}
-	w, err := c.options.load(ctx)
-	if err != nil {
-		return err
-	}
+func (c *whoCan) answer(w *source.World) error {
 	c.options.asked(w)
 	if w.Scope != "" {
 		for _, organization := range w.Asked() {
@@ -65,43 +55,20 @@ func (c *whoCan) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.write(held); err != nil {
-		return err
-	}
-	return finish(w)
+	return c.write(held)
 }
 
 func (c *whoCan) write(held []query.Holding) error {
 	s := &c.options.streams
 	switch c.output.format {
 	case asJSON:
-		return writeJSON(s, held)
+		return print.JSON(s.Out, held)
 	case asCSV:
-		return writeCSV(s, holdingHeader, holdingRows(held))
+		return print.HoldingsCSV(s.Out, held)
 	}
 	if len(held) == 0 {
 		c.options.say("Nobody")
 		return nil
 	}
-	wide := c.output.format == asWide
-	several := slices.ContainsFunc(held, func(h query.Holding) bool { return h.Organization != held[0].Organization })
-	table := &terminal.Table{Columns: []string{"USER", "ROLE", "RULE", "SOURCE", "UNTIL"}}
-	if several || wide {
-		table.Columns = append([]string{"ORGANIZATION"}, table.Columns...)
-	}
-	if wide {
-		table.Columns = append(table.Columns, "ROWS")
-	}
-	for i := range held {
-		h := &held[i]
-		cells := []terminal.Cell{{Text: h.User}, roleCell(h), {Text: h.Rule}, {Text: h.Source}, {Text: h.Until()}}
-		if several || wide {
-			cells = append(plainCells(h.Organization), cells...)
-		}
-		if wide {
-			cells = append(cells, plainCells(h.Rows())...)
-		}
-		table.Rows = append(table.Rows, cells)
-	}
-	return table.Write(s)
+	return print.WhoCan(s, held, c.output.format == asWide)
 }

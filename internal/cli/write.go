@@ -14,9 +14,10 @@ import (
 
 	"github.com/usher-dev/usher/internal/cli/edit"
 	"github.com/usher-dev/usher/internal/cli/objects"
+	"github.com/usher-dev/usher/internal/cli/print"
 	"github.com/usher-dev/usher/internal/cli/source"
 	"github.com/usher-dev/usher/internal/cli/terminal"
-	"github.com/usher-dev/usher/internal/cli/words"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // The values of --dry-run.
@@ -65,8 +66,7 @@ func newWriting(o *options, command *cobra.Command) *writing {
 // addOutput adds the flag -o with its values.
 func (w *writing) addOutput(command *cobra.Command, usage string, formats ...string) {
 	command.Flags().StringVarP(&w.output, "output", "o", "", usage)
-	// RegisterFlagCompletionFunc fails only for a flag that does not exist.
-	_ = command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+	completeValues(command, "output", formats...)
 }
 
 // newWritingWithoutOutput is like newWriting, for commands whose flag -o takes other values, too.
@@ -79,9 +79,7 @@ func newWritingWithoutOutput(o *options, command *cobra.Command) *writing {
 	flags.StringVar(&w.dryRun, "dry-run", dryRunNone,
 		"none, client (show what would be sent) or server (have the API server and admission answer, and write nothing)")
 	flags.BoolVar(&w.overrule, "overrule-gitops", false, "Write also what a GitOps tool keeps as git has it")
-	// RegisterFlagCompletionFunc fails only for a flag that does not exist.
-	_ = command.RegisterFlagCompletionFunc("dry-run",
-		cobra.FixedCompletions([]string{dryRunNone, dryRunClient, dryRunServer}, cobra.ShellCompDirectiveNoFileComp))
+	completeValues(command, "dry-run", dryRunNone, dryRunClient, dryRunServer)
 	return w
 }
 
@@ -190,7 +188,7 @@ func (w *writing) show(ctx context.Context, before *source.World, changed []obje
 		_, err := fmt.Fprintln(streams.Out, "Nobody's access changes.")
 		return err
 	}
-	return writeDifferences(&streams, found)
+	return print.Differences(&streams, found)
 }
 
 // longestAnswer is the maximum number of bytes that are read as the answer to a question.

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/usher-dev/usher/internal/publish"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // refusals are the reasons why ConfigMaps of one document cannot be written, one for each ConfigMap. Every reason is
@@ -26,7 +27,7 @@ func (r refusals) Error() string {
 	}
 	text := strings.Join(texts, "; ")
 	if more := len(r) - len(texts); more > 0 {
-		text += fmt.Sprintf("; and %s of the document", counted(more, "more ConfigMap"))
+		text += fmt.Sprintf("; and %s of the document", words.Counted(more, "more ConfigMap", "more ConfigMaps"))
 	}
 	return text
 }

@@ -6,6 +6,7 @@ import (
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/roster"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // review sets ReviewDue from the instant on at which a review of the group is due (docs/rules.md R1). A zero instant stands
@@ -31,7 +32,7 @@ func (c *conditions) review(g *accessv1alpha1.AccessGroup, due time.Time) {
 	c.set(accessv1alpha1.ConditionReviewDue, true, reason, fmt.Sprintf(
 		"A review of the group was due at %s, %s after %s. %s Look at its members and at what it gives, then confirm both with: "+
 			"kubectl access review %s --namespace=%s --confirm. This requires the right to update the group%s.",
-		due.UTC().Format(time.RFC3339), counted(int(g.Spec.Review.EveryDays), "day"), since, outcome, g.Name, g.Namespace, rights))
+		due.UTC().Format(time.RFC3339), words.Counted(int(g.Spec.Review.EveryDays), "day", "days"), since, outcome, g.Name, g.Namespace, rights))
 }
 
 // The states in which reviews are counted.

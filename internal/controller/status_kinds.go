@@ -13,6 +13,7 @@ import (
 	"github.com/usher-dev/usher/internal/publish"
 	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // Bounds of lists in status, as in the schema.
@@ -54,7 +55,7 @@ func groupStatus(
 				"The row-level filters of %s, to which this group contributes, are larger together than %d KiB "+
 					"(docs/rules.md R7): these members see no row of some applications. The conditions on their UserAccess "+
 					"objects name these applications. Use fewer or shorter values in spec.dataPermissions.",
-				counted(report.OverBound, "member"), resolve.MaximumFilterBytes>>10))
+				words.Counted(report.OverBound, "member", "members"), resolve.MaximumFilterBytes>>10))
 		}
 		c.stalled(p)
 		if notices.reason != "" {
@@ -168,7 +169,7 @@ func (c *conditions) conflicts(number int, field string) {
 	}
 	c.set(accessv1alpha1.ConditionRoleConflict, true, accessv1alpha1.ReasonConflicts, fmt.Sprintf(
 		"Grants of this object conflict with other sources' in %s; status.%s has some of them, with what won.",
-		counted(number, "scope"), field))
+		words.Counted(number, "scope", "scopes"), field))
 }
 
 // userConflicts sets RoleConflict on a user.
@@ -183,7 +184,7 @@ func (c *conditions) userConflicts(d *resolve.Decision) {
 	case len(d.Conflicts) > 0:
 		c.set(accessv1alpha1.ConditionRoleConflict, true, accessv1alpha1.ReasonConflicts, fmt.Sprintf(
 			"In %s different sources give the user different roles; status.conflicts says which, and what won.",
-			counted(len(d.Conflicts), "scope")))
+			words.Counted(len(d.Conflicts), "scope", "scopes")))
 	default:
 		c.set(accessv1alpha1.ConditionRoleConflict, false, accessv1alpha1.ReasonNoConflicts,
 			"No sources give the user different roles in one scope.")
@@ -330,14 +331,6 @@ func blockedReason(err error) (reason, message string) {
 	default:
 		return accessv1alpha1.ReasonPublishFailed, "The document cannot be written: " + err.Error()
 	}
-}
-
-// counted returns the number with the noun, in the plural unless the number is 1.
-func counted(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func count(n int) int32 { return int32(min(n, math.MaxInt32)) }

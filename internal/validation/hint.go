@@ -3,7 +3,6 @@ package validation
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -183,11 +182,4 @@ func (h *hinter) mayTell(hint *Hint, of roster.Object) {
 	if of.Namespace != h.self.Namespace {
 		hint.Right = reading(of.Kind, of.Namespace)
 	}
-}
-
-func didYouMean(names []string) string {
-	if len(names) == 0 {
-		return ""
-	}
-	return "; did you mean " + strings.Join(names, ", or ") + "?"
 }

@@ -9,6 +9,7 @@ import (
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/roster"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // applicationAccess checks a list of roles in applications of the organization.
@@ -59,7 +60,7 @@ func (h *hinter) application(at, organization, name string) {
 		}
 		hint := &Hint{
 			Kind: HintApplication, Field: at,
-			Message: fmt.Sprintf("nothing else in %s names the application %s; did you mean %s?", organization, name, other),
+			Message: fmt.Sprintf("nothing else in %s names the application %s; %s", organization, name, words.Meant([]string{other})),
 		}
 		h.mayTell(hint, by[0])
 		h.add(hint)
@@ -119,7 +120,7 @@ func (h *hinter) organization(at, name string) {
 	const until = " The entry counts for nothing until there is"
 	hint := &Hint{Kind: HintOrganization, Field: at, Message: without + "." + until}
 	if near := Nearest(name, all); len(near) > 0 {
-		hint.Otherwise, hint.Message = hint.Message, without+didYouMean(near[:1])+until
+		hint.Otherwise, hint.Message = hint.Message, without+"; "+words.Meant(near[:1])+until
 		hint.Right = reading(roster.KindAccessGroup, near[0])
 	}
 	h.add(hint)

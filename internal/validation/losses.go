@@ -16,6 +16,7 @@ import (
 	"github.com/usher-dev/usher/internal/preview"
 	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // lossWindow is the period over which losses of access are counted together.
@@ -213,13 +214,13 @@ func (b *brake) at(application string, lost map[string]struct{}) {
 		return
 	}
 	for _, l := range limitsOf(b.trial.Organizations[b.organization]) {
-		most, what := l.most, countUsers(l.most)
+		most, what := l.most, words.Counted(l.most, "user", "users")
 		if l.percent {
 			if b.holders == nil {
 				b.holders = b.view.Holders(b.organization)
 			}
 			holders := b.holders(application) + counts.lately
-			most, what = holders*l.most/100, fmt.Sprintf("%d percent of %s", l.most, countUsers(holders))
+			most, what = holders*l.most/100, fmt.Sprintf("%d percent of %s", l.most, words.Counted(holders, "user", "users"))
 		}
 		if counts.all() > most {
 			b.braked[b.organization+"/"+application] = struct{}{}
@@ -236,8 +237,8 @@ func (b *brake) refusal(application string, counts *total, most, source string) 
 		"more whose access ends within a day: %s, more than the %s that %s allows. If that is meant, annotate the object "+
 		"with %s: %q. To change several objects, annotate each of them first with the total of all of them, such as by: "+
 		"kubectl annotate %s -n %s -l SELECTOR %s=%s",
-		countUsers(counts.change), nameOf(application), b.organization, counts.lately, counts.planned,
-		countUsers(counts.all())+" together", most, source,
+		words.Counted(counts.change, "user", "users"), nameOf(application), b.organization, counts.lately, counts.planned,
+		words.Counted(counts.all(), "user", "users")+" together", most, source,
 		accessv1alpha1.AnnotationAllowRevocation, allowance,
 		plurals[b.trial.Object.Kind], b.trial.Object.Namespace, accessv1alpha1.AnnotationAllowRevocation, allowance)
 }
@@ -304,11 +305,3 @@ func parseAllowance(value string) (allowance, error) {
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
-
-// countUsers returns the number of users in words.
-func countUsers(n int) string {
-	if n == 1 {
-		return "1 user"
-	}
-	return fmt.Sprintf("%d users", n)
-}

@@ -36,7 +36,12 @@ type Right struct {
 // Attributes are the resource attributes of a SubjectAccessReview. An empty Namespace means all namespaces, an
 // empty Name all names.
 type Attributes struct {
-	Verb, Group, Resource, Subresource, Namespace, Name string
+	Verb        string `json:"verb"`
+	Group       string `json:"group"`
+	Resource    string `json:"resource"`
+	Subresource string `json:"subresource,omitempty"`
+	Namespace   string `json:"namespace,omitempty"`
+	Name        string `json:"name,omitempty"`
 }
 
 // need identifies a right. Application is "*" for all applications. Source is set if a role becomes effective, and

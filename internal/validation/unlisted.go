@@ -10,6 +10,7 @@ import (
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/roster"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 const (
@@ -36,11 +37,8 @@ func (j *judge) warnOfUnlisted(made *accessv1alpha1.AccessGroup) {
 		for i := range names {
 			names[i] = users[i].User + " (" + entranceOf(&users[i]) + ")"
 		}
-		who := countUsers(len(users)) + " who are"
-		if len(users) == 1 {
-			who = "1 user who is"
-		}
-		j.warning("%s gives what it gives to %s%s%s", roster.ObjectOf(made), who, notListed, someOf(names, len(users)))
+		j.warning("%s gives what it gives to %s%s%s", roster.ObjectOf(made),
+			words.Counted(len(users), "user who is", "users who are"), notListed, someOf(names, len(users)))
 	}
 	if len(takenInBy) > 0 {
 		j.warning("%s%s%s: its members have what these groups give", roster.ObjectOf(made), takenIn,

@@ -14,6 +14,7 @@ import (
 	"github.com/usher-dev/usher/internal/preview"
 	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // validateSelector returns the errors of a selector that the schema accepts, such as a label key of a form that no
@@ -124,7 +125,7 @@ func (j *judge) warnOfReferences(trial *preview.Preview) {
 		}
 		suggestion := ""
 		if near := Nearest(u.Name, j.known(&u, trial.Object.Namespace)); len(near) > 0 {
-			suggestion = didYouMean(near[:1])
+			suggestion = "; " + words.Meant(near[:1])
 		}
 		j.warning("%s: there is no %s %s in %s%s It counts for nothing until there is", u.Field, noun(u.Kind), u.Name,
 			j.place(&u, trial.Object.Namespace), sentence(suggestion))

@@ -9,7 +9,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
-	"github.com/usher-dev/usher/internal/cli/words"
+	"github.com/usher-dev/usher/internal/validation"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // takeGroup applies a row to its group.
@@ -59,7 +60,7 @@ func (m *importer) unknownGroup(namespace, name string) error {
 		}
 	}
 	slices.Sort(names)
-	if meant := words.Meant(name, slices.Compact(names)); meant != "" {
+	if meant := words.Meant(validation.Nearest(name, slices.Compact(names))); meant != "" {
 		return fmt.Errorf("there is no group %s in %s; %s A line with the record group makes one", name, namespace, meant)
 	}
 	return fmt.Errorf("there is no group %s in %s; a line with the record group makes one", name, namespace)

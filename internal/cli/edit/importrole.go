@@ -55,22 +55,17 @@ func setRole(r *row, into *roles) error {
 	return nil
 }
 
-// systemSelectorEntry returns the entry with the selector. It adds the entry if there is none.
 func systemSelectorEntry(entries *[]accessv1alpha1.SystemSelectorGrant, text string) (*accessv1alpha1.SystemSelectorGrant, error) {
 	selector, err := parseSelector(text)
 	if err != nil {
 		return nil, err
 	}
 	text = query.SelectorText(selector)
-	i := slices.IndexFunc(*entries, func(each accessv1alpha1.SystemSelectorGrant) bool { return query.SelectorText(&each.Selector) == text })
-	if i < 0 {
-		i = len(*entries)
-		*entries = append(*entries, accessv1alpha1.SystemSelectorGrant{Selector: *selector})
-	}
-	return &(*entries)[i], nil
+	return entryOf(entries, func(each *accessv1alpha1.SystemSelectorGrant) bool { return query.SelectorText(&each.Selector) == text },
+		accessv1alpha1.SystemSelectorGrant{Selector: *selector}), nil
 }
 
-// setSelectorGrant sets the window of the entry with the selector and the role. It adds the entry if there is none.
+// setSelectorGrant sets the window of the entry with the selector and the role.
 func setSelectorGrant(
 	grants *[]accessv1alpha1.ApplicationSelectorGrant, text string, role accessv1alpha1.RoleName, w *Window,
 ) error {
@@ -79,22 +74,11 @@ func setSelectorGrant(
 		return err
 	}
 	text = query.SelectorText(selector)
-	i := slices.IndexFunc(*grants, func(each accessv1alpha1.ApplicationSelectorGrant) bool {
+	g := entryOf(grants, func(each *accessv1alpha1.ApplicationSelectorGrant) bool {
 		return query.SelectorText(&each.Selector) == text && each.Role == role
-	})
-	made := accessv1alpha1.ApplicationSelectorGrant{Selector: *selector, Role: role}
-	if i >= 0 {
-		made = (*grants)[i]
-	}
-	if made.NotBefore, made.NotAfter, err = w.Over(made.NotBefore, made.NotAfter); err != nil {
-		return err
-	}
-	if i >= 0 {
-		(*grants)[i] = made
-		return nil
-	}
-	*grants = append(*grants, made)
-	return nil
+	}, accessv1alpha1.ApplicationSelectorGrant{Selector: *selector, Role: role})
+	g.NotBefore, g.NotAfter, err = w.Over(g.NotBefore, g.NotAfter)
+	return err
 }
 
 // parseSelector parses a selector in the syntax of the kubectl flag --selector.
@@ -162,12 +146,9 @@ func setReview(g *accessv1alpha1.AccessGroup, r *row) error {
 // addAttribute adds one value to an attribute of the user.
 func addAttribute(ua *accessv1alpha1.UserAccess, r *row) {
 	name, value := accessv1alpha1.AttributeName(r.get(columnAttribute)), accessv1alpha1.AttributeValue(r.get(columnValue))
-	i := slices.IndexFunc(ua.Spec.Attributes, func(each accessv1alpha1.UserAttribute) bool { return each.Name == name })
-	switch {
-	case i < 0:
-		ua.Spec.Attributes = append(ua.Spec.Attributes,
-			accessv1alpha1.UserAttribute{Name: name, Values: []accessv1alpha1.AttributeValue{value}})
-	case !slices.Contains(ua.Spec.Attributes[i].Values, value):
-		ua.Spec.Attributes[i].Values = append(ua.Spec.Attributes[i].Values, value)
+	a := entryOf(&ua.Spec.Attributes, func(each *accessv1alpha1.UserAttribute) bool { return each.Name == name },
+		accessv1alpha1.UserAttribute{Name: name})
+	if !slices.Contains(a.Values, value) {
+		a.Values = append(a.Values, value)
 	}
 }

@@ -11,8 +11,9 @@ import (
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/cli/objects"
 	"github.com/usher-dev/usher/internal/cli/source"
-	"github.com/usher-dev/usher/internal/cli/words"
 	"github.com/usher-dev/usher/internal/roster"
+	"github.com/usher-dev/usher/internal/validation"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // AddMembers adds the users to the groups. It sets the window of users who are already members only if the window has a
@@ -121,7 +122,7 @@ func noteStrangers(w *source.World, p *Plan, users []string, groups []*objects.O
 		if known[user] {
 			continue
 		}
-		if meant := words.Meant(user, names); meant != "" {
+		if meant := words.Meant(validation.Nearest(user, names)); meant != "" {
 			p.Note("nothing is known of %s so far; %s", user, meant)
 		}
 	}
@@ -142,7 +143,7 @@ func removeMember(w *source.World, p *Plan, g *accessv1alpha1.AccessGroup, user 
 		names = append(names, string(g.Spec.Members[i].User))
 	}
 	text := fmt.Sprintf("%s is not among the members of %s", user, objects.Name(g))
-	if meant := words.Meant(user, names); meant != "" {
+	if meant := words.Meant(validation.Nearest(user, names)); meant != "" {
 		text += "; " + meant
 	}
 	p.Note("%s", text)

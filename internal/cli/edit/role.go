@@ -93,34 +93,31 @@ func (r *Role) each(groups []*objects.Object, change func(*Plan, *accessv1alpha1
 	return p, errors.Join(failures...)
 }
 
-// systemEntry returns the entry of the organization. It adds the entry if there is none.
-func systemEntry(entries *[]accessv1alpha1.SystemGrant, organization string) *accessv1alpha1.SystemGrant {
-	i := slices.IndexFunc(*entries, func(each accessv1alpha1.SystemGrant) bool { return string(each.Organization) == organization })
-	if i < 0 {
-		i = len(*entries)
-		*entries = append(*entries, accessv1alpha1.SystemGrant{Organization: accessv1alpha1.OrganizationSelector(organization)})
+// entryOf returns the entry that is the wanted one. It adds the fresh entry if there is none.
+func entryOf[T any](entries *[]T, isWanted func(*T) bool, fresh T) *T {
+	for i := range *entries {
+		if each := &(*entries)[i]; isWanted(each) {
+			return each
+		}
 	}
-	return &(*entries)[i]
+	*entries = append(*entries, fresh)
+	return &(*entries)[len(*entries)-1]
+}
+
+func systemEntry(entries *[]accessv1alpha1.SystemGrant, organization string) *accessv1alpha1.SystemGrant {
+	name := accessv1alpha1.OrganizationSelector(organization)
+	return entryOf(entries, func(each *accessv1alpha1.SystemGrant) bool { return each.Organization == name },
+		accessv1alpha1.SystemGrant{Organization: name})
 }
 
 // setGrant sets the role in the application, and the window if one is given.
-func setGrant(grants *[]accessv1alpha1.ApplicationGrant, application, role string, w *Window) error {
-	i := slices.IndexFunc(*grants, func(each accessv1alpha1.ApplicationGrant) bool { return string(each.Application) == application })
-	made := accessv1alpha1.ApplicationGrant{Application: accessv1alpha1.ApplicationSelector(application)}
-	if i >= 0 {
-		made = (*grants)[i]
-	}
-	made.Role = accessv1alpha1.RoleName(role)
-	var err error
-	if made.NotBefore, made.NotAfter, err = w.Over(made.NotBefore, made.NotAfter); err != nil {
-		return err
-	}
-	if i >= 0 {
-		(*grants)[i] = made
-		return nil
-	}
-	*grants = append(*grants, made)
-	return nil
+func setGrant(grants *[]accessv1alpha1.ApplicationGrant, application, role string, w *Window) (err error) {
+	name := accessv1alpha1.ApplicationSelector(application)
+	g := entryOf(grants, func(each *accessv1alpha1.ApplicationGrant) bool { return each.Application == name },
+		accessv1alpha1.ApplicationGrant{Application: name})
+	g.Role = accessv1alpha1.RoleName(role)
+	g.NotBefore, g.NotAfter, err = w.Over(g.NotBefore, g.NotAfter)
+	return err
 }
 
 func dropGrant(grants []accessv1alpha1.ApplicationGrant, application string) []accessv1alpha1.ApplicationGrant {

@@ -12,7 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/usher-dev/usher/internal/cli/input"
-	"github.com/usher-dev/usher/internal/cli/words"
+	"github.com/usher-dev/usher/internal/validation"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // The columns of the CSV that export writes and import reads. The names and their order are a contract.
@@ -225,7 +226,7 @@ func checkHeader(file string, reader *csv.Reader, header []string) error {
 		case slices.Contains(tableColumns, name):
 		default:
 			text := "there is " + strings.Join(tableColumns, ", ")
-			if meant := words.Meant(name, tableColumns); meant != "" {
+			if meant := words.Meant(validation.Nearest(name, tableColumns)); meant != "" {
 				text = meant
 			}
 			failures = append(failures, fmt.Errorf("%s:%d:%d: column %q: there is no such column; %s", file, line, place, name, text))
@@ -289,7 +290,7 @@ func (r *row) checkColumns(file string) error {
 	takes, known := recordColumns[record]
 	if !known {
 		text := "there is " + strings.Join(slices.Sorted(maps.Keys(recordColumns)), ", ")
-		if meant := words.Meant(record, slices.Sorted(maps.Keys(recordColumns))); meant != "" {
+		if meant := words.Meant(validation.Nearest(record, slices.Sorted(maps.Keys(recordColumns)))); meant != "" {
 			text = meant
 		}
 		return r.failure(file, columnRecord, fmt.Errorf("%q is no record; %s", record, text))

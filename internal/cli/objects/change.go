@@ -165,8 +165,7 @@ func (d *delta) compareValues(before, after []any, at fieldpath.Path) []any {
 	}
 	for _, each := range before {
 		if !slices.Contains(after, each) {
-			held := value.NewValueInterface(each)
-			d.removed = append(d.removed, append(at.Copy(), fieldpath.PathElement{Value: &held}))
+			d.removed = append(d.removed, append(at.Copy(), valueElement(each)))
 		}
 	}
 	return set

@@ -154,12 +154,17 @@ func (r *Rewriter) Files(read func(name string) ([]byte, error)) (map[string][]b
 		}
 		files[d.file] = slices.Concat(content[:begin], text, content[begin+len(d.text):])
 	}
+	emptyToNil(files)
+	return files, nil
+}
+
+// emptyToNil sets the content of files without any object to nil.
+func emptyToNil(files map[string][]byte) {
 	for name, content := range files {
 		if len(bytes.Trim(content, "- \t\r\n")) == 0 {
 			files[name] = nil
 		}
 	}
-	return files, nil
 }
 
 func offsetOfLine(content []byte, line int) int {

@@ -6,8 +6,9 @@ import (
 	"strings"
 
 	"github.com/usher-dev/usher/internal/cli/source"
-	"github.com/usher-dev/usher/internal/cli/words"
 	"github.com/usher-dev/usher/internal/resolve"
+	"github.com/usher-dev/usher/internal/validation"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // Answer is the answer to a question about one user and one application.
@@ -60,7 +61,7 @@ func (h *Holding) Sentence() string {
 // noDecision returns the message for an unknown user, with similar names.
 func noDecision(w *source.World, organization, user string) string {
 	text := fmt.Sprintf("%s has nothing in %s: no grant, no membership and no UserAccess", user, organization)
-	if meant := words.Meant(user, w.Users(organization)); meant != "" {
+	if meant := words.Meant(validation.Nearest(user, w.Users(organization))); meant != "" {
 		text += "; " + meant
 	}
 	return text
@@ -76,7 +77,7 @@ func Unnamed(w *source.World, organization, application string) string {
 	text := fmt.Sprintf("nothing names application %s in %s; the access to it is that to any other", application, organization)
 	if names := called(w, application, []string{organization}); len(names) > 0 {
 		text += "; it is the displayName of " + words.Some(names)
-	} else if meant := words.Meant(application, named); meant != "" {
+	} else if meant := words.Meant(validation.Nearest(application, named)); meant != "" {
 		text += "; " + meant
 	}
 	return text
@@ -100,7 +101,7 @@ func unknownRole(o *resolve.Organization, name string) error {
 	}
 	permissions := o.Permissions(roles[0])
 	text := fmt.Sprintf("%q is no role and no permission of applications in %s.", name, o.Rules().Organization)
-	if meant := words.Meant(name, append(slices.Clone(roles), permissions...)); meant != "" {
+	if meant := words.Meant(validation.Nearest(name, append(slices.Clone(roles), permissions...))); meant != "" {
 		text += " D" + strings.TrimPrefix(meant, "d")
 	}
 	return fmt.Errorf("%s Roles: %s. Permissions: %s", text, strings.Join(roles, ", "), words.Some(permissions))

@@ -8,9 +8,10 @@ import (
 	"strings"
 
 	"github.com/usher-dev/usher/internal/cli/source"
-	"github.com/usher-dev/usher/internal/cli/words"
 	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
+	"github.com/usher-dev/usher/internal/validation"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // The sort orders of a matrix, in addition to the names of applications.
@@ -126,7 +127,7 @@ func (m *MatrixOptions) checkGroups(w *source.World, organizations []string) err
 		}
 		slices.Sort(names)
 		text := fmt.Sprintf("--group %s: there is no such AccessGroup", name)
-		if meant := words.Meant(name, slices.Compact(names)); meant != "" {
+		if meant := words.Meant(validation.Nearest(name, slices.Compact(names))); meant != "" {
 			text += "; " + meant
 		}
 		return errors.New(text)

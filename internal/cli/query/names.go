@@ -6,24 +6,22 @@ import (
 	"slices"
 
 	"github.com/usher-dev/usher/internal/cli/source"
-	"github.com/usher-dev/usher/internal/cli/words"
+	"github.com/usher-dev/usher/internal/validation"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // Users returns all known users of the organizations, sorted.
-func Users(w *source.World, organizations []string) []string {
-	var all []string
-	for _, organization := range organizations {
-		all = append(all, w.Users(organization)...)
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
-}
+func Users(w *source.World, organizations []string) []string { return union(organizations, w.Users) }
 
 // Applications returns all applications that the organizations name, sorted.
 func Applications(w *source.World, organizations []string) []string {
+	return union(organizations, w.Applications)
+}
+
+func union(organizations []string, namesIn func(organization string) []string) []string {
 	var all []string
 	for _, organization := range organizations {
-		all = append(all, w.Applications(organization)...)
+		all = append(all, namesIn(organization)...)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
@@ -32,7 +30,7 @@ func Applications(w *source.World, organizations []string) []string {
 // UnknownUser returns the error for a user who is unknown in the organizations.
 func UnknownUser(w *source.World, user string, organizations []string) error {
 	known := Users(w, organizations)
-	if meant := words.Meant(user, known); meant != "" {
+	if meant := words.Meant(validation.Nearest(user, known)); meant != "" {
 		return fmt.Errorf("no user %s; %s", user, meant)
 	}
 	return fmt.Errorf("no user %s among the %s of %s", user, words.Counted(len(known), "user", "users"),
@@ -45,7 +43,7 @@ func UnknownApplication(w *source.World, application string, organizations []str
 	text := "there is " + cmp.Or(words.Some(named), "none")
 	if names := called(w, application, organizations); len(names) > 0 {
 		text = "it is the displayName of " + words.Some(names)
-	} else if meant := words.Meant(application, named); meant != "" {
+	} else if meant := words.Meant(validation.Nearest(application, named)); meant != "" {
 		text = meant
 	}
 	return fmt.Errorf("no organization names application %s; %s", application, text)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -103,7 +104,7 @@ func TestUnknownNames(t *testing.T) {
 		"a group":            {matrix(query.MatrixOptions{Groups: []string{"editor"}}), "--group editor: there is no such AccessGroup; did you mean editors?"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if tc.err == nil || !bytes.Contains([]byte(tc.err.Error()), []byte(tc.want)) {
+			if tc.err == nil || !strings.Contains(tc.err.Error(), tc.want) {
 				t.Errorf("got error %v, want %q", tc.err, tc.want)
 			}
 		})

@@ -10,7 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/usher-dev/usher/internal/cli/objects"
-	"github.com/usher-dev/usher/internal/cli/words"
+	"github.com/usher-dev/usher/internal/validation"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // Target selects the groups that a command changes.
@@ -84,7 +85,7 @@ func (w *World) group(all []*objects.Object, argument, name string) (*objects.Ob
 	if w.Namespace != "" {
 		where = " in namespace " + w.Namespace
 	}
-	if meant := words.Meant(name, names); meant != "" {
+	if meant := words.Meant(validation.Nearest(name, names)); meant != "" {
 		return nil, fmt.Errorf("%s %s: there is no such AccessGroup%s; %s", argument, name, where, meant)
 	}
 	if len(names) == 0 {
