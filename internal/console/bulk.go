@@ -12,8 +12,8 @@ import (
 	"github.com/usher-dev/usher/internal/cli/edit"
 	"github.com/usher-dev/usher/internal/cli/objects"
 	"github.com/usher-dev/usher/internal/cli/source"
-	"github.com/usher-dev/usher/internal/words"
 	"github.com/usher-dev/usher/internal/roster"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // The edits of several groups. The names are parts of addresses.

@@ -11,8 +11,8 @@ import (
 	"github.com/usher-dev/usher/internal/cli/edit"
 	"github.com/usher-dev/usher/internal/cli/objects"
 	"github.com/usher-dev/usher/internal/cli/source"
-	"github.com/usher-dev/usher/internal/words"
 	"github.com/usher-dev/usher/internal/roster"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // changesPage lists what was done in this run of the console.

@@ -67,7 +67,7 @@ func NewCluster(ctx context.Context, from *source.Source, clock func() time.Time
 	}
 	b := &clusterBackend{config: rest.CopyConfig(config), clock: clock}
 	b.config.WarningHandler = rest.NoWarnings{}
-	if b.writer, err = objects.NewWriter(config); err != nil {
+	if b.writer, err = objects.NewWriter(config, objects.FieldManager); err != nil {
 		return nil, err
 	}
 	scheme := runtime.NewScheme()

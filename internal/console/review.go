@@ -15,8 +15,8 @@ import (
 	"github.com/usher-dev/usher/internal/cli/objects"
 	"github.com/usher-dev/usher/internal/cli/query"
 	"github.com/usher-dev/usher/internal/cli/source"
-	"github.com/usher-dev/usher/internal/words"
 	"github.com/usher-dev/usher/internal/roster"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // draftReview is the page on which a person confirms a change, and sees afterwards what was done.

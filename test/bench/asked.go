@@ -65,7 +65,7 @@ func (l *lab) openAsked(ctx context.Context) (_ *asked, err error) {
 	if err := errors.Join(l.stop(), l.plane.InstallPDP(ctx)); err != nil {
 		return nil, err
 	}
-	options := cluster.ManagerOptions{Args: slices.Concat(managerArgs, cluster.PDPCertificateArgs)}
+	options := cluster.ManagerOptions{Args: slices.Concat(managerArgs, cluster.CertificateArgs)}
 	if err := l.startWith(ctx, options); err != nil {
 		return nil, err
 	}
