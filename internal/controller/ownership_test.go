@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/identity"
@@ -16,6 +17,15 @@ import (
 // the owner reference and then the finalizer. If a reference to the deleted object is written in between, the garbage
 // collector deletes the document.
 func TestOrphanedDocumentIsNotGivenBack(t *testing.T) {
+	for name, late := range map[string]bool{
+		"the watch shows the deletion first":        false,
+		"the watch shows the document's loss first": true,
+	} {
+		t.Run(name, func(t *testing.T) { orphanDocument(t, late) })
+	}
+}
+
+func orphanDocument(t *testing.T, late bool) {
 	const ana = "ana@acme.example"
 	w := newWorld(t)
 	w.declare(&accessv1alpha1.ApplicationAccess{}, "red", "{}")
@@ -31,10 +41,19 @@ func TestOrphanedDocumentIsNotGivenBack(t *testing.T) {
 			owners = append(owners, owner.Name)
 		}
 	}
+	w.late = late
 	if err := w.kube.Delete(t.Context(), declared); err != nil {
 		t.Fatal(err)
 	}
 	w.edit(document, func(cm *corev1.ConfigMap) { cm.OwnerReferences = nil })
+	if w.late {
+		w.reconcile(Output{UserDocument, "acme", identity.Name(ana)})
+		w.late = false
+		if err := w.kube.Get(t.Context(), client.ObjectKeyFromObject(declared), declared); err != nil {
+			t.Fatal(err)
+		}
+		w.show(declared)
+	}
 	w.run()
 	for _, owner := range owners {
 		if owner == "ana" {

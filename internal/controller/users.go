@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -99,6 +100,9 @@ func (r *Reconciler) writeUser(
 		Owner: publish.Owner(string(roster.KindUserAccess), owner.Owner),
 	}
 	r.tracker.expect(o, touch, []publish.Want{want}, holders{})
+	if orphaned, err := r.isOrphaned(ctx, key, owner.Owner); err != nil || orphaned {
+		return progress{after: recheckDelay}, err
+	}
 	superseded := owner.Materialized != nil && owner.Owner != owner.Materialized
 	wrote, err := r.publish(ctx, o, &want, data)
 	current := err == nil && !wrote && want.Matches(r.Publisher.Observed.Get(key))
@@ -115,6 +119,21 @@ func (r *Reconciler) writeUser(
 	default:
 		return progress{done: true}, nil
 	}
+}
+
+// isOrphaned reports whether the document has no owner because the owner is being deleted with the orphan finalizer, which
+// the watch of UserAccess objects has not shown yet. The garbage collector deletes a document that is given back to such
+// an owner.
+func (r *Reconciler) isOrphaned(ctx context.Context, key types.NamespacedName, owner *accessv1alpha1.UserAccess) (bool, error) {
+	seen := r.Publisher.Observed.Get(key)
+	if seen == nil || len(seen.OwnerReferences) > 0 || owner.DeletionTimestamp != nil {
+		return false, nil
+	}
+	going, err := r.Publisher.IsGoing(ctx, accessv1alpha1.GroupVersion.WithKind(string(roster.KindUserAccess)), owner)
+	if err != nil {
+		return false, fmt.Errorf("reading UserAccess %s/%s, the owner of ConfigMap %s: %w", owner.Namespace, owner.Name, key, err)
+	}
+	return going, nil
 }
 
 func documentName(o Output) string {

@@ -39,7 +39,9 @@ type world struct {
 	refuse func(client.Object) error
 	audit  *Audit // of the next leader
 	// alter, if set, changes every written ConfigMap, as a mutating admission policy does.
-	alter      func(*corev1.ConfigMap)
+	alter func(*corev1.ConfigMap)
+	// late keeps the watch of the four kinds from showing anything.
+	late       bool
 	writes     map[string]int // by name of the ConfigMap
 	reconciler *Reconciler
 	now        time.Time
@@ -181,7 +183,9 @@ func (w *world) show(o client.Object) {
 		w.reconciler.configMapHandler().OnAdd(cm, false)
 		return
 	}
-	w.reconciler.Feed.Handler().OnAdd(shown, false)
+	if !w.late {
+		w.reconciler.Feed.Handler().OnAdd(shown, false)
+	}
 }
 
 func (w *world) showGone(o client.Object) {
@@ -272,18 +276,23 @@ func (w *world) run() {
 		}
 		for _, o := range due {
 			delete(w.waiting, o)
-			if !o.isDocument() {
-				continue
+			if o.isDocument() {
+				w.reconcile(o)
 			}
-			result, err := w.reconciler.Reconcile(w.t.Context(), o)
-			if err != nil {
-				w.t.Fatalf("%+v: %v", o, err)
-			}
-			if result.RequeueAfter > 0 {
-				if at, waits := w.waiting[o]; !waits || w.now.Add(result.RequeueAfter).Before(at) {
-					w.waiting[o] = w.now.Add(result.RequeueAfter)
-				}
-			}
+		}
+	}
+}
+
+// reconcile reconciles one output.
+func (w *world) reconcile(o Output) {
+	w.t.Helper()
+	result, err := w.reconciler.Reconcile(w.t.Context(), o)
+	if err != nil {
+		w.t.Fatalf("%+v: %v", o, err)
+	}
+	if result.RequeueAfter > 0 {
+		if at, waits := w.waiting[o]; !waits || w.now.Add(result.RequeueAfter).Before(at) {
+			w.waiting[o] = w.now.Add(result.RequeueAfter)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -31,4 +32,15 @@ func (p *Publisher) Version(ctx context.Context, kind schema.GroupVersionKind, k
 		return "", client.IgnoreNotFound(err)
 	}
 	return live.ResourceVersion, nil
+}
+
+// IsGoing reports whether the API server is deleting the object, has deleted it, or has another one of that name.
+func (p *Publisher) IsGoing(ctx context.Context, kind schema.GroupVersionKind, object client.Object) (bool, error) {
+	live := &metav1.PartialObjectMetadata{}
+	live.SetGroupVersionKind(kind)
+	err := p.Live.Get(ctx, client.ObjectKeyFromObject(object), live)
+	if apierrors.IsNotFound(err) {
+		return true, nil
+	}
+	return live.UID != object.GetUID() || live.DeletionTimestamp != nil, err
 }
