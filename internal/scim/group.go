@@ -212,7 +212,7 @@ const (
 // place distributes the members over the group and its parts. Entry 0 is the group, entry n is part n. Members stay where
 // they are, so a change writes only the parts that gain or lose members, and no member is missing in between.
 func place(current [][]string, wanted members) ([][]string, error) {
-	placed := make([][]string, max(1, len(current)))
+	placed := slices.Repeat([][]string{nil}, max(1, len(current)))
 	costs := make([]int, len(placed))
 	settled := members{}
 	put := func(part int, identityText string) {

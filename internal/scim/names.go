@@ -130,7 +130,7 @@ func parseGroupID(id string) (name, uid string, ok bool) {
 
 // checkIdentity returns an error that says why a text is no identity of a user.
 func checkIdentity(text string) error {
-	problem := ""
+	var problem string
 	switch {
 	case text == "":
 		problem = "it is empty"

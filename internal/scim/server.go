@@ -118,7 +118,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	organization, path, err := split(r.URL.EscapedPath())
 	if err == nil {
 		resource = resourceOf(path)
-		err = s.serve(recorder, r.WithContext(ctx), organization, path, resource)
+		err = s.serve(recorder, r.WithContext(ctx), organization, path, resource) //nolint:contextcheck // the request has the context
 	}
 	if err != nil {
 		asFailure(err).write(recorder)
@@ -223,7 +223,7 @@ func (k *resourceKind) normalize(r *http.Request, body *[]byte) error {
 	case http.MethodPost, http.MethodPut:
 		*body, err = k.normalizeResource(*body)
 	case http.MethodPatch:
-		operations := 0
+		var operations int
 		if *body, operations, err = k.normalizePatch(*body); err == nil && operations == 0 {
 			// Nothing that Usher keeps would change, and the library takes no PATCH without operations.
 			r.Method = http.MethodGet
@@ -283,16 +283,19 @@ type muted struct {
 	ex *exchange
 }
 
+// isMuted reports whether an error is answered instead of what the library writes.
+func (m *muted) isMuted() bool { return m.ex.err != nil }
+
 // WriteHeader writes the header.
 func (m *muted) WriteHeader(code int) {
-	if m.ex.err == nil {
+	if !m.isMuted() {
 		m.ResponseWriter.WriteHeader(code)
 	}
 }
 
 // Write writes a part of the body.
 func (m *muted) Write(text []byte) (int, error) {
-	if m.ex.err != nil {
+	if m.isMuted() {
 		return len(text), nil
 	}
 	return m.ResponseWriter.Write(text)

@@ -95,7 +95,7 @@ func TestBodies(t *testing.T) {
 		"no userName": {`{"schemas":["` + coreUser.ID + `"]}`, http.StatusBadRequest},
 		"17 MiB":      {`{"userName":"` + strings.Repeat("a", 17<<20) + `"}`, http.StatusRequestEntityTooLarge},
 	} {
-		t.Run(name, func(t *testing.T) { c.must(tc.code, http.MethodPost, "/Users", tc.body) })
+		t.Run(name, func(*testing.T) { c.must(tc.code, http.MethodPost, "/Users", tc.body) })
 	}
 	// It is asked who the caller is before a large body is read, and nothing else.
 	if diff := cmp.Diff([]string{"GET accessgroups"}, c.api.take()); diff != "" {

@@ -101,7 +101,7 @@ func (l *lab) openAsked(ctx context.Context) (_ *asked, err error) {
 	}); err != nil {
 		return nil, err
 	}
-	if program, err = cluster.BuildProgram("opaserver", "test/formats", "./opaserver"); err != nil {
+	if program, err = cluster.BuildProgram("opaserver", "test/formats", "./opaserver"); err != nil { //nolint:contextcheck // a build is shared
 		return nil, err
 	}
 	if a.opa, err = a.start(ctx, program, func(address string) []string {

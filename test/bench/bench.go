@@ -103,19 +103,18 @@ func (b *bench) inLab(ctx context.Context) (_ *costs, err error) {
 			}
 		}
 	}
-	if b.wants(single) {
-		if err := b.single(ctx, costs); err != nil {
-			return nil, err
-		}
-	}
-	if b.wants(restart) {
-		if err := b.restart(ctx, costs); err != nil {
-			return nil, err
-		}
-	}
-	if b.wants(decisions) {
-		if err := b.decisions(ctx); err != nil {
-			return nil, err
+	for _, each := range []struct {
+		scenario string
+		run      func() error
+	}{
+		{single, func() error { return b.single(ctx, costs) }},
+		{restart, func() error { return b.restart(ctx, costs) }},
+		{decisions, func() error { return b.decisions(ctx) }},
+	} {
+		if b.wants(each.scenario) {
+			if err := each.run(); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if b.wants(admission, contention) {

@@ -36,7 +36,7 @@ func (b *bench) following(ctx context.Context) (err error) {
 	if err := l.admin.Create(ctx, cm); err != nil {
 		return fmt.Errorf("create the ConfigMap to follow: %w", err)
 	}
-	program, err := cluster.BuildProgram("usher", ".", "./cmd/usher")
+	program, err := cluster.BuildProgram("usher", ".", "./cmd/usher") //nolint:contextcheck // a build is shared
 	if err != nil {
 		return err
 	}

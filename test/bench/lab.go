@@ -179,9 +179,9 @@ func (l *lab) close() error {
 }
 
 // patchGroup changes a group and returns when the API server has answered.
-func (l *lab) patchGroup(ctx context.Context, name string, kind types.PatchType, patch string, sub ...string) (time.Time, error) {
+func (l *lab) patchGroup(ctx context.Context, name string, kind types.PatchType, patch string) (time.Time, error) {
 	_, err := l.editor.Resource(resourceOf(groupAccess)).Namespace(organization).
-		Patch(ctx, name, kind, []byte(patch), metav1.PatchOptions{}, sub...)
+		Patch(ctx, name, kind, []byte(patch), metav1.PatchOptions{})
 	if err != nil {
 		return time.Time{}, fmt.Errorf("change group %s: %w", name, err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -9,7 +10,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -74,7 +74,7 @@ func TestLoad(t *testing.T) {
 	defer c.close()
 	for range 2 { // on the same connection
 		answer, err := c.ask(constant.requests[0])
-		if err != nil || !strings.Contains(string(answer), string(permit)) {
+		if err != nil || !bytes.Contains(answer, permit) {
 			t.Errorf("got %s, %v", answer, err)
 		}
 	}

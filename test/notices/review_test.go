@@ -15,9 +15,9 @@ var _ = Describe("A review", func() {
 		acme.mailPolicy(ctx, server)
 		acme.apply(ctx, "UserAccess", "boss", "{user: boss, email: boss@acme.example, organizationRole: Administrator}")
 		// The group is reviewed every hundred days, and was so many days ago.
-		reviewed := func(name string, days time.Duration) {
+		reviewed := func(name string, days int) {
 			acme.apply(ctx, "AccessGroup", name, viewers+silent(mailed)+fmt.Sprintf("review: {everyDays: 100, ifMissed: End}\nreviewedAt: %q\n",
-				time.Now().Add(-days*24*time.Hour).UTC().Format(time.RFC3339)))
+				time.Now().AddDate(0, 0, -days).UTC().Format(time.RFC3339)))
 		}
 		texts := func(g Gomega, count int) (all []string) {
 			g.Expect(server.all()).To(HaveLen(count))

@@ -53,7 +53,7 @@ func (m *Manager) Replace(ctx context.Context, args ...string) {
 	GinkgoHelper()
 	Expect(m.Stop()).To(Succeed())
 	m.Start(ctx, args...)
-	DeferCleanup(func(ctx SpecContext) { m.Restart(ctx) })
+	DeferCleanup(func(ctx SpecContext) { m.Restart(ctx) }) //nolint:contextcheck // a cleanup has its own context
 }
 
 // Revive starts the process again if it has ended. Called before each spec, it keeps a spec that failed without a
