@@ -36,7 +36,7 @@ type PDPOptions struct {
 	MetricsSecure          bool
 	HealthProbeBindAddress string
 
-	// Now is the clock by which questions are answered. It is no flag.
+	// Now is the clock by which questions are answered. It is not a flag.
 	Now func() time.Time
 }
 

@@ -29,7 +29,7 @@ type SCIMOptions struct {
 	MetricsSecure          bool
 	HealthProbeBindAddress string
 
-	// Now is the clock for metrics. It is no flag.
+	// Now is the clock for metrics. It is not a flag.
 	Now func() time.Time
 }
 

@@ -143,10 +143,10 @@ func TestBadInput(t *testing.T) {
 			files: map[string]string{"good.yaml": good},
 			args:  "who-can red -n globex -f DIR",
 			want: answer{
-				errOut: "No access objects found in namespace globex: it is no organization. Organizations: acme\nNobody\n",
+				errOut: "No access objects found in namespace globex: it is not an organization. Organizations: acme\nNobody\n",
 			},
 		},
-		"the system namespace is no organization": {
+		"the system namespace is not an organization": {
 			files: map[string]string{"good.yaml": good},
 			args:  "can ana@acme.example red edit -n access-system -f DIR",
 			want:  answer{errOut: "error: -n access-system: that is the system namespace, and no organization\n", code: 2},

@@ -34,7 +34,7 @@ conflicts the change brings; and what admission would refuse or warn of.
 
 It is compared with the cluster, to which the objects are added as "kubectl apply" would, or with other files. With
 --prune, what the cluster has in the namespaces of the given objects and the files have not is taken for deleted; so it
-always is with --against, where both sides are complete. Who has what they had for another reason is no difference.
+always is with --against, where both sides are complete. Who has what they had for another reason is not a difference.
 
 Exit code: 0 no difference, 1 differences, 2 error.`,
 		Example: `  # What would applying this directory change?

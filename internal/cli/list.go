@@ -26,7 +26,7 @@ func newList(o *options) *cobra.Command {
 		Long: `Shows everything that a user holds, in all organizations: the role of the organization, the role in each application,
 and the role in any application that nothing names. What gives no access is shown with -o wide and -o json.
 
-Without -n it asks in all namespaces; on a cluster that takes the right to list there.`,
+Without -n it asks in all namespaces; on a cluster that requires the right to list there.`,
 		Example: `  kubectl access list amelie@acme.example
 
   # With sources and rows

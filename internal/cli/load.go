@@ -166,7 +166,7 @@ func (o *options) asked(w *source.World) []string {
 	case w.Scope == w.SystemNamespace():
 		o.say("%s is the system namespace, above all organizations and none itself; -A asks in all of them", w.Scope)
 	default:
-		o.say("No access objects found in namespace %s: it is no organization.%s", w.Scope, o.others(w))
+		o.say("No access objects found in namespace %s: it is not an organization.%s", w.Scope, o.others(w))
 	}
 	return asked
 }
@@ -193,7 +193,7 @@ func (o *options) organization(w *source.World) (string, error) {
 	case w.Scope == w.SystemNamespace():
 		return "", fmt.Errorf("-n %s: that is the system namespace, and no organization", w.Scope)
 	case w.Scope != "":
-		return "", fmt.Errorf("namespace %s is no organization: it has no access objects.%s", w.Scope, o.others(w))
+		return "", fmt.Errorf("namespace %s is not an organization: it has no access objects.%s", w.Scope, o.others(w))
 	case len(all) == 1:
 		return all[0], nil
 	case len(all) == 0:

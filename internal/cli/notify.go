@@ -33,7 +33,7 @@ func newNotify(o *options) *cobra.Command {
 		Long: `Has Usher tell all members of groups, or users, of their access as it is: through the notification channels of the
 groups, whether or not these tell of changes. It shows how many people that reaches, and asks.
 
-It sets the annotation access.usher.dev/notify to the present instant. That takes the right to patch the objects.
+It sets the annotation access.usher.dev/notify to the present instant. That requires the right to patch the objects.
 
 Exit code: 0 done, 1 not done, or not for all: refused or declined; 2 error, and nothing was written.`,
 		Example: `  # The members of two groups

@@ -145,7 +145,7 @@ func TestCSVWithSelectorsThatAreWrong(t *testing.T) {
 		"neither application nor selector":   {"role,g,,,,Viewer,,,,", "empty; a role takes it, or applicationSelector"},
 		"a review of no days":                {"review,g,,,,,,,0,", "it takes a number of days from 1 to 1826"},
 		"a review that ends without instant": {"review,g,,,,,,,90,End", "reviewedAt says when the last review was"},
-		"an attribute that is no name":       {"attribute,,u,,,,1a,x,,", "attribute \"1a\""},
+		"an attribute that is not a name":    {"attribute,,u,,,,1a,x,,", "attribute \"1a\""},
 		"an attribute without a value":       {"attribute,,u,,,,a,,,", "empty; a attribute takes it"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -142,7 +142,7 @@ type watched struct {
 }
 
 func versionOf(text string) uint64 {
-	n, _ := strconv.ParseUint(text, 10, 64) // a version that is no number counts as the oldest
+	n, _ := strconv.ParseUint(text, 10, 64) // a version that is not a number counts as the oldest
 	return n
 }
 

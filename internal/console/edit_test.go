@@ -160,7 +160,7 @@ func TestInvalidInput(t *testing.T) {
 		"rows that cannot be read":     {url.Values{"rows.0.application": {"finance"}, "rows.0.rows": {"country is France"}}, "an operator is expected"},
 		"a window that ends first": {url.Values{"grant.0.application": {"finance"}, "grant.0.role": {"Viewer"}, "grant.0.notBefore": {"2027-01-02T00:00"},
 			"grant.0.notAfter": {"2027-01-01T00:00"}}, "the end is not after the begin"},
-		"an instant that is none": {url.Values{"grant.0.application": {"finance"}, "grant.0.role": {"Viewer"}, "grant.0.notAfter": {"tomorrow"}}, "is no date and time"},
+		"an instant that is none": {url.Values{"grant.0.application": {"finance"}, "grant.0.role": {"Viewer"}, "grant.0.notAfter": {"tomorrow"}}, "is not a date and time"},
 		"labels that are none":    {url.Values{"selector.0.labels": {"a b"}, "selector.0.role": {"Viewer"}}, "Error:"},
 		"two rows for one":        {url.Values{"grant.0.application": {"a"}, "grant.0.role": {"Viewer"}, "grant.1.application": {"a"}, "grant.1.role": {"Editor"}}, "there are two rows for a"},
 	} {

@@ -121,7 +121,7 @@ func (in *entered) instant(name string) *metav1.Time {
 			return &metav1.Time{Time: t.UTC()}
 		}
 	}
-	in.fail(name, fmt.Errorf("%q is no date and time; write it as 2027-01-31T09:00, in UTC", text))
+	in.fail(name, fmt.Errorf("%q is not a date and time; write it as 2027-01-31T09:00, in UTC", text))
 	return nil
 }
 
@@ -142,7 +142,7 @@ func (in *entered) number(name string, least, most int) *int32 {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < least || n > most {
-		in.fail(name, fmt.Errorf("%q is no number from %d to %d", text, least, most))
+		in.fail(name, fmt.Errorf("%q is not a number from %d to %d", text, least, most))
 		return nil
 	}
 	return new(int32(n))

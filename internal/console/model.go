@@ -301,6 +301,6 @@ func (s *Server) organizationOf(r *http.Request, w *source.World) (string, error
 	if name == w.SystemNamespace() || slices.Contains(w.Asked(), name) {
 		return name, nil
 	}
-	return "", notFound("No such organization", "Namespace "+name+" is no organization that the console shows. "+
+	return "", notFound("No such organization", "Namespace "+name+" is not an organization that the console shows. "+
 		"A namespace becomes one with its first AccessGroup, UserAccess, ApplicationAccess or AccessPolicy.")
 }

@@ -50,7 +50,7 @@ func TestPagesOfTheSamples(t *testing.T) {
 func TestPagesThatDoNotExist(t *testing.T) {
 	s := openSite(t, samples)
 	for path, want := range map[string]string{
-		"o/nowhere/groups":                 "is no organization that the console shows",
+		"o/nowhere/groups":                 "is not an organization that the console shows",
 		"o/analytics/groups/nobody":        "Nothing was done",
 		"user?name=nobody@acme.example":    "Nothing is known of nobody@acme.example",
 		"o/analytics/applications/nothing": "Nothing names application nothing",

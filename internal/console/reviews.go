@@ -24,7 +24,7 @@ func (s *Server) reviewsPage(r *http.Request) (reply, error) {
 	if text := f.Value("within"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 0 || n > mostDays {
-			return nil, &problem{Status: http.StatusBadRequest, Title: "No such time", Text: fmt.Sprintf("%q is no number of days from 0 to %d.", text, mostDays)}
+			return nil, &problem{Status: http.StatusBadRequest, Title: "No such time", Text: fmt.Sprintf("%q is not a number of days from 0 to %d.", text, mostDays)}
 		}
 		days = n
 	}

@@ -131,7 +131,7 @@ func (r *rowReader) name() string {
 func (r *rowReader) requirement() (*accessv1alpha1.RowRequirement, error) {
 	made := &accessv1alpha1.RowRequirement{Attribute: accessv1alpha1.AttributeName(r.name())}
 	if made.Attribute == "" {
-		return nil, fmt.Errorf("%q is no attribute", r.rest)
+		return nil, fmt.Errorf("%q is not an attribute", r.rest)
 	}
 	for _, each := range rowOperators {
 		if r.word(each.text) {

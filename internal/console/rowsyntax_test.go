@@ -45,7 +45,7 @@ func TestRowsAreReadAsTheyAreWritten(t *testing.T) {
 
 func TestRowsThatCannotBeRead(t *testing.T) {
 	for line, want := range map[string]string{
-		"= France":                 `"= France" is no attribute`,
+		"= France":                 `"= France" is not an attribute`,
 		"country":                  "an operator is expected",
 		"country inside":           "an operator is expected",
 		"country =":                "a value is missing",

@@ -84,7 +84,7 @@ func inertGroup(report *roster.GroupReport, systemNamespace string) string {
 }
 
 func notAnOrganization(namespace string) string {
-	return fmt.Sprintf("Namespace %s is not selected as an organization, so the object counts for nothing: give the "+
+	return fmt.Sprintf("Namespace %s is not selected as an organization, so the object has no effect: give the "+
 		"namespace the labels that --organization-selector asks for (as shipped %s=%s).",
 		namespace, accessv1alpha1.LabelOrganization, accessv1alpha1.OrganizationEnabled)
 }

@@ -36,7 +36,7 @@ func forbidden(verb, organization, application string) error {
 }
 
 func noOrganization(name string) error {
-	return &failure{code: http.StatusNotFound, message: fmt.Sprintf("%q is no organization", name)}
+	return &failure{code: http.StatusNotFound, message: fmt.Sprintf("%q is not an organization", name)}
 }
 
 // fail writes an error. An error that is not a [failure] becomes an internal error.

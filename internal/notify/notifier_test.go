@@ -276,10 +276,10 @@ func TestWhatWaitsBecomesPartOfWhatComes(t *testing.T) {
 func TestALostRecord(t *testing.T) {
 	const ana, ben = "ana@acme.example", "ben@acme.example"
 	for name, lose := range map[string]func(cm *corev1.ConfigMap) bool{ // reports whether to delete the ConfigMap
-		"a shard is gone":    func(cm *corev1.ConfigMap) bool { return cm.Name == shardName(0) },
-		"the index is gone":  func(cm *corev1.ConfigMap) bool { return cm.Name == indexName },
-		"a shard is no JSON": func(cm *corev1.ConfigMap) bool { cm.Data[recordKey] = "{"; return false },
-		"of another version": func(cm *corev1.ConfigMap) bool { cm.Data[recordKey] = `{"version":9}`; return false },
+		"a shard is gone":     func(cm *corev1.ConfigMap) bool { return cm.Name == shardName(0) },
+		"the index is gone":   func(cm *corev1.ConfigMap) bool { return cm.Name == indexName },
+		"a shard is not JSON": func(cm *corev1.ConfigMap) bool { cm.Data[recordKey] = "{"; return false },
+		"of another version":  func(cm *corev1.ConfigMap) bool { cm.Data[recordKey] = `{"version":9}`; return false },
 		"what is told is gone": func(cm *corev1.ConfigMap) bool {
 			cm.Data[recordKey] = `{"version":1,"users":{"a":{"told":"b"}}}`
 			return false

@@ -170,7 +170,7 @@ func TestExclusiveAccess(t *testing.T) {
 			rules: where(exclusive("pay", "Ghost", "red", "blue")), held: []held{editor("red"), group("viewers", role("blue", "Viewer"))},
 			red: taken, blue: taken, want: []resolve.Exclusion{report("pay", policy, "blue", "red")},
 		},
-		"and so does NoAccess, which is no role to hold": {
+		"and so does NoAccess, which is not a role to hold": {
 			rules: where(exclusive("pay", none, "red", "blue")), held: []held{editor("red"), group("g", role("blue", none))},
 			red: editing, blue: outcome{none, onlyGrant, "AccessGroup/acme/g"},
 		},

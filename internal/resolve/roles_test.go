@@ -144,7 +144,7 @@ func TestGrantsCountByScopeSourceAndTime(t *testing.T) {
 		"a System group that says nothing about the organization": {
 			held: []held{systemGroup("s", systemRole("other", "SystemAdministrator"))},
 		},
-		"a field in the wrong place counts for nothing": {
+		"a field in the wrong place has no effect": {
 			held: []held{
 				group("g", systemRole("acme", "SystemAdministrator")),
 				systemGroup("s", organizationRole("Viewer"), role("red", "Viewer"), systemRole("acme", "")),

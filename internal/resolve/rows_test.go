@@ -134,7 +134,7 @@ func TestRows(t *testing.T) {
 		"a membership outside its window says nothing": {
 			where(), []held{viewer, france("*").during(from(1))}, every, every,
 		},
-		"a System group's data permissions count for nothing": {
+		"a System group's data permissions have no effect": {
 			where(), []held{viewer, systemGroup("s", systemRole("*", ""), sees("*", in("country", "France")))}, every, every,
 		},
 		"administrators are filtered like everyone": {

@@ -181,7 +181,7 @@ func NewOrganization(rules Rules) *Organization {
 
 // systemMeaning returns the meaning of a system role (docs/rules.md R5). A meaning that is not on the
 // organization's ladder becomes NoAccess under MostRestrictive, except for the top system role. An undeclared
-// meaning is no role.
+// meaning is not a role.
 func (o *Organization) systemMeaning(role string, at rung, top bool) meaning {
 	switch {
 	case role == "":

@@ -112,7 +112,7 @@ func TestTheSystemTier(t *testing.T) {
 		"a block is named also over nothing":  everywhere(where(), outcome{none, systemBlock, out}, blocked),
 		"the top role in one's own right is a floor": everywhere(where(),
 			outcome{"Administrator", systemFloor, meAtSystem}, ownAtSystem(systemRole("*", "SystemAdministrator")), editor, observer, blocked),
-		"and is no floor where others' choice is above it": everywhere(where(systemPermissive, func(r *resolve.Rules) {
+		"and is not a floor where others' choice is above it": everywhere(where(systemPermissive, func(r *resolve.Rules) {
 			r.SystemRoles = []resolve.SystemRole{
 				{Name: "SystemAdministrator", OrganizationRole: "Viewer", ApplicationRole: "Viewer"},
 				{Name: "Observer", OrganizationRole: "Administrator", ApplicationRole: "Administrator"},

@@ -91,6 +91,6 @@ func TestARosterIsNotSettledAfterANamespaceChanges(t *testing.T) {
 	}
 	must(t, r.Remove(labelled))
 	if r.Settled(june) {
-		t.Error("the roster is settled although the namespace is no organization any more")
+		t.Error("the roster is settled although the namespace is not an organization any more")
 	}
 }

@@ -78,6 +78,6 @@ func TestAnExplanationSaysByWhichWaysAUserIsInAGroup(t *testing.T) {
 		t.Errorf("what is to come: %+v", got.Future)
 	}
 	if r.View().Explain("nowhere", "ana", nil) != nil {
-		t.Error("explained a namespace that is no organization")
+		t.Error("explained a namespace that is not an organization")
 	}
 }

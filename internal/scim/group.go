@@ -213,7 +213,7 @@ const (
 // they are, so a change writes only the parts that gain or lose members, and no member is missing in between.
 func place(current [][]string, wanted members) ([][]string, error) {
 	placed := slices.Repeat([][]string{nil}, max(1, len(current)))
-	costs := make([]int, len(placed))
+	costs := slices.Repeat([]int{0}, len(placed))
 	settled := members{}
 	put := func(part int, identityText string) {
 		placed[part] = append(placed[part], identityText)

@@ -128,7 +128,7 @@ func parseGroupID(id string) (name, uid string, ok bool) {
 	return name, uid, ok && uid != "" && len(validation.IsDNS1123Label(name)) == 0
 }
 
-// checkIdentity returns an error that says why a text is no identity of a user.
+// checkIdentity returns an error that says why a text is not an identity of a user.
 func checkIdentity(text string) error {
 	var problem string
 	switch {

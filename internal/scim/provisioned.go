@@ -214,7 +214,7 @@ func (p *provisioned) mainApply(ex *exchange, name string, g *group, list []stri
 }
 
 // partApply returns what is applied for a part of the group with the name. Existing is the part as it is, or nil. The part
-// has no owner reference to the group: setting one takes the right to grant every role.
+// has no owner reference to the group: an owner reference requires the right to grant every role.
 func partApply(ex *exchange, group, name string, existing *accessv1alpha1.AccessGroup, list []string) *applied {
 	a := &applied{
 		kind: kindAccessGroup, namespace: ex.organization, name: name,

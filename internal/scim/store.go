@@ -105,7 +105,7 @@ func (s *store) eachPage(ctx context.Context, k kind, selector string, into meta
 	for {
 		list, is := into.(runtime.Object)
 		if !is {
-			return fmt.Errorf("%T is no list", into)
+			return fmt.Errorf("%T is not a list", into)
 		}
 		err := s.api.Get().Namespace(s.namespace).Resource(k.resource).
 			VersionedParams(&options, metav1.ParameterCodec).MaxRetries(mostRetries).Do(ctx).Into(list)

@@ -395,7 +395,7 @@ func TestConflicts(t *testing.T) {
 	if !strings.Contains(a.text("detail"), "keeps changing") {
 		t.Errorf("got %v", a.body)
 	}
-	// Another field manager's value is no reason to try again.
+	// Another field manager's value is not a reason to try again.
 	conflicts = 0
 	c.api.seed(t, "flux", usersResource, anaName, nil, map[string]any{"user": ana, "displayName": "Ana"})
 	a = c.must(http.StatusConflict, http.MethodPatch, "/Users/"+id, patchBody(`{"op":"replace","path":"displayName","value":"Other"}`))

@@ -96,15 +96,15 @@ func (j *judge) tooMany(u *preview.Affected, n need, is *resolve.Course, more bo
 	}
 	const remedy = "Let fewer windows begin and end, such as by one window for the whole group"
 	if more {
-		return fmt.Sprintf("windows that open or close would change %s of %s in organization %s at %s instants, and more than %d take "+
+		return fmt.Sprintf("windows that open or close would change %s of %s in organization %s at %s instants, and more than %d require "+
 			"the right to grant the highest role that is declared there. %s", where, u.User, n.namespace, count, freeInstants, remedy)
 	}
 	if is.Instants <= resolve.MaximumInstants {
-		return fmt.Sprintf("the change bears on so many users, applications and windows that %s of %s in organization %s is not looked "+
+		return fmt.Sprintf("the change affects so many users, applications and windows that %s of %s in organization %s is not looked "+
 			"at past the next window. The highest role that is declared there counts as given. Change the access of fewer users at "+
 			"once, or let fewer windows begin and end", where, u.User, n.namespace)
 	}
-	return fmt.Sprintf("windows change %s of %s in organization %s at more than %d instants. What comes later is not looked at, and "+
+	return fmt.Sprintf("windows change %s of %s in organization %s at more than %d instants. Later instants are not checked, and "+
 		"the highest role that is declared there counts as given. %s", where, u.User, n.namespace, resolve.MaximumInstants, remedy)
 }
 

@@ -34,7 +34,7 @@ spec:
 `
 
 const conflictText = "role conflict of pat in application red of organization acme: AccessGroup/acme/viewers gives Viewer, " +
-	"AccessGroup/acme/editors gives Editor; the result is Viewer (MostRestrictive). Give both the same role, or take one grant away"
+	"AccessGroup/acme/editors gives Editor; the result is Viewer (MostRestrictive). Give both the same role, or remove one grant"
 
 func TestConflictsFollowThePolicy(t *testing.T) {
 	for mode, want := range map[string]struct{ refusals, warnings []string }{
@@ -513,35 +513,35 @@ func TestWarnings(t *testing.T) {
 		want           []string
 	}{
 		"a role that no ladder has": {editors, "AccessGroup acme/g\nspec: {applicationAccess: [{application: red, role: Editr}]}", []string{
-			"spec.applicationAccess[red].role: there is no application role Editr in acme; did you mean Editor? It counts for nothing until there is",
+			"spec.applicationAccess[red].role: there is no application role Editr in acme; did you mean Editor? It has no effect until it exists",
 		}},
 		"a role that no organization's ladder has": {
 			editors, "AccessGroup access-system/s\nspec: {type: System, systemAccessSelectors: [{selector: {matchLabels: {a: b}}, " +
 				"role: Obsrver, applicationSelectors: [{selector: {matchLabels: {a: b}}, role: Editr}]}]}", []string{
-				"spec.systemAccessSelectors[0].role: there is no system role Obsrver in access-system; did you mean Observer? It counts for nothing until there is",
-				"spec.systemAccessSelectors[0].applicationSelectors[0].role: there is no application role Editr in any organization; did you mean Editor? It counts for nothing until there is",
+				"spec.systemAccessSelectors[0].role: there is no system role Obsrver in access-system; did you mean Observer? It has no effect until it exists",
+				"spec.systemAccessSelectors[0].applicationSelectors[0].role: there is no application role Editr in any organization; did you mean Editor? It has no effect until it exists",
 			},
 		},
 		"a group that does not exist": {editors, "UserAccess acme/u\nspec: {user: u, groups: [editor]}", []string{
-			"spec.groups[editor]: there is no AccessGroup editor in acme; did you mean editors? It counts for nothing until there is",
+			"spec.groups[editor]: there is no AccessGroup editor in acme; did you mean editors? It has no effect until it exists",
 		}},
 		"one of no likeness": {editors, "UserAccess acme/u\nspec: {user: u, groups: [zzz]}", []string{
-			"spec.groups[zzz]: there is no AccessGroup zzz in acme. It counts for nothing until there is",
+			"spec.groups[zzz]: there is no AccessGroup zzz in acme. It has no effect until it exists",
 		}},
 		"a group that is named already": {editors, "AccessGroup acme/later\nspec: {}", []string{
 			"AccessGroup/acme/later is named in spec.memberGroups of editors: its members have what these groups give",
 		}},
 		"a System group in an organization": {editors, "AccessGroup acme/s\nspec: {type: System}", []string{
-			"spec.type: a System group counts only in the namespace access-system; AccessGroup/acme/s counts for nothing",
+			"spec.type: a System group counts only in the namespace access-system; AccessGroup/acme/s has no effect",
 		}},
 		"an Organization group at system level": {"", "AccessGroup access-system/o\nspec: {}", []string{
-			"spec.type: an Organization group counts only in an organization, and access-system is none; AccessGroup/access-system/o counts for nothing",
+			"spec.type: an Organization group counts only in an organization, and access-system is none; AccessGroup/access-system/o has no effect",
 		}},
 		"a second UserAccess": {"UserAccess acme/a\nspec: {user: u}", "UserAccess acme/b\nspec: {user: u}", []string{
 			"spec.user: u has another UserAccess in acme (a); only a counts, and a suspension or closed window of any",
 		}},
 		"members who differ in case": {"", "AccessGroup acme/g\nspec: {members: [{user: Ana}, {user: ana}]}", []string{
-			"spec.members: Ana and ana differ in case only, and are two users",
+			"spec.members: Ana and ana differ only in case, and are two users",
 		}},
 		"a window that has closed": {"", "AccessGroup acme/g\nspec: {applicationAccess: [{application: red, role: Viewer, notAfter: \"2026-05-01T00:00:00Z\"}]}", []string{
 			"spec.applicationAccess[red].notAfter: 2026-05-01T00:00:00Z has passed; the entry gives nothing",
@@ -552,7 +552,7 @@ func TestWarnings(t *testing.T) {
 			},
 		},
 		"grants in the wrong place": {"", "UserAccess access-system/u\nspec: {user: u, organizationRole: Viewer}", []string{
-			"spec.organizationRole counts for nothing in access-system: roles across organizations are in spec.systemAccess",
+			"spec.organizationRole has no effect in access-system: roles across organizations are in spec.systemAccess",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -574,7 +574,7 @@ func TestANamespaceThatIsNoOrganizationIsToldOf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"namespace acme is not selected as an organization: AccessGroup/acme/admins counts for nothing until it is"}
+	want := []string{"namespace acme is not selected as an organization: AccessGroup/acme/admins has no effect until it is"}
 	if diff := cmp.Diff(want, j.Warnings); diff != "" {
 		t.Error(diff)
 	}

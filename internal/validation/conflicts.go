@@ -96,7 +96,7 @@ func (j *judge) conflictAt(
 	}
 	j.shown.note(subject{"conflict", u.Namespace, u.User, string(c.Scope), c.Application}, deny, j.changed.path(u.User), func() string {
 		return fmt.Sprintf("role conflict of %s in %s of organization %s%s: %s; the result is %s (%s). "+
-			"Give both the same role, or take one grant away", u.User, scopeOf(c), u.Namespace,
+			"Give both the same role, or remove one grant", u.User, scopeOf(c), u.Namespace,
 			since(at, trial.Now), listed(c), c.Role, c.Rule)
 	})
 }

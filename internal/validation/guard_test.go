@@ -187,10 +187,10 @@ spec: {memberGroups: [leads]}
 					"dana (spec.groups of the user's UserAccess), finn (spec.memberGroups: interns)", taken,
 			},
 		},
-		"it gains a member":                        {bare, "AccessGroup acme/leads\nspec: {members: [{user: gina}, {user: hal}]}", nil},
-		"its manifest names the one who names it":  {"", "AccessGroup acme/leads\nspec: {members: [{user: dana}]}", []string{taken}},
-		"a System group, which counts for nothing": {"", "AccessGroup acme/leads\nspec: {type: System}", []string{"spec.type: a System group counts only in the namespace access-system; AccessGroup/acme/leads counts for nothing"}},
-		"it loses a role":                          {"AccessGroup acme/leads\nspec: {organizationRole: Viewer}", "AccessGroup acme/leads\nspec: {}", nil},
+		"it gains a member":                       {bare, "AccessGroup acme/leads\nspec: {members: [{user: gina}, {user: hal}]}", nil},
+		"its manifest names the one who names it": {"", "AccessGroup acme/leads\nspec: {members: [{user: dana}]}", []string{taken}},
+		"a System group, which has no effect":     {"", "AccessGroup acme/leads\nspec: {type: System}", []string{"spec.type: a System group counts only in the namespace access-system; AccessGroup/acme/leads has no effect"}},
+		"it loses a role":                         {"AccessGroup acme/leads\nspec: {organizationRole: Viewer}", "AccessGroup acme/leads\nspec: {}", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			j := situate(t, planted+tc.before).judge(t, tc.change)

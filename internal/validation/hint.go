@@ -115,7 +115,7 @@ func (h *hinter) conclude() {
 }
 
 var furtherOf = map[HintKind]string{
-	HintUser:         "users whose names differ in case only from those of others",
+	HintUser:         "users whose names differ only in case from those of others",
 	HintOrganization: "names of organizations that do not exist",
 	HintApplication:  "names of applications that nothing else names",
 	HintEnded:        "entries whose time has passed",

@@ -109,7 +109,7 @@ func (h *hinter) organization(at, name string) {
 		return
 	}
 	if name == h.view.SystemNamespace() {
-		h.say(HintOrganization, at, "%s is the system namespace, which is never an organization; the entry counts for nothing", name)
+		h.say(HintOrganization, at, "%s is the system namespace, which is never an organization; the entry has no effect", name)
 		return
 	}
 	all := h.everyOrganization()
@@ -117,7 +117,7 @@ func (h *hinter) organization(at, name string) {
 		return
 	}
 	without := fmt.Sprintf("there is no organization %s", name)
-	const until = " The entry counts for nothing until there is"
+	const until = " The entry has no effect until it exists"
 	hint := &Hint{Kind: HintOrganization, Field: at, Message: without + "." + until}
 	if near := Nearest(name, all); len(near) > 0 {
 		hint.Otherwise, hint.Message = hint.Message, without+"; "+words.Meant(near[:1])+until

@@ -40,14 +40,14 @@ func TestHintsAboutUsers(t *testing.T) {
 		"a suspension above of a user who differs in case": {
 			france, "UserAccess access-system/amelie\nspec: {user: Amelie@acme.example, state: Suspended}", []string{
 				"spec.user: nothing gives Amelie@acme.example a membership or a role, so the suspension bars nobody; did you mean " +
-					"amelie@acme.example, whom AccessGroup/acme/france names and who differs in case only? <list accessgroups acme> " +
+					"amelie@acme.example, whom AccessGroup/acme/france names and who differs only in case? <list accessgroups acme> " +
 					"nothing gives Amelie@acme.example a membership or a role, so the suspension bars nobody",
 			},
 		},
 		"a suspension of a user who differs in case": {
 			france, "UserAccess acme/amelie\nspec: {user: Amelie@acme.example, state: Suspended}", []string{
 				"spec.user: nothing gives Amelie@acme.example a membership or a role in acme, so the suspension bars nobody; did you mean " +
-					"amelie@acme.example, whom AccessGroup/acme/france names and who differs in case only?",
+					"amelie@acme.example, whom AccessGroup/acme/france names and who differs only in case?",
 			},
 		},
 		"a suspension of a misspelled user": {
@@ -96,26 +96,26 @@ func TestHintsAboutUsers(t *testing.T) {
 		},
 		"a member who differs in case from one of another group": {
 			france, "AccessGroup acme/germany\nspec: {members: [{user: Amelie@ACME.example}]}", []string{
-				"spec.members[Amelie@ACME.example]: Amelie@ACME.example differs in case only from amelie@acme.example, whom " +
+				"spec.members[Amelie@ACME.example]: Amelie@ACME.example differs only in case from amelie@acme.example, whom " +
 					"AccessGroup/acme/france names, and is another user",
 			},
 		},
 		"a member who differs in case from one of another organization": {
 			france, "AccessGroup globex/germany\nspec: {members: [{user: Amelie@acme.example}]}", []string{
-				"spec.members[Amelie@acme.example]: Amelie@acme.example differs in case only from amelie@acme.example, whom " +
+				"spec.members[Amelie@acme.example]: Amelie@acme.example differs only in case from amelie@acme.example, whom " +
 					"AccessGroup/acme/france names, and is another user <list accessgroups acme>",
 			},
 		},
 		"a member who differs in case from a suspended user": {
 			france + "UserAccess access-system/zoe\nspec: {user: Zoe, state: Suspended}",
 			"AccessGroup acme/germany\nspec: {members: [{user: zoe}]}", []string{
-				"spec.members[zoe]: zoe differs in case only from Zoe, whom UserAccess/access-system/zoe names, and is another user " +
+				"spec.members[zoe]: zoe differs only in case from Zoe, whom UserAccess/access-system/zoe names, and is another user " +
 					"<list useraccesses access-system>",
 			},
 		},
 		"a UserAccess of a user who differs in case": {
 			france, "UserAccess acme/amelie\nspec: {user: AMELIE@acme.example}", []string{
-				"spec.user: AMELIE@acme.example differs in case only from amelie@acme.example, whom AccessGroup/acme/france names, and " +
+				"spec.user: AMELIE@acme.example differs only in case from amelie@acme.example, whom AccessGroup/acme/france names, and " +
 					"is another user",
 			},
 		},
@@ -127,7 +127,7 @@ func TestHintsAboutUsers(t *testing.T) {
 		"a member where a window opens again": {
 			france + "AccessGroup acme/germany\nspec: {members: [{user: Amelie@acme.example}]}",
 			"AccessGroup acme/germany\nspec: {members: [{user: Amelie@acme.example, notAfter: \"2026-05-01T00:00:00Z\"}]}", []string{
-				"spec.members[Amelie@acme.example].notAfter: 2026-05-01T00:00:00Z has passed; the user is no member by this entry",
+				"spec.members[Amelie@acme.example].notAfter: 2026-05-01T00:00:00Z has passed; the user is not a member by this entry",
 			},
 		},
 	} {
@@ -147,14 +147,14 @@ func TestHintsAboutNames(t *testing.T) {
 		want           []string
 	}{
 		"an organization that does not exist": {france, fmt.Sprintf(sre, "acmee"), []string{
-			"spec.systemAccess[acmee]: there is no organization acmee; did you mean acme? The entry counts for nothing until there is " +
-				"<list accessgroups acme> there is no organization acmee. The entry counts for nothing until there is",
+			"spec.systemAccess[acmee]: there is no organization acmee; did you mean acme? The entry has no effect until it exists " +
+				"<list accessgroups acme> there is no organization acmee. The entry has no effect until it exists",
 		}},
 		"one of no likeness": {france, fmt.Sprintf(sre, "zzz"), []string{
-			"spec.systemAccess[zzz]: there is no organization zzz. The entry counts for nothing until there is",
+			"spec.systemAccess[zzz]: there is no organization zzz. The entry has no effect until it exists",
 		}},
 		"the system namespace": {france, fmt.Sprintf(sre, "access-system"), []string{
-			"spec.systemAccess[access-system]: access-system is the system namespace, which is never an organization; the entry counts for nothing",
+			"spec.systemAccess[access-system]: access-system is the system namespace, which is never an organization; the entry has no effect",
 		}},
 		"every organization":    {france, fmt.Sprintf(sre, `"*"`), nil},
 		"an organization":       {france, fmt.Sprintf(sre, "acme"), nil},
@@ -188,7 +188,7 @@ func TestHintsAboutNames(t *testing.T) {
 		"ends that have passed": {
 			finance, "AccessGroup acme/temps\nspec: {members: [{user: b, notAfter: \"2025-12-31T00:00:00Z\"}], applicationAccess: [{application: finance, role: Viewer, notAfter: \"2026-06-01T00:00:00Z\"}]}",
 			[]string{
-				"spec.members[b].notAfter: 2025-12-31T00:00:00Z has passed; the user is no member by this entry",
+				"spec.members[b].notAfter: 2025-12-31T00:00:00Z has passed; the user is not a member by this entry",
 				"spec.applicationAccess[finance].notAfter: 2026-06-01T00:00:00Z has passed; the entry gives nothing",
 			},
 		},
@@ -222,7 +222,7 @@ func TestWhatIsAddedIsShown(t *testing.T) {
 	const named = "team-01, team-02, team-03, team-04, team-05, team-06, team-07, team-08, team-09, team-10"
 	s := situate(t, "AccessGroup acme/ten\nspec: {memberGroups: ["+named+"]}")
 	got := s.judge(t, "AccessGroup acme/ten\nspec: {memberGroups: ["+named+", team-11-typo]}").Warnings
-	want := []string{"spec.memberGroups[team-11-typo]: there is no AccessGroup team-11-typo in acme. It counts for nothing until there is"}
+	want := []string{"spec.memberGroups[team-11-typo]: there is no AccessGroup team-11-typo in acme. It has no effect until it exists"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("unexpected warnings (-want +got):\n%s", diff)
 	}

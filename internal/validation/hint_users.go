@@ -30,12 +30,12 @@ func (h *hinter) members(was, made *accessv1alpha1.AccessGroup) {
 		at := fmt.Sprintf("spec.members[%s]", m.User)
 		switch {
 		case again && (old == nil || before[other] == nil):
-			h.say(HintUser, "spec.members", "%s and %s differ in case only, and are two users", other, m.User)
+			h.say(HintUser, "spec.members", "%s and %s differ only in case, and are two users", other, m.User)
 		case old == nil:
 			h.alike(at, string(m.User))
 		}
 		if old == nil || !old.NotAfter.Equal(m.NotAfter) {
-			h.ended(at, m.NotAfter, "the user is no member by this entry")
+			h.ended(at, m.NotAfter, "the user is not a member by this entry")
 		}
 	}
 }
@@ -91,7 +91,7 @@ func (h *hinter) barsNobody(made *accessv1alpha1.UserAccess, barred string) bool
 
 func inCase(a, b string) string {
 	if strings.EqualFold(a, b) {
-		return " and who differs in case only"
+		return " and who differs only in case"
 	}
 	return ""
 }
@@ -107,7 +107,7 @@ func (h *hinter) alike(at, user string) {
 			}
 			hint := &Hint{
 				Kind: HintUser, Field: at,
-				Message: fmt.Sprintf("%s differs in case only from %s, whom %s names, and is another user", user, other, by[0]),
+				Message: fmt.Sprintf("%s differs only in case from %s, whom %s names, and is another user", user, other, by[0]),
 			}
 			h.mayTell(hint, by[0])
 			h.add(hint)

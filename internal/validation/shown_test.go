@@ -38,7 +38,7 @@ func TestConflictsShowWhatWins(t *testing.T) {
 			policy := "AccessPolicy acme/default\nspec: {conflictResolution: " + tc.strategy + "}\n---\n"
 			got := situate(t, policy+tc.base).judge(t, strings.TrimSuffix(tc.change, "---\n")).Warnings
 			want := []string{"role conflict of ana in application red of organization acme: " + strings.Join(tc.want, ", ") +
-				". Give both the same role, or take one grant away"}
+				". Give both the same role, or remove one grant"}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("warnings (-want +got):\n%s", diff)
 			}
@@ -52,7 +52,7 @@ func TestTheReferenceThatIsAddedIsShown(t *testing.T) {
 	const ten = "team-01, team-02, team-03, team-04, team-05, team-06, team-07, team-08, team-09, team-10"
 	group := func(names string) string { return "AccessGroup acme/ten\nspec: {memberGroups: [" + names + "]}\n" }
 	got := situate(t, group(ten)).judge(t, group(ten+", team-11-typo")).Warnings
-	want := []string{"spec.memberGroups[team-11-typo]: there is no AccessGroup team-11-typo in acme. It counts for nothing until there is"}
+	want := []string{"spec.memberGroups[team-11-typo]: there is no AccessGroup team-11-typo in acme. It has no effect until it exists"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}

@@ -61,7 +61,7 @@ func (j *judge) warnOfPlace(trial *preview.Preview) {
 	system := j.view.SystemNamespace()
 	atSystem := trial.Object.Namespace == system
 	if !trial.Selected && j.changed.created {
-		j.warning("namespace %s is not selected as an organization: %s counts for nothing until it is",
+		j.warning("namespace %s is not selected as an organization: %s has no effect until it is",
 			trial.Object.Namespace, trial.Object)
 	}
 	switch made := j.request.New.(type) {
@@ -70,20 +70,20 @@ func (j *judge) warnOfPlace(trial *preview.Preview) {
 		switch {
 		case !j.changed.created:
 		case isSystem && !atSystem:
-			j.warning("spec.type: a System group counts only in the namespace %s; %s counts for nothing", system, trial.Object)
+			j.warning("spec.type: a System group counts only in the namespace %s; %s has no effect", system, trial.Object)
 		case !isSystem && atSystem:
-			j.warning("spec.type: an Organization group counts only in an organization, and %s is none; %s counts for nothing",
+			j.warning("spec.type: an Organization group counts only in an organization, and %s is none; %s has no effect",
 				system, trial.Object)
 		}
 	case *accessv1alpha1.ApplicationAccess:
 		if atSystem && j.changed.created {
-			j.warning("%s is no organization: %s counts for nothing", system, trial.Object)
+			j.warning("%s is not an organization: %s has no effect", system, trial.Object)
 		}
 	case *accessv1alpha1.UserAccess:
 		j.warnOfFields(made)
 	case *accessv1alpha1.AccessPolicy:
 		if !atSystem && j.changed.touch("systemRoles") && len(made.Spec.SystemRoles) > 0 {
-			j.warning("spec.systemRoles counts for nothing outside %s", system)
+			j.warning("spec.systemRoles has no effect outside %s", system)
 		}
 	}
 }
@@ -105,9 +105,9 @@ func (j *judge) warnOfFields(made *accessv1alpha1.UserAccess) {
 		switch {
 		case !f.given || f.across == atSystem || !j.changed.touch(f.name):
 		case atSystem:
-			j.warning("spec.%s counts for nothing in %s: roles across organizations are in spec.systemAccess", f.name, system)
+			j.warning("spec.%s has no effect in %s: roles across organizations are in spec.systemAccess", f.name, system)
 		default:
-			j.warning("spec.%s counts for nothing outside %s", f.name, system)
+			j.warning("spec.%s has no effect outside %s", f.name, system)
 		}
 	}
 }
@@ -127,7 +127,7 @@ func (j *judge) warnOfReferences(trial *preview.Preview) {
 		if near := Nearest(u.Name, j.known(&u, trial.Object.Namespace)); len(near) > 0 {
 			suggestion = "; " + words.Meant(near[:1])
 		}
-		j.warning("%s: there is no %s %s in %s%s It counts for nothing until there is", u.Field, noun(u.Kind), u.Name,
+		j.warning("%s: there is no %s %s in %s%s It has no effect until it exists", u.Field, noun(u.Kind), u.Name,
 			j.place(&u, trial.Object.Namespace), sentence(suggestion))
 	}
 	if count > mostShown {

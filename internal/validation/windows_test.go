@@ -186,7 +186,7 @@ func TestAttackHidesBehindWindows(t *testing.T) {
 				t.Error(diff)
 			}
 			if name == "too many for an entry" && !strings.Contains(j.Rights[0].Reason, "windows that open or close would change the role in "+
-				"application red of pat in organization acme at 65 instants, and more than 64 take the right to grant") {
+				"application red of pat in organization acme at 65 instants, and more than 64 require the right to grant") {
 				t.Error(j.Rights[0].Reason)
 			}
 		})

@@ -43,7 +43,7 @@ func conflicts(organization string) []string {
 			return fmt.Sprintf("AccessGroup/%s/%s gives %s", organization, group, role)
 		}
 		return fmt.Sprintf("role conflict of %s in %s of organization %s: %s, %s; the result is %s. "+
-			"Give both the same role, or take one grant away", user, where, organization, side(left), side(right), result)
+			"Give both the same role, or remove one grant", user, where, organization, side(left), side(right), result)
 	}
 	return []string{
 		warning("eve@acme.example", "all applications", "viewers Viewer", "editors Editor", "Viewer (MostRestrictive)"),

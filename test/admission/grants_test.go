@@ -75,7 +75,7 @@ func grantIn(organization string) string {
 // lineOf checks that the cause names the right. It returns the command line that is to show that the right is missing.
 func lineOf(c cause, right string) string {
 	GinkgoHelper()
-	Expect(c.Message).To(ContainSubstring("this takes the right to " + right + ", which "))
+	Expect(c.Message).To(ContainSubstring("this requires the right to " + right + ", which "))
 	match := canILine.FindStringSubmatch(c.Message)
 	Expect(match).NotTo(BeNil(), "%s", c.Message)
 	return match[1]

@@ -25,14 +25,14 @@ var _ = Describe("A value that is probably a mistake", func() {
 		Entry("a suspension of a user who differs in case", france,
 			"UserAccess access-system/$org-amelie\nspec: {user: $org-Amelie, state: Suspended}",
 			"spec.user: nothing gives $org-Amelie a membership or a role, so the suspension bars nobody; did you mean $org-amelie, "+
-				"whom AccessGroup/$org/france names and who differs in case only?", SpecTimeout(longest)),
+				"whom AccessGroup/$org/france names and who differs only in case?", SpecTimeout(longest)),
 		Entry("a member who differs in case from one of another group", france,
 			"AccessGroup germany\nspec: {members: [{user: $org-AMELIE}]}",
-			"spec.members[$org-AMELIE]: $org-AMELIE differs in case only from $org-amelie, whom AccessGroup/$org/france names, and is "+
+			"spec.members[$org-AMELIE]: $org-AMELIE differs only in case from $org-amelie, whom AccessGroup/$org/france names, and is "+
 				"another user", SpecTimeout(longest)),
 		Entry("an organization that does not exist", france,
 			"AccessGroup access-system/$org-sre\nspec: {type: System, systemAccess: [{organization: $orge, role: Observer}]}",
-			"spec.systemAccess[$orge]: there is no organization $orge; did you mean $org? The entry counts for nothing until there is",
+			"spec.systemAccess[$orge]: there is no organization $orge; did you mean $org? The entry has no effect until it exists",
 			SpecTimeout(longest)),
 		Entry("the system namespace as an organization", france,
 			"AccessGroup access-system/$org-sre\nspec: {type: System, systemAccess: [{organization: access-system, role: Observer}]}",
@@ -41,7 +41,7 @@ var _ = Describe("A value that is probably a mistake", func() {
 		Entry("a misspelled application", france, "AccessGroup temps\nspec: {applicationAccess: [{application: finanse, role: Viewer}]}",
 			"spec.applicationAccess[finanse]: nothing else in $org names the application finanse; did you mean finance?", SpecTimeout(longest)),
 		Entry("a member whose time has passed", france, "AccessGroup temps\nspec: {members: [{user: b, notAfter: \"2025-12-31T00:00:00Z\"}]}",
-			"spec.members[b].notAfter: 2025-12-31T00:00:00Z has passed; the user is no member by this entry", SpecTimeout(longest)),
+			"spec.members[b].notAfter: 2025-12-31T00:00:00Z has passed; the user is not a member by this entry", SpecTimeout(longest)),
 		Entry("none of these where the user is known", france,
 			"UserAccess access-system/$org-amelie\nspec: {user: $org-amelie, state: Suspended}", SpecTimeout(longest)),
 	)
@@ -57,7 +57,7 @@ var _ = Describe("A value that is probably a mistake", func() {
 		team.allow(ctx, other, rule(accessGroup, []string{"list"}, []string{"accessgroups"}))
 		Expect(team.try(ctx, organization, change)).To(Succeed())
 		Expect(team.heard.take()).To(ConsistOf(strings.ReplaceAll(
-			"spec.members[OTHER-Amelie]: OTHER-Amelie differs in case only from OTHER-amelie, whom AccessGroup/OTHER/france names, and is "+
+			"spec.members[OTHER-Amelie]: OTHER-Amelie differs only in case from OTHER-amelie, whom AccessGroup/OTHER/france names, and is "+
 				"another user", "OTHER", other)))
 	}, SpecTimeout(longest))
 

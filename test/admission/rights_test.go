@@ -133,7 +133,7 @@ spec:
 			for i, resource := range []string{"applicationroles", "organizationroles", "systemroles"} {
 				Expect(causes[i].Field).To(Equal("metadata.ownerReferences"))
 				Expect(causes[i].Message).To(ContainSubstring(
-					`takes the right to grant ` + resource + `.grants.access.usher.dev in namespace "` + organization + `"`))
+					`requires the right to grant ` + resource + `.grants.access.usher.dev in namespace "` + organization + `"`))
 			}
 		}
 	}, SpecTimeout(longest))

@@ -88,6 +88,6 @@ func TestLoad(t *testing.T) {
 	}
 	constant.requests = [][]byte{post(http.MethodPost, evaluationPath, "", "{")}
 	if rate, err := constant.load(t.Context(), time.Millisecond); err == nil {
-		t.Errorf("got %f answers in a second to a question that is no JSON", rate)
+		t.Errorf("got %f answers in a second to a question that is not a JSON", rate)
 	}
 }

@@ -83,7 +83,7 @@ func (p *tab) accessible(t *testing.T, rules string) {
 		t.Fatal(err)
 	}
 	p.mu.Lock()
-	p.messages = p.messages[:before] // what the rules try is no complaint about the page
+	p.messages = p.messages[:before] // what the rules try is not a complaint about the page
 	p.mu.Unlock()
 	for line := range strings.Lines(found) {
 		t.Errorf("not accessible: %s", line)

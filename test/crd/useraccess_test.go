@@ -51,7 +51,7 @@ var _ = DescribeTable("UserAccess refuses", func(ctx SpecContext, spec string, c
 	Entry("a value twice", "{user: a, attributes: [{name: x, values: [a, b, a]}]}", `spec.attributes[0].values[2]: "a"`),
 	Entry("an attribute without values", "{user: a, attributes: [{name: x, values: []}]}",
 		"spec.attributes[0].values: should have at least 1 items"),
-	Entry("an attribute whose name is no name", "{user: a, attributes: [{name: a-b, values: [x]}]}",
+	Entry("an attribute whose name is not a name", "{user: a, attributes: [{name: a-b, values: [x]}]}",
 		"spec.attributes[0].name: '^[A-Za-z_][A-Za-z0-9_]{0,62}$'"),
 	Entry("an e-mail address with a name", "{user: a, email: 'Amélie <amelie@acme.example>'}",
 		`spec.email: '^[^\p{Z}\p{Cc}\p{Cf}@,;:<>()\[\]"\\]+@[^\p{Z}\p{Cc}\p{Cf}@,;:<>()\[\]"\\]+$'`),

@@ -138,7 +138,7 @@ applicationAccess: [{application: record-1, role: Reader}]
 		Entry("an action without a name", one, `{"subject":`+alice+`,"action":{},"resource":`+record1+`}`),
 		Entry("a resource without a type", one, `{"subject":`+alice+`,"action":`+read+`,"resource":{"id":"record-1"}}`),
 		Entry("a resource without an identifier", one, anything),
-		Entry("what is no JSON", one, `{"subject":`),
+		Entry("what is not a JSON", one, `{"subject":`),
 		Entry("an empty body", one, ``),
 		Entry("a subject that is a string", one, `{"subject":"alice","action":`+read+`,"resource":`+record1+`}`),
 		Entry("a name that is a number", one, `{"subject":`+alice+`,"action":{"name":123},"resource":`+record1+`}`),

@@ -50,7 +50,7 @@ func CheckUser(user string) error {
 	case user == "":
 		return fmt.Errorf("user %q: it is empty", user)
 	case !utf8.ValidString(user):
-		return fmt.Errorf("user %q: it is no UTF-8", user)
+		return fmt.Errorf("user %q: it is not valid UTF-8", user)
 	case utf8.RuneCountInString(user) > maximumUser:
 		return fmt.Errorf("user %q...: it has %d characters, and may have %d", string([]rune(user)[:20]),
 			utf8.RuneCountInString(user), maximumUser)

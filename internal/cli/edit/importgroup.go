@@ -126,7 +126,7 @@ func (m *importer) setGroupRole(g *accessv1alpha1.AccessGroup, r *row) error {
 		return fmt.Errorf("%s is a System group, and gives roles organization by organization: the column %s or %s says which", g.Name,
 			columnOrganization, columnOrganizationSelector)
 	case !isSystem && organization != "":
-		return fmt.Errorf("%s is no System group, and gives roles in its own organization only: the columns %s and %s stay empty", g.Name,
+		return fmt.Errorf("%s is not a System group, and gives roles in its own organization only: the columns %s and %s stay empty", g.Name,
 			columnOrganization, columnOrganizationSelector)
 	}
 	spec := &g.Spec

@@ -83,7 +83,7 @@ func (r *Role) each(groups []*objects.Object, change func(*Plan, *accessv1alpha1
 			failures = append(failures, fmt.Errorf("%s is a System group, and gives roles organization by organization: "+
 				"say which with --organization, * for all", objects.Name(made)))
 		case !isSystem && r.Organization != "":
-			failures = append(failures, fmt.Errorf("%s is no System group, and gives roles in its own organization only: "+
+			failures = append(failures, fmt.Errorf("%s is not a System group, and gives roles in its own organization only: "+
 				"leave out --organization", objects.Name(made)))
 		default:
 			failures = append(failures, change(p, made))

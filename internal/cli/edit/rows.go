@@ -128,7 +128,7 @@ type Table struct {
 func ReadTable(file string, text []byte, in *input.Reader) (*Table, error) {
 	text = bytes.TrimPrefix(text, []byte("\ufeff")) // spreadsheets write a byte order mark
 	if !utf8.Valid(text) {
-		return nil, fmt.Errorf("%s:%d: it is no UTF-8; save it as CSV in UTF-8", file, lineOfInvalid(text))
+		return nil, fmt.Errorf("%s:%d: it is not valid UTF-8; save it as CSV in UTF-8", file, lineOfInvalid(text))
 	}
 	reader := csv.NewReader(bytes.NewReader(text))
 	reader.Comma = separator(text)
@@ -293,7 +293,7 @@ func (r *row) checkColumns(file string) error {
 		if meant := words.Meant(validation.Nearest(record, slices.Sorted(maps.Keys(recordColumns)))); meant != "" {
 			text = meant
 		}
-		return r.failure(file, columnRecord, fmt.Errorf("%q is no record; %s", record, text))
+		return r.failure(file, columnRecord, fmt.Errorf("%q is not a record; %s", record, text))
 	}
 	for _, name := range takes.columns[:takes.required] {
 		if r.get(name) == "" {

@@ -109,7 +109,7 @@ func (f *found) decode(d *document, path string, encoded []byte, namespace strin
 		return nil
 	}
 	if err := json.Unmarshal(encoded, &h); err != nil {
-		f.problem(d, path, fmt.Errorf("this is no object: %w", err))
+		f.problem(d, path, fmt.Errorf("this is not an object: %w", err))
 		return nil
 	}
 	version, _ := schema.ParseGroupVersion(h.APIVersion)

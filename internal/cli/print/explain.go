@@ -111,7 +111,7 @@ func (e *explainer) writeMemberships() {
 		e.line("  ", "%s: %s, %s; %s", m.Group, active, query.WindowsText(m.Windows), query.PathsText(m.Paths))
 	}
 	for _, i := range e.Ignored {
-		e.line("  ", "%s: counts for nothing: %s", i.Object, i.Text())
+		e.line("  ", "%s: has no effect: %s", i.Object, i.Text())
 	}
 }
 

@@ -100,7 +100,7 @@ func unknownRole(o *resolve.Organization, name string) error {
 		roles = append(roles, r.Name)
 	}
 	permissions := o.Permissions(roles[0])
-	text := fmt.Sprintf("%q is no role and no permission of applications in %s.", name, o.Rules().Organization)
+	text := fmt.Sprintf("%q is neither a role nor a permission of applications in %s.", name, o.Rules().Organization)
 	if meant := words.Meant(validation.Nearest(name, append(slices.Clone(roles), permissions...))); meant != "" {
 		text += " D" + strings.TrimPrefix(meant, "d")
 	}

@@ -96,7 +96,7 @@ func TestUnknownNames(t *testing.T) {
 		want string
 	}{
 		"a user":             {list("aan@acme.example"), "no user aan@acme.example; did you mean ana@acme.example?"},
-		"a role":             {who(query.WhoCan{Application: "finance", Role: "Edtor"}), `"Edtor" is no role and no permission of applications in acme. Did you mean Editor?`},
+		"a role":             {who(query.WhoCan{Application: "finance", Role: "Edtor"}), `"Edtor" is neither a role nor a permission of applications in acme. Did you mean Editor?`},
 		"a pattern of users": {matrix(query.MatrixOptions{Users: []string{"zoe*"}}), "no user zoe* among the 1 user of acme"},
 		"an application":     {matrix(query.MatrixOptions{Applications: []string{"finanse"}}), "no organization names application finanse; did you mean finance?"},
 		"a display name":     {matrix(query.MatrixOptions{Applications: []string{"finance & control"}}), "it is the displayName of finance"},

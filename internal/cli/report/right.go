@@ -24,7 +24,7 @@ func newRight(o *objects.Object, right *validation.Right) Finding {
 	f := newFinding(o, SeverityRight, right.Field.String(), right.Reason)
 	f.AnyOf = right.AnyOf
 	if len(f.AnyOf) > 0 {
-		f.Message += ": this takes the right to " + rightText(&f.AnyOf[0])
+		f.Message += ": this requires the right to " + rightText(&f.AnyOf[0])
 	}
 	return f
 }

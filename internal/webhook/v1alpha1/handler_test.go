@@ -179,8 +179,8 @@ func TestHandle(t *testing.T) {
 			judgement: validation.Judgement{Rights: []validation.Right{editor}},
 			want:      http.StatusUnprocessableEntity, reviews: 2, causes: []string{"FieldValueForbidden spec.role"},
 			message: `AccessGroup.access.usher.dev "france" is invalid: spec.role: Forbidden: amelie would be given a role: ` +
-				`this takes the right to grant applicationroles.grants.access.usher.dev "Editor", subresource "finance", in namespace "acme", ` +
-				`which ana lacks; to see it: kubectl auth can-i --list -n acme --as=ana --as-group=staff | grep applicationroles.grants.access.usher.dev`,
+				`this requires the right to grant applicationroles.grants.access.usher.dev "Editor", subresource "finance", in namespace "acme", ` +
+				`which ana lacks; check it with: kubectl auth can-i --list -n acme --as=ana --as-group=staff | grep applicationroles.grants.access.usher.dev`,
 		},
 		"the brake": {
 			judgement: validation.Judgement{Braked: refusal, Exempting: exempting},

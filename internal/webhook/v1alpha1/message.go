@@ -52,7 +52,7 @@ func refusals(missing []validation.Right, user *authenticationv1.UserInfo) field
 
 func refusal(right *validation.Right, user *authenticationv1.UserInfo) string {
 	narrowest := right.AnyOf[0]
-	return fmt.Sprintf("%s: this takes the right to %s, which %s lacks; to see it: %s",
+	return fmt.Sprintf("%s: this requires the right to %s, which %s lacks; check it with: %s",
 		right.Reason, describe(narrowest), user.Username, canI(narrowest, user))
 }
 

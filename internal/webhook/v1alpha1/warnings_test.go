@@ -27,7 +27,7 @@ func TestWhoIsToldWhatAnotherNamespaceHolds(t *testing.T) {
 		Warnings: []string{"spec.a: for everybody"},
 		Hints: []validation.Hint{
 			hintAt("spec.user", "did you mean amelie, whom AccessGroup/globex/france names?", "nobody is barred"),
-			hintAt("spec.members[Ana]", "Ana differs in case only from ana, whom AccessGroup/globex/france names", ""),
+			hintAt("spec.members[Ana]", "Ana differs only in case from ana, whom AccessGroup/globex/france names", ""),
 		},
 	}
 	for name, tc := range map[string]struct {
@@ -37,7 +37,7 @@ func TestWhoIsToldWhatAnotherNamespaceHolds(t *testing.T) {
 	}{
 		"who may read it": {[]validation.Attributes{readingGlobex}, nil, []string{
 			"spec.a: for everybody", "spec.user: did you mean amelie, whom AccessGroup/globex/france names?",
-			"spec.members[Ana]: Ana differs in case only from ana, whom AccessGroup/globex/france names",
+			"spec.members[Ana]: Ana differs only in case from ana, whom AccessGroup/globex/france names",
 		}},
 		"who may not":              {nil, nil, []string{"spec.a: for everybody", "spec.user: nobody is barred"}},
 		"while nobody knows":       {nil, errors.New("broken"), []string{"spec.a: for everybody", "spec.user: nobody is barred"}},
