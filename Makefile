@@ -218,7 +218,7 @@ verify-docs:
 
 # The files that vale checks, as patterns of git. The code follows package by package: '*.go' reads the comments, and
 # '*.golden' the messages.
-PROSE := README.md CONTRIBUTING.md docs config/helm/usher/templates/NOTES.txt 'config/*.yaml' 'api/v1alpha1/*.go'
+PROSE := README.md CONTRIBUTING.md docs config/helm/usher/templates/NOTES.txt 'config/*.yaml' '*.go'
 PROSE_GENERATED := ':!config/crd/bases' ':!config/helm/usher/templates/crds' ':!*zz_generated*' ':!*.png'
 
 .PHONY: verify-prose

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// DefaultGrace is how long the last good document is used in place of one that cannot be read.
+	// DefaultGrace is how long the last good document is used instead of one that cannot be read.
 	DefaultGrace = time.Minute
 	// DefaultPollInterval is the interval at which the directories are read even without a notification.
 	DefaultPollInterval = time.Second
@@ -37,7 +37,7 @@ type Options struct {
 	// Organization is the organization that the documents must be of. Empty allows any, but all must be of the same
 	// one.
 	Organization string
-	// Grace is how long the last good document is used in place of one that is broken, half-written, unreadable or
+	// Grace is how long the last good document is used instead of one that is broken, half-written, unreadable or
 	// refers to a shard that does not exist yet. After that, the document counts as missing. Grace does not apply to
 	// missing documents, which give nobody access immediately. The maximum is an hour. Zero means DefaultGrace. A
 	// negative value means no grace.

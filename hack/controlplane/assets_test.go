@@ -173,7 +173,7 @@ func TestFetchRefuses(t *testing.T) {
 	}
 }
 
-// TestBuildsWhatIsNotFetched builds a small program in place of a component.
+// TestBuildsWhatIsNotFetched builds a small program instead of a component.
 func TestBuildsWhatIsNotFetched(t *testing.T) {
 	versions, err := readVersions(t.Context(), ".")
 	if err != nil {

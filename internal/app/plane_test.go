@@ -31,7 +31,7 @@ type plane struct {
 	documents map[string]string // of applications, by name of the ConfigMap
 	next      chan struct{}     // closed at the next write of a document
 	found     []string          // documents that name a user of a preview
-	shown     []event           // events that the watch has yet to deliver
+	shown     []event           // events that the watch has not delivered yet
 	more      chan struct{}     // has an element if there are events to deliver
 }
 

@@ -68,7 +68,7 @@ func TestDiffOfARemovedGroupListsItsMembersOnly(t *testing.T) {
 	}
 }
 
-// whoDiffers lists the users for whom list returns another result than for the samples.
+// whoDiffers lists the users whose result of list differs from that for the samples.
 func whoDiffers(t *testing.T, directory string) []string {
 	t.Helper()
 	var differing []string

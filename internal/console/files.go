@@ -113,7 +113,7 @@ func (b *filesBackend) Describe() (from, caller string) {
 	return "Files of " + strings.Join(b.from.Filenames, ", "), ""
 }
 
-// Notes says whether the files could be read.
+// Notes reports whether the files could be read.
 func (b *filesBackend) Notes() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

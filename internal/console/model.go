@@ -117,7 +117,7 @@ type section struct {
 	Filters         []filter
 	Facts           []fact
 	Table           *table
-	// Empty is shown in place of a table without rows. It says what to do.
+	// Empty is shown instead of a table without rows. It says what to do.
 	Empty   string
 	Actions []action
 }

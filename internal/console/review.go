@@ -359,7 +359,7 @@ func stepOf(kind formKind, field string) string {
 	return stepGeneral
 }
 
-// reviewKept offers manifests in place of a write where a GitOps tool keeps an object.
+// reviewKept offers manifests instead of a write where a GitOps tool keeps an object.
 func (s *Server) reviewKept(p *draftReview, d *draft, changed []objects.Change) {
 	offer, patch := false, false
 	for i := range changed {

@@ -7,7 +7,7 @@ import (
 )
 
 // collector collects the metrics that are computed at the time of a scrape: the progress of the feed, and the documents
-// that the leader has yet to write.
+// that the leader has not written yet.
 type collector struct {
 	reconciler *Reconciler
 

@@ -14,7 +14,7 @@ import (
 // sorted, and no user is in both. For a user document from which anything is left out, withoutRows holds its user.
 type cut struct {
 	leftOut            []string // users who have access but are not in the document
-	withoutRows        []string // users for whom the document shows no row, or from whose entry something else is left out
+	withoutRows        []string // users who see no row in the document, or whose entry lacks something else
 	withoutPermissions bool     // the document has the roles without their permissions
 }
 

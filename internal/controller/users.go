@@ -193,7 +193,7 @@ func (r *Reconciler) endUser(
 	return p, nil
 }
 
-// materialize creates the UserAccess of a user for whom none is declared.
+// materialize creates the UserAccess of a user without a declared one.
 func (r *Reconciler) materialize(ctx context.Context, o Output, user string) (progress, error) {
 	ua := &accessv1alpha1.UserAccess{
 		ObjectMeta: metav1.ObjectMeta{

@@ -100,8 +100,8 @@ func (l *Layer) touchSelecting(n *Namespace, before, after *map[string]string, c
 	}
 }
 
-// touchSelected sets the labels of the namespace. It marks the users for whom a source of the system namespace
-// grants something else with the new labels.
+// touchSelected sets the labels of the namespace. It marks the users to which a source of the system
+// namespace grants something else with the new labels.
 func (l *Layer) touchSelected(n *Namespace, after labels.Set) {
 	l.relabel(n)
 	before := n.Place()

@@ -106,7 +106,7 @@ func (t *tracked) next() time.Time {
 	return slices.MinFunc(slices.DeleteFunc(times, time.Time.IsZero), time.Time.Compare)
 }
 
-// isFinished reports whether nobody is to be notified in the organization, now or later.
+// isFinished reports whether no notice will be sent in the organization, now or later.
 func (t *tracked) isFinished() bool {
 	if len(t.groups) > 0 || len(t.due) > 0 || len(t.ready) > 0 {
 		return false

@@ -38,7 +38,7 @@ type ApplicationDocument struct {
 	// Bytes is the size of the entries of the largest shard, in all keys together.
 	Bytes int
 	// LeftOut lists the users who have access but are not in the document, because their shard would be too large to
-	// write. WithoutRows lists the users to whom the document shows no row for the same reason. Both are sorted.
+	// write. WithoutRows lists the users who see no row in the document for the same reason. Both are sorted.
 	LeftOut, WithoutRows []string
 	// WithoutPermissions is true if the ladder is too large, so that the roles are published without permissions.
 	WithoutPermissions bool

@@ -24,7 +24,7 @@ func manyWindows() world {
 	return w
 }
 
-// TestAttackByWindows resolves a user with 2,000 windows. Resolving the user anew at each of these instants takes
+// TestAttackByWindows resolves a user with 2,000 windows. Resolving the user again at each of these instants takes
 // two million allocations.
 func TestAttackByWindows(t *testing.T) {
 	w := manyWindows()
@@ -44,7 +44,7 @@ func TestAttackByWindows(t *testing.T) {
 	}
 }
 
-// TestAttackByWindowsOfOneEntry resolves a user with 2,000 windows that bear on one application.
+// TestAttackByWindowsOfOneEntry resolves a user with 2,000 windows that affect one application.
 func TestAttackByWindowsOfOneEntry(t *testing.T) {
 	w := world{rules: where(permissive), held: []held{group("viewers", role("*", "Viewer"))}}
 	for g := range 4 {

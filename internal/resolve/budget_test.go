@@ -12,7 +12,7 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// crowded adds windows to the world so that many instants bear on every entry.
+// crowded adds windows to the world so that many instants affect every entry.
 func crowded(d dice, w world) world {
 	w.held = slices.Clone(w.held)
 	for i := range 1 + d.IntN(4) {

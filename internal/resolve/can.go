@@ -47,7 +47,7 @@ type Answer struct {
 // answered here and nowhere else.
 //
 // The decision is the user's decision in this organization, or nil if there is none. It is valid until something
-// that bears on it changes, but no access is valid from its NotAfter on. Then the answer is no, as it is for
+// that affects it changes, but no access is valid from its NotAfter on. Then the answer is no, as it is for
 // readers of documents. An application that the decision does not list has the default access. The caller must
 // know whether anything names the application. Can does not check whether any row is visible: see [ShowNoRow].
 //

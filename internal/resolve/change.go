@@ -62,7 +62,7 @@ func (o *Outcome) endTo(after *Outcome) Change {
 	return ChangeEnd
 }
 
-// Nothing returns the decision for a user for whom nothing is decided: no role anywhere. It must not be changed.
+// Nothing returns the decision that applies to a user without any decision: no role anywhere. It must not be changed.
 func Nothing() *Decision { return &undecided }
 
 var undecided = func() Decision {

@@ -32,7 +32,7 @@ func (c *ConflictCourse) At(t time.Time) *Conflict {
 }
 
 // ConflictCourses returns the scopes in which grants of the user conflict now or later. It evaluates a scope when
-// something that bears on it opens or closes, and at most [MaximumInstants] times.
+// something that affects it opens or closes, and at most [MaximumInstants] times.
 func (o *Organization) ConflictCourses(u *User, now time.Time) []ConflictCourse {
 	f := newFuture(o, u, now)
 	var found []ConflictCourse

@@ -20,7 +20,7 @@ type Course struct {
 	// Steps is sorted by time. The first step begins at the requested instant. Each later step differs from the one
 	// before in role, rule, source or filters.
 	Steps []Step
-	// Instants is the number of future instants that bear on the entry, counted up to MaximumInstants+1.
+	// Instants is the number of future instants that affect the entry, counted up to MaximumInstants+1.
 	Instants int
 	// Until is set if Instants exceeds MaximumInstants. It is the last instant that is counted exactly. Nothing is
 	// known of the entry from then on.
@@ -69,7 +69,7 @@ func (c *Courses) Application(name string) *Course {
 // Courses returns how every entry of the user's decision changes from the instant now on while the objects stay
 // the same.
 //
-// An entry is evaluated at the instants that bear on it: those at which a window of the user's UserAccess objects,
+// An entry is evaluated at the instants that affect it: those at which a window of the user's UserAccess objects,
 // of the user's memberships, or of a grant that applies to the entry opens or closes. It is evaluated at most
 // [MaximumInstants] times. The state that all entries share at an instant is computed once.
 func (o *Organization) Courses(u *User, now time.Time) *Courses {

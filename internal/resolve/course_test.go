@@ -62,7 +62,7 @@ func checkSteps(t *testing.T, entry string, c *resolve.Course, now time.Time) {
 	}
 }
 
-// TestInstantsOfAnEntry counts what bears on each entry.
+// TestInstantsOfAnEntry counts what affects each entry.
 func TestInstantsOfAnEntry(t *testing.T) {
 	type instants struct{ organization, fallback, red, blue, green int }
 	both := exclusive("both", "Viewer", "red", "blue")

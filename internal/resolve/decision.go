@@ -123,10 +123,10 @@ type Decision struct {
 	// instant.
 	Enters         bool
 	EntersNotAfter time.Time
-	// TooManyWindows reports whether more than [MaximumInstants] instants bear on an entry that gives access. Some
+	// TooManyWindows reports whether more than [MaximumInstants] instants affect an entry that gives access. Some
 	// NotAfter, or EntersNotAfter, is then earlier than necessary.
 	TooManyWindows bool
-	// Next is the next instant at which a window that bears on the decision opens or closes. It is zero if there is
+	// Next is the next instant at which a window that affects the decision opens or closes. It is zero if there is
 	// none.
 	Next time.Time
 
@@ -135,7 +135,7 @@ type Decision struct {
 	// search stopped.
 	Unfinished bool
 
-	entersCut, entersUnfinished bool // like Outcome.cut and Outcome.unfinished, but for EntersNotAfter
+	entersCut, entersUnfinished bool // like Outcome.cut and Outcome.unfinished, for EntersNotAfter
 }
 
 // Application returns the user's access to the application.

@@ -30,7 +30,7 @@ func (o *Organization) Highest(declared *Declared, application string, since tim
 	return o.roleOf(application, r), slices.Compact(sources)
 }
 
-// BearsOn reports whether anything that bears on the entry differs between the claims.
+// BearsOn reports whether anything that affects the entry differs between the claims.
 func BearsOn(before, after *Claims, application string) bool {
 	d := differenceOf(before, after)
 	if len(d.bars)+len(d.preceding)+len(d.hidden) > 0 {
@@ -63,7 +63,7 @@ func (l grantList) equal(m grantList) bool {
 	})
 }
 
-// bearsOn reports whether the source bears on the entry.
+// bearsOn reports whether the source affects the entry.
 func (h *Holding) bearsOn(application string) bool {
 	if h == nil || h.Source == nil {
 		return false

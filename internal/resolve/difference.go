@@ -311,7 +311,7 @@ func (d *difference) unheld(minimum rung, o *Organization) []loosened {
 		switch l.restriction {
 		case RestrictionBar: // a bar affects all applications alike
 		case RestrictionGroup, RestrictionPrecede:
-			l.tier = tierBroad // it bears on all applications
+			l.tier = tierBroad // it affects all applications
 			all = append(all, l)
 		default:
 			if l.ceiling > minimum && !l.tier.isOrganization() {
@@ -334,7 +334,7 @@ func (d *difference) swapped() *difference {
 	return back
 }
 
-// IsTimed reports whether a window that bears on the user opens or closes after now.
+// IsTimed reports whether a window that affects the user opens or closes after now.
 func (u *User) IsTimed(now time.Time) bool {
 	later := func(w Window) bool { return w.NotBefore.After(now) || w.NotAfter.After(now) }
 	for i := range u.Bars {

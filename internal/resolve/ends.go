@@ -199,7 +199,7 @@ func (d *Decision) entersUntil(e end) {
 // entersForGood reports whether the user has access to an application on which no instant bears.
 func (f *future) entersForGood(d *Decision) bool {
 	if len(f.instants(nil)) > 0 {
-		return false // these instants bear on all applications
+		return false // these instants affect all applications
 	}
 	if d.Default.GivesAccess() {
 		return true

@@ -16,8 +16,8 @@ type future struct {
 	now time.Time
 	purse
 
-	// The instants after now, sorted, at most MaximumInstants+1. atTop has the instants that bear on the organization
-	// role, common those that bear on every application, and cuts both.
+	// The instants after now, sorted, at most MaximumInstants+1. atTop has the instants that affect the organization
+	// role, common those that affect every application, and cuts both.
 	atTop, common, cuts []time.Time
 
 	segments   []segment                    // the first one begins now, each later one at an element of cuts
@@ -26,9 +26,9 @@ type future struct {
 	ruleFirsts map[*exclusiveRule]time.Time // see future.firstOfRule
 
 	// bounded reports whether the bound of docs/rules.md R7 may hide rows from the user. If so, everything that bears
-	// on one application bears on all. fitting has the filters that fit, by place in all.
+	// on one application affects all. fitting has the filters that fit, by place in all.
 	bounded bool
-	all     []time.Time // instants that bear on the user; see future.allInstants
+	all     []time.Time // instants that affect the user; see future.allInstants
 	fitting []*shown
 
 	views   []*view
@@ -100,7 +100,7 @@ func (f *future) gatherInstants(kinds ...func(*User, func(Window))) []time.Time 
 	return f.earliest(instants)
 }
 
-// allInstants returns the instants that bear on the user.
+// allInstants returns the instants that affect the user.
 func (f *future) allInstants() []time.Time {
 	if f.all == nil {
 		f.all = f.gatherInstants(windowsAtTop, windowsOrganization, windowsBroad, windowsSpecific)

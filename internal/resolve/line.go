@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// line holds what bears on one application in addition to what all applications share.
+// line holds what affects one application in addition to what all applications share.
 type line struct {
 	application string
 	grants      []heldGrant
@@ -161,7 +161,7 @@ func (f *future) line(application string) *line {
 	return &f.lines[i]
 }
 
-// instants returns the instants that bear on the application: its own, those that all applications share, and
+// instants returns the instants that affect the application: its own, those that all applications share, and
 // those of the applications that rules of exclusive access tie to it. A nil line stands for an application without
 // a line.
 func (f *future) instants(l *line) []time.Time {

@@ -8,7 +8,7 @@ import (
 	"github.com/usher-dev/usher/internal/resolve"
 )
 
-// resolve returns the complete answer from the instant now and the later instants that bear on each entry.
+// resolve returns the complete answer from the instant now and the later instants that affect each entry.
 func (w world) resolve(now time.Time, applications []string) answer {
 	d := w.at(now, applications)
 	a := answer{
@@ -85,7 +85,7 @@ func (d snapshot) enters() bool {
 	return d.organization.Role != resolve.NoAccess || d.fallback.Role != resolve.NoAccess
 }
 
-// bearing is a window that bears on the user. A bar or a membership has no application. A grant has one
+// bearing is a window that affects the user. A bar or a membership has no application. A grant has one
 // application, all applications, or atTop.
 type bearing struct {
 	application string
@@ -95,7 +95,7 @@ type bearing struct {
 // atTop stands for the organization role and the system role.
 const atTop = "^"
 
-// bearings returns the windows that bear on the user: of bars, of memberships that apply to the organization, and
+// bearings returns the windows that affect the user: of bars, of memberships that apply to the organization, and
 // of grants that their sources may give.
 func (w world) bearings() []bearing {
 	application, organization, system := names(w)

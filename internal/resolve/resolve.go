@@ -36,7 +36,7 @@ type User struct {
 
 // Resolve returns the user's decision at the instant now.
 //
-// The cost grows with the user's own grants and rows. Each entry is evaluated again at the instants that bear on
+// The cost grows with the user's own grants and rows. Each entry is evaluated again at the instants that affect
 // it, at most [MaximumInstants]. The cost does not grow with the number of applications that the user's sources do
 // not name.
 func (o *Organization) Resolve(u *User, now time.Time) Decision {

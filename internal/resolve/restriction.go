@@ -89,7 +89,7 @@ type loosened struct {
 	spans       spans
 }
 
-// release adds the releases of every entry that the restriction bears on.
+// release adds the releases of every entry that the restriction affects.
 func (r *releasing) release(l *loosened) {
 	if l.restriction == RestrictionGroup && !r.hasIndividual() || l.restriction == RestrictionPrecede && !r.hasHidden() {
 		return

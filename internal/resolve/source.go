@@ -95,7 +95,7 @@ type grant struct {
 	protected   bool
 	window      Window
 	entry       entry
-	// alone is the access that results if nothing else bears on the application. Most of tens of thousands of users
+	// alone is the access that results if nothing else affects the application. Most of tens of thousands of users
 	// with a hundred applications each have only that, and share it.
 	alone *ApplicationAccess
 }

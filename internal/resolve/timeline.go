@@ -39,7 +39,7 @@ func (d *Decision) Identical(e *Decision) bool {
 		})
 }
 
-// IsCutOff reports whether NotAfter is earlier than necessary, because too many instants bear on the entry
+// IsCutOff reports whether NotAfter is earlier than necessary, because too many instants affect the entry
 // (docs/documents.md, notAfter).
 func (o *Outcome) IsCutOff() bool { return o.cut }
 

@@ -63,7 +63,7 @@ func (w Window) next(now, t time.Time) time.Time {
 	return t
 }
 
-// windowsAtTop yields the windows that bear on every entry of the user.
+// windowsAtTop yields the windows that affect every entry of the user.
 func windowsAtTop(u *User, yield func(Window)) {
 	for i := range u.Bars {
 		yield(u.Bars[i].Window)
@@ -78,7 +78,7 @@ func windowsAtTop(u *User, yield func(Window)) {
 	}
 }
 
-// windowsOrganization yields the windows that bear on the organization role alone.
+// windowsOrganization yields the windows that affect the organization role alone.
 func windowsOrganization(u *User, yield func(Window)) {
 	windowsOf(u, yield, func(b *Bound) grantList { return b.organization })
 	windowsOf(u, yield, func(b *Bound) grantList { return b.systemOrganization })
@@ -91,13 +91,13 @@ func windowsOrganization(u *User, yield func(Window)) {
 	}
 }
 
-// windowsBroad yields the windows that bear on every application.
+// windowsBroad yields the windows that affect every application.
 func windowsBroad(u *User, yield func(Window)) {
 	windowsOf(u, yield, func(b *Bound) grantList { return b.broad })
 	windowsOf(u, yield, func(b *Bound) grantList { return b.systemApplication })
 }
 
-// windowsSpecific yields the windows that bear on single applications.
+// windowsSpecific yields the windows that affect single applications.
 func windowsSpecific(u *User, yield func(Window)) {
 	windowsOf(u, yield, func(b *Bound) grantList { return b.specific })
 }
@@ -115,7 +115,7 @@ func windowsOf(u *User, yield func(Window), grants func(*Bound) grantList) {
 	}
 }
 
-// Transitions returns the instants after now at which a window that bears on the user opens or closes, sorted.
+// Transitions returns the instants after now at which a window that affects the user opens or closes, sorted.
 // Between two of them the decision stays the same.
 func Transitions(u *User, now time.Time) []time.Time {
 	var instants []time.Time

@@ -16,8 +16,8 @@ type Ending struct {
 }
 
 // Ending returns the users of the organization whose access to any application decreases, or whose rows change,
-// by the given instant if no object changes. The order is undefined. The cost grows with the number of users for
-// whom a window opens or closes by that instant.
+// by the given instant if no object changes. The order is undefined. The cost grows with the number of users with
+// a window that opens or closes by that instant.
 func (v *View) Ending(organization string, by time.Time) []Ending {
 	o := v.at(organization)
 	if o.rules == nil {

@@ -7,8 +7,8 @@ import (
 )
 
 // Expiring counts, for each duration, the users of organizations whose access decreases within it: a role gets
-// lower, or rows change. The counts reflect the last settling. The cost grows with the number of users for whom
-// a window opens or closes within the longest duration.
+// lower, or rows change. The counts reflect the last settling. The cost grows with the number of users with a
+// window that opens or closes within the longest duration.
 func (v *View) Expiring(within ...time.Duration) []int {
 	var longest time.Duration
 	for _, each := range within {

@@ -8,7 +8,7 @@ import (
 )
 
 // WithoutAdministrator returns the first instant, not before from, at which no user holds the top organization
-// role. It ignores the users for whom except returns true. It returns false if there is no such instant. The
+// role. It ignores a user if except returns true. It returns false if there is no such instant. The
 // cost grows with the number of users of the organization and of their windows. It is small if one of the first
 // users holds the role without an end.
 func (v *View) WithoutAdministrator(

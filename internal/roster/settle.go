@@ -91,7 +91,7 @@ type settlement struct {
 	budgets budgets
 	mine    map[string]struct{} // organizations that no view shares yet
 	touched *index.Touched
-	woken   map[string]map[string]struct{} // by namespace: users for whom a window has opened or closed
+	woken   map[string]map[string]struct{} // by namespace: users with a window that has opened or closed
 	empty   []string                       // namespaces without any remaining data
 	changes Changes
 }
@@ -115,7 +115,7 @@ func newSettlement(before *View, objects *index.Index, touched *index.Touched) *
 	return s
 }
 
-// setTime marks the users for whom a window has opened or closed by the given instant.
+// setTime marks the users with a window that has opened or closed by the given instant.
 func (s *settlement) setTime(now time.Time) {
 	before := s.now
 	if back := s.now.Sub(now); back > clockUnrest {

@@ -108,7 +108,7 @@ func TestManyWindowsOfOneUserAreBounded(t *testing.T) {
 	}
 }
 
-// A filter that no row passes takes away the whole access.
+// A filter that no row passes removes the whole access.
 func TestAttackHidesEveryRow(t *testing.T) {
 	const team = `
 AccessGroup acme/team

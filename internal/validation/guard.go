@@ -12,7 +12,7 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// goes reports whether the request removes an object that is being deleted: it takes away the last finalizer.
+// goes reports whether the request removes an object that is being deleted: it removes the last finalizer.
 func (j *judge) goes() bool {
 	old, made := j.request.Old, j.request.New
 	switch {

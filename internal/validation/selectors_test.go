@@ -66,7 +66,7 @@ func TestRightsBySelectors(t *testing.T) {
 	}
 }
 
-// A label of an ApplicationAccess gives what matching selectors give, and ends what they take away.
+// A label of an ApplicationAccess gives what matching selectors give, and ends what they remove.
 func TestRightsByLabels(t *testing.T) {
 	const broad = `
 ---

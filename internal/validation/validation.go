@@ -113,7 +113,7 @@ func (v *Validator) Judge(ctx context.Context, request *Request) (*Judgement, er
 		return j.done(), nil
 	}
 	if request.New == nil && request.Lingers {
-		// While finalizers keep the object, it gives no role, but everything that it takes away still counts
+		// While finalizers keep the object, it gives no role, but everything that it removes still counts
 		// (docs/rules.md R1). Judge this state first, then the removal.
 		if err := j.preview(request.Old, deletedAt(request.Old, request.Now), j.weigh); err != nil {
 			return nil, err
@@ -211,7 +211,7 @@ func (j *judge) weigh(trial *preview.Preview) {
 	j.brake(trial, lost)
 }
 
-// weighRightsOnly adds the rights that a requester needs to take away the last finalizer.
+// weighRightsOnly adds the rights that a requester needs to remove the last finalizer.
 func (j *judge) weighRightsOnly(trial *preview.Preview) {
 	j.declare(trial)
 	j.each(trial, func(u *preview.Affected, c *courses) { j.weighRights(trial, u, c) })

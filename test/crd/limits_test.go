@@ -92,7 +92,7 @@ func dataPermissions(applications, alternatives, requirements, values int) []acc
 	})
 }
 
-// labelSelector returns a selector with so many terms. Keys longer than a name has may be are not legal, but for their length.
+// labelSelector returns a selector with so many terms. Keys that are longer than a name may be are invalid for their length alone.
 func labelSelector(labels, expressions, values, key, value int) accessv1alpha1.LabelSelector {
 	var s accessv1alpha1.LabelSelector
 	for n := range labels {

@@ -102,7 +102,7 @@ func (a *authority) create(name string, wanted *x509.Certificate) (*x509.Certifi
 	return issued, key, err
 }
 
-// kubeconfig writes the kubeconfig of a user to whom the authority has issued NAME.crt.
+// kubeconfig writes the kubeconfig of the user of the certificate NAME.crt.
 func (a *authority) kubeconfig(path, name, server string) error {
 	config := clientcmdapi.NewConfig()
 	config.Clusters["e2e"] = &clientcmdapi.Cluster{Server: server, CertificateAuthority: a.file("ca.crt")}

@@ -33,7 +33,7 @@ func (m *Manager) Options(args ...string) cluster.ManagerOptions {
 	return options
 }
 
-// Start starts a process in place of one that has ended, with additional flags.
+// Start starts a process instead of one that has ended, with additional flags.
 func (m *Manager) Start(ctx context.Context, args ...string) {
 	GinkgoHelper()
 	started, err := m.plane.StartManager(ctx, m.Options(args...))

@@ -187,7 +187,7 @@ func (w *workload) until(check func() error) {
 	}
 }
 
-// noticed waits until the last good document is used in place of one that cannot be used.
+// noticed waits until the last good document is used instead of one that cannot be used.
 func (w *workload) noticed() {
 	w.t.Helper()
 	w.until(func() error {

@@ -14,7 +14,7 @@ import (
 )
 
 // Manifests returns the changed objects as YAML documents. With fromFiles, it edits the documents that the objects were
-// read from, and keeps their comments. It renders new objects, and objects of a cluster or a kustomization, anew. It omits
+// read from, and keeps their comments. It renders new objects, and objects of a cluster or a kustomization, again. It omits
 // deleted objects.
 func Manifests(changes []objects.Change, fromFiles bool) ([][]byte, error) {
 	rewriter := &objects.Rewriter{}

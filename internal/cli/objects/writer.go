@@ -234,7 +234,7 @@ func compareLast(a, b []string) int {
 	return slices.Compare(a, b)
 }
 
-// pointer returns the segments of the path, with indexes in place of the names of list entries.
+// pointer returns the segments of the path, with indexes instead of the names of list entries.
 func pointer(values any, path fieldpath.Path) []string {
 	var segments []string
 	list := ""

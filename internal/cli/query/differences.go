@@ -18,7 +18,7 @@ type Differences struct {
 	// Conflicts are the conflicts that the change introduces. Settled are the conflicts that it resolves.
 	Conflicts []Conflict `json:"conflicts"`
 	Settled   []Conflict `json:"settledConflicts"`
-	// Exclusions are the roles that exclusive access takes away because of the change.
+	// Exclusions are the roles that exclusive access removes because of the change.
 	Exclusions []Exclusion `json:"exclusions"`
 	// Revocations are losses of access that exceed a revocationLimit.
 	Revocations []Revocation `json:"revocations,omitempty"`

@@ -99,7 +99,7 @@ func (g *Grant) When() string {
 	}
 }
 
-// FateText says whether the grant counts, and why not.
+// FateText reports whether the grant counts, and why not.
 func (g *Grant) FateText() string {
 	switch resolve.Fate(g.Fate) {
 	case resolve.FateCounts:

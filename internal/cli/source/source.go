@@ -28,7 +28,7 @@ type Cluster interface {
 // Source defines where objects come from: files, the output of a kustomization, or a cluster.
 type Source struct {
 	Cluster Cluster
-	// Filenames and Kustomize are read in place of the cluster if one of them is set.
+	// Filenames and Kustomize are read instead of the cluster if one of them is set.
 	Filenames []string
 	Recursive bool
 	Kustomize string

@@ -18,7 +18,7 @@ import (
 type Target struct {
 	// Groups are the groups as NAME or NAMESPACE/NAME.
 	Groups []string
-	// Selector is a label selector in place of Groups.
+	// Selector is a label selector instead of Groups.
 	Selector string
 	// Argument is the name by which errors refer to the argument with the groups. Empty means the flag --group.
 	Argument string

@@ -12,7 +12,7 @@ import (
 	"github.com/usher-dev/usher/internal/roster"
 )
 
-// Dump writes the whole state of a roster as text: by the path of each field, what its view holds, and what objects bear on
+// Dump writes the whole state of a roster as text: by the path of each field, what its view holds, and what objects affect
 // that are not settled. It reads unexported fields and follows every pointer, so a field that is added is in the dump without
 // further work. Nothing may settle the roster meanwhile.
 //
@@ -32,7 +32,7 @@ func Dump(r *roster.Roster) map[string]string {
 }
 
 // DumpLasting returns the part of [Dump] that depends on the objects and the instant alone. It leaves out counters of changes,
-// which a roster that is built anew from the same objects may have otherwise.
+// which a roster that is built again from the same objects may have otherwise.
 func DumpLasting(r *roster.Roster) map[string]string {
 	sections := Dump(r)
 	for path, text := range sections {

@@ -269,7 +269,7 @@ func TestRelease(t *testing.T) {
 	t.Run("kubectl", func(t *testing.T) { l.in(t).removeWithKubectl(kept, before) })
 }
 
-// removeWithKubectl installs config/default in place of the release, and removes it as documented in
+// removeWithKubectl installs config/default instead of the release, and removes it as documented in
 // docs/operations.md.
 func (l *lab) removeWithKubectl(kept func() string, before string) {
 	l.uninstall()
