@@ -88,7 +88,7 @@ var _ = Describe("The transcript in the documentation", func() {
 
 		By("applying the samples, and publishing the authority as the manager does")
 		s := newShell()
-		_, err = plane.ApplyKustomization(ctx, filepath.Join("config", "samples"))
+		_, err = plane.ApplyKustomization(ctx, filepath.Join("..", "..", "config", "samples"))
 		Expect(err).NotTo(HaveOccurred())
 		authority := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: pdpNamespace, Name: "usher-pdp-ca"}}
 		Expect(kube.Get(ctx, client.ObjectKeyFromObject(authority), authority)).To(Succeed())
