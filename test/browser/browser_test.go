@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -23,8 +21,12 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// limit bounds browser operations, which usually take a moment.
-const limit = time.Minute
+// limit bounds what a test does in one tab, and patience bounds the wait for one condition. Both usually take a moment,
+// but not on a busy machine.
+const (
+	limit    = 5 * time.Minute
+	patience = time.Minute
+)
 
 // variable names the browser to use.
 const variable = "USHER_BROWSER"
@@ -203,8 +205,9 @@ func (p *tab) look(t *testing.T, expression string) string {
 	return got
 }
 
-// expect waits until the expression has the value. It polls on animation frames in the page. The polling of chromedp
-// would create a function from text, which the page's policy forbids.
+// expect waits until the page is complete and the expression has the value. It asks the page again and again, because
+// the page may be on its way to another one, and because scripts may be disabled in it. The polling of chromedp would
+// create a function from text, which the page's policy forbids.
 func (p *tab) expect(t *testing.T, expression string, want any) {
 	t.Helper()
 	text, err := json.Marshal(want)
@@ -212,26 +215,19 @@ func (p *tab) expect(t *testing.T, expression string, want any) {
 		t.Fatal(err)
 	}
 	wanted := strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&").Replace(string(text))
-	script := fmt.Sprintf(`new Promise((done) => {
-		const end = performance.now() + 20000;
-		const look = () => {
-			if (JSON.stringify(%s) === %s) done(true);
-			else if (performance.now() > end) done(false);
-			else requestAnimationFrame(look);
-		};
-		look();
-	})`, expression, strconv.Quote(wanted))
-	equal, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](script, chromedp.EvalAwaitPromise))
-	// A page that is just being left, or not yet complete, cannot answer.
-	for end := time.Now().Add(limit / 3); err != nil && time.Now().Before(end); {
-		equal, err = chromedp.Run(p.ctx, chromedp.Evaluate[bool](script, chromedp.EvalAwaitPromise))
+	script := `document.readyState === "complete" ? JSON.stringify(` + expression + `) ?? "undefined" : "the page is not complete"`
+	const pause = 25 * time.Millisecond
+	again := time.Tick(pause)
+	var got string
+	for end := time.Now().Add(patience); time.Now().Before(end) && p.ctx.Err() == nil; <-again {
+		if got, err = chromedp.Run(p.ctx, chromedp.Evaluate[string](script)); err == nil && got == wanted {
+			return
+		}
 	}
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%s: %v", expression, err)
 	}
-	if !equal {
-		t.Errorf("%s\n got %s\nwant %s", expression, p.look(t, expression), wanted)
-	}
+	t.Errorf("%s\n got %s\nwant %s", expression, got, wanted)
 }
 
 // screenshot saves a screenshot if USHER_SCREENSHOTS names a directory.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -97,6 +98,20 @@ func seen(selector string) string {
 	return `Array.from(document.querySelectorAll("` + selector + `")).filter((e) => e.checkVisibility()).map((e) => e.textContent.trim())`
 }
 
+// broken are short words of tables that begin in one line and end in another.
+const broken = `Array.from(document.querySelectorAll("td, tbody th")).flatMap((cell) => {
+	const words = [], walk = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), range = document.createRange();
+	while (walk.nextNode()) {
+		for (const word of walk.currentNode.data.matchAll(/[A-Za-z]+/g)) {
+			range.setStart(walk.currentNode, word.index);
+			range.setEnd(walk.currentNode, word.index + word[0].length);
+			const tops = Array.from(range.getClientRects(), (line) => line.top);
+			if (word[0].length <= 16 && tops.some((top) => top !== tops[0])) words.push(word[0]);
+		}
+	}
+	return words;
+})`
+
 // press clicks the button or the link with the text.
 func (p *tab) press(t *testing.T, text string) {
 	t.Helper()
@@ -164,6 +179,9 @@ func testConsolePage(t *testing.T, c *console, rules, name, path string, on devi
 	p := c.open(t, path, on)
 	p.expect(t, pageWidth, on.width)
 	p.expect(t, tooWide, []string{})
+	if on == desktop { // on small screens, names may break
+		p.expect(t, broken, []string{})
+	}
 	p.screenshot(t, "console-"+name)
 	if !strings.HasPrefix(name, "problem") { // the browser reports the status 404
 		p.silent(t)
@@ -184,7 +202,7 @@ func testCreateGroup(t *testing.T, c *console, rules string) {
 	p.fill(t, "displayName", "Spain")
 	p.do(t, chromedp.SendKeys(chromedp.CSS(`[aria-label^="Users: add"]`), "amel"))
 	p.expect(t, `document.querySelector("datalist option")?.value`, "amelie@acme.example")
-	p.do(t, chromedp.SendKeys(chromedp.CSS(`[aria-label^="Users: add"]`), "ie@acme.example"+kb.Enter+"eva@acme.example"+kb.Enter))
+	p.keys(t, "ie@acme.example"+kb.Enter+"eva@acme.example"+kb.Enter)
 	p.expect(t, `document.getElementsByName("add")[0].value`, "amelie@acme.example\neva@acme.example")
 	p.accessible(t, rules)
 	p.screenshot(t, "console-new-general")
@@ -236,14 +254,19 @@ func (p *tab) reach(t *testing.T, text string) {
 		if err := json.Unmarshal([]byte(got), &name); err == nil && (name == text || strings.HasPrefix(name, text+" (")) {
 			return
 		}
-		p.do(t, chromedp.KeyEvent(kb.Tab))
+		p.keys(t, kb.Tab)
 	}
 	t.Fatalf("%q is not reached by the Tab key", text)
 }
 
+// keys presses keys as a keyboard does: a key that the page handles itself enters no character.
 func (p *tab) keys(t *testing.T, keys string) {
 	t.Helper()
-	p.do(t, chromedp.KeyEvent(keys))
+	p.do(t, chromedp.KeyEvent(keys, func(event *input.DispatchKeyEventParams) {
+		if event.Type == kb.KeyDown {
+			event.Type = kb.KeyRawDown // after a keyDown, the browser enters the character in any case
+		}
+	}))
 }
 
 // testKeyboard creates a group without a mouse.
@@ -283,7 +306,6 @@ func testLeaver(t *testing.T, c *console) {
 	p.keys(t, "/")
 	p.keys(t, "amelie"+kb.Enter)
 	p.expect(t, seen("tbody th a"), []string{"amelie@acme.example"})
-	p.look(t, `document.activeElement.blur()`)
 	p.keys(t, "j")
 	p.keys(t, kb.Enter)
 	p.expect(t, heading, "amelie@acme.example")
