@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/cli/objects"
@@ -59,7 +60,9 @@ func (w *World) With(changes []objects.Change) (*World, error) {
 	}
 	set := Overlay(w.Set, made, false)
 	for _, o := range set.Objects[len(set.Objects)-len(made.Objects):] {
-		if err := fork.Set(o.Object); err != nil {
+		changed := o.Object.DeepCopyObject().(client.Object)
+		changed.SetGeneration(0) // with the generation that was read, it would count as unchanged
+		if err := fork.Set(changed); err != nil {
 			return nil, err
 		}
 	}
