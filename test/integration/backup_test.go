@@ -67,6 +67,7 @@ var _ = Describe("A backup", func() {
 		o.apply(ctx, "UserAccess", "ben", "{user: ben@acme.example, displayName: Ben}")
 		o.waitReady(ctx, "applicationaccess", "red")
 		o.waitReady(ctx, "accessgroup", "team")
+		eventually(ctx, o.accounts("ben", materialized(ana))) // the materialized UserAccess of ben goes last
 		return o
 	}
 
