@@ -124,7 +124,7 @@ func (j *judge) warnOfReferences(trial *preview.Preview) {
 			continue
 		}
 		suggestion := ""
-		if near := Nearest(u.Name, j.known(&u, trial.Object.Namespace)); len(near) > 0 {
+		if near := NearestReference(j.view, &u, trial.Object.Namespace); len(near) > 0 {
 			suggestion = "; " + words.Meant(near[:1])
 		}
 		j.warning("%s: there is no %s %s in %s%s It has no effect until it exists", u.Field, noun(u.Kind), u.Name,
@@ -172,20 +172,26 @@ func (j *judge) place(u *accessv1alpha1.UnresolvedReference, namespace string) s
 	return cmp.Or(string(u.Organization), namespace)
 }
 
-// known returns the existing names where the reference is looked up. For a role in any organization, these are the roles of
-// an organization without a policy.
-func (j *judge) known(u *accessv1alpha1.UnresolvedReference, namespace string) []string {
+// NearestReference returns the existing names that are similar to the one that the reference of an object in the namespace
+// has, like [Nearest].
+func NearestReference(view *roster.View, u *accessv1alpha1.UnresolvedReference, namespace string) []string {
+	return Nearest(u.Name, referable(view, u, namespace))
+}
+
+// referable returns the existing names where the reference is looked up. For a role in any organization, these are the roles
+// of an organization without a policy.
+func referable(view *roster.View, u *accessv1alpha1.UnresolvedReference, namespace string) []string {
 	var names []string
 	place := cmp.Or(string(u.Organization), namespace)
 	if u.Kind == accessv1alpha1.ReferenceAccessGroup {
-		for name := range j.view.Index().Namespace(place).Groups() {
+		for name := range view.Index().Namespace(place).Groups() {
 			names = append(names, name)
 		}
 		return names
 	}
-	o := j.view.Organization(place)
-	if place == j.view.SystemNamespace() {
-		o = resolve.NewOrganization(j.view.Index().DefaultRules())
+	o := view.Organization(place)
+	if place == view.SystemNamespace() {
+		o = resolve.NewOrganization(view.Index().DefaultRules())
 	}
 	if o == nil {
 		return nil

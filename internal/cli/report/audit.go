@@ -11,6 +11,8 @@ import (
 	"github.com/usher-dev/usher/internal/cli/source"
 	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
+	"github.com/usher-dev/usher/internal/validation"
+	"github.com/usher-dev/usher/internal/words"
 )
 
 // Audit is the content of the report. The package print names its fields in JSON.
@@ -196,9 +198,11 @@ func (a *Audit) addUnresolved(w *source.World, namespace string) {
 			if u.Organization != "" {
 				in = " in " + string(u.Organization)
 			}
-			a.Unresolved = append(a.Unresolved, query.Remark{
-				Object: o.String(), Field: u.Field, Message: fmt.Sprintf("there is no %s %s%s", u.Kind, u.Name, in),
-			})
+			message := fmt.Sprintf("there is no %s %s%s", u.Kind, u.Name, in)
+			if meant := words.Meant(validation.NearestReference(w.View, &u, namespace)); meant != "" {
+				message += "; " + meant
+			}
+			a.Unresolved = append(a.Unresolved, query.Remark{Object: o.String(), Field: u.Field, Message: message})
 		}
 	}
 }
