@@ -216,6 +216,6 @@ func (k *kit) showLogs() {
 			continue
 		}
 		all := strings.Split(strings.TrimSpace(string(content)), "\n")
-		fmt.Fprintf(os.Stdout, "\n==> the end of %s\n%s\n", filepath.Base(file), strings.Join(all[max(0, len(all)-15):], "\n"))
+		_, _ = fmt.Fprintf(os.Stdout, "\n==> the end of %s\n%s\n", filepath.Base(file), strings.Join(all[max(0, len(all)-15):], "\n"))
 	}
 }

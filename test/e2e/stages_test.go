@@ -222,7 +222,7 @@ func keep() error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stdout, "The cluster runs until you press Ctrl-C; its logs are in %s. To look inside:\n  nsenter --target=%s --net --mount --pid --ipc env KUBECONFIG=%s %s get pods -A\n",
+	_, _ = fmt.Fprintf(os.Stdout, "The cluster runs until you press Ctrl-C; its logs are in %s. To look inside:\n  nsenter --target=%s --net --mount --pid --ipc env KUBECONFIG=%s %s get pods -A\n",
 		k.Dir, strings.TrimSpace(string(pid)), k.kubeconfig("admin"), k.ControlPlane+"/kubectl")
 	interrupted := make(chan os.Signal, 1)
 	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)

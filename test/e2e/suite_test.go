@@ -105,7 +105,7 @@ func (m *measurements) note(what, value string) {
 func (m *measurements) print() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	fmt.Fprintf(os.Stdout, "\nMeasured:\n  %s\n", strings.Join(m.lines, "\n  "))
+	_, _ = fmt.Fprintf(os.Stdout, "\nMeasured:\n  %s\n", strings.Join(m.lines, "\n  "))
 }
 
 // kubectl runs kubectl, which must succeed.
