@@ -162,7 +162,7 @@ func TestFailures(t *testing.T) {
 		"no right to applications":                {caller: "finance", path: resourcePath, body: question, code: 403, want: "all applications"},
 		"no right to search":                      {caller: "nobody", path: subjectPath, body: question, code: 403, want: "search"},
 		"no right in what is not an organization": {caller: "finance", path: "/empty/access/v1/evaluation", body: question, code: 403},
-		"no organization":                         {caller: "all", path: "/empty/access/v1/evaluation", body: question, code: 404, want: "no organization"},
+		"no organization":                         {caller: "all", path: "/empty/access/v1/evaluation", body: question, code: 404, want: "not an organization"},
 		"no organization, for a batch":            {caller: "all", path: "/empty/access/v1/evaluations", body: `{"evaluations":[{}],` + question[1:], code: 404},
 		"no organization, for a search":           {caller: "all", path: "/empty/access/v1/search/subject", body: question, code: 404},
 		"no namespace":                            {caller: "all", path: "/nowhere/access/v1/evaluation", body: question, code: 404},
@@ -314,7 +314,7 @@ func TestDiscovery(t *testing.T) {
 	}
 	for name, w := range map[string]*httptest.ResponseRecorder{
 		"no name of a namespace": get("/.well-known/authzen-configuration/A_B", "pdp.example"),
-		"no organization":        get("/.well-known/authzen-configuration", "pdp.example"),
+		"not an organization":    get("/.well-known/authzen-configuration", "pdp.example"),
 	} {
 		if w.Code != http.StatusNotFound {
 			t.Errorf("%s: got %d", name, w.Code)
