@@ -36,8 +36,8 @@ var _ = Describe("A value that is probably a mistake", func() {
 			SpecTimeout(longest)),
 		Entry("the system namespace as an organization", france,
 			"AccessGroup access-system/$org-sre\nspec: {type: System, systemAccess: [{organization: access-system, role: Observer}]}",
-			"spec.systemAccess[access-system]: access-system is the system namespace, which is never an organization; the entry counts "+
-				"for nothing", SpecTimeout(longest)),
+			"spec.systemAccess[access-system]: access-system is the system namespace, which is never an organization; the entry has "+
+				"no effect", SpecTimeout(longest)),
 		Entry("a misspelled application", france, "AccessGroup temps\nspec: {applicationAccess: [{application: finanse, role: Viewer}]}",
 			"spec.applicationAccess[finanse]: nothing else in $org names the application finanse; did you mean finance?", SpecTimeout(longest)),
 		Entry("a member whose time has passed", france, "AccessGroup temps\nspec: {members: [{user: b, notAfter: \"2025-12-31T00:00:00Z\"}]}",
