@@ -293,6 +293,8 @@ var _ = Describe("An ApplicationAccess", func() {
 
 var _ = Describe("The deletion of an owner", func() {
 	It("leaves the documents empty for the grace period, whatever the garbage collector does", func(ctx SpecContext) {
+		// A lost document is known for the grace period. Usher may need two seconds to find that a write was too late.
+		manager.Replace(ctx, "--document-grace=10s")
 		o := newOrganization(ctx)
 		const applications = 8 // the garbage collector is not first each time
 		o.apply(ctx, "AccessGroup", "team", `{members: [{user: ana@acme.example}], applicationAccess: [{application: "*", role: Editor}]}`)
