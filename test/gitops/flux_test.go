@@ -14,6 +14,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -201,6 +202,10 @@ var _ = Describe("Under Flux, a tree", Ordered, func() {
 		Expect(role(ctx, "security-apac", "red", "mallory@acme.example")).To(BeEmpty())
 		Eventually(func() map[string]map[string]string { return documents(ctx) }).WithContext(ctx).
 			ShouldNot(HaveKey("security-apac/user-access-"+identity.Name("mallory@acme.example")), "it stays empty for a while")
+		gone := &accessv1alpha1.UserAccess{}
+		Eventually(func() error {
+			return kube.Get(ctx, client.ObjectKey{Namespace: "security-apac", Name: identity.Name("mallory@acme.example")}, gone)
+		}).WithContext(ctx).Should(MatchError(apierrors.IsNotFound, "IsNotFound"), "it goes after its document")
 	})
 
 	It("loses what a commit removes, but nothing that Usher created for others", func(ctx SpecContext) {
