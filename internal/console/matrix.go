@@ -3,16 +3,15 @@ package console
 import (
 	"bytes"
 	"cmp"
-	"encoding/csv"
 	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/usher-dev/usher/internal/cli/print"
 	"github.com/usher-dev/usher/internal/cli/query"
 	"github.com/usher-dev/usher/internal/cli/source"
-	"github.com/usher-dev/usher/internal/cli/terminal"
 	"github.com/usher-dev/usher/internal/resolve"
 	"github.com/usher-dev/usher/internal/roster"
 )
@@ -227,24 +226,8 @@ func (s *Server) matrixCSV(r *http.Request) (reply, error) {
 	found.Users = slices.DeleteFunc(found.Users, func(u query.MatrixUser) bool { return !matches(asked.search, u.User) })
 	header, rows := query.MatrixTable([]query.Matrix{*found})
 	var b bytes.Buffer
-	writer := csv.NewWriter(&b)
-	for _, line := range append([][]string{header}, rows...) {
-		if err := writer.Write(plain(line)); err != nil {
-			return nil, err
-		}
+	if err := print.CSV(&b, header, rows); err != nil {
+		return nil, err
 	}
-	writer.Flush()
-	return &download{name: organization + "-matrix.csv", kind: "text/csv; charset=utf-8", content: b.Bytes()}, writer.Error()
-}
-
-// plain returns the cells as text that a spreadsheet does not take for a formula.
-func plain(cells []string) []string {
-	made := make([]string, len(cells))
-	for i, each := range cells {
-		made[i] = terminal.Escape(each)
-		if strings.ContainsRune("=+-@\t\r", []rune(each + " ")[0]) {
-			made[i] = "'" + made[i]
-		}
-	}
-	return made
+	return &download{name: organization + "-matrix.csv", kind: "text/csv; charset=utf-8", content: b.Bytes()}, nil
 }

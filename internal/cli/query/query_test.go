@@ -2,14 +2,11 @@ package query_test
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/usher-dev/usher/internal/cli/input"
 	"github.com/usher-dev/usher/internal/cli/query"
@@ -56,34 +53,6 @@ func load(t *testing.T, namespace string) *source.World {
 		t.Fatal(err)
 	}
 	return w
-}
-
-func TestOverviews(t *testing.T) {
-	w := load(t, "")
-	var got []string
-	for _, g := range query.Groups(w) {
-		got = append(got, fmt.Sprintf("group %s/%s: %d active, gives %v", g.Object.Namespace, g.Object.Name, g.Members, g.Gives))
-	}
-	for _, u := range query.UserOverviews(w) {
-		var entered []string
-		for _, e := range u.Entries {
-			entered = append(entered, e.Organization+" as "+e.OrganizationRole)
-		}
-		got = append(got, fmt.Sprintf("user %s: enters %v, %d accounts", u.User, entered, len(u.Accounts)))
-	}
-	for _, a := range query.ApplicationOverviews(w) {
-		got = append(got, fmt.Sprintf("application %s in %s: %d users, declared: %t", a.Title, a.Organization, a.Users, a.Object != nil))
-	}
-	want := []string{
-		"group acme/editors: 1 active, gives [Editor of finance]",
-		"group globex/viewers: 1 active, gives [Viewer of all other applications]",
-		"user ana@acme.example: enters [acme as NoAccess], 1 accounts",
-		"user zoe@globex.example: enters [globex as NoAccess], 0 accounts",
-		"application finance (Finance & Control) in acme: 1 users, declared: true",
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("unexpected overviews (-want +got):\n%s", diff)
-	}
 }
 
 func TestUnknownNames(t *testing.T) {
