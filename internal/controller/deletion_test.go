@@ -25,6 +25,7 @@ func TestDeletionEmptiesTheDocument(t *testing.T) {
 		user:        publish.UserData(publish.EmptyUser("acme", ana))[document.AccessKey],
 	}
 	collect := func(w *world, name string) { w.delete(&corev1.ConfigMap{}, name) }
+	unlabel := func(w *world, name string) { w.edit(name, func(cm *corev1.ConfigMap) { cm.Labels = nil }) }
 	for name, tc := range map[string]struct {
 		document string
 		owner    client.Object
@@ -63,6 +64,33 @@ func TestDeletionEmptiesTheDocument(t *testing.T) {
 				w.pass(2 * w.reconciler.Publisher.Grace)
 			},
 			want: "",
+		},
+		"the garbage collector deletes the empty document": {
+			document: application, owner: &accessv1alpha1.ApplicationAccess{}, name: "red",
+			then: func(w *world, name string) {
+				w.run()
+				collect(w, name)
+			},
+			want: empty[application],
+		},
+		"somebody removes the label before Usher is first": {
+			document: application, owner: &accessv1alpha1.ApplicationAccess{}, name: "red",
+			then: unlabel, want: empty[application],
+		},
+		"somebody removes the label of the empty document": {
+			document: application, owner: &accessv1alpha1.ApplicationAccess{}, name: "red",
+			then: func(w *world, name string) {
+				w.run()
+				unlabel(w, name)
+			},
+			want: empty[application],
+		},
+		"somebody removes the label of an immutable document": {
+			document: application, owner: &accessv1alpha1.ApplicationAccess{}, name: "red",
+			then: func(w *world, name string) {
+				w.edit(name, func(cm *corev1.ConfigMap) { cm.Labels, cm.Immutable = nil, new(true) })
+			},
+			want: empty[application],
 		},
 		"the document of a user, and Usher is first": {
 			document: user, owner: &accessv1alpha1.UserAccess{}, name: "ana",

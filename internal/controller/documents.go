@@ -191,6 +191,9 @@ func (r *Reconciler) answered(o Output, key types.NamespacedName, write publish.
 	if write != (publish.Write{}) {
 		r.takeover.wrote(o) // first, because the watch may have shown it
 	}
+	if write.Deleted {
+		r.ended(o, key)
+	}
 	if _, shown := r.expectations.answer(o, key.Name, write, err, r.versionSeen(key), r.Feed.Now()); shown {
 		r.look(o)
 	}
@@ -221,7 +224,7 @@ func (r *Reconciler) end(ctx context.Context, o Output, p *progress, seen *corev
 	return err
 }
 
-// leave writes empty documents where ConfigMaps of the document were deleted before they were empty, from the shard on.
+// leave writes empty documents where ConfigMaps of the document are lost (see [publish.Observed.Lose]), from the shard on.
 // The watch then shows them, and they end as others do.
 func (r *Reconciler) leave(ctx context.Context, o Output, p *progress, from int) error {
 	lost := r.Publisher.Observed.Lost(o.Namespace, string(o.Kind), o.Name, r.Feed.Now().Add(-r.Publisher.Grace))

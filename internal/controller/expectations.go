@@ -158,6 +158,14 @@ func (x *expectations) show(o Output, name, version string, gone bool) (sent boo
 	return e.sent
 }
 
+// deletes reports whether Usher has deleted the object and the watch has not shown it yet.
+func (x *expectations) deletes(o Output, name string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	e := x.find(o, name)
+	return e != nil && e.deleted && !e.sent
+}
+
 // pending reports whether the watch has not yet shown a write of the output.
 func (x *expectations) pending(o Output) bool {
 	x.mu.Lock()

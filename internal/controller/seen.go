@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -35,15 +36,33 @@ func (r *Reconciler) configMapHandler() toolscache.ResourceEventHandler {
 	}
 }
 
-// lost records a ConfigMap that was deleted before it was empty, for example by the garbage collector. Every replica
-// records it, so that a new leader knows it, too. A ConfigMap that is deleted with its namespace is not recorded.
+// lost records a ConfigMap that the watch does not show any more, although it has not been empty for the grace period. The
+// garbage collector may have deleted it, or somebody may have removed its label. Every replica records a ConfigMap that
+// was not empty, so that a new leader knows it, too. Only the leader knows whether it deleted an empty one itself. A
+// ConfigMap that is deleted with its namespace is not recorded.
 func (r *Reconciler) lost(cm *corev1.ConfigMap) {
 	o, ours := documentAt(client.ObjectKeyFromObject(cm))
-	if !ours || cm.Annotations[accessv1alpha1.AnnotationDigest] == publish.Digest(r.emptyData(o, cm)) ||
-		r.view().Index().Namespace(cm.Namespace).Terminating() {
+	if !ours || r.view().Index().Namespace(cm.Namespace).Terminating() {
+		return
+	}
+	if r.isEmpty(o, cm) && (!r.isLeader() || r.expectations.deletes(o, cm.Name)) {
 		return
 	}
 	r.Publisher.Observed.Lose(cm, r.Feed.Now(), r.Publisher.Grace)
+}
+
+// ended corrects the record if the watch showed that the leader deleted an empty ConfigMap before the API server answered.
+func (r *Reconciler) ended(o Output, key types.NamespacedName) {
+	for _, lost := range r.Publisher.Observed.Lost(o.Namespace, string(o.Kind), o.Name, time.Time{}) {
+		if lost.Name == key.Name && r.isEmpty(o, lost) {
+			r.Publisher.Observed.Forget(lost)
+		}
+	}
+}
+
+// isEmpty reports whether the ConfigMap is an empty document.
+func (r *Reconciler) isEmpty(o Output, cm *corev1.ConfigMap) bool {
+	return cm.Annotations[accessv1alpha1.AnnotationDigest] == publish.Digest(r.emptyData(o, cm))
 }
 
 // seen handles a watch event of a ConfigMap of a document.

@@ -100,6 +100,16 @@ func newWorld(t *testing.T) *world {
 			w.show(o)
 			return nil
 		},
+		Get: func(
+			ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, options ...client.GetOption,
+		) error {
+			err := c.Get(ctx, key, o, options...)
+			if o.GetAnnotations()[accessv1alpha1.AnnotationDigest] != "" {
+				// The fake API server does not record who wrote what.
+				o.SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: publish.FieldManager}})
+			}
+			return err
+		},
 		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, options ...client.DeleteOption) error {
 			if err := refused(o); err != nil {
 				return err
@@ -180,7 +190,13 @@ func (w *world) show(o client.Object) {
 	shown := o.DeepCopyObject().(client.Object)
 	if cm, ok := shown.(*corev1.ConfigMap); ok {
 		publish.Observe(cm)
-		w.reconciler.configMapHandler().OnAdd(cm, false)
+		if cm.Labels[accessv1alpha1.LabelManagedBy] == accessv1alpha1.ManagedBy {
+			w.reconciler.configMapHandler().OnAdd(cm, false)
+		} else if seen := w.reconciler.Publisher.Observed.Get(client.ObjectKeyFromObject(cm)); seen != nil {
+			last := seen.DeepCopy() // the watch selects by label
+			last.ResourceVersion = cm.ResourceVersion
+			w.reconciler.configMapHandler().OnDelete(last)
+		}
 		return
 	}
 	if !w.late {

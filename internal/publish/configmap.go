@@ -223,9 +223,14 @@ func Stripped(object metav1.Object) bool {
 	return fields != nil && len(fields) == 0
 }
 
+// isLabelled reports whether the watch shows the ConfigMap.
+func isLabelled(cm *corev1.ConfigMap) bool {
+	return cm.Labels[accessv1alpha1.LabelManagedBy] == accessv1alpha1.ManagedBy
+}
+
 // isOurs reports whether Usher wrote the ConfigMap, which has the name of a document: it has Usher's label or field
 // manager.
 func isOurs(cm *corev1.ConfigMap) bool {
-	return cm.Labels[accessv1alpha1.LabelManagedBy] == accessv1alpha1.ManagedBy ||
+	return isLabelled(cm) ||
 		slices.ContainsFunc(cm.ManagedFields, func(e metav1.ManagedFieldsEntry) bool { return e.Manager == FieldManager })
 }

@@ -24,7 +24,7 @@ type Observed struct {
 // subject identifies a document: its kind (a Document value of the API), and its application or the name of its user.
 type subject struct{ namespace, kind, name string }
 
-// loss is a ConfigMap that was deleted before it was empty.
+// loss is a ConfigMap that the watch does not show any more, although it has not been empty for the grace period.
 type loss struct {
 	last *corev1.ConfigMap
 	at   time.Time
@@ -77,7 +77,8 @@ func (o *Observed) Delete(namespace, name string) {
 	}
 }
 
-// Lose records that a ConfigMap was deleted before it was empty. It forgets losses that are older than the period.
+// Lose records that the watch does not show a ConfigMap any more, although it has not been empty for the grace period. It
+// forgets losses that are older than the period.
 func (o *Observed) Lose(cm *corev1.ConfigMap, now time.Time, period time.Duration) {
 	kind, name, shard := ParseName(cm.Name)
 	of := subject{cm.Namespace, kind, name}
@@ -97,6 +98,14 @@ func (o *Observed) Lose(cm *corev1.ConfigMap, now time.Time, period time.Duratio
 	o.losses = append(o.losses, lossAt{of, shard, now})
 }
 
+// Forget forgets the loss of the ConfigMap.
+func (o *Observed) Forget(lost *corev1.ConfigMap) {
+	kind, name, shard := ParseName(lost.Name)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.forget(subject{lost.Namespace, kind, name}, shard)
+}
+
 func (o *Observed) forget(of subject, shard int) {
 	delete(o.lost[of], shard)
 	if len(o.lost[of]) == 0 {
@@ -104,8 +113,8 @@ func (o *Observed) forget(of subject, shard int) {
 	}
 }
 
-// Lost returns the ConfigMaps of a document that were deleted before they were empty, not before the instant since. The
-// result is by shard. Kind is a Document value of the API; name is the application or the name of the user.
+// Lost returns the lost ConfigMaps of a document (see [Observed.Lose]) as the watch showed them last. It leaves out those
+// that were lost before the instant since. The result is by shard. Kind is a Document value of the API; name is the application or the name of the user.
 func (o *Observed) Lost(namespace, kind, name string, since time.Time) map[int]*corev1.ConfigMap {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
@@ -158,7 +167,7 @@ func (o *Observed) notEmpty(key types.NamespacedName) {
 	delete(o.empty, key)
 }
 
-// Keys returns the keys of all ConfigMaps, and of those that were deleted before they were empty, in no order.
+// Keys returns the keys of all ConfigMaps, and of the lost ones, in no order.
 func (o *Observed) Keys() []types.NamespacedName {
 	o.mu.RLock()
 	defer o.mu.RUnlock()

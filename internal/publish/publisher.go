@@ -248,21 +248,44 @@ func (p *Publisher) End(
 	return cmp.Or(deleted, emptied), 0, client.IgnoreNotFound(err)
 }
 
-// Leave writes an empty document where a ConfigMap was deleted before it was empty. A kubelet may not have seen the
-// deletion, and a mount that is not optional keeps the last content that the kubelet saw. The document has no owner;
-// [Publisher.End] removes it after the grace period. Leave returns the zero value if the ConfigMap exists again.
+// Leave writes an empty document where a ConfigMap is gone from the watch before it has been empty for the grace period. A
+// kubelet may not have seen the deletion, and a mount that is not optional keeps the last content that the kubelet saw.
+// The document has no owner; [Publisher.End] removes it after the grace period.
+//
+// Leave also takes a ConfigMap back whose label was removed, because the watch does not show it any more. Leave returns
+// the zero value if the watch is going to show the ConfigMap, or if it belongs to somebody else.
 func (p *Publisher) Leave(ctx context.Context, lost *corev1.ConfigMap, document string, empty map[string]string) (Write, error) {
 	cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: lost.Namespace, Name: lost.Name}}
 	fillEmpty(cm, document, empty)
 	err := p.Client.Create(ctx, cm)
-	if apierrors.IsAlreadyExists(err) {
-		return Write{}, nil
+	if err == nil {
+		p.notify("create", document, empty)
+		return Write{Version: cm.ResourceVersion}, nil
 	}
-	if err != nil {
+	if !apierrors.IsAlreadyExists(err) {
 		return Write{}, err
 	}
-	p.notify("create", document, empty)
-	return Write{Version: cm.ResourceVersion}, nil
+	live := &corev1.ConfigMap{}
+	if err := p.Live.Get(ctx, client.ObjectKeyFromObject(lost), live); err != nil {
+		return Write{}, err
+	}
+	switch {
+	case isLabelled(live):
+		return Write{}, nil
+	case !isOurs(live):
+		p.Observed.Forget(lost)
+		return Write{}, nil
+	case isImmutable(live):
+		_, err := p.delete(ctx, live) // the watch does not show this deletion
+		return Write{}, err
+	}
+	live.ManagedFields = nil
+	fillEmpty(live, document, empty)
+	if err := p.Client.Update(ctx, live); err != nil {
+		return Write{}, err
+	}
+	p.notify("update", document, empty)
+	return Write{Version: live.ResourceVersion}, nil
 }
 
 // fillEmpty makes the ConfigMap an empty document without an owner of Usher's kinds.
