@@ -252,6 +252,12 @@ func watchMap(ctx context.Context, n namespace, name string) func() []mapEvent {
 		}
 	}()
 	var seen []mapEvent
+	take := func(event mapEvent) {
+		seen = append(seen, event)
+		if shown = event.configMap.ResourceVersion; event.kind == watch.Deleted {
+			shown = ""
+		}
+	}
 	return func() []mapEvent {
 		GinkgoHelper()
 		var cm corev1.ConfigMap
@@ -259,15 +265,19 @@ func watchMap(ctx context.Context, n namespace, name string) func() []mapEvent {
 		for shown != cm.ResourceVersion {
 			select {
 			case event := <-events:
-				seen = append(seen, event)
-				if shown = event.configMap.ResourceVersion; event.kind == watch.Deleted {
-					shown = ""
-				}
+				take(event)
 			case <-ctx.Done():
 				Fail(fmt.Sprintf("the watch of ConfigMap %s/%s stays at %q and never comes to %q", n.name, name, shown, cm.ResourceVersion))
 			}
 		}
-		return seen
+		for { // the ConfigMap may have been deleted, created and deleted again
+			select {
+			case event := <-events:
+				take(event)
+			default:
+				return seen
+			}
+		}
 	}
 }
 
