@@ -158,6 +158,7 @@ func (o *rightsOracle) met(by []string) bool {
 // alternatives returns the rights that each permit the declaration. A right in all namespaces is also a right in
 // each of them.
 func (o *rightsOracle) alternatives(t tuple) []string {
+	t = t.byName()
 	namespaces := []string{t.organization, ""}
 	switch {
 	case t.resource == onSystem:

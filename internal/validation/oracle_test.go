@@ -48,10 +48,12 @@ type tuple struct{ user, organization, resource, application, role string }
 
 // labelled is the prefix of a name that means everything with the labels after it. byText is the prefix of a name
 // that means everything that a selector selects. For byText, the oracle may assume that another selector selects
-// more.
+// more. bySelector is the prefix of the name of an application that a selector selects: a grant that names the
+// application is more than that, because the application may lose the label.
 const (
-	labelled = "labelled "
-	byText   = labelled + "as "
+	labelled   = "labelled "
+	byText     = labelled + "as "
+	bySelector = "selected "
 )
 
 // labelSets are sets of labels, some of which selectors distinguish.
@@ -347,10 +349,16 @@ func (d *declaration) sayIn(said map[tuple]bool, user, organization string, g gi
 		said[tuple{user, organization, onApplications, byText + fmt.Sprint(e.Selector), string(e.Role)}] = true
 		for _, object := range d.objects {
 			if a, is := object.(*accessv1alpha1.ApplicationAccess); is && a.Namespace == organization && matches(&e.Selector, a.Labels) {
-				said[tuple{user, organization, onApplications, a.Name, string(e.Role)}] = true
+				said[tuple{user, organization, onApplications, bySelector + a.Name, string(e.Role)}] = true
 			}
 		}
 	}
+}
+
+// byName returns the tuple for an application that a selector selects as if the application were named.
+func (t tuple) byName() tuple {
+	t.application = strings.TrimPrefix(t.application, bySelector)
+	return t
 }
 
 // isByText reports whether the tuple means what a selector selects, known by its text alone.
@@ -377,7 +385,7 @@ func newlyDeclared(before, after objects, namespace, throughBefore, through stri
 		was := declaration{before, namespace, at, throughBefore, coming}
 		had := was.tuples()
 		for t := range is.tuples() {
-			if !had[t] {
+			if !had[t] && !had[t.byName()] {
 				fresh[t] = true
 			}
 		}

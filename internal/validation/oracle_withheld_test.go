@@ -43,7 +43,7 @@ func (o *rightsOracle) withholdOne(s *standing, t *tuple) {
 		}
 	default:
 		if t.application != "*" {
-			o.withholdIn(s, t.application, t.role)
+			o.withholdIn(s, t.byName().application, t.role)
 			return
 		}
 		everywhere = t.role
