@@ -110,7 +110,7 @@ func (d *diff) load(ctx context.Context) (before, after *source.World, err error
 	}
 	// An object that could not be read would look deleted.
 	if n := len(base.Problems) + len(made.Problems); n > 0 {
-		return nil, nil, fmt.Errorf("no difference can be told: %s could not be read",
+		return nil, nil, fmt.Errorf("no comparison is possible: %s could not be read",
 			words.Counted(n, "object or file", "objects or files"))
 	}
 	return before, after, nil
@@ -123,7 +123,7 @@ func (d *diff) readBase(ctx context.Context, from *source.Source, made *objects.
 	case len(d.against) > 1 && kustomize != "":
 		return nil, errors.New("--against: with -k it is one directory with a kustomization")
 	case len(d.against) > 0 && d.prune:
-		return nil, errors.New("--prune: with --against both sides are complete; what one has not is deleted")
+		return nil, errors.New("--prune: not needed with --against, where both sides are complete")
 	case len(d.against) > 0 && kustomize != "":
 		return from.ReadFiles(ctx, nil, d.against[0])
 	case len(d.against) > 0:

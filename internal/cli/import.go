@@ -65,17 +65,17 @@ func (m *importing) run(ctx context.Context, name string) error {
 		return errors.New("--apply: with -f and -k there is no cluster to write to")
 	}
 	if m.standalone && o.offline() {
-		return errors.New("--standalone: it begins from nothing; leave out -f and -k")
+		return errors.New("--standalone: it reads no objects; leave out -f and -k")
 	}
 	if m.apply && name == "-" && !m.yes && m.dryRun == dryRunNone {
 		return errors.New("import -: standard input cannot both be the CSV and answer the question; add --yes or --dry-run")
 	}
 	if m.prune && !m.apply {
-		return errors.New("--prune: it takes --apply; only the cluster knows what an import wrote")
+		return errors.New("--prune: requires --apply, because only the cluster records what an import wrote")
 	}
 	if !m.apply {
 		if m.dryRun == dryRunServer {
-			return errors.New("--dry-run=server: it takes --apply")
+			return errors.New("--dry-run=server: requires --apply")
 		}
 		if m.directory == "" && m.output == "" {
 			m.output = asYAML

@@ -91,7 +91,7 @@ func (o *options) validate() error {
 		failures = append(failures, err)
 	}
 	if o.maxBytes.Sign() <= 0 {
-		failures = append(failures, fmt.Errorf("--max-bytes %s: it is not above 0", o.maxBytes.String()))
+		failures = append(failures, fmt.Errorf("--max-bytes %s: must be more than 0", o.maxBytes.String()))
 	}
 	if o.recursive && len(o.filenames) == 0 {
 		failures = append(failures, errors.New("-R: there is no directory to read; give one with -f"))

@@ -78,7 +78,7 @@ func withoutReview(o *objects.Object) bool {
 // checkTarget returns an error if the command both names and selects groups.
 func (r *review) checkTarget() error {
 	if len(r.target.Groups) > 0 && r.target.Selector != "" {
-		return errors.New("--selector: with GROUP it is one of the two; give names or a selector")
+		return errors.New("--selector: give either names of groups or a selector")
 	}
 	return nil
 }

@@ -103,7 +103,7 @@ func (w *writing) validate() error {
 		failures = append(failures, errors.New("--in-place: with -o the manifests are printed; give one of the two"))
 	}
 	if o.at != "" {
-		failures = append(failures, errors.New("--at: what is written holds from now on"))
+		failures = append(failures, errors.New("--at: changes take effect now"))
 	}
 	return errors.Join(append(failures, o.validate())...)
 }
@@ -122,10 +122,10 @@ func (w *writing) load(ctx context.Context) (*source.World, error) {
 		return nil, err
 	}
 	if n := len(made.Set.Problems); n > 0 && o.offline() {
-		return nil, fmt.Errorf("%s could not be read; nothing is changed on the ground of the rest",
+		return nil, fmt.Errorf("%s could not be read, so the effects of a change are not known; nothing is changed",
 			words.Counted(n, "object or file", "objects or files"))
 	} else if n > 0 {
-		o.say("note: what is not read is missing in the difference, too; the API server judges by all there is")
+		o.say("note: the difference does not include objects that could not be read; the API server judges with all objects")
 	}
 	return made, nil
 }
