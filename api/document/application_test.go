@@ -42,7 +42,7 @@ func TestApplicationAnswers(t *testing.T) {
 		t.Error(diff)
 	}
 	if got := f.Filters(zoe); got != nil {
-		t.Errorf("every row is visible, but for %v", got)
+		t.Errorf("every row should be visible, got filters %v", got)
 	}
 	for _, user := range []string{"nobody@acme.example", "", "AMELIE@acme.example"} {
 		if f.Role(user) != document.NoAccess || f.Can(user, "view") || f.Can(user, "") ||

@@ -9,6 +9,6 @@
 // for PostgreSQL, MySQL and SQLite. Both give the same result.
 //
 // The types of the documents are versioned independently: a later version of a document has another apiVersion. The
-// package is a Go module of its own and imports nothing of Usher or Kubernetes. In addition to the standard library it
+// package is a separate Go module and imports nothing of Usher or Kubernetes. In addition to the standard library it
 // imports fsnotify and jsontext, which is in the standard library of Go 1.27.
 package document

@@ -297,7 +297,7 @@ type GroupReview struct {
 	// +kubebuilder:validation:Maximum=1826
 	EveryDays int32 `json:"everyDays,omitempty"`
 
-	// ifMissed says what happens from the instant at which a review is due. Keep: nothing but condition ReviewDue. End:
+	// ifMissed says what happens from the instant at which a review is due. Keep: only condition ReviewDue is set. End:
 	// the group gives only NoAccess, while its members still count, as if it were being deleted. Absent: Keep.
 	// +optional
 	// +kubebuilder:default="Keep"

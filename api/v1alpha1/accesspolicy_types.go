@@ -121,7 +121,7 @@ type AccessPolicySpec struct {
 	// +kubebuilder:default="Protected"
 	Administrators Administrators `json:"administrators,omitempty"`
 
-	// exclusiveAccess lists sets of applications of which a user may hold a role in only one. Absent: none.
+	// exclusiveAccess lists sets of applications. A user may hold a role in at most one application of each set. Absent: none.
 	// +optional
 	// +listType=map
 	// +listMapKey=name

@@ -3,7 +3,7 @@ package v1alpha1
 // Labels and annotations. A value that a constant below does not name is free.
 const (
 	// LabelMaterialized with the value "true" marks a UserAccess that Usher wrote. It is one of three things that make
-	// a UserAccess materialized: its name and a spec that says nothing but the user are the others.
+	// a UserAccess materialized: the others are its name and a spec that sets only the user.
 	LabelMaterialized = "access.usher.dev/materialized"
 
 	// LabelDocument names the kind of document that a published ConfigMap holds: one of the Document values.

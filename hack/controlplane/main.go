@@ -2,7 +2,7 @@
 // program is given, the controllers, as processes. It fetches or builds the binaries in the versions of go.mod. The
 // demo and the tests use it.
 //
-// It is a Go module of its own, so that the dependencies of Kubernetes do not determine those of Usher. It must not
+// It is a separate Go module, so that the dependencies of Kubernetes do not determine those of Usher. It must not
 // import anything of Usher.
 package main
 

@@ -66,7 +66,7 @@ var (
 
 // parseTable returns the imports of each package in the table, or nil for a package that may import all.
 func parseTable(text string) (map[string]imports, error) {
-	_, text, found := strings.Cut(text, "| package | promise | imports of ours |\n")
+	_, text, found := strings.Cut(text, "| package | content and promise | may import |\n")
 	if !found {
 		return nil, errors.New("docs/architecture.md has no table of imports")
 	}

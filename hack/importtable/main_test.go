@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	goodTable = "text\n\n| package | promise | imports of ours |\n|---|---|---|\n" +
+	goodTable = "text\n\n| package | content and promise | may import |\n|---|---|---|\n" +
 		"| `api/v1alpha1` | kinds | none |\n" +
 		"| `internal/rules`, `internal/names` | pure | none |\n" +
 		"| `internal/roster` | who | `api`, `rules` |\n" +

@@ -59,7 +59,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	flags.Usage = func() { _, _ = fmt.Fprintln(progress, usage) }
 	samples := flags.String("samples", filepath.Join(root, "config", "samples"),
 		`kustomize directory to apply, or "none"`)
-	manifests := flags.String("install", "", "up: what to install in place of config/local, such as the rendered chart")
+	manifests := flags.String("install", "", "up: what to install instead of config/local, such as the rendered chart")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 )
 
-// NewCommand returns the command of the program. Each subcommand is a program of its own with its own flags. Without a
+// NewCommand returns the command of the program. Each subcommand is a separate program with its own flags. Without a
 // subcommand, the manager runs.
 func NewCommand() *cobra.Command {
 	root := newManagerCommand("usher")

@@ -23,7 +23,7 @@ func metricsOptions(address string, secure bool) metricsserver.Options {
 // mostScrapes is the number of requests for metrics that are served concurrently.
 const mostScrapes = 4
 
-// guardedMetrics serves metrics to callers whom the API server authenticates and authorizes. Each unknown token costs a
+// guardedMetrics serves metrics to callers that the API server authenticates and authorizes. Each unknown token costs a
 // TokenReview, which counts against the manager's share of API server requests. Only a few requests are therefore
 // served concurrently and others are refused, so that a caller without a valid token cannot slow the manager down.
 func guardedMetrics(config *rest.Config, client *http.Client) (metricsserver.Filter, error) {

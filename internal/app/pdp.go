@@ -48,7 +48,7 @@ func newPDPCommand() *cobra.Command {
 	return command
 }
 
-// RunPDP runs the decision point until the context ends. Each replica has a roster of its own, and there is no leader.
+// RunPDP runs the decision point until the context ends. Each replica has its own roster, and there is no leader.
 func RunPDP(ctx context.Context, config *rest.Config, options PDPOptions) error {
 	start, err := begin(ctx, config, options.OrganizationSelector)
 	if err != nil {

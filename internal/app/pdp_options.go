@@ -48,7 +48,7 @@ func (o *PDPOptions) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.CertificateDir, "certificate-dir", "/etc/usher-pdp/tls",
 		"The directory with the certificate of the decision point: tls.crt and tls.key. Both are read again when they change.")
 	flags.DurationVar(&o.MaxStaleness, "max-staleness", 5*time.Minute,
-		"How long ago the API server may have been heard of last for questions to be answered, at least 2m. 0: any time ago.")
+		"Answer questions only if the watches have received data within this time, at least 2m. 0: always answer.")
 	flags.StringArrayVar(&o.ApplicationTypes, "application-type", nil,
 		"A further name of the resource type application. May be given several times.")
 	flags.StringVar(&o.AuthenticationConfig, "authentication-config", "",

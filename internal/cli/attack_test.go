@@ -109,7 +109,7 @@ func TestAttackMoreThanTheLimit(t *testing.T) {
 	refuses(t, call{args: []string{"diff", "--max-bytes=16Ki", "-f", "DIR/1.yaml", "--against", "DIR"}}, directory, refused)
 	csv := tree(t, map[string]string{"people.csv": strings.Repeat("a", 17<<10)})
 	refuses(t, call{args: []string{"import", "--max-bytes=16Ki", "--standalone", "-n", "acme", "DIR/people.csv"}}, csv, refused)
-	refuses(t, call{args: []string{"lint", "--max-bytes=0", "-f", "DIR"}}, directory, "--max-bytes 0: it is not above 0")
+	refuses(t, call{args: []string{"lint", "--max-bytes=0", "-f", "DIR"}}, directory, "--max-bytes 0: must be more than 0")
 }
 
 // zeros is an endless standard input.

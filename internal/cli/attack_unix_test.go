@@ -75,7 +75,7 @@ func TestAttackPipesAndDevicesByName(t *testing.T) {
 	}
 	refuses(t, call{
 		args: []string{"import", "-", "-f", "DIR/good.yaml", "-n", "acme", "--output-dir", "DIR"}, stdin: "record,group\ngroup,g\n",
-	}, directory, manifest+" is there already")
+	}, directory, manifest+" exists with other content")
 }
 
 func TestLinksThatAreFollowed(t *testing.T) {

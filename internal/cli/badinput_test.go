@@ -60,7 +60,7 @@ func TestBadInput(t *testing.T) {
 			args:  "can ana@acme.example red edit -f DIR",
 			want: answer{
 				errOut: "error: DIR/twice.yaml:13: key \"applicationAccess\" already set in map\n" +
-					"error: there is no organization: no namespace but access-system has access objects\n",
+					"error: there is no organization: no namespace except access-system has access objects\n",
 				code: 2,
 			},
 		},
@@ -70,7 +70,7 @@ func TestBadInput(t *testing.T) {
 			want: answer{
 				errOut: "error: DIR/when.yaml:9: AccessGroup editors: \"tomorrow\" is not an instant; " +
 					"write it as 2026-07-01T09:00:00Z\n" +
-					"No organizations found: no namespace but the system namespace access-system has objects of access.usher.dev\n" +
+					"No organizations found: no namespace except the system namespace access-system has objects of access.usher.dev\n" +
 					"Nobody\nerror: the answer is incomplete: 1 object or file could not be read\n",
 				code: 1,
 			},
@@ -81,7 +81,7 @@ func TestBadInput(t *testing.T) {
 			want: answer{
 				errOut: "error: DIR/kind.yaml:9: AccessGroup editors: spec.applicationAccess.role: there is an array where " +
 					"something else belongs\n" +
-					"error: there is no organization: no namespace but access-system has access objects\n",
+					"error: there is no organization: no namespace except access-system has access objects\n",
 				code: 2,
 			},
 		},
@@ -103,7 +103,7 @@ func TestBadInput(t *testing.T) {
 			want: answer{
 				errOut: "error: DIR/kind.yaml:1: kind AccessGruop: there is none in access.usher.dev/v1alpha1\n" +
 					"error: DIR/version.yaml:1: apiVersion access.usher.dev/v9: unknown; this plugin reads access.usher.dev/v1alpha1\n" +
-					"error: there is no organization: no namespace but access-system has access objects\n",
+					"error: there is no organization: no namespace except access-system has access objects\n",
 				code: 2,
 			},
 		},
@@ -149,7 +149,7 @@ func TestBadInput(t *testing.T) {
 		"the system namespace is not an organization": {
 			files: map[string]string{"good.yaml": good},
 			args:  "can ana@acme.example red edit -n access-system -f DIR",
-			want:  answer{errOut: "error: -n access-system: that is the system namespace, and no organization\n", code: 2},
+			want:  answer{errOut: "error: -n access-system: the system namespace is not an organization\n", code: 2},
 		},
 		"flags that are none": {
 			args: "who-can red --at tomorrow --system-namespace=A_B --organization-selector=a=b=c -f DIR",

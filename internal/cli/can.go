@@ -21,11 +21,13 @@ func newCan(o *options) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "can USER APPLICATION ROLE|PERMISSION",
 		Short: "Say whether a user may do something",
-		Long: `Says yes or no, and why on stderr.
+		Long: `Prints yes or no, and the reason on stderr.
 
-A role is asked for as "that role or a higher one". A name that is both a role and a permission is taken for the role.
+A role means "that role or a higher one". If a name is both a role and a permission, it means the role.
 
-Exit code: 0 yes, 1 no, 2 error. Whether rows are visible is not asked; the reason names them.`,
+The answer does not consider rows. If the user sees only some rows, the reason lists the filters.
+
+Exit code: 0 yes, 1 no, 2 error.`,
 		Example: `  # May amelie edit in finance?
   kubectl access can amelie@acme.example finance edit -n analytics
 
@@ -39,7 +41,7 @@ Exit code: 0 yes, 1 no, 2 error. Whether rows are visible is not asked; the reas
 		},
 		ValidArgsFunction: o.complete(completeUser, completeApplication, completeRole),
 	}
-	command.Flags().BoolVarP(&c.quiet, "quiet", "q", false, "Answer by the exit code alone")
+	command.Flags().BoolVarP(&c.quiet, "quiet", "q", false, "Print nothing, and answer only by the exit code")
 	return command
 }
 

@@ -28,13 +28,14 @@ func newDiff(o *options) *cobra.Command {
 	d := &diff{options: o}
 	command := &cobra.Command{
 		Use:   "diff (-f FILE|DIR|- | -k DIR) [--against FILE|DIR]",
-		Short: "Show who would gain or lose what by a change",
-		Long: `Shows who would gain, lose or change what if the given objects were applied: roles, rows, and when access ends; which
-conflicts the change brings; and what admission would refuse or warn of.
+		Short: "Show whose access a change would affect",
+		Long: `Shows the effect of applying the given objects: who gains, loses or changes roles and rows, and when access ends; new
+conflicts; and what admission would refuse or warn of.
 
-It is compared with the cluster, to which the objects are added as "kubectl apply" would, or with other files. With
---prune, what the cluster has in the namespaces of the given objects and the files have not is taken for deleted; so it
-always is with --against, where both sides are complete. Who has what they had for another reason is not a difference.
+The objects are compared with the cluster, and added to it as "kubectl apply" would do, or compared with other files.
+With --prune, objects in the namespaces of the given objects that only the cluster has count as deleted. With --against
+both sides are complete, so objects that are missing on one side always count as deleted or added. It is not a
+difference if a user keeps the same access for another reason.
 
 Exit code: 0 no difference, 1 differences, 2 error.`,
 		Example: `  # What would applying this directory change?
@@ -50,8 +51,8 @@ Exit code: 0 no difference, 1 differences, 2 error.`,
 	d.output = newOutput(command, asTable, asJSON, asMarkdown)
 	flags := command.Flags()
 	flags.StringSliceVar(&d.against, "against", nil,
-		"Files or directories to compare with in place of the cluster; read like -f, or with -k a kustomization")
-	flags.BoolVar(&d.prune, "prune", false, "Take what only the cluster has, in the namespaces of the objects, for deleted")
+		"Files or directories to compare with instead of the cluster; read like -f, or with -k as a kustomization")
+	flags.BoolVar(&d.prune, "prune", false, "Treat objects that only the cluster has, in the namespaces of the given objects, as deleted")
 	return command
 }
 
@@ -109,7 +110,7 @@ func (d *diff) load(ctx context.Context) (before, after *source.World, err error
 	}
 	// An object that could not be read would look deleted.
 	if n := len(base.Problems) + len(made.Problems); n > 0 {
-		return nil, nil, fmt.Errorf("no difference can be told: %s could not be read",
+		return nil, nil, fmt.Errorf("no comparison is possible: %s could not be read",
 			words.Counted(n, "object or file", "objects or files"))
 	}
 	return before, after, nil
@@ -122,7 +123,7 @@ func (d *diff) readBase(ctx context.Context, from *source.Source, made *objects.
 	case len(d.against) > 1 && kustomize != "":
 		return nil, errors.New("--against: with -k it is one directory with a kustomization")
 	case len(d.against) > 0 && d.prune:
-		return nil, errors.New("--prune: with --against both sides are complete; what one has not is deleted")
+		return nil, errors.New("--prune: not needed with --against, where both sides are complete")
 	case len(d.against) > 0 && kustomize != "":
 		return from.ReadFiles(ctx, nil, d.against[0])
 	case len(d.against) > 0:

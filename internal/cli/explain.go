@@ -20,14 +20,14 @@ func newExplain(o *options) *cobra.Command {
 	e := &explain{options: o}
 	command := &cobra.Command{
 		Use:   "explain USER [-a APPLICATION]",
-		Short: "Explain why a user has what the user has",
-		Long: `Explains why a user has what the user has, and why not more: every grant with its source, scope and window; what became
-of it; what each rule kept or dropped; the outcome; the rows with the groups that they come from; and what is to come.
+		Short: "Explain the access of a user",
+		Long: `Explains the access of a user: every grant with its source, scope and window, and whether it counts; which grants each
+rule kept or dropped; the result; the row filters with the groups that they come from; and future changes.
 
-The names of rules (R1 to R9) are those of docs/rules.md.`,
+The names of the rules (R1 to R9) are those of docs/rules.md.`,
 		Example: `  kubectl access explain amelie@acme.example -n analytics
 
-  # Only what bears on one application
+  # Only what affects one application
   kubectl access explain amelie@acme.example -n analytics -a finance`,
 		Args: arguments(1, 1, "USER"),
 		RunE: func(command *cobra.Command, args []string) error {
@@ -37,7 +37,7 @@ The names of rules (R1 to R9) are those of docs/rules.md.`,
 		ValidArgsFunction: o.complete(completeUser),
 	}
 	e.output = newOutput(command, asText, asJSON)
-	command.Flags().StringSliceVarP(&e.applications, "application", "a", nil, "Only what bears on these applications")
+	command.Flags().StringSliceVarP(&e.applications, "application", "a", nil, "Only what affects these applications")
 	o.completeFlag(command, "application", completeApplication)
 	return command
 }

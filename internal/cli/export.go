@@ -20,11 +20,12 @@ func newExport(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "export",
 		Short: "Write users, groups and roles as CSV",
-		Long: `Writes what is declared as CSV: groups, who is named in them, users, and the roles of both; a line each. The same CSV is
-what import reads. Selectors of members, rows, notification, applications and policies are not in it; that there are such
-is noted. Selectors of applications and organizations, attributes of users and reviews are.
+		Long: `Writes the declared objects as the CSV that import reads: a line for each group, member, user and role.
 
-Cells that a spreadsheet would take for a formula begin with an apostrophe, which import takes away.`,
+It includes selectors of applications and organizations, attributes of users, and reviews. It does not include selectors
+of members, rows, notification, applications and policies; it prints a note if there are any.
+
+Cells that a spreadsheet would treat as a formula begin with an apostrophe, which import removes.`,
 		Example: `  kubectl access export -n analytics > analytics.csv`,
 		Args:    cobra.NoArgs,
 		RunE:    func(command *cobra.Command, _ []string) error { return o.answer(command.Context(), e.answer) },

@@ -24,24 +24,26 @@ func newImport(o *options) *cobra.Command {
 	m := &importing{}
 	command := &cobra.Command{
 		Use:   "import FILE|-",
-		Short: "Make manifests of CSV, or apply it",
-		Long: `Reads the CSV that export writes, and makes the objects that it speaks of what it says. What it does not speak of stays:
-nothing is removed. Groups that there are not take a line of their own (record group); users get a UserAccess. With
---prune, what an earlier import wrote to the cluster and the CSV does not speak of is removed, too: members, roles, groups
-and users. What anybody else declares stays.
+		Short: "Convert CSV to manifests, or apply it",
+		Long: `Reads the CSV that export writes, and changes the objects so that they match it. It creates the UserAccess of a user if
+there is none. A new group needs a line with the record group.
 
-It also reads a plain CSV, without the column record: a line with group and user is a member, one with application and
-role a role of the group or user, one with memberGroup a nested group. Groups that there are not are made.
+Nothing that the CSV does not contain is removed, except with --prune. --prune removes members, roles, groups and users
+that an earlier import wrote to the cluster and that the CSV no longer contains. Declarations of other managers always
+stay.
 
-Without --apply the manifests of what changes are printed, or written to --output-dir, a file each: for git. They begin
-from the objects of the cluster, from the files of -f or -k, or with --standalone from nothing.
+It also reads a plain CSV without the column record. A line with group and user is a member. A line with application and
+role is a role of the group or user. A line with memberGroup is a nested group. Missing groups are created.
 
-A line that is wrong is named with its line and column, and then nothing is done. A line that is there twice counts once;
-two lines that contradict each other are an error.`,
+Without --apply it prints the changed manifests, or writes them to --output-dir, one file each, for git. They are based
+on the objects of the cluster or of the files of -f or -k. With --standalone they contain only what the CSV says.
+
+For an invalid line it prints the line and column, and then changes nothing. A repeated line counts once; two lines that
+contradict each other are an error.`,
 		Example: `  # Manifests for git
   kubectl access import analytics.csv -n analytics --output-dir access/
 
-  # To the cluster, after a look at what changes
+  # Write to the cluster, after showing the changes and asking
   kubectl access import analytics.csv -n analytics --apply`,
 		Args: arguments(1, 1, "one FILE, or - for standard input"),
 		RunE: func(command *cobra.Command, args []string) error { return m.run(command.Context(), args[0]) },
@@ -49,9 +51,9 @@ two lines that contradict each other are an error.`,
 	m.writing = newWriting(o, command)
 	flags := command.Flags()
 	flags.BoolVar(&m.apply, "apply", false, "Write to the cluster")
-	flags.BoolVar(&m.prune, "prune", false, "With --apply: remove what earlier imports wrote and the CSV does not speak of")
-	flags.BoolVar(&m.standalone, "standalone", false, "Begin from nothing: the manifests are what the CSV says and no more")
-	flags.StringVar(&m.directory, "output-dir", "", "A directory to write the manifests to, a file each")
+	flags.BoolVar(&m.prune, "prune", false, "With --apply: remove what earlier imports wrote and the CSV no longer contains")
+	flags.BoolVar(&m.standalone, "standalone", false, "Print manifests that contain only what the CSV says")
+	flags.StringVar(&m.directory, "output-dir", "", "The directory to write the manifests to, one file each")
 	command.MarkFlagsMutuallyExclusive("apply", "standalone", "output-dir", "output")
 	_ = command.MarkFlagDirname("output-dir") // the flag exists
 	return command
@@ -63,17 +65,17 @@ func (m *importing) run(ctx context.Context, name string) error {
 		return errors.New("--apply: with -f and -k there is no cluster to write to")
 	}
 	if m.standalone && o.offline() {
-		return errors.New("--standalone: it begins from nothing; leave out -f and -k")
+		return errors.New("--standalone: it reads no objects; leave out -f and -k")
 	}
 	if m.apply && name == "-" && !m.yes && m.dryRun == dryRunNone {
 		return errors.New("import -: standard input cannot both be the CSV and answer the question; add --yes or --dry-run")
 	}
 	if m.prune && !m.apply {
-		return errors.New("--prune: it takes --apply; only the cluster knows what an import wrote")
+		return errors.New("--prune: requires --apply, because only the cluster records what an import wrote")
 	}
 	if !m.apply {
 		if m.dryRun == dryRunServer {
-			return errors.New("--dry-run=server: it takes --apply")
+			return errors.New("--dry-run=server: requires --apply")
 		}
 		if m.directory == "" && m.output == "" {
 			m.output = asYAML

@@ -24,15 +24,15 @@ func newLint(o *options) *cobra.Command {
 	l := &lint{options: o}
 	command := &cobra.Command{
 		Use:   "lint (-f FILE|DIR|- | -k DIR)",
-		Short: "Say what admission would say of files",
-		Long: `Says what admission would say of the objects of files, with file and line and without a cluster: what the schemas of the
-kinds and their rules refuse, what takes two objects to be wrong, and what admission would warn of. It also warns of a
-selector that selects nothing, and of an attribute that no member of the group has.
+		Short: "Check files as admission would",
+		Long: `Reports what admission would say about the objects in files, with file and line and without a cluster: violations of the
+schemas and rules of the kinds, errors that involve two objects, and warnings. It also warns of a selector that selects
+nothing, and of an attribute that no member of the group has.
 
-The objects are taken for all that there is, and for new. Who may grant what is for the cluster to say; --rights lists
-which rights it takes to create each object, the others being there.
+It assumes that all objects are new, and that no others exist. It cannot check who may grant a role, because only the
+cluster knows that. --rights lists the rights that creating each object requires if the others exist.
 
-Exit code: 0 nothing to refuse, 1 something to refuse (with --strict also something to warn of), 2 error.`,
+Exit code: 0 no refusals, 1 refusals (with --strict also warnings), 2 error.`,
 		Example: `  # In the checks of a pull request
   kubectl access lint -f access -R --strict
 
@@ -44,7 +44,7 @@ Exit code: 0 nothing to refuse, 1 something to refuse (with --strict also someth
 	}
 	l.output = newOutput(command, asText, asJSON)
 	command.Flags().BoolVar(&l.strict, "strict", false, "Exit with 1 for warnings, too")
-	command.Flags().BoolVar(&l.rights, "rights", false, "Also list the rights that it takes to create each object, the others being there")
+	command.Flags().BoolVar(&l.rights, "rights", false, "Also list the rights that creating each object requires if the others exist")
 	return command
 }
 

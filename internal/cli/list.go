@@ -22,11 +22,11 @@ func newList(o *options) *cobra.Command {
 	l := &list{options: o}
 	command := &cobra.Command{
 		Use:   "list USER",
-		Short: "Show everything that a user holds",
-		Long: `Shows everything that a user holds, in all organizations: the role of the organization, the role in each application,
-and the role in any application that nothing names. What gives no access is shown with -o wide and -o json.
+		Short: "Show the access of a user",
+		Long: `Shows the access of a user in all organizations: the organization role, the role in each application, and the role in
+every application that nothing names. -o wide and -o json also show entries that give no access.
 
-Without -n it asks in all namespaces; on a cluster that requires the right to list there.`,
+Without -n it asks in all namespaces. On a cluster that requires the right to list there.`,
 		Example: `  kubectl access list amelie@acme.example
 
   # With sources and rows

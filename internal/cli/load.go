@@ -161,7 +161,7 @@ func (o *options) asked(w *source.World) []string {
 	switch {
 	case len(asked) > 0:
 	case w.Scope == "":
-		o.say("No organizations found: no namespace but the system namespace %s has objects of %s", w.SystemNamespace(),
+		o.say("No organizations found: no namespace except the system namespace %s has objects of %s", w.SystemNamespace(),
 			accessv1alpha1.GroupVersion.Group)
 	case w.Scope == w.SystemNamespace():
 		o.say("%s is the system namespace, above all organizations and none itself; -A asks in all of them", w.Scope)
@@ -191,14 +191,14 @@ func (o *options) organization(w *source.World) (string, error) {
 	case w.Scope != "" && slices.Contains(all, w.Scope):
 		return w.Scope, nil
 	case w.Scope == w.SystemNamespace():
-		return "", fmt.Errorf("-n %s: that is the system namespace, and no organization", w.Scope)
+		return "", fmt.Errorf("-n %s: the system namespace is not an organization", w.Scope)
 	case w.Scope != "":
 		return "", fmt.Errorf("namespace %s is not an organization: it has no access objects.%s", w.Scope, o.others(w))
 	case len(all) == 1:
 		return all[0], nil
 	case len(all) == 0:
-		return "", fmt.Errorf("there is no organization: no namespace but %s has access objects", w.SystemNamespace())
+		return "", fmt.Errorf("there is no organization: no namespace except %s has access objects", w.SystemNamespace())
 	default:
-		return "", fmt.Errorf("which organization? Say it with -n: %s", words.Some(all))
+		return "", fmt.Errorf("there are several organizations; choose one with -n: %s", words.Some(all))
 	}
 }

@@ -67,12 +67,12 @@ func newRoot(o *options) *cobra.Command {
 		Short: "Who may do what, and why",
 		Long: `Answers who may do what in which application, and why.
 
-Every question is answered from the objects of a cluster, as kubectl reaches it, or from files with -f or -k and without
-a cluster. The answer is that of the manager: the same rules decide.`,
+Answers come from the objects of the cluster that kubectl uses, or from files with -f or -k and without a cluster. The
+plugin applies the same rules as the manager.`,
 		Example: `  # Who may do what, in the files of a directory
   kubectl access matrix -f config/samples -R
 
-  # Why amelie has in finance what she has
+  # Explain the access of amelie in finance
   kubectl access explain amelie@acme.example -a finance -n analytics`,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl access"},
 		Version:       Version,

@@ -23,17 +23,17 @@ func newMatrix(o *options) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "matrix [USER...]",
 		Short: "Show users by applications, with their roles",
-		Long: `Shows for every organization its users by its applications, with their roles: all users, or those that match a pattern
-in which * stands for any text and ? for any character.
+		Long: `Shows a table for each organization, with a row for each user and a column for each application: the roles of all users,
+or of those that match a pattern. In a pattern, * stands for any text and ? for any character.
 
-(rows) beside a role says that it extends to some rows only; -o wide says by which rule a role is held and until when,
-explain says which rows.`,
+(rows) beside a role means that the user sees only some rows. -o wide adds the rule and the end of each role. "kubectl
+access explain" shows the row filters.`,
 		Example: `  kubectl access matrix -n analytics
 
   # The members of one group, and one application
   kubectl access matrix --group france -a finance -n analytics
 
-  # Whoever is an Administrator of something, as a page for the browser
+  # Everybody who is an Administrator of something, as a page for the browser
   kubectl access matrix --role Administrator -A -o html > access.html`,
 		RunE: func(command *cobra.Command, args []string) error {
 			m.query.Users = args

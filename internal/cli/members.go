@@ -20,8 +20,8 @@ type members struct {
 func newMembers(o *options) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "members",
-		Short: "Change who is named in groups",
-		Long:  "Changes the members that groups name, many users and many groups at once.",
+		Short: "Change the members of groups",
+		Long:  "Changes the members of groups, for many users and many groups at once.",
 	}
 	command.AddCommand(newMembersAdd(o), newMembersRemove(o))
 	for _, c := range command.Commands() {
@@ -35,16 +35,16 @@ func newMembersAdd(o *options) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "add USER... (--group GROUP | --selector SELECTOR)",
 		Short: "Add users to groups",
-		Long: `Adds users to the members of groups. Who is a member already stays one; with --not-before or --not-after the window of
-the membership becomes that one.
+		Long: `Adds users to the members of groups. Existing members stay. With --not-before or --not-after, their membership gets the
+new window.
 
-The entries are written by server-side apply, and are owned by the field manager kubectl-access from then on. Entries of
-others are left alone. A later "kubectl apply" without --server-side removes them again where its manifest lists members;
+The entries are written by server-side apply and belong to the field manager kubectl-access. Entries of other managers
+do not change. A later "kubectl apply" without --server-side removes the entries again if its manifest lists members;
 the command warns of that before it writes.`,
 		Example: `  # Two users for two groups, until the end of the year
   kubectl access members add ana@acme.example ben@acme.example -g france,germany -n analytics --not-after 2027-01-01
 
-  # The change for git
+  # Change the files of a checkout
   kubectl access members add ana@acme.example -g france -f deploy/access -R --in-place`,
 		Args:              arguments(1, -1, "at least one USER"),
 		ValidArgsFunction: o.completeEach(completeUser),
@@ -65,12 +65,13 @@ func newMembersRemove(o *options) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "remove USER... (--group GROUP | --selector SELECTOR)",
 		Short: "Remove users from groups",
-		Long: `Removes users from the members of groups. Who is a member by memberGroups, by memberSelector or by the groups of a
-UserAccess stays one, and is told of.
+		Long: `Removes users from the members of groups. A user who is also a member by memberGroups, by memberSelector or by the
+groups of a UserAccess stays a member; the command prints a note.
 
-An entry that only this plugin has applied goes by server-side apply. One that others own would stay then: it is removed
-by a patch of just that version of the object, and the others are named.`,
-		Example: `  # Out of all groups of a team
+An entry that belongs only to this plugin is removed by server-side apply, which would not remove an entry that another
+manager owns too. Such an entry is removed by a patch of exactly that version of the object, and the command names the
+other owners.`,
+		Example: `  # Remove a user from all groups of a team
   kubectl access members remove ana@acme.example -l team=finance -n analytics`,
 		Args:              arguments(1, -1, "at least one USER"),
 		ValidArgsFunction: o.completeEach(completeUser),

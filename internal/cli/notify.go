@@ -29,17 +29,18 @@ func newNotify(o *options) *cobra.Command {
 	n := &notify{writing: &writing{options: o}}
 	command := &cobra.Command{
 		Use:   "notify (--group GROUP... | --selector SELECTOR | --user USER...)",
-		Short: "Have people told of their access as it is",
-		Long: `Has Usher tell all members of groups, or users, of their access as it is: through the notification channels of the
-groups, whether or not these tell of changes. It shows how many people that reaches, and asks.
+		Short: "Send people a notice about their current access",
+		Long: `Requests a notice about their current access for all members of groups, or for users. Usher sends it through the
+notification channels of the groups, even if the groups do not notify of changes. The command shows how many people it
+reaches, and asks first.
 
-It sets the annotation access.usher.dev/notify to the present instant. That requires the right to patch the objects.
+It sets the annotation access.usher.dev/notify to the current time, which requires the right to patch the objects.
 
-Exit code: 0 done, 1 not done, or not for all: refused or declined; 2 error, and nothing was written.`,
+Exit code: 0 all notices requested, 1 not all (refused or declined), 2 error, and nothing was written.`,
 		Example: `  # The members of two groups
   kubectl access notify -g france,germany -n analytics
 
-  # Those of a selection of groups, without being asked
+  # The members of the selected groups, without a question
   kubectl access notify -l team=finance -n analytics --yes
 
   # One user
@@ -49,11 +50,11 @@ Exit code: 0 done, 1 not done, or not for all: refused or declined; 2 error, and
 		RunE:        func(command *cobra.Command, _ []string) error { return n.run(command.Context()) },
 	}
 	flags := command.Flags()
-	flags.StringSliceVarP(&n.target.Groups, "group", "g", nil, "The groups whose members are told, as NAME or NAMESPACE/NAME")
-	flags.StringVarP(&n.target.Selector, "selector", "l", "", "Label selector over the groups whose members are told")
-	flags.StringSliceVar(&n.users, "user", nil, "The users who are told")
-	flags.BoolVarP(&n.yes, "yes", "y", false, "Do it without asking")
-	flags.StringVar(&n.dryRun, "dry-run", dryRunNone, "none, or client: show whom it would reach, and no more")
+	flags.StringSliceVarP(&n.target.Groups, "group", "g", nil, "The groups whose members get a notice, as NAME or NAMESPACE/NAME")
+	flags.StringVarP(&n.target.Selector, "selector", "l", "", "Label selector over the groups whose members get a notice")
+	flags.StringSliceVar(&n.users, "user", nil, "The users who get a notice")
+	flags.BoolVarP(&n.yes, "yes", "y", false, "Write without asking")
+	flags.StringVar(&n.dryRun, "dry-run", dryRunNone, "none, or client (show who would get a notice, and write nothing)")
 	command.MarkFlagsMutuallyExclusive("group", "selector", "user")
 	command.MarkFlagsOneRequired("group", "selector", "user")
 	o.completeFlag(command, "group", completeGroup)
@@ -65,10 +66,10 @@ Exit code: 0 done, 1 not done, or not for all: refused or declined; 2 error, and
 func (n *notify) validate() error {
 	failures := []error{checkFlag("--dry-run", n.dryRun, dryRunNone, dryRunClient)}
 	if n.options.offline() && n.dryRun != dryRunClient {
-		failures = append(failures, errors.New("-f and -k: from files nobody is told; --dry-run=client shows whom it would reach"))
+		failures = append(failures, errors.New("-f and -k: notices need a cluster; --dry-run=client shows who would get one"))
 	}
 	if n.options.at != "" {
-		failures = append(failures, errors.New("--at: people are told of what they have now"))
+		failures = append(failures, errors.New("--at: notices are about current access only"))
 	}
 	_, err := edit.CheckUsers(n.users)
 	return errors.Join(append(failures, err, n.options.validate())...)
@@ -91,7 +92,7 @@ func (n *notify) run(ctx context.Context) error {
 		return err
 	}
 	if people == 0 {
-		return &exit{1, errors.New("nobody would be told, and nothing was written")}
+		return &exit{1, errors.New("nobody would get a notice, and nothing was written")}
 	}
 	if n.dryRun == dryRunClient {
 		return nil

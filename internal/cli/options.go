@@ -46,19 +46,19 @@ func (o *options) addFlags(root *cobra.Command) {
 	flags := root.PersistentFlags()
 	o.config.AddFlags(flags)
 	flags.StringSliceVarP(&o.filenames, "filename", "f", nil,
-		"Files or directories to answer from in place of a cluster; - is standard input")
-	flags.BoolVarP(&o.recursive, "recursive", "R", false, "Read the directories of -f with all that is under them")
-	flags.StringVarP(&o.kustomize, "kustomize", "k", "", "A directory with a kustomization, to answer from what it builds")
-	flags.Var(&o.maxBytes, "max-bytes", "The most that the files and standard input may hold together")
+		"Files or directories to read instead of a cluster; - is standard input")
+	flags.BoolVarP(&o.recursive, "recursive", "R", false, "Read the directories of -f recursively")
+	flags.StringVarP(&o.kustomize, "kustomize", "k", "", "A directory with a kustomization to build and read instead of a cluster")
+	flags.Var(&o.maxBytes, "max-bytes", "The maximum size of all files and standard input together")
 	flags.BoolVarP(&o.allNamespaces, "all-namespaces", "A", false,
-		"Ask in all organizations. With -f and -k that is so unless -n is given")
+		"Ask in all organizations. This is the default with -f and -k")
 	flags.StringVar(&o.systemNamespace, "system-namespace", "access-system",
-		"The namespace above all organizations, as the manager has it")
+		"The namespace above all organizations; the same as for the manager")
 	flags.StringVar(&o.organizationSelector, "organization-selector", "",
-		"Label selector over the namespaces that may be organizations, as the manager has it. Empty: with files all; "+
-			"on a cluster those that the manager takes for one")
+		"Label selector over the namespaces that may be organizations; the same as for the manager. Empty: with files, "+
+			"all namespaces; on a cluster, those that the manager treats as organizations")
 	flags.StringVar(&o.at, "at", "",
-		"The instant that is asked about: RFC 3339, or a date for its first moment in UTC. The objects are those of now")
+		"The instant of the answer: RFC 3339, or a date for its first moment in UTC. The objects are the current ones")
 	root.MarkFlagsMutuallyExclusive("filename", "kustomize")
 	root.MarkFlagsMutuallyExclusive("namespace", "all-namespaces")
 	_ = root.MarkPersistentFlagDirname("kustomize") // the flag exists
@@ -91,7 +91,7 @@ func (o *options) validate() error {
 		failures = append(failures, err)
 	}
 	if o.maxBytes.Sign() <= 0 {
-		failures = append(failures, fmt.Errorf("--max-bytes %s: it is not above 0", o.maxBytes.String()))
+		failures = append(failures, fmt.Errorf("--max-bytes %s: must be more than 0", o.maxBytes.String()))
 	}
 	if o.recursive && len(o.filenames) == 0 {
 		failures = append(failures, errors.New("-R: there is no directory to read; give one with -f"))

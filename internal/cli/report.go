@@ -23,21 +23,25 @@ func newReport(o *options) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "report",
 		Short: "Write a report for an audit",
-		Long: `Writes a report for an audit, as of now or of --at: everything that is held, with the reason; protected grants, and those
-of the system level; conflicts; roles that exclusive access takes; who is barred; what ends and what begins within days;
-reviews that are due within days; accounts without a grant; references to what does not exist; suspensions that bar nobody, since nothing gives their users
-anything; values that are probably mistakes, with what may be meant; and objects that carry the marks of a Kustomization of
-Flux or an Application of Argo CD without being in an inventory of it, as far as the caller may read these.`,
+		Long: `Writes a report for an audit, as of now or of --at. It contains:
+
+- all access, with the reasons; protected grants and grants of the system level; users who are barred
+- conflicts, and roles that a rule of exclusive access removes
+- access that begins or ends, and reviews that are due, within --days
+- accounts without a grant, and suspensions of users who have no access anyway
+- references to objects that do not exist, and values that are probably mistakes, with suggestions
+- objects that carry the marks of a Flux Kustomization or an Argo CD Application but are not in its inventory, as far as
+  the caller may read these`,
 		Example: `  # As a page for the browser
   kubectl access report -A -o html > report.html
 
-  # As of the end of the year, with what ends within a quarter after it
+  # As of the end of the year, with what ends in the quarter after it
   kubectl access report -n analytics --at 2026-12-31 --days 90`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error { return r.run(command.Context()) },
 	}
 	r.output = newOutput(command, asMarkdown, asJSON, asCSV, asHTML)
-	command.Flags().IntVar(&r.days, "days", 30, "Tell what ends and what begins within so many days")
+	command.Flags().IntVar(&r.days, "days", 30, "Report what begins, ends or is due within this many days")
 	return command
 }
 

@@ -33,11 +33,11 @@ func newReview(o *options) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "review [GROUP...] [--within 30d] [--confirm]",
 		Short: "List the groups whose review is due, and confirm them",
-		Long: `Lists the AccessGroups whose review is due, or will be within the time of --within: with their members, what they give,
-and who changed them last. Groups that are named, or selected by --selector, are listed whenever their review is due.
+		Long: `Lists the AccessGroups whose review is due, or becomes due within the time of --within, with their members, what they
+give, and who changed them last. Groups that are given by name or by --selector are always listed.
 
-With --confirm it sets spec.reviewedAt of these groups to the present instant: somebody has looked at the members and at
-what the group gives, and both are right. The next review is due spec.review.everyDays days later.`,
+With --confirm it sets spec.reviewedAt of these groups to the current time. This confirms that somebody has reviewed the
+members of the group and what it gives. The next review is due spec.review.everyDays days later.`,
 		Example: `  # What is due by the end of the next quarter, for a spreadsheet
   kubectl access review -A --within 90d -o csv
 
@@ -56,13 +56,13 @@ what the group gives, and both are right. The next review is due spec.review.eve
 		},
 	}
 	r.writing = newWritingWithoutOutput(o, command)
-	r.addOutput(command, "Of the list: table, json, csv. With --confirm: yaml prints the changed manifests in place of writing them",
+	r.addOutput(command, "Of the list: table, json, csv. With --confirm: yaml prints the changed manifests instead of writing them",
 		asTable, asJSON, asCSV, asYAML)
 	r.addInPlace(command)
 	flags := command.Flags()
-	flags.StringVarP(&r.target.Selector, "selector", "l", "", "Label selector over the groups, in place of GROUP")
-	flags.StringVar(&r.within, "within", "30d", "List what is due within so many days; 0d lists what is due now")
-	flags.BoolVar(&r.confirm, "confirm", false, "Set spec.reviewedAt of the groups to the present instant")
+	flags.StringVarP(&r.target.Selector, "selector", "l", "", "Label selector over the groups, instead of GROUP")
+	flags.StringVar(&r.within, "within", "30d", "List reviews that are due within this many days; 0d lists those that are due now")
+	flags.BoolVar(&r.confirm, "confirm", false, "Set spec.reviewedAt of the groups to the current time")
 	return command
 }
 
@@ -78,7 +78,7 @@ func withoutReview(o *objects.Object) bool {
 // checkTarget returns an error if the command both names and selects groups.
 func (r *review) checkTarget() error {
 	if len(r.target.Groups) > 0 && r.target.Selector != "" {
-		return errors.New("--selector: with GROUP it is one of the two; give names or a selector")
+		return errors.New("--selector: give either names of groups or a selector")
 	}
 	return nil
 }

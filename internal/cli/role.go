@@ -24,13 +24,13 @@ func newSetRole(o *options) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "set-role --application APPLICATION --role ROLE (--group GROUP | --selector SELECTOR)",
 		Short: "Set the role that groups give in an application",
-		Long: `Sets the role that groups give in an application, or with --application '*' in all that no other entry names. An entry
-that there is gets the role, and keeps its window unless --not-before or --not-after says another one. A System group
-gives roles organization by organization: say which with --organization.
+		Long: `Sets the role that groups give in an application. With --application '*' it sets the role in all applications that have
+no entry. An existing entry gets the role, and keeps its window unless --not-before or --not-after is given. A System
+group gives roles in single organizations, or in all that have no entry: --organization is required.
 
-The entry is written by server-side apply, as a whole, and is owned by the field manager kubectl-access from then on.
-Where another manager had set it, that one is named.`,
-		Example: `  # Everybody of two groups edits sales
+The whole entry is written by server-side apply and belongs to the field manager kubectl-access. If another manager set
+the entry before, the command names that manager.`,
+		Example: `  # Let the members of two groups edit sales
   kubectl access set-role -g france,germany --application sales --role Editor -n analytics
 
   # Show what it would change, and what admission says
@@ -51,12 +51,13 @@ func newRemoveRole(o *options) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "remove-role --application APPLICATION (--group GROUP | --selector SELECTOR)",
 		Short: "Remove the role that groups give in an application",
-		Long: `Removes the entry by which groups give a role in an application. What gives a role there otherwise stays: '*' is an
-entry of its own, and organization roles mean roles in applications.
+		Long: `Removes the entry with which groups give a role in an application. Other roles of the group in that application stay:
+'*' is a separate entry, and organization roles include roles in applications.
 
-An entry that only this plugin has applied goes by server-side apply. One that others own would stay then: it is removed
-by a patch of just that version of the object, and the others are named.`,
-		Example: `  # Nothing in sales any more from this group
+An entry that belongs only to this plugin is removed by server-side apply, which would not remove an entry that another
+manager owns too. Such an entry is removed by a patch of exactly that version of the object, and the command names the
+other owners.`,
+		Example: `  # Remove the role of a group in sales
   kubectl access remove-role -g france --application sales -n analytics`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error { return r.run(command.Context(), r.remove) },
@@ -70,8 +71,8 @@ func (r *roleEdit) addFlags(o *options, command *cobra.Command) {
 	r.addInPlace(command)
 	r.target.add(o, command)
 	flags := command.Flags()
-	flags.StringVarP(&r.role.Application, "application", "a", "", "The application, or * for all that no other entry names")
-	flags.StringVar(&r.role.Organization, "organization", "", "Of System groups: the organization, or * for all that no other entry names")
+	flags.StringVarP(&r.role.Application, "application", "a", "", "The application, or * for all applications without an entry")
+	flags.StringVar(&r.role.Organization, "organization", "", "For System groups: the organization, or * for all organizations without an entry")
 	_ = command.MarkFlagRequired("application") // the flag exists
 	o.completeFlag(command, "application", completeApplication)
 }

@@ -115,7 +115,7 @@ func TestReportAndMatrixShareFilters(t *testing.T) {
 		if command == "report" && len(d.Ending) != members {
 			t.Errorf("%d end", len(d.Ending))
 		}
-		// Each entry has a line of its own, so that line tools work and the whole is never in memory.
+		// Each entry has its own line, so that line tools work and the whole is never in memory.
 		if lines := strings.Count(a.out, "\n"); lines < members {
 			t.Errorf("%s writes %d lines", command, lines)
 		}

@@ -15,7 +15,7 @@ type targetFlags struct{ source.Target }
 func (t *targetFlags) add(o *options, command *cobra.Command) {
 	flags := command.Flags()
 	flags.StringSliceVarP(&t.Groups, "group", "g", nil, "The groups to change, as NAME or NAMESPACE/NAME")
-	flags.StringVarP(&t.Selector, "selector", "l", "", "Label selector over the groups to change, in place of --group")
+	flags.StringVarP(&t.Selector, "selector", "l", "", "Label selector over the groups to change, instead of --group")
 	command.MarkFlagsMutuallyExclusive("group", "selector")
 	command.MarkFlagsOneRequired("group", "selector")
 	o.completeFlag(command, "group", completeGroup)

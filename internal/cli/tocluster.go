@@ -37,7 +37,7 @@ func tell(s *terminal.Streams, all []edit.Outcome) error {
 		}
 	}
 	if written == 0 {
-		return &exit{1, fmt.Errorf("nothing is known to be written: %s", words.Counted(failed, "object failed", "objects failed"))}
+		return &exit{1, fmt.Errorf("no write is known to have succeeded: %s", words.Counted(failed, "object failed", "objects failed"))}
 	}
 	return &exit{1, fmt.Errorf("%d of %s written; see above what is not", written, words.Counted(len(all), "object", "objects"))}
 }

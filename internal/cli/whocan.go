@@ -20,8 +20,8 @@ func newWhoCan(o *options) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "who-can APPLICATION [--role ROLE | --permission PERMISSION]",
 		Short: "List who has access to an application",
-		Long: `Lists everybody who has access to an application, or that role or a higher one, or that permission there: with the rule
-and the source of the role.`,
+		Long: `Lists everybody who has access to an application, with the rule and the source of each role. With --role it lists only
+users with that role or a higher one, with --permission only users with that permission.`,
 		Example: `  # Everybody who may edit in finance
   kubectl access who-can finance --permission edit -n analytics
 

@@ -50,16 +50,16 @@ type writing struct {
 // writingCodes is the end of the help text of every command that writes.
 const writingCodes = `
 
-It shows who would gain or lose what, as "kubectl access diff" does, and asks before it writes. First the API server is
-asked about all objects in a dry run; where it refuses one, nothing is written. With -f or -k it prints the changed
-manifests and writes nothing; so it does with -o yaml.
+It shows whose access would change, as "kubectl access diff" does, and asks before it writes. Before that it sends all
+objects to the API server in a dry run; if the API server refuses one of them, nothing is written. With -f, -k or -o
+yaml it prints the changed manifests and writes nothing.
 
-Exit code: 0 done (also where all was so already), 1 not done, or not all of it: refused, declined, changed meanwhile;
+Exit code: 0 done (or nothing to change), 1 not done or only in part: refused, declined, or changed by others meanwhile;
 2 error, and nothing was written.`
 
 func newWriting(o *options, command *cobra.Command) *writing {
 	w := newWritingWithoutOutput(o, command)
-	w.addOutput(command, "yaml: print the changed manifests in place of writing them to the cluster", asYAML)
+	w.addOutput(command, "yaml: print the changed manifests instead of writing them to the cluster", asYAML)
 	return w
 }
 
@@ -77,8 +77,8 @@ func newWritingWithoutOutput(o *options, command *cobra.Command) *writing {
 	flags := command.Flags()
 	flags.BoolVarP(&w.yes, "yes", "y", false, "Write without asking")
 	flags.StringVar(&w.dryRun, "dry-run", dryRunNone,
-		"none, client (show what would be sent) or server (have the API server and admission answer, and write nothing)")
-	flags.BoolVar(&w.overrule, "overrule-gitops", false, "Write also what a GitOps tool keeps as git has it")
+		"none, client (show what would be sent) or server (ask the API server and admission, and write nothing)")
+	flags.BoolVar(&w.overrule, "overrule-gitops", false, "Also write objects that a GitOps tool keeps as declared in git")
 	completeValues(command, "dry-run", dryRunNone, dryRunClient, dryRunServer)
 	return w
 }
@@ -103,7 +103,7 @@ func (w *writing) validate() error {
 		failures = append(failures, errors.New("--in-place: with -o the manifests are printed; give one of the two"))
 	}
 	if o.at != "" {
-		failures = append(failures, errors.New("--at: what is written holds from now on"))
+		failures = append(failures, errors.New("--at: changes take effect now"))
 	}
 	return errors.Join(append(failures, o.validate())...)
 }
@@ -122,10 +122,10 @@ func (w *writing) load(ctx context.Context) (*source.World, error) {
 		return nil, err
 	}
 	if n := len(made.Set.Problems); n > 0 && o.offline() {
-		return nil, fmt.Errorf("%s could not be read; nothing is changed on the ground of the rest",
+		return nil, fmt.Errorf("%s could not be read, so the effects of a change are not known; nothing is changed",
 			words.Counted(n, "object or file", "objects or files"))
 	} else if n > 0 {
-		o.say("note: what is not read is missing in the difference, too; the API server judges by all there is")
+		o.say("note: the difference does not include objects that could not be read; the API server judges with all objects")
 	}
 	return made, nil
 }

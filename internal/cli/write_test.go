@@ -240,7 +240,7 @@ func TestImportToADirectory(t *testing.T) {
 		t.Errorf("again: %+v", got)
 	}
 	write(t, made, "# somebody's work\n")
-	if got := (call{args: args}).run(t); got.code != 2 || !strings.Contains(got.errOut, "is there already") {
+	if got := (call{args: args}).run(t); got.code != 2 || !strings.Contains(got.errOut, "exists with other content") {
 		t.Errorf("over somebody's work: %+v", got)
 	}
 }

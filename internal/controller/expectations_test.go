@@ -126,7 +126,7 @@ func TestExpectationsInDoubt(t *testing.T) {
 		x.learn(red, "a", "9", "1", now)
 	}
 	if !x.pending(red) {
-		t.Error("a write counts as seen although the watch has yet to show it")
+		t.Error("a write counts as seen although the watch does not show it yet")
 	}
 }
 
@@ -235,7 +235,7 @@ func TestDocumentThatChangedBackIsFinishedByTheWatch(t *testing.T) {
 			t.Fatal(err)
 		}
 		if l.isFinished() {
-			t.Fatalf("the document is finished after %s although the watch has yet to show that it gives more", after)
+			t.Fatalf("the document is finished after %s although the watch does not show yet that it gives more", after)
 		}
 	}
 	l.show(raised)
@@ -535,7 +535,7 @@ func TestOutdatedStatusIsRecomputed(t *testing.T) {
 	}
 	s.team(3, "ana@acme.example")
 	if again := s.write(); again != nil {
-		t.Fatalf("written although the watch has yet to show the last status: %+v", again.Status)
+		t.Fatalf("written although the watch does not show the last status yet: %+v", again.Status)
 	}
 	s.showStatus(two)
 	if !s.isLookedAt() {

@@ -51,7 +51,7 @@ func NewMetrics(registry prometheus.Registerer, age func() time.Duration) *Metri
 	}
 	registry.MustRegister(m.requests, m.latency, m.reviews, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "usher_pdp_view_age_seconds",
-		Help: "How long ago the API server was last heard of by the watch of the kind that was heard of least recently.",
+		Help: "Time since the watch of a kind last received data from the API server. The watch that has been silent longest counts.",
 	}, func() float64 { return age().Seconds() }))
 	for _, endpoint := range []string{
 		endpointEvaluation, endpointEvaluations, endpointSearchSubject, endpointSearchResource, endpointSearchAction,

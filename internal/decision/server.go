@@ -124,7 +124,7 @@ func (s *Server) Current() error {
 		return errors.New("the objects have not been read yet")
 	}
 	if age := s.options.Age(); s.options.MaxStaleness > 0 && age > s.options.MaxStaleness {
-		return fmt.Errorf("the API server was last heard of %s ago, which is longer than %s (--max-staleness)",
+		return fmt.Errorf("the API server last sent data %s ago, which is longer than %s (--max-staleness)",
 			age.Round(time.Second), s.options.MaxStaleness)
 	}
 	return nil

@@ -85,7 +85,7 @@ func TestAnswers(t *testing.T) {
 			"all", manyPath, `{"options":{"evaluations_semantic":"permit_on_first_permit"},"evaluations":[{"action":{"name":"other"}},{},{}],` + question[1:],
 			`{"evaluations":[` + strings.Replace(permit, "true", "false", 1) + `,` + permit + `]}`,
 		},
-		"a batch of which one item is refused": {
+		"a batch with one item that is refused": {
 			"finance", manyPath, `{"subject":{"type":"user","id":"ben"},"action":{"name":"view"},"evaluations":[` +
 				`{"resource":{"type":"application","id":"finance"}},{"resource":{"type":"application","id":"sales"}}]}`,
 			`{"evaluations":[` + permit + `,{"decision":false,"context":{"error":{"status":403,"message":"the caller needs the verb evaluate on ` +
@@ -358,7 +358,7 @@ usher_pdp_reviews_total{kind="SubjectAccessReview",result="error"} 0
 usher_pdp_reviews_total{kind="SubjectAccessReview",result="success"} 1
 usher_pdp_reviews_total{kind="TokenReview",result="error"} 0
 usher_pdp_reviews_total{kind="TokenReview",result="success"} 1
-# HELP usher_pdp_view_age_seconds How long ago the API server was last heard of by the watch of the kind that was heard of least recently.
+# HELP usher_pdp_view_age_seconds Time since the watch of a kind last received data from the API server. The watch that has been silent longest counts.
 # TYPE usher_pdp_view_age_seconds gauge
 usher_pdp_view_age_seconds 90
 `

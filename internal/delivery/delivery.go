@@ -26,7 +26,7 @@ type Type struct {
 	Open func(*Connection) (Sender, error)
 }
 
-// Types are the supported types. Each is in a file of its own.
+// Types are the supported types. Each is in its own file.
 var Types = []Type{mailType, webhookType, slackType}
 
 // Connection is what a channel is opened with.

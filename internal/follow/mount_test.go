@@ -184,7 +184,7 @@ func TestWriteMends(t *testing.T) {
 		"a file more": {changed: true, damage: func(m *testMount) error {
 			return os.WriteFile(filepath.Join(m.dir, dataLink, "c"), nil, 0o600)
 		}},
-		"a directory in place of a file": {changed: true, damage: func(m *testMount) error {
+		"a directory instead of a file": {changed: true, damage: func(m *testMount) error {
 			path := filepath.Join(m.dir, dataLink, "a")
 			return errors.Join(os.Remove(path), os.Mkdir(path, 0o700))
 		}},

@@ -96,7 +96,7 @@ func (x *Index) Rules(n *Namespace) resolve.Rules {
 	return made
 }
 
-// DefaultRules returns the rules of an organization without a policy of its own.
+// DefaultRules returns the rules of an organization without its own policy.
 func (x *Index) DefaultRules() resolve.Rules { return rules("", nil, x.System().policy) }
 
 // Policy returns the policy that applies to the namespace: its own, or else that of the system namespace. It

@@ -22,8 +22,8 @@ func (n *Namespace) indexCase(user string) {
 	}
 }
 
-// Alike lists the users, sorted, whom declared objects of the namespace name and whose names differ only in case
-// from the given one.
+// Alike lists the users that declared objects of the namespace name and whose names differ only in case from the
+// given one, sorted.
 func (n *Namespace) Alike(user string) []string {
 	n = n.orEmpty()
 	var found []string

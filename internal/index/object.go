@@ -61,7 +61,7 @@ func ParseObject(source string) (Object, bool) {
 }
 
 // IsMaterialized reports whether Usher wrote the UserAccess. It checks the name, the label, and that the spec
-// sets nothing but the user.
+// sets only the user.
 func IsMaterialized(ua *accessv1alpha1.UserAccess) bool {
 	s := &ua.Spec
 	return ua.Labels[accessv1alpha1.LabelMaterialized] == accessv1alpha1.ValueTrue &&

@@ -146,7 +146,7 @@ func checkPipe(pipe *parse.PipeNode) error {
 	return nil
 }
 
-// listName returns the name of the list if the pipe is nothing but a list. It is empty if the pipe could be something else,
+// listName returns the name of the list if the pipe is only a list. It is empty if the pipe could be something else,
 // such as a number.
 func listName(pipe *parse.PipeNode) string {
 	if len(pipe.Cmds) != 1 || len(pipe.Cmds[0].Args) != 1 {

@@ -96,7 +96,7 @@ func (c *channels) secret(
 	case err != nil:
 		return nil, secretError(namespace, spec, "cannot be read: %w", err)
 	case secret.Type != accessv1alpha1.SecretTypeChannel:
-		return nil, secretError(namespace, spec, "has type %q, and a channel takes one of type %s: create it anew with that type",
+		return nil, secretError(namespace, spec, "has type %q, but a channel needs type %s: delete it, and create it again with that type",
 			secret.Type, accessv1alpha1.SecretTypeChannel)
 	}
 	if key, target := t.Target(spec); key != "" && string(secret.Data[key]) != target {

@@ -142,7 +142,7 @@ func (n *Notifier) Condition(g *accessv1alpha1.AccessGroup) (reason, message str
 	for _, key := range keys {
 		if why := h.message(problem{accessv1alpha1.ReasonTemplateFailing, key.Namespace, key.Name}); why != "" {
 			return accessv1alpha1.ReasonTemplateFailing,
-				fmt.Sprintf("Channel %s sends mail in Usher's own words: %s.", key.Name, why)
+				fmt.Sprintf("Channel %s sends mail with Usher's own text: %s.", key.Name, why)
 		}
 	}
 	if users, _ := h.users(problem{accessv1alpha1.ReasonNoAddress, g.Namespace, g.Name}); users != "" {

@@ -86,10 +86,10 @@ func (n *Notifier) open(ctx context.Context, organization string, users map[stri
 // reportLoss reports a record that could not be read completely, on the groups that notify members of the organization.
 func (n *Notifier) reportLoss(ctx context.Context, organization string, cause error) {
 	n.Metrics.lost.Inc()
-	log.FromContext(ctx).Info("The record of notices is incomplete. The present access of users counts as told.",
+	log.FromContext(ctx).Info("The record of notices is incomplete. Users count as notified of their current access.",
 		"namespace", organization, "reason", cause.Error())
-	message := fmt.Sprintf("The record of what users were told is incomplete (%s). The present access of these users counts "+
-		"as told. To notify them anyway, set annotation %s.", cause, accessv1alpha1.AnnotationNotify)
+	message := fmt.Sprintf("The record of what users were told is incomplete (%s). These users count as notified "+
+		"of their current access. To notify them anyway, set annotation %s.", cause, accessv1alpha1.AnnotationNotify)
 	for _, g := range n.Roster.View().Notifying(organization) {
 		if g.Namespace == organization {
 			n.event(g, warning, "RecordLost", message)

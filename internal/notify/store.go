@@ -198,7 +198,7 @@ func (s *store) write(ctx context.Context, r *record, parts ...int) error {
 			return err
 		}
 		if len(text) > largest {
-			return fmt.Errorf("ConfigMap %s/%s would have %d bytes, more than %d: too many users have an access of their own",
+			return fmt.Errorf("ConfigMap %s/%s would have %d bytes, more than %d: too many users differ in their access",
 				r.organization, name, len(text), largest)
 		}
 		cm := &corev1.ConfigMap{

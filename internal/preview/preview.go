@@ -77,10 +77,10 @@ type Declaration struct {
 }
 
 // Organization is an organization with users that the change affects. After is nil if the namespace is not an
-// organization after the change. A namespace that becomes an organization, or ceases to be one, grants and hides
-// nothing by that: the preview treats it as an organization before and after the change. The policies are those
-// that apply to it: its own, or else that of the system namespace, or nil if neither has one. The limits in the
-// system namespace's policy apply as well.
+// organization after the change. A namespace that becomes an organization, or ceases to be one, does not grant or hide
+// anything by itself: the preview treats it as an organization before and after the change. The policies are those that
+// apply to it: its own, or else that of the system namespace, or nil if neither has one. The limits in the system
+// namespace's policy apply as well.
 type Organization struct {
 	// Was reports whether the namespace is an organization before the change.
 	Was                       bool

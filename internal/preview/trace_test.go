@@ -44,7 +44,7 @@ func TestAttackAPreviewLeavesNoTrace(t *testing.T) {
 		// Deciding again for all users reveals differences in cached data.
 		changeAllRules(t, w, r, objects)
 		if diff := cmp.Diff(rostertest.DumpLasting(freshRoster(t, options, objects, w.Start)), rostertest.DumpLasting(r)); diff != "" {
-			t.Fatalf("seed %d: the roster differs from one that is built anew (-new +kept):\n%s", seed, diff)
+			t.Fatalf("seed %d: the roster differs from a newly built one (-new +kept):\n%s", seed, diff)
 		}
 	}
 }

@@ -137,7 +137,7 @@ func TestABudgetBoundsManyUsers(t *testing.T) {
 		}
 	}
 	if !budget.IsSpent() || finished < 1 || finished > 6 {
-		t.Errorf("the budget is spent: %t; %d of 20 decisions are finished, of which each takes some 3,200 evaluations",
+		t.Errorf("the budget is spent: %t; %d of 20 decisions are finished; each takes some 3,200 evaluations",
 			budget.IsSpent(), finished)
 	}
 	if d := o.Resume(nil, u, epoch, nil); d.Unfinished || !d.Default.NotAfter.IsZero() {

@@ -146,10 +146,10 @@ func TestResumingAgreesWithResolvingAnew(t *testing.T) {
 		previous := o.Resolve(u, now)
 		for i, later := 0, now; later.Before(at(9)); i++ {
 			later = later.Add(time.Duration(1+(i*i+now.Hour())%4) * 30 * time.Minute)
-			resumed, anew := o.Resume(&previous, u, later, nil), o.Resolve(u, later)
-			if !resumed.Equal(&anew) || !resumed.Identical(&anew) {
+			resumed, fresh := o.Resume(&previous, u, later, nil), o.Resolve(u, later)
+			if !resumed.Equal(&fresh) || !resumed.Identical(&fresh) {
 				t.Errorf("resumed at %v (+), another decision:\n%s", later,
-					cmp.Diff(answerOf(t, &anew), answerOf(t, &resumed)))
+					cmp.Diff(answerOf(t, &fresh), answerOf(t, &resumed)))
 			}
 			previous = resumed
 		}

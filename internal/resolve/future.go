@@ -25,8 +25,8 @@ type future struct {
 	gathered   bool                         // gatherLines has run
 	ruleFirsts map[*exclusiveRule]time.Time // see future.firstOfRule
 
-	// bounded reports whether the bound of docs/rules.md R7 may hide rows from the user. If so, everything that bears
-	// on one application affects all. fitting has the filters that fit, by place in all.
+	// bounded reports whether the bound of docs/rules.md R7 may hide rows from the user. If so, everything that affects
+	// one application affects all. fitting has the filters that fit, by place in all.
 	bounded bool
 	all     []time.Time // instants that affect the user; see future.allInstants
 	fitting []*shown

@@ -48,13 +48,13 @@ func TestBars(t *testing.T) {
 		everywhere(resolve.RuleExpired, me), []held{viewers}, bar(me, false, until(-1)))
 	add("a window closes at its notAfter, not after it",
 		everywhere(resolve.RuleExpired, me), []held{viewers}, bar(me, false, until(0)))
-	add("a window that has yet to open",
+	add("a window that is not open yet",
 		everywhere(resolve.RuleNotYetValid, me), []held{viewers}, bar(me, false, from(1)))
 	add("a window that never opens has expired first",
 		everywhere(resolve.RuleExpired, me), []held{viewers}, bar(me, false, between(1, -1)))
 	add("a suspension stands before a closed window, even of the system namespace",
 		everywhere(resolve.RuleSuspended, meAtSystem), []held{viewers}, bar(me, false, until(-1)), bar(meAtSystem, true, until(-1)))
-	add("a closed window stands before one that has yet to open",
+	add("a closed window comes before one that is not open yet",
 		everywhere(resolve.RuleExpired, meAtSystem), []held{viewers}, bar(me, false, from(1)), bar(meAtSystem, false, until(-1)))
 	add("the organization's word stands before the system namespace's",
 		everywhere(resolve.RuleSuspended, me), []held{viewers}, bar(meAtSystem, true, resolve.Window{}), bar(me, true, resolve.Window{}))
@@ -263,7 +263,7 @@ func TestProtectedGrants(t *testing.T) {
 		"an administrator in their own right keeps every application": {
 			held: []held{administrator, viewers}, organization: raised, fallback: raised, red: raised,
 		},
-		"NoAccess of a group does not hold against them": {
+		"NoAccess of a group does not affect them": {
 			held:         []held{administrator, group("out", role("red", none), organizationRole(none))},
 			organization: raised, fallback: raised, red: raised,
 		},

@@ -102,9 +102,9 @@ func TestAttackByFiltersIsReported(t *testing.T) {
 	if red := ana.Application("red"); len(red.Filters) != 1 || len(red.Filters[0].AnyOf) > 0 {
 		t.Errorf("red shows %v, want no row", red.Filters)
 	}
-	mended := flood.DeepCopy()
-	mended.Spec.DataPermissions[0].AnyOf[0].AllOf[0].Values = []accessv1alpha1.AttributeValue{"France"}
-	set(mended)
+	fixed := flood.DeepCopy()
+	fixed.Spec.DataPermissions[0].AnyOf[0].AllOf[0].Values = []accessv1alpha1.AttributeValue{"France"}
+	set(fixed)
 	if got := over(); got[0] != 0 {
 		t.Errorf("%d members are over the bound without large values", got[0])
 	}

@@ -75,7 +75,7 @@ func TestAnExplanationSaysByWhichWaysAUserIsInAGroup(t *testing.T) {
 		t.Errorf("ignored (-want +got):\n%s", diff)
 	}
 	if len(got.Future) != 1 || got.Future[0].Decision.Application("red").Role != "Viewer" {
-		t.Errorf("what is to come: %+v", got.Future)
+		t.Errorf("future changes: %+v", got.Future)
 	}
 	if r.View().Explain("nowhere", "ana", nil) != nil {
 		t.Error("explained a namespace that is not an organization")

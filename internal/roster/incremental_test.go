@@ -85,12 +85,12 @@ func follow(t *testing.T, known map[string]*resolve.Decision, changes roster.Cha
 		for _, user := range r.View().Users(organization) {
 			count++
 			if d := known[organization+"/"+user]; d == nil || !d.Equal(r.View().Decision(organization, user)) {
-				t.Fatalf("%s/%s: the changes did not tell of %+v", organization, user, r.View().Decision(organization, user))
+				t.Fatalf("%s/%s: the changes do not contain %+v", organization, user, r.View().Decision(organization, user))
 			}
 		}
 	}
 	if count != len(known) {
-		t.Fatalf("the changes tell of %d users, there are %d", len(known), count)
+		t.Fatalf("the changes contain %d users, there are %d", len(known), count)
 	}
 }
 

@@ -63,7 +63,7 @@ func SameObject(before, after client.Object) error { return index.SameObject(bef
 func SameSpec(a, b client.Object) bool { return index.SameSpec(a, b) }
 
 // IsMaterialized reports whether Usher wrote the UserAccess. It checks the name, the label, and that the spec
-// sets nothing but the user.
+// sets only the user.
 func IsMaterialized(ua *accessv1alpha1.UserAccess) bool { return index.IsMaterialized(ua) }
 
 // ReviewDue returns the instant at which the review of the group is due, as of now. It also reports whether the

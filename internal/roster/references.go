@@ -225,7 +225,7 @@ func (u *unresolved) ladders(organization string) []*resolve.Organization {
 	return all
 }
 
-// defaultRules returns the rules of an organization without a policy of its own.
+// defaultRules returns the rules of an organization without its own policy.
 func (u *unresolved) defaultRules() *resolve.Organization {
 	return resolve.NewOrganization(u.index.DefaultRules())
 }

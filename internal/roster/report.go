@@ -17,7 +17,7 @@ type Report struct {
 	// Unresolved lists the object's references to objects that do not exist, in the order of its fields.
 	Unresolved []accessv1alpha1.UnresolvedReference
 	// Unmapped lists, for a policy, the sources of system roles that its ladders do not map. For a source, it lists
-	// the organizations without a policy of their own that do not map its role.
+	// the organizations without their own policy that do not map its role.
 	Unmapped []string
 }
 
@@ -249,7 +249,7 @@ func (v *View) unmappedSources(o *organization) []string {
 	return sources
 }
 
-// unmappedWithoutPolicy lists the organizations without a policy of their own that do not map the source's role,
+// unmappedWithoutPolicy lists the organizations without their own policy that do not map the source's role,
 // sorted.
 func (v *View) unmappedWithoutPolicy(s *resolve.Source) []string {
 	if s == nil || len(s.System) == 0 {

@@ -189,7 +189,7 @@ func TestOrganizationsAreSelected(t *testing.T) {
 	n.Labels = nil
 	must(t, r.Set(n))
 	if c := r.Settle(june); len(c.Users) != 1 || c.Users[0].After != nil {
-		t.Errorf("the label taken away: %+v", c.Users)
+		t.Errorf("without the label: %+v", c.Users)
 	}
 }
 

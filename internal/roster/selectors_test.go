@@ -167,7 +167,7 @@ func TestReviewsAreActedOnByTheClockAlone(t *testing.T) {
 			}
 			changes := r.Settle(due)
 			if !slices.Contains(changes.Objects, roster.ObjectOf(g)) {
-				t.Errorf("nobody is told of the review; touched are %v", changes.Objects)
+				t.Errorf("the review is not among the changes; touched are %v", changes.Objects)
 			}
 			if role := r.View().Decision("acme", "ana").Application("red").Role; role != want.role {
 				t.Errorf("the role is %s, want %s", role, want.role)

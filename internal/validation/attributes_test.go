@@ -34,20 +34,20 @@ func TestRightsByAttributes(t *testing.T) {
 		before, change string
 		want           []string
 	}{
-		"one value more":                            {own + one, two, []string{mayShowRedRow}},
-		"another value":                             {own + one, countriesOf("acme/pat", "Spain"), []string{mayShowRedRow}},
-		"one value less":                            {own + two, one, []string{}},
-		"the first value":                           {own + none, one, []string{mayShowRedRow}},
-		"the attribute of a new UserAccess":         {own, one, []string{mayShowRedRow}},
-		"no value any more":                         {own + one, none, []string{}},
-		"one value more where filters are united":   {permissive + own + one, two, []string{mayShowRedRow}},
-		"one value more of somebody suspended":      {suspended + own + one, two, []string{mayShowRedRow}},
-		"one value more that rows exclude":          {notIn + one, two, []string{}},
-		"one value less that rows exclude":          {notIn + two, one, []string{mayShowRedRow}},
-		"a second value under GreaterThan":          {greater + countriesOf("acme/pat", "'1'"), countriesOf("acme/pat", "'1', '2'"), []string{}},
-		"one value in place of two, by GreaterThan": {greater + countriesOf("acme/pat", "'1', '2'"), countriesOf("acme/pat", "'1'"), []string{mayShowRedRow}},
-		"an attribute that nothing refers to":       {literal + one, two, []string{}},
-		"one value more across organizations":       {own + oneAbove, twoAbove, []string{mayShowRedRow}},
+		"one value more":                           {own + one, two, []string{mayShowRedRow}},
+		"another value":                            {own + one, countriesOf("acme/pat", "Spain"), []string{mayShowRedRow}},
+		"one value less":                           {own + two, one, []string{}},
+		"the first value":                          {own + none, one, []string{mayShowRedRow}},
+		"the attribute of a new UserAccess":        {own, one, []string{mayShowRedRow}},
+		"no value any more":                        {own + one, none, []string{}},
+		"one value more where filters are united":  {permissive + own + one, two, []string{mayShowRedRow}},
+		"one value more of somebody suspended":     {suspended + own + one, two, []string{mayShowRedRow}},
+		"one value more that rows exclude":         {notIn + one, two, []string{}},
+		"one value less that rows exclude":         {notIn + two, one, []string{mayShowRedRow}},
+		"a second value under GreaterThan":         {greater + countriesOf("acme/pat", "'1'"), countriesOf("acme/pat", "'1', '2'"), []string{}},
+		"one value instead of two, by GreaterThan": {greater + countriesOf("acme/pat", "'1', '2'"), countriesOf("acme/pat", "'1'"), []string{mayShowRedRow}},
+		"an attribute that nothing refers to":      {literal + one, two, []string{}},
+		"one value more across organizations":      {own + oneAbove, twoAbove, []string{mayShowRedRow}},
 		// What hides the attribute may end at the same time.
 		"one value more above, where the organization has its own": {own + one + "---\n" + oneAbove, twoAbove, []string{mayShowRedRow}},
 		"no value of its own any more":                             {own + one + "---\n" + twoAbove, none, []string{mayShowRedRow}},
@@ -58,8 +58,8 @@ func TestRightsByAttributes(t *testing.T) {
 		"the end of the UserAccess that counts": {
 			own + one + "---\n" + countriesOf("acme/zz", "France, Spain"), "delete UserAccess acme/pat", []string{mayShowRedRow},
 		},
-		"an attribute in place of values that it has now": {literal + one, own, []string{mayShowRedRow}},
-		"an attribute in place of values, for nobody":     {strings.Replace(literal, "{user: pat}", "", 1) + one, strings.Replace(own, "{user: pat}", "", 1), []string{}},
+		"an attribute instead of values that it has now": {literal + one, own, []string{mayShowRedRow}},
+		"an attribute instead of values, for nobody":     {strings.Replace(literal, "{user: pat}", "", 1) + one, strings.Replace(own, "{user: pat}", "", 1), []string{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(tc.want, rightsOf(situate(t, tc.before).judge(t, tc.change))); diff != "" {

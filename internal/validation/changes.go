@@ -63,7 +63,7 @@ func hasMoreOwners(a, b client.Object) bool {
 
 func specOf(o client.Object) reflect.Value { return reflect.ValueOf(o).Elem().FieldByName("Spec") }
 
-// only reports whether the request is an update that changes nothing but the named fields.
+// only reports whether the request is an update that changes only the named fields.
 func (c *changes) only(fields ...string) bool {
 	return !c.deleted && !c.created && !c.labels && !c.owners &&
 		!slices.ContainsFunc(c.fields, func(f string) bool { return !slices.Contains(fields, f) })

@@ -125,7 +125,7 @@ func (j *judge) changePolicy() {
 	if o.Namespace == j.view.SystemNamespace() {
 		where = "in every organization"
 	}
-	j.requireAny(at, fmt.Sprintf("%s says what every grant %s comes to: who changes it must be allowed to grant any of the",
+	j.requireAny(at, fmt.Sprintf("%s determines the effect of every grant %s, so changes are reserved for those who may grant any of the",
 		o, where))
 }
 
@@ -152,8 +152,8 @@ func (j *judge) handOver() {
 		return // changePolicy already requires it
 	}
 	j.requireAny(ownersPath, fmt.Sprintf(
-		"the garbage collector deletes %s with its owner and asks nobody: who adds or changes an owner reference must be allowed "+
-			"to grant any of the", o))
+		"the garbage collector deletes %s with its owner and without a check, so owner references are reserved for those "+
+			"who may grant any of the", o))
 }
 
 // span requires the right of a super-administrator for a new group that spans organizations, whatever the group
@@ -166,7 +166,7 @@ func (j *judge) span() {
 	}
 	right := j.exempting()
 	right.Field = field.NewPath("spec", "type")
-	right.Reason = fmt.Sprintf("%s speaks across organizations: only who may grant the top system role creates such a group",
+	right.Reason = fmt.Sprintf("%s spans organizations, so creating it is reserved for those who may grant the top system role",
 		j.object())
 	j.Rights = append(j.Rights, right)
 }
@@ -215,7 +215,7 @@ func (j *judge) ownName() {
 	}
 	if name := identity.Name(string(made.Spec.User)); made.Name != name {
 		j.Errors = append(j.Errors, field.Invalid(field.NewPath("metadata", "name"), made.Name, fmt.Sprintf(
-			"a name that ends in a hyphen and 16 hex digits is kept for the user that it is made of; that of %s is %s. "+
-				"Choose that name, or one with another end", made.Spec.User, name)))
+			"a name that ends in a hyphen and 16 hex digits is reserved for the user that it is derived from; the name for %s is %s. "+
+				"Use that name, or one with another ending", made.Spec.User, name)))
 	}
 }

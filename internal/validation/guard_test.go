@@ -119,7 +119,7 @@ func TestAttackTakesTheNameOfAnotherUser(t *testing.T) {
 	for name, tc := range map[string]struct{ before, change, want string }{
 		"the name of another user": {
 			"", "UserAccess acme/" + victim + "\nspec: {user: pat}",
-			"a name that ends in a hyphen and 16 hex digits is kept for the user that it is made of; that of pat is " + identity.Name("pat"),
+			"a name that ends in a hyphen and 16 hex digits is reserved for the user that it is derived from; the name for pat is " + identity.Name("pat"),
 		},
 		"a name that may be of some user": {"", "UserAccess acme/pat-0123456789abcdef\nspec: {user: pat}", "that of pat is"},
 		"the user's own":                  {"", "UserAccess acme/" + victim + "\nspec: {user: victim}", ""},

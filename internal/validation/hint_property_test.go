@@ -84,11 +84,11 @@ func TestHintsOfRandomObjects(t *testing.T) {
 				for user := range one.View().Index().Namespace(namespace).KnownUsers() {
 					own := len(one.View().Index().Namespace(candidate.GetNamespace()).NamingUser(user)) > 0
 					if !own && strings.Contains(text, user) && !strings.Contains(fmt.Sprintf("%+v", candidate), user) {
-						t.Errorf("seed %d: %s is told of %s: %s", seed, candidate.GetNamespace(), namespace, text)
+						t.Errorf("seed %d: a hint for %s names %s: %s", seed, candidate.GetNamespace(), namespace, text)
 					}
 				}
 				if strings.Contains(text, "/"+namespace+"/") {
-					t.Errorf("seed %d: %s is told of objects of %s: %s", seed, candidate.GetNamespace(), namespace, text)
+					t.Errorf("seed %d: a hint for %s names objects of %s: %s", seed, candidate.GetNamespace(), namespace, text)
 				}
 			}
 		}

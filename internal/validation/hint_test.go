@@ -56,12 +56,12 @@ func TestHintsAboutUsers(t *testing.T) {
 					"amelie@acme.example, whom AccessGroup/acme/france names?",
 			},
 		},
-		"a suspension of a user of whom nothing is known": {
+		"a suspension of an unknown user": {
 			france, "UserAccess acme/zoe\nspec: {user: zoe@globex.example, state: Suspended}", []string{
 				"spec.user: nothing gives zoe@globex.example a membership or a role in acme, so the suspension bars nobody",
 			},
 		},
-		"an end that has passed, of a user of whom nothing is known": {
+		"an end that has passed, of an unknown user": {
 			france, "UserAccess acme/zoe\nspec: {user: zoe@globex.example, notAfter: \"2026-05-01T00:00:00Z\"}", []string{
 				"spec.user: nothing gives zoe@globex.example a membership or a role in acme, so the end in spec.notAfter bars nobody",
 			},
@@ -88,7 +88,7 @@ func TestHintsAboutUsers(t *testing.T) {
 			"UserAccess acme/zoe\nmetadata: {labels: {team: red}}\nspec: {user: zoe, state: Suspended}", nil,
 		},
 		"a suspension above while there is no organization": {"", "UserAccess access-system/zoe\nspec: {user: zoe, state: Suspended}", nil},
-		"two suspensions of one user of whom nothing is known": {
+		"two suspensions of one unknown user": {
 			france + "UserAccess access-system/zoe\nspec: {user: zoe, state: Suspended}",
 			"UserAccess acme/zoe\nspec: {user: zoe, state: Suspended}", []string{
 				"spec.user: nothing gives zoe a membership or a role in acme, so the suspension bars nobody",
@@ -241,7 +241,7 @@ func TestHintsByARosterOfSomeNamespaces(t *testing.T) {
 	}{
 		"an organization that was not read": {"AccessGroup access-system/sre\nspec: {type: System, systemAccess: [{organization: globex, role: Observer}]}", nil},
 		"a user of one that was not read":   {"UserAccess access-system/zoe\nspec: {user: zoe, state: Suspended}", nil},
-		"a user whom nobody knows": {"UserAccess access-system/max\nspec: {user: max, state: Suspended}", []string{
+		"a user that no object names": {"UserAccess access-system/max\nspec: {user: max, state: Suspended}", []string{
 			"spec.user: nothing gives max a membership or a role, so the suspension bars nobody",
 		}},
 	} {

@@ -78,7 +78,7 @@ func TestAttackLiftsRestrictionsTogether(t *testing.T) {
 			seesRed + filter("one") + filter("two"),
 			[]string{"delete AccessGroup acme/one", "delete AccessGroup acme/two"}, []string{mayShowRedRow},
 		},
-		"two groups in place of an individual grant": {
+		"two groups instead of an individual grant": {
 			"UserAccess acme/pat\nspec: {user: pat, applicationAccess: [{application: red, role: Editor}]}\n---\n" +
 				"AccessGroup acme/one\nspec: {members: [{user: pat}]}\n---\nAccessGroup acme/two\nspec: {members: [{user: pat}]}\n",
 			[]string{
@@ -87,7 +87,7 @@ func TestAttackLiftsRestrictionsTogether(t *testing.T) {
 			},
 			[]string{mayEditRed},
 		},
-		"two paths to one group in place of an individual grant": {
+		"two paths to one group instead of an individual grant": {
 			"UserAccess acme/pat\nspec: {user: pat, groups: [one], applicationAccess: [{application: red, role: Editor}]}\n---\n" +
 				"AccessGroup acme/one\nspec: {members: [{user: pat}]}\n",
 			[]string{
@@ -183,19 +183,19 @@ func TestAttackDeletesABlockAgain(t *testing.T) {
 func TestWhatRestrictsNothingTakesNoRight(t *testing.T) {
 	const suspended = "UserAccess acme/pat\nspec: {user: pat, state: Suspended}\n---\n"
 	for name, tc := range map[string]struct{ before, change string }{
-		"a block of whom nothing else gives anything": {block("one"), "delete AccessGroup acme/one"},
-		"one of two equal grants":                     {seesRed + strings.Replace(seesRed, "viewers", "others", 1), "delete AccessGroup acme/others"},
+		"a block of a user without other access": {block("one"), "delete AccessGroup acme/one"},
+		"one of two equal grants":                {seesRed + strings.Replace(seesRed, "viewers", "others", 1), "delete AccessGroup acme/others"},
 		"a lower grant that gives way": {
 			"AccessPolicy acme/default\nspec: {conflictResolution: MostPermissive}\n---\n" + administersRed + seesRed, "delete AccessGroup acme/viewers",
 		},
 		"a lower grant of somebody suspended":   {administersRed + seesRed + suspended, "delete AccessGroup acme/viewers"},
 		"a membership of somebody suspended":    {administersRed + block("one") + suspended, strings.Replace(block("one"), "{user: pat}", "", 1)},
 		"a row filter of somebody suspended":    {seesRed + filter("one") + suspended, "delete AccessGroup acme/one"},
-		"a row filter of whom nothing can see":  {filter("one") + filter("two"), "delete AccessGroup acme/one"},
+		"a row filter of a user without access": {filter("one") + filter("two"), "delete AccessGroup acme/one"},
 		"a lower grant past the end of a user":  {administersRed + seesRed + strings.Replace(suspended, "state: Suspended", `notAfter: "2026-05-01T00:00:00Z"`, 1), "delete AccessGroup acme/viewers"},
 		"a restriction that gets stronger":      {administersRed + seesRed, strings.Replace(seesRed, "Viewer", "NoAccess", 1)},
 		"a group beside an equal own grant":     {"UserAccess acme/pat\nspec: {user: pat, applicationAccess: [{application: red, role: Viewer}]}\n---\n" + seesRed, "delete AccessGroup acme/viewers"},
-		"a suspension of whom nothing declares": {suspended, "delete UserAccess acme/pat"},
+		"a suspension of a user without access": {suspended, "delete UserAccess acme/pat"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			change, _, _ := strings.Cut(tc.change, "---\n")

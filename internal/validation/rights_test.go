@@ -128,7 +128,7 @@ spec:
   applicationAccess: [{application: red, role: Administrator}]
 `,
 		},
-		"a lower role in place of a higher": {
+		"a lower role instead of a higher": {
 			change: `
 AccessGroup acme/admins
 spec:

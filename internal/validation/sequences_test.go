@@ -63,7 +63,7 @@ spec: {user: pat}
 `,
 			"UserAccess acme/another\nspec: {user: sam, displayName: Sam}", []string{mayAdministerRed},
 		},
-		"a restriction made anew under another name": {
+		"a restriction created again under another name": {
 			`
 AccessGroup acme/admins
 spec:

@@ -61,6 +61,6 @@ func (p templatePart) validate(at *field.Path) field.ErrorList {
 	if runes := []rune(quoted); len(runes) > mostQuoted {
 		quoted = string(runes[:mostQuoted]) + "…"
 	}
-	return field.ErrorList{field.Invalid(at.Child(p.field), quoted, fmt.Sprintf("no mail can be made of it: %v. "+
-		"docs/notices.md says what a template may use. Correct it, or leave the part out: it then has Usher's own words", err))}
+	return field.ErrorList{field.Invalid(at.Child(p.field), quoted, fmt.Sprintf("it cannot be rendered: %v. "+
+		"docs/notices.md lists what a template may use. Correct it, or remove the field to send Usher's own text", err))}
 }

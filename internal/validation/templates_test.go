@@ -24,7 +24,7 @@ spec:
 func TestTemplatesOfMailsAreJudged(t *testing.T) {
 	const good, bad = `subject: "News for {{.Name}}"`, `subject: "News for {{.Nom}}", html: "<p>{{printf .Name}}</p>"`
 	refusal := func(part, value, why string) string {
-		return "spec.notificationChannels[mail].smtp.template." + part + `: Invalid value: "` + value + `": no mail can be made of it: ` + why
+		return "spec.notificationChannels[mail].smtp.template." + part + `: Invalid value: "` + value + `": it cannot be rendered: ` + why
 	}
 	subject := refusal("subject", "News for {{.Nom}}", `template: :1:11: executing "" at <.Nom>: can't evaluate field Nom`)
 	html := refusal("html", "<p>{{printf .Name}}</p>", "line 1: function printf is not among")
@@ -45,7 +45,7 @@ func TestTemplatesOfMailsAreJudged(t *testing.T) {
 			got := []string{}
 			for i, e := range j.Errors {
 				text := e.Error()
-				if !strings.HasSuffix(text, "it then has Usher's own words") {
+				if !strings.HasSuffix(text, "to send Usher's own text") {
 					t.Errorf("%q does not say what to do", text)
 				}
 				if i < len(tc.want) && strings.HasPrefix(text, tc.want[i]) {

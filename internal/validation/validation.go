@@ -92,7 +92,7 @@ func (v *Validator) On(view *roster.View) *Validator {
 }
 
 // Judge judges the request. The cost grows with the number of users whom the change affects, and of their windows
-// that have yet to open or close. Judge returns an error if the context ends first, or if Old and New are not the
+// that will open or close. Judge returns an error if the context ends first, or if Old and New are not the
 // same object.
 func (v *Validator) Judge(ctx context.Context, request *Request) (*Judgement, error) {
 	if err := roster.SameObject(request.Old, request.New); err != nil {

@@ -131,7 +131,7 @@ var _ = Describe("A review", func() {
 		Expect(granter.do(ctx, organization, strings.Replace(byReview, "$past!", "$soon!", 1))).To(Succeed())
 	}, SpecTimeout(longest))
 
-	It("that ends the last administrator is told of", func(ctx SpecContext) {
+	It("that ends the last administrator causes a warning", func(ctx SpecContext) {
 		organization, granter := newGranter(ctx)
 		const bosses = "AccessGroup bosses\nspec:\n  members: [{user: ana-$org}]\n  organizationRole: Administrator\n"
 		declare(ctx, organization, bosses+"---\n"+checking("Deny"))

@@ -95,7 +95,7 @@ func TestFilterBound(t *testing.T) {
 // TestInstantsAreCut tests the limit of docs/documents.md, notAfter.
 func TestInstantsAreCut(t *testing.T) {
 	tests := map[string]struct {
-		falls, entries int // the hour at which the entry with the role closes; the number of other entries, of which one opens each hour
+		falls, entries int // the hour at which the entry with the role closes; the number of other entries; one opens each hour
 		notAfter       int
 		tooMany        bool
 	}{

@@ -57,7 +57,7 @@ func freezes(ctx context.Context, leader *replica) {
 		WithContext(ctx).Should(Equal(workers))
 	Eventually(settled).WithContext(ctx).Should(Succeed())
 	late := func(l landing) bool { return l.held && l.succeeded() }
-	say("what was on its way has landed: %d of %d writes, mended by the new leader", count(leader.proxy.landings(), late), workers)
+	say("writes that were in flight have arrived: %d of %d, repaired by the new leader", count(leader.proxy.landings(), late), workers)
 
 	inTime := len(leader.proxy.landings())
 	leader.signal(syscall.SIGCONT)

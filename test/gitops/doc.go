@@ -2,5 +2,5 @@
 // these tools: Flux's server-side apply, inventory and kstatus, and Argo CD's engine, diff and health scripts. They use
 // a real API server that calls Usher's webhooks, and a real git server.
 //
-// It is a module of its own because of the dependencies of these tools.
+// It is a separate module because of the dependencies of these tools.
 package gitops

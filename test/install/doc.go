@@ -1,4 +1,4 @@
 // Package install compares the ways of installing Usher: the chart must render the same objects as config, and every
-// value must have its documented effect. It is a module of its own, so that the dependencies of Helm do not determine
+// value must have its documented effect. It is a separate module, so that the dependencies of Helm do not determine
 // those of Usher.
 package install

@@ -151,7 +151,7 @@ var _ = Describe("An object without effect", func() {
 		now(ctx, o.holds(ana, "red", "NoAccess"))
 	})
 
-	It("is a second UserAccess of a user, but for its suspension", func(ctx SpecContext) {
+	It("is a second UserAccess of a user, except for its suspension", func(ctx SpecContext) {
 		o := newOrganization(ctx)
 		o.apply(ctx, "ApplicationAccess", "red", "{}")
 		o.apply(ctx, "UserAccess", "a", `{user: ana@acme.example, applicationAccess: [{application: red, role: Viewer}]}`)

@@ -55,7 +55,7 @@ var _ = Describe("Labels of namespaces under access.usher.dev/", func() {
 		Expect(manager.Stop()).To(Succeed())
 		DeferCleanup(func(ctx SpecContext) { manager.Start(ctx) })
 
-		By("refusing every way to set, change or take away such a label")
+		By("refusing every way to set, change or remove such a label")
 		eventually(ctx, func(ctx context.Context) error {
 			return refused(patchAs(ctx, writer, namespaceNamed(o.name), enabled), organizationsPolicy)
 		})

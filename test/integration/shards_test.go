@@ -202,7 +202,7 @@ func (n namespace) warnsOf(application, configMap string) check {
 		if !slices.ContainsFunc(list.Items, func(e eventsv1.Event) bool {
 			return e.Reason == "ShardsGrow" && e.Regarding.Name == application && strings.Contains(e.Note, configMap)
 		}) {
-			return fmt.Errorf("no event tells of %s", configMap)
+			return fmt.Errorf("no event names %s", configMap)
 		}
 		return nil
 	}

@@ -157,7 +157,7 @@ var situations = map[string]situation{
 	"UsherDecisionsStale": {
 		at: "5m", fires: series{`usher_pdp_view_age_seconds{pod="a"}`: "30+60x10", `usher_pdp_view_age_seconds{pod="b"}`: "60x10"},
 		silent: series{`usher_pdp_view_age_seconds{pod="a"}`: "60x10"}, // between two bookmarks
-		labels: map[string]string{"pod": "a"}, summary: "Decision point a has not heard of the API server for 5m 30s.",
+		labels: map[string]string{"pod": "a"}, summary: "Decision point a has received no data from the API server for 5m 30s.",
 	},
 	"UsherDecisionErrors": {
 		at:      "15m",

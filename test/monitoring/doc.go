@@ -2,5 +2,5 @@
 // against the documented metrics. Another test compares the documented metrics with those that the manager exposes
 // (test/admission).
 //
-// It is a module of its own because of the dependencies of Prometheus.
+// It is a separate module because of the dependencies of Prometheus.
 package monitoring

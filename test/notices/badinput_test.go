@@ -74,7 +74,7 @@ var _ = Describe("The delivery of a notice fails because of", func() {
 	It("a Secret that is not for channels, or for another server", func(ctx SpecContext) {
 		acme.secret(ctx, "mail", corev1.SecretTypeOpaque, map[string]string{accessv1alpha1.ChannelKeyPassword: password})
 		acme.changeAndWait(ctx, mailed)
-		failing(ctx, `mail has type "Opaque", and a channel takes one of type access.usher.dev/channel`)
+		failing(ctx, `mail has type "Opaque", but a channel needs type access.usher.dev/channel`)
 		acme.secret(ctx, "mail", accessv1alpha1.SecretTypeChannel, map[string]string{
 			accessv1alpha1.ChannelKeyServer: "mail.elsewhere.example:587", accessv1alpha1.ChannelKeyPassword: password,
 		})
@@ -202,7 +202,7 @@ notificationChannels:
 		Eventually(server.recipients).WithContext(ctx).Should(Equal(both))
 		Expect(server.subjectsTo(both[0])).To(Equal([]string{"News for ana@acme.example"}))
 		Expect(server.all()[0].parts()).To(HaveKeyWithValue("text/plain", ContainSubstring("Your role is now Editor, it was Viewer")))
-		failing(ctx, "TemplateFailing: Channel mail sends mail in Usher's own words: smtp.template.text:")
+		failing(ctx, "TemplateFailing: Channel mail sends mail with Usher's own text: smtp.template.text:")
 	}, NodeTimeout(patience))
 
 	It("a channel that is in no policy", func(ctx SpecContext) {

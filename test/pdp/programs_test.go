@@ -137,7 +137,7 @@ var _ = Describe("The gateways in the documentation", func() {
 		))
 	}
 
-	DescribeTable("let through whom the decision point lets through", func(ctx SpecContext, organization string, start func(context.Context, string) string) {
+	DescribeTable("let through the users whom the decision point permits", func(ctx SpecContext, organization string, start func(context.Context, string) string) {
 		url := start(ctx, organization)
 		finance(ctx, organization)
 
@@ -182,7 +182,7 @@ var _ = Describe("The gateways in the documentation", func() {
 		Entry("Caddy", "caddy", startCaddy),
 	)
 
-	It("let through whom NGINX authenticates", func(ctx SpecContext) {
+	It("let through the users whom NGINX authenticates", func(ctx SpecContext) {
 		url := startNginxWithUsers(ctx, "nginx-users")
 		finance(ctx, "nginx-users")
 		basic := func(user string) string {

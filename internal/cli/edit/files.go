@@ -73,7 +73,7 @@ func NewFiles(ctx context.Context, directory string, changes []objects.Change) (
 			continue
 		}
 		if _, err := os.Lstat(name); err == nil {
-			return nil, fmt.Errorf("%s is there already, and says something else; give another --output-dir, or remove it", name)
+			return nil, fmt.Errorf("%s exists with other content; choose another --output-dir, or remove the file", name)
 		}
 		files[name] = text
 	}

@@ -111,7 +111,7 @@ func (m *importer) take(r *row) {
 	namespace := cmp.Or(r.get(columnNamespace), m.world.Namespace)
 	switch {
 	case namespace == "":
-		m.fail(r, columnNamespace, fmt.Errorf("empty, and no -n says which"))
+		m.fail(r, columnNamespace, fmt.Errorf("empty; name the namespace here or with -n"))
 		return
 	case m.world.Namespace != "" && namespace != m.world.Namespace:
 		m.fail(r, columnNamespace, fmt.Errorf("%s is not the namespace %s that is asked for; -A takes all", namespace, m.world.Namespace))
@@ -204,7 +204,7 @@ func (m *importer) isAgain(r *row, namespace string) bool {
 		m.again++
 		return true
 	}
-	m.fail(r, "", fmt.Errorf("it contradicts line %d, which is about the same; leave one of the two", earlier.line))
+	m.fail(r, "", fmt.Errorf("it contradicts line %d; remove one of the two", earlier.line))
 	return true
 }
 

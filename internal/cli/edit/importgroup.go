@@ -61,9 +61,9 @@ func (m *importer) unknownGroup(namespace, name string) error {
 	}
 	slices.Sort(names)
 	if meant := words.Meant(validation.Nearest(name, slices.Compact(names))); meant != "" {
-		return fmt.Errorf("there is no group %s in %s; %s A line with the record group makes one", name, namespace, meant)
+		return fmt.Errorf("there is no group %s in %s; %s A line with the record group creates it", name, namespace, meant)
 	}
-	return fmt.Errorf("there is no group %s in %s; a line with the record group makes one", name, namespace)
+	return fmt.Errorf("there is no group %s in %s; a line with the record group creates it", name, namespace)
 }
 
 func setGroup(g *accessv1alpha1.AccessGroup, r *row, isNew bool) error {

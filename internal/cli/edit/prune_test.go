@@ -35,7 +35,7 @@ func importedGroup(name string, members ...string) *accessv1alpha1.AccessGroup {
 	return ag
 }
 
-// TestImportAndPrune imports groups of which an earlier import wrote a part.
+// TestImportAndPrune imports groups that an earlier import wrote in part.
 func TestImportAndPrune(t *testing.T) {
 	shared := importedGroup("shared", "ana", "ben", "cleo")
 	shared.Spec.Members = append(shared.Spec.Members, accessv1alpha1.Member{User: "dan"})

@@ -13,8 +13,8 @@ import (
 // required are the fields of a spec that cannot be removed.
 var required = map[string]bool{"user": true, "type": true}
 
-// Strip returns a copy of the object without what only the manager has applied to its spec. Values and entries of which
-// another manager owns a part stay as they are. stripped is nil if the object belongs to the manager as a whole. found
+// Strip returns a copy of the object without what only the manager has applied to its spec. Values and entries that
+// another manager owns in part stay as they are. stripped is nil if the object belongs to the manager as a whole. found
 // reports whether the manager has applied anything.
 func Strip(o *Object, manager string) (stripped client.Object, found bool, err error) {
 	all, err := ownerships(o.Object)

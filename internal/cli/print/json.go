@@ -10,7 +10,7 @@ import (
 )
 
 // jsonStream writes one JSON value in parts, so that a large value is never in memory as a whole. Each list entry
-// is on a line of its own. It keeps the first error of the writer.
+// is on its own line. It keeps the first error of the writer.
 type jsonStream struct {
 	out    *bufio.Writer
 	indent string

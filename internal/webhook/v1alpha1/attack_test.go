@@ -250,7 +250,7 @@ func TestAttackObjectsThatTheSchemaRefuses(t *testing.T) {
 		"an update of what is stored":      {review: updating(t, large, relabelled), stored: large, want: 200},
 		"an update of what is seen":        {review: updating(t, large, relabelled), seen: large, want: 200},
 		"an update that adds to it":        {review: updating(t, large, larger), seen: large, want: 422, causes: []string{"FieldValueTooMany spec.members"}},
-		"an update that mends it":          {review: updating(t, large, small), seen: large, want: 200},
+		"an update that fixes it":          {review: updating(t, large, small), seen: large, want: 200},
 		"a deletion of what is stored":     {review: remove(large), stored: large, want: 200},
 		"a deletion of what is seen":       {review: remove(large), seen: large, want: 200},
 		"a deletion of what is legal":      {review: remove(small), want: 200},

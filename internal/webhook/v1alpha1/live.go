@@ -58,7 +58,7 @@ func NewLive(api, cached client.Reader, follows *roster.Roster, options roster.O
 
 // Judge confirms a judgement. The judgement is valid if its roster held, and the current roster still holds, the
 // objects of the API server. Otherwise Judge builds a new roster of the object's namespace, the system namespace
-// and the organizations of the judgement, and judges the request by that.
+// and the organizations of the judgement, and judges the request by them.
 func (l *Live) Judge(
 	ctx context.Context, request *validation.Request, judged *validation.Judgement,
 ) (*validation.Judgement, error) {
@@ -156,7 +156,7 @@ var kinds = []roster.Kind{
 	roster.KindAccessPolicy, roster.KindApplicationAccess, roster.KindAccessGroup, roster.KindUserAccess,
 }
 
-// present lists the objects of a namespace. It skips kinds of which the watch shows more than most objects there.
+// present lists the objects of a namespace. It skips a kind if the watch shows more than most objects of it there.
 func (l *Live) present(ctx context.Context, name string, most int) (*present, error) {
 	p := &present{name: name, objects: map[roster.Kind][]metav1.PartialObjectMetadata{}, watched: map[roster.Kind]bool{}}
 	found := &corev1.Namespace{}

@@ -212,7 +212,7 @@ func TestAttackRandomReviews(t *testing.T) {
 	}
 	fresh.Settle(s.start)
 	if diff := cmp.Diff(rostertest.DumpLasting(fresh), rostertest.DumpLasting(s.roster)); diff != "" {
-		t.Errorf("the roster differs from one that is built anew (-new +kept):\n%s", diff)
+		t.Errorf("the roster differs from a newly built one (-new +kept):\n%s", diff)
 	}
 	if answers[200] == 0 || answers[400] == 0 {
 		t.Errorf("not all kinds of answers were given: %v", answers)

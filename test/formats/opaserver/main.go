@@ -36,7 +36,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("read the certificate: %w", err)
 	}
-	// The server starts its loops only for a certificate of which it watches the files.
+	// The server starts its loops only if it watches the files of its certificate.
 	serving = serving.WithAddresses([]string{"https://" + args[0]}).WithCertificate(&certificate).WithCertificatePaths(args[1], args[2], 0)
 	loops, err := serving.Listeners()
 	if err != nil {

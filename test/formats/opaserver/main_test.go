@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// between returns the text of a page in docs between two texts, the first of which is searched for behind a third.
+// between returns the text of a page in docs between begin and end. It searches for begin after the text behind.
 func between(t *testing.T, page, behind, begin, end string) string {
 	t.Helper()
 	whole, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", page))
