@@ -84,3 +84,15 @@ func TestImportAndPrune(t *testing.T) {
 		t.Errorf("changes (-want +got):\n%s", diff)
 	}
 }
+
+// TestPruneNeedsALine imports a CSV that has only the names of the columns: its command has failed, or it is the wrong file.
+func TestPruneNeedsALine(t *testing.T) {
+	set := &objects.Set{Objects: []objects.Object{{Object: importedGroup("own", "ana")}}}
+	table, err := ReadTable("x.csv", []byte("group,user\n,\n"), input.NewReader(nil, 1<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := table.ImportAndPrune(&source.World{Set: set, Namespace: "acme"}); err == nil || !strings.Contains(err.Error(), "x.csv: it has no line") {
+		t.Errorf("the error is %v", err)
+	}
+}
