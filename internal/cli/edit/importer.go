@@ -89,7 +89,8 @@ func (m *importer) plan(rows []row) (*Plan, error) {
 			p.Changes = append(p.Changes, *c)
 			continue
 		}
-		if m.stripped != nil {
+		if m.stripped != nil && c.Before != nil {
+			keepDefaults(c)
 			keepOrder(c)
 		}
 		m.failures = append(m.failures, checkSize(c.After.Object)...)
