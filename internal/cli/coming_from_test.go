@@ -15,8 +15,8 @@ import (
 func TestTheScriptsOfOtherTools(t *testing.T) {
 	page := read(t, filepath.Join(root(t), "docs", "coming-from.md"))
 	scripts := regexp.MustCompile("(?s)```sh\n# ([a-z-]+)\\.sh\n(.*?)```").FindAllStringSubmatch(page, -1)
-	if len(scripts) != 5 {
-		t.Fatalf("docs/coming-from.md has %d scripts, want 5", len(scripts))
+	if len(scripts) != 6 {
+		t.Fatalf("docs/coming-from.md has %d scripts, want 6", len(scripts))
 	}
 	for _, script := range scripts {
 		name, text := script[1], script[2]

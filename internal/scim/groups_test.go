@@ -42,7 +42,11 @@ func TestPatchMembers(t *testing.T) {
 		want       []string
 		detail     string
 	}{
-		"Entra ID adds":                        {operations: []string{`{"op":"Add","path":"members","value":[` + member("d") + `]}`}, want: []string{"a", "b", "c", "d"}},
+		"Entra ID adds": {operations: []string{`{"op":"Add","path":"members","value":[` + member("d") + `]}`}, want: []string{"a", "b", "c", "d"}},
+		"Entra ID adds, and names the operation": {
+			operations: []string{`{"name":"addMember","op":"Add","path":"members","value":[{"displayName":"d","value":"` + userID("d", "1") + `"}]}`},
+			want:       []string{"a", "b", "c", "d"},
+		},
 		"Entra ID removes a list of values":    {operations: []string{`{"op":"Remove","path":"members","value":[` + member("a") + `,` + member("b") + `]}`}, want: []string{"c"}},
 		"a list of values that are no members": {operations: []string{`{"op":"Remove","path":"members","value":[` + member("z") + `]}`}, want: []string{"a", "b", "c"}},
 		"an empty list of values":              {operations: []string{`{"op":"Remove","path":"members","value":[]}`}, want: []string{"a", "b", "c"}},

@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"net/http"
 	"strconv"
 	"time"
 
@@ -14,6 +15,16 @@ const (
 	operationDelete = "delete"
 	operationNone   = "none" // the object is already as the request wants it
 )
+
+// methods are the methods of requests in metrics; any other is methodOther.
+var methods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+
+const methodOther = "other"
+
+// alertedCodes are the status codes that alerts read.
+var alertedCodes = []int{
+	http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable,
+}
 
 // Metrics measures the requests of identity providers, and what they change. The counts of writes show the progress of a
 // first synchronization.
@@ -41,6 +52,14 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		}, []string{"kind", "operation"}),
 	}
 	registry.MustRegister(m.requests, m.latency, m.writes)
+	// Alerts count these from the first one on, so the counters begin at 0.
+	for _, resource := range []string{resourceUsers, resourceGroups} {
+		for _, method := range methods {
+			for _, code := range alertedCodes {
+				m.requests.WithLabelValues(resource, method, strconv.Itoa(code))
+			}
+		}
+	}
 	for _, k := range []kind{kindUserAccess, kindAccessGroup} {
 		for _, operation := range []string{operationCreate, operationUpdate, operationDelete, operationNone} {
 			m.writes.WithLabelValues(k.name, operation)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -127,11 +128,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // methodOf returns the method of a request as a label with few values.
 func methodOf(r *http.Request) string {
-	switch r.Method {
-	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
+	if slices.Contains(methods, r.Method) {
 		return r.Method
 	}
-	return "other"
+	return methodOther
 }
 
 // split returns the organization and the rest of a path, from /v2 on.

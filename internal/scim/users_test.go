@@ -146,6 +146,12 @@ func TestPatchUser(t *testing.T) {
 		"attributes that Usher does not keep": {
 			operations: []string{`{"op":"Replace","path":"name.familyName","value":"B"}`, `{"op":"Replace","path":"` + enterprise + `:manager","value":"x"}`, `{"op":"Add","path":"title","value":"Boss"}`},
 		},
+		"Entra ID: selected values that Usher does not keep": {
+			operations: []string{
+				`{"op":"Add","path":"phoneNumbers[type eq \"mobile\"].value","value":"1"}`, `{"op":"Replace","path":"addresses[type eq \"work\"].country","value":"FR"}`,
+				`{"op":"Add","path":"roles[primary eq \"True\"].value","value":"Admin"}`,
+			},
+		},
 		"the same identity": {operations: []string{`{"op":"Replace","path":"userName","value":"ana@acme.example"}`}},
 		"another identity": {
 			operations: []string{`{"op":"Replace","path":"userName","value":"bea@acme.example"}`},

@@ -47,11 +47,12 @@ func TestGitOps(t *testing.T) {
 
 var _ = BeforeSuite(func(ctx SpecContext) {
 	suite.SetDefaults(patience)
-	plane = suite.StartCluster(ctx, cluster.Options{}, (*cluster.Cluster).Install, (*cluster.Cluster).InstallWebhooks)
+	plane = suite.StartCluster(ctx, cluster.Options{},
+		(*cluster.Cluster).Install, (*cluster.Cluster).InstallSCIM, (*cluster.Cluster).InstallWebhooks)
 	kube = suite.NewClient(plane, kustomizev1.AddToScheme, sourcev1.AddToScheme)
-	manager = suite.RunManager(ctx, plane, cluster.ManagerOptions{Webhooks: true, Args: []string{
+	manager = suite.RunManager(ctx, plane, cluster.ManagerOptions{Webhooks: true, Args: append([]string{
 		"--document-grace=1s", "--organization-selector=access.usher.dev/organization=enabled",
-	}})
+	}, cluster.CertificateArgs...)})
 }, NodeTimeout(suite.Beginning))
 
 var _ = JustAfterEach(func() { suite.ReportLog("the manager", manager) })

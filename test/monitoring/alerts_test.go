@@ -36,6 +36,7 @@ const (
 	certificateValid = `usher_webhook_certificate_validity_seconds{pod="%"}`
 	questions        = `usher_pdp_requests_total{endpoint="evaluation",pod="a",code="%"}`
 	questionTime     = `usher_pdp_request_duration_seconds_bucket{endpoint="evaluation",le="%"}`
+	provisioning     = `usher_scim_requests_total{resource="Users",method="POST",pod="a",code="%"}`
 	latency          = `controller_runtime_webhook_latency_seconds_bucket{webhook="/validate-access-usher-dev-v1alpha1",le="%"}`
 )
 
@@ -175,6 +176,25 @@ var situations = map[string]situation{
 			`usher_pdp_request_duration_seconds_bucket{endpoint="search/subject",le="+Inf"}`: "0+100x20", // may take longer
 		},
 		summary: "One question in a hundred to the decision point takes 536.8ms or more.",
+	},
+	"UsherProvisioningUnauthorized": {
+		at: "10m", fires: series{on(provisioning, "401"): "0 0 2x20", on(provisioning, "201"): "0+1x20"},
+		silent: series{
+			on(provisioning, "401"): "2x20", on(provisioning, "201"): "0+1x20",
+			`usher_scim_requests_total{resource="other",method="GET",pod="a",code="401"}`: "0+1x20", // a scanner
+		},
+	},
+	"UsherProvisioningRefused": {
+		at: "5m", fires: series{on(provisioning, "403"): "0 0 0 1x20", on(provisioning, "409"): "0+1x20"},
+		silent:  series{on(provisioning, "403"): "1x20", on(provisioning, "409"): "0+1x20"},
+		labels:  map[string]string{"resource": "Users"},
+		summary: "Requests of identity providers for Users were refused.",
+	},
+	"UsherProvisioningErrors": {
+		at:      "15m",
+		fires:   series{on(provisioning, "201"): "0+98x20", on(provisioning, "503"): "0+1x20", on(provisioning, "429"): "0+1x20"},
+		silent:  series{on(provisioning, "201"): "0+995x20", on(provisioning, "503"): "0+5x20", on(provisioning, "403"): "0+100x20"},
+		summary: "The SCIM server could not answer 10 requests within five minutes.",
 	},
 }
 

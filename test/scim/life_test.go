@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/test/cluster"
 )
 
 var _ = Describe("An identity provider", func() {
@@ -24,18 +25,18 @@ var _ = Describe("An identity provider", func() {
 		organization(ctx, "life")
 		apply(ctx, "life", "AccessGroup", "france", provisioned, "applicationAccess: [{application: finance, role: Viewer}]")
 		p := newProvider(ctx, "life", "entra", "Viewer")
-		user := p.must(ctx, http.StatusCreated, http.MethodPost, "/Users", newUser(ana)).text("id")
-		group := p.must(ctx, http.StatusCreated, http.MethodPost, "/Groups", newGroup("France")).text("id")
-		p.must(ctx, http.StatusNoContent, http.MethodPatch, "/Groups/"+group, patch("Add", "members", memberList(user)))
+		user := p.must(ctx, http.StatusCreated, http.MethodPost, "/Users", cluster.SCIMUser(ana)).Text("id")
+		group := p.must(ctx, http.StatusCreated, http.MethodPost, "/Groups", cluster.SCIMGroup("France")).Text("id")
+		p.must(ctx, http.StatusNoContent, http.MethodPatch, "/Groups/"+group, cluster.SCIMPatch("Add", "members", cluster.SCIMMembers(user)))
 		roles := func() (map[string]string, error) { return published(ctx, "life") }
 		Eventually(roles).WithContext(ctx).Should(Equal(map[string]string{ana: "Viewer"}))
-		p.must(ctx, http.StatusOK, http.MethodPatch, "/Users/"+user, patch("Replace", "active", "False"))
+		p.must(ctx, http.StatusOK, http.MethodPatch, "/Users/"+user, cluster.SCIMPatch("Replace", "active", "False"))
 		Eventually(roles).WithContext(ctx).Should(BeEmpty())
-		p.must(ctx, http.StatusOK, http.MethodPatch, "/Users/"+user, patch("replace", "active", true))
+		p.must(ctx, http.StatusOK, http.MethodPatch, "/Users/"+user, cluster.SCIMPatch("replace", "active", true))
 		Eventually(roles).WithContext(ctx).Should(Equal(map[string]string{ana: "Viewer"}))
 
 		// The user leaves: first suspended, and later deleted while still a member.
-		p.must(ctx, http.StatusOK, http.MethodPatch, "/Users/"+user, patch("Replace", "active", false))
+		p.must(ctx, http.StatusOK, http.MethodPatch, "/Users/"+user, cluster.SCIMPatch("Replace", "active", false))
 		p.must(ctx, http.StatusNoContent, http.MethodDelete, "/Users/"+user, nil)
 		Eventually(roles).WithContext(ctx).Should(BeEmpty())
 		var ag accessv1alpha1.AccessGroup
@@ -57,21 +58,22 @@ var _ = Describe("An identity provider", func() {
 			return len(list.Items), err
 		}).WithContext(ctx).Should(Equal(1))
 		p := newProvider(ctx, "takeover", "entra", "Viewer")
-		body := newUser(bea)
+		body := cluster.SCIMUser(bea)
 		delete(body, "displayName")
-		user := p.must(ctx, http.StatusCreated, http.MethodPost, "/Users", body).text("id")
+		user := p.must(ctx, http.StatusCreated, http.MethodPost, "/Users", body).Text("id")
 		p.must(ctx, http.StatusConflict, http.MethodPost, "/Users", body)
 		p.must(ctx, http.StatusNoContent, http.MethodDelete, "/Users/"+user, nil)
 	})
 
-	It("keeps a group of 12,000 members in parts", func(ctx SpecContext) {
+	It("keeps a group of 20,000 members in parts", func(ctx SpecContext) {
 		organization(ctx, "large")
 		p := newProvider(ctx, "large", "entra")
 		var ids []string
-		for i := range 12_000 {
+		for i := range 20_000 {
 			ids = append(ids, base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "user%05d@acme.example", i))+".1")
 		}
-		group := p.must(ctx, http.StatusCreated, http.MethodPost, "/Groups", newGroup("everyone", ids...)).text("id")
+		group := p.must(ctx, http.StatusCreated, http.MethodPost, "/Groups", cluster.SCIMGroup("everyone")).Text("id")
+		p.repeat(ctx, http.StatusOK, http.MethodPut, "/Groups/"+group, cluster.SCIMGroup("everyone", ids[:12_000]...))
 		// sizes returns the number of members of the group and its parts, and what the group names.
 		sizes := func() (all []int, named []accessv1alpha1.GroupName) {
 			GinkgoHelper()
@@ -86,15 +88,18 @@ var _ = Describe("An identity provider", func() {
 		all, named := sizes()
 		Expect(all).To(Equal([]int{5000, 5000, 2000}))
 		Expect(named).To(Equal([]accessv1alpha1.GroupName{"everyone.1", "everyone.2"}))
-		p.must(ctx, http.StatusNoContent, http.MethodPatch, "/Groups/"+group, patch("Remove", "members", memberList(ids[0], ids[7_000], ids[11_000])))
+		p.repeat(ctx, http.StatusNoContent, http.MethodPatch, "/Groups/"+group, cluster.SCIMPatch("Remove", "members", cluster.SCIMMembers(ids[0], ids[7_000], ids[11_000])))
 		all, _ = sizes()
 		Expect(all).To(Equal([]int{4999, 4999, 1999}))
-		p.must(ctx, http.StatusOK, http.MethodPut, "/Groups/"+group, newGroup("everyone", ids[:4_000]...))
+		p.repeat(ctx, http.StatusOK, http.MethodPut, "/Groups/"+group, cluster.SCIMGroup("everyone", ids...))
+		all, named = sizes()
+		Expect(all).To(Equal([]int{5000, 5000, 5000, 5000}))
+		Expect(named).To(Equal([]accessv1alpha1.GroupName{"everyone.1", "everyone.2", "everyone.3"}))
+		p.repeat(ctx, http.StatusOK, http.MethodPut, "/Groups/"+group, cluster.SCIMGroup("everyone", ids[:4_000]...))
 		all, named = sizes()
 		Expect(all).To(Equal([]int{4000}))
 		Expect(named).To(BeEmpty())
-		p.must(ctx, http.StatusNoContent, http.MethodDelete, "/Groups/"+group, nil)
-	}, NodeTimeout(patience*3))
+	}, NodeTimeout(patience*8))
 
 	It("shares a group with Git, and neither undoes the other", func(ctx SpecContext) {
 		const rounds = 25
@@ -104,7 +109,7 @@ var _ = Describe("An identity provider", func() {
 		}
 		apply(ctx, "shared", "AccessGroup", "france", provisioned, spec(0))
 		p := newProvider(ctx, "shared", "entra", "Viewer")
-		group := p.must(ctx, http.StatusCreated, http.MethodPost, "/Groups", newGroup("France")).text("id")
+		group := p.must(ctx, http.StatusCreated, http.MethodPost, "/Groups", cluster.SCIMGroup("France")).Text("id")
 		done := make(chan error, 1)
 		go func() {
 			var err error
@@ -116,9 +121,9 @@ var _ = Describe("An identity provider", func() {
 		want := []string{fmt.Sprintf("chief-%d@acme.example", rounds)}
 		for round := range rounds {
 			id := base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "user%d", round)) + ".1"
-			p.must(ctx, http.StatusNoContent, http.MethodPatch, "/Groups/"+group, patch("add", "members", memberList(id)))
+			p.must(ctx, http.StatusNoContent, http.MethodPatch, "/Groups/"+group, cluster.SCIMPatch("add", "members", cluster.SCIMMembers(id)))
 			if round%2 == 1 {
-				p.must(ctx, http.StatusNoContent, http.MethodPatch, "/Groups/"+group, patch("remove", "members[value eq \""+id+"\"]", nil))
+				p.must(ctx, http.StatusNoContent, http.MethodPatch, "/Groups/"+group, cluster.SCIMPatch("remove", "members[value eq \""+id+"\"]", nil))
 			} else {
 				want = append(want, fmt.Sprintf("user%d", round))
 			}
@@ -134,15 +139,55 @@ var _ = Describe("An identity provider", func() {
 		Expect(ag.Spec.Description).To(Equal(fmt.Sprint("round ", rounds)))
 	})
 
+	It("gets the reasons if admission guards the access of others", func(ctx SpecContext) {
+		organization(ctx, "guarded")
+		apply(ctx, "guarded", "AccessPolicy", "default", nil, "{revocationLimit: {users: 1}, crossObjectChecks: Deny}")
+		apply(ctx, "guarded", "AccessGroup", "france", provisioned, "applicationAccess: [{application: finance, role: Viewer}]")
+		apply(ctx, "guarded", "AccessGroup", "owners", provisioned, "organizationRole: Administrator")
+		p := newProvider(ctx, "guarded", "entra", "Viewer", "Administrator")
+		var users []string
+		for _, name := range []string{"a", "b", "c"} {
+			users = append(users, p.must(ctx, http.StatusCreated, http.MethodPost, "/Users", cluster.SCIMUser(name)).Text("id"))
+		}
+		france := p.must(ctx, http.StatusCreated, http.MethodPost, "/Groups", cluster.SCIMGroup("France", users...)).Text("id")
+		owners := p.must(ctx, http.StatusCreated, http.MethodPost, "/Groups", cluster.SCIMGroup("owners", users[0])).Text("id")
+		Eventually(func() (map[string]string, error) { return published(ctx, "guarded") }).WithContext(ctx).
+			Should(And(HaveKey("a"), HaveKey("b"), HaveKey("c")))
+
+		By("emptying a group, against the revocation brake")
+		r := p.must(ctx, http.StatusForbidden, http.MethodPut, "/Groups/"+france, cluster.SCIMGroup("France"))
+		Expect(r.Text("detail")).To(And(ContainSubstring("would lose all access to application finance"),
+			ContainSubstring(accessv1alpha1.AnnotationAllowRevocation)))
+
+		By("removing the last administrator")
+		r = p.must(ctx, http.StatusForbidden, http.MethodPatch, "/Groups/"+owners, cluster.SCIMPatch("Remove", "members", cluster.SCIMMembers(users[0])))
+		Expect(r.Text("detail")).To(ContainSubstring("a is the last who holds it"))
+
+		By("deleting a protected group")
+		sales := p.must(ctx, http.StatusCreated, http.MethodPost, "/Groups", cluster.SCIMGroup("Sales", users...)).Text("id")
+		var ag accessv1alpha1.AccessGroup
+		Expect(kube.Get(ctx, client.ObjectKey{Namespace: "guarded", Name: "sales"}, &ag)).To(Succeed())
+		ag.Labels[accessv1alpha1.LabelProtected] = accessv1alpha1.ValueTrue
+		Expect(kube.Update(ctx, &ag)).To(Succeed())
+		r = p.must(ctx, http.StatusForbidden, http.MethodDelete, "/Groups/"+sales, nil)
+		Expect(r.Text("detail")).To(ContainSubstring("protected"))
+
+		By("finding all as it was")
+		for group, want := range map[string]int{"france": 3, "owners": 1, "sales": 3} {
+			Expect(kube.Get(ctx, client.ObjectKey{Namespace: "guarded", Name: group}, &ag)).To(Succeed())
+			Expect(ag.Spec.Members).To(HaveLen(want), group)
+		}
+	})
+
 	It("gets the refusals of the API server with their reasons", func(ctx SpecContext) {
 		organization(ctx, "refused")
 		apply(ctx, "refused", "AccessGroup", "editors", provisioned, "applicationAccess: [{application: finance, role: Editor}]")
 		p := newProvider(ctx, "refused", "entra", "Viewer")
-		user := p.must(ctx, http.StatusCreated, http.MethodPost, "/Users", newUser("ana@acme.example")).text("id")
-		r := p.must(ctx, http.StatusForbidden, http.MethodPost, "/Groups", newGroup("editors", user))
-		Expect(r.text("detail")).To(And(ContainSubstring("Editor"), ContainSubstring("grant")))
+		user := p.must(ctx, http.StatusCreated, http.MethodPost, "/Users", cluster.SCIMUser("ana@acme.example")).Text("id")
+		r := p.must(ctx, http.StatusForbidden, http.MethodPost, "/Groups", cluster.SCIMGroup("editors", user))
+		Expect(r.Text("detail")).To(And(ContainSubstring("Editor"), ContainSubstring("grant")))
 		// Adopting it without members gives nobody a role.
-		p.must(ctx, http.StatusCreated, http.MethodPost, "/Groups", newGroup("editors"))
+		p.must(ctx, http.StatusCreated, http.MethodPost, "/Groups", cluster.SCIMGroup("editors"))
 		// Another organization's token, and one that is made up.
 		other := &provider{organization: "life", token: p.token}
 		other.must(ctx, http.StatusForbidden, http.MethodGet, "/Users", nil)
@@ -152,7 +197,7 @@ var _ = Describe("An identity provider", func() {
 		Expect(clients.RbacV1().RoleBindings("refused").Delete(ctx, "entra", metav1.DeleteOptions{})).To(Succeed())
 		Eventually(func() (int, error) {
 			r, err := p.do(ctx, http.MethodGet, "/Users", nil)
-			return r.code, err
+			return r.Code, err
 		}).WithContext(ctx).Should(Equal(http.StatusForbidden))
 	})
 })

@@ -4,13 +4,8 @@ package scim_test
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -23,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/yaml"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
@@ -34,10 +30,6 @@ const (
 	patience = 45 * time.Second
 
 	application = "finance"
-
-	userSchema  = "urn:ietf:params:scim:schemas:core:2.0:User"
-	groupSchema = "urn:ietf:params:scim:schemas:core:2.0:Group"
-	patchSchema = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 )
 
 var (
@@ -46,10 +38,11 @@ var (
 	clients *kubernetes.Clientset
 	options cluster.ServerOptions
 	server  atomic.Pointer[cluster.Server]
-	web     *http.Client
+	web     *cluster.SCIMClient
 )
 
 func TestSCIM(t *testing.T) {
+	log.SetLogger(GinkgoLogr) // of the client, which logs the warnings of admission
 	RegisterFailHandler(Fail)
 	RunSpecs(t, "SCIM server")
 }
@@ -66,16 +59,13 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 
 	dir, authorities, err := plane.SCIMCertificate(ctx)
 	Expect(err).NotTo(HaveOccurred())
-	roots := x509.NewCertPool()
-	Expect(roots.AppendCertsFromPEM(authorities)).To(BeTrue())
-	web = &http.Client{Timeout: time.Minute, Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "localhost", MinVersion: tls.VersionTLS12}, MaxIdleConnsPerHost: 8,
-	}}
 	options = cluster.ServerOptions{CertificateDir: dir, Race: cluster.CanRace()}
 	started, err := plane.StartSCIM(ctx, options)
 	Expect(err).NotTo(HaveOccurred())
 	options.Address = started.Address() // also after a restart
 	server.Store(started)
+	web, err = cluster.NewSCIMClient(started.Address(), authorities)
+	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() error { return server.Load().Stop() })
 }, NodeTimeout(suite.Beginning))
 
@@ -111,7 +101,7 @@ func declare(ctx context.Context, organization, kind, name string, annotations m
 // provisioned lets an identity provider add members to a group that Git declares.
 var provisioned = map[string]string{accessv1alpha1.AnnotationMembers: accessv1alpha1.MembersProvisioned}
 
-// newProvider makes an identity provider that may grant the roles in the application.
+// newProvider makes an identity provider that may grant the roles, in the application and in the organization.
 func newProvider(ctx context.Context, organization, name string, roles ...string) *provider {
 	GinkgoHelper()
 	token, err := plane.SCIMToken(ctx, organization, name)
@@ -119,7 +109,7 @@ func newProvider(ctx context.Context, organization, name string, roles ...string
 	if len(roles) > 0 {
 		meta := metav1.ObjectMeta{Namespace: organization, Name: name + "-grants"}
 		Expect(kube.Create(ctx, &rbacv1.Role{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{{
-			APIGroups: []string{"grants.access.usher.dev"}, Resources: []string{"applicationroles", "applicationroles/" + application},
+			APIGroups: []string{"grants.access.usher.dev"}, Resources: []string{"organizationroles", "applicationroles", "applicationroles/" + application},
 			ResourceNames: roles, Verbs: []string{"grant"},
 		}}})).To(Succeed())
 		Expect(kube.Create(ctx, &rbacv1.RoleBinding{
@@ -133,80 +123,29 @@ func newProvider(ctx context.Context, organization, name string, roles ...string
 // provider is an identity provider.
 type provider struct{ organization, token string }
 
-// reply is what the SCIM server answers.
-type reply struct {
-	code   int
-	header http.Header
-	body   map[string]any
-}
-
-func (r reply) text(name string) string {
-	text, _ := r.body[name].(string)
-	return text
-}
-
 // do sends a request.
-func (p *provider) do(ctx context.Context, method, path string, body any) (reply, error) {
-	text := ""
-	if body != nil {
-		made, err := json.Marshal(body)
-		if err != nil {
-			return reply{}, err
-		}
-		text = string(made)
-	}
-	request, err := http.NewRequestWithContext(ctx, method, "https://"+server.Load().Address()+"/"+p.organization+"/v2"+path, strings.NewReader(text))
-	if err != nil {
-		return reply{}, err
-	}
-	request.Header.Set("Content-Type", "application/scim+json")
-	request.Header.Set("Authorization", "Bearer "+p.token)
-	response, err := web.Do(request)
-	if err != nil {
-		return reply{}, err
-	}
-	defer func() { _ = response.Body.Close() }()
-	got, err := io.ReadAll(response.Body)
-	if err != nil {
-		return reply{}, err
-	}
-	r := reply{code: response.StatusCode, header: response.Header}
-	if len(got) > 0 {
-		if err := json.Unmarshal(got, &r.body); err != nil {
-			return reply{}, fmt.Errorf("%w in %q", err, got)
-		}
-	}
-	return r, nil
+func (p *provider) do(ctx context.Context, method, path string, body any) (cluster.SCIMReply, error) {
+	return web.Do(ctx, p.organization, p.token, method, path, body)
 }
 
 // must sends a request and expects the code.
-func (p *provider) must(ctx context.Context, code int, method, path string, body any) reply {
+func (p *provider) must(ctx context.Context, code int, method, path string, body any) cluster.SCIMReply {
 	GinkgoHelper()
 	r, err := p.do(ctx, method, path, body)
 	Expect(err).NotTo(HaveOccurred())
-	Expect(r.code).To(Equal(code), "%s %s: %v", method, path, r.body)
+	Expect(r.Code).To(Equal(code), "%s %s: %v", method, path, r.Body)
 	return r
 }
 
-func newUser(userName string) map[string]any {
-	return map[string]any{"schemas": []string{userSchema}, "userName": userName, "displayName": "User " + userName, "active": true}
-}
-
-func newGroup(displayName string, ids ...string) map[string]any {
-	return map[string]any{"schemas": []string{groupSchema}, "displayName": displayName, "members": memberList(ids...)}
-}
-
-func memberList(ids ...string) []map[string]string {
-	list := make([]map[string]string, 0, len(ids))
-	for _, id := range ids {
-		list = append(list, map[string]string{"value": id})
-	}
-	return list
-}
-
-// patch returns the body of a PATCH with one operation.
-func patch(operation, path string, value any) map[string]any {
-	return map[string]any{"schemas": []string{patchSchema}, "Operations": []any{map[string]any{"op": operation, "path": path, "value": value}}}
+// repeat sends a request until the server can answer it, as identity providers do, and expects the code.
+func (p *provider) repeat(ctx context.Context, code int, method, path string, body any) {
+	GinkgoHelper()
+	var r cluster.SCIMReply
+	Eventually(func() (_ int, err error) {
+		r, err = p.do(ctx, method, path, body)
+		return r.Code, err
+	}).WithContext(ctx).WithTimeout(patience * 4).Should(BeNumerically("<", http.StatusInternalServerError))
+	Expect(r.Code).To(Equal(code), "%s %s: %v", method, path, r.Body)
 }
 
 // published returns the roles of users in the application's document.

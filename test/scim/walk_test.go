@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/test/cluster"
 )
 
 func newAccount(name string) *corev1.ServiceAccount {
@@ -43,33 +44,33 @@ var _ = Describe("An identity provider that may grant Viewer only", func() {
 			var body any
 			switch random.IntN(10) {
 			case 0, 1:
-				method, path, body = http.MethodPost, "/Users", newUser(fmt.Sprintf("user%d@acme.example", random.IntN(8)))
+				method, path, body = http.MethodPost, "/Users", cluster.SCIMUser(fmt.Sprintf("user%d@acme.example", random.IntN(8)))
 			case 2:
-				method, path, body = http.MethodPost, "/Groups", newGroup(pick(names), pick(users))
+				method, path, body = http.MethodPost, "/Groups", cluster.SCIMGroup(pick(names), pick(users))
 			case 3:
-				method, path, body = http.MethodPost, "/Groups", newGroup(pick(names))
+				method, path, body = http.MethodPost, "/Groups", cluster.SCIMGroup(pick(names))
 			case 4:
-				method, body = http.MethodPut, newGroup(pick(names), pick(users), pick(users))
+				method, body = http.MethodPut, cluster.SCIMGroup(pick(names), pick(users), pick(users))
 			case 5:
-				body = patch("replace", "displayName", pick(names))
+				body = cluster.SCIMPatch("replace", "displayName", pick(names))
 			case 6:
 				method = http.MethodDelete
 			case 7:
 				method, path = http.MethodDelete, "/Users/"+pick(users)
 			case 8:
-				path, body = "/Users/"+pick(users), patch("replace", "active", random.IntN(2) == 0)
+				path, body = "/Users/"+pick(users), cluster.SCIMPatch("replace", "active", random.IntN(2) == 0)
 			default:
-				body = patch("add", "members", memberList(pick(users), pick(users)))
+				body = cluster.SCIMPatch("add", "members", cluster.SCIMMembers(pick(users), pick(users)))
 			}
 			r, err := p.do(ctx, method, path, body)
 			Expect(err).NotTo(HaveOccurred())
-			Expect(r.code).To(BeNumerically("<", 500), "seed %d, step %d: %s %s %v: %v", seed, step, method, path, body, r.body)
-			if r.code == http.StatusForbidden {
+			Expect(r.Code).To(BeNumerically("<", 500), "seed %d, step %d: %s %s %v: %v", seed, step, method, path, body, r.Body)
+			if r.Code == http.StatusForbidden {
 				refused++
 			}
-			if id := r.text("id"); r.code == http.StatusCreated && path == "/Users" {
+			if id := r.Text("id"); r.Code == http.StatusCreated && path == "/Users" {
 				users = append(users, id)
-			} else if r.code == http.StatusCreated {
+			} else if r.Code == http.StatusCreated {
 				groups = append(groups, id)
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/test/cluster"
 )
 
 // company is what an identity provider knows: its users with their groups, and the suspended ones.
@@ -31,10 +32,10 @@ type company struct {
 }
 
 // send sends a request as a synchronization job does: it repeats what was not answered, or answered with a server error.
-func (c *company) send(ctx context.Context, method, path string, body any) (reply, error) {
+func (c *company) send(ctx context.Context, method, path string, body any) (cluster.SCIMReply, error) {
 	for {
 		r, err := c.do(ctx, method, path, body)
-		if err == nil && r.code < 500 {
+		if err == nil && r.Code < 500 {
 			return r, nil
 		}
 		if ctx.Err() != nil {
@@ -46,30 +47,30 @@ func (c *company) send(ctx context.Context, method, path string, body any) (repl
 // create creates a user or a group. If it exists, an earlier request was not answered, so the provider looks it up.
 func (c *company) create(ctx context.Context, endpoint, attribute, name string, body any) error {
 	r, err := c.send(ctx, http.MethodPost, endpoint, body)
-	if err == nil && r.code == http.StatusConflict {
+	if err == nil && r.Code == http.StatusConflict {
 		r, err = c.send(ctx, http.MethodGet, endpoint+"?filter="+url.QueryEscape(fmt.Sprintf("%s eq %q", attribute, name)), nil)
-		found, _ := r.body["Resources"].([]any)
+		found, _ := r.Body["Resources"].([]any)
 		if err == nil && len(found) == 1 {
-			r.body, r.code = found[0].(map[string]any), http.StatusCreated
+			r.Body, r.Code = found[0].(map[string]any), http.StatusCreated
 		}
 	}
-	if err != nil || r.code != http.StatusCreated {
-		return fmt.Errorf("create %s: %d %v %w", name, r.code, r.body, err)
+	if err != nil || r.Code != http.StatusCreated {
+		return fmt.Errorf("create %s: %d %v %w", name, r.Code, r.Body, err)
 	}
-	c.ids[name] = r.text("id")
+	c.ids[name] = r.Text("id")
 	return nil
 }
 
 func (c *company) change(ctx context.Context, method, path string, body any, codes ...int) error {
 	r, err := c.send(ctx, method, path, body)
-	if err == nil && !slices.Contains(codes, r.code) {
-		err = fmt.Errorf("%s %s: %d %v", method, path, r.code, r.body)
+	if err == nil && !slices.Contains(codes, r.Code) {
+		err = fmt.Errorf("%s %s: %d %v", method, path, r.Code, r.Body)
 	}
 	return err
 }
 
 func (c *company) member(ctx context.Context, operation, group, user string) error {
-	return c.change(ctx, http.MethodPatch, "/Groups/"+c.ids[group], patch(operation, "members", memberList(c.ids[user])), http.StatusNoContent)
+	return c.change(ctx, http.MethodPatch, "/Groups/"+c.ids[group], cluster.SCIMPatch(operation, "members", cluster.SCIMMembers(c.ids[user])), http.StatusNoContent)
 }
 
 // someone returns a random user.
@@ -88,7 +89,7 @@ func (c *company) event(ctx context.Context) error {
 	case what < 4: // somebody joins
 		c.joined++
 		user := fmt.Sprintf("user%04d@acme.example", c.joined)
-		if err := c.create(ctx, "/Users", "userName", user, newUser(user)); err != nil {
+		if err := c.create(ctx, "/Users", "userName", user, cluster.SCIMUser(user)); err != nil {
 			return err
 		}
 		c.users[user] = map[string]bool{}
@@ -107,7 +108,7 @@ func (c *company) event(ctx context.Context) error {
 	case what < 9: // somebody is away, or back
 		user := c.someone()
 		c.idle[user] = !c.idle[user]
-		return c.change(ctx, http.MethodPatch, "/Users/"+c.ids[user], patch("Replace", "active", fmt.Sprint(!c.idle[user])), http.StatusOK)
+		return c.change(ctx, http.MethodPatch, "/Users/"+c.ids[user], cluster.SCIMPatch("Replace", "active", fmt.Sprint(!c.idle[user])), http.StatusOK)
 	default: // somebody leaves, and is gone if an earlier request was not answered
 		user := c.someone()
 		delete(c.users, user)
@@ -188,7 +189,7 @@ var _ = Describe("A year of an identity provider", func() {
 		}
 		c.provider = newProvider(ctx, "year", "entra", "Viewer")
 		for _, group := range c.groups {
-			Expect(c.create(ctx, "/Groups", "displayName", group, newGroup(group))).To(Succeed())
+			Expect(c.create(ctx, "/Groups", "displayName", group, cluster.SCIMGroup(group))).To(Succeed())
 		}
 		stop := make(chan struct{})
 		var killer sync.WaitGroup
@@ -235,7 +236,7 @@ var _ = Describe("A year of an identity provider", func() {
 		}
 		before := versions()
 		for user := range c.users {
-			body := newUser(user)
+			body := cluster.SCIMUser(user)
 			body["active"] = !c.idle[user]
 			Expect(c.change(ctx, http.MethodPut, "/Users/"+c.ids[user], body, http.StatusOK)).To(Succeed())
 		}
@@ -246,7 +247,7 @@ var _ = Describe("A year of an identity provider", func() {
 					ids = append(ids, c.ids[user])
 				}
 			}
-			Expect(c.change(ctx, http.MethodPut, "/Groups/"+c.ids[group], newGroup(group, ids...), http.StatusOK)).To(Succeed())
+			Expect(c.change(ctx, http.MethodPut, "/Groups/"+c.ids[group], cluster.SCIMGroup(group, ids...), http.StatusOK)).To(Succeed())
 		}
 		Expect(versions()).To(Equal(before))
 	}, NodeTimeout(4*time.Minute))

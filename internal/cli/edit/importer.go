@@ -23,8 +23,11 @@ import (
 func (t *Table) Import(w *source.World) (*Plan, error) { return newImporter(t.file, w).plan(t.rows) }
 
 // ImportAndPrune is Import, and removes what an earlier import has written and the table does not say. What another field
-// manager has declared stays.
+// manager has declared stays. A table without rows is an error: it would remove everything.
 func (t *Table) ImportAndPrune(w *source.World) (*Plan, error) {
+	if len(t.rows) == 0 {
+		return nil, fmt.Errorf("%s: it has no line, so --prune would remove everything that earlier imports wrote; check the command that wrote the CSV", t.file)
+	}
 	m := newImporter(t.file, w)
 	if err := m.strip(); err != nil {
 		return nil, err
@@ -86,7 +89,8 @@ func (m *importer) plan(rows []row) (*Plan, error) {
 			p.Changes = append(p.Changes, *c)
 			continue
 		}
-		if m.stripped != nil {
+		if m.stripped != nil && c.Before != nil {
+			keepDefaults(c)
 			keepOrder(c)
 		}
 		m.failures = append(m.failures, checkSize(c.After.Object)...)

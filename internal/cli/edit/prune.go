@@ -1,6 +1,7 @@
 package edit
 
 import (
+	"cmp"
 	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -50,7 +51,6 @@ func (m *importer) start(before *objects.Object, fresh client.Object) client.Obj
 		each.Spec = accessv1alpha1.AccessGroupSpec{Type: each.Spec.Type}
 	case *accessv1alpha1.UserAccess:
 		each.Spec = fresh.(*accessv1alpha1.UserAccess).Spec
-		each.Spec.State = accessv1alpha1.UserStateActive
 	}
 	return made
 }
@@ -69,12 +69,24 @@ func (m *importer) prune() {
 	}
 }
 
+// keepDefaults sets the fields that the API server sets by default. Otherwise an object whose fields were stripped and applied
+// again would count as changed.
+func keepDefaults(c *objects.Change) {
+	switch after := c.After.Object.(type) {
+	case *accessv1alpha1.AccessGroup:
+		spec := &after.Spec
+		spec.Privileges = cmp.Or(spec.Privileges, accessv1alpha1.GroupPrivilegesEnabled)
+		if spec.Review.EveryDays > 0 {
+			spec.Review.IfMissed = cmp.Or(spec.Review.IfMissed, accessv1alpha1.MissedReviewKeep)
+		}
+	case *accessv1alpha1.UserAccess:
+		after.Spec.State = cmp.Or(after.Spec.State, accessv1alpha1.UserStateActive)
+	}
+}
+
 // keepOrder puts the entries of lists in the order that they had before. Rows that were applied again are behind others
 // otherwise, and that would count as a change.
 func keepOrder(c *objects.Change) {
-	if c.Before == nil || c.After == nil {
-		return
-	}
 	switch after := c.After.Object.(type) {
 	case *accessv1alpha1.AccessGroup:
 		spec, was := &after.Spec, &c.Before.Object.(*accessv1alpha1.AccessGroup).Spec

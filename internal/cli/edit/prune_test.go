@@ -25,7 +25,7 @@ func owned(o client.Object, manager, fields string) {
 
 func importedGroup(name string, members ...string) *accessv1alpha1.AccessGroup {
 	ag := &accessv1alpha1.AccessGroup{ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: name}}
-	ag.Spec.Type = accessv1alpha1.GroupTypeOrganization
+	ag.Spec.Type, ag.Spec.Privileges = accessv1alpha1.GroupTypeOrganization, accessv1alpha1.GroupPrivilegesEnabled
 	var fields []string
 	for _, user := range members {
 		ag.Spec.Members = append(ag.Spec.Members, accessv1alpha1.Member{User: accessv1alpha1.UserName(user)})
@@ -82,5 +82,39 @@ func TestImportAndPrune(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
+	}
+}
+
+// TestPruneNeedsALine imports a CSV that has only the names of the columns: its command has failed, or it is the wrong file.
+func TestPruneNeedsALine(t *testing.T) {
+	set := &objects.Set{Objects: []objects.Object{{Object: importedGroup("own", "ana")}}}
+	table, err := ReadTable("x.csv", []byte("group,user\n,\n"), input.NewReader(nil, 1<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := table.ImportAndPrune(&source.World{Set: set, Namespace: "acme"}); err == nil || !strings.Contains(err.Error(), "x.csv: it has no line") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+// TestPruneKeepsDefaults imports again what the API server has stored with defaults.
+func TestPruneKeepsDefaults(t *testing.T) {
+	group := importedGroup("reviewed", "ana")
+	group.Spec.Review = accessv1alpha1.GroupReview{EveryDays: 90, IfMissed: accessv1alpha1.MissedReviewKeep}
+	user := &accessv1alpha1.UserAccess{ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: identity.Name("ana")}}
+	user.Spec = accessv1alpha1.UserAccessSpec{User: "ana", DisplayName: "Ana", State: accessv1alpha1.UserStateActive}
+	owned(user, objects.ImportManager, `{"f:spec":{"f:user":{},"f:displayName":{}}}`)
+	set := &objects.Set{Objects: []objects.Object{{Object: group}, {Object: user}}}
+	const text = "record,group,user,displayName,everyDays\nmember,reviewed,ana,,\nreview,reviewed,,,90\nuser,,ana,Ana,\n"
+	table, err := ReadTable("x.csv", []byte(text), input.NewReader(nil, 1<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := table.ImportAndPrune(&source.World{Set: set, Namespace: "acme"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range plan.Changed() {
+		t.Errorf("%s changes", c.Name())
 	}
 }
