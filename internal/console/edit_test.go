@@ -200,6 +200,7 @@ func TestSomebodyElseEdits(t *testing.T) {
 	if a.status != http.StatusConflict {
 		t.Errorf("a confirmation all the same: %d", a.status)
 	}
+	a.has(t, "France Frankreich La France")
 	if s.file("analytics/groups.yaml") != changed {
 		t.Error("the file was written over")
 	}
