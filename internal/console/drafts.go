@@ -189,7 +189,7 @@ func (s *Server) formOf(f *frame, w *source.World, d *draft, step string) *form 
 	case formUser:
 		return userForm(w, d.object().(*accessv1alpha1.UserAccess))
 	case formPolicy:
-		return policyForm(d.object().(*accessv1alpha1.AccessPolicy))
+		return policyForm(w, d.object().(*accessv1alpha1.AccessPolicy))
 	case formApplication:
 		return applicationForm(d, d.object().(*accessv1alpha1.ApplicationAccess))
 	default:
@@ -268,16 +268,7 @@ func (s *Server) draftStep(r *http.Request) (reply, error) {
 		return nil, notFound("No such step", "This change has no step "+step+". Nothing was done.")
 	}
 	in := newEntered(r.PostForm)
-	switch d.kind {
-	case formUser:
-		takeUser(in, s.world(), d.object().(*accessv1alpha1.UserAccess))
-	case formPolicy:
-		takePolicy(in, d.object().(*accessv1alpha1.AccessPolicy))
-	case formApplication:
-		takeApplication(in, d, d.object().(*accessv1alpha1.ApplicationAccess))
-	default:
-		takeGroup(in, d, step)
-	}
+	takeStep(in, s.world(), d, step)
 	if len(in.errors) > 0 {
 		return s.formPage(r, d, step, in), nil
 	}
@@ -288,6 +279,20 @@ func (s *Server) draftStep(r *http.Request) (reply, error) {
 		to = all[slices.Index(all, step)+1]
 	}
 	return redirect(s.draftLink(d, to)), nil
+}
+
+// takeStep applies the step that was sent to the object.
+func takeStep(in *entered, w *source.World, d *draft, step string) {
+	switch d.kind {
+	case formUser:
+		takeUser(in, w, d.object().(*accessv1alpha1.UserAccess))
+	case formPolicy:
+		takePolicy(in, w, d.object().(*accessv1alpha1.AccessPolicy))
+	case formApplication:
+		takeApplication(in, d, d.object().(*accessv1alpha1.ApplicationAccess))
+	default:
+		takeGroup(in, d, step)
+	}
 }
 
 // beginAgain begins the draft again from the newest version of its object.
