@@ -91,6 +91,7 @@ func userObject(w *source.World, namespace, user string) (*objects.Object, *acce
 	return nil, made, nil
 }
 
+// editUser begins a change of a UserAccess. With a state in the form, the change sets it and is ready for its review.
 func (s *Server) editUser(r *http.Request) (reply, error) {
 	w := s.world()
 	organization, err := s.organizationOf(r, w)
@@ -102,26 +103,16 @@ func (s *Server) editUser(r *http.Request) (reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.begin(newForm(formUser, "Edit "+name+" in "+organization, o, made), stepGeneral), nil
-}
-
-func (s *Server) setUserState(r *http.Request) (reply, error) {
-	w := s.world()
-	organization, err := s.organizationOf(r, w)
-	if err != nil {
-		return nil, err
+	title, step := "Edit "+name, stepReview
+	switch state := accessv1alpha1.UserState(r.PostForm.Get("state")); state {
+	case accessv1alpha1.UserStateSuspended:
+		title, made.Spec.State = "Suspend "+name, state
+	case accessv1alpha1.UserStateActive:
+		title, made.Spec.State = "End the suspension of "+name, state
+	default:
+		step = stepGeneral
 	}
-	name := r.PostForm.Get("user")
-	o, made, err := userObject(w, organization, name)
-	if err != nil {
-		return nil, err
-	}
-	title := "Suspend " + name
-	if made.Spec.State = accessv1alpha1.UserState(r.PostForm.Get("state")); made.Spec.State == accessv1alpha1.UserStateActive {
-		title = "End the suspension of " + name
-	}
-	d := newForm(formUser, title+" in "+organization, o, made)
-	return s.begin(d, stepReview), nil
+	return s.begin(newForm(formUser, title+" in "+organization, o, made), step), nil
 }
 
 func (s *Server) editPolicy(r *http.Request) (reply, error) {

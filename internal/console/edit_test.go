@@ -126,11 +126,22 @@ func TestRemoveALeaverEverywhere(t *testing.T) {
 
 func TestSuspend(t *testing.T) {
 	s := openSite(t, samples)
-	review, page := s.follow(s.get("user?name=dana@acme.example"), "o/analytics/user/state", url.Values{"user": {"dana@acme.example"}, "state": {"Suspended"}})
+	review, page := s.follow(s.get("user?name=dana@acme.example"), "o/analytics/user/edit", url.Values{"user": {"dana@acme.example"}, "state": {"Suspended"}})
 	page.has(t, "Suspend dana@acme.example in analytics", "loses", "The user is suspended")
 	s.follow(page, strings.TrimSuffix(review, stepReview)+"confirm", nil)
 	s.get("user?name=dana@acme.example").has(t, "End suspension in analytics", "Barred in analytics")
 	s.get("o/analytics/users?state=suspended").has(t, "1 of", "dana@acme.example")
+}
+
+// TestSuspendEverywhere writes a UserAccess into the system namespace. The organization keeps its own state.
+func TestSuspendEverywhere(t *testing.T) {
+	s := openSite(t, samples)
+	page := s.get("user?name=dana@acme.example")
+	page.has(t, "In every organization", "not suspended there")
+	review, page := s.follow(page, "o/access-system/user/edit", url.Values{"user": {"dana@acme.example"}, "state": {"Suspended"}})
+	page.has(t, "Suspend dana@acme.example in access-system", "loses", "The user is suspended")
+	s.follow(page, strings.TrimSuffix(review, stepReview)+"confirm", nil)
+	s.get("user?name=dana@acme.example").has(t, "suspended everywhere", "End suspension in access-system", "Suspend in analytics", "Barred in analytics")
 }
 
 // TestSystemGroupByLabel creates a System group with an entry for an organization, and one for others by their labels.
