@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
@@ -245,11 +246,13 @@ func (f *formField) IsChecked() bool { return len(f.Options) > 0 && f.Options[0]
 
 func takeNotification(in *entered, g *accessv1alpha1.AccessGroup) {
 	n := &g.Spec.Notification
-	if said := accessv1alpha1.NotificationMode(in.text("mode")); said != cmp.Or(n.Mode, accessv1alpha1.NotificationModeDisabled) {
-		n.Mode = said
-	}
+	was := *n
 	n.Channels = converted[accessv1alpha1.ChannelName](in.values["channels"])
 	n.Message = in.textOver("message", n.Message)
 	const longest = 365
 	n.ExpiryNoticeDays = in.number("expiryNoticeDays", 0, longest)
+	said := accessv1alpha1.NotificationMode(in.text("mode"))
+	if said != cmp.Or(n.Mode, accessv1alpha1.NotificationModeDisabled) || !equality.Semantic.DeepEqual(was, *n) {
+		n.Mode = said // the schema requires it beside other fields
+	}
 }
