@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -141,7 +142,7 @@ func differingFields(a, b client.Object) []changedField {
 	before, after := specOf(a), specOf(b)
 	var found []changedField
 	for _, name := range sortedKeys(before, after) {
-		if textOf(before[name]) != textOf(after[name]) {
+		if !reflect.DeepEqual(before[name], after[name]) {
 			found = append(found, changedField{name, before[name], after[name]})
 		}
 	}
@@ -286,7 +287,7 @@ func besideSection(c *objects.Change, now client.Object) section {
 		yours = specOf(c.After.Object)
 	}
 	for _, name := range sortedKeys(is, yours) {
-		if textOf(is[name]) == textOf(yours[name]) {
+		if reflect.DeepEqual(is[name], yours[name]) {
 			continue
 		}
 		made.Table.Rows = append(made.Table.Rows, row{Key: name, Cells: []cell{
