@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 	"github.com/usher-dev/usher/internal/cli/edit"
 	"github.com/usher-dev/usher/internal/cli/objects"
 	"github.com/usher-dev/usher/internal/cli/source"
@@ -247,13 +246,7 @@ func (b *bulkEdit) plan(w *source.World, groups []*objects.Object, in *entered, 
 // removeEverywhere removes a user from the lists of all groups.
 func (s *Server) removeEverywhere(r *http.Request) (reply, error) {
 	w, name := s.world(), r.PostForm.Get("user")
-	var groups []*objects.Object
-	for _, o := range w.GroupObjects("") {
-		g := o.Object.(*accessv1alpha1.AccessGroup)
-		if slices.ContainsFunc(g.Spec.Members, func(m accessv1alpha1.Member) bool { return string(m.User) == name }) {
-			groups = append(groups, o)
-		}
-	}
+	groups := groupsNaming(w, name)
 	if len(groups) == 0 {
 		return nil, notFound("No group names "+name, "Nothing was done. The user may have been removed since the last page.")
 	}

@@ -45,13 +45,18 @@ func (s *Server) changesPage(r *http.Request) (reply, error) {
 	}}, nil
 }
 
-// applied returns the changes of the draft that were written.
+// applied returns the changes of the draft that were written, with the objects as they were after that.
 func applied(d *draft) []objects.Change {
 	var found []objects.Change
 	for _, c := range d.plan.Changed() {
-		if slices.ContainsFunc(d.outcomes, func(o edit.Outcome) bool { return o.Object == c.Name() && !o.Failed }) {
-			found = append(found, c)
+		i := slices.IndexFunc(d.outcomes, func(o edit.Outcome) bool { return o.Object == c.Name() && !o.Failed })
+		if i < 0 {
+			continue
 		}
+		if written := d.outcomes[i].Written; written != nil { // with the defaults of the API server
+			c.After = &objects.Object{Object: written}
+		}
+		found = append(found, c)
 	}
 	return found
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -11,7 +12,10 @@ import (
 
 	"github.com/go-logr/logr"
 	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/apimachinery/pkg/watch"
@@ -37,6 +41,9 @@ type clusterBackend struct {
 	writer *objects.Writer
 	clock  func() time.Time
 	caller string
+	// selector is the label selector for organizations, if the caller has given one. Otherwise, the status of the objects
+	// says which namespaces the manager takes for organizations.
+	selector string
 
 	pending struct {
 		sync.Mutex
@@ -46,6 +53,8 @@ type clusterBackend struct {
 	failures struct {
 		sync.Mutex
 		by map[string]error // by what is watched
+		// namespaces is the refusal to list namespaces. It matters only if an object selects them by label.
+		namespaces error
 	}
 }
 
@@ -65,13 +74,13 @@ func NewCluster(ctx context.Context, from *source.Source, clock func() time.Time
 	if err != nil {
 		return nil, err
 	}
-	b := &clusterBackend{config: rest.CopyConfig(config), clock: clock}
+	b := &clusterBackend{config: rest.CopyConfig(config), clock: clock, selector: from.OrganizationSelector}
 	b.config.WarningHandler = rest.NoWarnings{}
 	if b.writer, err = objects.NewWriter(config, objects.FieldManager); err != nil {
 		return nil, err
 	}
 	scheme := runtime.NewScheme()
-	utilruntime.Must(errors.Join(accessv1alpha1.AddToScheme(scheme), authenticationv1.AddToScheme(scheme)))
+	utilruntime.Must(errors.Join(accessv1alpha1.AddToScheme(scheme), authenticationv1.AddToScheme(scheme), corev1.AddToScheme(scheme)))
 	if b.client, err = client.NewWithWatch(b.config, client.Options{Scheme: scheme}); err != nil {
 		return nil, err
 	}
@@ -86,12 +95,12 @@ func NewCluster(ctx context.Context, from *source.Source, clock func() time.Time
 	return b, nil
 }
 
-// follow watches the kinds in the namespaces that the world was read from.
+// follow watches the kinds in the namespaces that the world was read from, and the labels of these namespaces.
 func (b *clusterBackend) follow(ctx context.Context, w *source.World) {
-	namespaces := []string{metav1.NamespaceAll}
+	namespaces, labelled := []string{metav1.NamespaceAll}, client.ListOptions{}
 	if w.Scope != "" {
-		namespaces = []string{w.Scope}
-		if system := w.SystemNamespace(); system != w.Scope && len(w.Set.Problems) == 0 {
+		namespaces, labelled.FieldSelector = []string{w.Scope}, fields.OneTermEqualSelector(metav1.ObjectNameField, w.Scope)
+		if system := w.SystemNamespace(); system != w.Scope && !slices.ContainsFunc(w.Set.Problems, isOfObjects) {
 			namespaces = append(namespaces, system)
 		}
 	}
@@ -99,36 +108,46 @@ func (b *clusterBackend) follow(ctx context.Context, w *source.World) {
 		&accessv1alpha1.AccessGroupList{}, &accessv1alpha1.UserAccessList{}, &accessv1alpha1.ApplicationAccessList{}, &accessv1alpha1.AccessPolicyList{},
 	} {
 		for _, namespace := range namespaces {
-			go b.reflect(ctx, list, namespace)
+			go b.reflect(ctx, list, client.ListOptions{Namespace: namespace})
 		}
 	}
+	go b.reflect(ctx, &corev1.NamespaceList{}, labelled)
 	go b.apply(ctx)
 }
 
-// reflect lists and watches one kind in one namespace.
-func (b *clusterBackend) reflect(ctx context.Context, list client.ObjectList, namespace string) {
-	what := fmt.Sprintf("%T in namespace %q", list, namespace)
+// isOfObjects reports whether objects of the four kinds could not be read.
+func isOfObjects(p objects.Problem) bool {
+	var namespaces *objects.UnreadNamespacesError
+	return !errors.As(p.Err, &namespaces)
+}
+
+// reflect lists and watches one kind.
+func (b *clusterBackend) reflect(ctx context.Context, list client.ObjectList, from client.ListOptions) {
+	what := fmt.Sprintf("%T in namespace %q", list, from.Namespace)
 	note := func(err error) {
-		b.failures.Lock()
-		defer b.failures.Unlock()
-		if delete(b.failures.by, what); err != nil && ctx.Err() == nil {
-			b.failures.by[what] = err
+		if ctx.Err() == nil {
+			b.fail(what, list, err)
 		}
 	}
+	options := func(raw *metav1.ListOptions) *client.ListOptions {
+		made := from
+		made.Raw = raw
+		return &made
+	}
 	lists := &cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+		ListWithContextFunc: func(ctx context.Context, raw metav1.ListOptions) (runtime.Object, error) {
 			made := list.DeepCopyObject().(client.ObjectList)
-			err := b.client.List(ctx, made, &client.ListOptions{Namespace: namespace, Raw: &options})
+			err := b.client.List(ctx, made, options(&raw))
 			note(err)
 			return made, err
 		},
-		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
-			made, err := b.client.Watch(ctx, list.DeepCopyObject().(client.ObjectList), &client.ListOptions{Namespace: namespace, Raw: &options})
+		WatchFuncWithContext: func(ctx context.Context, raw metav1.ListOptions) (watch.Interface, error) {
+			made, err := b.client.Watch(ctx, list.DeepCopyObject().(client.ObjectList), options(&raw))
 			note(err)
 			return made, err
 		},
 	}
-	store := &watched{backend: b, namespace: namespace, names: map[string]bool{}}
+	store := &watched{backend: b, names: map[string]bool{}}
 	reflector := cache.NewReflectorWithOptions(cache.ToListWatcherWithWatchListSemantics(lists, b.client), nil, store, cache.ReflectorOptions{Name: what})
 	// Every page shows the failures. The log of client-go would disturb the terminal.
 	reflector.RunWithContext(logr.NewContext(ctx, logr.Discard()))
@@ -136,9 +155,25 @@ func (b *clusterBackend) reflect(ctx context.Context, list client.ObjectList, na
 
 // watched receives what one reflector sees.
 type watched struct {
-	backend   *clusterBackend
-	namespace string
-	names     map[string]bool
+	backend *clusterBackend
+	names   map[string]bool
+}
+
+// fail records the result of a request: an error, or that what failed before is answered again.
+func (b *clusterBackend) fail(what string, list client.ObjectList, err error) {
+	b.failures.Lock()
+	defer b.failures.Unlock()
+	delete(b.failures.by, what)
+	if _, is := list.(*corev1.NamespaceList); is && b.selector == "" {
+		if !apierrors.IsForbidden(err) {
+			b.failures.namespaces = nil
+		} else {
+			b.failures.namespaces, err = err, nil
+		}
+	}
+	if err != nil {
+		b.failures.by[what] = err
+	}
 }
 
 func versionOf(text string) uint64 {
@@ -224,14 +259,18 @@ func (b *clusterBackend) takeOver() {
 	w, _ := b.World()
 	now := b.clock().UTC().Truncate(time.Second)
 	due := !w.Next().IsZero() && !now.Before(w.Next())
-	made, err := merge(w, b.pending.objects, now)
+	b.failures.Lock()
+	namespaces := b.failures.namespaces
+	b.failures.Unlock()
+	made, err := merge(w, b.pending.objects, now, b.selector == "", namespaces)
 	b.failures.Lock()
 	delete(b.failures.by, "decide")
 	if err != nil {
 		b.failures.by["decide"] = err
 	}
 	b.failures.Unlock()
-	// Versions stay known, so that a late event does not bring back an older one.
+	// Versions stay known, so that a late event does not bring back an older one, and so that an object of a namespace that
+	// becomes an organization appears.
 	if made != nil {
 		b.set(made)
 	} else if due {
@@ -239,45 +278,69 @@ func (b *clusterBackend) takeOver() {
 	}
 }
 
-// merge returns the world with the versions of objects that were seen, or nil if all are known.
-func merge(w *source.World, pending map[string]seen, now time.Time) (*source.World, error) {
-	fork := w.Fork()
-	set := &objects.Set{Problems: w.Set.Problems, Notes: w.Set.Notes}
-	left := map[string]seen{}
-	for name, s := range pending {
-		left[name] = s
-	}
-	differs := false
+// newestOf returns the objects of the world in their newest versions.
+func newestOf(w *source.World, pending map[string]seen) *objects.Set {
+	set := &objects.Set{}
+	left := maps.Clone(pending)
 	for _, o := range w.Set.Objects {
 		name := objects.Name(o.Object)
 		s, is := left[name]
 		delete(left, name)
-		switch {
-		case !is || (s.object == nil && s.version < versionOf(o.GetResourceVersion())):
-		case s.object == nil:
-			differs = true
-			if err := fork.Remove(o.Object); err != nil {
-				return nil, err
-			}
-			continue
-		case s.version > versionOf(o.GetResourceVersion()):
-			differs = true
-			if err := fork.Set(s.object); err != nil {
-				return nil, err
-			}
+		switch known := versionOf(o.GetResourceVersion()); {
+		case is && s.object == nil && s.version >= known:
+			continue // deleted
+		case is && s.object != nil && s.version > known:
 			o = objects.Object{Object: s.object}
 		}
 		set.Objects = append(set.Objects, o)
 	}
 	for _, name := range sortedNames(left) {
-		if left[name].object == nil {
+		if left[name].object != nil {
+			set.Objects = append(set.Objects, objects.Object{Object: left[name].object})
+		}
+	}
+	return set
+}
+
+// merge returns the world with the versions of objects that were seen, or nil if nothing differs. With byStatus, the
+// status of the objects says which namespaces are organizations. A refusal to list namespaces becomes a problem of the
+// world if an object selects them.
+func merge(w *source.World, pending map[string]seen, now time.Time, byStatus bool, namespaces error) (*source.World, error) {
+	set := newestOf(w, pending)
+	if byStatus {
+		source.DropUnselected(set)
+	}
+	for _, p := range w.Set.Problems {
+		if isOfObjects(p) {
+			set.Problems = append(set.Problems, p)
+		}
+	}
+	if namespaces != nil && objects.SelectsNamespaces(set) {
+		set.Problems = append(set.Problems, objects.Problem{Err: &objects.UnreadNamespacesError{Err: namespaces}})
+	}
+	were := map[string]client.Object{}
+	for _, o := range w.Set.Objects {
+		were[objects.Name(o.Object)] = o.Object
+	}
+	fork := w.Fork()
+	differs := !slices.Equal(set.Notes, w.Set.Notes) || len(set.Problems) != len(w.Set.Problems)
+	for _, o := range set.Objects {
+		name := objects.Name(o.Object)
+		before := were[name]
+		delete(were, name)
+		if before == o.Object {
 			continue
 		}
 		differs = true
-		if err := fork.Set(left[name].object); err != nil {
+		if err := fork.Set(o.Object); err != nil {
 			return nil, err
 		}
-		set.Objects = append(set.Objects, objects.Object{Object: left[name].object})
+	}
+	for _, name := range sortedNames(were) {
+		differs = true
+		if err := fork.Remove(were[name]); err != nil {
+			return nil, err
+		}
 	}
 	if !differs {
 		return nil, nil

@@ -61,7 +61,7 @@ func TestMergeSeenVersions(t *testing.T) {
 	} {
 		t.Run(title, func(t *testing.T) {
 			w := settledBy(t, groupAt("readers", 5, "ana"))
-			made, err := merge(w, c.pending, now)
+			made, err := merge(w, c.pending, now, true, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -2,7 +2,6 @@ package console
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -92,6 +91,7 @@ func userObject(w *source.World, namespace, user string) (*objects.Object, *acce
 	return nil, made, nil
 }
 
+// editUser begins a change of a UserAccess. With a state in the form, the change sets it and is ready for its review.
 func (s *Server) editUser(r *http.Request) (reply, error) {
 	w := s.world()
 	organization, err := s.organizationOf(r, w)
@@ -103,26 +103,16 @@ func (s *Server) editUser(r *http.Request) (reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.begin(newForm(formUser, "Edit "+name+" in "+organization, o, made), stepGeneral), nil
-}
-
-func (s *Server) setUserState(r *http.Request) (reply, error) {
-	w := s.world()
-	organization, err := s.organizationOf(r, w)
-	if err != nil {
-		return nil, err
+	title, step := "Edit "+name, stepReview
+	switch state := accessv1alpha1.UserState(r.PostForm.Get("state")); state {
+	case accessv1alpha1.UserStateSuspended:
+		title, made.Spec.State = "Suspend "+name, state
+	case accessv1alpha1.UserStateActive:
+		title, made.Spec.State = "End the suspension of "+name, state
+	default:
+		step = stepGeneral
 	}
-	name := r.PostForm.Get("user")
-	o, made, err := userObject(w, organization, name)
-	if err != nil {
-		return nil, err
-	}
-	title := "Suspend " + name
-	if made.Spec.State = accessv1alpha1.UserState(r.PostForm.Get("state")); made.Spec.State == accessv1alpha1.UserStateActive {
-		title = "End the suspension of " + name
-	}
-	d := newForm(formUser, title+" in "+organization, o, made)
-	return s.begin(d, stepReview), nil
+	return s.begin(newForm(formUser, title+" in "+organization, o, made), step), nil
 }
 
 func (s *Server) editPolicy(r *http.Request) (reply, error) {
@@ -190,7 +180,7 @@ func (s *Server) formOf(f *frame, w *source.World, d *draft, step string) *form 
 	case formUser:
 		return userForm(w, d.object().(*accessv1alpha1.UserAccess))
 	case formPolicy:
-		return policyForm(d.object().(*accessv1alpha1.AccessPolicy))
+		return policyForm(w, d.object().(*accessv1alpha1.AccessPolicy))
 	case formApplication:
 		return applicationForm(d, d.object().(*accessv1alpha1.ApplicationAccess))
 	default:
@@ -208,7 +198,7 @@ func (s *Server) draftPage(r *http.Request) (reply, error) {
 	defer d.mu.Unlock()
 	step := r.PathValue("step")
 	if step == stepReview || !d.written.IsZero() {
-		return s.reviewPage(r, d)
+		return s.reviewPage(r, d, http.StatusOK)
 	}
 	if !slices.Contains(steps[d.kind], step) {
 		return nil, notFound("No such step", "This change has no step "+step+".")
@@ -262,33 +252,38 @@ func (s *Server) draftStep(r *http.Request) (reply, error) {
 	}
 	switch {
 	case step == "confirm":
-		return s.confirm(r.Context(), d)
+		return s.confirm(r, d)
 	case step == "again":
 		return s.beginAgain(d)
 	case !slices.Contains(steps[d.kind], step):
 		return nil, notFound("No such step", "This change has no step "+step+". Nothing was done.")
 	}
 	in := newEntered(r.PostForm)
-	switch d.kind {
-	case formUser:
-		takeUser(in, s.world(), d.object().(*accessv1alpha1.UserAccess))
-	case formPolicy:
-		takePolicy(in, d.object().(*accessv1alpha1.AccessPolicy))
-	case formApplication:
-		takeApplication(in, d, d.object().(*accessv1alpha1.ApplicationAccess))
-	default:
-		takeGroup(in, d, step)
-	}
+	takeStep(in, s.world(), d, step)
 	if len(in.errors) > 0 {
 		return s.formPage(r, d, step, in), nil
 	}
-	d.review = nil
+	d.review, d.outcomes = nil, nil
 	all := append(slices.Clone(steps[d.kind]), stepReview)
 	to := r.PostForm.Get("to")
 	if !slices.Contains(all, to) {
 		to = all[slices.Index(all, step)+1]
 	}
 	return redirect(s.draftLink(d, to)), nil
+}
+
+// takeStep applies the step that was sent to the object.
+func takeStep(in *entered, w *source.World, d *draft, step string) {
+	switch d.kind {
+	case formUser:
+		takeUser(in, w, d.object().(*accessv1alpha1.UserAccess))
+	case formPolicy:
+		takePolicy(in, w, d.object().(*accessv1alpha1.AccessPolicy))
+	case formApplication:
+		takeApplication(in, d, d.object().(*accessv1alpha1.ApplicationAccess))
+	default:
+		takeGroup(in, d, step)
+	}
 }
 
 // beginAgain begins the draft again from the newest version of its object.
@@ -305,27 +300,34 @@ func (s *Server) beginAgain(d *draft) (reply, error) {
 	return s.begin(newForm(d.kind, d.title, o, o.DeepCopyObject().(client.Object)), stepGeneral), nil
 }
 
-// confirm writes the change, unless somebody has changed an object since the draft began.
-func (s *Server) confirm(ctx context.Context, d *draft) (reply, error) {
+// confirm writes the change, unless somebody has changed an object since the draft began. If nothing was written, the
+// draft stays as it is.
+func (s *Server) confirm(r *http.Request, d *draft) (reply, error) {
 	w := s.world()
 	for _, c := range d.plan.Changed() {
 		if meanwhile, _ := changedMeanwhile(w, &c); meanwhile {
-			return nil, &problem{Status: http.StatusConflict, Title: "Somebody changed it meanwhile",
-				Text: c.Name() + " is not as it was when the change was prepared. Nothing was written. Open the change again to see the difference."}
+			return s.reviewPage(r, d, http.StatusConflict)
 		}
 	}
 	switch {
 	case len(d.told) > 0:
-		d.outcomes = s.backend.Notify(ctx, d.told, s.clock())
+		d.outcomes = s.backend.Notify(r.Context(), d.told, s.clock())
 	case slices.ContainsFunc(d.plan.Changed(), isKept) && !s.backend.InFiles():
 		return nil, forbidden("A GitOps tool keeps this object", "Its next sync would undo the change. Nothing was written. Download the manifest or the patch, and commit it.")
 	case len(d.plan.Changed()) == 0:
 		return nil, &problem{Status: http.StatusConflict, Title: "Nothing changes", Text: "The object is as the form says already. Nothing was written."}
 	default:
-		d.outcomes = s.backend.Write(ctx, d.plan)
+		d.outcomes = s.backend.Write(r.Context(), d.plan)
 	}
-	d.written = s.clock()
+	if slices.ContainsFunc(d.outcomes, mayBeWritten) {
+		s.changes.finish(d, s.clock())
+	}
 	return redirect(s.draftLink(d, stepReview)), nil
+}
+
+// mayBeWritten reports whether the object was written, or whether that is not known.
+func mayBeWritten(o edit.Outcome) bool {
+	return o.State == edit.StateUnknown || (!o.Failed && o.State != edit.StateUnchanged)
 }
 
 // isKept reports whether a GitOps tool keeps the object as git has it.

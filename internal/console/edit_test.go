@@ -126,11 +126,89 @@ func TestRemoveALeaverEverywhere(t *testing.T) {
 
 func TestSuspend(t *testing.T) {
 	s := openSite(t, samples)
-	review, page := s.follow(s.get("user?name=dana@acme.example"), "o/analytics/user/state", url.Values{"user": {"dana@acme.example"}, "state": {"Suspended"}})
+	review, page := s.follow(s.get("user?name=dana@acme.example"), "o/analytics/user/edit", url.Values{"user": {"dana@acme.example"}, "state": {"Suspended"}})
 	page.has(t, "Suspend dana@acme.example in analytics", "loses", "The user is suspended")
 	s.follow(page, strings.TrimSuffix(review, stepReview)+"confirm", nil)
 	s.get("user?name=dana@acme.example").has(t, "End suspension in analytics", "Barred in analytics")
 	s.get("o/analytics/users?state=suspended").has(t, "1 of", "dana@acme.example")
+}
+
+// TestSuspendEverywhere writes a UserAccess into the system namespace. The organization keeps its own state.
+func TestSuspendEverywhere(t *testing.T) {
+	s := openSite(t, samples)
+	page := s.get("user?name=dana@acme.example")
+	page.has(t, "In every organization", "not suspended there")
+	review, page := s.follow(page, "o/access-system/user/edit", url.Values{"user": {"dana@acme.example"}, "state": {"Suspended"}})
+	page.has(t, "Suspend dana@acme.example in access-system", "loses", "The user is suspended")
+	s.follow(page, strings.TrimSuffix(review, stepReview)+"confirm", nil)
+	s.get("user?name=dana@acme.example").has(t, "suspended everywhere", "End suspension in access-system", "Suspend in analytics", "Barred in analytics")
+}
+
+// TestSystemGroupByLabel creates a System group with an entry for an organization, and one for others by their labels.
+func TestSystemGroupByLabel(t *testing.T) {
+	s := openSite(t, samples)
+	general, page := s.follow(s.get("system"), "o/access-system/groups/new", nil)
+	privileges, page := s.follow(page, general, url.Values{"name": {"auditors"}, "add": {"zoe@acme.example"}})
+	page.has(t, "Another organization", "Other organizations with labels")
+	wrong := s.post(page, privileges, url.Values{"labelled.0.organizations": {"region in emea"}, "labelled.0.role": {"Auditor"}})
+	if wrong.status != http.StatusUnprocessableEntity {
+		t.Errorf("labels that are none: %d", wrong.status)
+	}
+	review, page := s.follow(wrong, privileges, url.Values{
+		"system.0.organization": {"analytics"}, "system.0.applications": {"finance: Viewer"}, "system.0.labels": {"tier in (internal,test): Viewer"},
+		"labelled.0.organizations": {"region=emea"}, "labelled.0.organizationRole": {"Viewer"}, "to": {stepReview},
+	})
+	s.follow(page, strings.TrimSuffix(review, stepReview)+"confirm", nil)
+	want := `apiVersion: access.usher.dev/v1alpha1
+kind: AccessGroup
+metadata:
+  name: auditors
+  namespace: access-system
+spec:
+  type: System
+  members:
+  - user: zoe@acme.example
+  systemAccess:
+  - organization: analytics
+    applicationAccess:
+    - application: finance
+      role: Viewer
+    applicationSelectors:
+    - role: Viewer
+      selector:
+        matchExpressions:
+        - key: tier
+          operator: In
+          values:
+          - internal
+          - test
+  systemAccessSelectors:
+  - organizationRole: Viewer
+    selector:
+      matchLabels:
+        region: emea
+`
+	if diff := cmp.Diff(want, s.file("accessgroup-access-system-auditors.yaml")); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestEditThePolicy adds a rule of exclusive access and a channel.
+func TestEditThePolicy(t *testing.T) {
+	s := openSite(t, samples)
+	general, page := s.follow(s.get("o/analytics/policy"), "o/analytics/policy/edit", nil)
+	form := url.Values{
+		"conflictResolution": {"MostPermissive"}, "exclusive.0.name": {"books"}, "exclusive.0.applications": {"finance"}, "exclusive.0.role": {"Editor"},
+		"channel.0.name": {"hook"}, "channel.0.type": {"Webhook"}, "channel.0.server": {"mail.acme.example:25"}, "channel.0.url": {"https://hooks.acme.example"},
+		"to": {stepReview},
+	}
+	wrong := s.post(page, general, form)
+	wrong.has(t, "name at least two applications", "only mail has a server and a sender")
+	form.Set("exclusive.0.applications", "finance, sales")
+	form.Set("channel.0.server", "")
+	review, page := s.follow(wrong, general, form)
+	s.follow(page, strings.TrimSuffix(review, stepReview)+"confirm", nil)
+	s.get("o/analytics/policy").has(t, "books finance, sales Editor", "hook Webhook https://hooks.acme.example")
 }
 
 func TestDelete(t *testing.T) {
@@ -200,6 +278,7 @@ func TestSomebodyElseEdits(t *testing.T) {
 	if a.status != http.StatusConflict {
 		t.Errorf("a confirmation all the same: %d", a.status)
 	}
+	a.has(t, "France Frankreich La France")
 	if s.file("analytics/groups.yaml") != changed {
 		t.Error("the file was written over")
 	}

@@ -9,7 +9,11 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -26,12 +30,16 @@ func await(t *testing.T, b *clusterBackend, what string, condition func(users []
 	defer ticker.Stop()
 	for {
 		w, _ := b.World()
-		if condition(w.Users("acme"), strings.Join(b.Notes(), "\n")) {
+		notes := b.Notes()
+		for _, p := range w.Set.Problems {
+			notes = append(notes, p.String())
+		}
+		if condition(w.Users("acme"), strings.Join(notes, "\n")) {
 			return
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("%s: users %v, notes %v", what, w.Users("acme"), b.Notes())
+			t.Fatalf("%s: users %v, notes %v", what, w.Users("acme"), notes)
 		case <-ticker.C:
 		}
 	}
@@ -42,17 +50,17 @@ type lister struct{ client.WithWatch }
 
 func (lister) IsWatchListSemanticsUnSupported() bool { return true }
 
-// TestFollowTheCluster watches a cluster in which others create, change and delete an object, and which fails meanwhile.
-func TestFollowTheCluster(t *testing.T) {
+// newFollower returns a backend over an empty cluster that refuses lists with an error.
+func newFollower(t *testing.T, refusal func(client.ObjectList) error) (*clusterBackend, client.Client) {
+	t.Helper()
 	scheme := runtime.NewScheme()
-	if err := accessv1alpha1.AddToScheme(scheme); err != nil {
+	if err := errors.Join(accessv1alpha1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
 	}
-	var gone atomic.Bool
 	cluster := fake.NewClientBuilder().WithScheme(scheme).WithInterceptorFuncs(interceptor.Funcs{
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
-			if gone.Load() {
-				return errors.New("connection refused")
+			if err := refusal(list); err != nil {
+				return err
 			}
 			return c.List(ctx, list, options...)
 		},
@@ -61,6 +69,18 @@ func TestFollowTheCluster(t *testing.T) {
 	b.pending.objects, b.pending.signal = map[string]seen{}, make(chan struct{}, 1)
 	b.failures.by = map[string]error{}
 	b.set(settledBy(t))
+	return b, cluster
+}
+
+// TestFollowTheCluster watches a cluster in which others create, change and delete an object, and which fails meanwhile.
+func TestFollowTheCluster(t *testing.T) {
+	var gone atomic.Bool
+	b, cluster := newFollower(t, func(client.ObjectList) error {
+		if gone.Load() {
+			return errors.New("connection refused")
+		}
+		return nil
+	})
 	gone.Store(true)
 	w, version := b.World()
 	changed := b.Changed()
@@ -86,4 +106,60 @@ func TestFollowTheCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, b, "deleted", func(users []string, _ string) bool { return len(users) == 0 })
+}
+
+// TestFollowNamespaces changes what makes a namespace an organization, and its labels, while others follow the cluster.
+func TestFollowNamespaces(t *testing.T) {
+	var denied atomic.Bool
+	denied.Store(true)
+	b, cluster := newFollower(t, func(list client.ObjectList) error {
+		if _, is := list.(*corev1.NamespaceList); is && denied.Load() {
+			return apierrors.NewForbidden(schema.GroupResource{Resource: "namespaces"}, "", nil)
+		}
+		return nil
+	})
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	users := func(notes string, want ...string) func([]string, string) bool {
+		return func(users []string, seen string) bool {
+			return slices.Equal(users, want) && strings.Contains(seen, notes) && (notes != "" || seen == "")
+		}
+	}
+	w, _ := b.World()
+	b.follow(t.Context(), w)
+	readers := groupAt("readers", 0, "ana")
+	readers.ResourceVersion = ""
+	must(cluster.Create(t.Context(), readers))
+	await(t, b, "namespaces that nobody selects may not be read", users("", "ana"))
+	must(cluster.Create(t.Context(), &accessv1alpha1.AccessGroup{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "access-system", Name: "emea"},
+		Spec: accessv1alpha1.AccessGroupSpec{
+			Type: accessv1alpha1.GroupTypeSystem, Members: []accessv1alpha1.Member{{User: "zoe"}},
+			SystemAccessSelectors: []accessv1alpha1.SystemSelectorGrant{{
+				Selector:         accessv1alpha1.LabelSelector{MatchLabels: map[string]accessv1alpha1.LabelValue{"region": "emea"}},
+				OrganizationRole: "Viewer",
+			}},
+		},
+	}))
+	await(t, b, "a group selects namespaces, which may not be read", users("what systemAccessSelectors give by labels of namespaces is left out", "ana"))
+	acme := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "acme", Labels: map[string]string{"region": "emea"}}}
+	must(cluster.Create(t.Context(), acme))
+	denied.Store(false)
+	await(t, b, "the namespace is selected", users("", "ana", "zoe"))
+	acme.Labels["region"] = "apac"
+	must(cluster.Update(t.Context(), acme))
+	await(t, b, "the namespace has another label", users("", "ana"))
+
+	ready := func(reason string) {
+		readers.Status.Conditions = []metav1.Condition{{Type: accessv1alpha1.ConditionReady, Reason: reason}}
+		must(cluster.Update(t.Context(), readers))
+	}
+	ready(accessv1alpha1.ReasonNotAnOrganization)
+	await(t, b, "the manager does not take it for an organization", users("namespace acme is left out"))
+	ready("Published")
+	await(t, b, "the manager takes it for an organization", users("", "ana"))
 }

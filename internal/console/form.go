@@ -1,7 +1,6 @@
 package console
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -64,10 +63,11 @@ const (
 )
 
 // formField is a field. Path is the field of the object that it sets, so that remarks about the object appear beside
-// it.
+// it. Admission names entries of a list by their key, and the API server by their index: Indexed is the path with the
+// index.
 type formField struct {
-	Name, Label, Type, Value, Help, Path string
-	Options                              []option
+	Name, Label, Type, Value, Help, Path, Indexed string
+	Options                                       []option
 	// Suggest is the kind of names that the script suggests.
 	Suggest  string
 	Required bool
@@ -86,6 +86,15 @@ func newEntered(values url.Values) *entered {
 }
 
 func (in *entered) text(name string) string { return strings.TrimSpace(in.values.Get(name)) }
+
+// textOver returns the text of the field, or the value before if the field was not changed. So white space at the ends
+// of a value stays in an object that is edited for another reason.
+func (in *entered) textOver(name, before string) string {
+	if in.values.Get(name) == before {
+		return before
+	}
+	return strings.ReplaceAll(in.text(name), "\r\n", " ")
+}
 
 func (in *entered) fail(name string, err error) {
 	if err != nil && in.errors[name] == "" {
@@ -223,9 +232,12 @@ func (f *form) refill(in *entered) {
 func (f *form) annotate(remarks []query.Remark, refusals bool) {
 	for _, each := range remarks {
 		var found *formField
+		longest := 0
 		f.each(func(field *formField) {
-			if field.Path != "" && isAbout(each.Field, field.Path) && len(field.Path) > len(cmp.Or(found, &formField{}).Path) {
-				found = field
+			for _, path := range []string{field.Path, field.Indexed} {
+				if len(path) > longest && isAbout(each.Field, path) {
+					found, longest = field, len(path)
+				}
 			}
 		})
 		switch {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
@@ -79,10 +80,10 @@ func generalForm(f *frame, d *draft, g *accessv1alpha1.AccessGroup) *form {
 // memberPart returns a page of the members with their windows.
 func memberPart(f *frame, g *accessv1alpha1.AccessGroup) formPart {
 	search := f.Value("member")
-	var found []accessv1alpha1.Member
-	for _, m := range g.Spec.Members {
-		if matches(search, string(m.User)) {
-			found = append(found, m)
+	var found []int
+	for i := range g.Spec.Members {
+		if matches(search, string(g.Spec.Members[i].User)) {
+			found = append(found, i)
 		}
 	}
 	shown, pages := cut(f, found, pageSize)
@@ -90,10 +91,11 @@ func memberPart(f *frame, g *accessv1alpha1.AccessGroup) formPart {
 	if len(g.Spec.Members) > pageSize {
 		made.Pages, made.Filter = pages, &filter{Name: "member", Label: "Search members", Value: search}
 	}
-	for i := range shown {
-		m, prefix := &shown[i], fmt.Sprintf("member.%d.", i)
+	for row, i := range shown {
+		m, prefix := &g.Spec.Members[i], fmt.Sprintf("member.%d.", row)
 		made.Rows = append(made.Rows, append([]formField{
-			{Name: prefix + "user", Label: "User", Type: typeHidden, Value: string(m.User), Path: fmt.Sprintf("spec.members[%s]", m.User)},
+			{Name: prefix + "user", Label: "User", Type: typeHidden, Value: string(m.User), Path: fmt.Sprintf("spec.members[%s]", m.User),
+				Indexed: fmt.Sprintf("spec.members[%d]", i)},
 		}, append(windowFields(prefix, m.NotBefore, m.NotAfter), formField{Name: prefix + "remove", Label: "Remove", Type: typeCheckbox, Value: "yes"})...))
 	}
 	return made
@@ -138,7 +140,7 @@ func takeGeneral(in *entered, d *draft, g *accessv1alpha1.AccessGroup) {
 			in.fail("name", errors.New("a name is required"))
 		}
 	}
-	spec.DisplayName, spec.Description = in.text("displayName"), strings.ReplaceAll(in.text("description"), "\r\n", " ")
+	spec.DisplayName, spec.Description = in.textOver("displayName", spec.DisplayName), in.textOver("description", spec.Description)
 	takeMembers(in, g)
 	spec.MemberGroups = converted[accessv1alpha1.GroupName](in.lines("memberGroups"))
 	if text := in.text("memberSelector"); text != selectorValue(spec.MemberSelector) {
@@ -150,6 +152,7 @@ func takeGeneral(in *entered, d *draft, g *accessv1alpha1.AccessGroup) {
 		}
 	}
 	const longest = 1826
+	had := spec.Review.EveryDays != 0
 	spec.Review.EveryDays = 0
 	if n := in.number("everyDays", 1, longest); n != nil {
 		spec.Review.EveryDays = *n
@@ -157,7 +160,7 @@ func takeGeneral(in *entered, d *draft, g *accessv1alpha1.AccessGroup) {
 	if said := accessv1alpha1.MissedReview(in.text("ifMissed")); said != cmp.Or(spec.Review.IfMissed, accessv1alpha1.MissedReviewKeep) {
 		spec.Review.IfMissed = said
 	}
-	if spec.Review.EveryDays == 0 {
+	if had && spec.Review.EveryDays == 0 {
 		spec.Review, spec.ReviewedAt = accessv1alpha1.GroupReview{}, nil
 	}
 }
@@ -243,11 +246,13 @@ func (f *formField) IsChecked() bool { return len(f.Options) > 0 && f.Options[0]
 
 func takeNotification(in *entered, g *accessv1alpha1.AccessGroup) {
 	n := &g.Spec.Notification
-	if said := accessv1alpha1.NotificationMode(in.text("mode")); said != cmp.Or(n.Mode, accessv1alpha1.NotificationModeDisabled) {
-		n.Mode = said
-	}
+	was := *n
 	n.Channels = converted[accessv1alpha1.ChannelName](in.values["channels"])
-	n.Message = strings.ReplaceAll(in.text("message"), "\r\n", " ")
+	n.Message = in.textOver("message", n.Message)
 	const longest = 365
 	n.ExpiryNoticeDays = in.number("expiryNoticeDays", 0, longest)
+	said := accessv1alpha1.NotificationMode(in.text("mode"))
+	if said != cmp.Or(n.Mode, accessv1alpha1.NotificationModeDisabled) || !equality.Semantic.DeepEqual(was, *n) {
+		n.Mode = said // the schema requires it beside other fields
+	}
 }

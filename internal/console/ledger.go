@@ -33,9 +33,11 @@ type draft struct {
 	told []edit.Notice
 	// review is the last review of the plan. Nil means that the plan was not reviewed since it was changed.
 	review *query.Differences
-	// outcomes are what was done. Nil means that nothing was written.
+	// outcomes are the result of the last attempt to write.
 	outcomes []edit.Outcome
-	written  time.Time
+	// written is the instant at which an object was written. The zero value means that none was. It is set under both
+	// locks, that of the draft and that of the ledger, so one of them is enough to read it.
+	written time.Time
 }
 
 // object returns the object that the form edits.
@@ -72,6 +74,13 @@ func (l *ledger) find(id string) (*draft, error) {
 		return nil, notFound("This change is not kept any more", "The console keeps changes until it ends, and only the newest. Begin again from the object's page.")
 	}
 	return l.drafts[at], nil
+}
+
+// finish records that the draft was written. The caller holds the lock of the draft.
+func (l *ledger) finish(d *draft, at time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	d.written = at
 }
 
 // done returns the drafts that were written, the newest first.

@@ -20,8 +20,9 @@ type frame struct {
 	Organization  string
 	Organizations []string
 	SystemName    string
-	// Source says where the objects come from, and Caller on whose behalf they are read.
-	Source, Caller string
+	// Source says where the objects come from, and Caller on whose behalf they are read. CallerLink leads to the page of
+	// the caller; it is empty if nothing is known of the caller.
+	Source, Caller, CallerLink string
 	// Notes say what the pages do not show, such as objects that could not be read.
 	Notes []string
 	// Version changes with every change of the objects. It is empty where nothing changes by itself.
@@ -45,6 +46,9 @@ func (s *Server) newFrame(r *http.Request, title string) *frame {
 	made.Member, made.FormToken, made.Version = true, s.session.newForm(), version
 	made.Organizations, made.SystemName = w.Asked(), w.SystemNamespace()
 	made.Source, made.Caller = s.backend.Describe()
+	if slices.ContainsFunc(made.Organizations, func(name string) bool { return w.Decision(name, made.Caller) != nil }) {
+		made.CallerLink = s.userLink(made.Caller)
+	}
 	made.Organization = r.PathValue("organization")
 	made.Notes = s.backend.Notes()
 	for _, each := range w.Set.Problems {

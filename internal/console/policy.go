@@ -35,7 +35,9 @@ func (s *Server) policyPage(r *http.Request) (reply, error) {
 				Note: "Fallback: a user's own grants count only without groups. Combined: they count beside them."}}},
 			{"Administrators", []cell{{Text: string(cmp.Or(spec.Administrators, accessv1alpha1.AdministratorsProtected)),
 				Note: "Protected: no group lowers the top role that a user has by an own grant."}}},
-			{"Names that do not exist", []cell{{Text: string(cmp.Or(spec.CrossObjectChecks, accessv1alpha1.CrossObjectChecksWarn))}}},
+			{"Conflicts, exclusive access and lock-outs", []cell{{Text: string(cmp.Or(spec.CrossObjectChecks, accessv1alpha1.CrossObjectChecksWarn)),
+				Note: "Warn: admission warns of them. Deny: it refuses them. Ignore: it accepts them."}}},
+			{"A ConfigMap for every user", []cell{{Text: string(cmp.Or(spec.UserConfigMaps, accessv1alpha1.UserConfigMapsEnabled))}}},
 			{"Revocation limit", []cell{{Text: limitText(&spec.RevocationLimit)}}},
 		},
 	}, exclusiveSection(spec), channelSection(spec))

@@ -22,7 +22,7 @@ func privilegesForm(w *source.World, g *accessv1alpha1.AccessGroup) *form {
 				option{Value: string(accessv1alpha1.GroupPrivilegesDisabled), Text: "No: only its rows count"})},
 	}}
 	if spec.Type == accessv1alpha1.GroupTypeSystem {
-		return &form{Parts: append([]formPart{general}, systemParts(w, spec)...)}
+		return &form{Parts: append([]formPart{general}, systemParts(w, spec.SystemAccess, spec.SystemAccessSelectors)...)}
 	}
 	general.Fields = append(general.Fields, formField{
 		Name: "organizationRole", Label: "Role in the organization", Type: typeSelect, Path: "spec.organizationRole",
@@ -47,8 +47,10 @@ func grantPart(w *source.World, organization string, grants []accessv1alpha1.App
 		}
 		prefix := fmt.Sprintf("grant.%d.", i)
 		made.Rows = append(made.Rows, append([]formField{
-			{Name: prefix + "application", Label: "Application", Type: typeText, Value: string(e.Application), Suggest: suggestApplications, Path: path},
-			{Name: prefix + "role", Label: "Role", Type: typeSelect, Options: roleOptions(string(e.Role), append(roles, noAccess), "choose")},
+			{Name: prefix + "application", Label: "Application", Type: typeText, Value: string(e.Application), Suggest: suggestApplications, Path: path,
+				Indexed: fmt.Sprintf("spec.applicationAccess[%d]", i)},
+			{Name: prefix + "role", Label: "Role", Type: typeSelect, Options: roleOptions(string(e.Role), append(roles, noAccess), "choose"),
+				Indexed: fmt.Sprintf("spec.applicationAccess[%d].role", i)},
 		}, windowFields(prefix, e.NotBefore, e.NotAfter)...))
 	}
 	return made
@@ -81,7 +83,7 @@ func selectorPart(w *source.World, organization string, selectors []accessv1alph
 		}
 		prefix := fmt.Sprintf("selector.%d.", i)
 		made.Rows = append(made.Rows, append([]formField{
-			{Name: prefix + "labels", Label: "Labels", Type: typeText, Value: selectorLine(&e.Selector), Path: fmt.Sprintf("spec.applicationSelectors[%d]", i)},
+			{Name: prefix + "labels", Label: "Labels", Type: typeText, Value: selectorLine(&e.Selector), Indexed: fmt.Sprintf("spec.applicationSelectors[%d]", i)},
 			{Name: prefix + "role", Label: "Role", Type: typeSelect, Options: roleOptions(string(e.Role), append(roles, noAccess), "choose")},
 		}, windowFields(prefix, e.NotBefore, e.NotAfter)...))
 	}
@@ -111,7 +113,14 @@ func standardSelector(s *accessv1alpha1.LabelSelector) *metav1.LabelSelector {
 	return made
 }
 
-func readSelector(text string) (accessv1alpha1.LabelSelector, error) {
+// readSelector reads the selector. One that was there before keeps its fields, because the text has no place for all of
+// their differences.
+func readSelector(text string, before []accessv1alpha1.ApplicationSelectorGrant) (accessv1alpha1.LabelSelector, error) {
+	for i := range before {
+		if selectorLine(&before[i].Selector) == text {
+			return before[i].Selector, nil
+		}
+	}
 	made := accessv1alpha1.LabelSelector{}
 	parsed, err := metav1.ParseToLabelSelector(text)
 	if err != nil {
@@ -141,69 +150,12 @@ func rowPart(permissions []accessv1alpha1.DataPermission) formPart {
 		}
 		prefix := fmt.Sprintf("rows.%d.", i)
 		made.Rows = append(made.Rows, []formField{
-			{Name: prefix + "application", Label: "Application", Type: typeText, Value: string(e.Application), Suggest: suggestApplications, Path: path},
+			{Name: prefix + "application", Label: "Application", Type: typeText, Value: string(e.Application), Suggest: suggestApplications, Path: path,
+				Indexed: fmt.Sprintf("spec.dataPermissions[%d]", i)},
 			{Name: prefix + "rows", Label: "Rows", Type: typeLines, Value: strings.Join(writeRows(e.AnyOf), "\n")},
 		})
 	}
 	return made
-}
-
-// systemParts returns one part for each organization in which a System group gives something.
-func systemParts(w *source.World, spec *accessv1alpha1.AccessGroupSpec) []formPart {
-	var parts []formPart
-	roles := []string{}
-	for _, each := range w.Index().DefaultRules().SystemRoles {
-		roles = append(roles, each.Name)
-	}
-	for i := range len(spec.SystemAccess) + spareRows {
-		e, path := accessv1alpha1.SystemGrant{}, ""
-		legend := "Another organization"
-		if i < len(spec.SystemAccess) {
-			e = spec.SystemAccess[i]
-			legend, path = "Organization "+string(e.Organization), fmt.Sprintf("spec.systemAccess[%s]", e.Organization)
-		}
-		prefix := fmt.Sprintf("system.%d.", i)
-		parts = append(parts, formPart{Legend: legend, Fields: []formField{
-			{Name: prefix + "organization", Label: "Organization", Type: typeText, Value: string(e.Organization), Suggest: suggestOrganizations,
-				Path: path, Help: "A name, or * for every other organization. Empty it to remove the entry."},
-			{Name: prefix + "role", Label: "System role", Type: typeSelect, Options: roleOptions(string(e.Role), append(roles, noAccess), "none")},
-			{Name: prefix + "organizationRole", Label: "Role in the organization", Type: typeText, Value: string(e.OrganizationRole)},
-			{Name: prefix + "applications", Label: "Roles in applications", Type: typeLines, Value: grantLines(e.ApplicationAccess),
-				Help: "One a line, such as finance: Viewer. * stands for all other applications."},
-		}})
-	}
-	return parts
-}
-
-func grantLines(grants []accessv1alpha1.ApplicationGrant) string {
-	lines := make([]string, len(grants))
-	for i := range grants {
-		lines[i] = fmt.Sprintf("%s: %s", grants[i].Application, grants[i].Role)
-	}
-	return strings.Join(lines, "\n")
-}
-
-// readGrantLines reads the lines. An entry of before keeps its window.
-func readGrantLines(text string, before []accessv1alpha1.ApplicationGrant) ([]accessv1alpha1.ApplicationGrant, error) {
-	var grants []accessv1alpha1.ApplicationGrant
-	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); line == "" {
-			continue
-		}
-		application, role, found := strings.Cut(line, ":")
-		if !found {
-			return nil, fmt.Errorf("%q: write it as finance: Viewer", line)
-		}
-		made := accessv1alpha1.ApplicationGrant{}
-		if i := slices.IndexFunc(before, func(g accessv1alpha1.ApplicationGrant) bool {
-			return string(g.Application) == strings.TrimSpace(application)
-		}); i >= 0 {
-			made = before[i]
-		}
-		made.Application, made.Role = accessv1alpha1.ApplicationSelector(strings.TrimSpace(application)), accessv1alpha1.RoleName(strings.TrimSpace(role))
-		grants = append(grants, made)
-	}
-	return grants, nil
 }
 
 func takePrivileges(in *entered, g *accessv1alpha1.AccessGroup) {
@@ -212,12 +164,13 @@ func takePrivileges(in *entered, g *accessv1alpha1.AccessGroup) {
 		spec.Privileges = said
 	}
 	if spec.Type == accessv1alpha1.GroupTypeSystem {
-		takeSystem(in, spec)
+		spec.SystemAccess = takeSystem(in, spec.SystemAccess)
+		spec.SystemAccessSelectors = takeSystemSelectors(in, spec.SystemAccessSelectors)
 		return
 	}
 	spec.OrganizationRole = accessv1alpha1.RoleName(in.text("organizationRole"))
 	spec.ApplicationAccess = takeGrants(in)
-	spec.ApplicationSelectors = takeSelectors(in)
+	spec.ApplicationSelectors = takeSelectors(in, spec.ApplicationSelectors)
 	var permissions []accessv1alpha1.DataPermission
 	for _, prefix := range in.rows("rows") {
 		application := in.text(prefix + "application")
@@ -258,7 +211,7 @@ func takeGrants(in *entered) []accessv1alpha1.ApplicationGrant {
 	return grants
 }
 
-func takeSelectors(in *entered) []accessv1alpha1.ApplicationSelectorGrant {
+func takeSelectors(in *entered, before []accessv1alpha1.ApplicationSelectorGrant) []accessv1alpha1.ApplicationSelectorGrant {
 	var selectors []accessv1alpha1.ApplicationSelectorGrant
 	for _, prefix := range in.rows("selector") {
 		labels, role := in.text(prefix+"labels"), in.text(prefix+"role")
@@ -268,7 +221,7 @@ func takeSelectors(in *entered) []accessv1alpha1.ApplicationSelectorGrant {
 		if labels == "" || role == "" {
 			in.fail(prefix+"labels", errors.New("labels and a role are both required"))
 		}
-		selector, err := readSelector(labels)
+		selector, err := readSelector(labels, before)
 		in.fail(prefix+"labels", err)
 		notBefore, notAfter := in.window(prefix)
 		selectors = append(selectors, accessv1alpha1.ApplicationSelectorGrant{
@@ -276,28 +229,4 @@ func takeSelectors(in *entered) []accessv1alpha1.ApplicationSelectorGrant {
 		})
 	}
 	return selectors
-}
-
-func takeSystem(in *entered, spec *accessv1alpha1.AccessGroupSpec) {
-	var entries []accessv1alpha1.SystemGrant
-	for _, prefix := range in.rows("system") {
-		organization := in.text(prefix + "organization")
-		if organization == "" {
-			continue
-		}
-		made := accessv1alpha1.SystemGrant{}
-		if i := slices.IndexFunc(spec.SystemAccess, func(g accessv1alpha1.SystemGrant) bool { return string(g.Organization) == organization }); i >= 0 {
-			made = spec.SystemAccess[i]
-		}
-		grants, err := readGrantLines(in.values.Get(prefix+"applications"), made.ApplicationAccess)
-		in.fail(prefix+"applications", err)
-		made.Organization = accessv1alpha1.OrganizationSelector(organization)
-		made.Role, made.OrganizationRole = accessv1alpha1.RoleName(in.text(prefix+"role")), accessv1alpha1.RoleName(in.text(prefix+"organizationRole"))
-		made.ApplicationAccess = grants
-		if made.Role == "" && made.OrganizationRole == "" && len(grants)+len(made.ApplicationSelectors) == 0 {
-			in.fail(prefix+"organization", errors.New("the entry gives nothing: choose a role, or empty the organization"))
-		}
-		entries = append(entries, made)
-	}
-	spec.SystemAccess = entries
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -37,21 +38,35 @@ func (p *draftReview) say(mark, format string, args ...any) {
 	p.Messages = append(p.Messages, message{Text: fmt.Sprintf(format, args...), Mark: mark})
 }
 
+// sayFailed says why an object was not written, or would not be.
+func (p *draftReview) sayFailed(what string, o *edit.Outcome) {
+	reason := o.Reason
+	if o.State == edit.StateChanged {
+		reason = "somebody changed or deleted it since you began" // the reason of the outcome speaks of the command
+	}
+	p.say("bad", "%s. %s: %s: %s.", what, o.Object, o.State, strings.TrimSuffix(reason, "."))
+}
+
 // reviewPage shows what the change does before it is written, or what was done.
-func (s *Server) reviewPage(r *http.Request, d *draft) (reply, error) {
+func (s *Server) reviewPage(r *http.Request, d *draft, status int) (reply, error) {
 	f := s.newFrame(r, d.title)
 	f.Organization, f.Part = d.namespace, d.part
 	p := &draftReview{ConfirmLink: s.draftLink(d, "confirm")}
 	if d.kind != "" {
 		p.Steps = s.stepsOf(d, stepReview)
 	}
-	made := &page{frame: f, template: "review", data: p}
+	made := &page{frame: f, template: "review", status: status, data: p}
 	if !d.written.IsZero() {
 		s.reviewOutcomes(p, d)
 		return made, nil
 	}
 	for _, note := range d.plan.Notes {
 		p.say("warn", "%s", note)
+	}
+	for i := range d.outcomes {
+		if d.outcomes[i].Failed {
+			p.sayFailed("Nothing was written", &d.outcomes[i])
+		}
 	}
 	if len(d.told) > 0 {
 		s.reviewNotices(p, d)
@@ -127,7 +142,7 @@ func differingFields(a, b client.Object) []changedField {
 	before, after := specOf(a), specOf(b)
 	var found []changedField
 	for _, name := range sortedKeys(before, after) {
-		if textOf(before[name]) != textOf(after[name]) {
+		if !reflect.DeepEqual(before[name], after[name]) {
 			found = append(found, changedField{name, before[name], after[name]})
 		}
 	}
@@ -236,7 +251,14 @@ func (s *Server) reviewMeanwhile(p *draftReview, w *source.World, d *draft, chan
 			p.Sections = append(p.Sections, besideSection(c, now.Object))
 		}
 	}
-	if p.Confirm == "" && d.kind != "" && !d.isNew() {
+	if p.Confirm == "" {
+		s.offerAgain(p, d)
+	}
+}
+
+// offerAgain offers to begin again, if a form edits an object that exists.
+func (s *Server) offerAgain(p *draftReview, d *draft) {
+	if d.kind != "" && !d.isNew() {
 		p.Actions = append(p.Actions, action{Text: "Begin again from the newest version", Post: s.draftLink(d, "again"), Primary: true})
 	}
 }
@@ -265,7 +287,7 @@ func besideSection(c *objects.Change, now client.Object) section {
 		yours = specOf(c.After.Object)
 	}
 	for _, name := range sortedKeys(is, yours) {
-		if textOf(is[name]) == textOf(yours[name]) {
+		if reflect.DeepEqual(is[name], yours[name]) {
 			continue
 		}
 		made.Table.Rows = append(made.Table.Rows, row{Key: name, Cells: []cell{
@@ -299,7 +321,10 @@ func (s *Server) reviewServer(r *http.Request, p *draftReview, d *draft) {
 			}
 		}
 		if len(causes) == 0 {
-			p.say("bad", "%s: %s: %s", o.Object, o.State, o.Reason)
+			p.sayFailed("The API server does not accept this", &o)
+		}
+		if o.State == edit.StateChanged {
+			s.offerAgain(p, d)
 		}
 		if apierrors.IsForbidden(o.Err) {
 			p.say("bad", "A right is missing. This command shows your rights: %s", rightsCommand(o.Object))

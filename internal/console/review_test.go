@@ -140,6 +140,40 @@ func TestResultOfSeveralObjects(t *testing.T) {
 	s.get("changes").has(t, "1 of 2 not done")
 }
 
+// TestAChangeThatWasNotWrittenStays confirms a change that the API server refuses after it has accepted the dry run.
+func TestAChangeThatWasNotWrittenStays(t *testing.T) {
+	denied := apierrors.NewForbidden(schema.GroupResource{Group: "access.usher.dev", Resource: "accessgroups"}, "readers", nil)
+	answer := accepted
+	s, backend := openCluster(t, func(name string) edit.Outcome { return answer(name) })
+	general, page := s.follow(s.get("o/acme/groups/readers"), "o/acme/groups/readers/edit", nil)
+	review, page := s.follow(page, general, url.Values{"displayName": {"Readers"}, "to": {stepReview}})
+	confirm := strings.TrimSuffix(review, stepReview) + "confirm"
+	answer = refused(denied)
+	_, page = s.follow(page, confirm, nil)
+	page.has(t, "Nothing was written. AccessGroup/acme/readers: refused: ", "is forbidden", "kubectl auth can-i")
+	if strings.Contains(page.text, "Write 1 object") {
+		t.Error("the change can be confirmed")
+	}
+	answer = func(name string) edit.Outcome {
+		return edit.Outcome{Object: name, State: edit.StateChanged, Reason: "run the command again", Failed: true}
+	}
+	page = s.get(review)
+	page.has(t, "changed meanwhile: somebody changed or deleted it since you began", "Begin again from the newest version")
+	if strings.Contains(page.text, "the command again") {
+		t.Error("the page speaks of the command")
+	}
+	if form := s.get(general); !strings.Contains(form.text, `value="Readers"`) {
+		t.Errorf("the form has lost its text: %s", form.text)
+	}
+	s.get("changes").has(t, "Nothing was changed yet")
+	answer = accepted
+	_, page = s.follow(s.get(review), confirm, nil)
+	page.has(t, "Done: 1 object.")
+	if backend.writes != 2 {
+		t.Errorf("%d writes", backend.writes)
+	}
+}
+
 func TestNotify(t *testing.T) {
 	s, backend := openCluster(t, accepted)
 	review, page := s.follow(s.get("bulk?do=notify&group=acme/readers"), "bulk", url.Values{"do": {"notify"}, "group": {"acme/readers\nacme/kept"}})

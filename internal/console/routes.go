@@ -33,7 +33,6 @@ func (s *Server) newRoutes() *http.ServeMux {
 		"GET /bulk":                                s.bulkPage,
 		"POST /bulk":                               s.bulkPlan,
 		"POST /o/{organization}/user/edit":         s.editUser,
-		"POST /o/{organization}/user/state":        s.setUserState,
 		"POST /user/leave":                         s.removeEverywhere,
 		"POST /o/{organization}/policy/edit":       s.editPolicy,
 		"POST /o/{organization}/applications/edit": s.editApplication,

@@ -3,6 +3,7 @@ package console
 import (
 	"fmt"
 	"strings"
+	"unicode"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
 )
@@ -63,11 +64,13 @@ func writeRequirement(r *accessv1alpha1.RowRequirement) string {
 }
 
 func writeValue(value string) string {
-	if value == "" || strings.ContainsAny(value, " ,()\"") || strings.HasPrefix(value, ofUser) {
-		return `"` + strings.ReplaceAll(value, `"`, `""`) + `"`
+	if value == "" || strings.ContainsAny(value, ",()\"") || strings.ContainsFunc(value, unicode.IsSpace) || strings.HasPrefix(value, ofUser) {
+		return quote(value)
 	}
 	return value
 }
+
+func quote(value string) string { return `"` + strings.ReplaceAll(value, `"`, `""`) + `"` }
 
 // readRows reads the lines.
 func readRows(text string) ([]accessv1alpha1.RowAlternative, error) {
@@ -184,6 +187,11 @@ func (r *rowReader) value() (string, error) {
 		r.rest = r.rest[end:]
 		return value, nil
 	}
+	return r.quoted()
+}
+
+// quoted takes a value in double quotes, in which two of them stand for one.
+func (r *rowReader) quoted() (string, error) {
 	var b strings.Builder
 	for i := 1; i < len(r.rest); i++ {
 		switch {

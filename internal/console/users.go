@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	accessv1alpha1 "github.com/usher-dev/usher/api/v1alpha1"
+	"github.com/usher-dev/usher/internal/cli/objects"
 	"github.com/usher-dev/usher/internal/cli/query"
 	"github.com/usher-dev/usher/internal/cli/source"
 )
@@ -25,7 +26,7 @@ func newUser(w *source.World, organization, name string) user {
 	if ua := w.Index().Namespace(organization).Account(name).Counting(); ua != nil {
 		made.displayName = ua.Spec.DisplayName
 	}
-	made.suspended = isSuspended(w, organization, name)
+	made.suspended = isSuspended(w, name, organization, w.SystemNamespace())
 	if d := w.Decision(organization, name); d != nil {
 		made.role = d.OrganizationRole.Role
 		for i := range d.Applications {
@@ -37,9 +38,9 @@ func newUser(w *source.World, organization, name string) user {
 	return made
 }
 
-// isSuspended reports whether a UserAccess in the organization or in the system namespace suspends the user.
-func isSuspended(w *source.World, organization, name string) bool {
-	return slices.ContainsFunc([]string{organization, w.SystemNamespace()}, func(namespace string) bool {
+// isSuspended reports whether a UserAccess in one of the namespaces suspends the user.
+func isSuspended(w *source.World, name string, namespaces ...string) bool {
+	return slices.ContainsFunc(namespaces, func(namespace string) bool {
 		return slices.ContainsFunc(w.Index().Namespace(namespace).Account(name).All(), func(ua *accessv1alpha1.UserAccess) bool {
 			return ua.Spec.State == accessv1alpha1.UserStateSuspended
 		})
@@ -136,61 +137,94 @@ func (s *Server) userPage(r *http.Request) (reply, error) {
 		return nil, notFound("Nothing is known of "+name, "No group names this user, and there is no UserAccess. The user may have left since the last page.")
 	}
 	made.Lead = fmt.Sprintf("Known in %d of %d organizations: %s.", len(known), len(w.Asked()), cmp.Or(strings.Join(known, ", "), "none"))
-	groups := s.memberships(w, name)
-	if len(groups) > 0 {
+	if len(groupsNaming(w, name)) > 0 {
 		made.Actions = append(made.Actions, action{
 			Text: "Remove from all groups", Post: s.renderer.url("user", "leave"), Fields: []field{{"user", name}}, Danger: true,
 		})
+	}
+	if entries := s.entrySection(w, name); entries.Table.Rows != nil {
+		made.Sections = append(made.Sections, entries)
 	}
 	for _, organization := range known {
 		made.Sections = append(made.Sections, s.holdingSection(w, organization, name))
 		made.Sections = append(made.Sections, s.derivationSections(w, organization, name)...)
 	}
+	made.Sections = append(made.Sections, s.everywhereSection(w, name))
 	return &page{frame: f, template: "content", data: made}, nil
 }
 
-// memberships returns the groups whose lists name the user.
-func (s *Server) memberships(w *source.World, name string) []groupName {
-	var found []groupName
-	for _, o := range w.GroupObjects("") {
-		g := o.Object.(*accessv1alpha1.AccessGroup)
-		if slices.ContainsFunc(g.Spec.Members, func(m accessv1alpha1.Member) bool { return string(m.User) == name }) {
-			found = append(found, groupName{g.Namespace, g.Name})
+// entrySection lists the organizations that the user can enter, and leads to them.
+func (s *Server) entrySection(w *source.World, name string) section {
+	made := section{ID: "organizations", Title: "Organizations that the user can enter"}
+	made.Table = &table{Caption: "Organizations", Columns: []column{{Name: "Organization"}, {Name: "Role"}, {Name: "Until"}}}
+	for _, e := range w.Entries(name) {
+		if slices.Contains(w.Asked(), e.Organization) {
+			made.Table.Rows = append(made.Table.Rows, row{Key: e.Organization, Cells: []cell{
+				{Text: e.Organization, Link: s.renderer.url("o", e.Organization, partGroups)}, roleCell(e.OrganizationRole), {Text: instant(&e.NotAfter)},
+			}})
 		}
 	}
-	return found
+	return made
 }
 
-// groupName names a group.
-type groupName struct{ namespace, name string }
+// groupsNaming returns the groups whose lists name the user.
+func groupsNaming(w *source.World, name string) []*objects.Object {
+	return slices.DeleteFunc(w.GroupObjects(""), func(o *objects.Object) bool {
+		members := o.Object.(*accessv1alpha1.AccessGroup).Spec.Members
+		return !slices.ContainsFunc(members, func(m accessv1alpha1.Member) bool { return string(m.User) == name })
+	})
+}
 
-func (s *Server) holdingSection(w *source.World, organization, name string) section {
-	made := section{ID: "in-" + organization, Title: "In " + organization, Empty: "The user holds nothing here."}
-	fields := []field{{"user", name}}
-	state, text := accessv1alpha1.UserStateSuspended, "Suspend in "+organization
-	if isSuspended(w, organization, name) {
-		state, text = accessv1alpha1.UserStateActive, "End suspension in "+organization
+// everywhereSection shows the UserAccess in the system namespace, which counts in every organization.
+func (s *Server) everywhereSection(w *source.World, name string) section {
+	namespace := w.SystemNamespace()
+	made := section{
+		ID: "everywhere", Title: "In every organization", Actions: s.userActions(w, namespace, name), Facts: s.userFacts(w, namespace, name),
+		Note: "A UserAccess in namespace " + namespace + " can suspend the user everywhere.",
 	}
-	made.Actions = []action{
-		{Text: "Edit user in " + organization, Post: s.renderer.url("o", organization, "user", "edit"), Fields: fields},
-		{Text: text, Post: s.renderer.url("o", organization, "user", "state"), Danger: state == accessv1alpha1.UserStateSuspended,
-			Fields: append(fields, field{"state", string(state)})},
+	state := cell{Text: "not suspended there", Mark: "good"}
+	if isSuspended(w, name, namespace) {
+		state = cell{Text: "suspended everywhere", Mark: "bad"}
 	}
-	for _, ua := range w.Index().Namespace(organization).Account(name).All() {
+	made.Facts = append(made.Facts, fact{"State", []cell{state}})
+	return made
+}
+
+// userActions edit the UserAccess of the user in the namespace, or create it.
+func (s *Server) userActions(w *source.World, namespace, name string) []action {
+	to, fields := s.renderer.url("o", namespace, "user", "edit"), []field{{"user", name}}
+	state, text := accessv1alpha1.UserStateSuspended, "Suspend in "+namespace
+	if isSuspended(w, name, namespace) {
+		state, text = accessv1alpha1.UserStateActive, "End suspension in "+namespace
+	}
+	return []action{
+		{Text: "Edit user in " + namespace, Post: to, Fields: fields},
+		{Text: text, Post: to, Danger: state == accessv1alpha1.UserStateSuspended, Fields: append(fields, field{"state", string(state)})},
+	}
+}
+
+// userFacts show what the UserAccess objects of the user in the namespace say beside roles.
+func (s *Server) userFacts(w *source.World, namespace, name string) []fact {
+	var facts []fact
+	for _, ua := range w.Index().Namespace(namespace).Account(name).All() {
 		if ua.Spec.Email != "" {
-			made.Facts = append(made.Facts, fact{"E-mail", []cell{{Text: ua.Spec.Email}}})
+			facts = append(facts, fact{"E-mail", []cell{{Text: ua.Spec.Email}}})
 		}
 		for i := range ua.Spec.Attributes {
 			a := &ua.Spec.Attributes[i]
-			var values []string
-			for _, value := range a.Values {
-				values = append(values, string(value))
-			}
-			made.Facts = append(made.Facts, fact{"Attribute " + string(a.Name), []cell{{Text: strings.Join(values, ", ")}}})
+			facts = append(facts, fact{"Attribute " + string(a.Name), []cell{{Text: writeValues(a.Values)}}})
 		}
 	}
-	for _, group := range w.Groups(organization, name) {
-		made.Facts = append(made.Facts, fact{"Member of", []cell{{Text: group, Link: s.groupLink(organization, group)}}})
+	for _, group := range w.Groups(namespace, name) {
+		facts = append(facts, fact{"Member of", []cell{{Text: group, Link: s.groupLink(namespace, group)}}})
+	}
+	return facts
+}
+
+func (s *Server) holdingSection(w *source.World, organization, name string) section {
+	made := section{
+		ID: "in-" + organization, Title: "In " + organization, Empty: "The user holds nothing here.",
+		Actions: s.userActions(w, organization, name), Facts: s.userFacts(w, organization, name),
 	}
 	made.Table = &table{Caption: "Roles in " + organization, Columns: []column{
 		{Name: "In"}, {Name: "Role"}, {Name: "Rows"}, {Name: "Until"}, {Name: "Why"},

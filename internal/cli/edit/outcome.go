@@ -56,7 +56,7 @@ func (o *Outcome) Causes() []Cause {
 	}
 	var causes []Cause
 	for _, c := range status.Status().Details.Causes {
-		if c.Field != "" {
+		if c.Field != "" && c.Field != "<nil>" { // the API server adds a cause without a field to those of the schema
 			causes = append(causes, Cause{c.Field, c.Message})
 		}
 	}

@@ -28,6 +28,12 @@ var granular = map[string]bool{"systemAccess": true, "dataPermissions": true}
 // setLists are the lists whose values are owned individually.
 var setLists = map[string]bool{"groups": true, "memberGroups": true, "channels": true}
 
+// composite are the fields that a change sets as a whole, although their parts can have several owners.
+var composite = map[string]bool{
+	"applicationRoles": true, "organizationRoles": true, "systemRoles": true, "exclusiveAccess": true, "notificationChannels": true,
+	"notification": true, "publish": true, "review": true, "revocationLimit": true,
+}
+
 // Change is an object before and after a change. Before is nil for a new object, and After for a deleted one.
 type Change struct {
 	Before, After *Object

@@ -90,8 +90,7 @@ func (c *Cluster) Read(ctx context.Context) (*Set, error) {
 	case SelectsNamespaces(s):
 		err := c.readNamespaces(ctx, s)
 		if apierrors.IsForbidden(err) {
-			s.Problems = append(s.Problems,
-				Problem{Err: fmt.Errorf("%w; what systemAccessSelectors give by labels of namespaces is left out", err)})
+			s.Problems = append(s.Problems, Problem{Err: &UnreadNamespacesError{err}})
 			err = nil
 		}
 		return s, err
@@ -99,6 +98,17 @@ func (c *Cluster) Read(ctx context.Context) (*Set, error) {
 		return s, nil
 	}
 }
+
+// UnreadNamespacesError says that the labels of namespaces could not be read, and what is missing without them.
+type UnreadNamespacesError struct{ Err error }
+
+// Error returns the error and its consequence.
+func (e *UnreadNamespacesError) Error() string {
+	return e.Err.Error() + "; what systemAccessSelectors give by labels of namespaces is left out"
+}
+
+// Unwrap returns the error of the API server.
+func (e *UnreadNamespacesError) Unwrap() error { return e.Err }
 
 // SelectsNamespaces reports whether an object of the set selects organizations by the labels of their namespaces.
 func SelectsNamespaces(s *Set) bool {

@@ -3,7 +3,6 @@ package objects
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -164,7 +163,7 @@ func kindNamed(name string) (*kind, error) {
 
 // request returns the request that writes the change. It uses server-side apply, which leaves the fields of other
 // managers alone. A value that another manager also owns stays when this manager stops applying it, so a JSON patch
-// removes it.
+// removes it, or replaces the spec if other fields change, too.
 func (c *Change) request(manager string) (*request, error) {
 	if c.Before == nil {
 		made := Manifest(c.After.Object)
@@ -176,13 +175,17 @@ func (c *Change) request(manager string) (*request, error) {
 		return nil, err
 	}
 	d := c.delta()
-	if others := otherOwners(all, manager, d.removed); len(others) > 0 {
-		if len(d.set) > 0 {
-			return nil, errors.New("one write cannot both set fields and remove those of other managers")
-		}
+	others := otherOwners(all, manager, d.removed)
+	parts := slices.DeleteFunc(slices.Clone(d.overwritten), func(p fieldpath.Path) bool { return !composite[*p[1].FieldName] })
+	switch {
+	case len(otherOwners(all, manager, parts)) > 0, len(others) > 0 && len(d.set) > 0:
+		// An apply would leave the parts and entries of others that are not in the object any more.
 		return &request{
-			kind: types.JSONPatchType, body: removals(c.Before, d.removed), overruled: others,
+			kind: types.JSONPatchType, body: []patchOperation{unlessChanged(c.Before), {"add", "/spec", spec(c.After.Object)}},
+			overruled: named(otherOwners(all, manager, slices.Concat(d.removed, d.overwritten)), manager),
 		}, nil
+	case len(others) > 0:
+		return &request{kind: types.JSONPatchType, body: removals(c.Before, d.removed), overruled: named(others, manager)}, nil
 	}
 	applied := appliedBy(c.Before.Object, all, manager)
 	drop(applied, d.removed)
@@ -199,8 +202,13 @@ func (c *Change) request(manager string) (*request, error) {
 	// The resource version makes the API server refuse the write if the object has changed, so force overwrites only
 	// what was shown.
 	return &request{
-		kind: types.ApplyPatchType, body: body, force: true, overruled: otherOwners(all, manager, d.overwritten),
+		kind: types.ApplyPatchType, body: body, force: true, overruled: named(otherOwners(all, manager, d.overwritten), manager),
 	}, nil
+}
+
+// named returns the owners to name to people. What the manager has written by a JSON patch is its own.
+func named(owners []string, manager string) []string {
+	return slices.DeleteFunc(owners, func(name string) bool { return name == manager })
 }
 
 // patchOperation is one operation of a JSON patch.
@@ -208,6 +216,11 @@ type patchOperation struct {
 	Operation string `json:"op"`
 	Path      string `json:"path"`
 	Value     any    `json:"value,omitempty"`
+}
+
+// unlessChanged makes the API server refuse the patch if the object has changed since it was read.
+func unlessChanged(o *Object) patchOperation {
+	return patchOperation{"replace", "/metadata/resourceVersion", o.GetResourceVersion()}
 }
 
 // removals returns the operations that remove the paths from the object as it was read. They remove the last
@@ -218,7 +231,7 @@ func removals(o *Object, paths []fieldpath.Path) []patchOperation {
 		pointers = append(pointers, pointer(spec(o.Object), path[1:]))
 	}
 	slices.SortFunc(pointers, func(a, b []string) int { return -compareLast(a, b) })
-	operations := []patchOperation{{"replace", "/metadata/resourceVersion", o.GetResourceVersion()}}
+	operations := []patchOperation{unlessChanged(o)}
 	for _, each := range pointers {
 		operations = append(operations, patchOperation{Operation: "remove", Path: "/spec/" + strings.Join(each, "/")})
 	}

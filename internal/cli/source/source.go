@@ -132,14 +132,14 @@ func (s *Source) ReadCluster(ctx context.Context, namespaces []string, withLabel
 		return nil, err
 	}
 	if s.OrganizationSelector == "" {
-		dropUnselected(set)
+		DropUnselected(set)
 	}
 	return set, nil
 }
 
-// dropUnselected drops namespaces that the manager does not select as organizations. Only the manager knows which ones
+// DropUnselected drops namespaces that the manager does not select as organizations. Only the manager knows which ones
 // it selects. It reports a namespace that it does not select on every object there.
-func dropUnselected(set *objects.Set) {
+func DropUnselected(set *objects.Set) {
 	selected, unselected := map[string]bool{}, map[string]bool{}
 	for _, o := range set.Objects {
 		ready := apimeta.FindStatusCondition(conditions(o), accessv1alpha1.ConditionReady)
