@@ -150,6 +150,10 @@ func (g *Gate) read(w http.ResponseWriter, r *http.Request) (*admissionv1.Admiss
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return nil, 0, g.tooLarge()
 	}
+	if err != nil && reading.Err() != nil {
+		return nil, 0, refuse(http.StatusServiceUnavailable, "the review has not arrived within %s: try again in a moment",
+			g.limits.Reading)
+	}
 	if err != nil {
 		return nil, 0, refuse(http.StatusBadRequest, "reading the review: %w", err)
 	}

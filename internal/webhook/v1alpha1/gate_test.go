@@ -146,6 +146,32 @@ func TestGate(t *testing.T) {
 	}
 }
 
+// TestGateBoundsTheReading sends a review that never ends. The API server must not report it as malformed.
+func TestGateBoundsTheReading(t *testing.T) {
+	limits := DefaultLimits()
+	limits.Reading = time.Millisecond
+	server := serve(t, newHarness(t).handler, limits)
+	body, writer := io.Pipe()
+	defer func() { _ = writer.Close() }()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := server.Client().Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if response.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(text), "has not arrived within 1ms") {
+		t.Errorf("got status %d and %s", response.StatusCode, text)
+	}
+}
+
 // TestValuesAreCountedWithoutDecoding compares the count with the text: every value but the first follows a comma
 // or a colon, or is the first of a list.
 func TestValuesAreCountedWithoutDecoding(t *testing.T) {
