@@ -26,6 +26,7 @@ var _ = Describe("Usher as it is shipped", Ordered, func() {
 	documents()
 	disruptions()
 	removal()
+	otherMethods()
 })
 
 func installation() {
@@ -35,16 +36,7 @@ func installation() {
 		kubectl(ctx, "apply", "--server-side", "--filename="+plane.path("install.yaml"))
 		available(ctx, usherNamespace, deployment)
 		measured.add("both replicas are ready after install.yaml", time.Since(started))
-
-		var namespace corev1.Namespace
-		Expect(kube.Get(ctx, client.ObjectKey{Name: usherNamespace}, &namespace)).To(Succeed())
-		Expect(namespace.Labels).To(HaveKeyWithValue("pod-security.kubernetes.io/enforce", "restricted"))
-		on := map[string]bool{}
-		for _, pod := range managers(ctx) {
-			Expect(isReady(&pod)).To(BeTrue(), "Pod %s is ready", pod.Name)
-			on[pod.Spec.NodeName] = true
-		}
-		Expect(on).To(HaveLen(len(nodes)), "the replicas are on different nodes")
+		runsRestrictedAndSpread(ctx)
 	})
 
 	It("logs only lines of JSON, and says why it was not ready", core, func(ctx SpecContext) {
@@ -119,6 +111,20 @@ func installation() {
 		measured.note("admission while the certificate was renewed", asking.String())
 		Expect(asking.failures()).To(BeEmpty())
 	}, SpecTimeout(5*time.Minute))
+}
+
+// runsRestrictedAndSpread checks that both replicas are ready, in a namespace with restricted Pods, on different nodes.
+func runsRestrictedAndSpread(ctx context.Context) {
+	GinkgoHelper()
+	var namespace corev1.Namespace
+	Expect(kube.Get(ctx, client.ObjectKey{Name: usherNamespace}, &namespace)).To(Succeed())
+	Expect(namespace.Labels).To(HaveKeyWithValue("pod-security.kubernetes.io/enforce", "restricted"))
+	on := map[string]bool{}
+	for _, pod := range managers(ctx) {
+		Expect(isReady(&pod)).To(BeTrue(), "Pod %s is ready", pod.Name)
+		on[pod.Spec.NodeName] = true
+	}
+	Expect(on).To(HaveLen(len(nodes)), "the replicas are on different nodes")
 }
 
 // get requests a URL with a bearer token, if there is one, and returns the code and the body.

@@ -91,7 +91,29 @@ func prepare(dir string) (*kit, error) {
 			return nil, err
 		}
 	}
+	if err := k.overlay(); err != nil {
+		return nil, err
+	}
+	bin := filepath.Join(root, "bin")
+	if _, err := run(ctx, root, nil, "make", "BIN="+bin, filepath.Join(bin, "helm")); err != nil {
+		return nil, err
+	}
 	return k, nil
+}
+
+// overlay writes an overlay of config/default with the image of Usher.
+func (k *kit) overlay() error {
+	dir := k.path("overlay")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	base, err := filepath.Rel(dir, filepath.Join(k.Root, "config", "default"))
+	if err != nil {
+		return err
+	}
+	repository, tag, _ := strings.Cut(usherImage, ":")
+	text := fmt.Sprintf("resources: [%s]\nimages: [{name: controller, newName: %s, newTag: %s}]\n", base, repository, tag)
+	return os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text), 0o600)
 }
 
 // run runs a program and returns its standard output. It shows its standard error.
