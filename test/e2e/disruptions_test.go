@@ -108,7 +108,7 @@ func disruptions() {
 			apply(ctx, organizationManifest)
 			asking := ask(ctx)
 			disruption.disrupt(ctx, leader(ctx))
-			publishes(ctx, "the leader is "+disruption.what)
+			publishes(ctx, "while the leader is "+disruption.what)
 			asking.moreAndStop(ctx, 50)
 			measured.note("admission while the leader is "+disruption.what, asking.String())
 			Expect(asking.failures()).To(BeEmpty())
@@ -120,10 +120,11 @@ func disruptions() {
 	}
 
 	It("publishes and admits again after the node of the leader is lost, and runs there when it is back", func(ctx SpecContext) {
+		runsRestrictedAndSpread(ctx) // or no replica would be left
 		lost := leader(ctx)
 		asking := ask(ctx)
 		lose(ctx, lost)
-		publishes(ctx, "the node of the leader is lost")
+		publishes(ctx, "while the node of the leader is lost")
 		asking.moreAndStop(ctx, 50)
 		measured.note("admission while the node of the leader is lost", asking.String())
 		for _, failure := range asking.failures() {
@@ -163,14 +164,11 @@ func publishes(ctx context.Context, when string) {
 	}
 	began := time.Now()
 	Eventually(func(g Gomega) { // a node that is lost may refuse it
-		group := fmt.Sprintf(groupManifest, "{user: "+ana+"}", role)
-		file := filepath.Join(plane.Dir, "group.yaml")
-		g.Expect(os.WriteFile(file, []byte(group), 0o600)).To(Succeed())
-		_, err := plane.kubectl(ctx, "apply", "--server-side", "--filename="+file)
+		_, err := tryApply(ctx, fmt.Sprintf(groupManifest, "{user: "+ana+"}", role))
 		g.Expect(err).NotTo(HaveOccurred())
 	}).WithContext(ctx).Should(Succeed())
 	Eventually(func() string { return publishedRole(ctx) }).WithContext(ctx).Should(Equal(role))
-	measured.add("a change while "+when+" is published", time.Since(began))
+	measured.add("a change "+when+" is published", time.Since(began))
 }
 
 // killContainers kills the processes of a Pod's containers, as a crash does.
@@ -215,6 +213,7 @@ func upgrade(ctx context.Context) {
 	GinkgoHelper()
 	kubectl(ctx, "apply", "--server-side", "--filename="+plane.path("next.yaml"))
 	available(ctx, usherNamespace, deployment)
+	runsRestrictedAndSpread(ctx)
 	for _, pod := range managers(ctx) {
 		Expect(pod.Spec.Containers[0].Image).To(Equal(nextImage))
 	}

@@ -26,6 +26,7 @@ var _ = Describe("Usher as it is shipped", Ordered, func() {
 	documents()
 	disruptions()
 	removal()
+	otherMethods()
 })
 
 func installation() {
@@ -35,16 +36,7 @@ func installation() {
 		kubectl(ctx, "apply", "--server-side", "--filename="+plane.path("install.yaml"))
 		available(ctx, usherNamespace, deployment)
 		measured.add("both replicas are ready after install.yaml", time.Since(started))
-
-		var namespace corev1.Namespace
-		Expect(kube.Get(ctx, client.ObjectKey{Name: usherNamespace}, &namespace)).To(Succeed())
-		Expect(namespace.Labels).To(HaveKeyWithValue("pod-security.kubernetes.io/enforce", "restricted"))
-		on := map[string]bool{}
-		for _, pod := range managers(ctx) {
-			Expect(isReady(&pod)).To(BeTrue(), "Pod %s is ready", pod.Name)
-			on[pod.Spec.NodeName] = true
-		}
-		Expect(on).To(HaveLen(len(nodes)), "the replicas are on different nodes")
+		runsRestrictedAndSpread(ctx)
 	})
 
 	It("logs only lines of JSON, and says why it was not ready", core, func(ctx SpecContext) {
@@ -74,22 +66,27 @@ func installation() {
 		}
 	}, SpecTimeout(time.Minute))
 
-	It("admits and publishes the samples, and the sample workload reads its document", core, func(ctx SpecContext) {
+	It("admits and publishes the samples, and the sample workloads read their documents", core, func(ctx SpecContext) {
 		started := time.Now()
 		kubectl(ctx, "apply", "--server-side", "--kustomize="+plane.Root+"/config/samples")
-		available(ctx, "analytics", "deployment/finance")
-		measured.add("the sample workload is ready", time.Since(started))
-		var pods corev1.PodList
-		Expect(kube.List(ctx, &pods, client.InNamespace("analytics"), client.MatchingLabels{"app.kubernetes.io/name": "finance"})).To(Succeed())
-		Expect(pods.Items).To(HaveLen(1))
-		url := "http://" + net.JoinHostPort(pods.Items[0].Status.PodIP, "8080") + "/invoices"
-		Eventually(func(g Gomega) {
-			code, _ := getAs(ctx, url, "amelie@acme.example")
-			g.Expect(code).To(Equal(http.StatusOK))
-		}).WithContext(ctx).Should(Succeed())
-		measured.add("the sample workload serves a user of its document", time.Since(started))
-		code, _ := getAs(ctx, url, "nobody@acme.example")
-		Expect(code).To(Equal(http.StatusForbidden))
+		for workload, reads := range map[string]string{"finance": "a mount", "finance-api": "the files of the sidecar"} {
+			available(ctx, "analytics", "deployment/"+workload)
+			var pods corev1.PodList
+			Expect(kube.List(ctx, &pods, client.InNamespace("analytics"), client.MatchingLabels{"app.kubernetes.io/name": workload})).To(Succeed())
+			Expect(pods.Items).To(HaveLen(1))
+			url := "http://" + net.JoinHostPort(pods.Items[0].Status.PodIP, "8080") + "/invoices"
+			Eventually(func(g Gomega) {
+				code, _ := getAs(ctx, url, "amelie@acme.example")
+				g.Expect(code).To(Equal(http.StatusOK))
+			}).WithContext(ctx).Should(Succeed())
+			measured.add("the sample workload that reads "+reads+" serves a user of its document", time.Since(started))
+			code, _ := getAs(ctx, url, "nobody@acme.example")
+			Expect(code).To(Equal(http.StatusForbidden))
+		}
+		available(ctx, "analytics", "deployment/sales")
+		Eventually(func() string {
+			return kubectl(ctx, "--namespace=analytics", "logs", "deployment/sales")
+		}).WithContext(ctx).Should(ContainSubstring("amelie@acme.example"))
 	}, SpecTimeout(5*time.Minute))
 
 	It("has a NetworkPolicy, which this cluster's network does not enforce", func(ctx SpecContext) {
@@ -114,6 +111,20 @@ func installation() {
 		measured.note("admission while the certificate was renewed", asking.String())
 		Expect(asking.failures()).To(BeEmpty())
 	}, SpecTimeout(5*time.Minute))
+}
+
+// runsRestrictedAndSpread checks that both replicas are ready, in a namespace with restricted Pods, on different nodes.
+func runsRestrictedAndSpread(ctx context.Context) {
+	GinkgoHelper()
+	var namespace corev1.Namespace
+	Expect(kube.Get(ctx, client.ObjectKey{Name: usherNamespace}, &namespace)).To(Succeed())
+	Expect(namespace.Labels).To(HaveKeyWithValue("pod-security.kubernetes.io/enforce", "restricted"))
+	on := map[string]bool{}
+	for _, pod := range managers(ctx) {
+		Expect(isReady(&pod)).To(BeTrue(), "Pod %s is ready", pod.Name)
+		on[pod.Spec.NodeName] = true
+	}
+	Expect(on).To(HaveLen(len(nodes)), "the replicas are on different nodes")
 }
 
 // get requests a URL with a bearer token, if there is one, and returns the code and the body.

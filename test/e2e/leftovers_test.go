@@ -17,9 +17,13 @@ import (
 )
 
 // state is what the tests could leave on the machine, as sorted lines.
-type state struct{ mounts, interfaces, rules []string }
+type state struct{ mounts, interfaces, rules, files []string }
 
-// machineState reads the mounts, the network interfaces and the packet filter of this process's namespaces.
+// places are where the components keep files unless they are told otherwise, outside the directories that mounts hide.
+var places = []string{"/opt/*", "/opt/*/*", "/etc/cni*", "/etc/containerd*", "/etc/kubernetes*", "/usr/libexec/kubernetes*"}
+
+// machineState reads the mounts, the network interfaces and the packet filter of this process's namespaces, and the names
+// of files.
 func machineState() (state, error) {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -37,6 +41,13 @@ func machineState() (state, error) {
 	for _, i := range found {
 		s.interfaces = append(s.interfaces, i.Name)
 	}
+	for _, place := range places {
+		files, err := filepath.Glob(place)
+		if err != nil {
+			return state{}, err
+		}
+		s.files = append(s.files, files...)
+	}
 	return s, nil
 }
 
@@ -46,8 +57,8 @@ func lines(text []byte) []string {
 	return all
 }
 
-// leftovers returns an error that names what is on the machine now and was not there before: mounts, interfaces and rules,
-// and the processes and cgroups of the kit.
+// leftovers returns an error that names what is on the machine now and was not there before: mounts, interfaces, rules
+// and files, and the processes and cgroups of the kit.
 func (s state) leftovers(k *kit) error {
 	now, err := machineState()
 	if err != nil {
@@ -55,7 +66,7 @@ func (s state) leftovers(k *kit) error {
 	}
 	var errs []error
 	for what, found := range map[string][2][]string{
-		"mount": {s.mounts, now.mounts}, "interface": {s.interfaces, now.interfaces}, "rule": {s.rules, now.rules},
+		"mount": {s.mounts, now.mounts}, "interface": {s.interfaces, now.interfaces}, "rule": {s.rules, now.rules}, "file": {s.files, now.files},
 	} {
 		for _, line := range found[1] {
 			// Others use the machine, too. A private namespace has no other way to the machine than its directory.

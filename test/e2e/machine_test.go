@@ -193,11 +193,11 @@ const networkConfig = `{"cniVersion": "1.0.0", "name": "e2e", "plugins": [{"type
 `
 
 // containerdConfig restricts the scores of the out-of-memory killer: where root lacks CAP_SYS_RESOURCE, as in many
-// containers, nothing gets a lower score than its parent.
+// containers, nothing gets a lower score than its parent. The plugin "opt" would make directories in /opt.
 const containerdConfig = `version = 3
 root = "{{.Dir}}/{{.Node}}/containerd"
 state = "/run/{{.Node}}/containerd"
-disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.internal.v1.tracing"]
+disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.internal.v1.tracing", "io.containerd.internal.v1.opt"]
 [grpc]
   address = "/run/{{.Node}}/containerd.sock"
 [ttrpc]

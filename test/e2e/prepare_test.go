@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,8 +18,12 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/match"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/usher-dev/usher/test/cluster"
 )
@@ -48,8 +53,8 @@ func readKit() (*kit, error) {
 
 // Names of images.
 const (
-	usherImage    = "usher:latest" // as in the sample with the sidecar
-	nextImage     = "usher:next"   // another build of the same code
+	usherImage    = "usher:latest" // as in the sample with the sidecar; built by "make image"
+	nextImage     = "usher:next"   // the same code, built by the steps of the Dockerfile
 	workloadImage = "usher-workload:latest"
 	shellImage    = "busybox:1.37"
 	pauseImage    = "localhost/pause:1"
@@ -86,7 +91,29 @@ func prepare(dir string) (*kit, error) {
 			return nil, err
 		}
 	}
+	if err := k.overlay(); err != nil {
+		return nil, err
+	}
+	bin := filepath.Join(root, "bin")
+	if _, err := run(ctx, root, nil, "make", "BIN="+bin, filepath.Join(bin, "helm")); err != nil {
+		return nil, err
+	}
 	return k, nil
+}
+
+// overlay writes an overlay of config/default with the image of Usher.
+func (k *kit) overlay() error {
+	dir := k.path("overlay")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	base, err := filepath.Rel(dir, filepath.Join(k.Root, "config", "default"))
+	if err != nil {
+		return err
+	}
+	repository, tag, _ := strings.Cut(usherImage, ":")
+	text := fmt.Sprintf("resources: [%s]\nimages: [{name: controller, newName: %s, newTag: %s}]\n", base, repository, tag)
+	return os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text), 0o600)
 }
 
 // run runs a program and returns its standard output. It shows its standard error.
@@ -102,8 +129,7 @@ func run(ctx context.Context, dir string, env []string, program string, args ...
 	return strings.TrimSpace(string(out)), nil
 }
 
-// images builds all images as archives. Those of Usher and of the sample workload are built by the steps of their
-// Dockerfiles, on a base without a shell.
+// images builds all images as archives.
 func (k *kit) images(ctx context.Context) error {
 	if err := os.MkdirAll(k.path("images"), 0o755); err != nil {
 		return err
@@ -112,17 +138,13 @@ func (k *kit) images(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	static := func(dir, pkg, version string) (string, error) {
-		target := k.path("images", filepath.Base(pkg)+version)
-		_, err := run(ctx, filepath.Join(k.Root, dir), []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath",
-			"-ldflags", "-s -w -X github.com/usher-dev/usher/internal/app.Version="+version, "-o", target, pkg)
-		return target, err
+	if err := k.makeImage(ctx, usherImage, "e2e"); err != nil {
+		return fmt.Errorf("build the image %s: %w", usherImage, err)
 	}
 	for _, image := range []struct {
 		name, dir, pkg, version, entrypoint string
 		links                               []string
 	}{
-		{name: usherImage, dir: ".", pkg: "./cmd/usher", version: "e2e", entrypoint: "/usher"},
 		{name: nextImage, dir: ".", pkg: "./cmd/usher", version: "e2e-next", entrypoint: "/usher"},
 		{name: workloadImage, dir: ".", pkg: "./test/workload", version: "e2e", entrypoint: "/workload"},
 		{name: pauseImage, dir: "test/e2e", pkg: "./pause", version: "1", entrypoint: "/pause"},
@@ -130,15 +152,65 @@ func (k *kit) images(ctx context.Context) error {
 	} {
 		program := busybox
 		if image.pkg != "" {
-			if program, err = static(image.dir, image.pkg, image.version); err != nil {
+			if program, err = k.static(ctx, image.dir, image.pkg, image.version); err != nil {
 				return err
 			}
 		}
-		if err := k.writeImage(image.name, image.entrypoint, program, image.links); err != nil {
+		built, err := newImage(image.entrypoint, program, image.links)
+		if err == nil {
+			err = k.writeImage(image.name, built)
+		}
+		if err != nil {
 			return fmt.Errorf("build the image %s: %w", image.name, err)
 		}
 	}
 	return nil
+}
+
+// makeImage builds the image of Usher with "make image". The base image is one without programs, so that no registry is
+// needed; docs/operations.md describes how ko finds it.
+func (k *kit) makeImage(ctx context.Context, image, version string) error {
+	base, err := newImage("", "", nil)
+	if err != nil {
+		return err
+	}
+	digest, err := base.Digest()
+	if err != nil {
+		return err
+	}
+	cache, err := layout.Write(k.path("ko", "img"), empty.Index)
+	if err != nil {
+		return err
+	}
+	if err := cache.AppendImage(base); err != nil {
+		return err
+	}
+	env := []string{
+		"KOCACHE=" + k.path("ko"), "KO_DEFAULTBASEIMAGE=localhost/base@" + digest.String(), "KO_DEFAULTPLATFORMS=linux/" + runtime.GOARCH,
+	}
+	if _, err := run(ctx, k.Root, env, "make", "image", "IMG="+image, "VERSION="+version, "DIST="+k.path("dist")); err != nil {
+		return err
+	}
+	index, err := layout.ImageIndexFromPath(k.path("dist", "image"))
+	if err != nil {
+		return err
+	}
+	found, err := partial.FindImages(index, match.MediaTypes(string(types.OCIManifestSchema1), string(types.DockerManifestSchema2)))
+	if err != nil {
+		return err
+	}
+	if len(found) != 1 {
+		return fmt.Errorf("%s has %d images, want one", k.path("dist", "image"), len(found))
+	}
+	return k.writeImage(image, found[0])
+}
+
+// static builds a program without C libraries, by the steps of the Dockerfiles.
+func (k *kit) static(ctx context.Context, dir, pkg, version string) (string, error) {
+	target := k.path("images", filepath.Base(pkg)+version)
+	_, err := run(ctx, filepath.Join(k.Root, dir), []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath",
+		"-ldflags", "-s -w -X github.com/usher-dev/usher/internal/app.Version="+version, "-o", target, pkg)
+	return target, err
 }
 
 // archive returns where the archive of an image is.
@@ -146,13 +218,20 @@ func (k *kit) archive(image string) string {
 	return k.path("images", strings.NewReplacer("/", "_", ":", "_").Replace(image)+".tar")
 }
 
-// writeImage writes an image that holds one program, with hard links to it, and the users that images without a shell have.
-func (k *kit) writeImage(image, entrypoint, program string, links []string) error {
-	content, err := os.ReadFile(program)
+// writeImage writes the archive of an image.
+func (k *kit) writeImage(image string, built v1.Image) error {
+	tag, err := name.NewTag(image, name.WithDefaultRegistry("docker.io"))
 	if err != nil {
 		return err
 	}
+	return tarball.WriteToFile(k.archive(image), tag, built)
+}
+
+// newImage returns an image with the users that images without a shell have and, if there is an entrypoint, one program
+// with hard links to it.
+func newImage(entrypoint, program string, links []string) (v1.Image, error) {
 	var layer bytes.Buffer
+	var err error
 	files := tar.NewWriter(&layer)
 	add := func(header tar.Header, content []byte) {
 		header.Size = int64(len(content))
@@ -167,35 +246,32 @@ func (k *kit) writeImage(image, entrypoint, program string, links []string) erro
 		add(tar.Header{Name: dir, Typeflag: tar.TypeDir, Mode: 0o755}, nil)
 	}
 	add(tar.Header{Name: "etc/passwd", Mode: 0o644}, []byte("root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/sbin/nologin\n"))
-	add(tar.Header{Name: entrypoint[1:], Mode: 0o755}, content)
-	for _, link := range links {
-		add(tar.Header{Name: link[1:], Typeflag: tar.TypeLink, Linkname: entrypoint[1:], Mode: 0o755}, nil)
+	config := v1.Config{User: "65532:65532", Env: []string{"PATH=/bin:/"}, WorkingDir: "/"}
+	if entrypoint != "" {
+		content, readErr := os.ReadFile(program)
+		if readErr != nil {
+			return nil, readErr
+		}
+		config.Entrypoint = []string{entrypoint}
+		add(tar.Header{Name: entrypoint[1:], Mode: 0o755}, content)
+		for _, link := range links {
+			add(tar.Header{Name: link[1:], Typeflag: tar.TypeLink, Linkname: entrypoint[1:], Mode: 0o755}, nil)
+		}
 	}
-	if err != nil {
-		return err
-	}
-	if err := files.Close(); err != nil {
-		return err
+	if err = errors.Join(err, files.Close()); err != nil {
+		return nil, err
 	}
 	unpacked, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(layer.Bytes())), nil })
 	if err != nil {
-		return err
+		return nil, err
 	}
 	built, err := mutate.AppendLayers(empty.Image, unpacked)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	config := v1.Config{User: "65532:65532", Entrypoint: []string{entrypoint}, Env: []string{"PATH=/bin:/"}, WorkingDir: "/"}
-	if built, err = mutate.ConfigFile(built, &v1.ConfigFile{
+	return mutate.ConfigFile(built, &v1.ConfigFile{
 		Architecture: runtime.GOARCH, OS: "linux", Config: config, RootFS: must(built.ConfigFile()).RootFS,
-	}); err != nil {
-		return err
-	}
-	tag, err := name.NewTag(image, name.WithDefaultRegistry("docker.io"))
-	if err != nil {
-		return err
-	}
-	return tarball.WriteToFile(k.archive(image), tag, built)
+	})
 }
 
 // must returns the value of an image that is in memory.

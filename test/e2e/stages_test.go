@@ -97,11 +97,18 @@ func first() (code int, err error) {
 		Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC,
 		Pdeathsig:  syscall.SIGKILL,
 	}
-	// An interrupt from the terminal reaches the tests, too. They end, and then this process cleans up.
+	// An interrupt from the terminal reaches the tests, too. They end, and then this process cleans up. Other signals
+	// reach this process alone; the go command sends one when its timeout has passed.
 	signal.Ignore(os.Interrupt)
+	ended := make(chan os.Signal, 1)
+	signal.Notify(ended, syscall.SIGTERM, syscall.SIGQUIT)
 	if err := child.Start(); err != nil {
 		return 1, fmt.Errorf("start in private namespaces: %w", err)
 	}
+	go func() {
+		<-ended
+		_ = child.Process.Kill()
+	}()
 	if err := os.WriteFile(k.pidFile(), fmt.Appendln(nil, child.Process.Pid), 0o600); err != nil {
 		return 1, err
 	}

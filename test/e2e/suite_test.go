@@ -119,12 +119,15 @@ func kubectl(ctx context.Context, args ...string) string {
 // apply applies objects in YAML, as a person does.
 func apply(ctx context.Context, text string) {
 	GinkgoHelper()
-	file, err := os.CreateTemp(plane.Dir, "apply-*.yaml")
-	Expect(err).NotTo(HaveOccurred())
-	_, err = file.WriteString(text)
-	Expect(err).NotTo(HaveOccurred())
-	Expect(file.Close()).To(Succeed())
-	kubectl(ctx, "apply", "--server-side", "--filename="+file.Name())
+	Expect(tryApply(ctx, text)).NotTo(BeEmpty())
+}
+
+// tryApply is apply for objects that the API server may refuse.
+func tryApply(ctx context.Context, text string) (string, error) {
+	GinkgoHelper()
+	file := plane.path("apply.yaml")
+	Expect(os.WriteFile(file, []byte(text), 0o600)).To(Succeed())
+	return plane.kubectl(ctx, "apply", "--server-side", "--filename="+file)
 }
 
 // available waits until the Deployment has all replicas of its current template.
