@@ -121,7 +121,7 @@ func TestAttackTakesTheNameOfAnotherUser(t *testing.T) {
 			"", "UserAccess acme/" + victim + "\nspec: {user: pat}",
 			"a name that ends in a hyphen and 16 hex digits is reserved for the user that it is derived from; the name for pat is " + identity.Name("pat"),
 		},
-		"a name that may be of some user": {"", "UserAccess acme/pat-0123456789abcdef\nspec: {user: pat}", "that of pat is"},
+		"a name that may be of some user": {"", "UserAccess acme/pat-0123456789abcdef\nspec: {user: pat}", "the name for pat is"},
 		"the user's own":                  {"", "UserAccess acme/" + victim + "\nspec: {user: victim}", ""},
 		"any other":                       {"", "UserAccess acme/pat-0123456789\nspec: {user: pat}", ""},
 		"one that has it since before": {
