@@ -130,13 +130,18 @@ func (l *Layer) replaceUserAccess(n *Namespace, old, made *accessv1alpha1.UserAc
 
 // indexAccount adds the contents of the user's UserAccess objects to the index, or removes them.
 func (n *Namespace) indexAccount(user string, a *UserAccount, in bool) {
-	for range a.Declared {
+	counting := a.Counting()
+	for _, ua := range a.Declared {
 		n.count(in)
+		source := a.Source
+		if ua != counting {
+			source = userSource(ua, n.atSystem) // it grants nothing now, but a preview must find what it declares
+		}
+		n.indexSelecting(source, in)
 	}
 	n.nameAll(a.Source, in)
-	n.indexSelecting(a.Source, in)
-	if ua := a.Counting(); ua != nil {
-		for _, g := range ua.Spec.Groups {
+	if counting != nil {
+		for _, g := range counting.Spec.Groups {
 			n.naming.put(string(g), user, in)
 		}
 	}

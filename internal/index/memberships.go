@@ -1,6 +1,7 @@
 package index
 
 import (
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -131,6 +132,26 @@ func (n *Namespace) TransitiveMembers(name string) map[string]struct{} {
 	users := map[string]struct{}{}
 	n.CollectMembers(name, users, map[string]struct{}{})
 	return users
+}
+
+// membersHeldBack returns the users whom a UserAccess that does not count would make members of the group. The cost grows
+// with the number of users in the namespace.
+func (n *Namespace) membersHeldBack(group string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		var walk Walk
+		for user, a := range n.accounts.All() {
+			if len(a.Declared) < 2 {
+				continue
+			}
+			walk.Begin(n)
+			for _, ua := range a.Declared {
+				walk.EnterBy(ua)
+			}
+			if slices.ContainsFunc(walk.Found(), func(m Membership) bool { return m.Group.Object.Name == group }) && !yield(user) {
+				return
+			}
+		}
+	}
 }
 
 // CollectMembers adds the members of the group to users. It skips groups in seen.

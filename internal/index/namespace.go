@@ -34,7 +34,7 @@ type Namespace struct {
 	selecting Map[*Group]    // groups with a selector of members
 	folded    links          // lower-case name: known users whose names are not in lower case
 
-	bySelector Map[*resolve.Source] // sources that select applications or organizations, by name
+	bySelector Map[*resolve.Source] // sources that select applications or organizations, in force or not, by name
 
 	declared int   // number of objects that make the namespace an organization
 	named    Count // applications that objects of the namespace name, with the number of these references

@@ -122,12 +122,16 @@ func (l *Layer) touchSelected(n *Namespace, after labels.Set) {
 	}
 }
 
-// touchHolders marks the users who hold the source of the namespace for a new decision in the organization.
+// touchHolders marks the users who hold the source of the namespace for a new decision in the organization, also those
+// who hold it only by a UserAccess that does not count: a preview must find what that declares.
 func (l *Layer) touchHolders(from *Namespace, s *resolve.Source, organization string, cause Object) {
 	t, only := l.touched.Namespace(organization), Causes{cause}
 	switch o, _ := ParseObject(s.Name); o.Kind {
 	case KindAccessGroup:
 		for user := range from.TransitiveMembers(o.Name) {
+			t.User(user, only)
+		}
+		for user := range from.membersHeldBack(o.Name) {
 			t.User(user, only)
 		}
 	case KindUserAccess:

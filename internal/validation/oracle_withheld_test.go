@@ -66,12 +66,14 @@ func (o *rightsOracle) withholdIn(s *standing, application, role string) {
 	o.withheld[rise{s.organization, application, role, ""}] = true
 }
 
-// filters reports whether a group of the organization has row-level filters. Ending a membership in it may require
-// the right to more rows.
+// filters reports whether a group of the organization has row-level filters before or after the change. Ending a
+// membership in it, or a filter together with the access, may require the right to more rows.
 func (o *rightsOracle) filters(organization string) bool {
-	for _, object := range o.sources {
-		if g, is := object.(*accessv1alpha1.AccessGroup); is && g.Namespace == organization && len(g.Spec.DataPermissions) > 0 {
-			return true
+	for _, all := range []objects{o.objects, o.sources} {
+		for _, object := range all {
+			if g, is := object.(*accessv1alpha1.AccessGroup); is && g.Namespace == organization && len(g.Spec.DataPermissions) > 0 {
+				return true
+			}
 		}
 	}
 	return false

@@ -108,6 +108,14 @@ spec:
 			red + "---\nUserAccess acme/pat\nspec: {user: pat, state: Suspended}\n---\n" + selecting("editors", "Editor"), goldRed,
 			[]string{mayEditRed},
 		},
+		"a label that gives a role by a UserAccess that does not count": {
+			red + "---\nUserAccess acme/a-pat\nspec: {user: pat}\n---\nUserAccess acme/pat\nspec: {user: pat, applicationSelectors: [{" +
+				gold + ", role: Editor}]}\n", goldRed, []string{mayEditRed},
+		},
+		"a label that gives a role by the group of a UserAccess that does not count": {
+			red + "---\nUserAccess acme/a-pat\nspec: {user: pat}\n---\nUserAccess acme/pat\nspec: {user: pat, groups: [editors]}\n---\n" +
+				strings.Replace(selecting("editors", "Editor"), "{user: pat}", "", 1), goldRed, []string{mayEditRed},
+		},
 		"a label that takes a role": {goldRed + "---\n" + selecting("editors", "Editor"), red, []string{}},
 		"a label that ends a block": {
 			goldRed + "---\n" + administersRed + selecting("blocked", "NoAccess"), red, []string{mayAdministerRed},
