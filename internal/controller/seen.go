@@ -51,7 +51,8 @@ func (r *Reconciler) lost(cm *corev1.ConfigMap) {
 	r.Publisher.Observed.Lose(cm, r.Feed.Now(), r.Publisher.Grace)
 }
 
-// ended corrects the record if the watch showed that the leader deleted an empty ConfigMap before the API server answered.
+// ended forgets the loss of an empty ConfigMap that the leader deleted itself, if the watch showed the deletion before the
+// API server answered.
 func (r *Reconciler) ended(o Output, key types.NamespacedName) {
 	for _, lost := range r.Publisher.Observed.Lost(o.Namespace, string(o.Kind), o.Name, time.Time{}) {
 		if lost.Name == key.Name && r.isEmpty(o, lost) {

@@ -134,10 +134,10 @@ func (n *Namespace) TransitiveMembers(name string) map[string]struct{} {
 	return users
 }
 
-// membersHeldBack returns the users whom a UserAccess that does not count would make members of the group. The cost grows
-// with the number of users in the namespace.
-func (n *Namespace) membersHeldBack(group string) iter.Seq[string] {
-	return func(yield func(string) bool) {
+// heldBack returns the users with more than one declared UserAccess, and the memberships that all of these would give
+// together. They are valid until the next user. The cost grows with the number of users in the namespace.
+func (n *Namespace) heldBack() iter.Seq2[string, []Membership] {
+	return func(yield func(string, []Membership) bool) {
 		var walk Walk
 		for user, a := range n.accounts.All() {
 			if len(a.Declared) < 2 {
@@ -147,7 +147,7 @@ func (n *Namespace) membersHeldBack(group string) iter.Seq[string] {
 			for _, ua := range a.Declared {
 				walk.EnterBy(ua)
 			}
-			if slices.ContainsFunc(walk.Found(), func(m Membership) bool { return m.Group.Object.Name == group }) && !yield(user) {
+			if !yield(user, walk.Found()) {
 				return
 			}
 		}

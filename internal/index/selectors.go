@@ -2,6 +2,7 @@ package index
 
 import (
 	"iter"
+	"maps"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -92,11 +93,14 @@ func (l *Layer) touchSelecting(n *Namespace, before, after *map[string]string, c
 	l.relabel(n)
 	at := n.Place()
 	for _, from := range []*Namespace{n, l.System()} {
+		causes := map[Object]Object{}
 		for _, s := range from.bySelector.All() {
 			if s.SelectsDifferently(at, before, after) {
-				l.touchHolders(from, s, n.name, cause)
+				source, _ := ParseObject(s.Name)
+				causes[source] = cause
 			}
 		}
+		l.touchHolders(from, causes, n.name)
 	}
 }
 
@@ -109,34 +113,48 @@ func (l *Layer) touchSelected(n *Namespace, after labels.Set) {
 	if n.atSystem {
 		return
 	}
-	system := l.System()
+	system, causes := l.System(), map[Object]Object{}
 	for _, s := range system.bySelector.All() {
 		if slices.Equal(s.Entries(before), s.Entries(n.Place())) {
 			continue
 		}
 		cause, _ := ParseObject(s.Name)
-		l.touchHolders(system, s, n.name, cause)
+		causes[cause] = cause
 		l.touched.names(n.name, cause)
 		l.touched.Objects.Add(cause) // its status lists unmapped roles of organizations without a policy
 		l.touched.TouchPolicy(&l.Index, n)
 	}
+	l.touchHolders(system, causes, n.name)
 }
 
-// touchHolders marks the users who hold the source of the namespace for a new decision in the organization, also those
-// who hold it only by a UserAccess that does not count: a preview must find what that declares.
-func (l *Layer) touchHolders(from *Namespace, s *resolve.Source, organization string, cause Object) {
-	t, only := l.touched.Namespace(organization), Causes{cause}
-	switch o, _ := ParseObject(s.Name); o.Kind {
-	case KindAccessGroup:
-		for user := range from.TransitiveMembers(o.Name) {
-			t.User(user, only)
+// touchHolders marks the users who hold a source of the namespace for a new decision in the organization, also those who
+// hold it only by a UserAccess that does not count: a preview must find what that declares. The keys of causes are the
+// objects of the sources, and the values are what caused the change.
+func (l *Layer) touchHolders(from *Namespace, causes map[Object]Object, organization string) {
+	t := l.touched.Namespace(organization)
+	groups := map[string]Causes{}
+	for _, source := range slices.SortedFunc(maps.Keys(causes), Object.Compare) {
+		only := Causes{causes[source]}
+		switch source.Kind {
+		case KindAccessGroup:
+			groups[source.Name] = only
+			for user := range from.TransitiveMembers(source.Name) {
+				t.User(user, only)
+			}
+		case KindUserAccess:
+			if ua := from.userAccess.Get(source.Name); ua != nil {
+				t.User(string(ua.Spec.User), only)
+			}
 		}
-		for user := range from.membersHeldBack(o.Name) {
-			t.User(user, only)
-		}
-	case KindUserAccess:
-		if ua := from.userAccess.Get(o.Name); ua != nil {
-			t.User(string(ua.Spec.User), only)
+	}
+	if len(groups) == 0 {
+		return
+	}
+	for user, memberships := range from.heldBack() {
+		for _, m := range memberships {
+			if only, holds := groups[m.Group.Object.Name]; holds {
+				t.User(user, only)
+			}
 		}
 	}
 }

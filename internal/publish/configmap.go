@@ -223,7 +223,7 @@ func Stripped(object metav1.Object) bool {
 	return fields != nil && len(fields) == 0
 }
 
-// isLabelled reports whether the watch shows the ConfigMap.
+// isLabelled reports whether the ConfigMap has Usher's label, by which the watch selects.
 func isLabelled(cm *corev1.ConfigMap) bool {
 	return cm.Labels[accessv1alpha1.LabelManagedBy] == accessv1alpha1.ManagedBy
 }

@@ -113,8 +113,9 @@ func (o *Observed) forget(of subject, shard int) {
 	}
 }
 
-// Lost returns the lost ConfigMaps of a document (see [Observed.Lose]) as the watch showed them last. It leaves out those
-// that were lost before the instant since. The result is by shard. Kind is a Document value of the API; name is the application or the name of the user.
+// Lost returns the lost ConfigMaps of a document (see [Observed.Lose]) as the watch showed them last, by shard. It leaves
+// out those that were lost before the instant since. Kind is a Document value of the API; name is the application or the
+// name of the user.
 func (o *Observed) Lost(namespace, kind, name string, since time.Time) map[int]*corev1.ConfigMap {
 	o.mu.RLock()
 	defer o.mu.RUnlock()

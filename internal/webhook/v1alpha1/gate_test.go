@@ -153,22 +153,12 @@ func TestGateBoundsTheReading(t *testing.T) {
 	server := serve(t, newHarness(t).handler, limits)
 	body, writer := io.Pipe()
 	defer func() { _ = writer.Close() }()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, body)
+	got, err := send(t.Context(), server, body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	request.Header.Set("Content-Type", "application/json")
-	response, err := server.Client().Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if response.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(text), "has not arrived within 1ms") {
-		t.Errorf("got status %d and %s", response.StatusCode, text)
+	if got.status != http.StatusServiceUnavailable || !strings.Contains(got.text, "has not arrived within 1ms") {
+		t.Errorf("got status %d and %s", got.status, got.text)
 	}
 }
 
